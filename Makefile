@@ -1,0 +1,97 @@
+# `make` alone lists what there is. Everything installs into .venv and .tools, nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party
+MESSAGES := $(wildcard protos/acs/rooms/v1/*.proto)
+SERVICES := protos/acs/rooms/v1/rooms.proto protos/acs/rooms/v1/participants.proto
+BREAKING_AGAINST ?= .git\#branch=main
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check lint types imports protos breaking check-generated generate docs format lock clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: .venv/installed ## Make .venv and install the locked dependencies into it.
+
+# --require-hashes and --no-deps: nothing but what the lock file names gets in.
+.venv/installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@echo "Setting up .venv (once, and again when the lock file changes) …"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup ## Run the gateway on 127.0.0.1:50051 with the emulator behind it.
+	@exec $(BIN)/rooms-gateway serve --emulator
+
+demo: setup ## Walk a room's whole life through a gateway on free ports.
+	@exec $(BIN)/rooms-gateway demo
+
+test: setup .tools/installed ## Run all tests.
+	@$(BIN)/pytest
+
+# Real clients in other languages, each only where its language is: the tests say what they skip.
+.tools/installed: tests/clients/go/go.mod tests/clients/go/go.sum tests/clients/node/package-lock.json
+	@mkdir -p .tools
+	@if command -v go >/dev/null; then echo "Building grpcurl …"; \
+		cd tests/clients/go && go build -o ../../../.tools/grpcurl github.com/fullstorydev/grpcurl/cmd/grpcurl; \
+		else echo "No Go here: the tests with grpcurl will be skipped."; fi
+	@if command -v npm >/dev/null; then echo "Installing the Node clients …"; \
+		cd tests/clients/node && npm ci --silent --no-audit --no-fund; \
+		else echo "No Node here: the tests with Node clients will be skipped."; fi
+	@touch $@
+
+check: lint types imports protos breaking check-generated ## Run all checks but the tests.
+
+lint: setup ## Lint and check the format of the Python code.
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: setup ## Check the types.
+	@$(BIN)/mypy
+
+imports: setup ## Check that imports point one way.
+	@$(BIN)/lint-imports --no-cache
+
+protos: setup ## Lint the protos and check their format.
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --exit-code --diff --path protos/acs
+
+breaking: setup ## Check that the protos break no client of main.
+	@if git cat-file -e main:buf.yaml 2>/dev/null; \
+		then $(BIN)/buf breaking --against '$(BREAKING_AGAINST)'; \
+		else echo "buf breaking: there is no branch main with protos here to compare with."; fi
+
+check-generated: setup ## Check that generated/ and docs/reference are what the protos say.
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+		$(MAKE) --no-print-directory generate GENERATED="$$fresh/generated" REFERENCE="$$fresh/reference" && \
+		diff -r --exclude=__pycache__ "$$fresh/generated" generated && \
+		diff -r "$$fresh/reference" docs/reference || \
+		{ echo "generated/ or docs/reference is out of date: run make generate" >&2; exit 1; }
+
+GENERATED ?= generated
+REFERENCE ?= docs/reference
+generate: setup ## Generate generated/ and docs/reference from protos/.
+	@rm -rf $(GENERATED) && mkdir -p $(GENERATED) $(REFERENCE)
+	@$(PROTOC) --python_out=$(GENERATED) --mypy_out=quiet,readable_stubs:$(GENERATED) \
+		$(MESSAGES) buf/validate/validate.proto
+	@$(PROTOC) --grpc_python_out=$(GENERATED) --mypy_grpc_out=quiet,readable_stubs:$(GENERATED) $(SERVICES)
+	@$(PROTOC) --include_source_info --descriptor_set_out=$(GENERATED)/acs/rooms/v1/descriptors.binpb $(MESSAGES)
+	@$(BIN)/python docs/generate_reference.py $(GENERATED)/acs/rooms/v1/descriptors.binpb $(REFERENCE)/api.md
+
+format: setup ## Format the Python code and the protos.
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+	@$(BIN)/buf format --write --path protos/acs
+
+LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet
+lock: setup ## Bring the lock files in line with pyproject.toml.
+	@$(BIN)/$(LOCK) -o requirements.lock
+	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
+
+clean: ## Remove everything that was installed or built.
+	@rm -rf .venv .tools dist tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
