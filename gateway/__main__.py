@@ -1,0 +1,44 @@
+"""The command line: `rooms-gateway`, or `python -m gateway`."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+_COMMANDS = {
+    "serve": "gateway.cli.serve:serve",
+    "emulator": "gateway.cli.emulator:emulator",
+    "demo": "gateway.cli.demo:demo",
+    "health": "gateway.cli.health:health",
+    "rooms": "gateway.cli.client:rooms",
+    "participants": "gateway.cli.client:participants",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command only when it is asked for, so that none waits for the others' imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rooms-gateway")
+def main() -> None:
+    """Typed gRPC in front of the Azure Communication Services Rooms REST API."""
+
+
+if __name__ == "__main__":
+    main(prog_name="rooms-gateway")

@@ -1,0 +1,159 @@
+"""The composition root: puts the parts together, and starts, serves and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from gateway.credentials import AccessKey
+from gateway.emulator import Emulator
+from gateway.endpoint import parse_connection_string
+from gateway.interceptors import CallInterceptor
+from gateway.listen import SERVER_OPTIONS, Listener
+from gateway.participants import ParticipantsServicer
+from gateway.reflection import add_reflection
+from gateway.rest import RoomsApi
+from gateway.rest.versions import API_VERSIONS
+from gateway.rooms import RoomsServicer
+from gateway.settings import Settings, Upstream
+from gateway.signals import stop_requested
+from gateway.transport import RetryPolicy, Transport
+from gateway.transport.http import HttpClient
+
+SERVICES = [
+    rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
+    participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"],
+]
+
+MAX_REQUEST_BYTES = 1024 * 1024
+"""The largest request of the contract, 700 people, has about 200 kB."""
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""The largest answer of the service, a roster of 350 or 30 rooms, has about 50 kB."""
+
+_SETTLE = 0.05
+"""Seconds for a call that came in with the stop to reach its handler."""
+
+
+class Gateway:
+    """A gateway: serving inside of `async with`, drained and stopped after it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._parts = AsyncExitStack()
+        self.addresses: list[str] = []
+        """What is bound, with the real ports."""
+        self.emulator: Emulator | None = None
+        """The embedded emulator, if there is no other upstream."""
+
+    async def __aenter__(self) -> Self:
+        """Start everything; health is SERVING when this returns. Raises BindError."""
+        async with AsyncExitStack() as parts:
+            await self._start(parts)
+            self._parts = parts.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Drain: no new calls, those in flight finish within the grace, then all parts close."""
+        await self._parts.aclose()
+
+    async def _start(self, parts: AsyncExitStack) -> None:
+        settings = self._settings
+        upstream = settings.upstream or await self._start_emulator(parts)
+        http = await parts.enter_async_context(
+            HttpClient(
+                upstream.endpoint,
+                user_agent=f"rooms-gateway/{version('rooms-gateway')}",
+                max_connections=settings.max_connections,
+                max_answer_bytes=MAX_ANSWER_BYTES,
+            )
+        )
+        transport = Transport(
+            http,
+            upstream.endpoint,
+            AccessKey(upstream.access_key),
+            attempt_timeout=settings.attempt_timeout,
+            policy=RetryPolicy(max_attempts=settings.max_attempts),
+        )
+        api = RoomsApi(transport, upstream.endpoint, API_VERSIONS[settings.api_version])
+
+        calls = CallInterceptor(
+            SERVICES,
+            api_version=settings.api_version,
+            default_timeout=settings.default_timeout,
+            max_concurrent_calls=settings.max_concurrent_calls,
+        )
+        server = grpc.aio.server(
+            interceptors=[calls],
+            options=[*SERVER_OPTIONS, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
+        )
+        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api), server)
+        participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
+            ParticipantsServicer(api), server
+        )
+        names = [service.full_name for service in SERVICES]
+        healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
+        health_pb2_grpc.add_HealthServicer_to_server(healths, server)
+        if settings.reflection:
+            add_reflection(server, [*names, health.SERVICE_NAME])
+        # The library starts out as SERVING, before anything is.
+        for name in ("", *names):
+            await healths.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+
+        for address in settings.listen:
+            listener = Listener(server, address)
+            parts.callback(listener.close)
+            self.addresses.append(listener.address)
+        await server.start()
+        parts.push_async_callback(_drain, server, healths, calls, settings.drain_grace)
+        for name in ("", *names):
+            await healths.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
+        emulator = await parts.enter_async_context(Emulator())
+        self.emulator = emulator
+        return Upstream(*parse_connection_string(emulator.connection_string))
+
+
+async def _drain(
+    server: grpc.aio.Server,
+    healths: Any,
+    calls: CallInterceptor,
+    grace: float,
+) -> None:
+    """Say so, stop listening, let the calls in flight finish, and end what is left.
+
+    Health watchers and reflection streams never end by themselves, so the grace is cut short when
+    only they are left.
+    """
+    await healths.enter_graceful_shutdown()
+    stopped = asyncio.ensure_future(server.stop(grace))
+    await asyncio.sleep(_SETTLE)
+    idle = asyncio.ensure_future(calls.wait_idle())
+    await asyncio.wait([stopped, idle], return_when=asyncio.FIRST_COMPLETED)
+    idle.cancel()
+    await server.stop(None)
+    await stopped
+
+
+async def serve(settings: Settings, ready: Callable[[Gateway], None]) -> None:
+    """Run a gateway until SIGTERM or SIGINT; call `ready` when it serves.
+
+    A second signal stops at once. Raises BindError.
+    """
+    async with stop_requested() as stop, Gateway(settings) as gateway:
+        ready(gateway)
+        await stop.wait()

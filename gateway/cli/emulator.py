@@ -1,0 +1,67 @@
+"""`rooms-gateway emulator`: the emulator of the Rooms REST API alone."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+
+from gateway.addresses import check_address
+from gateway.cli.serve import EXIT_CANNOT_LISTEN, EXIT_USAGE
+from gateway.emulator import DEVELOPMENT_KEY, Emulator
+from gateway.endpoint import parse_access_key
+from gateway.signals import stop_requested
+
+
+@click.command()
+@click.option(
+    "--listen",
+    default="127.0.0.1:8125",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where to serve; port 0 is any free one.",
+)
+@click.option(
+    "--allow-plaintext",
+    is_flag=True,
+    help="Listen on addresses that other machines reach, although the key is known to all.",
+)
+@click.option(
+    "--access-key",
+    default=DEVELOPMENT_KEY,
+    metavar="BASE64",
+    help="The access key to accept; by default a fixed one that is known to all.",
+)
+def emulator(listen: str, access_key: str, *, allow_plaintext: bool) -> None:
+    """Run an emulator of the Rooms REST API until SIGTERM or Ctrl-C.
+
+    Prints its connection string, endpoint=…;accesskey=…, on a line of its own. Everything is kept
+    in memory. Exits with 0 after a clean stop, 2 if an option is wrong, 3 if the address cannot be
+    bound.
+    """
+    try:
+        if listen.startswith("unix:"):
+            raise ValueError(f"{listen}: the emulator serves host:port only, as the service does")
+        check_address(listen, allow_plaintext=allow_plaintext)
+        parse_access_key(access_key)
+    except ValueError as fault:
+        click.echo(f"rooms-gateway emulator: {fault}.", err=True)
+        sys.exit(EXIT_USAGE)
+    try:
+        asyncio.run(_run(listen, access_key))
+    except OSError as error:
+        click.echo(
+            f"rooms-gateway emulator: cannot listen on {listen}: {error.strerror or error}. "
+            "Choose another address with --listen.",
+            err=True,
+        )
+        sys.exit(EXIT_CANNOT_LISTEN)
+
+
+async def _run(listen: str, access_key: str) -> None:
+    async with stop_requested() as stop, Emulator(listen=listen, access_key=access_key) as running:
+        click.echo(f"rooms-gateway emulator is ready on {running.endpoint}")
+        click.echo(running.connection_string)
+        sys.stdout.flush()
+        await stop.wait()

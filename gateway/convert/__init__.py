@@ -1,0 +1,1 @@
+"""Pure functions between the protobuf contract and the JSON of the REST API."""

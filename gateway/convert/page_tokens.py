@@ -1,0 +1,53 @@
+"""Page tokens: the query of a `nextLink`, bound to the list it belongs to.
+
+A token is text for the caller to keep and hand back: URL-safe, and good on any replica, since it
+holds all there is to know. It is not a secret and not signed: whoever writes a token of their own
+can only choose the query of a read that they may do anyway.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+from gateway.errors import PageTokenInvalid
+from gateway.links import is_query
+
+_VERSION = b"\x01"
+_DIGEST_SIZE = 8
+
+
+def encode(query: str | None, *scope: str) -> str:
+    """Make the token for `query` in the list named by `scope`; empty for None, the last page."""
+    if query is None:
+        return ""
+    text = query.encode()
+    return base64.urlsafe_b64encode(_VERSION + _digest(text, scope) + text).rstrip(b"=").decode()
+
+
+def decode(token: str, *scope: str) -> str | None:
+    """Return the query in `token`, or None for the empty token, which is the first page.
+
+    Raises PageTokenInvalid if the token is damaged, of a version we do not write, or of a list
+    other than `scope`.
+    """
+    if not token:
+        return None
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    query = raw[len(_VERSION) + _DIGEST_SIZE :].decode("latin-1")
+    # Writing it again checks version, digest and the spare bits of base64 in one step.
+    if not is_query(query) or encode(query, *scope) != token:
+        raise PageTokenInvalid(
+            "the page token is damaged or belongs to another list: start the list without one"
+        )
+    return query
+
+
+def _digest(text: bytes, scope: tuple[str, ...]) -> bytes:
+    return hashlib.blake2b(
+        b"\0".join([*(part.encode() for part in scope), text]), digest_size=_DIGEST_SIZE
+    ).digest()

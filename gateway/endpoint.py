@@ -1,0 +1,105 @@
+"""Where the service is: endpoints and connection strings, checked before anything is sent.
+
+Nothing here ever repeats a connection string or a key in an error, since those end up in logs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.addresses import is_loopback
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The origin of the REST API: scheme, host and port, never a path."""
+
+    scheme: str
+    host: str
+    """Lower case; an IPv6 address without its brackets."""
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """The value of the `Host` header: the port only where it is not the scheme's default."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if DEFAULT_PORTS[self.scheme] == self.port else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and authority, without a trailing slash."""
+        return f"{self.scheme}://{self.authority}"
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Read an endpoint such as `https://contoso.communication.azure.com/`.
+
+        Raises ValueError with one sentence that says what is wrong.
+        """
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("the endpoint has characters that no URL can have")
+        try:
+            parts = urlsplit(text)
+            scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+        except ValueError:
+            raise ValueError("the endpoint is not a URL") from None
+        if scheme not in DEFAULT_PORTS or not host:
+            raise ValueError(
+                "the endpoint must be a URL such as https://<resource>.communication.azure.com"
+            )
+        _refuse_more_than_an_origin(parts)
+        if scheme == "http" and not is_loopback(host):
+            raise ValueError(
+                "an http:// endpoint is for an emulator on this machine only, because requests to "
+                "it are not encrypted: use https://, or a loopback host such as 127.0.0.1"
+            )
+        return cls(scheme, host, DEFAULT_PORTS[scheme] if port is None else port)
+
+
+def _refuse_more_than_an_origin(parts: SplitResult) -> None:
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the endpoint must not contain a user name or password")
+    if parts.path not in ("", "/"):
+        raise ValueError(
+            "the endpoint must not have a path: give only scheme and host, such as "
+            "https://<resource>.communication.azure.com"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError("the endpoint must not have a query or a fragment")
+
+
+def parse_access_key(text: str) -> bytes:
+    """Decode an access key. Raises ValueError, without the key, if it is not base64."""
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not key:
+        raise ValueError(
+            "the access key is not base64: copy it again from the Keys page of the resource"
+        )
+    return key
+
+
+def parse_connection_string(text: str) -> tuple[Endpoint, bytes]:
+    """Read `endpoint=https://…;accesskey=…` into the endpoint and the decoded key.
+
+    Names are read without regard to case and in any order, as Microsoft's Python client does;
+    unknown ones are ignored. Raises ValueError with one sentence that repeats nothing of the text.
+    """
+    parts = {}
+    for part in filter(None, text.strip().split(";")):
+        name, _, value = part.partition("=")
+        parts[name.strip().lower()] = value.strip()
+    missing = [name for name in ("endpoint", "accesskey") if not parts.get(name)]
+    if missing:
+        raise ValueError(
+            f"the connection string has no {' and no '.join(missing)}: it must read "
+            "endpoint=https://<resource>.communication.azure.com/;accesskey=<base64>"
+        )
+    return Endpoint.parse(parts["endpoint"]), parse_access_key(parts["accesskey"])

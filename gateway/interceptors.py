@@ -1,0 +1,214 @@
+"""What happens around every call: its id and deadline, admission, validation, errors to status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import Message
+
+from gateway import telemetry
+from gateway.call import Call, Context, current_call
+from gateway.errors import GatewayOverloaded
+from gateway.status import BUG, to_status
+from gateway.validation import validate
+
+# grpc's own types know only synchronous handlers.
+Handler = Any
+
+REQUEST_ID_METADATA = "x-request-id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
+
+Response = TypeVar("Response")
+
+_STATUS_DETAILS = "grpc-status-details-bin"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """What is the same for all calls of a method."""
+
+    name: str
+    """As on the wire: `/package.Service/Method`."""
+    repeatable: bool
+    default_timeout: float
+    """Seconds for a call that brings no deadline."""
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # not at run time
+    """Wraps the handlers of our services; health and reflection pass untouched.
+
+    An exception that left a handler would reach the caller with its class and text, and a stray
+    CancelledError would leave the caller waiting: here both become a status.
+    """
+
+    def __init__(
+        self,
+        services: list[ServiceDescriptor],
+        *,
+        api_version: str,
+        default_timeout: float,
+        max_concurrent_calls: int,
+    ) -> None:
+        """Wrap the methods of `services`.
+
+        `default_timeout`, in seconds, is for unary calls that bring no deadline.
+        """
+        self._methods = {
+            f"/{service.full_name}/{method.name}": method
+            for service in services
+            for method in service.methods
+        }
+        self._wrapped: dict[str, Handler] = {}
+        self._api_version = api_version
+        self._default_timeout = default_timeout
+        self._max_concurrent_calls = max_concurrent_calls
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Return when no call of our services is running."""
+        await self._idle.wait()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Return the wrapped handler of a method; made once, at its first call."""
+        name = handler_call_details.method
+        wrapped = self._wrapped.get(name)
+        if wrapped is None:
+            wrapped = await continuation(handler_call_details)
+            method = self._methods.get(name)
+            if method is not None:
+                wrapped = self._wrapped[name] = self._wrap(name, method, wrapped)
+        return wrapped
+
+    def _wrap(self, name: str, descriptor: MethodDescriptor, handler: Handler) -> Handler:
+        idempotency = descriptor.GetOptions().idempotency_level
+        streams = descriptor.server_streaming
+        method = _Method(
+            name,
+            repeatable=idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN,
+            # A list may take as long as its reader does; each of its requests has its own limit.
+            default_timeout=math.inf if streams else self._default_timeout,
+        )
+
+        async def unary(request: Message, context: Context) -> Message:
+            async def serve() -> Message:
+                response: Message = await handler.unary_unary(request, context)
+                return response
+
+            return await self._around(method, request, context, serve)
+
+        async def stream(request: Message, context: Context) -> None:
+            async def serve() -> None:
+                pages: AsyncGenerator[Message, None] = handler.unary_stream(request, context)
+                # Written here, not handed to grpc.aio as a generator: that would be closed only
+                # when it is collected, and what it reads ahead would go on until then.
+                async with aclosing(pages):
+                    async for page in pages:
+                        await context.write(page)
+
+            await self._around(method, request, context, serve)
+
+        make, behavior = (
+            (grpc.unary_stream_rpc_method_handler, stream)
+            if streams
+            else (grpc.unary_unary_rpc_method_handler, unary)
+        )
+        return make(
+            behavior,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    async def _around(
+        self,
+        method: _Method,
+        request: Message,
+        context: Context,
+        serve: Callable[[], Awaitable[Response]],
+    ) -> Response:
+        """Run `serve` as one call: the one place that catches, aborts and logs."""
+        started = time.monotonic()
+        call = _begin(method, context, started)
+        current_call.set(call)
+        code, reason = grpc.StatusCode.OK, ""
+        self._running += 1
+        self._idle.clear()
+        try:
+            if self._running > self._max_concurrent_calls:
+                raise GatewayOverloaded(
+                    f"the gateway serves {self._max_concurrent_calls} calls already"
+                )
+            validate(request)
+            return await serve()
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _task_is_cancelled():
+                expired = call.remaining() <= 0
+                code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
+                raise
+            code, reason, status = to_status(error, call, request, self._api_version)
+            if reason == BUG:
+                logger.exception("method=%s request_id=%s failed", method.name, call.request_id)
+            # Not abort_with_status: observers around us would see no code with that.
+            await context.abort(
+                code,
+                status.message,
+                trailing_metadata=((_STATUS_DETAILS, status.SerializeToString()),),
+            )
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+            telemetry.log_call(
+                method=method.name,
+                code=code.name,
+                reason=reason,
+                seconds=time.monotonic() - started,
+                attempts=call.attempts,
+                request_id=call.request_id,
+                upstream=call.service_request_id,
+            )
+
+
+def _begin(method: _Method, context: Context, now: float) -> Call:
+    left = context.time_remaining()
+    return Call(
+        request_id=_request_id(context),
+        deadline=now + (method.default_timeout if left is None else left),
+        repeatable=method.repeatable,
+    )
+
+
+def _request_id(context: Context) -> str:
+    """Return the caller's id if it is fit for logs and headers, else a new one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_METADATA and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
+            return value
+    return str(uuid.uuid4())
+
+
+def _task_is_cancelled() -> bool:
+    """Tell the caller's cancellation, deadline or our stop from a CancelledError of other origin.
+
+    The latter comes from awaiting something that was cancelled; nobody would answer the caller.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

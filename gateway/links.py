@@ -1,0 +1,45 @@
+"""`nextLink`: reduced to its query, and only if it leads back to where the list came from.
+
+A link is text from outside. Followed as a URL, it would carry a signed request wherever it says.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from gateway.endpoint import DEFAULT_PORTS, Endpoint
+from gateway.errors import ServiceAnswerUnreadable
+
+# RFC 3986, section 3.4, minus the quote, which yarl and other clients would encode.
+_QUERY = re.compile(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2})+")
+
+MAX_QUERY_LENGTH = 8000
+"""Request lines longer than this are refused by servers on the way."""
+
+
+def is_query(text: str) -> bool:
+    """Say whether `text` can stand behind the `?` of a request line as it is."""
+    return len(text) <= MAX_QUERY_LENGTH and _QUERY.fullmatch(text) is not None
+
+
+def next_query(link: str, endpoint: Endpoint, path: str) -> str:
+    """Return the query of `link`, a `nextLink` of a list read from `path` on `endpoint`.
+
+    Raises ServiceAnswerUnreadable if it leads to another origin or path, or is not a link.
+    """
+    try:
+        parts = urlsplit(link)
+        origin = (parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme))
+        has_user = parts.username is not None or parts.password is not None
+    except ValueError:
+        raise ServiceAnswerUnreadable("the service's nextLink is not a URL") from None
+    ours = (endpoint.scheme, endpoint.host, endpoint.port)
+    relative = not parts.scheme and not parts.netloc
+    if has_user or not (relative or origin == ours) or parts.path != path:
+        raise ServiceAnswerUnreadable(
+            "the service's nextLink leads away from the list it is part of"
+        )
+    if not is_query(parts.query):
+        raise ServiceAnswerUnreadable("the service's nextLink has no query that could be sent")
+    return parts.query

@@ -1,0 +1,221 @@
+"""The one table from our errors to `google.rpc.Status`, and the limits on what that carries.
+
+A status travels in HTTP/2 trailers, which clients refuse when they grow past 8 KiB: the caller
+would then see RESOURCE_EXHAUSTED in place of the truth. So every part has a bound, and the whole
+stays under MAX_BYTES whatever comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from acs.rooms.v1.errors_pb2 import ErrorReason
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import (
+    BadRequest,
+    ErrorInfo,
+    RequestInfo,
+    ResourceInfo,
+    RetryInfo,
+)
+from google.rpc.status_pb2 import Status
+from grpc import StatusCode
+
+from gateway.call import Call
+from gateway.convert.targets import field_of
+from gateway.errors import (
+    ApiVersionUnsupported,
+    CallerForbidden,
+    CallerUnauthenticated,
+    DeadlineExceeded,
+    GatewayError,
+    GatewayOverloaded,
+    PageTokenInvalid,
+    RequestInvalid,
+    ServiceAnswerUnreadable,
+    ServiceRefused,
+    ServiceUnreachable,
+    Violation,
+)
+
+DOMAIN: Final = "rooms-gateway"
+MAX_BYTES: Final = 4096
+MAX_VIOLATIONS: Final = 20
+
+_MAX_MESSAGE = 512
+_MAX_PART = 128
+_MAX_DESCRIPTION = 256
+_VIOLATIONS_BYTES = 2048
+_DEFAULT_RETRY_DELAY = 1.0
+
+_R = ErrorReason
+_Verdict = tuple[StatusCode, ErrorReason.ValueType]
+
+BY_ERROR: Final[dict[type[GatewayError], _Verdict]] = {
+    RequestInvalid: (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_REQUEST_INVALID),
+    PageTokenInvalid: (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_PAGE_TOKEN_INVALID),
+    CallerUnauthenticated: (StatusCode.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
+    CallerForbidden: (StatusCode.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_FORBIDDEN),
+    GatewayOverloaded: (StatusCode.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
+    ApiVersionUnsupported: (StatusCode.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
+    DeadlineExceeded: (StatusCode.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
+    ServiceUnreachable: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE),
+    ServiceAnswerUnreadable: (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_ANSWER_UNREADABLE),
+}
+
+_UNAVAILABLE: Final = (StatusCode.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE)
+
+BY_HTTP_STATUS: Final[dict[int, _Verdict]] = {
+    # UNAVAILABLE, not UNAUTHENTICATED: the caller has nothing to present, must not throw its own
+    # credentials away, and another replica, or this one after a rotation, may well be accepted.
+    401: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
+    403: (StatusCode.PERMISSION_DENIED, _R.ERROR_REASON_SERVICE_FORBADE),
+    404: (StatusCode.NOT_FOUND, _R.ERROR_REASON_ROOM_NOT_FOUND),
+    408: _UNAVAILABLE,
+    409: (StatusCode.ABORTED, _R.ERROR_REASON_CONFLICT),
+    412: (StatusCode.FAILED_PRECONDITION, _R.ERROR_REASON_PRECONDITION_FAILED),
+    429: (StatusCode.RESOURCE_EXHAUSTED, _R.ERROR_REASON_THROTTLED),
+    502: _UNAVAILABLE,
+    503: _UNAVAILABLE,
+    504: _UNAVAILABLE,
+}
+
+_OTHER_4XX: Final = (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_SERVICE_REJECTED_REQUEST)
+_OTHER_5XX: Final = (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_FAILED)
+_UNREADABLE: Final = BY_ERROR[ServiceAnswerUnreadable]
+BUG: Final = "GATEWAY_BUG"
+_BUG: Final = (StatusCode.INTERNAL, _R.ERROR_REASON_GATEWAY_BUG)
+_BUG_MESSAGE: Final = "the gateway failed; its log has the details under this request's id"
+
+_WORTH_WAITING: Final = frozenset(
+    {
+        _R.ERROR_REASON_THROTTLED,
+        _R.ERROR_REASON_SERVICE_UNAVAILABLE,
+        _R.ERROR_REASON_GATEWAY_OVERLOADED,
+    }
+)
+
+
+class Failure(NamedTuple):
+    """How a failed call ends."""
+
+    code: StatusCode
+    reason: str
+    """As ErrorInfo carries it: a name of ErrorReason without its prefix."""
+    status: Status
+
+
+def to_status(error: BaseException, call: Call, request: Message, api_version: str) -> Failure:
+    """Return the code, the reason and the full status that tell the caller of `error`.
+
+    What is no GatewayError is a bug of ours, and nothing of it is told.
+    """
+    code, reason = _verdict(error, request)
+    message = str(error) if isinstance(error, GatewayError) else _BUG_MESSAGE
+    info = _error_info(error, reason, call, api_version)
+    details: list[Message] = [
+        info,
+        RequestInfo(
+            request_id=_clip(call.request_id, _MAX_PART),
+            serving_data=_clip(call.service_request_id, _MAX_PART),
+        ),
+    ]
+    shown, omitted = _bounded(_violations(error, request))
+    if shown:
+        details.append(BadRequest(field_violations=shown))
+    if omitted:
+        info.metadata["omittedViolations"] = str(omitted)
+    if reason in _WORTH_WAITING:
+        details.append(RetryInfo(retry_delay=_retry_delay(error)))
+    if reason == _R.ERROR_REASON_ROOM_NOT_FOUND:
+        details.append(
+            ResourceInfo(
+                resource_type="acs.rooms.v1.Room",
+                resource_name=_clip(getattr(request, "room_id", ""), _MAX_PART),
+                description="There is no such room, or no longer.",
+            )
+        )
+    status = Status(code=code.value[0], message=_clip(message, _MAX_MESSAGE))
+    for detail in details:
+        status.details.add().Pack(detail)
+    return Failure(code, reason_text(reason), status)
+
+
+def reason_text(reason: ErrorReason.ValueType) -> str:
+    """Return the reason as ErrorInfo carries it: without the prefix of the enum."""
+    return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
+
+
+def _verdict(error: BaseException, request: Message) -> _Verdict:
+    if not isinstance(error, ServiceRefused):
+        return BY_ERROR.get(type(error), _BUG) if isinstance(error, GatewayError) else _BUG
+    status = error.status
+    if status == HTTPStatus.CONFLICT and isinstance(request, CreateRoomRequest):
+        return StatusCode.ALREADY_EXISTS, _R.ERROR_REASON_CONFLICT
+    if status == HTTPStatus.NOT_FOUND and not hasattr(request, "room_id"):
+        return _UNREADABLE
+    if status in BY_HTTP_STATUS:
+        return BY_HTTP_STATUS[status]
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _OTHER_4XX
+    return _OTHER_5XX if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _UNREADABLE
+
+
+def _error_info(
+    error: BaseException, reason: ErrorReason.ValueType, call: Call, api_version: str
+) -> ErrorInfo:
+    metadata = {"apiVersion": api_version, "attempts": str(call.attempts)}
+    if isinstance(error, ServiceRefused):
+        metadata["httpStatus"] = str(error.status)
+        if error.code:
+            metadata["serviceErrorCode"] = _clip(error.code, _MAX_PART)
+    return ErrorInfo(reason=reason_text(reason), domain=DOMAIN, metadata=metadata)
+
+
+def _violations(error: BaseException, request: Message) -> Iterable[Violation]:
+    if isinstance(error, RequestInvalid):
+        return error.violations
+    if isinstance(error, PageTokenInvalid):
+        return (Violation("page_token", str(error)),)
+    if isinstance(error, ServiceRefused) and error.status == HTTPStatus.BAD_REQUEST:
+        return (
+            Violation(field_of(detail.target, request), detail.message) for detail in error.details
+        )
+    return ()
+
+
+def _bounded(
+    violations: Iterable[Violation],
+) -> tuple[list[BadRequest.FieldViolation], int]:
+    """Return as many violations as fit, and how many were left out."""
+    shown: list[BadRequest.FieldViolation] = []
+    omitted = 0
+    left = _VIOLATIONS_BYTES
+    for violation in violations:
+        item = BadRequest.FieldViolation(
+            field=_clip(violation.field, _MAX_PART),
+            description=_clip(violation.description, _MAX_DESCRIPTION),
+        )
+        left -= item.ByteSize()
+        if len(shown) == MAX_VIOLATIONS or left < 0:
+            omitted += 1
+        else:
+            shown.append(item)
+    return shown, omitted
+
+
+def _retry_delay(error: BaseException) -> Duration:
+    asked = error.retry_after if isinstance(error, ServiceRefused) else None
+    delay = Duration()
+    delay.FromMilliseconds(round(1000 * (_DEFAULT_RETRY_DELAY if asked is None else asked)))
+    return delay
+
+
+def _clip(text: str, size: int) -> str:
+    """Cut `text` to `size` bytes of UTF-8 and blank what does not print: it came from outside."""
+    printable = "".join(char if char.isprintable() else " " for char in text[:size])
+    return printable.encode(errors="replace")[:size].decode(errors="ignore")

@@ -1,0 +1,132 @@
+"""The way to the service: sign, send, time out, retry, read. One method: `Transport.send`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from gateway.call import Call
+from gateway.credentials import Credential
+from gateway.endpoint import Endpoint
+from gateway.errors import DeadlineExceeded, ServiceUnreachable
+from gateway.transport.http import ExchangeFailed, HttpClient
+from gateway.transport.messages import RestAnswer, RestRequest
+from gateway.transport.retry import (
+    AMBIGUOUS_STATUSES,
+    RETRYABLE_STATUSES,
+    RetryBudget,
+    RetryPolicy,
+    http_date,
+    retry_after,
+)
+
+__all__ = ["RestAnswer", "RestRequest", "RetryBudget", "RetryPolicy", "Transport"]
+
+UNAUTHORIZED = 401
+
+TOLERATED_SKEW = 60.0
+"""Seconds between our clock and the service's that a 401 is not blamed on."""
+
+logger = logging.getLogger(__name__)
+
+
+class Transport:
+    """Sends REST requests to one endpoint, each attempt signed anew."""
+
+    def __init__(  # noqa: PLR0913 - the seams that tests and the composition root need
+        self,
+        http: HttpClient,
+        endpoint: Endpoint,
+        credential: Credential,
+        *,
+        attempt_timeout: float = 10.0,
+        policy: RetryPolicy | None = None,
+        budget: RetryBudget | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Take the parts. `attempt_timeout` is in seconds, `clock` tells seconds of the epoch."""
+        self._http = http
+        self._host = endpoint.authority
+        self._credential = credential
+        self._attempt_timeout = attempt_timeout
+        self._policy = policy or RetryPolicy()
+        self._budget = budget or RetryBudget()
+        self._clock = clock
+        self._sleep = sleep
+        self._skew = 0.0
+
+    async def send(self, request: RestRequest, call: Call) -> RestAnswer:
+        """Send `request` until there is an answer that no retry would better; return that answer.
+
+        Raises DeadlineExceeded when the call's time is over, ServiceUnreachable when no attempt
+        got an answer, ServiceAnswerUnreadable when one was too large.
+        """
+        self._budget.deposit()
+        ambiguous = clock_corrected = False
+        attempt = 0
+        while True:
+            attempt += 1
+            signed_at = self._clock() + self._skew
+            outcome = await self._attempt(request, call, signed_at)
+            if isinstance(outcome, RestAnswer):
+                if outcome.status == UNAUTHORIZED and not clock_corrected:
+                    clock_corrected = self._adopt_clock_of_service(outcome, signed_at)
+                    if clock_corrected:
+                        continue
+                if outcome.status not in RETRYABLE_STATUSES:
+                    return replace(outcome, after_ambiguous_attempt=ambiguous)
+                ambiguous |= outcome.status in AMBIGUOUS_STATUSES
+                asked_wait = retry_after(outcome.headers, self._clock())
+            else:
+                ambiguous |= outcome.sent
+                asked_wait = None
+            wait = self._policy.wait(attempt, asked_wait)
+            if (
+                wait is None
+                or not call.repeatable
+                or wait >= call.remaining()
+                or not self._budget.withdraw()
+            ):
+                return self._give_up(outcome, call)
+            await self._sleep(wait)
+
+    async def _attempt(
+        self, request: RestRequest, call: Call, signed_at: float
+    ) -> RestAnswer | ExchangeFailed:
+        seconds = min(self._attempt_timeout, call.remaining())
+        if seconds <= 0:
+            raise DeadlineExceeded("the deadline passed before the service answered")
+        call.attempts += 1
+        signature = self._credential.sign(
+            request.method, request.target, self._host, request.body, signed_at
+        )
+        try:
+            answer = await self._http.exchange(request, signature, seconds)
+        except ExchangeFailed as failure:
+            return failure
+        call.service_request_id = answer.headers.get("MS-CV", "")
+        return answer
+
+    @staticmethod
+    def _give_up(outcome: RestAnswer | ExchangeFailed, call: Call) -> RestAnswer:
+        if isinstance(outcome, RestAnswer):
+            return outcome
+        if call.remaining() <= 0:
+            raise DeadlineExceeded("the deadline passed before the service answered")
+        raise ServiceUnreachable(f"no answer from the service: {outcome}") from outcome
+
+    def _adopt_clock_of_service(self, answer: RestAnswer, signed_at: float) -> bool:
+        """After a 401: if the service's clock is far from the time we signed, sign by its clock."""
+        theirs = http_date(answer.headers.get("Date", ""))
+        if theirs is None or abs(theirs - signed_at) < TOLERATED_SKEW:
+            return False
+        self._skew = theirs - self._clock()
+        logger.warning(
+            "the clock of this machine is %.0f s off the service's; signing by the service's clock",
+            -self._skew,
+        )
+        return True
