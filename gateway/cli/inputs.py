@@ -1,0 +1,126 @@
+"""What people type, turned into values; without grpc or protobuf, which are slow to import."""
+
+import math
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import click
+
+ROLES = ("presenter", "attendee", "consumer", "collaborator")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
+_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_RELATIVE = re.compile(r"([+-])((?:\d{1,9}[wdhms])+)", re.ASCII)
+_ABSOLUTE = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)"
+    r"(?:[Tt ](?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?"
+    r"(?:[Zz]|(?P<sign>[+-])(?P<hours>[01]\d|2[0-3]):(?P<minutes>[0-5]\d))?)?",
+    re.ASCII,
+)
+
+
+class Instant(NamedTuple):
+    """A point in time, exact to the nanosecond, which `datetime` is not.
+
+    `seconds` since 1970-01-01T00:00:00Z, and `nanos` from 0 to 999,999,999 after that.
+    """
+
+    seconds: int
+    nanos: int
+
+
+class Person(NamedTuple):
+    """A participant: the identifier, and one of ROLES or None for the service's default."""
+
+    raw_id: str
+    role: str | None
+
+
+def parse_instant(text: str, now: float) -> Instant:
+    """Read an RFC 3339 time (UTC unless it says otherwise), a date, "now", or "+2h" and the like.
+
+    `now` is the current time in seconds since 1970. Relative times are rounded up to whole
+    seconds. Raises ValueError with a sentence for the person who typed it.
+    """
+    if text == "now":
+        return Instant(math.ceil(now), 0)
+    if relative := _RELATIVE.fullmatch(text):
+        sign, spans = relative.groups()
+        distance = sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(\w)", spans))
+        instant = Instant(math.ceil(now) + (-distance if sign == "-" else distance), 0)
+    elif absolute := _ABSOLUTE.fullmatch(text):
+        local = datetime.fromisoformat(f"{absolute['date']}T{absolute['clock'] or '00:00:00'}Z")
+        offset = timedelta(hours=int(absolute["hours"] or 0), minutes=int(absolute["minutes"] or 0))
+        since = local - _EPOCH + (offset if absolute["sign"] == "-" else -offset)
+        nanos = int((absolute["fraction"] or "").ljust(9, "0"))
+        instant = Instant(since // timedelta(seconds=1), nanos)
+    else:
+        raise ValueError(
+            "not a time; write one like 2030-01-31T09:00:00Z, 2030-01-31, now, +2h or +1d12h"
+        )
+    if not _FIRST <= instant.seconds <= _LAST:
+        raise ValueError("out of range; years go from 1 to 9999")
+    return instant
+
+
+def parse_person(text: str) -> Person:
+    """Read `RAW_ID` or `RAW_ID=role`; the role is what follows the last "=", in any case.
+
+    Raises ValueError with a sentence for the person who typed it.
+    """
+    raw_id, equals, role = text.rpartition("=")
+    if not equals:
+        raw_id, role = text, ""
+    elif role.lower() not in ROLES:
+        raise ValueError(f"{role!r} is not a role; known are {', '.join(ROLES)}")
+    if not raw_id:
+        raise ValueError("the identifier is missing; write RAW_ID or RAW_ID=role")
+    return Person(raw_id, role.lower() or None)
+
+
+def parse_address(text: str) -> str:
+    """Check a gRPC target: host:port, unix:/path or another of gRPC's own schemes.
+
+    Raises ValueError with a sentence for the person who typed it.
+    """
+    if text.startswith(("http://", "https://")):
+        raise ValueError("write host:port, without http://")
+    if ":" not in text:
+        raise ValueError("the port is missing; write host:port or unix:/path")
+    return text
+
+
+class _Parsed(click.ParamType[object, str]):
+    """A click type from a function that raises ValueError."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            return self.fail(f"{value!r}: {error}", param, ctx)
+
+
+INSTANT = _Parsed("time", lambda text: parse_instant(text, time.time()))
+PERSON = _Parsed("raw_id[=role]", parse_person)
+
+# The option itself, as a decorator: every command that calls a gateway has the same.
+ADDRESS = click.option(
+    "--address",
+    type=_Parsed("address", parse_address),
+    default="127.0.0.1:50051",
+    envvar="ROOMS_GATEWAY_ADDRESS",
+    show_default=True,
+    show_envvar=True,
+    help="Where the gateway listens: host:port, or unix:/path.",
+)

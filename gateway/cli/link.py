@@ -1,0 +1,84 @@
+"""How a command reaches the gateway and shows its answer.
+
+This module imports neither grpc nor protobuf before a command runs, so that --help is quick.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli.inputs import ADDRESS
+
+if TYPE_CHECKING:
+    import grpc
+
+    from gateway.cli.calls import Client
+    from gateway.cli.output import Printer
+
+
+@dataclass(frozen=True, slots=True)
+class Dialer:
+    """Opens the channel to an address; tests hand in their own as click's `obj`."""
+
+    dial: "Callable[[str], grpc.Channel] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What one command needs: where the gateway is, and seconds that the call may take."""
+
+    address: str
+    timeout: float
+    as_json: bool
+    dialer: Dialer
+
+    @contextmanager
+    def open(self) -> "Iterator[tuple[Client, Printer]]":
+        """Lend a client and a printer.
+
+        A failed call is explained on standard error and becomes click's Exit with its exit code;
+        Ctrl-C becomes 130.
+        """
+        import grpc  # noqa: PLC0415 - see the module's docstring
+
+        from gateway.cli import calls, failures, output  # noqa: PLC0415 - as above
+
+        try:
+            with (self.dialer.dial or calls.connect)(self.address) as channel:
+                yield calls.Client(channel, self.timeout), output.Printer(as_json=self.as_json)
+        except grpc.RpcError as error:
+            failure = failures.read_failure(error)
+            write = failure.as_json if self.as_json else failure.as_text
+            click.echo(write(self.address), err=True)
+            raise click.exceptions.Exit(failure.exit_code) from None
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(130) from None
+
+
+def linked(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of every call, and pass them to it as a Link."""
+
+    @ADDRESS
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=30.0,
+        show_default=True,
+        help="Seconds that the whole call may take.",
+    )
+    @click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print answers as proto JSON, one line per message (for a list, per page).",
+    )
+    @functools.wraps(command)
+    def with_link(*, address: str, timeout: float, as_json: bool, **options: object) -> None:
+        dialer = click.get_current_context().find_object(Dialer) or Dialer()
+        command(Link(address, timeout, as_json, dialer), **options)
+
+    return with_link

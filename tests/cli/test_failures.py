@@ -1,0 +1,126 @@
+import json
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2
+from acs.rooms.v1.errors_pb2 import ErrorReason
+from cli.fake_gateway import Refusal, call
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from gateway.cli.failures import NEXT_BY_REASON
+
+
+def refusal(code: grpc.StatusCode, message: str, *details: Message) -> Refusal:
+    packed = []
+    for detail in details:
+        packed.append(Any())
+        packed[-1].Pack(detail)
+    status = Status(code=code.value[0], message=message, details=packed)
+    return Refusal(code, message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+FULL = refusal(
+    grpc.StatusCode.INVALID_ARGUMENT,
+    "the request has 2 faults",
+    ErrorInfo(
+        reason="REQUEST_INVALID",
+        domain="rooms-gateway",
+        metadata={"httpStatus": "400", "attempts": "1"},
+    ),
+    RequestInfo(request_id="ours", serving_data="theirs"),
+    BadRequest(
+        field_violations=[
+            BadRequest.FieldViolation(field="room_id", description="too long"),
+            BadRequest.FieldViolation(field="valid_until", description="in the past"),
+            BadRequest.FieldViolation(description="both at once"),
+        ]
+    ),
+    RetryInfo(retry_delay=Duration(seconds=2, nanos=500_000_000)),
+    ResourceInfo(resource_type="room", resource_name="7"),
+)
+
+
+def test_a_failure_is_one_block_that_says_everything_known_and_what_to_do() -> None:
+    result, _ = call("rooms", "get", "7", rpc="GetRoom", answers=(), refusal=FULL)
+    assert (result.exit_code, result.stdout) == (67, "")
+    assert (
+        result.stderr
+        == """\
+Error: INVALID_ARGUMENT
+  reason        REQUEST_INVALID
+  message       the request has 2 faults
+  field         room_id: too long
+  field         valid_until: in the past
+  request       both at once
+  resource      room 7
+  metadata      attempts=1 httpStatus=400
+  request id    ours
+  service's id  theirs
+  retry after   2.5 s
+  next          Correct the request; --help shows the forms.
+"""
+    )
+
+
+def test_a_failure_as_json_is_one_object_on_standard_error() -> None:
+    result, _ = call("rooms", "get", "7", "--json", rpc="GetRoom", answers=(), refusal=FULL)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (67, "", 1)
+    assert json.loads(result.stderr) == {
+        "code": "INVALID_ARGUMENT",
+        "reason": "REQUEST_INVALID",
+        "message": "the request has 2 faults",
+        "fieldViolations": [
+            {"field": "room_id", "description": "too long"},
+            {"field": "valid_until", "description": "in the past"},
+            {"field": "", "description": "both at once"},
+        ],
+        "resourceType": "room",
+        "resourceName": "7",
+        "metadata": {"httpStatus": "400", "attempts": "1"},
+        "requestId": "ours",
+        "serviceRequestId": "theirs",
+        "retryAfterSeconds": 2.5,
+        "next": "Correct the request; --help shows the forms.",
+    }
+
+
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.value[0]])
+def test_the_exit_code_is_64_plus_the_grpc_code(code: grpc.StatusCode) -> None:
+    result, _ = call("rooms", "get", "7", rpc="GetRoom", answers=(), refusal=Refusal(code))
+    assert result.exit_code == 64 + code.value[0]
+    assert f"Error: {code.name}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [
+        (),
+        (("grpc-status-details-bin", b"\xff\xff"),),
+        (("grpc-status-details-bin", Status(details=[Any(value=b"\xff")]).SerializeToString()),),
+        (("other", "x"),),
+    ],
+)
+def test_a_failure_without_readable_details_still_says_its_code_and_message(
+    trailers: tuple[tuple[str, str | bytes], ...],
+) -> None:
+    bare = Refusal(grpc.StatusCode.INTERNAL, "Exception\x1b[1m", trailers)
+    result, _ = call("rooms", "get", "7", rpc="GetRoom", answers=(), refusal=bare)
+    assert result.stderr == "Error: INTERNAL\n  message  Exception\\x1b[1m\n"
+
+
+def test_a_list_that_fails_half_way_keeps_its_pages_and_says_how_to_resume() -> None:
+    page = rooms_pb2.ListRoomsResponse(rooms=[rooms_pb2.Room(id="7")], next_page_token="t1")
+    lost = refusal(grpc.StatusCode.UNAVAILABLE, "gone", ErrorInfo(reason="SERVICE_UNAVAILABLE"))
+    result, _ = call("rooms", "list", rpc="ListRooms", answers=(page,), refusal=lost)
+    assert result.exit_code == 78
+    assert result.stdout.splitlines()[1].split()[0] == "7"
+    assert result.stderr.startswith("More with: --page-token t1\nError: UNAVAILABLE\n")
+
+
+def test_every_published_reason_has_a_next_step() -> None:
+    published = {name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()}  # noqa: SIM118
+    assert set(NEXT_BY_REASON) == published - {"UNSPECIFIED"}

@@ -1,0 +1,112 @@
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2
+
+CLIENT = (sys.executable, "-c", "from gateway.cli.client import rooms; rooms()")
+
+
+def many_pages(_request: bytes, _context: object) -> Iterator[bytes]:
+    for number in range(10_000):
+        rooms = [rooms_pb2.Room(id=str(number))] * 10
+        yield rooms_pb2.ListRoomsResponse(rooms=rooms, next_page_token="t").SerializeToString()
+
+
+@contextmanager
+def serving(address: str) -> Iterator[None]:
+    server = grpc.server(ThreadPoolExecutor(2))
+    handlers = {"ListRooms": grpc.unary_stream_rpc_method_handler(many_pages)}
+    service = grpc.method_handlers_generic_handler("acs.rooms.v1.RoomsService", handlers)
+    server.add_generic_rpc_handlers([service])
+    server.add_insecure_port(address)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(None).wait()
+
+
+@pytest.fixture
+def silent_listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def address_of(listener: socket.socket) -> str:
+    return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_no_gateway_at_the_address_is_said_with_how_to_start_one(
+    silent_listener: socket.socket,
+) -> None:
+    address = address_of(silent_listener)
+    silent_listener.close()
+    done = subprocess.run(
+        [*CLIENT, "get", "7", "--address", address], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 78
+    assert f"a gateway running on {address}? `rooms-gateway serve --emulator`" in done.stderr
+
+
+def test_the_timeout_bounds_the_whole_call(silent_listener: socket.socket) -> None:
+    started = time.monotonic()
+    done = subprocess.run(
+        [*CLIENT, "get", "7", "--address", address_of(silent_listener), "--timeout", "0.3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 68
+    assert "Allow more time with --timeout." in done.stderr
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("command", [("get", "7"), ("list",)])
+def test_ctrl_c_ends_a_call_quietly_with_130(
+    silent_listener: socket.socket, command: tuple[str, ...]
+) -> None:
+    with subprocess.Popen(
+        [*CLIENT, *command, "--address", address_of(silent_listener)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        connection, _ = silent_listener.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=30) == (b"", b"")
+        assert process.returncode == 130
+
+
+def test_a_list_into_a_closed_pipe_over_a_unix_socket_ends_quietly(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/gateway.sock"
+    with (
+        serving(address),
+        subprocess.Popen(
+            [*CLIENT, "list", "--address", address], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().startswith(b"ID")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) != 0
+
+
+def test_help_imports_neither_grpc_nor_protobuf() -> None:
+    script = (
+        "import sys\n"
+        "from gateway.cli.client import rooms\n"
+        "rooms(['create', '--help'], standalone_mode=False)\n"
+        "sys.exit(bool({'grpc', 'google.protobuf'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

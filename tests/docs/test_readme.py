@@ -1,0 +1,126 @@
+"""The README is run: what it says to type is typed, and what it says is printed is printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONSOLES = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+GATEWAY = "127.0.0.1:50051"
+
+# What differs from run to run, by its form.
+VOLATILE = [
+    (re.compile(r"\b994\d{12,14}\b"), "ROOM"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
+    (re.compile(r"[A-Za-z0-9+/]{22}\.0\b"), "MS-CV"),
+    (re.compile(r"endpoint=http://127\.0\.0\.1:\d+/"), "endpoint=http://127.0.0.1:PORT/"),
+    # protojson of Go varies its white space on purpose.
+    (re.compile(r"(?<=[:,]) +"), " "),
+]
+
+NOT_RUN = {
+    "make test": "it is what runs this test",
+    "export COMMUNICATION_CONNECTION_STRING='endpoint=https://<resource>.communication.azure.com/"
+    ";accesskey=<key>'": "needs a resource in Azure",
+    ".venv/bin/rooms-gateway serve": "needs a resource in Azure",
+}
+
+
+def stable(text: str) -> str:
+    for pattern, name in VOLATILE:
+        text = pattern.sub(name, text)
+    return text.strip()
+
+
+def examples() -> list[tuple[str, str]]:
+    """Return every command of the README with the output that is printed below it."""
+    found = []
+    for console in CONSOLES:
+        for block in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]:
+            command, _, output = block.partition("\n")
+            found.append((command, output))
+    return found
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[tuple[str, str]]:
+    """Run what the README starts with, on a free port: its output, and where it listens."""
+    environment = {**os.environ, "ROOMS_GATEWAY_LISTEN": "127.0.0.1:0"}
+    environment.pop("COMMUNICATION_CONNECTION_STRING", None)
+    process = subprocess.Popen(
+        ["make", "run"], cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not (lines and "buf curl" in lines[-1]):
+            line = process.stdout.readline()
+            assert line, f"make run ended after {lines}"
+            lines.append(line)
+        address = next(line for line in lines if "is ready on" in line).split()[-1]
+        yield "".join(lines), address
+        # Ctrl-C reaches make and the gateway alike.
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(30)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_make_run_prints_what_the_readme_says(made: tuple[str, str]) -> None:
+    printed, address = made
+    expected = dict(examples())["make run"]
+    said = re.sub(r"Setting up .*\n", "", printed).replace(address, GATEWAY)
+    if shutil.which("buf") and "  .venv/bin/buf" not in said:
+        expected = expected.replace(".venv/bin/buf", "buf")
+    assert stable(said) == stable(expected)
+
+
+@pytest.mark.parametrize(("command", "expected"), examples())
+def test_a_command_of_the_readme_prints_what_it_says(
+    made: tuple[str, str], command: str, expected: str
+) -> None:
+    if command == "make run":
+        pytest.skip("has a test of its own")
+    if command in NOT_RUN:
+        pytest.skip(NOT_RUN[command])
+    if command.startswith("grpcurl") and not (ROOT / ".tools/grpcurl").exists():
+        pytest.skip("grpcurl is not built, because Go is not installed")
+    _, address = made
+    path = os.pathsep.join(
+        [str(ROOT / ".tools"), str(Path(sys.executable).parent), os.environ["PATH"]]
+    )
+    done = subprocess.run(
+        ["bash", "-c", command.replace(GATEWAY, address)],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "ROOMS_GATEWAY_ADDRESS": address},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    printed = (done.stdout + done.stderr).replace(address, GATEWAY)
+    if expected:
+        assert stable(printed) == stable(expected)
+    else:
+        assert done.returncode == 0, printed
+
+
+def test_every_relative_link_of_the_readme_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
