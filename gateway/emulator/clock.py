@@ -1,0 +1,86 @@
+"""The emulator's time: real, shifted, or standing still."""
+
+import time
+from collections.abc import Callable
+
+from gateway.emulator import timestamps
+from gateway.emulator.timestamps import TICKS_PER_SECOND
+
+_NANOSECONDS_PER_TICK = 100
+
+
+class Clock:
+    """Tells the time of the emulated service, which tests may shift and stop.
+
+    Everything that depends on time asks this clock: default windows, the check of ``x-ms-date``,
+    ``createdAt``, and the ``Date`` of every answer.
+
+    Args:
+        source: tells the real time in nanoseconds since 1970, as ``time.time_ns`` does.
+
+    """
+
+    def __init__(self, source: Callable[[], int] = time.time_ns) -> None:
+        self._source = source
+        self._offset = 0
+        self._stopped_at: int | None = None
+
+    def now(self) -> int:
+        """Tell the instant, in ticks (see ``timestamps``)."""
+        if self._stopped_at is not None:
+            return self._stopped_at
+        return self._source() // _NANOSECONDS_PER_TICK + self._offset
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the clock stands still."""
+        return self._stopped_at is not None
+
+    @property
+    def offset_seconds(self) -> float:
+        """How far the clock is ahead of the real time, in seconds."""
+        real = self._source() // _NANOSECONDS_PER_TICK
+        return (self.now() - real if self.frozen else self._offset) / TICKS_PER_SECOND
+
+    def freeze(self) -> None:
+        """Stand still."""
+        self._stopped_at = self.now()
+
+    def resume(self) -> None:
+        """Go on from where the clock stands."""
+        if self._stopped_at is not None:
+            self._offset = self._stopped_at - self._source() // _NANOSECONDS_PER_TICK
+            self._stopped_at = None
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward, or back if negative.
+
+        Raises:
+            ValueError: the clock would leave the years 1970 to 9998.
+
+        """
+        self._set(self.now() + round(seconds * TICKS_PER_SECOND))
+
+    def set_offset(self, seconds: float) -> None:
+        """Set the clock so far ahead of the real time, or behind it if negative.
+
+        Raises:
+            ValueError: the clock would leave the years 1970 to 9998.
+
+        """
+        real = self._source() // _NANOSECONDS_PER_TICK
+        self._set(real + round(seconds * TICKS_PER_SECOND))
+
+    def reset(self) -> None:
+        """Go back to the real time."""
+        self._offset = 0
+        self._stopped_at = None
+
+    def _set(self, instant: int) -> None:
+        # A year of room at the end, because windows reach beyond the present.
+        if instant < 0 or not timestamps.in_range(instant + 365 * timestamps.TICKS_PER_DAY):
+            raise ValueError("the clock must stay within the years 1970 to 9998")
+        if self.frozen:
+            self._stopped_at = instant
+        else:
+            self._offset = instant - self._source() // _NANOSECONDS_PER_TICK

@@ -1,0 +1,224 @@
+"""What tests may do to the emulator, under a path that the real service does not have.
+
+No credentials are asked for; only callers on the same machine are let in.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Annotated, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from gateway.emulator import headers, timestamps, wire
+from gateway.emulator.clock import Clock
+from gateway.emulator.faults import Fault, Faults, Rule
+from gateway.emulator.journal import Journal
+from gateway.emulator.problems import Envelope, ErrorBody, ServiceError
+from gateway.emulator.repeatability import RememberedCreates
+from gateway.emulator.roster import LARGEST_ROSTER
+from gateway.emulator.store import Store
+from gateway.emulator.wire import Reply
+
+PREFIX: Final = "/_emulator/"
+
+
+class Seed(msgspec.Struct, forbid_unknown_fields=True):
+    """Rooms to add."""
+
+    count: Annotated[int, Meta(ge=0, le=100_000)]
+    deleted: bool = False
+    participants: Annotated[int, Meta(ge=0, le=LARGEST_ROSTER)] = 0
+
+
+class Seeded(msgspec.Struct, rename="camel"):
+    """The ids of the rooms that were added, oldest first."""
+
+    room_ids: list[str]
+
+
+class ClockChange(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What to do to the clock, in this order."""
+
+    offset_seconds: float | None = None
+    advance_seconds: float | None = None
+    frozen: bool | None = None
+
+
+class ClockState(msgspec.Struct, rename="camel"):
+    """How the clock stands."""
+
+    now: str
+    frozen: bool
+    offset_seconds: float
+
+
+class Added(msgspec.Struct):
+    """The id of a fault that was added."""
+
+    id: int
+
+
+class FaultList(msgspec.Struct):
+    """The rules, in order."""
+
+    faults: tuple[Rule, ...]
+
+
+class JournalEntry(msgspec.Struct):
+    """One request, without its credentials."""
+
+    number: int
+    at: str
+    operation: str
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: str
+    status: int | None
+    faulty: bool
+
+
+class JournalList(msgspec.Struct):
+    """The latest requests, oldest first."""
+
+    requests: list[JournalEntry]
+
+
+class Control:
+    """The control path: each route is a row in ``__init__``."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        creates: RememberedCreates,
+        faults: Faults,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._creates = creates
+        self._faults = faults
+        self._journal = journal
+        self._clock = clock
+        self._routes: dict[str, dict[str, Callable[[bytes], msgspec.Struct | None]]] = {
+            "reset": {"POST": self._reset},
+            "rooms": {"POST": self._seed},
+            "clock": {"GET": self._read_clock, "POST": self._change_clock},
+            "journal": {"GET": self._read_journal, "DELETE": self._clear_journal},
+            "faults": {
+                "GET": self._list_faults,
+                "POST": self._add_fault,
+                "DELETE": self._clear_faults,
+            },
+        }
+
+    def reset(self) -> None:
+        """Make the emulator as it was at its start: no rooms, faults or requests, real time."""
+        self._store.clear()
+        self._creates.clear()
+        self._faults.clear()
+        self._journal.clear()
+        self._clock.reset()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Do what a control request asks for."""
+        try:
+            if not is_local(request.remote):
+                raise _refused(HTTPStatus.FORBIDDEN, "Forbidden", "Only this machine may control.")
+            body = await wire.receive(request)
+            reply = self._reply(request.method, request.raw_path.partition("?")[0], body)
+        except ServiceError as error:
+            reply = _json(error.status, Envelope(error.body), dict(error.headers))
+        return await wire.send(request, reply)
+
+    def _reply(self, method: str, path: str, body: bytes) -> Reply:
+        methods = self._routes.get(path.removeprefix(PREFIX))
+        if methods is None:
+            known = ", ".join(PREFIX + name for name in self._routes)
+            raise _refused(HTTPStatus.NOT_FOUND, "NotFound", f"There are {known}.")
+        if method not in methods:
+            allowed = ", ".join(methods)
+            error = ErrorBody("MethodNotAllowed", f"There are {allowed}.")
+            raise ServiceError(HTTPStatus.METHOD_NOT_ALLOWED, error, {"Allow": allowed})
+        try:
+            result = methods[method](body)
+        # ValidationError and DecodeError of msgspec are ValueErrors, as are our own refusals.
+        except (ValueError, RecursionError) as error:
+            raise _refused(HTTPStatus.BAD_REQUEST, "InvalidControlRequest", str(error)) from None
+        if result is None:
+            return Reply(HTTPStatus.NO_CONTENT, {}, None)
+        return _json(HTTPStatus.OK, result, {})
+
+    def _reset(self, _: bytes) -> None:
+        self.reset()
+
+    def _seed(self, body: bytes) -> Seeded:
+        seed = msgspec.json.decode(body, type=Seed)
+        ids = self._store.seed(seed.count, deleted=seed.deleted, participants=seed.participants)
+        return Seeded(ids)
+
+    def _read_clock(self, _: bytes) -> ClockState:
+        clock = self._clock
+        return ClockState(timestamps.render(clock.now()), clock.frozen, clock.offset_seconds)
+
+    def _change_clock(self, body: bytes) -> ClockState:
+        change = msgspec.json.decode(body, type=ClockChange)
+        if change.offset_seconds is not None:
+            self._clock.set_offset(change.offset_seconds)
+        if change.advance_seconds is not None:
+            self._clock.advance(change.advance_seconds)
+        if change.frozen is not None:
+            (self._clock.freeze if change.frozen else self._clock.resume)()
+        return self._read_clock(body)
+
+    def _read_journal(self, _: bytes) -> JournalList:
+        return JournalList(
+            [
+                JournalEntry(
+                    entry.number,
+                    timestamps.render(entry.at),
+                    entry.operation,
+                    entry.method,
+                    entry.target.encode(errors="surrogateescape").decode(errors="replace"),
+                    entry.shown_headers(),
+                    entry.body.decode(errors="replace"),
+                    entry.status,
+                    entry.faulty,
+                )
+                for entry in self._journal
+            ]
+        )
+
+    def _clear_journal(self, _: bytes) -> None:
+        self._journal.clear()
+
+    def _list_faults(self, _: bytes) -> FaultList:
+        return FaultList(self._faults.list())
+
+    def _add_fault(self, body: bytes) -> Added:
+        return Added(self._faults.add(msgspec.json.decode(body, type=Fault)))
+
+    def _clear_faults(self, _: bytes) -> None:
+        self._faults.clear()
+
+
+def is_local(address: str | None) -> bool:
+    """Whether a peer, by its address, is on this machine."""
+    if address is None:
+        return False
+    parsed = ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return bool((mapped or parsed).is_loopback)
+
+
+def _refused(status: int, code: str, message: str) -> ServiceError:
+    return ServiceError(status, ErrorBody(code, message))
+
+
+def _json(status: int, content: msgspec.Struct, lines: dict[str, str]) -> Reply:
+    body = msgspec.json.encode(content)
+    return Reply(status, {"Content-Type": headers.JSON, **lines}, body)

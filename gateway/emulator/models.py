@@ -1,0 +1,53 @@
+"""The JSON of answers, member for member in the order on the wire."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.emulator import timestamps
+from gateway.emulator.roster import Participant
+from gateway.emulator.store import Room
+from gateway.emulator.versions import ApiVersion
+
+
+class RoomModel(msgspec.Struct, frozen=True, rename="camel"):
+    """RoomModel of the REST API."""
+
+    id: str
+    created_at: str
+    valid_from: str
+    valid_until: str
+    pstn_dial_out_enabled: bool | UnsetType = UNSET
+
+
+class RoomParticipant(msgspec.Struct, frozen=True, rename="camel"):
+    """RoomParticipant of the REST API."""
+
+    raw_id: str
+    role: str
+
+
+class Collection(msgspec.Struct, frozen=True, rename="camel"):
+    """RoomsCollection and ParticipantsCollection; the last page has no ``nextLink``."""
+
+    value: list[RoomModel] | list[RoomParticipant]
+    next_link: str | UnsetType = UNSET
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The empty object that answers a change of participants."""
+
+
+def of_room(room: Room, version: ApiVersion) -> RoomModel:
+    """Show a room as an api-version knows it."""
+    return RoomModel(
+        room.id,
+        timestamps.render(room.created_at),
+        timestamps.render(room.valid_from),
+        timestamps.render(room.valid_until),
+        room.pstn_dial_out_enabled if version.has_pstn_dial_out else UNSET,
+    )
+
+
+def of_participant(participant: Participant) -> RoomParticipant:
+    """Show somebody on a roster."""
+    return RoomParticipant(participant.raw_id, participant.role)

@@ -1,0 +1,93 @@
+"""The whole API on one screen: a new operation is a row here and a method in ``operations``."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote
+
+from gateway.emulator import problems
+from gateway.emulator.operations import Answer, Call, Operations
+
+_JSON: Final = "application/json"
+_MERGE_PATCH: Final = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation: where it is, what runs it, and the type of its body if it has one."""
+
+    method: str
+    path: str
+    operation: str
+    run: Callable[[Operations, Call], Answer]
+    media_type: str | None = None
+
+
+ROUTES: Final = (
+    Route("POST", "/rooms", "CreateRoom", Operations.create_room, _JSON),
+    Route("GET", "/rooms", "ListRooms", Operations.list_rooms),
+    Route("GET", "/rooms/{}", "GetRoom", Operations.get_room),
+    Route("PATCH", "/rooms/{}", "UpdateRoom", Operations.update_room, _MERGE_PATCH),
+    Route("DELETE", "/rooms/{}", "DeleteRoom", Operations.delete_room),
+    Route("GET", "/rooms/{}/participants", "ListParticipants", Operations.list_participants),
+    Route(
+        "PATCH",
+        "/rooms/{}/participants",
+        "UpdateParticipants",
+        Operations.update_participants,
+        _MERGE_PATCH,
+    ),
+)
+OPERATIONS: Final = tuple(route.operation for route in ROUTES)
+
+
+def _by_path() -> tuple[tuple[re.Pattern[str], dict[str, Route]], ...]:
+    paths: dict[str, dict[str, Route]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method] = route
+    return tuple((re.compile(path.replace("{}", "([^/]+)")), paths[path]) for path in paths)
+
+
+_PATHS: Final = _by_path()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a request leads.
+
+    Attributes:
+        route: the operation, or ``None`` if there is none at this path or with this method.
+        room_id: the id in the path, decoded; empty if there is none.
+        allowed: the methods that the path knows; none if the path is unknown.
+
+    """
+
+    route: Route | None = None
+    room_id: str = ""
+    allowed: tuple[str, ...] = ()
+
+    def require(self) -> Route:
+        """Give the operation.
+
+        Raises:
+            ServiceError: status 404 or 405; there is none.
+
+        """
+        if self.route is not None:
+            return self.route
+        if not self.allowed:
+            raise problems.not_found("There is no resource at this path.")
+        raise problems.of_status(
+            HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(self.allowed)}
+        )
+
+
+def find(method: str, path: str) -> Match:
+    """Find the operation for a method and a path as it is on the request line."""
+    for pattern, routes in _PATHS:
+        if match := pattern.fullmatch(path):
+            room_id = unquote(match[1]) if match.re.groups else ""
+            return Match(routes.get(method), room_id, tuple(routes))
+    return Match()

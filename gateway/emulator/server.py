@@ -1,0 +1,224 @@
+"""The emulator as a whole: its parts put together, started and stopped."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random, SystemRandom
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+
+from gateway.emulator import control, routes
+from gateway.emulator.authentication import DEVELOPMENT_KEY, AccessKey
+from gateway.emulator.clock import Clock
+from gateway.emulator.control import Control
+from gateway.emulator.faults import Faults
+from gateway.emulator.headers import Stamp
+from gateway.emulator.journal import Journal
+from gateway.emulator.operations import Operations
+from gateway.emulator.repeatability import RememberedCreates
+from gateway.emulator.service import Service
+from gateway.emulator.store import Store
+
+# Well above a link with the longest recorded token (2,752 characters).
+_LONGEST_LINE: Final = 1 << 15
+_STOP_SECONDS: Final = 1.0
+
+
+class Emulator:
+    """An emulator of the Azure Communication Services Rooms REST API.
+
+    It runs in the event loop that starts it, alone or beside its callers, and is its own async
+    context manager. Once started it keeps its port, also over a stop and another start, and its
+    rooms until ``reset``.
+
+    Args:
+        listen: where to listen, ``host:port``; port 0 takes a free one.
+        access_key: the key that requests have to be signed with, base64.
+        clock: tells the real time in nanoseconds since 1970.
+        random: decides ids and delays of writes; give a seeded one for the same run again.
+        new_room_id: makes room ids, in the service's form by default.
+        date_margin: how far the ``x-ms-date`` of a request may be from the clock, in seconds.
+        participants_page_size: how many participants a page holds; all of them by default.
+        journal_length: how many requests the journal keeps; ``None`` keeps all.
+        file: where to keep the rooms between runs: read at the start if it is there, written at
+            the stop, as a whole or not at all. Ids of repeatable requests are not kept.
+
+    Raises:
+        ValueError: ``listen`` or ``access_key`` cannot be read.
+
+    """
+
+    def __init__(  # noqa: PLR0913 - every one is optional
+        self,
+        *,
+        listen: str = "127.0.0.1:0",
+        access_key: str = DEVELOPMENT_KEY,
+        clock: Callable[[], int] = time.time_ns,
+        random: Random | None = None,
+        new_room_id: Callable[[], str] | None = None,
+        date_margin: float = 300.0,
+        participants_page_size: int | None = None,
+        journal_length: int | None = 1000,
+        file: Path | None = None,
+    ) -> None:
+        self._host, self._port = _parse(listen)
+        self._key = access_key
+        self._file = file
+        random = random or SystemRandom()
+        self._clock = Clock(clock)
+        self._store = Store(
+            self._clock,
+            random,
+            new_room_id=new_room_id,
+            participants_page_size=participants_page_size,
+        )
+        self._faults = Faults(routes.OPERATIONS)
+        self._journal = Journal(journal_length)
+        creates = RememberedCreates()
+        self._control = Control(
+            store=self._store,
+            creates=creates,
+            faults=self._faults,
+            journal=self._journal,
+            clock=self._clock,
+        )
+        self._service = Service(
+            access_key=AccessKey(access_key, self._clock, date_margin),
+            operations=Operations(self._store, creates, self._clock),
+            faults=self._faults,
+            journal=self._journal,
+            clock=self._clock,
+            stamp=Stamp(self._clock, random),
+        )
+        self._server: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The address to call, such as ``http://127.0.0.1:8125``, with the port that is used."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def connection_string(self) -> str:
+        """What Communication Services clients are configured with; it holds the access key."""
+        return f"endpoint={self.endpoint}/;accesskey={self._key}"
+
+    @property
+    def store(self) -> Store:
+        """The rooms."""
+        return self._store
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that strike requests."""
+        return self._faults
+
+    @property
+    def journal(self) -> Journal:
+        """The latest requests."""
+        return self._journal
+
+    @property
+    def clock(self) -> Clock:
+        """The time of the emulated service."""
+        return self._clock
+
+    def reset(self) -> None:
+        """Make everything as it was at the start: no rooms, faults or requests, real time."""
+        self._control.reset()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: nobody can listen there, such as because somebody else does already; or the
+                file cannot be read.
+            RuntimeError: the emulator is running.
+            ValueError: the file holds something else.
+
+        """
+        if self._listener is not None:
+            raise RuntimeError("the emulator is running already")
+        if self._file is not None and self._file.exists():
+            self._load(self._file)
+        listening = _listen(self._host, self._port)
+        self._port = listening.getsockname()[1]
+        # The signature covers the body as it was sent, so nothing may be decompressed.
+        self._server = web.Server(
+            self._handle, access_log=None, auto_decompress=False, max_line_size=_LONGEST_LINE
+        )
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._server, sock=listening, backlog=1024)
+
+    async def stop(self) -> None:
+        """Stop listening, close all connections, and save the rooms; nothing if not running.
+
+        Raises:
+            OSError: the file cannot be written.
+
+        """
+        if self._listener is None or self._server is None:
+            return
+        listener, server = self._listener, self._server
+        self._listener = self._server = None
+        listener.close()
+        server.pre_shutdown()
+        await server.shutdown(_STOP_SECONDS)
+        await listener.wait_closed()
+        if self._file is not None:
+            self._save(self._file)
+
+    def _load(self, file: Path) -> None:
+        try:
+            self._store.load(file.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{file} does not hold the rooms of an emulator: {error}") from None
+
+    def _save(self, file: Path) -> None:
+        fresh = file.with_name(f"{file.name}.{os.getpid()}")
+        fresh.write_bytes(self._store.dump())
+        fresh.replace(file)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path.startswith(control.PREFIX):
+            return await self._control.handle(request)
+        return await self._service.handle(request)
+
+
+def _parse(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise ValueError(f"cannot listen on {listen!r}: it has to be host:port")
+    return host, int(port)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        # One address, even if a name has several, so that there is one port and one endpoint.
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        listening = socket.create_server(address[:2], family=family, backlog=1024)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {reason}") from None
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,87 @@
+"""Instants as the service writes and reads them.
+
+An instant is an ``int``: ticks of 100 ns since 1970-01-01T00:00:00Z, the resolution of the
+service's own timestamps, so that nothing is lost between what a client sends and what it reads.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
+from typing import Final
+
+TICKS_PER_SECOND: Final = 10_000_000
+TICKS_PER_DAY: Final = 86_400 * TICKS_PER_SECOND
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST: Final = -62_135_596_800 * TICKS_PER_SECOND  # 0001-01-01T00:00:00
+_END: Final = 253_402_300_800 * TICKS_PER_SECOND  # the first tick of the year 10000
+_RFC_3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:T(\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])(\d\d):(\d\d))?)?",
+    re.ASCII,
+)
+
+
+def parse(text: str) -> int:
+    """Read an RFC 3339 timestamp, a date alone, or one without an offset (taken as UTC).
+
+    Digits beyond the seventh of a second are cut off, never rounded.
+
+    Raises:
+        ValueError: the text is none of these, or lies outside the years 1 to 9999.
+
+    """
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not a date-time")
+    date, hour_minute, second, fraction, sign, offset_hours, offset_minutes = match.groups()
+    local = datetime.fromisoformat(f"{date}T{hour_minute or '00:00'}:{second or '00'}+00:00")
+    ticks = (local - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND
+    ticks += int((fraction or "")[:7].ljust(7, "0"))
+    if sign is not None:
+        hours, minutes = int(offset_hours), int(offset_minutes)
+        if hours > 23 or minutes > 59:  # noqa: PLR2004 - the hours and minutes of a clock
+            raise ValueError("not an offset")
+        shift = (hours * 60 + minutes) * 60 * TICKS_PER_SECOND
+        ticks += -shift if sign == "+" else shift
+    if not in_range(ticks):
+        raise ValueError("outside the years 1 to 9999")
+    return ticks
+
+
+def render(ticks: int) -> str:
+    """Write an instant as the service does: 0 to 7 digits of a second, zeros trimmed, ``+00:00``.
+
+    Raises:
+        OverflowError: the instant lies outside the years 1 to 9999.
+
+    """
+    seconds, fraction = divmod(ticks, TICKS_PER_SECOND)
+    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    return f"{text}.{fraction:07d}".rstrip("0") + "+00:00" if fraction else f"{text}+00:00"
+
+
+def in_range(ticks: int) -> bool:
+    """Whether an instant lies in the years 1 to 9999, outside which it cannot be written."""
+    return _EARLIEST <= ticks < _END
+
+
+def render_http_date(ticks: int) -> str:
+    """Write an instant as an RFC 1123 date, whatever the locale of the process."""
+    return formatdate(ticks // TICKS_PER_SECOND, usegmt=True)
+
+
+# A client signs many requests within the same second.
+@lru_cache(maxsize=16)
+def parse_http_date(text: str) -> int:
+    """Read an RFC 1123 date.
+
+    Raises:
+        ValueError: the text is no such date, or names no time zone.
+
+    """
+    moment = parsedate_to_datetime(text)
+    if moment.tzinfo is None:
+        raise ValueError("names no time zone")
+    return (moment - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND

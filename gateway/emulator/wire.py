@@ -1,0 +1,88 @@
+"""The one place that reads and writes HTTP: bytes in, a ``Reply`` out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import HttpVersion11, web
+
+from gateway.emulator import problems
+
+# A full roster is about 45 KB of JSON.
+LARGEST_BODY: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, ready to be written; ``None`` is no body, and so no ``Content-Type``."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+async def receive(request: web.BaseRequest) -> bytes:
+    """Read the body, as it came: nothing is decompressed, because the signature covers the bytes.
+
+    Raises:
+        ServiceError: the body is larger than 1 MiB (status 413) or not framed rightly (400).
+
+    """
+    if not request.body_exists:
+        return b""
+    too_large = problems.of_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise too_large
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # So that the status line to come is not taken for one that was sent before.
+        request.writer.output_size = 0
+    body = b""
+    try:
+        while chunk := await request.content.readany():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                raise too_large
+    except web.RequestPayloadError:
+        raise problems.bad_request("The request body is not framed rightly.") from None
+    return body
+
+
+async def send(
+    request: web.BaseRequest, reply: Reply, *, truncate: int | None = None
+) -> web.StreamResponse:
+    """Write an answer, chunked as the service does, or only so many bytes of its body."""
+    chunked = request.version >= HttpVersion11
+    if truncate is not None:
+        return await _send_part(request, reply, truncate, chunked=chunked)
+    response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+    if chunked and reply.body is not None:
+        response.enable_chunked_encoding()
+    if request.keep_alive:
+        response.headers["Connection"] = "keep-alive"
+    return response
+
+
+def hang_up(request: web.BaseRequest) -> web.StreamResponse:
+    """Close the connection at once, without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    # aiohttp wants something to write, and finds nobody to write it to.
+    return web.Response()
+
+
+async def _send_part(
+    request: web.BaseRequest, reply: Reply, length: int, *, chunked: bool
+) -> web.StreamResponse:
+    body = reply.body or b""
+    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    if chunked:
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[:length])
+    if request.transport is not None:
+        request.transport.close()
+    return response
