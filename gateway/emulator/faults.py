@@ -15,6 +15,8 @@ _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
 _LOWEST_STATUS: Final = 200
 _HIGHEST_STATUS: Final = 599
+# Who orders more has most likely meant milliseconds.
+_LONGEST_LATENCY: Final = 3600
 
 EVERY: Final = "*"
 
@@ -61,7 +63,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if self.skip < 0 or (self.truncate or 0) < 0 or (self.count is not None and self.count < 1):
             raise ValueError("skip and truncate must not be negative, and count at least 1")
-        if not 0 <= self.latency <= 3600:  # noqa: PLR2004 - an hour, to catch milliseconds
+        if not 0 <= self.latency <= _LONGEST_LATENCY:
             raise ValueError("latency must be between 0 and 3600 seconds")
         if self.drop not in {None, "before", "after"}:
             raise ValueError("drop must be 'before' or 'after'")

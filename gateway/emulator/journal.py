@@ -28,7 +28,6 @@ class Entry(msgspec.Struct):
     """One request, as it came.
 
     Attributes:
-        number: counts the requests since the start or the last reset, from 1.
         at: when it came, by the emulator's clock, in ticks (see ``timestamps``).
         method: the HTTP method.
         target: the request target, untouched.
@@ -37,10 +36,10 @@ class Entry(msgspec.Struct):
         operation: the operation that it led to; empty if to none.
         status: the status that was answered; ``None`` if nothing was, or not yet.
         faulty: whether a fault struck it.
+        number: counts the requests since the start or the last reset, from 1.
 
     """
 
-    number: int
     at: int
     method: str
     target: str
@@ -49,6 +48,7 @@ class Entry(msgspec.Struct):
     operation: str
     status: int | None = None
     faulty: bool = False
+    number: int = 0
 
     def shown_headers(self) -> dict[str, str]:
         """Give the headers that hold no credentials and are worth a look, in lower case."""
@@ -67,21 +67,11 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=length)
         self._count = 0
 
-    def record(  # noqa: PLR0913 - one argument for each thing that is recorded
-        self,
-        *,
-        at: int,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        operation: str,
-    ) -> Entry:
-        """Write down a request that has just come."""
+    def add(self, entry: Entry) -> None:
+        """Write down a request that has just come, and number it."""
         self._count += 1
-        entry = Entry(self._count, at, method, target, headers, body, operation)
+        entry.number = self._count
         self._entries.append(entry)
-        return entry
 
     def clear(self) -> None:
         """Forget everything."""

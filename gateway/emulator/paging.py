@@ -10,7 +10,7 @@ from gateway.emulator import problems
 
 # Recorded tokens have 715 to 2,752 characters; ours are as long, so that a client, proxy or log
 # that cannot cope with such links shows it here.
-_FILLING: Final = "AQEAAAB3" * 46
+_FILLING: Final = "AQEAAAB3" * 53
 _TOKEN: Final = re.compile(
     r"\+RID:~([^:#]+):(\d{1,18})#RT:1#ISV:2#IEO:65567#QCF:8#FPC:.*", re.ASCII
 )

@@ -31,6 +31,14 @@ WRONG_DATE: Final = (
     "allowed margin of {} minutes."
 )
 
+# Python 3.13 has new phrases for these; a code must not depend on what the emulator runs on.
+_PHRASES: Final = {
+    413: "Request Entity Too Large",
+    414: "Request URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
+
 
 class Detail(msgspec.Struct, frozen=True):
     """One thing that is wrong with a request, and where."""
@@ -110,7 +118,7 @@ def of_status(
 ) -> ServiceError:
     """Build an error from an HTTP status alone; its code is the standard phrase without spaces."""
     try:
-        phrase = HTTPStatus(status).phrase
+        phrase = _PHRASES.get(status) or HTTPStatus(status).phrase
     except ValueError:
         phrase = f"Status {status}"
     code = "".join(character for character in phrase if character.isalnum())

@@ -14,7 +14,7 @@ from gateway.emulator.authentication import AccessKey, Signed
 from gateway.emulator.clock import Clock
 from gateway.emulator.faults import Fault, Faults
 from gateway.emulator.headers import Stamp
-from gateway.emulator.journal import Journal
+from gateway.emulator.journal import Entry, Journal
 from gateway.emulator.models import Collection
 from gateway.emulator.operations import Answer, Call, Operations
 from gateway.emulator.problems import Envelope, ServiceError
@@ -58,14 +58,8 @@ class Service:
             body = await wire.receive(request)
         except ServiceError as error:
             refusal = error
-        entry = self._journal.record(
-            at=self._clock.now(),
-            method=request.method,
-            target=target,
-            headers=request.headers,
-            body=body,
-            operation=operation,
-        )
+        entry = Entry(self._clock.now(), request.method, target, request.headers, body, operation)
+        self._journal.add(entry)
         fault = self._faults.strike(operation) or _NO_FAULT
         entry.faulty = fault is not _NO_FAULT
         if fault.latency:

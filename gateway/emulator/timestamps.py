@@ -18,8 +18,11 @@ _EARLIEST: Final = -62_135_596_800 * TICKS_PER_SECOND  # 0001-01-01T00:00:00
 _END: Final = 253_402_300_800 * TICKS_PER_SECOND  # the first tick of the year 10000
 _RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    r"(?:T(\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])(\d\d):(\d\d))?)?",
+    r"(?:T((?:[01]\d|2[0-3]):[0-5]\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-]\d\d:[0-5]\d))?)?",
     re.ASCII,
+)
+_RFC_1123: Final = re.compile(
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", re.ASCII
 )
 
 
@@ -35,16 +38,12 @@ def parse(text: str) -> int:
     match = _RFC_3339.fullmatch(text)
     if match is None:
         raise ValueError("not a date-time")
-    date, hour_minute, second, fraction, sign, offset_hours, offset_minutes = match.groups()
-    local = datetime.fromisoformat(f"{date}T{hour_minute or '00:00'}:{second or '00'}+00:00")
-    ticks = (local - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND
+    date, hour_minute, second, fraction, offset = match.groups()
+    moment = datetime.fromisoformat(
+        f"{date}T{hour_minute or '00:00'}:{second or '00'}{offset or '+00:00'}"
+    )
+    ticks = (moment - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND
     ticks += int((fraction or "")[:7].ljust(7, "0"))
-    if sign is not None:
-        hours, minutes = int(offset_hours), int(offset_minutes)
-        if hours > 23 or minutes > 59:  # noqa: PLR2004 - the hours and minutes of a clock
-            raise ValueError("not an offset")
-        shift = (hours * 60 + minutes) * 60 * TICKS_PER_SECOND
-        ticks += -shift if sign == "+" else shift
     if not in_range(ticks):
         raise ValueError("outside the years 1 to 9999")
     return ticks
@@ -58,8 +57,10 @@ def render(ticks: int) -> str:
 
     """
     seconds, fraction = divmod(ticks, TICKS_PER_SECOND)
-    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
-    return f"{text}.{fraction:07d}".rstrip("0") + "+00:00" if fraction else f"{text}+00:00"
+    text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
+    if fraction == 0:
+        return text
+    return text.replace("+", f".{fraction:07d}".rstrip("0") + "+")
 
 
 def in_range(ticks: int) -> bool:
@@ -78,10 +79,9 @@ def parse_http_date(text: str) -> int:
     """Read an RFC 1123 date.
 
     Raises:
-        ValueError: the text is no such date, or names no time zone.
+        ValueError: the text is no such date.
 
     """
-    moment = parsedate_to_datetime(text)
-    if moment.tzinfo is None:
-        raise ValueError("names no time zone")
-    return (moment - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND
+    if not _RFC_1123.fullmatch(text):
+        raise ValueError("not an RFC 1123 date")
+    return (parsedate_to_datetime(text) - _EPOCH) // timedelta(seconds=1) * TICKS_PER_SECOND

@@ -31,9 +31,8 @@ async def receive(request: web.BaseRequest) -> bytes:
     """
     if not request.body_exists:
         return b""
-    too_large = problems.of_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if (request.content_length or 0) > LARGEST_BODY:
-        raise too_large
+        raise problems.of_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # So that the status line to come is not taken for one that was sent before.
@@ -43,7 +42,7 @@ async def receive(request: web.BaseRequest) -> bytes:
         while chunk := await request.content.readany():
             body += chunk
             if len(body) > LARGEST_BODY:
-                raise too_large
+                raise problems.of_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except web.RequestPayloadError:
         raise problems.bad_request("The request body is not framed rightly.") from None
     return body

@@ -1,0 +1,19 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from emulator.signing_client import Client, client_session
+
+from gateway.emulator import Emulator
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """Start an emulator with small pages of participants, so that both lists have several."""
+    async with Emulator(participants_page_size=4) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(emulator: Emulator) -> AsyncIterator[Client]:
+    async with client_session() as session:
+        yield Client(session, emulator.endpoint)

@@ -1,0 +1,170 @@
+"""A small client that signs as the documentation says, apart from the emulator's own code."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+from aiohttp import ClientSession
+from yarl import URL
+
+from gateway.emulator import DEVELOPMENT_KEY
+
+VERSION = "2025-03-13"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+def user(number: int) -> str:
+    """Make the raw id of a communication user."""
+    resource = "b60f5cc1-83a7-485a-a45c-7288de014884"
+    return f"8:acs:{resource}_{number:08x}-7637-da8c-08d5-363a0d005464"
+
+
+def string_to_sign(method: str, target: str, date: str, host: str, content_hash: str) -> str:
+    return f"{method}\n{target}\n{date};{host};{content_hash}"
+
+
+def signature(key: str, text: str) -> str:
+    digest = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
+
+
+def hash_of(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+
+@dataclass
+class Signer:
+    """Makes the headers of a signed request, now or at another date."""
+
+    host: str
+    key: str = DEVELOPMENT_KEY
+    date: str | None = None
+
+    def headers(self, method: str, target: str, body: bytes = b"") -> dict[str, str]:
+        date = self.date or formatdate(usegmt=True)
+        text = string_to_sign(method, target, date, self.host, hash_of(body))
+        return {
+            "x-ms-date": date,
+            "x-ms-content-sha256": hash_of(body),
+            "Authorization": authorization(signature(self.key, text)),
+        }
+
+
+def authorization(signed: str) -> str:
+    names = "x-ms-date;host;x-ms-content-sha256"
+    return f"HMAC-SHA256 SignedHeaders={names}&Signature={signed}"
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> Any:
+        return self.json["error"]
+
+
+class Client:
+    """Calls an emulator; ``target`` is sent and signed as it stands."""
+
+    def __init__(self, session: ClientSession, endpoint: str) -> None:
+        self._session = session
+        self.endpoint = endpoint
+        self.signer = Signer(endpoint.removeprefix("http://"))
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        content: object = None,
+        *,
+        version: str | None = VERSION,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        target = path
+        if version is not None:
+            target += f"{'&' if '?' in path else '?'}api-version={version}"
+        body = b""
+        lines = {}
+        if content is not None:
+            body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            lines["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
+        lines |= self.signer.headers(method, target, body)
+        return await self.send(method, target, body, lines | dict(headers or {}))
+
+    async def send(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+    ) -> Response:
+        url = URL(self.endpoint + target, encoded=True)
+        skip = [] if "Content-Type" in headers else ["Content-Type"]
+        async with self._session.request(
+            method,
+            url,
+            data=BytesIO(body) if body else None,
+            headers=headers,
+            skip_auto_headers=skip,
+            allow_redirects=False,
+        ) as answer:
+            return Response(answer.status, answer.headers, await answer.read())
+
+    async def create(self, **members: object) -> Any:
+        answer = await self.call("POST", "/rooms", members)
+        assert answer.status == 201, answer
+        return answer.json
+
+    async def patch_roster(self, room_id: str, people: Mapping[str, object]) -> Response:
+        path = f"/rooms/{room_id}/participants"
+        return await self.call("PATCH", path, {"participants": people})
+
+    async def roster(self, room_id: str) -> list[tuple[str, str]]:
+        pages = [page async for page in self.pages(f"/rooms/{room_id}/participants")]
+        return [(who["rawId"], who["role"]) for page in pages for who in page["value"]]
+
+    async def pages(self, path: str, **options: Any) -> AsyncIterator[Any]:
+        """Follow ``nextLink`` as it stands, as clients do."""
+        answer = await self.call("GET", path, **options)
+        while True:
+            assert answer.status == 200, answer
+            page = answer.json
+            yield page
+            if "nextLink" not in page:
+                return
+            assert page["nextLink"].startswith(f"{self.endpoint}{path}?nextLink=")
+            target = page["nextLink"].removeprefix(self.endpoint)
+            answer = await self.call("GET", target, version=None)
+
+    async def control(self, method: str, path: str, content: object = None) -> Response:
+        body = b"" if content is None else json.dumps(content).encode()
+        return await self.send(method, f"/_emulator/{path}", body, {})
+
+
+def client_session() -> ClientSession:
+    return ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=20)
+    )
+
+
+async def exchange(endpoint: str, sent: bytes) -> bytes:
+    """Send bytes on a connection of their own, and read until it closes."""
+    host, _, port = endpoint.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(sent)
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+        await writer.wait_closed()

@@ -1,0 +1,280 @@
+"""Signatures: what is accepted, and that nothing that is signed can be changed."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import pytest
+from aiohttp import ClientSession
+from emulator.signing_client import (
+    Client,
+    Signer,
+    authorization,
+    hash_of,
+    signature,
+    string_to_sign,
+)
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gateway.emulator import DEVELOPMENT_KEY, Emulator, timestamps
+from gateway.emulator.authentication import AccessKey, Signed, accepted_targets
+from gateway.emulator.clock import Clock
+from gateway.emulator.problems import ServiceError
+
+KEY = "bm90LWEtc2VjcmV0LWtleS1mb3ItdGVzdHMtb25seSE="
+DATE = "Thu, 06 Mar 2025 00:20:03 GMT"
+HOST = "127.0.0.1:8080"
+EMPTY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+DENIED = "Denied by the resource provider."
+WRONG_HASH = "Request 'x-ms-content-sha256' differs from generated content hash."
+WRONG_DATE = (
+    "The time difference between the originating client and the server is greater than the "
+    "allowed margin of 5 minutes."
+)
+
+
+def verifier(key: str = KEY, date: str = DATE) -> AccessKey:
+    """Make a verifier whose clock shows this date."""
+    nanoseconds = timestamps.parse_http_date(date) * 100
+    return AccessKey(key, Clock(lambda: nanoseconds), 300)
+
+
+def headers(signed: str, content_hash: str, date: str = DATE, host: str = HOST) -> dict[str, str]:
+    return {
+        "Authorization": authorization(signed),
+        "x-ms-date": date,
+        "x-ms-content-sha256": content_hash,
+        "Host": host,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "content_hash"),
+    [
+        (b"", EMPTY),
+        (b'{"participants":{}}', "vhXrIgThnry4Vy9lrHrKsAYqKYXb+KwOlgiPVnEdBio="),
+        (b"{}", "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o="),
+        (
+            b'{"validFrom": null, "validUntil": null, "pstnDialOutEnabled": false}',
+            "2xVVJJKx5brgL5bSWgeu9hhccJP/PkHHEzXUfUClsMI=",
+        ),
+        (
+            b'{"validFrom":"2023-09-29T00:39:38.394453700Z","pstnDialOutEnabled":false}',
+            "BNf/153Yrt1bOH7ij9GCtQC0a3FcNbd3C5frhrofIyA=",
+        ),
+    ],
+)
+def test_bodies_hash_to_what_clients_were_seen_to_send(body: bytes, content_hash: str) -> None:
+    assert hash_of(body) == content_hash
+
+
+@pytest.mark.parametrize(
+    ("text", "signed"),
+    [
+        ("banana", "88EC05aAS9iXnaimtNO78JLjiPtfWryQB/5QYEzEsu8="),
+        ("😀", "1rudJKjn2Zi+3hRrBG29wIF6pD6YyAeQR1ZcFtXoKAU="),
+    ],
+)
+def test_texts_sign_to_what_microsofts_own_tests_expect(text: str, signed: str) -> None:
+    assert signature("pw==", text) == signed
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "signed"),
+    [
+        (
+            "GET",
+            "/rooms/99425796013118603?api-version=2025-03-13",
+            b"",
+            "fb0eVjgHg46DRz11HAkGxlpQHGEw9pofdDdlhPFvhkU=",
+        ),
+        (
+            "POST",
+            "/rooms?api-version=2025-03-13",
+            b'{"participants":{}}',
+            "OjB/gmLckS97kJACH1Eir3L3MMK+s0Pk0bpg78K9HKY=",
+        ),
+    ],
+)
+def test_the_full_vectors_are_accepted(method: str, target: str, body: bytes, signed: str) -> None:
+    verifier().verify(Signed(method, target, headers(signed, hash_of(body)), body))
+
+
+texts = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), max_size=40)
+methods = st.sampled_from(["GET", "POST", "PATCH", "DELETE"])
+targets = texts.map(lambda text: f"/{text}")
+dates = st.integers(-299, 299).map(
+    lambda seconds: timestamps.render_http_date(
+        timestamps.parse_http_date(DATE) + seconds * timestamps.TICKS_PER_SECOND
+    )
+)
+
+
+@given(
+    method=methods,
+    target=targets,
+    body=st.binary(max_size=40),
+    form=st.integers(0, 2),
+)
+def test_each_form_of_the_target_that_clients_sign_is_accepted(
+    method: str, target: str, body: bytes, form: int
+) -> None:
+    forms = list(accepted_targets(target))
+    signed_target = forms[min(form, len(forms) - 1)]
+    text = string_to_sign(method, signed_target, DATE, HOST, hash_of(body))
+    lines = headers(signature(KEY, text), hash_of(body))
+    verifier().verify(Signed(method, target, lines, body))
+
+
+@pytest.mark.parametrize(
+    ("target", "forms"),
+    [
+        ("/rooms?api-version=2025-03-13", ["/rooms?api-version=2025-03-13"]),
+        ("/rooms/a%20b?x=1", ["/rooms/a%20b?x=1", "/rooms/a b?x=1"]),
+        ("/rooms?x=a%20b", ["/rooms?x=a%20b", "/rooms?x=a b", "/rooms?x=a+b"]),
+        ("/rooms?x=~*", ["/rooms?x=~*", "/rooms?x=%7E*"]),
+    ],
+)
+def test_clients_sign_the_target_raw_or_decoded_or_with_a_rewritten_query(
+    target: str, forms: list[str]
+) -> None:
+    assert list(accepted_targets(target)) == forms
+
+
+@st.composite
+def signed_requests(draw: st.DrawFn) -> Signed:
+    method, target, body = draw(methods), draw(targets), draw(st.binary(max_size=40))
+    signer = Signer(draw(texts), KEY, draw(dates))
+    return Signed(
+        method, target, signer.headers(method, target, body) | {"Host": signer.host}, body
+    )
+
+
+@given(signed_requests(), signed_requests())
+def test_nothing_that_is_signed_can_be_changed(request: Signed, other: Signed) -> None:
+    """With another method, target, body, date, host, hash or key, a signature is worth nothing."""
+    verifier().verify(request)
+    # Two targets with a common form are one to the service.
+    assume(set(accepted_targets(request.target)).isdisjoint(accepted_targets(other.target)))
+    changes = [
+        request._replace(method=other.method),
+        request._replace(target=other.target),
+        request._replace(body=other.body),
+        *(
+            request._replace(headers={**request.headers, name: other.headers[name]})
+            for name in ("x-ms-date", "x-ms-content-sha256", "Host", "Authorization")
+        ),
+    ]
+    for changed in changes:
+        if changed != request:
+            with pytest.raises(ServiceError) as refused:
+                verifier().verify(changed)
+            assert refused.value.status == 401
+    with pytest.raises(ServiceError):
+        verifier("c3RyYW5nZXI=").verify(request)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Authorization": ""},
+        {"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."},
+        {"Authorization": authorization("")},
+        {"Authorization": authorization("x" * 44)},
+        {"Authorization": authorization(f"{EMPTY}=")},
+        {"Authorization": authorization(EMPTY).replace("HMAC-SHA256", "HMAC-SHA1")},
+        {"Authorization": authorization(EMPTY).replace(";host", "")},
+        {"x-ms-date": ""},
+        {"x-ms-date": "yesterday"},
+        {"x-ms-date": "2025-03-06T00:20:03Z"},
+        {"x-ms-date": "Thu, 06 Mar 2025 00:20:03"},
+        {"x-ms-content-sha256": ""},
+    ],
+)
+async def test_missing_and_malformed_credentials_are_denied(
+    client: Client, change: Mapping[str, str]
+) -> None:
+    answer = await client.call("GET", "/rooms", headers=change)
+    assert (answer.status, answer.headers["x-ms-error-code"]) == (401, "Denied")
+    assert answer.json == {"error": {"code": "Denied", "message": DENIED}}
+
+
+async def test_a_hash_of_another_body_is_denied_and_named(client: Client) -> None:
+    answer = await client.call("POST", "/rooms", {}, headers={"x-ms-content-sha256": EMPTY})
+    assert (answer.status, answer.error["message"]) == (401, WRONG_HASH)
+
+
+@pytest.mark.parametrize("seconds", [-301, 301])
+async def test_a_date_more_than_five_minutes_off_is_denied_and_named(
+    emulator: Emulator, client: Client, seconds: int
+) -> None:
+    emulator.clock.freeze()
+    now = emulator.clock.now()
+    client.signer.date = timestamps.render_http_date(now + seconds * timestamps.TICKS_PER_SECOND)
+    answer = await client.call("GET", "/rooms")
+    assert (answer.status, answer.error["message"]) == (401, WRONG_DATE)
+
+
+async def test_the_margin_of_the_date_can_be_set(client: Client) -> None:
+    async with Emulator(date_margin=30) as strict:
+        strict.clock.advance(60)
+        client = Client(client._session, strict.endpoint)
+        answer = await client.call("GET", "/rooms")
+        assert answer.status == 401
+        assert "0.5 minutes" in answer.error["message"]
+
+
+async def test_the_date_header_tells_a_client_how_far_its_clock_is_off(
+    emulator: Emulator, client: Client
+) -> None:
+    emulator.clock.advance(3600)
+    answer = await client.call("GET", "/rooms")
+    assert answer.status == 401
+    client.signer.date = answer.headers["Date"]
+    assert (await client.call("GET", "/rooms")).status == 200
+
+
+async def test_only_the_key_of_this_emulator_opens_it(client: Client) -> None:
+    client.signer.key = KEY
+    assert (await client.call("GET", "/rooms")).status == 401
+    async with Emulator(access_key=KEY) as other, ClientSession() as session:
+        stranger = Client(session, other.endpoint)
+        assert (await stranger.call("GET", "/rooms")).status == 401
+        stranger.signer.key = KEY
+        assert (await stranger.call("GET", "/rooms")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nowhere"), ("PUT", "/rooms"), ("POST", "/rooms"), ("GET", "/rooms/1")],
+)
+async def test_credentials_are_checked_before_anything_else(
+    client: Client, method: str, path: str
+) -> None:
+    client.signer.key = KEY
+    answer = await client.call(method, path, b"{", version=None)
+    assert answer.status == 401
+
+
+async def test_odd_ids_sign_raw_as_javascript_does_and_decoded_as_python_does(
+    client: Client,
+) -> None:
+    target = f"/rooms/{quote('a b/%é?x=1', safe='')}?api-version=2025-03-13"
+    decoded = "/rooms/a b/%é?x=1?api-version=2025-03-13"
+    for signed in (target, decoded):
+        lines = client.signer.headers("GET", signed)
+        answer = await client.send("GET", target, b"", lines)
+        assert (answer.status, answer.error["message"]) == (400, "Invalid room ID length.")
+
+
+@pytest.mark.parametrize("key", ["", "n0t-b@se", "xyz", "é" * 4])
+def test_a_key_that_is_not_base64_is_refused_at_once_and_not_repeated(key: str) -> None:
+    with pytest.raises(ValueError, match="the access key is") as refused:
+        Emulator(access_key=key)
+    assert not key or key not in str(refused.value)
+
+
+def test_the_development_key_says_that_it_is_none() -> None:
+    assert DEVELOPMENT_KEY == (
+        "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhpcyBkZXZlbG9wbWVudCBrZXkgaXMgTk9UIGEgc2VjcmV0Lg=="
+    )

@@ -1,0 +1,191 @@
+"""The control path: reset, seed, clock, journal and faults over HTTP."""
+
+import base64
+from typing import Any
+
+import pytest
+from emulator.signing_client import Client
+
+from gateway.emulator import Emulator, control, timestamps
+
+
+async def test_reset_makes_everything_as_it_was_at_the_start(
+    emulator: Emulator, client: Client
+) -> None:
+    request_id = {"Repeatability-Request-ID": "5f0e9e1c-7e1e-4c3c-9d6b-0123456789ab"}
+    first = await client.call("POST", "/rooms", {}, headers=request_id)
+    await client.control("POST", "faults", {"operation": "GetRoom", "status": 500})
+    await client.control("POST", "clock", {"offsetSeconds": 3600, "frozen": True})
+    assert (await client.control("POST", "reset")).status == 204
+    assert (len(emulator.store), len(emulator.journal), emulator.faults.list()) == (0, 0, ())
+    assert (emulator.clock.frozen, emulator.clock.offset_seconds) == (False, 0)
+    again = await client.call("POST", "/rooms", {}, headers=request_id)
+    assert (again.status, again.json["id"] != first.json["id"]) == (201, True)
+
+
+async def test_seeded_rooms_are_listed_and_seeded_deleted_ones_only_take_places(
+    client: Client,
+) -> None:
+    old = await client.control("POST", "rooms", {"count": 2, "participants": 3})
+    gone = await client.control("POST", "rooms", {"count": 59, "deleted": True})
+    ids = old.json["roomIds"]
+    assert (len(ids), len(gone.json["roomIds"])) == (2, 59)
+    pages = [[room["id"] for room in page["value"]] async for page in client.pages("/rooms")]
+    assert pages == [[], ids[:0:-1], ids[:1]]
+    assert [role for _, role in await client.roster(ids[0])] == ["Attendee"] * 3
+
+
+def test_the_clock_can_be_shifted_and_stopped() -> None:
+    real = 1_741_220_403_440_180_600
+    moving = Emulator(clock=lambda: real).clock
+    assert timestamps.render(moving.now()) == "2025-03-06T00:20:03.4401806+00:00"
+    moving.advance(60)
+    assert moving.offset_seconds == 60
+    moving.freeze()
+    real += 5_000_000_000
+    assert (timestamps.render(moving.now()), moving.offset_seconds) == (
+        "2025-03-06T00:21:03.4401806+00:00",
+        55,
+    )
+    moving.advance(-0.4401806)
+    moving.resume()
+    assert timestamps.render(moving.now()) == "2025-03-06T00:21:03+00:00"
+    moving.set_offset(-3.4401806)
+    assert timestamps.render(moving.now()) == "2025-03-06T00:20:05+00:00"
+    moving.reset()
+    assert moving.now() == real // 100
+
+
+async def test_the_clock_moves_windows_and_answers_what_it_shows(client: Client) -> None:
+    state = (await client.control("GET", "clock")).json
+    assert (state["frozen"], state["offsetSeconds"]) == (False, 0)
+    stopped = (await client.control("POST", "clock", {"frozen": True})).json
+    later = await client.control("POST", "clock", {"advanceSeconds": 1.5})
+    assert later.json["now"] == timestamps.render(timestamps.parse(stopped["now"]) + 15_000_000)
+    assert (await client.create())["validFrom"] == later.json["now"]
+    assert (await client.control("GET", "clock")).json["frozen"] is True
+
+
+async def test_the_journal_shows_what_came_without_credentials(client: Client) -> None:
+    await client.call("POST", "/rooms", b'{"validUntil": "x\xff"}')
+    await client.call("GET", "/nowhere%20?x=%C3%A9")
+    (create, nowhere) = (await client.control("GET", "journal")).json["requests"]
+    assert {name: create[name] for name in ("number", "operation", "method", "status", "body")} == {
+        "number": 1,
+        "operation": "CreateRoom",
+        "method": "POST",
+        "status": 400,
+        "body": '{"validUntil": "x\ufffd"}',
+    }
+    assert create["target"] == "/rooms?api-version=2025-03-13"
+    assert create["headers"]["content-type"] == "application/json"
+    assert timestamps.parse(create["at"])
+    assert nowhere["target"] == "/nowhere%20?x=%C3%A9&api-version=2025-03-13"
+    assert (nowhere["operation"], nowhere["status"]) == ("", 404)
+    assert "authorization" not in {*create["headers"], *nowhere["headers"]}
+    assert (await client.control("DELETE", "journal")).status == 204
+    assert (await client.control("GET", "journal")).json == {"requests": []}
+
+
+async def test_the_journal_keeps_the_raw_request_for_tests_in_the_same_process(
+    emulator: Emulator, client: Client
+) -> None:
+    await client.call("POST", "/rooms", b'{"a": "\xc3\xa9"}')
+    (entry,) = emulator.journal
+    assert (entry.method, entry.target) == ("POST", "/rooms?api-version=2025-03-13")
+    assert entry.body == b'{"a": "\xc3\xa9"}'
+    assert entry.headers["authorization"].startswith("HMAC-SHA256 ")
+    assert (entry.status, entry.faulty) == (201, False)
+
+
+async def test_the_journal_forgets_the_oldest_first(client: Client) -> None:
+    async with Emulator(journal_length=2) as small:
+        other = Client(client._session, small.endpoint)
+        for path in ("/1", "/2", "/3"):
+            await other.call("GET", path, version=None)
+        assert [(entry.number, entry.target) for entry in small.journal] == [(2, "/2"), (3, "/3")]
+
+
+async def test_faults_can_be_added_listed_and_cleared(client: Client) -> None:
+    fault = {
+        "operation": "ListRooms",
+        "status": 503,
+        "headers": {"Retry-After": "1"},
+        "bodyBytes": base64.b64encode(b"\xff").decode(),
+    }
+    assert (await client.control("POST", "faults", fault)).json == {"id": 1}
+    answer = await client.call("GET", "/rooms")
+    assert (answer.status, answer.headers["Retry-After"], answer.body) == (503, "1", b"\xff")
+    (rule,) = (await client.control("GET", "faults")).json["faults"]
+    assert {name: rule[name] for name in ("id", "matched", "struck")} == {
+        "id": 1,
+        "matched": 1,
+        "struck": 1,
+    }
+    assert rule["fault"].items() >= fault.items()
+    assert (await client.control("DELETE", "faults")).status == 204
+    assert (await client.control("GET", "faults")).json == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("rooms", {"count": "7"}, "Expected `int`, got `str` - at `$.count`"),
+        ("rooms", {}, "Object missing required field `count`"),
+        ("rooms", {"count": -1}, "Expected `int` >= 0 - at `$.count`"),
+        ("rooms", {"count": 1, "colour": 1}, "Object contains unknown field `colour`"),
+        ("rooms", [], "Expected `object`, got `array`"),
+        ("clock", {"advanceSeconds": 1e12}, "the clock must stay within the years 1970 to 9998"),
+        ("clock", {"advanceSeconds": -1e12}, "the clock must stay within the years 1970 to 9998"),
+        ("clock", {"offsetSeconds": 1e308}, "the clock must stay within the years 1970 to 9998"),
+        ("clock", {"frozen": 1}, "Expected `bool | null`, got `int` - at `$.frozen`"),
+        ("faults", {"drop": "now"}, "Invalid enum value 'now' - at `$.drop`"),
+        ("faults", {"count": 0}, "skip and truncate must not be negative, and count at least 1"),
+        ("faults", {"operation": "X"}, "no operation 'X'; there are CreateRoom, "),
+        ("faults", None, "Input data was truncated"),
+    ],
+)
+async def test_a_wrong_control_request_is_told_what_is_wrong_and_does_nothing(
+    emulator: Emulator, client: Client, path: str, content: Any, message: str
+) -> None:
+    answer = await client.control("POST", path, content)
+    assert (answer.status, answer.error["code"]) == (400, "InvalidControlRequest")
+    assert message in answer.error["message"]
+    assert (len(emulator.store), emulator.faults.list()) == (0, ())
+    assert emulator.clock.offset_seconds == 0
+
+
+async def test_control_bodies_that_are_no_json_are_400(client: Client) -> None:
+    for body in (b"\xff", b"[" * 500_000, b'{"count":1e999}'):
+        answer = await client.send("POST", "/_emulator/rooms", body, {})
+        assert answer.error["code"] == "InvalidControlRequest"
+
+
+async def test_unknown_control_paths_and_methods_name_the_known_ones(client: Client) -> None:
+    answer = await client.control("GET", "nothing")
+    assert (answer.status, answer.error["code"]) == (404, "NotFound")
+    assert "/_emulator/reset, /_emulator/rooms" in answer.error["message"]
+    answer = await client.control("PUT", "clock")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("192.0.2.7", False),
+        ("::ffff:192.0.2.7", False),
+        ("fe80::1%eth0", False),
+        (None, False),
+    ],
+)
+def test_only_the_same_machine_controls(address: str | None, *, local: bool) -> None:
+    assert control.is_local(address) is local
+
+
+async def test_control_requests_are_not_in_the_journal(emulator: Emulator, client: Client) -> None:
+    await client.control("GET", "clock")
+    assert len(emulator.journal) == 0

@@ -1,0 +1,130 @@
+"""Microsoft's unmodified JavaScript client, @azure/communication-rooms, against the emulator."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from emulator.signing_client import user
+
+from gateway.emulator import Emulator
+
+NODE = shutil.which("node")
+CLIENTS = Path(__file__).parents[1] / "clients" / "node"
+
+pytestmark = [
+    pytest.mark.skipif(NODE is None, reason="Node is not installed"),
+    pytest.mark.skipif(
+        not (CLIENTS / "node_modules").is_dir(),
+        reason="the Node clients are not installed: npm ci in tests/clients/node",
+    ),
+]
+
+MALFORMED = "The request could not be understood by the server due to malformed syntax."
+NOT_SUPPORTED = "Communication identifier wrong_mri is not supported."
+NOT_THERE = "The server cannot find the requested resource."
+REFUSED: list[tuple[str, int, str, list[str]]] = [
+    ("past end", 400, MALFORMED, ["The time range end is in the past.", "ValidUntil"]),
+    (
+        "long range",
+        400,
+        MALFORMED,
+        ["The time range is incorrect, or larger than 180 days.", "ValidUntil"],
+    ),
+    (
+        "late start",
+        400,
+        MALFORMED,
+        ["Value is incorrect or more than 180 days in the future.", "ValidFrom"],
+    ),
+    ("half range", 400, MALFORMED, ["validFrom and validUntil should be set together.", ""]),
+    ("bad identifier in create", 400, "Invalid format for communication identifier.", []),
+    ("bad identifier in add", 400, NOT_SUPPORTED, []),
+    ("bad identifier in remove", 400, NOT_SUPPORTED, []),
+    ("short id", 400, "Invalid room ID length.", []),
+    ("odd id", 400, "Invalid room ID length.", []),
+    ("id of letters", 400, "Invalid room ID.", []),
+    ("deleted room", 404, NOT_THERE, []),
+    ("second delete", 404, NOT_THERE, []),
+    ("wrong key", 401, "Denied by the resource provider.", []),
+]
+CODES = {400: "BadRequest", 401: "Denied", 404: "NotFound"}
+
+
+def person(number: int, role: str) -> list[str]:
+    return ["communicationUser", user(number), role]
+
+
+async def walk(emulator: Emulator) -> Mapping[str, Any]:
+    """Run the walk, and give what it printed for each step."""
+    process = await asyncio.create_subprocess_exec(
+        str(NODE),
+        "rooms-sdk.mjs",
+        emulator.connection_string,
+        cwd=CLIENTS,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    steps = [json.loads(line) for line in out.splitlines()]
+    return {step["step"]: step["value"] for step in steps}
+
+
+async def test_a_room_lives_its_whole_life_and_each_error_is_told(emulator: Emulator) -> None:
+    """Create, get, update, participants, lists of several pages, delete, errors."""
+    store = emulator.store
+    seeded = store.seed(40)
+    store.seed(62, deleted=True)
+    seeded += store.seed(40)
+    steps = await walk(emulator)
+
+    room = steps["create"]
+    assert list(room) == ["createdOn", "id", "validFrom", "validUntil", "pstnDialOutEnabled"]
+    assert room["pstnDialOutEnabled"] is True
+    assert steps["get"] == room
+    assert steps["roster of a new room"] == [person(1, "Presenter"), person(2, "Attendee")]
+
+    update = steps["update"]
+    assert update["room"] == room | {"validUntil": update["asked"]}
+    assert steps["update of nothing"] == update["room"]
+
+    attendee, consumer, new = (
+        person(2, "Attendee"),
+        person(1, "Consumer"),
+        person(3, "Collaborator"),
+    )
+    assert steps["roster after add or update"] == [consumer, attendee, new]
+    assert steps["roster after remove"] == [consumer, new]
+
+    assert [len(page) for page in steps["list"]] == [30, 11, 0, 17, 23]
+    assert [room for page in steps["list"] for room in page] == [room["id"], *seeded[::-1]]
+
+    for step, status, message, detail in REFUSED:
+        text_and_target = [[told["message"], told["target"]] for told in steps[step]["details"]]
+        assert text_and_target == ([detail] if detail else []), step
+        assert steps[step] | {"details": []} == {
+            "name": "RestError",
+            "statusCode": status,
+            "code": CODES[status],
+            "message": message,
+            "details": [],
+        }
+    # The client knows the roles, and sends no other.
+    assert "Kafka is not a valid value" in steps["bad role"]["message"]
+    assert sorted(room.id for room in store.rooms_page().items) == sorted(seeded[::-1][:29])
+
+
+async def test_its_requests_are_signed_and_repeatable(emulator: Emulator) -> None:
+    """Each create has an id of its own; a link is followed as it stands."""
+    emulator.store.seed(31)
+    await walk(emulator)
+    creates = [entry for entry in emulator.journal if entry.operation == "CreateRoom"]
+    ids = {entry.headers.get("Repeatability-Request-ID") for entry in creates}
+    assert (len(ids), None in ids) == (len(creates), False)
+    links = [entry.target for entry in emulator.journal if "nextLink=" in entry.target]
+    assert [link.count("api-version=2025-03-13") for link in links] == [1] * len(links)
+    assert len(links) >= 1

@@ -1,0 +1,109 @@
+"""Repeated creates."""
+
+import asyncio
+from uuid import uuid1, uuid4
+
+import pytest
+from aiohttp import ServerDisconnectedError
+from emulator.signing_client import Client, Response, user
+
+from gateway.emulator import Emulator, Fault
+from gateway.emulator.repeatability import RememberedCreates
+from gateway.emulator.store import Room
+
+
+async def create(client: Client, request_id: str, body: object = None) -> Response:
+    lines = {
+        "Repeatability-Request-ID": request_id,
+        "Repeatability-First-Sent": "Thu, 06 Mar 2025 00:20:03 GMT",
+    }
+    return await client.call("POST", "/rooms", body or {}, headers=lines)
+
+
+@pytest.mark.parametrize("request_id", [str(uuid1()), str(uuid4()), str(uuid4()).upper()])
+async def test_a_repeated_create_gets_the_first_answer_and_creates_nothing(
+    emulator: Emulator, client: Client, request_id: str
+) -> None:
+    first = await create(client, request_id)
+    again = await create(client, request_id)
+    assert (again.status, again.body) == (first.status, first.body)
+    for name in ("Location", "Repeatability-Result"):
+        assert again.headers[name] == first.headers[name]
+    assert len(emulator.store) == 1
+
+
+async def test_the_case_of_a_request_id_does_not_matter(emulator: Emulator, client: Client) -> None:
+    request_id = str(uuid4())
+    await create(client, request_id)
+    await create(client, request_id.upper())
+    assert len(emulator.store) == 1
+
+
+async def test_the_first_answer_comes_again_whatever_became_of_the_room(
+    emulator: Emulator, client: Client
+) -> None:
+    request_id = str(uuid4())
+    first = await create(client, request_id, {"participants": {user(1): {}}})
+    path = f"/rooms/{first.json['id']}"
+    await client.call("PATCH", path, {"pstnDialOutEnabled": True})
+    assert (await create(client, request_id)).body == first.body
+    await client.call("DELETE", path)
+    assert (await create(client, request_id)).body == first.body
+    assert len(emulator.store) == 0
+
+
+async def test_two_creates_at_once_with_one_id_make_one_room(
+    emulator: Emulator, client: Client
+) -> None:
+    emulator.faults.add(Fault(operation="CreateRoom", latency=0.05, count=None))
+    request_id = str(uuid4())
+    answers = await asyncio.gather(*(create(client, request_id) for _ in range(8)))
+    assert len({answer.body for answer in answers}) == 1
+    assert len(emulator.store) == 1
+
+
+async def test_a_create_whose_answer_was_lost_can_be_repeated(
+    emulator: Emulator, client: Client
+) -> None:
+    emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
+    request_id = str(uuid4())
+    with pytest.raises(ServerDisconnectedError):
+        await create(client, request_id)
+    assert len(emulator.store) == 1
+    assert (await create(client, request_id)).status == 201
+    assert len(emulator.store) == 1
+
+
+async def test_a_create_that_failed_is_not_remembered(emulator: Emulator, client: Client) -> None:
+    request_id = str(uuid4())
+    refused = await create(client, request_id, {"validUntil": "2022-11-23"})
+    assert refused.status == 400
+    emulator.faults.add(Fault(operation="CreateRoom", status=503))
+    assert (await create(client, request_id)).status == 503
+    assert (await create(client, request_id)).status == 201
+
+
+async def test_other_ids_and_no_ids_make_other_rooms(emulator: Emulator, client: Client) -> None:
+    for request_id in (str(uuid4()), str(uuid4())):
+        await create(client, request_id)
+    for _ in range(2):
+        await client.create()
+    assert len(emulator.store) == 4
+
+
+@pytest.mark.parametrize("request_id", ["", "x", "123", f"{{{uuid4()}}}", uuid4().hex, "é" * 36])
+async def test_a_request_id_that_is_no_uuid_is_a_bad_request(
+    emulator: Emulator, client: Client, request_id: str
+) -> None:
+    answer = await create(client, request_id)
+    assert (answer.status, answer.headers["x-ms-error-code"]) == (400, "BadRequest")
+    assert len(emulator.store) == 0
+
+
+def test_the_oldest_creates_are_forgotten_first() -> None:
+    creates = RememberedCreates(limit=2)
+    ids = [str(uuid4()) for _ in range(3)]
+    for number, request_id in enumerate(ids):
+        creates.remember(request_id, Room(str(number), 0, 0, 0, pstn_dial_out_enabled=False))
+    rooms = [creates.recall(request_id) for request_id in ids]
+    assert [room and room.id for room in rooms] == [None, "1", "2"]

@@ -1,0 +1,162 @@
+"""The operations on rooms, over HTTP."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from emulator.signing_client import VERSION, Client, user
+
+from gateway.emulator import Emulator, timestamps, versions
+from gateway.emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
+
+HALF_YEAR = 180 * TICKS_PER_DAY
+
+
+def from_now(**delta: float) -> str:
+    return (datetime.now(UTC) + timedelta(**delta)).isoformat()
+
+
+def times(room: Mapping[str, str]) -> list[int]:
+    return [timestamps.parse(room[name]) for name in ("createdAt", "validFrom", "validUntil")]
+
+
+async def test_a_room_has_its_members_in_the_order_of_the_service(client: Client) -> None:
+    answer = await client.call("POST", "/rooms", {})
+    assert answer.status == 201
+    assert list(answer.json) == [
+        "id",
+        "createdAt",
+        "validFrom",
+        "validUntil",
+        "pstnDialOutEnabled",
+    ]
+    assert answer.json["pstnDialOutEnabled"] is False
+
+
+async def test_a_created_room_names_itself_by_its_bare_id(client: Client) -> None:
+    answer = await client.call("POST", "/rooms", {})
+    assert answer.headers["Location"] == answer.json["id"]
+    assert answer.headers["Repeatability-Result"] == "accepted"
+
+
+async def test_room_ids_are_994_and_a_number_without_leading_zeros(client: Client) -> None:
+    for _ in range(50):
+        assert re.fullmatch(r"994[1-9]\d{11,13}", (await client.create())["id"])
+
+
+@pytest.mark.parametrize("body", [{}, {"validFrom": None, "validUntil": None}])
+async def test_the_default_window_is_180_days_to_the_tick(client: Client, body: object) -> None:
+    room = (await client.call("POST", "/rooms", body)).json
+    assert timestamps.parse(room["validUntil"]) - timestamps.parse(room["validFrom"]) == HALF_YEAR
+
+
+async def test_a_room_is_created_a_little_after_its_default_start(client: Client) -> None:
+    room = await client.create()
+    delay = timestamps.parse(room["createdAt"]) - timestamps.parse(room["validFrom"])
+    assert 0.043 <= delay / TICKS_PER_SECOND <= 0.353
+
+
+async def test_the_default_end_counts_from_now_also_when_a_start_is_given(
+    emulator: Emulator, client: Client
+) -> None:
+    emulator.clock.freeze()
+    room = await client.create(validFrom=from_now(days=3))
+    assert timestamps.parse(room["validUntil"]) == emulator.clock.now() + HALF_YEAR
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("T10:20:30Z", "T10:20:30+00:00"),
+        ("T10:20:30.000Z", "T10:20:30+00:00"),
+        ("T10:20:30.1200000Z", "T10:20:30.12+00:00"),
+        ("T10:20:30.123456789Z", "T10:20:30.1234567+00:00"),
+        ("T10:20:30.1234567+02:30", "T07:50:30.1234567+00:00"),
+        ("", "T00:00:00+00:00"),
+    ],
+)
+async def test_times_are_echoed_with_at_most_seven_digits_in_utc(
+    client: Client, sent: str, shown: str
+) -> None:
+    day = from_now(days=30)[:10]
+    room = await client.create(validUntil=day + sent)
+    assert room["validUntil"] == day + shown
+
+
+async def test_a_room_is_read_as_it_was_created(client: Client) -> None:
+    room = await client.create(pstnDialOutEnabled=True, validUntil=from_now(days=1))
+    answer = await client.call("GET", f"/rooms/{room['id']}")
+    assert (answer.status, answer.json) == (200, room)
+    assert answer.json["pstnDialOutEnabled"] is True
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"validFrom": None, "validUntil": None, "pstnDialOutEnabled": None},
+        {"participants": {user(1): None}},
+    ],
+)
+async def test_an_update_of_nothing_changes_nothing(client: Client, body: object) -> None:
+    room = await client.create(pstnDialOutEnabled=True, participants={user(1): {}})
+    answer = await client.call("PATCH", f"/rooms/{room['id']}", body)
+    assert (answer.status, answer.json) == (200, room)
+    assert await client.roster(room["id"]) == [(user(1), "Attendee")]
+
+
+async def test_an_update_changes_what_it_names_and_only_that(client: Client) -> None:
+    room = await client.create()
+    flag = await client.call("PATCH", f"/rooms/{room['id']}", {"pstnDialOutEnabled": True})
+    assert flag.json == room | {"pstnDialOutEnabled": True}
+    window = {"validFrom": from_now(days=-1), "validUntil": from_now(days=5)}
+    moved = await client.call("PATCH", f"/rooms/{room['id']}", window)
+    assert times(moved.json) == times(flag.json | window)
+    assert moved.json["pstnDialOutEnabled"] is True
+
+
+async def test_an_expired_room_is_still_there_and_can_be_revived(
+    emulator: Emulator, client: Client
+) -> None:
+    room = await client.create(validUntil=from_now(seconds=60))
+    emulator.clock.advance(3600)
+    client.signer.date = timestamps.render_http_date(emulator.clock.now())
+    path = f"/rooms/{room['id']}"
+    assert (await client.call("GET", path)).json == room
+    window = {"validFrom": from_now(), "validUntil": from_now(hours=2)}
+    revived = await client.call("PATCH", path, window)
+    assert times(revived.json) == times(room | window)
+
+
+async def test_a_deleted_room_is_gone_for_every_operation(client: Client) -> None:
+    room = await client.create()
+    path = f"/rooms/{room['id']}"
+    answer = await client.call("DELETE", path)
+    assert (answer.status, answer.body) == (204, b"")
+    assert "Content-Type" not in answer.headers
+    calls: list[tuple[str, str, object]] = [
+        ("GET", path, None),
+        ("PATCH", path, {}),
+        ("DELETE", path, None),
+        ("GET", f"{path}/participants", None),
+        ("PATCH", f"{path}/participants", {"participants": {}}),
+    ]
+    for method, where, body in calls:
+        assert (await client.call(method, where, body)).status == 404
+    assert (await client.call("GET", "/rooms")).json == {"value": []}
+
+
+@pytest.mark.parametrize("version", versions.VERSIONS)
+async def test_each_version_shows_what_it_knows(client: Client, version: str) -> None:
+    members = {"pstnDialOutEnabled": True, "participants": {user(1): {"role": "Collaborator"}}}
+    created = await client.call("POST", "/rooms", members, version=version)
+    path = f"/rooms/{created.json['id']}"
+    got = await client.call("GET", path, version=version)
+    patched = await client.call("PATCH", path, {}, version=version)
+    listed = await client.call("GET", "/rooms", version=version)
+    rooms = [created.json, got.json, patched.json, *listed.json["value"]]
+    shown = ["pstnDialOutEnabled" in room for room in rooms]
+    assert shown == [version != "2023-06-14"] * 4
+    full = await client.call("GET", path, version=VERSION)
+    assert full.json["pstnDialOutEnabled"] is True
