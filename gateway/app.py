@@ -17,7 +17,7 @@ from gateway.credentials import AccessKey
 from gateway.emulator import Emulator
 from gateway.endpoint import parse_connection_string
 from gateway.interceptors import CallInterceptor
-from gateway.listen import SERVER_OPTIONS, Listener
+from gateway.listen import SERVER_OPTIONS, BindError, Listener
 from gateway.participants import ParticipantsServicer
 from gateway.reflection import add_reflection
 from gateway.rest import RoomsApi
@@ -40,7 +40,7 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The largest answer of the service, a roster of 350 or 30 rooms, has about 50 kB."""
 
 _SETTLE = 0.05
-"""Seconds for a call that came in with the stop to reach its handler."""
+"""Seconds for a call that came in with the stop to reach its handler, or for an answer to leave."""
 
 
 class Gateway:
@@ -113,10 +113,16 @@ class Gateway:
         for name in ("", *names):
             await healths.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
 
-        for address in settings.listen:
-            listener = Listener(server, address)
-            parts.callback(listener.close)
-            self.addresses.append(listener.address)
+        try:
+            for address in settings.listen:
+                listener = Listener(server, address)
+                parts.callback(listener.close)
+                self.addresses.append(listener.address)
+        except BindError:
+            # grpc lets go of what is bound already only by stopping, and stops only what runs.
+            await server.start()
+            await server.stop(None)
+            raise
         await server.start()
         parts.push_async_callback(_drain, server, healths, calls, settings.drain_grace)
         for name in ("", *names):
@@ -139,20 +145,31 @@ async def _drain(
     Health watchers and reflection streams never end by themselves, so the grace is cut short when
     only they are left.
     """
-    await healths.enter_graceful_shutdown()
+    said = asyncio.ensure_future(healths.enter_graceful_shutdown())
+    # A watcher who does not read would hold this up for ever.
+    await asyncio.wait([said], timeout=_SETTLE)
     stopped = asyncio.ensure_future(server.stop(grace))
+    idle = asyncio.ensure_future(_settled(calls))
+    try:
+        await asyncio.wait([stopped, idle], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        # A second signal comes here too, while the calls that it ends still have all they need.
+        idle.cancel()
+        await server.stop(None)
+        await asyncio.gather(said, stopped)
+
+
+async def _settled(calls: CallInterceptor) -> None:
+    """Return when no call is running, none is on its way in, and no answer on its way out."""
     await asyncio.sleep(_SETTLE)
-    idle = asyncio.ensure_future(calls.wait_idle())
-    await asyncio.wait([stopped, idle], return_when=asyncio.FIRST_COMPLETED)
-    idle.cancel()
-    await server.stop(None)
-    await stopped
+    await calls.wait_idle()
+    await asyncio.sleep(_SETTLE)
 
 
 async def serve(settings: Settings, ready: Callable[[Gateway], None]) -> None:
     """Run a gateway until SIGTERM or SIGINT; call `ready` when it serves.
 
-    A second signal stops at once. Raises BindError.
+    Raises BindError, and CancelledError when a second signal has cut the stop short.
     """
     async with stop_requested() as stop, Gateway(settings) as gateway:
         ready(gateway)

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.addresses import is_loopback
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
+
+# What a resolver takes. No host name has an underscore, but names in container networks do.
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,23 @@ class Endpoint:
                 "the endpoint must be a URL such as https://<resource>.communication.azure.com"
             )
         _refuse_more_than_an_origin(parts)
+        if not _is_host(host, bracketed="[" in parts.netloc) or port == 0:
+            raise ValueError("the endpoint has a host or port that nothing can be reached at")
         if scheme == "http" and not is_loopback(host):
             raise ValueError(
                 "an http:// endpoint is for an emulator on this machine only, because requests to "
                 "it are not encrypted: use https://, or a loopback host such as 127.0.0.1"
             )
         return cls(scheme, host, DEFAULT_PORTS[scheme] if port is None else port)
+
+
+def _is_host(host: str, *, bracketed: bool) -> bool:
+    if not bracketed:
+        return _NAME.fullmatch(host) is not None
+    try:
+        return not ipaddress.IPv6Address(host).scope_id
+    except ValueError:
+        return False
 
 
 def _refuse_more_than_an_origin(parts: SplitResult) -> None:

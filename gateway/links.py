@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from gateway.endpoint import DEFAULT_PORTS, Endpoint
 from gateway.errors import ServiceAnswerUnreadable
 
+# Printable ASCII without the blank and the "#", behind which nothing is part of a request.
+_LINK = re.compile(r'[!"$-~]+')
+
 # RFC 3986, section 3.4, minus the quote, which yarl and other clients would encode.
 _QUERY = re.compile(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2})+")
 
@@ -28,9 +31,13 @@ def next_query(link: str, endpoint: Endpoint, path: str) -> str:
 
     Raises ServiceAnswerUnreadable if it leads to another origin or path, or is not a link.
     """
+    # Before it is split: urlsplit removes line breaks and tabs, and would read another link.
+    if _LINK.fullmatch(link) is None:
+        raise ServiceAnswerUnreadable("the service's nextLink is not a URL")
     try:
         parts = urlsplit(link)
-        origin = (parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme))
+        port = DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
+        origin = (parts.scheme, parts.hostname, port)
         has_user = parts.username is not None or parts.password is not None
     except ValueError:
         raise ServiceAnswerUnreadable("the service's nextLink is not a URL") from None

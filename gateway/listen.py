@@ -100,6 +100,8 @@ def _refuse_to_steal(path: str) -> None:
     if not stat.S_ISSOCK(mode):
         raise BindError(f"cannot listen on {UNIX}{path}: there is a file that is no socket")
     with socket.socket(socket.AF_UNIX) as probe, suppress(ConnectionRefusedError):
+        # A server that accepts nobody must not hold us up: with its queue full, this raises.
+        probe.setblocking(False)
         probe.connect(path)
         raise BindError(f"cannot listen on {UNIX}{path}: another server answers there")
 

@@ -7,6 +7,7 @@ messages under another name; the comments come from the descriptor set that `mak
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
@@ -60,6 +61,13 @@ class _CommentedReflection(reflection.aio.ReflectionServicer):  # type: ignore[n
                 name = FileDescriptorProto.FromString(serialized).name
                 found[index] = self._files.get(name, serialized)
             yield response
+
+    def _file_containing_symbol(self, request: ServerReflectionRequest, symbol: str) -> Any:
+        # Python's pool finds the file of everything but a method.
+        with suppress(KeyError):
+            method = descriptor_pool.Default().FindMethodByName(symbol)
+            symbol = method.containing_service.full_name
+        return super()._file_containing_symbol(request, symbol)
 
 
 def _describe_v1() -> None:

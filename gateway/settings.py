@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +71,12 @@ class Settings:
                 check_address(address, allow_plaintext=self.allow_plaintext)
             except ValueError as fault:
                 faults.append(str(fault))
+        # The command line lets "inf" and "nan" through as numbers; no timer can be set to them.
+        faults.extend(
+            f"--{name.replace('_', '-')} must be a number of seconds"
+            for name in ("default_timeout", "attempt_timeout", "drain_grace")
+            if not math.isfinite(getattr(self, name))
+        )
         if faults:
             raise SettingsError(faults)
 

@@ -51,6 +51,7 @@ _MAX_PART = 128
 _MAX_DESCRIPTION = 256
 _VIOLATIONS_BYTES = 2048
 _DEFAULT_RETRY_DELAY = 1.0
+_MAX_RETRY_DELAY = 315_576_000_000.0  # what a Duration can hold
 
 _R = ErrorReason
 _Verdict = tuple[StatusCode, ErrorReason.ValueType]
@@ -210,8 +211,9 @@ def _bounded(
 
 def _retry_delay(error: BaseException) -> Duration:
     asked = error.retry_after if isinstance(error, ServiceRefused) else None
+    seconds = _DEFAULT_RETRY_DELAY if asked is None else min(asked, _MAX_RETRY_DELAY)
     delay = Duration()
-    delay.FromMilliseconds(round(1000 * (_DEFAULT_RETRY_DELAY if asked is None else asked)))
+    delay.FromMilliseconds(round(1000 * seconds))
     return delay
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+import asyncio
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
 import pytest
-from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
+from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
 from gateway.app import Gateway
 from gateway.emulator import Emulator
+from gateway.emulator.journal import Entry
 from gateway.endpoint import parse_connection_string
 from gateway.settings import Settings, Upstream
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
 
 Detail = TypeVar("Detail", bound=Message)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,14 @@ class Running:
     def requests(self, operation: str | None = None) -> int:
         """Count what the emulator was asked, all in all or of one operation."""
         return sum(operation in (None, entry.operation) for entry in self.emulator.journal)
+
+    def last(self) -> Entry:
+        """Return the latest request that the emulator got."""
+        return list(self.emulator.journal)[-1]
+
+    def sent(self) -> Any:
+        """Return the JSON body of the latest request that the emulator got."""
+        return json.loads(self.last().body)
 
 
 def upstream_of(emulator: Emulator) -> Upstream:
@@ -103,3 +115,63 @@ async def failure_of(call: Awaitable[object] | Callable[[], Awaitable[object]]) 
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await (call if isinstance(call, Awaitable) else call())
     return read_failure(raised.value)
+
+
+@contextmanager
+def gateway_for_examples(
+    emulator: Emulator | None = None, **settings: Any
+) -> Iterator[tuple[asyncio.Runner, Running]]:
+    """Run one gateway, in a loop of its own, for the many examples of a synchronous test."""
+    with asyncio.Runner() as runner:
+        parts = AsyncExitStack()
+
+        async def start() -> Running:
+            behind = await parts.enter_async_context(emulator or Emulator())
+            return await parts.enter_async_context(gateway_before(behind, **settings))
+
+        try:
+            yield runner, runner.run(start())
+        finally:
+            runner.run(parts.aclose())
+
+
+async def collect(items: AsyncIterable[Item]) -> list[Item]:
+    """Read a stream to its end."""
+    return [item async for item in items]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Return as soon as `condition` holds; fail if it does not within `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - nothing there tells of it
+            await asyncio.sleep(0.005)
+
+
+async def send(running: Running, request: Message) -> None:
+    """Make the call that `request` is for, and read its answer to the end."""
+    name = type(request).__name__.removesuffix("Request")
+    stub = running.rooms if hasattr(running.rooms, name) else running.participants
+    call = getattr(stub, name)(request)
+    await (collect(call) if name.startswith("List") else call)
+
+
+def user(number: int) -> str:
+    """Make the raw id of a communication user."""
+    resource = "b60f5cc1-83a7-485a-a45c-7288de014884"
+    return f"8:acs:{resource}_{number:08x}-7637-da8c-08d5-363a0d005464"
+
+
+ONE_OF_EACH: tuple[Message, ...] = (
+    rooms_pb2.CreateRoomRequest(),
+    rooms_pb2.GetRoomRequest(room_id="99400000000000000"),
+    rooms_pb2.UpdateRoomRequest(room_id="99400000000000000", pstn_dial_out_enabled=True),
+    rooms_pb2.DeleteRoomRequest(room_id="99400000000000000"),
+    rooms_pb2.ListRoomsRequest(),
+    participants_pb2.UpsertParticipantsRequest(
+        room_id="99400000000000000", participants=[participants_pb2.Participant(raw_id=user(0))]
+    ),
+    participants_pb2.RemoveParticipantsRequest(room_id="99400000000000000", raw_ids=[user(0)]),
+    participants_pb2.UpdateParticipantsRequest(room_id="99400000000000000", remove=[user(0)]),
+    participants_pb2.ListParticipantsRequest(room_id="99400000000000000"),
+)
+"""A valid request for every RPC; what names a room names one that an emulator never makes."""

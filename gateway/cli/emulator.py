@@ -8,7 +8,7 @@ import sys
 import click
 
 from gateway.addresses import check_address
-from gateway.cli.serve import EXIT_CANNOT_LISTEN, EXIT_USAGE
+from gateway.cli.serve import EXIT_CANNOT_LISTEN, EXIT_CUT_SHORT, EXIT_USAGE
 from gateway.emulator import DEVELOPMENT_KEY, Emulator
 from gateway.endpoint import parse_access_key
 from gateway.signals import stop_requested
@@ -52,11 +52,14 @@ def emulator(listen: str, access_key: str, *, allow_plaintext: bool) -> None:
         asyncio.run(_run(listen, access_key))
     except OSError as error:
         click.echo(
-            f"rooms-gateway emulator: cannot listen on {listen}: {error.strerror or error}. "
-            "Choose another address with --listen.",
+            f"rooms-gateway emulator: {error.strerror or error}. Choose another address with "
+            "--listen.",
             err=True,
         )
         sys.exit(EXIT_CANNOT_LISTEN)
+    except asyncio.CancelledError:
+        # A second signal; there is nothing here that would be lost.
+        sys.exit(EXIT_CUT_SHORT)
 
 
 async def _run(listen: str, access_key: str) -> None:

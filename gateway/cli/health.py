@@ -18,7 +18,8 @@ def health(address: str, timeout: float) -> None:
     import grpc  # noqa: PLC0415
     from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
 
-    with grpc.insecure_channel(address) as channel:
+    # A probe is never for a proxy to answer, whatever the environment names for other traffic.
+    with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined] # not in the stubs
                 health_pb2.HealthCheckRequest(), timeout=timeout

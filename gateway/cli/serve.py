@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
+EXIT_CUT_SHORT = 1
 EXIT_USAGE = 2
 EXIT_CANNOT_LISTEN = 3
 
@@ -130,7 +131,8 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     """Run the gateway until SIGTERM or Ctrl-C.
 
     Prints `rooms-gateway is ready on ADDRESS` for each listener when it serves. Exits with 0 after
-    a clean stop, 2 if a setting is wrong, 3 if an address cannot be bound.
+    a clean stop, 1 if a second signal cut it short, 2 if a setting is wrong, 3 if an address cannot
+    be bound.
     """
     # Not at the top: `--help` and the client commands need none of it.
     from gateway import app, telemetry  # noqa: PLC0415
@@ -154,6 +156,9 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     except BindError as error:
         click.echo(f"rooms-gateway: {error}.", err=True)
         sys.exit(EXIT_CANNOT_LISTEN)
+    except asyncio.CancelledError:
+        click.echo("rooms-gateway: stopped at once, as the second signal asked.", err=True)
+        sys.exit(EXIT_CUT_SHORT)
 
 
 def _refuse_two_upstreams(context: click.Context) -> None:

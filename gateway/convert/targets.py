@@ -12,7 +12,7 @@ _FIELDS = {
     "pstnDialOutEnabled": "pstn_dial_out_enabled",
     "participants": "participants",
 }
-_PERSON = re.compile(r"\$\.participants(?:\.|\[')(.+?)(?:'\])?(?:\.role)?", re.DOTALL)
+_PERSON = re.compile(r"\$\.participants(?:\.(.+?)|\['(.+?)'\])(?:\.role)?", re.DOTALL)
 
 
 def field_of(target: str, request: Message) -> str:
@@ -27,13 +27,14 @@ def field_of(target: str, request: Message) -> str:
     person = _PERSON.fullmatch(target)
     if person is None:
         return ""
+    blamed = person[1] or person[2]
     suffix = ".role" if target.endswith(".role") else ".raw_id"
     for people in ("participants", "upsert"):
         for index, participant in enumerate(getattr(request, people, ())):
-            if participant.raw_id == person[1]:
+            if participant.raw_id == blamed:
                 return f"{people}[{index}]{suffix}"
     for people in ("raw_ids", "remove"):
         for index, raw_id in enumerate(getattr(request, people, ())):
-            if raw_id == person[1]:
+            if raw_id == blamed:
                 return f"{people}[{index}]"
     return ""

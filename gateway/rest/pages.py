@@ -55,6 +55,7 @@ async def follow(
                 return
             page = await ahead
     finally:
-        if ahead is not None and not ahead.done():
+        if ahead is not None:
             ahead.cancel()
-            await asyncio.wait([ahead])
+            # gather, since it also takes note of a failure that nobody will ask for any more.
+            await asyncio.gather(ahead, return_exceptions=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -29,6 +30,11 @@ UNAUTHORIZED = 401
 
 TOLERATED_SKEW = 60.0
 """Seconds between our clock and the service's that a 401 is not blamed on."""
+
+PLAUSIBLE_SKEW = 100 * 365 * 86400.0
+"""Seconds; no clock is further off, and signing by such a date would soon be past all dates."""
+
+_SERVICE_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +114,9 @@ class Transport:
             answer = await self._http.exchange(request, signature, seconds)
         except ExchangeFailed as failure:
             return failure
-        call.service_request_id = answer.headers.get("MS-CV", "")
+        vector = answer.headers.get("MS-CV", "")
+        # It goes into log lines, so it must not look like more than an id.
+        call.service_request_id = vector if _SERVICE_REQUEST_ID.fullmatch(vector) else ""
         return answer
 
     @staticmethod
@@ -124,7 +132,10 @@ class Transport:
         theirs = http_date(answer.headers.get("Date", ""))
         if theirs is None or abs(theirs - signed_at) < TOLERATED_SKEW:
             return False
-        self._skew = theirs - self._clock()
+        skew = theirs - self._clock()
+        if abs(skew) > PLAUSIBLE_SKEW:
+            return False
+        self._skew = skew
         logger.warning(
             "the clock of this machine is %.0f s off the service's; signing by the service's clock",
             -self._skew,

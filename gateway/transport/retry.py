@@ -79,6 +79,6 @@ def http_date(text: str) -> float | None:
     """Read an HTTP date as seconds since the epoch; None if it is not one."""
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

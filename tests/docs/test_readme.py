@@ -29,12 +29,13 @@ VOLATILE = [
     (re.compile(r"(?<=[:,]) +"), " "),
 ]
 
-NOT_RUN = {
-    "make test": "it is what runs this test",
-    "export COMMUNICATION_CONNECTION_STRING='endpoint=https://<resource>.communication.azure.com/"
-    ";accesskey=<key>'": "needs a resource in Azure",
-    ".venv/bin/rooms-gateway serve": "needs a resource in Azure",
-}
+# The first is run by a test of its own, the second runs this test, the others need Azure.
+NOT_RUN_HERE = (
+    "make run",
+    "make test",
+    "export COMMUNICATION_CONNECTION_STRING=",
+    ".venv/bin/rooms-gateway serve",
+)
 
 
 def stable(text: str) -> str:
@@ -91,14 +92,13 @@ def test_make_run_prints_what_the_readme_says(made: tuple[str, str]) -> None:
     assert stable(said) == stable(expected)
 
 
-@pytest.mark.parametrize(("command", "expected"), examples())
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [example for example in examples() if not example[0].startswith(NOT_RUN_HERE)],
+)
 def test_a_command_of_the_readme_prints_what_it_says(
     made: tuple[str, str], command: str, expected: str
 ) -> None:
-    if command == "make run":
-        pytest.skip("has a test of its own")
-    if command in NOT_RUN:
-        pytest.skip(NOT_RUN[command])
     if command.startswith("grpcurl") and not (ROOT / ".tools/grpcurl").exists():
         pytest.skip("grpcurl is not built, because Go is not installed")
     _, address = made

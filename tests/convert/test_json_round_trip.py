@@ -1,0 +1,134 @@
+"""JSON of the service → contract → JSON for the service: nothing that the contract has is lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from acs.rooms.v1.participants_pb2 import Participant as ParticipantMessage
+from acs.rooms.v1.participants_pb2 import Role
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, UpdateRoomRequest
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.convert.participants import participant_from_rest, roster_of
+from gateway.convert.rooms import create_to_rest, room_from_rest, update_to_rest
+from gateway.emulator import timestamps as ticks
+from gateway.errors import RequestInvalid
+from gateway.models import Participant, Room
+
+TIMES = st.integers(0, ticks.parse("9999-12-31T23:59:59.9999999Z")).map(ticks.render)
+"""As the service writes them, by the emulator's own hand."""
+
+ROOMS = st.fixed_dictionaries(
+    {"id": st.text(max_size=20)},
+    optional={
+        "createdAt": TIMES,
+        "validFrom": TIMES,
+        "validUntil": TIMES,
+        "pstnDialOutEnabled": st.booleans(),
+    },
+)
+ROLES = st.sampled_from(["Presenter", "Attendee", "Consumer", "Collaborator"]) | st.text(min_size=1)
+
+
+def same_time(ours: str | None, theirs: str | None) -> bool:
+    """Say whether two texts are the same instant, in the service's units of 100 ns."""
+    if ours is None or theirs is None:
+        return ours is theirs
+    return ticks.parse(ours) == ticks.parse(theirs)
+
+
+@given(ROOMS)
+def test_a_room_of_the_service_can_be_sent_back_as_it_was(room: dict[str, Any]) -> None:
+    message = room_from_rest(msgspec.json.decode(json.dumps(room), type=Room))
+    assert message.id == room["id"]
+    for name, field in (
+        ("createdAt", "created_at"),
+        ("pstnDialOutEnabled", "pstn_dial_out_enabled"),
+    ):
+        assert message.HasField(field) == (name in room)  # type: ignore[arg-type] # one of them
+    assert same_time(
+        message.created_at.ToJsonString() if message.HasField("created_at") else None,
+        room.get("createdAt"),
+    )
+
+    create, update = CreateRoomRequest(), UpdateRoomRequest()
+    for request in (create, update):
+        for window_end in ("valid_from", "valid_until"):
+            if message.HasField(window_end):
+                getattr(request, window_end).CopyFrom(getattr(message, window_end))
+        if message.HasField("pstn_dial_out_enabled"):
+            request.pstn_dial_out_enabled = message.pstn_dial_out_enabled
+    for body in (create_to_rest(create), update_to_rest(update)):
+        sent = json.loads(msgspec.json.encode(body))
+        assert set(sent) == set(room) - {"id", "createdAt"}
+        assert sent.get("pstnDialOutEnabled") == room.get("pstnDialOutEnabled")
+        assert same_time(sent.get("validFrom"), room.get("validFrom"))
+        assert same_time(sent.get("validUntil"), room.get("validUntil"))
+
+
+@given(st.dictionaries(st.text(min_size=1), ROLES))
+def test_a_roster_of_the_service_can_be_sent_back_as_it_was(roster: dict[str, str]) -> None:
+    value = json.dumps([{"rawId": raw_id, "role": role} for raw_id, role in roster.items()])
+    people = msgspec.json.decode(value, type=list[Participant])
+    messages = [participant_from_rest(person) for person in people]
+    for message in messages:
+        assert bool(message.role) != bool(message.unrecognized_role)
+    sent = json.loads(msgspec.json.encode(roster_of(messages, "participants")))
+    assert sent == {raw_id: {"role": role} for raw_id, role in roster.items()}
+    assert list(sent) == list(roster)
+
+
+@given(
+    st.lists(st.tuples(st.text(min_size=1), st.sampled_from(Role.values())), max_size=10),
+    st.lists(st.text(min_size=1), max_size=10),
+)
+def test_what_is_asked_for_a_roster_is_sent_once_for_each_person(
+    upsert: list[tuple[str, Role.ValueType]], remove: list[str]
+) -> None:
+    named = [raw_id for raw_id, _ in upsert] + remove
+    unique = len(set(named)) == len(named)
+    people = [ParticipantMessage(raw_id=raw_id, role=role) for raw_id, role in upsert]
+    if not unique:
+        with pytest.raises(RequestInvalid):
+            roster_of(people, "upsert", remove, "remove")
+        return
+    roster = roster_of(people, "upsert", remove, "remove")
+    sent = json.loads(msgspec.json.encode(roster))
+    assert list(sent) == named
+    assert [sent[raw_id] for raw_id in remove] == [None] * len(remove)
+
+
+@given(
+    st.none() | st.integers(0, 253_402_300_799),
+    st.none() | st.integers(0, 253_402_300_799),
+    st.none() | st.booleans(),
+)
+@example(0, 0, False)
+def test_exactly_what_is_set_is_sent(
+    start: int | None,
+    end: int | None,
+    dial_out: bool | None,  # noqa: FBT001 - as above
+) -> None:
+    window = tuple(None if second is None else Timestamp(seconds=second) for second in (start, end))
+    expected = {
+        name
+        for name, value in (
+            ("validFrom", start),
+            ("validUntil", end),
+            ("pstnDialOutEnabled", dial_out),
+        )
+        if value is not None
+    }
+    create = CreateRoomRequest(
+        valid_from=window[0], valid_until=window[1], pstn_dial_out_enabled=dial_out
+    )
+    update = UpdateRoomRequest(
+        valid_from=window[0], valid_until=window[1], pstn_dial_out_enabled=dial_out
+    )
+    for body in (create_to_rest(create), update_to_rest(update)):
+        assert set(json.loads(msgspec.json.encode(body))) == expected

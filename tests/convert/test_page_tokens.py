@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import base64
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.convert.page_tokens import decode, encode
+from gateway.errors import PageTokenInvalid
+from gateway.links import MAX_QUERY_LENGTH, is_query
+
+URL_SAFE = set(string.ascii_letters + string.digits + "-_")
+QUERIES = st.from_regex(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2}){1,80}", fullmatch=True)
+SCOPES = st.just(("ListRooms",)) | st.tuples(
+    st.just("ListParticipants"), st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+)
+
+
+@given(QUERIES, SCOPES)
+def test_a_query_comes_out_of_its_token_as_it_went_in(query: str, scope: tuple[str, ...]) -> None:
+    token = encode(query, *scope)
+    assert decode(token, *scope) == query
+    assert set(token) <= URL_SAFE
+
+
+@given(QUERIES, SCOPES, SCOPES)
+def test_a_token_is_good_for_its_own_list_alone(
+    query: str, scope: tuple[str, ...], other: tuple[str, ...]
+) -> None:
+    token = encode(query, *scope)
+    if scope == other:
+        assert decode(token, *other) == query
+    else:
+        with pytest.raises(PageTokenInvalid):
+            decode(token, *other)
+
+
+def test_no_token_is_the_first_page_and_no_query_the_last() -> None:
+    assert decode("", "ListRooms") is None
+    assert encode(None, "ListRooms") == ""
+
+
+def test_the_longest_query_makes_a_token_that_the_contract_lets_through() -> None:
+    token = encode("x" * MAX_QUERY_LENGTH, "ListRooms")
+    assert len(token) <= 16384
+    assert decode(token, "ListRooms") == "x" * MAX_QUERY_LENGTH
+
+
+def test_every_change_of_one_character_is_noticed() -> None:
+    token = encode("nextLink=W3s&api-version=2025-03-13", "ListRooms")
+    for place in range(len(token)):
+        for character in [*sorted(URL_SAFE), "=", "+", "/", " ", "\n", "é", "\0"]:
+            if character != token[place]:
+                with pytest.raises(PageTokenInvalid):
+                    decode(token[:place] + character + token[place + 1 :], "ListRooms")
+
+
+@given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")))
+def test_any_text_is_no_token_or_one_that_we_could_have_made(text: str) -> None:
+    try:
+        query = decode(text, "ListRooms")
+    except PageTokenInvalid:
+        return
+    assert text == encode(query, "ListRooms")
+
+
+@given(st.text(max_size=60).filter(lambda text: not is_query(text)))
+def test_a_token_that_holds_what_is_no_query_is_refused(text: str) -> None:
+    """Whoever knows how tokens are made can make one; it can still only hold a query."""
+    with pytest.raises(PageTokenInvalid):
+        decode(encode(text, "ListRooms"), "ListRooms")
+
+
+@pytest.mark.parametrize(
+    "text", ["a b", "a\r\nHost: evil", "a#b", "a\\b", '"', "é", "\0", "x" * (MAX_QUERY_LENGTH + 1)]
+)
+def test_a_forged_token_cannot_carry_more_than_a_query(text: str) -> None:
+    with pytest.raises(PageTokenInvalid):
+        decode(encode(text, "ListRooms"), "ListRooms")

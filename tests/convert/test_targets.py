@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from acs.rooms.v1.participants_pb2 import (
+    Participant,
+    RemoveParticipantsRequest,
+    UpdateParticipantsRequest,
+    UpsertParticipantsRequest,
+)
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, UpdateRoomRequest
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.convert.targets import field_of
+
+A, B = "8:acs:a_a", "8:acs:b_b"
+UPSERT = UpdateParticipantsRequest(upsert=[Participant(raw_id=A), Participant(raw_id=B)])
+PUT = UpsertParticipantsRequest(participants=UPSERT.upsert)
+CREATE = CreateRoomRequest(participants=UPSERT.upsert)
+MIXED = UpdateParticipantsRequest(upsert=[Participant(raw_id=A)], remove=["x", B])
+
+
+@pytest.mark.parametrize(
+    ("target", "request_", "field"),
+    [
+        ("ValidUntil", CreateRoomRequest(), "valid_until"),
+        ("validFrom", UpdateRoomRequest(), "valid_from"),
+        ("PstnDialOutEnabled", UpdateRoomRequest(), "pstn_dial_out_enabled"),
+        ("Participants", UpsertParticipantsRequest(), "participants"),
+        (f"$.participants.{B}.role", UPSERT, "upsert[1].role"),
+        (f"$.participants.{B}", UPSERT, "upsert[1].raw_id"),
+        (f"$.participants['{B}'].role", UPSERT, "upsert[1].role"),
+        (f"$.participants.{A}.role", MIXED, "upsert[0].role"),
+        (f"$.participants.{B}", MIXED, "remove[1]"),
+        (f"$.participants.{B}", RemoveParticipantsRequest(raw_ids=[A, B]), "raw_ids[1]"),
+        (f"$.participants.{B}.role", PUT, "participants[1].role"),
+        (f"$.participants.{B}.role", CREATE, "participants[1].role"),
+        ("$.participants.8:acs:c_c.role", UPSERT, ""),
+        (f"$.participants.{A}.role", GetRoomRequest(), ""),
+        ("", CreateRoomRequest(), ""),
+        ("$", CreateRoomRequest(), ""),
+        ("updateParticipantsRequestDto", UPSERT, ""),
+    ],
+)  # fmt: skip
+def test_what_the_service_blames_is_named_as_the_caller_named_it(
+    target: str, request_: Message, field: str
+) -> None:
+    assert field_of(target, request_) == field
+
+
+RAW_IDS = st.text(min_size=1, max_size=10) | st.lists(
+    st.sampled_from(["a", ".role", ".", "'", "]", "[", "']", "$.participants.", "\n"]),
+    min_size=1,
+    max_size=4,
+).map("".join)
+
+
+@given(RAW_IDS)
+def test_a_person_is_found_whatever_the_raw_id(raw_id: str) -> None:
+    request = UpsertParticipantsRequest(participants=[Participant(raw_id=raw_id)])
+    assert field_of(f"$.participants.{raw_id}.role", request) == "participants[0].role"
+
+
+@given(
+    st.text(max_size=60), st.sampled_from([UPSERT, MIXED, CreateRoomRequest(), GetRoomRequest()])
+)
+def test_any_target_names_a_field_of_the_request_or_none(target: str, request: Message) -> None:
+    field = field_of(target, request)
+    assert field == "" or field.partition("[")[0] in {
+        "valid_from", "valid_until", "pstn_dial_out_enabled", "participants", "upsert", "remove",
+    }  # fmt: skip

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.convert.timestamps import from_rest, to_rest
+from gateway.errors import RequestInvalid, ServiceAnswerUnreadable
+
+FIRST, LAST = -62_135_596_800, 253_402_300_799
+SECONDS = st.integers(FIRST, LAST)
+NANOS = st.integers(0, 999_999_999)
+
+
+@given(SECONDS, NANOS)
+@example(FIRST, 0)
+@example(LAST, 999_999_999)
+@example(-1, 999_999_999)
+def test_a_timestamp_survives_the_way_out_and_back_to_the_nanosecond(
+    seconds: int, nanos: int
+) -> None:
+    time = Timestamp(seconds=seconds, nanos=nanos)
+    assert from_rest(to_rest(time, "f")) == time
+
+
+@given(SECONDS, NANOS)
+def test_a_timestamp_is_written_as_protobuf_itself_writes_it_but_for_spare_zeros(
+    seconds: int, nanos: int
+) -> None:
+    time = Timestamp(seconds=seconds, nanos=nanos)
+    theirs = time.ToJsonString().removesuffix("Z")
+    ours = to_rest(time, "f").removesuffix("Z")
+    assert ours == (theirs.rstrip("0") if "." in theirs else theirs)
+
+
+@given(SECONDS, st.integers(0, 9_999_999))
+def test_a_time_as_the_service_writes_it_is_read_to_the_tick(seconds: int, ticks: int) -> None:
+    """Up to seven digits, zeros at the end left out, and always `+00:00`."""
+    whole = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).replace(tzinfo=None)
+    fraction = f".{ticks:07d}".rstrip("0").rstrip(".")
+    time = from_rest(f"{whole.isoformat()}{fraction}+00:00")
+    assert time == Timestamp(seconds=seconds, nanos=ticks * 100)
+
+
+@given(
+    st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001 - the offset is another argument
+    st.integers(-23 * 60 - 59, 23 * 60 + 59),
+)
+def test_an_offset_is_taken_off(local: datetime, minutes: int) -> None:
+    sign, (hours, rest) = "+-"[minutes < 0], divmod(abs(minutes), 60)
+    time = from_rest(f"{local.isoformat()}{sign}{hours:02d}:{rest:02d}")
+    expected = Timestamp()
+    expected.FromDatetime(local - timedelta(minutes=minutes))
+    assert time == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-03-06T00:20:03Z",
+        "2025-03-06T00:20:03z",
+        "2025-03-06t00:20:03Z",
+        "2025-03-06 00:20:03Z",
+        "2025-03-06T00:20:03",
+        "2025-03-06T00:20:03.000Z",
+        "2025-03-06T00:20:03.0000000000000001Z",
+        "2025-03-06T00:20:03-00:00",
+    ],
+)
+def test_a_time_may_be_written_in_any_form_of_rfc_3339(text: str) -> None:
+    assert from_rest(text) == Timestamp(seconds=1_741_220_403)
+
+
+def test_no_time_stays_none() -> None:
+    assert from_rest(None) is None
+
+
+@given(
+    st.text(max_size=40)
+    | st.from_regex(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,12})?(Z|[+-]\d\d:\d\d)?", fullmatch=True
+    )
+)
+@example("0001-01-01T00:00:00+00:01")
+@example("9999-12-31T23:59:59-00:01")
+@example("2025-03-06T24:00:00Z")
+@example("2025-02-29T00:00:00Z")
+@example("\u0662\u0660\u0662\u0665-03-06T00:20:03Z")
+def test_any_text_is_a_time_in_range_or_unreadable(text: str) -> None:
+    try:
+        time = from_rest(text)
+    except ServiceAnswerUnreadable:
+        return
+    assert time is not None
+    assert time.ToJsonString()
+
+
+@given(
+    st.integers(-(2**63), 2**63 - 1).filter(lambda seconds: not FIRST <= seconds <= LAST),
+    st.integers(-(2**31), 2**31 - 1),
+)
+def test_seconds_that_no_timestamp_has_are_refused_by_field(seconds: int, nanos: int) -> None:
+    with pytest.raises(RequestInvalid) as raised:
+        to_rest(Timestamp(seconds=seconds, nanos=nanos), "valid_from")
+    assert [violation.field for violation in raised.value.violations] == ["valid_from"]
+
+
+@given(SECONDS, st.integers(-(2**31), -1) | st.integers(1_000_000_000, 2**31 - 1))
+def test_nanos_that_no_timestamp_has_are_refused_by_field(seconds: int, nanos: int) -> None:
+    with pytest.raises(RequestInvalid) as raised:
+        to_rest(Timestamp(seconds=seconds, nanos=nanos), "valid_until")
+    assert [violation.field for violation in raised.value.violations] == ["valid_until"]

@@ -1,0 +1,116 @@
+"""How long a call may take, who says so, and that the service is not asked beyond it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from google.rpc.error_details_pb2 import RequestInfo
+from quick import quick_gateway
+from running import Running, collect, failure_of, until, upstream_of
+from scripted import answer, scripted, silence
+
+from gateway.emulator import Emulator, Fault
+
+ROOM = GetRoomRequest(room_id="1")
+
+
+async def test_the_callers_deadline_ends_the_request_to_the_service_and_nothing_follows() -> None:
+    async with scripted(silence) as service, quick_gateway(service.upstream) as quick:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await quick.rooms.GetRoom(ROOM, timeout=0.5)
+        assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await until(lambda: service.hung_up == 1)
+        assert len(service.requests) == 1
+        assert quick.slept == []
+
+
+async def test_the_callers_deadline_ends_a_list_between_two_pages() -> None:
+    page = b'{"value":[{"id":"1"}],"nextLink":"/rooms?nextLink=2&api-version=2025-03-13"}'
+    async with scripted(answer(page), silence) as service, quick_gateway(service.upstream) as quick:
+        pages = aiter(quick.rooms.ListRooms(ListRoomsRequest(), timeout=1.5))
+        assert [room.id for room in (await anext(pages)).rooms] == ["1"]
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await anext(pages)
+        assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await until(lambda: service.hung_up == 1)
+        assert len(service.requests) == 2
+
+
+async def test_a_deadline_that_expires_is_logged_as_that_and_not_as_a_cancellation(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "gateway.calls")
+    async with scripted(silence) as service, quick_gateway(service.upstream) as quick:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await quick.rooms.GetRoom(ROOM, timeout=0.5)
+        await until(lambda: "code=" in caplog.text)
+    assert "code=DEADLINE_EXCEEDED" in caplog.text
+
+
+async def test_a_unary_call_without_a_deadline_ends_by_the_gateways_own_with_details() -> None:
+    async with (
+        scripted(silence) as service,
+        quick_gateway(service.upstream, default_timeout=0.5) as quick,
+    ):
+        failed = await failure_of(quick.rooms.GetRoom(ROOM))
+        assert (failed.code, failed.reason) == (
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            "DEADLINE_EXCEEDED",
+        )
+        assert failed.metadata["attempts"] == "1"
+        assert failed.detail(RequestInfo) is not None
+        await until(lambda: service.hung_up == 1)
+        assert len(service.requests) == 1
+
+
+async def test_a_caller_may_allow_more_time_than_the_gateway_does_by_itself(
+    emulator: Emulator,
+) -> None:
+    [room] = emulator.store.seed(1)
+    emulator.faults.add(Fault(latency=0.3))
+    async with quick_gateway(upstream_of(emulator), default_timeout=0.05) as quick:
+        await quick.rooms.GetRoom(GetRoomRequest(room_id=room), timeout=60)
+
+
+async def test_a_list_without_a_deadline_takes_as_long_as_it_takes(emulator: Emulator) -> None:
+    emulator.store.seed(1)
+    emulator.faults.add(Fault(latency=0.3))
+    async with quick_gateway(upstream_of(emulator), default_timeout=0.05) as quick:
+        pages = await collect(quick.rooms.ListRooms(ListRoomsRequest()))
+    assert sum(len(page.rooms) for page in pages) == 1
+
+
+async def test_an_attempt_that_takes_too_long_is_given_up_for_another_within_the_deadline() -> None:
+    async with (
+        scripted(silence, answer(b'{"id":"1"}')) as service,
+        quick_gateway(service.upstream, attempt_timeout=0.5) as quick,
+    ):
+        assert (await quick.rooms.GetRoom(ROOM, timeout=60)).room.id == "1"
+        assert (len(service.requests), service.hung_up) == (2, 1)
+
+
+async def test_a_create_that_timed_out_after_its_effect_makes_no_second_room(
+    emulator: Emulator,
+) -> None:
+    emulator.faults.add(Fault(operation="CreateRoom", latency=0.8))
+    async with quick_gateway(upstream_of(emulator), attempt_timeout=0.5) as quick:
+        created = (await quick.rooms.CreateRoom(CreateRoomRequest())).room
+        # The first attempt goes on at the service after we have hung up.
+        await until(lambda: all(entry.status for entry in emulator.journal))
+    assert [room.id for room in emulator.store.rooms_page().items] == [created.id]
+    assert len(emulator.journal) == 2
+
+
+async def test_the_deadline_of_one_call_is_not_that_of_others(running: Running) -> None:
+    [room] = running.emulator.store.seed(1)
+    running.emulator.faults.add(Fault(latency=0.4))
+    short = asyncio.ensure_future(
+        running.rooms.GetRoom(GetRoomRequest(room_id=room), timeout=0.1).code()
+    )
+    await until(lambda: running.requests() == 1)
+    others = [running.rooms.GetRoom(GetRoomRequest(room_id=room), timeout=60) for _ in range(5)]
+    assert {(await call).room.id for call in others} == {room}
+    assert await short is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -1,0 +1,163 @@
+"""What grpcurl and the like can ask: services, descriptions with comments, error details."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.reflection_pb2 import (
+    ServerReflectionRequest,
+    ServerReflectionResponse,
+)
+from running import Running, collect, gateway_before
+
+from gateway.emulator import Emulator
+
+VERSIONS = ["grpc.reflection.v1", "grpc.reflection.v1alpha"]
+
+SERVICES = [
+    "acs.rooms.v1.ParticipantsService",
+    "acs.rooms.v1.RoomsService",
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+]
+
+DETAILS = [
+    f"google.rpc.{name}"
+    for name in ("ErrorInfo", "RequestInfo", "BadRequest", "RetryInfo", "ResourceInfo", "Status")
+]
+
+in_both_versions = pytest.mark.parametrize("version", VERSIONS)
+
+
+async def ask(
+    channel: grpc.aio.Channel, version: str, *requests: ServerReflectionRequest
+) -> list[ServerReflectionResponse]:
+    """Ask the questions in one stream, by the version's own name and v1alpha's messages."""
+    method: Any = channel.stream_stream(
+        f"/{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=ServerReflectionRequest.SerializeToString,
+        response_deserializer=ServerReflectionResponse.FromString,
+    )
+    return await collect(method(iter(requests)))
+
+
+async def files_with(
+    channel: grpc.aio.Channel, version: str, symbol: str
+) -> dict[str, FileDescriptorProto]:
+    [response] = await ask(channel, version, ServerReflectionRequest(file_containing_symbol=symbol))
+    assert not response.HasField("error_response"), response.error_response.error_message
+    found = response.file_descriptor_response.file_descriptor_proto
+    files = [FileDescriptorProto.FromString(each) for each in found]
+    return {file.name: file for file in files}
+
+
+def pool_of(files: Iterable[FileDescriptorProto]) -> DescriptorPool:
+    """Build what a tool builds from the answers."""
+    pool, left = DescriptorPool(), list(files)
+    known: set[str] = set()
+    while left:
+        file = next(each for each in left if known.issuperset(each.dependency))
+        pool.Add(file)
+        known.add(file.name)
+        left.remove(file)
+    return pool
+
+
+@in_both_versions
+async def test_every_service_is_listed(running: Running, version: str) -> None:
+    [response] = await ask(running.channel, version, ServerReflectionRequest(list_services=""))
+    assert sorted(each.name for each in response.list_services_response.service) == SERVICES
+
+
+@in_both_versions
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_listed_service_can_be_described_with_all_it_builds_on(
+    running: Running, version: str, service: str
+) -> None:
+    pool = pool_of((await files_with(running.channel, version, service)).values())
+    described = pool.FindServiceByName(service)
+    assert described.methods
+    for method in described.methods:
+        assert method.input_type.full_name
+        assert method.output_type.full_name
+
+
+@in_both_versions
+@pytest.mark.parametrize("name", DETAILS)
+async def test_every_detail_of_an_error_can_be_described(
+    running: Running, version: str, name: str
+) -> None:
+    pool = pool_of((await files_with(running.channel, version, name)).values())
+    assert pool.FindMessageTypeByName(name).fields
+
+
+@in_both_versions
+async def test_the_reasons_of_errors_can_be_described(running: Running, version: str) -> None:
+    files = await files_with(running.channel, version, "acs.rooms.v1.ErrorReason")
+    pool = pool_of(files.values())
+    assert (
+        "ERROR_REASON_THROTTLED"
+        in pool.FindEnumTypeByName("acs.rooms.v1.ErrorReason").values_by_name
+    )
+
+
+@in_both_versions
+@pytest.mark.parametrize(
+    ("symbol", "file", "comment"),
+    [
+        ("acs.rooms.v1.RoomsService", "rooms.proto", " CreateRoom makes a room,"),
+        ("acs.rooms.v1.ParticipantsService", "participants.proto", " raw_id is the communication"),
+        ("acs.rooms.v1.ErrorReason", "errors.proto", " ERROR_REASON_THROTTLED: the service asks"),
+    ],
+)
+async def test_our_files_come_with_their_comments(
+    running: Running, version: str, symbol: str, file: str, comment: str
+) -> None:
+    files = await files_with(running.channel, version, symbol)
+    locations = files[f"acs/rooms/v1/{file}"].source_code_info.location
+    assert any(location.leading_comments.startswith(comment) for location in locations)
+
+
+@in_both_versions
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "acs.rooms.v1.RoomsService.CreateRoom",
+        "acs.rooms.v1.Room.id",
+        "acs.rooms.v1.ErrorReason",
+        "acs.rooms.v1.ROLE_PRESENTER",
+    ],
+)
+async def test_methods_fields_and_enums_lead_to_their_file(
+    running: Running, version: str, symbol: str
+) -> None:
+    files = await files_with(running.channel, version, symbol)
+    assert next(iter(files)).startswith("acs/rooms/v1/")
+
+
+@in_both_versions
+async def test_a_question_without_an_answer_does_not_end_the_stream(
+    running: Running, version: str
+) -> None:
+    unknown, known = await ask(
+        running.channel,
+        version,
+        ServerReflectionRequest(file_containing_symbol="acs.rooms.v1.RoomsService.NoSuch"),
+        ServerReflectionRequest(file_by_filename="acs/rooms/v1/rooms.proto"),
+    )
+    assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+    assert known.file_descriptor_response.file_descriptor_proto
+
+
+@in_both_versions
+async def test_reflection_can_be_switched_off(emulator: Emulator, version: str) -> None:
+    async with gateway_before(emulator, reflection=False) as running:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await ask(running.channel, version, ServerReflectionRequest(list_services=""))
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED

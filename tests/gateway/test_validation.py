@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+import grpc
+import pytest
+from acs.rooms.v1.participants_pb2 import (
+    ListParticipantsRequest,
+    Participant,
+    RemoveParticipantsRequest,
+    UpdateParticipantsRequest,
+    UpsertParticipantsRequest,
+)
+from acs.rooms.v1.rooms_pb2 import (
+    CreateRoomRequest,
+    DeleteRoomRequest,
+    GetRoomRequest,
+    ListRoomsRequest,
+    UpdateRoomRequest,
+)
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from running import Running, failure_of, gateway_for_examples, send, user
+
+from gateway.app import SERVICES
+
+ID = "99400000000000000"
+SOMEBODY = Participant(raw_id=user(0))
+MANY = [Participant(raw_id=user(number)) for number in range(351)]
+MANY_IDS = [person.raw_id for person in MANY]
+
+
+def bad_people(
+    field: str, make: Callable[[list[Participant]], Message]
+) -> list[tuple[Message, str]]:
+    return [
+        (make([SOMEBODY, Participant()]), f"{field}[1].raw_id"),
+        (make([Participant(raw_id="x" * 257)]), f"{field}[0].raw_id"),
+        (make([SOMEBODY, Participant(raw_id="x", role=5)]), f"{field}[1].role"),  # type: ignore[arg-type] # on purpose
+        (make([Participant(raw_id="x", role=-1)]), f"{field}[0].role"),  # type: ignore[arg-type] # on purpose
+        (
+            make([Participant(raw_id="x", unrecognized_role="é" * 65)]),
+            f"{field}[0].unrecognized_role",
+        ),
+        (make(MANY), field),
+    ]
+
+
+def bad_ids(field: str, make: Callable[[list[str]], Message]) -> list[tuple[Message, str]]:
+    return [
+        (make(["x", ""]), f"{field}[1]"),
+        (make(["x" * 257]), f"{field}[0]"),
+        (make(MANY_IDS), field),
+    ]
+
+
+ROOM_REQUESTS: list[Callable[[str], Message]] = [
+    lambda room_id: GetRoomRequest(room_id=room_id),
+    lambda room_id: UpdateRoomRequest(room_id=room_id, pstn_dial_out_enabled=True),
+    lambda room_id: DeleteRoomRequest(room_id=room_id),
+    lambda room_id: UpsertParticipantsRequest(room_id=room_id, participants=[SOMEBODY]),
+    lambda room_id: RemoveParticipantsRequest(room_id=room_id, raw_ids=["x"]),
+    lambda room_id: UpdateParticipantsRequest(room_id=room_id, remove=["x"]),
+    lambda room_id: ListParticipantsRequest(room_id=room_id),
+]
+BAD_ROOM_IDS = [
+    "",
+    "x" * 65,
+    "..",
+    ".",
+    "a/b",
+    "a%2fb",
+    "a b",
+    "a?b",
+    "a#b",
+    "é",
+    "a\n",
+    "\na",
+    "a\0",
+]
+
+BROKEN_RULES: list[tuple[Message, str]] = [
+    *((make(room_id), "room_id") for make in ROOM_REQUESTS for room_id in BAD_ROOM_IDS),
+    *bad_people("participants", lambda people: CreateRoomRequest(participants=people)),
+    *bad_people(
+        "participants", lambda people: UpsertParticipantsRequest(room_id=ID, participants=people)
+    ),
+    *bad_people("upsert", lambda people: UpdateParticipantsRequest(room_id=ID, upsert=people)),
+    *bad_ids("raw_ids", lambda raw_ids: RemoveParticipantsRequest(room_id=ID, raw_ids=raw_ids)),
+    *bad_ids("remove", lambda raw_ids: UpdateParticipantsRequest(room_id=ID, remove=raw_ids)),
+    (UpsertParticipantsRequest(room_id=ID), "participants"),
+    (RemoveParticipantsRequest(room_id=ID), "raw_ids"),
+    (UpdateParticipantsRequest(room_id=ID), ""),
+    (UpdateRoomRequest(room_id=ID), ""),
+    (CreateRoomRequest(request_id="not a uuid"), "request_id"),
+    (CreateRoomRequest(request_id="99c0b1e0-4be6-4d4f-a52d-55bd9ee4ff04\n"), "request_id"),
+    (ListRoomsRequest(page_token="x" * 16385), "page_token"),
+    (ListParticipantsRequest(room_id=ID, page_token="x" * 16385), "page_token"),
+]
+
+
+async def test_a_broken_rule_is_answered_with_its_field_and_nothing_is_sent(
+    running: Running,
+) -> None:
+    for request, field in BROKEN_RULES:
+        failed = await failure_of(send(running, request))
+        assert failed.code is grpc.StatusCode.INVALID_ARGUMENT, request
+        assert failed.reason == "REQUEST_INVALID", request
+        assert list(failed.violations) == [field], request
+        assert failed.violations[field], request
+        assert failed.metadata == {"apiVersion": "2025-03-13", "attempts": "0"}, request
+    assert running.requests() == 0
+
+
+def test_every_rule_in_the_protos_has_a_row_in_the_table_above() -> None:
+    """A field with a rule, in each place where it can be sent, is broken by some row."""
+    broken = {
+        (type(request).__name__, re.sub(r"\[\d+\]", "", field)) for request, field in BROKEN_RULES
+    }
+    # Rules on a list and on its items are told apart by the index in the violation.
+    broken |= {
+        (type(request).__name__, re.sub(r"\[\d+\]$", "[]", field))
+        for request, field in BROKEN_RULES
+        if field.endswith("]")
+    }
+    ruled = {
+        (method.input_type.name, path)
+        for service in SERVICES
+        for method in service.methods
+        for path in _ruled_paths(method.input_type)
+    }
+    assert ruled
+    assert ruled <= broken
+
+
+def _ruled_paths(message: Descriptor, prefix: str = "") -> list[str]:
+    """Return the paths of `message` that have a rule; "" for a rule on the message itself."""
+    paths = []
+    if message.GetOptions().HasExtension(validate_pb2.message):  # type: ignore[arg-type] # a name clash in the stub
+        paths.append(prefix.removesuffix("."))
+    for field in message.fields:
+        path = f"{prefix}{field.name}"
+        if field.GetOptions().HasExtension(validate_pb2.field):
+            rules = field.GetOptions().Extensions[validate_pb2.field]
+            paths.append(path)
+            if rules.repeated.HasField("items"):
+                paths.append(f"{path}[]")
+        if field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type is not None:
+            paths += _ruled_paths(field.message_type, f"{path}.")
+    return paths
+
+
+async def test_every_broken_rule_of_a_request_is_named_at_once(running: Running) -> None:
+    people = [Participant(), SOMEBODY, Participant(raw_id="x", unrecognized_role="y" * 65)]
+    failed = await failure_of(
+        send(running, UpsertParticipantsRequest(room_id="a/b", participants=people))
+    )
+    assert set(failed.violations) == {
+        "room_id",
+        "participants[0].raw_id",
+        "participants[2].unrecognized_role",
+    }
+
+
+async def test_of_very_many_violations_twenty_are_shown_and_the_rest_counted(
+    running: Running,
+) -> None:
+    request = UpsertParticipantsRequest(room_id=ID, participants=[Participant()] * 350)
+    failed = await failure_of(send(running, request))
+    assert len(failed.violations) == 20
+    assert failed.metadata["omittedViolations"] == "330"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos"),
+    [
+        (0, -1),
+        (0, 1_000_000_000),
+        (0, 2_147_483_647),
+        (-62_135_596_801, 0),
+        (253_402_300_800, 0),
+        (9_223_372_036_854_775_807, 0),
+        (-9_223_372_036_854_775_808, 0),
+    ],
+)
+async def test_a_timestamp_out_of_its_range_is_refused_by_field_and_nothing_is_sent(
+    running: Running, seconds: int, nanos: int
+) -> None:
+    time = Timestamp(seconds=seconds, nanos=nanos)
+    for field in ("valid_from", "valid_until"):
+        for request in (CreateRoomRequest(), UpdateRoomRequest(room_id=ID)):
+            getattr(request, field).CopyFrom(time)
+            failed = await failure_of(send(running, request))
+            assert (failed.code, failed.reason) == (
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "REQUEST_INVALID",
+            )
+            assert list(failed.violations) == [field]
+    assert running.requests() == 0
+
+
+async def test_the_first_and_last_moments_that_a_timestamp_has_are_sent(running: Running) -> None:
+    first = Timestamp(seconds=-62_135_596_800)
+    last = Timestamp(seconds=253_402_300_799, nanos=999_999_999)
+    failed = await failure_of(send(running, CreateRoomRequest(valid_from=first, valid_until=last)))
+    assert failed.reason == "SERVICE_REJECTED_REQUEST"
+    assert running.sent() == {
+        "validFrom": "0001-01-01T00:00:00Z",
+        "validUntil": "9999-12-31T23:59:59.999999999Z",
+    }
+
+
+@pytest.mark.parametrize(
+    "request_id", ["99c0b1e0-4be6-4d4f-a52d-55bd9ee4ff04", "99C0B1E0-4BE6-4D4F-A52D-55BD9EE4FF04"]
+)
+async def test_a_uuid_in_either_case_is_a_request_id(running: Running, request_id: str) -> None:
+    await send(running, CreateRoomRequest(request_id=request_id))
+    assert running.last().headers["Repeatability-Request-ID"] == request_id
+
+
+ROOM_IDS = st.one_of(
+    st.text(max_size=70),
+    st.text(alphabet="./%\\?#&;:@ \r\n\0aZ09_-", max_size=20),
+    st.from_regex(r"[A-Za-z0-9_-]{1,66}", fullmatch=True),
+)
+
+
+def test_no_room_id_ever_leaves_its_place_in_the_path() -> None:
+    """Whatever the id: refused with nothing sent, or sent as `/rooms/<id>` letter by letter."""
+    with gateway_for_examples() as (runner, running):
+
+        @given(ROOM_IDS, st.sampled_from(ROOM_REQUESTS))
+        @settings(max_examples=300, deadline=None)
+        @example("..", ROOM_REQUESTS[0])
+        @example("%2e%2e", ROOM_REQUESTS[0])
+        @example("../keys", ROOM_REQUESTS[-1])
+        @example("994?api-version=x", ROOM_REQUESTS[0])
+        @example("a\r\nHost: evil", ROOM_REQUESTS[0])
+        def stays(room_id: str, make: Callable[[str], Message]) -> None:
+            running.emulator.journal.clear()
+            # An id that is sent is still none that the emulator has.
+            failed = runner.run(_failure(send(running, make(room_id))))
+            targets = [entry.target for entry in running.emulator.journal]
+            if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", room_id):
+                below = "/participants" if "Participants" in type(make("x")).__name__ else ""
+                assert targets == [f"/rooms/{room_id}{below}?api-version=2025-03-13"]
+            else:
+                assert failed == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+                assert targets == []
+
+        stays()
+
+
+async def _failure(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
+    failed = await failure_of(call)
+    return failed.code, failed.reason

@@ -1,0 +1,82 @@
+"""`rooms-gateway emulator` as a process."""
+
+from __future__ import annotations
+
+import base64
+import signal
+
+import pytest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from processes import run, started
+from quick import quick_gateway
+from running import failure_of
+
+from gateway.emulator import DEVELOPMENT_KEY
+from gateway.endpoint import parse_connection_string
+from gateway.settings import Upstream
+
+KEY = base64.b64encode(b"another key").decode()
+
+
+def upstream_of(connection_string: str) -> Upstream:
+    return Upstream(*parse_connection_string(connection_string))
+
+
+async def test_its_connection_string_stands_on_a_line_of_its_own_and_works() -> None:
+    async with started("emulator", "--listen", "127.0.0.1:0") as process:
+        string = await process.line(
+            rf"(endpoint=http://127\.0\.0\.1:[1-9]\d*/;accesskey={DEVELOPMENT_KEY})"
+        )
+        async with quick_gateway(upstream_of(string)) as quick:
+            assert (await quick.rooms.CreateRoom(CreateRoomRequest())).room.id
+
+
+async def test_only_the_key_that_was_given_is_accepted() -> None:
+    async with started("emulator", "--listen", "127.0.0.1:0", "--access-key", KEY) as process:
+        string = await process.line("(endpoint=.*)")
+        assert string.endswith(f";accesskey={KEY}")
+        async with quick_gateway(upstream_of(string)) as quick:
+            assert (await quick.rooms.CreateRoom(CreateRoomRequest())).room.id
+        async with quick_gateway(upstream_of(string.replace(KEY, DEVELOPMENT_KEY))) as quick:
+            failed = await failure_of(quick.rooms.CreateRoom(CreateRoomRequest()))
+            assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name)
+async def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> None:
+    async with started("emulator", "--listen", "127.0.0.1:0") as process:
+        await process.line("(endpoint=.*)")
+        process.signal(number)
+        assert await process.exit_code() == 0
+    assert process.err == ""
+
+
+async def test_a_port_that_is_taken_is_refused_with_exit_code_3_and_one_sentence() -> None:
+    async with started("emulator", "--listen", "127.0.0.1:0") as first:
+        address = await first.line("endpoint=http://(.*)/;accesskey=.*")
+        second = await run("emulator", "--listen", address)
+    assert second.code == 3
+    [line] = second.err.splitlines()
+    assert line.startswith(f"rooms-gateway emulator: cannot listen on {address}: Address already")
+    assert line.count("cannot listen") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--access-key", "canary!"), "the access key is not base64"),
+        (("--access-key", ""), "the access key is not base64"),
+        (("--listen", "0.0.0.0:0"), "0.0.0.0:0 can be reached from other machines"),
+        (("--listen", "8125"), "'8125' is not host:port"),
+        (("--listen", "unix:/tmp/socket"), "serves host:port only"),
+    ],
+)
+async def test_options_that_cannot_be_are_refused_with_exit_code_2_and_one_sentence(
+    arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = await run("emulator", *arguments)
+    assert (done.code, done.out) == (2, "")
+    [line] = done.err.splitlines()
+    assert line.startswith("rooms-gateway emulator: ")
+    assert sentence in line
+    assert "canary" not in line

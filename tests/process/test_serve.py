@@ -1,0 +1,266 @@
+"""`rooms-gateway serve` as a process: signals, exit codes, addresses, log lines."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from processes import Process, run, started
+from running import collect, failure_of, until
+from scripted import scripted, silence
+
+from gateway.emulator import Emulator, Fault
+
+TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
+
+NO_HURRY = "300"
+"""A grace so long that a stop which waits for it fails the test."""
+
+either_signal = pytest.mark.parametrize("number", [TERM, INT], ids=lambda each: each.name)
+
+
+@asynccontextmanager
+async def serving(connection_string: str, *arguments: str) -> AsyncIterator[tuple[Process, Any]]:
+    """Run a gateway on a free port; yield it and a channel to it."""
+    async with (
+        started(
+            *("serve", "--listen", "127.0.0.1:0", "--connection-string", connection_string),
+            *arguments,
+        ) as process,
+        grpc.aio.insecure_channel(await process.address()) as channel,
+    ):
+        yield process, channel
+
+
+def get_room(channel: Any, room: str) -> Any:
+    return rooms_pb2_grpc.RoomsServiceStub(channel).GetRoom(GetRoomRequest(room_id=room))
+
+
+async def refuses(process: Process) -> None:
+    """Wait until nobody new gets in."""
+    host, _, port = (await process.address()).rpartition(":")
+
+    def refused() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((host, int(port))) != 0
+
+    await until(refused)
+
+
+# --- the stop -------------------------------------------------------------------------------------
+
+
+@either_signal
+async def test_at_a_signal_calls_in_flight_are_finished_and_the_exit_code_is_0(
+    emulator: Emulator, number: signal.Signals
+) -> None:
+    [room] = emulator.store.seed(1)
+    emulator.faults.add(Fault(latency=1.0, count=None))
+    async with serving(emulator.connection_string, "--drain-grace", NO_HURRY) as (process, channel):
+        calls = [asyncio.ensure_future(get_room(channel, room).code()) for _ in range(20)]
+        await until(lambda: len(emulator.journal) == 20)
+        process.signal(number)
+        await refuses(process)
+        assert not process.ended
+        assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
+        assert await process.exit_code() == 0
+    assert process.err.count("code=OK") == 20
+    assert "Traceback" not in process.err
+
+
+@either_signal
+async def test_an_idle_gateway_stops_at_a_signal_although_it_is_being_watched(
+    emulator: Emulator, number: signal.Signals
+) -> None:
+    async with serving(emulator.connection_string, "--drain-grace", NO_HURRY) as (process, channel):
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watch = aiter(stub.Watch(health_pb2.HealthCheckRequest()))
+        assert (await anext(watch)).status == health_pb2.HealthCheckResponse.SERVING
+        process.signal(number)
+        assert (await anext(watch)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await process.exit_code() == 0
+
+
+@either_signal
+async def test_a_second_signal_stops_at_once_with_exit_code_1_and_a_status_for_calls(
+    number: signal.Signals,
+) -> None:
+    async with scripted(silence) as service:
+        string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
+        async with serving(string, "--drain-grace", NO_HURRY) as (process, channel):
+            call = asyncio.ensure_future(get_room(channel, "1").code())
+            await until(lambda: len(service.requests) == 1)
+            process.signal(number)
+            await refuses(process)
+            process.signal(number)
+            assert await process.exit_code() == 1
+            assert await call is grpc.StatusCode.UNAVAILABLE
+    assert process.err.endswith("rooms-gateway: stopped at once, as the second signal asked.\n")
+    assert "Traceback" not in process.err
+
+
+async def test_a_call_that_outlasts_the_grace_gets_a_status_and_the_exit_code_is_0() -> None:
+    async with scripted(silence) as service:
+        string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
+        async with serving(string, "--drain-grace", "0.1") as (process, channel):
+            call = asyncio.ensure_future(get_room(channel, "1").code())
+            await until(lambda: len(service.requests) == 1)
+            process.signal(TERM)
+            assert await process.exit_code() == 0
+            assert await call is grpc.StatusCode.UNAVAILABLE
+    assert "Traceback" not in process.err
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+async def test_a_second_gateway_on_the_port_of_a_first_fails_with_exit_code_3_and_says_why(
+    emulator: Emulator,
+) -> None:
+    async with serving(emulator.connection_string) as (process, channel):
+        address = await process.address()
+        second = await run("serve", "--emulator", "--listen", address)
+        assert second.code == 3
+        assert second.out == ""
+        assert (
+            f"rooms-gateway: cannot listen on {address}: is another gateway running" in second.err
+        )
+        assert "Traceback" not in second.err
+        for _ in range(5):
+            assert await get_room(channel, "99400000000000000").code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_unix_socket_belongs_to_one_gateway_until_that_is_gone_in_whatever_way(
+    tmp_path: Path,
+) -> None:
+    address = f"unix:{tmp_path}/socket"
+    command = ("serve", "--emulator", "--listen", address)
+    async with started(*command) as first:
+        assert await first.address() == address
+        second = await run(*command)
+        assert second.code == 3
+        assert f"rooms-gateway: cannot listen on {address}: another gateway is" in second.err
+        assert "Traceback" not in second.err
+        first.signal(KILL)
+        await first.exit_code()
+    assert (tmp_path / "socket").exists()
+    async with started(*command) as third:
+        assert await third.address() == address
+        async with grpc.aio.insecure_channel(address) as channel:
+            assert await get_room(channel, "99400000000000000").code() is grpc.StatusCode.NOT_FOUND
+        third.signal(TERM)
+        assert await third.exit_code() == 0
+    assert not (tmp_path / "socket").exists()
+
+
+async def test_every_address_that_was_asked_for_is_printed_and_serves(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    socket_file = f"unix:{tmp_path}/socket"
+    async with serving(
+        emulator.connection_string, "--listen", socket_file, "--listen", "127.0.0.1:0"
+    ) as (process, _):
+        await process.line(f"rooms-gateway is ready on ({socket_file})")
+        await until(lambda: process.out.count("ready on") == 3)
+        addresses = re.findall("rooms-gateway is ready on (.*)", process.out)
+        assert len(set(addresses)) == 3
+        assert not any(address.endswith(":0") for address in addresses)
+        for address in addresses:
+            async with grpc.aio.insecure_channel(address) as channel:
+                code = await get_room(channel, "99400000000000000").code()
+                assert code is grpc.StatusCode.NOT_FOUND
+
+
+# --- log lines ------------------------------------------------------------------------------------
+
+KEY = base64.b64encode(b"canary of a key").decode()
+PERSON = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_canary-of-a-person"
+PHONE = "4:+15550100123"
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+async def test_each_call_is_one_line_without_keys_people_or_words_of_others(level: str) -> None:
+    async with (
+        Emulator(access_key=KEY) as emulator,
+        serving(emulator.connection_string, "--log-level", level) as (process, channel),
+    ):
+        calls = await _calls_of_all_kinds(emulator, channel)
+        process.signal(TERM)
+        assert await process.exit_code() == 0
+    lines = [line for line in process.err.splitlines() if " gateway.calls " in line]
+    assert len(lines) == calls
+    pattern = re.compile(
+        r"\S+ \S+ INFO gateway\.calls method=/acs\.rooms\.v1\.\w+/\w+ code=[A-Z_]+ "
+        r"reason=(-|[A-Z_]+) ms=\d+\.\d attempts=\d request_id=[\w-]{1,128} upstream_id=\S+"
+    )
+    assert [line for line in lines if not pattern.fullmatch(line)] == []
+    written = process.out + process.err
+    for secret in (KEY, "canary", "5550100123", "AccessKey(b", "Traceback", "Signature="):
+        assert secret not in written, secret
+    if level == "info":
+        # Nothing else is worth a line.
+        assert process.err.splitlines() == lines
+
+
+async def _calls_of_all_kinds(emulator: Emulator, channel: Any) -> int:
+    """Make calls that carry canaries in and out, and say how many."""
+    [room] = emulator.store.seed(1)
+    rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+    people = participants_pb2_grpc.ParticipantsServiceStub(channel)
+
+    def upsert(raw_id: str) -> Any:
+        return people.UpsertParticipants(
+            participants_pb2.UpsertParticipantsRequest(
+                room_id=room, participants=[participants_pb2.Participant(raw_id=raw_id)]
+            )
+        )
+
+    await rooms.CreateRoom(CreateRoomRequest(), metadata=[("x-request-id", "of-the-caller")])
+    await rooms.CreateRoom(CreateRoomRequest(), metadata=[("x-request-id", "a canary code=OK")])
+    await upsert(PERSON.replace("canary-of-a-person", "00000026-7637-da8c-08d5-363a0d005464"))
+    await collect(rooms.ListRooms(ListRoomsRequest()))
+    failing: list[Any] = [
+        lambda: upsert(PHONE),
+        lambda: upsert(PERSON),
+        lambda: rooms.GetRoom(GetRoomRequest(room_id="canary/../canary")),
+        lambda: collect(rooms.ListRooms(ListRoomsRequest(page_token="canary"))),
+        lambda: rooms.GetRoom(GetRoomRequest(room_id="99400000000000000")),
+    ]
+    for call in failing:
+        await failure_of(call())
+    faults = [
+        Fault(status=400, body='{"error":{"code":"canary","message":"canary"}}'),
+        Fault(status=200, body="canary"),
+        Fault(status=403, headers={"MS-CV": "canary code=OK"}),
+        Fault(status=307, headers={"Location": "http://canary.example/"}),
+        Fault(drop="before", count=4),
+        Fault(status=401),
+    ]
+    for fault in faults:
+        emulator.faults.add(fault)
+        await failure_of(rooms.GetRoom(GetRoomRequest(room_id=room)))
+        emulator.faults.clear()
+    return 4 + len(failing) + len(faults)
+
+
+async def test_a_refused_connection_is_logged_by_its_outcome_alone() -> None:
+    string = f"endpoint=http://127.0.0.1:1;accesskey={KEY}"
+    async with serving(string, "--max-attempts", "1") as (process, channel):
+        failed = await failure_of(get_room(channel, "1"))
+        assert failed.reason == "SERVICE_UNAVAILABLE"
+        process.signal(TERM)
+        await process.exit_code()
+    [line] = process.err.splitlines()
+    assert "code=UNAVAILABLE reason=SERVICE_UNAVAILABLE" in line

@@ -1,0 +1,121 @@
+"""The command line as a user runs it: real processes, with an environment of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from running import until
+
+COMMAND = str(Path(sys.executable).with_name("rooms-gateway"))
+
+PATIENCE = 30.0
+"""Seconds after which something that should have come will not."""
+
+
+@dataclass(slots=True)
+class Process:
+    """A process, and what it has written so far."""
+
+    process: asyncio.subprocess.Process
+    out: str = ""
+    err: str = ""
+
+    async def line(self, pattern: str) -> str:
+        """Wait for a line of standard output; return what the group of `pattern` matched in it."""
+        expected = re.compile(f"^{pattern}$", re.MULTILINE)
+        await until(
+            lambda: expected.search(self._whole_lines()) is not None or self.ended, PATIENCE
+        )
+        match = expected.search(self.out)
+        assert match is not None, f"{self.out}\n{self.err}"
+        return match[1]
+
+    async def address(self) -> str:
+        """Wait until a gateway is ready; return its first address."""
+        return await self.line(r"rooms-gateway is ready on (.*)")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self.process.returncode is not None
+
+    async def exit_code(self) -> int:
+        """Wait for the end."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.process.wait()
+
+    def _whole_lines(self) -> str:
+        return self.out[: self.out.rfind("\n") + 1]
+
+
+@asynccontextmanager
+async def started(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, program: str = COMMAND
+) -> AsyncIterator[Process]:
+    """Start `rooms-gateway` with `arguments`; kill it at the end if it still runs."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ROOMS_GATEWAY_", "COMMUNICATION_"))
+    }
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *map(str, arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**inherited, **(env or {})},
+    )
+    state = Process(process)
+    assert process.stdout
+    assert process.stderr
+
+    async def follow_out(stream: asyncio.StreamReader) -> None:
+        while text := await stream.read(65536):
+            state.out += text.decode()
+
+    async def follow_err(stream: asyncio.StreamReader) -> None:
+        while text := await stream.read(65536):
+            state.err += text.decode()
+
+    readers = [
+        asyncio.ensure_future(follow_out(process.stdout)),
+        asyncio.ensure_future(follow_err(process.stderr)),
+    ]
+    try:
+        yield state
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        await asyncio.gather(*readers)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a process ended, and all that it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def run(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, program: str = COMMAND
+) -> Finished:
+    """Run `rooms-gateway` with `arguments` to its end."""
+    async with started(*arguments, env=env, program=program) as process:
+        code = await process.exit_code()
+    return Finished(code, process.out, process.err)

@@ -1,0 +1,101 @@
+"""A gateway whose transport does not wait: policy, budget, clock and sleep are the test's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import grpc
+from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
+
+from gateway.app import MAX_ANSWER_BYTES, SERVICES
+from gateway.credentials import AccessKey
+from gateway.interceptors import CallInterceptor
+from gateway.participants import ParticipantsServicer
+from gateway.rest import RoomsApi
+from gateway.rest.versions import API_VERSIONS, DEFAULT_API_VERSION
+from gateway.rooms import RoomsServicer
+from gateway.settings import Upstream
+from gateway.transport import RetryBudget, RetryPolicy, Transport
+from gateway.transport.http import HttpClient
+
+if TYPE_CHECKING:
+    from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceAsyncStub
+    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """Its address, stubs and transport, and how long it would have slept."""
+
+    address: str
+    rooms: RoomsServiceAsyncStub
+    participants: ParticipantsServiceAsyncStub
+    transport: Transport
+    slept: list[float] = field(default_factory=list)
+
+
+def longest(_: float, high: float) -> float:
+    """Stand in for `random.uniform`: always the upper end, so that waits can be foretold."""
+    return high
+
+
+@asynccontextmanager
+async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
+    upstream: Upstream,
+    *,
+    max_attempts: int = 4,
+    attempt_timeout: float = 30.0,
+    default_timeout: float = 60.0,
+    budget: RetryBudget | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Quick]:
+    """Serve on a free port what the real gateway serves, with retries that sleep for no time."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.sleep(0)
+
+    async with HttpClient(
+        upstream.endpoint, user_agent="test", max_connections=100, max_answer_bytes=MAX_ANSWER_BYTES
+    ) as http:
+        transport = Transport(
+            http,
+            upstream.endpoint,
+            AccessKey(upstream.access_key),
+            attempt_timeout=attempt_timeout,
+            policy=RetryPolicy(max_attempts=max_attempts, uniform=longest),
+            budget=budget,
+            clock=clock,
+            sleep=sleep,
+        )
+        api = RoomsApi(transport, upstream.endpoint, API_VERSIONS[DEFAULT_API_VERSION])
+        calls = CallInterceptor(
+            SERVICES,
+            api_version=DEFAULT_API_VERSION,
+            default_timeout=default_timeout,
+            max_concurrent_calls=1000,
+        )
+        server = grpc.aio.server(interceptors=[calls])
+        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api), server)
+        participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
+            ParticipantsServicer(api), server
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield Quick(
+                    f"127.0.0.1:{port}",
+                    rooms_pb2_grpc.RoomsServiceStub(channel),
+                    participants_pb2_grpc.ParticipantsServiceStub(channel),
+                    transport,
+                    slept,
+                )
+        finally:
+            await server.stop(None)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+
+import grpc
+import pytest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from running import (
+    ONE_OF_EACH,
+    failure_of,
+    gateway_before,
+    gateway_for_examples,
+    read_failure,
+    send,
+    user,
+)
+
+from gateway.emulator import Emulator
+from gateway.emulator.faults import Fault
+from gateway.status import MAX_BYTES
+
+JSON_TEXT = st.text(max_size=20) | st.sampled_from(
+    ["2025-03-06T00:20:03.4401806+00:00", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+00:01"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | JSON_TEXT,
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3)
+    ),
+    max_leaves=5,
+)
+ROOM = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": JSON_TEXT | JSON,
+        "createdAt": JSON_TEXT | JSON,
+        "validFrom": JSON_TEXT | JSON,
+        "validUntil": JSON_TEXT,
+        "pstnDialOutEnabled": st.booleans() | JSON,
+    },
+)
+PERSON = st.fixed_dictionaries({"rawId": JSON_TEXT | JSON}, optional={"role": JSON_TEXT | JSON})
+PAGE = st.fixed_dictionaries(
+    {"value": st.lists(ROOM | PERSON, max_size=3) | JSON}, optional={"nextLink": JSON_TEXT | JSON}
+)
+REFUSAL = st.fixed_dictionaries(
+    {
+        "error": st.fixed_dictionaries(
+            {},
+            optional={
+                "code": JSON_TEXT | JSON,
+                "message": JSON_TEXT | JSON,
+                "details": st.lists(
+                    st.fixed_dictionaries(
+                        {},
+                        optional={
+                            "message": JSON_TEXT | JSON,
+                            "target": JSON_TEXT | st.just(f"$.participants.{user(0)}.role") | JSON,
+                        },
+                    ),
+                    max_size=25,
+                )
+                | JSON,
+            },
+        )
+        | JSON
+    }
+)
+
+
+def encoded(value: object, *, damage: bytes, at: int, ascii_only: bool) -> bytes:
+    """Write JSON, perhaps with lone surrogates or raw UTF-8, and put `damage` somewhere into it."""
+    text = json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass")
+    cut = at % (len(text) + 1)
+    return text[:cut] + damage + text[cut:]
+
+
+BODIES = st.one_of(
+    st.binary(max_size=100),
+    st.just(b"[" * 100_000),
+    st.just(b'{"value":' + b"[" * 5_000),
+    st.builds(
+        encoded,
+        ROOM | PAGE | REFUSAL | JSON,
+        damage=st.just(b"") | st.binary(max_size=3) | st.sampled_from([b"\\ud800", b"\\u0000"]),
+        at=st.integers(0, 1000),
+        ascii_only=st.booleans(),
+    ),
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(["MS-CV", "Retry-After", "Date", "Content-Type", "Content-Encoding", "ETag"]),
+    st.text(
+        st.characters(min_codepoint=32, max_codepoint=0x2FF, blacklist_characters="\x7f"),
+        max_size=30,
+    )
+    | st.sampled_from(
+        [
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+            "Fri, 31 Dec 9999 23:59:59 -2359",
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "Mon, 01 Jan 2024 00:00:00 +99999999999999999",
+            "9" * 400,
+        ]
+    ),
+    max_size=3,
+)
+
+
+def test_whatever_the_service_answers_is_an_answer_or_a_failure_with_a_reason() -> None:
+    """No status, headers or body of the service can make the gateway fail."""
+    with gateway_for_examples(max_attempts=1) as (runner, running):
+
+        @given(
+            st.sampled_from(ONE_OF_EACH),
+            st.sampled_from([200, 200, 200, 201, 204, 206, 302, 400, 400, 401, 404, 429, 500]),
+            BODIES,
+            HEADERS,
+        )
+        @settings(max_examples=400, deadline=None)
+        def is_mapped(request: Message, status: int, body: bytes, headers: dict[str, str]) -> None:
+            running.emulator.reset()
+            fault = Fault(status=status, body_bytes=body, headers=headers, count=1)
+            running.emulator.faults.add(fault)
+            try:
+                runner.run(send(running, request))
+            except grpc.aio.AioRpcError as error:
+                failed = read_failure(error)
+                assert failed.reason not in {"", "GATEWAY_BUG"}
+                assert failed.status.ByteSize() <= MAX_BYTES
+
+        is_mapped()
+        # And it serves on as if nothing had been.
+        running.emulator.reset()
+        runner.run(send(running, CreateRoomRequest()))
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Fri, 01 Jan 1000 00:00:00 +2359",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999999",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+    ],
+)
+async def test_a_wrong_date_in_a_refusal_spoils_no_later_call(
+    emulator: Emulator, date: str
+) -> None:
+    """After a 401 the gateway may sign by the service's clock, so that must not be poisoned."""
+    async with gateway_before(emulator) as running:
+        emulator.faults.add(Fault(status=401, headers={"Date": date}))
+        failed = await failure_of(send(running, CreateRoomRequest()))
+        assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+        await send(running, CreateRoomRequest())

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import base64
+import contextlib
+from types import NoneType
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from yarl import URL
+
+from gateway.endpoint import Endpoint, parse_access_key, parse_connection_string
+
+KEY = base64.b64encode(b"a key that must not be shown anywhere").decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "host", "port", "authority"),
+    [
+        ("https://contoso.example", "https", "contoso.example", 443, "contoso.example"),
+        ("https://contoso.example/", "https", "contoso.example", 443, "contoso.example"),
+        ("HTTPS://Contoso.Example:443", "https", "contoso.example", 443, "contoso.example"),
+        ("https://room_s-1.example", "https", "room_s-1.example", 443, "room_s-1.example"),
+        ("https://contoso.example.", "https", "contoso.example.", 443, "contoso.example."),
+        ("https://contoso.example:8443/", "https", "contoso.example", 8443, "contoso.example:8443"),
+        ("https://10.0.0.1", "https", "10.0.0.1", 443, "10.0.0.1"),
+        ("https://contoso.example:80", "https", "contoso.example", 80, "contoso.example:80"),
+        ("http://127.0.0.1:8125/", "http", "127.0.0.1", 8125, "127.0.0.1:8125"),
+        ("http://localhost", "http", "localhost", 80, "localhost"),
+        ("http://[::1]:8125", "http", "::1", 8125, "[::1]:8125"),
+    ],
+)  # fmt: skip
+def test_an_endpoint_is_a_scheme_a_host_and_a_port(
+    text: str, scheme: str, host: str, port: int, authority: str
+) -> None:
+    endpoint = Endpoint.parse(text)
+    assert (endpoint.scheme, endpoint.host, endpoint.port) == (scheme, host, port)
+    assert endpoint.authority == authority
+    assert endpoint.origin == f"{scheme}://{authority}"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "must be a URL"),
+        ("contoso.communication.azure.com", "must be a URL"),
+        ("//contoso.communication.azure.com", "must be a URL"),
+        ("ftp://contoso.example", "must be a URL"),
+        ("unix:/run/rooms", "must be a URL"),
+        ("https://", "must be a URL"),
+        ("https://:443", "must be a URL"),
+        ("https://contoso.example/rooms", "must not have a path"),
+        ("https://contoso.example//", "must not have a path"),
+        ("https://contoso.example/?a=b", "must not have a query"),
+        ("https://contoso.example/#top", "must not have a query or a fragment"),
+        ("https://user@contoso.example", "user name or password"),
+        ("https://user:word@contoso.example", "user name or password"),
+        ("https://contoso.example:99999", "is not a URL"),
+        ("https://contoso.example:port", "is not a URL"),
+        ("https://[::1", "is not a URL"),
+        ("https://contoso .example", "characters that no URL can have"),
+        ("https://contoso.example\n", "characters that no URL can have"),
+        ("https://cöntoso.example", "characters that no URL can have"),
+        ("https://contoso..communication.azure.com", "nothing can be reached at"),
+        ("https://.contoso.example", "nothing can be reached at"),
+        (f"https://{'x' * 64}.example", "nothing can be reached at"),
+        (f"https://{'x.' * 127}example", "nothing can be reached at"),
+        ("https://-contoso.example", "nothing can be reached at"),
+        ("https://con,toso.example", "nothing can be reached at"),
+        ('https://con"toso.example', "nothing can be reached at"),
+        ("https://con\\toso.example", "nothing can be reached at"),
+        ("https://con%74oso.example", "nothing can be reached at"),
+        ("https://[v1.x]", "nothing can be reached at"),
+        ("https://[::1%eth0]", "nothing can be reached at"),
+        ("https://contoso.example:0", "nothing can be reached at"),
+        ("http://contoso.communication.azure.com", "on this machine only"),
+        ("http://10.0.0.1:8125", "on this machine only"),
+        ("http://0.0.0.0:8125", "on this machine only"),
+        ("http://localhost.evil.example", "on this machine only"),
+        ("http://127.0.0.1.evil.example", "on this machine only"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_one_is_refused_in_one_sentence(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as raised:
+        Endpoint.parse(text)
+    assert "\n" not in str(raised.value)
+
+
+PIECES = st.sampled_from(
+    ["http://", "https://", "//", "localhost", "127.0.0.1", "[::1]", "[", "]", "::1", "a.example",
+     ":", "443", "0", "65536", "/", "?", "#", "@", "\\", "%", "%41", "%eth0", "_", "-", ".", "..",
+     ",", ";", "<", ">", '"', "'", "`", "{", "}", "|", "^", "*", "(", "v1.x", " ", "\t", "é"]
+)  # fmt: skip
+
+
+@given(st.text(max_size=40) | st.lists(PIECES, max_size=8).map("".join))
+@example("https://[v1.x]")
+@example('https://a"b')
+@example("https://a%zz")
+def test_an_endpoint_is_refused_or_means_the_same_to_the_http_client(text: str) -> None:
+    try:
+        endpoint = Endpoint.parse(text)
+    except ValueError:
+        return
+    assert Endpoint.parse(endpoint.origin) == endpoint
+    url = URL(endpoint.origin + "/rooms?a=b", encoded=True)
+    assert (url.scheme, url.port, url.raw_path_qs) == (endpoint.scheme, endpoint.port, "/rooms?a=b")
+    assert (url.raw_host or "").lower() == endpoint.host
+    assert not set(endpoint.authority) & set(" \t\r\n/\\?#@")
+
+
+# Connection strings.
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"endpoint=https://contoso.example/;accesskey={KEY}",
+        f"accesskey={KEY};endpoint=https://contoso.example",
+        f"Endpoint=https://contoso.example/;AccessKey={KEY};",
+        f"  ENDPOINT = https://contoso.example/ ; accesskey = {KEY} \n",
+        f"novelty=1;endpoint=https://contoso.example/;;accesskey={KEY};flag",
+        f"endpoint=https://first.example;accesskey={KEY};endpoint=https://contoso.example",
+    ],
+)
+def test_a_connection_string_is_read_as_microsofts_python_client_reads_it(text: str) -> None:
+    endpoint, key = parse_connection_string(text)
+    assert endpoint == Endpoint("https", "contoso.example", 443)
+    assert key == base64.b64decode(KEY)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no endpoint and no accesskey"),
+        (";;", "no endpoint and no accesskey"),
+        (KEY, "no endpoint and no accesskey"),
+        ("endpoint=https://contoso.example", "no accesskey"),
+        ("endpoint=https://contoso.example;accesskey=", "no accesskey"),
+        (f"accesskey={KEY}", "no endpoint"),
+        (f"endpoint={KEY};accesskey={KEY}", "must be a URL"),
+        (f"endpoint=https://contoso.example;accesskey={KEY}!", "not base64"),
+        (f"endpoint=https://contoso.example;accesskey={KEY[:-1]}x", "not base64"),
+        (f"endpoint=https://contoso.example;accesskey={KEY[:-3]}", "not base64"),
+        (f"endpoint=https://contoso.example;accesskey={KEY[:10]} {KEY[10:]}", "not base64"),
+        ("endpoint=https://contoso.example;accesskey=é", "not base64"),
+        ("endpoint=https://contoso.example;accesskey====", "not base64"),
+        (f"endpoint=https://contoso.example/{KEY};accesskey={KEY}", "must not have a path"),
+        (f"endpoint=http://contoso.example;accesskey={KEY}", "on this machine only"),
+    ],
+)
+def test_a_connection_string_that_is_none_is_refused_without_being_repeated(
+    text: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason) as raised:
+        parse_connection_string(text)
+    assert KEY[:8] not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+SEGMENTS = st.lists(
+    st.sampled_from(["endpoint", "accesskey", "=", ";", "https://contoso.example", "/x", " ", "\n"])
+    | st.text(max_size=5),
+    max_size=10,
+).map("".join)
+
+
+def refusal(text: str) -> Exception | None:
+    """Return how `text` is refused as a connection string; None if it is not."""
+    try:
+        parse_connection_string(text)
+    except Exception as error:  # noqa: BLE001 - which it is, is what the test is about
+        return error
+    return None
+
+
+@given(
+    before=SEGMENTS,
+    key=st.text(st.characters(codec="utf-8", exclude_characters=" ;="), min_size=8, max_size=60)
+    | st.binary(min_size=12, max_size=60).map(lambda raw: base64.b64encode(raw).decode()),
+    after=SEGMENTS,
+)
+def test_whatever_is_wrong_with_a_connection_string_its_key_is_not_in_the_message(
+    before: str, key: str, after: str
+) -> None:
+    for text in (
+        f"{before};accesskey={key};{after}",
+        f"endpoint=https://{key}/;accesskey={key}{after}",
+        f"{before}{key}{after}",
+    ):
+        error = refusal(text)
+        assert type(error) in {ValueError, NoneType}
+        assert key not in f"{error} {error!r}"
+
+
+@given(st.binary(min_size=1, max_size=100))
+def test_every_key_can_be_given_as_base64_with_line_ends_around_it(raw: bytes) -> None:
+    text = base64.b64encode(raw).decode()
+    assert parse_access_key(text) == parse_access_key(f" {text}\r\n") == raw
+
+
+@given(st.text(max_size=50))
+def test_a_text_that_is_no_base64_is_no_key(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        key = parse_access_key(text)
+        assume(text.strip().isascii())
+        assert base64.b64encode(key).decode().rstrip("=")[:-1] == text.strip().rstrip("=")[:-1]

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from yarl import URL
+
+from gateway.endpoint import Endpoint
+from gateway.errors import ServiceAnswerUnreadable
+from gateway.links import MAX_QUERY_LENGTH, is_query, next_query
+
+CLOUD = Endpoint.parse("https://contoso.communication.azure.com/")
+LOCAL = Endpoint.parse("http://127.0.0.1:8125")
+IPV6 = Endpoint.parse("http://[::1]:8125")
+PATH = "/rooms"
+
+
+@pytest.mark.parametrize(
+    ("link", "endpoint", "query"),
+    [
+        ("https://contoso.communication.azure.com/rooms?a=b", CLOUD, "a=b"),
+        ("https://contoso.communication.azure.com:443/rooms?a=b", CLOUD, "a=b"),
+        ("HTTPS://Contoso.Communication.Azure.com/rooms?a=b", CLOUD, "a=b"),
+        (
+            "http://127.0.0.1:8125/rooms?nextLink=W3s&api-version=v",
+            LOCAL,
+            "nextLink=W3s&api-version=v",
+        ),
+        ("http://[::1]:8125/rooms?a=%2F%2f", IPV6, "a=%2F%2f"),
+        ("http://127.0.0.1:8125/rooms?a=/?:@;b", LOCAL, "a=/?:@;b"),
+        ("/rooms?a=b", CLOUD, "a=b"),
+    ],
+)
+def test_a_link_back_to_the_list_gives_its_query_letter_by_letter(
+    link: str, endpoint: Endpoint, query: str
+) -> None:
+    assert next_query(link, endpoint, PATH) == query
+
+
+@pytest.mark.parametrize(
+    ("link", "endpoint"),
+    [
+        ("https://contoso.communication.azure.com:8443/rooms?a=b", CLOUD),
+        ("https://contoso.communication.azure.com:0/rooms?a=b", CLOUD),
+        ("https://contoso.communication.azure.com.evil.example/rooms?a=b", CLOUD),
+        ("https://contoso.communication.azure.com./rooms?a=b", CLOUD),
+        ("https://fabrikam.communication.azure.com/rooms?a=b", CLOUD),
+        ("https://contoso.communication.azure.com@evil.example/rooms?a=b", CLOUD),
+        ("http://contoso.communication.azure.com/rooms?a=b", CLOUD),
+        ("http://contoso.communication.azure.com:443/rooms?a=b", CLOUD),
+        ("https://127.0.0.1:8125/rooms?a=b", LOCAL),
+        ("http://[::1]:8126/rooms?a=b", IPV6),
+        ("http://[::2]:8125/rooms?a=b", IPV6),
+        # What Unicode's lower case would make our letters of.
+        ("https://contoso.communication.azure.com/rooms?a=b".replace("k", "\u212a"), LOCAL),
+        ("http://127.0.0.1:8125/rooms?a=b".replace("1", "\uff11"), LOCAL),
+    ],
+)
+def test_a_link_to_another_origin_is_refused(link: str, endpoint: Endpoint) -> None:
+    with pytest.raises(ServiceAnswerUnreadable):
+        next_query(link, endpoint, PATH)
+
+
+PIECES = st.sampled_from(
+    [
+        "http://", "https://", "//", "/", "\\", "@", ":", "8125", "443", "0", "127.0.0.1", "[::1]",
+        "contoso.communication.azure.com", "evil.example", "user:key@", "/rooms", "/keys", "..",
+        "%2e%2e", "?", "#", "&", "=", "a", "nextLink=", "api-version=2025-03-13", "%", "%0d%0a",
+        "\r\n", "\t", " ", "\0", "é", "\u2028", "\ufeff",
+    ]
+)  # fmt: skip
+LINKS = st.one_of(
+    st.text(max_size=60),
+    st.lists(PIECES, max_size=10).map("".join),
+    st.builds(
+        "{}/rooms?{}".format,
+        st.sampled_from([CLOUD.origin, LOCAL.origin, IPV6.origin]),
+        st.text(max_size=30),
+    ),
+)
+
+
+@given(LINKS, st.sampled_from([CLOUD, LOCAL, IPV6]))
+@example("http://127.0.0.1:8125/rooms?a#b", LOCAL)
+@example("http://127.0.0.1:8125/rooms?a\r\nb", LOCAL)
+def test_a_link_is_refused_or_gives_a_query_that_can_be_sent_as_it_is(
+    link: str, endpoint: Endpoint
+) -> None:
+    try:
+        query = next_query(link, endpoint, PATH)
+    except ServiceAnswerUnreadable as error:
+        # What is told to callers has nothing of the link in it.
+        told = str(error)
+    else:
+        assert is_query(query)
+        assert link.endswith(f"{PATH}?{query}")
+        sent = URL(f"{endpoint.origin}{PATH}?{query}", encoded=True)
+        assert str(sent.origin()) == endpoint.origin
+        assert sent.raw_path_qs == f"{PATH}?{query}"
+        return
+    assert told in {
+        "the service's nextLink is not a URL",
+        "the service's nextLink leads away from the list it is part of",
+        "the service's nextLink has no query that could be sent",
+    }
+
+
+@given(st.text(alphabet=string.printable + "é", max_size=50))
+def test_a_query_is_only_what_rfc_3986_lets_stand_in_one(text: str) -> None:
+    if is_query(text):
+        assert text.isascii()
+        assert not set(text) & set(" \t\r\n\"'<>\\^`{|}#[]")
+        assert str(URL(f"http://h/p?{text}", encoded=True)) == f"http://h/p?{text}"
+
+
+def test_a_query_has_a_length_that_request_lines_can_have() -> None:
+    assert is_query("x" * MAX_QUERY_LENGTH)
+    assert not is_query("x" * (MAX_QUERY_LENGTH + 1))
+    assert not is_query("")

@@ -1,0 +1,135 @@
+"""Following pages, apart from HTTP: the pages are values, the rest is real."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import ServiceAnswerUnreadable, ServiceUnreachable
+from gateway.rest.pages import QueriedPage, follow
+
+
+class Chain:
+    """A list of pages that lead from one to the next, by number."""
+
+    def __init__(self, leads_to: list[str | None]) -> None:
+        self._leads_to = leads_to
+        self.asked: list[str | None] = []
+
+    async def fetch(self, query: str | None) -> QueriedPage[str]:
+        self.asked.append(query)
+        await asyncio.sleep(0)
+        place = 0 if query is None else int(query)
+        return QueriedPage([f"item {place}"], self._leads_to[place])
+
+
+def straight(length: int) -> Chain:
+    return Chain([*(str(place) for place in range(1, length)), None])
+
+
+@given(length=st.integers(1, 8), start=st.integers(0, 7), limit=st.integers(0, 10))
+@settings(deadline=None)
+def test_each_page_is_read_once_in_order_from_the_start_to_the_limit_or_the_end(
+    length: int, start: int, limit: int
+) -> None:
+    start %= length
+    chain = straight(length)
+
+    async def read() -> list[str]:
+        pages = follow(chain.fetch, str(start) if start else None, limit)
+        return [item async for page in pages for item in page.items]
+
+    items = asyncio.run(read())
+    last = min(length, start + limit) if limit else length
+    assert items == [f"item {place}" for place in range(start, last)]
+    assert len(chain.asked) == last - start
+
+
+@given(st.lists(st.integers(0, 5), min_size=6, max_size=6), st.integers(0, 5))
+@settings(deadline=None)
+def test_a_list_that_never_ends_is_noticed_before_a_query_is_sent_twice(
+    leads_to: list[int], start: int
+) -> None:
+    chain = Chain([str(place) for place in leads_to])
+
+    async def read() -> None:
+        async for _ in follow(chain.fetch, str(start)):
+            pass
+
+    with pytest.raises(ServiceAnswerUnreadable):
+        asyncio.run(read())
+    assert len(chain.asked) == len(set(chain.asked))
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_however_slow_the_reader_at_most_one_page_is_read_ahead(pauses: list[int]) -> None:
+    chain = straight(8)
+
+    async def read() -> None:
+        pages = follow(chain.fetch)
+        for count, pause in enumerate(pauses, start=1):
+            await anext(pages)
+            for _ in range(pause * 3):
+                await asyncio.sleep(0)
+            assert len(chain.asked) <= count + 1
+        await pages.aclose()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(read())
+
+
+async def test_a_failure_of_reading_ahead_waits_for_the_reader_to_come() -> None:
+    async def fetch(query: str | None) -> QueriedPage[str]:
+        if query:
+            raise ServiceUnreachable("gone")
+        return QueriedPage(["first"], "next")
+
+    pages = follow(fetch)
+    assert (await anext(pages)).items == ["first"]
+    await asyncio.sleep(0.01)
+    with pytest.raises(ServiceUnreachable):
+        await anext(pages)
+
+
+async def test_a_failure_of_reading_ahead_that_no_reader_comes_for_is_forgotten(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Else asyncio would log its trace, apart from any call, when it is collected."""
+
+    async def fetch(query: str | None) -> QueriedPage[str]:
+        if query:
+            raise ServiceUnreachable("gone")
+        return QueriedPage(["first"], "next")
+
+    pages = follow(fetch)
+    await anext(pages)
+    await asyncio.sleep(0.01)
+    await pages.aclose()
+    del pages
+    gc.collect()
+    await asyncio.sleep(0)
+    assert caplog.records == []
+
+
+async def test_a_reader_who_leaves_stops_what_is_being_read_ahead() -> None:
+    stopped = []
+
+    async def fetch(query: str | None) -> QueriedPage[str]:
+        if query:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopped.append(query)
+        return QueriedPage(["first"], "next")
+
+    pages = follow(fetch)
+    await anext(pages)
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(1):
+        await pages.aclose()
+    assert stopped == ["next"]

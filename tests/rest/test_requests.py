@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from running import ONE_OF_EACH, failure_of, gateway_before, send, upstream_of
+
+from gateway.call import Call
+from gateway.credentials import AccessKey
+from gateway.emulator import Emulator
+from gateway.emulator.faults import Fault
+from gateway.errors import ServiceRefused
+from gateway.rest import RoomsApi
+from gateway.rest.versions import API_VERSIONS
+from gateway.transport import Transport
+from gateway.transport.http import HttpClient
+
+
+@pytest.mark.parametrize(
+    ("room_id", "written"),
+    [
+        ("../keys", "..%2Fkeys"),
+        ("%2e%2e", "%252e%252e"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("a b\r\n", "a%20b%0D%0A"),
+        ("é", "%C3%A9"),
+    ],
+)
+async def test_an_id_that_the_contract_would_never_let_through_is_still_one_part_of_the_path(
+    emulator: Emulator, room_id: str, written: str
+) -> None:
+    upstream = upstream_of(emulator)
+    http = HttpClient(upstream.endpoint, user_agent="t", max_connections=1, max_answer_bytes=1000)
+    call = Call("id", math.inf, repeatable=True)
+    async with http:
+        transport = Transport(http, upstream.endpoint, AccessKey(upstream.access_key))
+        api = RoomsApi(transport, upstream.endpoint, API_VERSIONS["2025-03-13"])
+        with pytest.raises(ServiceRefused, match="Invalid room ID"):
+            await api.get_room(room_id, call)
+        with pytest.raises(ServiceRefused):
+            await anext(api.list_participants(room_id, None, 0, call))
+    assert [entry.target for entry in emulator.journal] == [
+        f"/rooms/{written}?api-version=2025-03-13",
+        f"/rooms/{written}/participants?api-version=2025-03-13",
+    ]
+
+
+async def test_every_request_asks_for_plain_json_and_carries_no_more_than_it_should(
+    emulator: Emulator,
+) -> None:
+    async with gateway_before(emulator) as running:
+        for request in ONE_OF_EACH:
+            emulator.faults.add(Fault(status=403, headers={"Set-Cookie": "a=b; Path=/"}))
+            await failure_of(send(running, request))
+    required = {
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "host": emulator.endpoint.removeprefix("http://"),
+    }
+    allowed = {
+        *required,
+        "authorization",
+        "content-length",
+        "content-type",
+        "repeatability-first-sent",
+        "repeatability-request-id",
+        "user-agent",
+        "x-ms-content-sha256",
+        "x-ms-date",
+    }
+    for entry in emulator.journal:
+        headers = {name.lower(): value for name, value in entry.headers.items()}
+        assert headers.items() >= required.items()
+        assert headers["user-agent"].startswith("rooms-gateway/")
+        assert set(headers) <= allowed
+        assert ("repeatability-request-id" in headers) == (entry.operation == "CreateRoom")
+        assert ("content-type" in headers) == (entry.method in {"POST", "PATCH"})

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import calendar
+import math
+from email.utils import formatdate
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.transport.retry import http_date, retry_after
+
+NOW = float(calendar.timegm((2025, 3, 6, 0, 20, 3)))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("3600", 3600.0),
+        ("Thu, 06 Mar 2025 00:20:13 GMT", 10.0),
+        ("Thu, 06 Mar 2025 00:20:03 GMT", 0.0),
+        ("Thu, 06 Mar 2025 00:00:00 GMT", 0.0),
+        ("Thu, 06 Mar 2025 01:20:13 +0100", 10.0),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("1e3", None),
+        ("\u0667", None),
+        ("soon", None),
+    ],
+)
+def test_a_retry_after_is_seconds_or_a_date_or_nothing(text: str, seconds: float | None) -> None:
+    assert retry_after({"Retry-After": text}, NOW) == seconds
+
+
+def test_no_retry_after_is_nothing() -> None:
+    assert retry_after({}, NOW) is None
+
+
+DATE_LIKE = st.lists(
+    st.sampled_from(
+        [
+            *("Thu", ",", " ", "06", "Mar", "2025", "0", "-", "+", ":", "00", "59", "GMT", "EST"),
+            *("9" * 20, "é", "\u0667", "-0000", "+9999", "99999999999999999"),
+        ]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@given(st.text() | DATE_LIKE | st.integers(min_value=0).map(str))
+@example("9" * 5000)
+@example("Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
+@example("Mon, 01 Jan 2024 00:00:00 +99999999999999999")
+@example("Mon, 01 Jan 0001 00:00:00 +2359")
+def test_any_text_at_all_is_a_wait_that_is_not_negative_or_nothing(text: str) -> None:
+    seconds = retry_after({"Retry-After": text}, NOW)
+    assert seconds is None or (seconds >= 0 and not math.isnan(seconds))
+    moment = http_date(text)
+    assert moment is None or math.isfinite(moment)
+
+
+@given(st.integers(0, 253_402_300_799))
+def test_an_http_date_is_read_to_the_second(seconds: int) -> None:
+    assert http_date(formatdate(seconds, usegmt=True)) == seconds

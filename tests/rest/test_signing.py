@@ -1,0 +1,182 @@
+"""Signatures: the vectors of Microsoft's clients and recordings, and what is on the wire."""
+
+from __future__ import annotations
+
+import base64
+import calendar
+import hashlib
+import hmac
+from collections.abc import Awaitable
+
+import pytest
+from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from emulator.signing_client import authorization, signature, string_to_sign
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from running import failure_of, gateway_before, gateway_for_examples, send
+
+from gateway.convert import page_tokens
+from gateway.credentials import AccessKey
+from gateway.emulator import DEVELOPMENT_KEY, Emulator
+from gateway.emulator.journal import Entry
+from gateway.endpoint import parse_access_key
+
+KEY = "bm90LWEtc2VjcmV0LWtleS1mb3ItdGVzdHMtb25seSE="
+MARCH = calendar.timegm((2025, 3, 6, 0, 20, 3))
+SEPTEMBER = calendar.timegm((2023, 9, 29, 0, 40, 34))
+JAVA_HOST = "rooms-ppe-eastus.unitedstates.ppe.communication.azure.net"
+
+
+def sign(
+    method: str, target: str, host: str, body: bytes = b"", now: float = MARCH
+) -> dict[str, str]:
+    return AccessKey(parse_access_key(KEY)).sign(method, target, host, body, now)
+
+
+@pytest.mark.parametrize(
+    ("body", "digest"),
+    [
+        (b"", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+        (b'{"participants":{}}', "vhXrIgThnry4Vy9lrHrKsAYqKYXb+KwOlgiPVnEdBio="),
+        (b"{}", "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o="),
+        (
+            b'{"validFrom": null, "validUntil": null, "pstnDialOutEnabled": false}',
+            "2xVVJJKx5brgL5bSWgeu9hhccJP/PkHHEzXUfUClsMI=",
+        ),
+        (
+            b'{"validFrom":"2023-09-29T00:39:38.394453700Z","pstnDialOutEnabled":false}',
+            "BNf/153Yrt1bOH7ij9GCtQC0a3FcNbd3C5frhrofIyA=",
+        ),
+    ],
+)
+def test_the_hash_of_a_body_is_as_in_the_recordings(body: bytes, digest: str) -> None:
+    assert sign("POST", "/rooms", "h", body)["x-ms-content-sha256"] == digest
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "expected"),
+    [
+        (
+            "GET",
+            "/rooms/99425796013118603?api-version=2025-03-13",
+            b"",
+            "fb0eVjgHg46DRz11HAkGxlpQHGEw9pofdDdlhPFvhkU=",
+        ),
+        (
+            "POST",
+            "/rooms?api-version=2025-03-13",
+            b'{"participants":{}}',
+            "OjB/gmLckS97kJACH1Eir3L3MMK+s0Pk0bpg78K9HKY=",
+        ),
+    ],
+)
+def test_a_whole_request_is_signed_as_in_the_vectors(
+    method: str, target: str, body: bytes, expected: str
+) -> None:
+    headers = sign(method, target, "127.0.0.1:8080", body)
+    assert headers["x-ms-date"] == "Thu, 06 Mar 2025 00:20:03 GMT"
+    assert headers["Authorization"] == (
+        "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=" + expected
+    )
+    assert set(headers) == {"x-ms-date", "x-ms-content-sha256", "Authorization"}
+
+
+def test_the_string_that_java_signed_for_the_live_service_is_the_one_that_we_sign() -> None:
+    recorded = (
+        "POST\n/rooms?api-version=2023-10-30-preview\n"
+        f"Fri, 29 Sep 2023 00:40:34 GMT;{JAVA_HOST};BNf/153Yrt1bOH7ij9GCtQC0a3FcNbd3C5frhrofIyA="
+    )
+    digest = hmac.digest(base64.b64decode(KEY), recorded.encode(), hashlib.sha256)
+    headers = sign(
+        "POST",
+        "/rooms?api-version=2023-10-30-preview",
+        JAVA_HOST,
+        b'{"validFrom":"2023-09-29T00:39:38.394453700Z","pstnDialOutEnabled":false}',
+        SEPTEMBER,
+    )
+    assert headers["Authorization"].endswith("=" + base64.b64encode(digest).decode())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("banana", "88EC05aAS9iXnaimtNO78JLjiPtfWryQB/5QYEzEsu8="),
+        ("\U0001f600", "1rudJKjn2Zi+3hRrBG29wIF6pD6YyAeQR1ZcFtXoKAU="),
+    ],
+)
+def test_a_key_is_decoded_as_microsofts_clients_decode_it(text: str, expected: str) -> None:
+    digest = hmac.digest(parse_access_key("pw=="), text.encode(), hashlib.sha256)
+    assert base64.b64encode(digest).decode() == expected
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.999999, 59.5])
+def test_a_date_is_cut_to_the_second_below(seconds: float) -> None:
+    date = sign("GET", "/", "h", now=MARCH - 3 + seconds)["x-ms-date"]
+    assert date == f"Thu, 06 Mar 2025 00:20:{int(seconds):02d} GMT"
+
+
+def test_a_credential_shows_nothing_of_its_key() -> None:
+    key = AccessKey(parse_access_key(KEY))
+    assert "secret" not in repr(key)
+    assert KEY not in f"{key!r} {key}"
+
+
+# On the wire.
+
+ROOM_ID = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+QUERY = st.from_regex(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2}){1,60}", fullmatch=True)
+NASTY = ["a+b", "a%2Fb%2fc", "..", "a=b;c=d", "?", "%7E~", "a=1&&b", "%00", "//evil/?@", "%25%32"]
+
+
+def signed_as_sent(entry: Entry) -> bool:
+    """Verify the signature over the request line as it came, and nothing else."""
+    text = string_to_sign(
+        entry.method,
+        entry.target,
+        entry.headers["x-ms-date"],
+        entry.headers["Host"],
+        entry.headers["x-ms-content-sha256"],
+    )
+    return entry.headers["Authorization"] == authorization(signature(DEVELOPMENT_KEY, text))
+
+
+def test_what_is_signed_is_what_is_sent_whatever_the_room_id_and_the_token() -> None:
+    with gateway_for_examples() as (runner, running):
+
+        def check(call: Awaitable[object], target: str) -> None:
+            running.emulator.journal.clear()
+            runner.run(failure_of(call))
+            (entry,) = running.emulator.journal
+            assert entry.target == target
+            assert entry.status != 401
+            assert signed_as_sent(entry)
+
+        @given(ROOM_ID)
+        @settings(max_examples=75, deadline=None)
+        def of_a_room(room_id: str) -> None:
+            target = f"/rooms/{room_id}?api-version=2025-03-13"
+            check(send(running, GetRoomRequest(room_id=room_id)), target)
+
+        @given(ROOM_ID, QUERY | st.sampled_from(NASTY))
+        @settings(max_examples=150, deadline=None)
+        @example("994", "x" * 8000)
+        def of_a_list(room_id: str, query: str) -> None:
+            token = page_tokens.encode(query, "ListParticipants", room_id)
+            request = ListParticipantsRequest(room_id=room_id, page_token=token)
+            check(send(running, request), f"/rooms/{room_id}/participants?{query}")
+
+        of_a_room()
+        of_a_list()
+        for query in NASTY:
+            request = ListRoomsRequest(page_token=page_tokens.encode(query, "ListRooms"))
+            check(send(running, request), f"/rooms?{query}")
+
+
+async def test_a_create_is_signed_over_its_body_as_sent(emulator: Emulator) -> None:
+    async with gateway_before(emulator) as running:
+        await send(running, CreateRoomRequest(pstn_dial_out_enabled=True))
+        entry = running.last()
+    digest = base64.b64encode(hashlib.sha256(entry.body).digest()).decode()
+    assert entry.headers["x-ms-content-sha256"] == digest
+    assert signed_as_sent(entry)

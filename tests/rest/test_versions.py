@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import grpc
+import pytest
+from acs.rooms.v1.participants_pb2 import (
+    ROLE_COLLABORATOR,
+    ROLE_CONSUMER,
+    ListParticipantsRequest,
+    Participant,
+    UpdateParticipantsRequest,
+    UpsertParticipantsRequest,
+)
+from acs.rooms.v1.rooms_pb2 import (
+    CreateRoomRequest,
+    GetRoomRequest,
+    ListRoomsRequest,
+    UpdateRoomRequest,
+)
+from google.protobuf.message import Message
+from running import ONE_OF_EACH, collect, failure_of, gateway_before, send, user
+
+from gateway.emulator import Emulator
+from gateway.emulator.faults import Fault
+from gateway.rest.versions import API_VERSIONS, DEFAULT_API_VERSION
+
+ID = "99400000000000000"
+COLLABORATOR = Participant(raw_id=user(0), role=ROLE_COLLABORATOR)
+BY_NAME = Participant(raw_id=user(0), unrecognized_role="Collaborator")
+
+NEEDS_DIAL_OUT: list[Message] = [
+    CreateRoomRequest(pstn_dial_out_enabled=True),
+    CreateRoomRequest(pstn_dial_out_enabled=False),
+    UpdateRoomRequest(room_id=ID, pstn_dial_out_enabled=True),
+    UpdateRoomRequest(room_id=ID, pstn_dial_out_enabled=False),
+]
+NEEDS_COLLABORATOR: list[Message] = [
+    CreateRoomRequest(participants=[COLLABORATOR]),
+    CreateRoomRequest(participants=[BY_NAME]),
+    UpsertParticipantsRequest(
+        room_id=ID, participants=[Participant(raw_id=user(1), role=ROLE_CONSUMER), COLLABORATOR]
+    ),
+    UpsertParticipantsRequest(room_id=ID, participants=[BY_NAME]),
+    UpdateParticipantsRequest(room_id=ID, upsert=[COLLABORATOR], remove=[user(1)]),
+]
+
+TABLE = [
+    ("2023-06-14", NEEDS_DIAL_OUT + NEEDS_COLLABORATOR),
+    ("2024-04-15", NEEDS_COLLABORATOR),
+    ("2025-03-13", []),
+]
+
+
+def test_the_versions_are_the_stable_ones_and_the_newest_is_the_default() -> None:
+    assert [name for name, _ in TABLE] == list(API_VERSIONS)
+    assert max(API_VERSIONS) == DEFAULT_API_VERSION == "2025-03-13"
+
+
+@pytest.mark.parametrize(("version", "unknown"), TABLE)
+async def test_what_a_version_does_not_know_is_unimplemented_and_not_sent(
+    emulator: Emulator, version: str, unknown: list[Message]
+) -> None:
+    async with gateway_before(emulator, api_version=version) as running:
+        for request in unknown:
+            failed = await failure_of(send(running, request))
+            assert failed.code is grpc.StatusCode.UNIMPLEMENTED
+            assert failed.reason == "API_VERSION_UNSUPPORTED"
+            assert failed.metadata == {"apiVersion": version, "attempts": "0"}
+            assert version in failed.message
+        assert running.requests() == 0
+
+
+@pytest.mark.parametrize(("version", "unknown"), TABLE)
+async def test_what_a_version_knows_is_sent(
+    emulator: Emulator, version: str, unknown: list[Message]
+) -> None:
+    known = [request for request in NEEDS_DIAL_OUT + NEEDS_COLLABORATOR if request not in unknown]
+    async with gateway_before(emulator, api_version=version) as running:
+        for request in known:
+            emulator.journal.clear()
+            if "room_id" in {field.name for field, _ in request.ListFields()}:
+                failed = await failure_of(send(running, request))
+                assert failed.reason == "ROOM_NOT_FOUND"
+            else:
+                await send(running, request)
+            assert running.requests() == 1
+
+
+@pytest.mark.parametrize("version", API_VERSIONS)
+async def test_every_request_asks_for_the_version_of_the_gateway(
+    emulator: Emulator, version: str
+) -> None:
+    async with gateway_before(emulator, api_version=version) as running:
+        for request in ONE_OF_EACH:
+            emulator.faults.add(Fault(status=403))
+            failed = await failure_of(send(running, request))
+            if failed.reason != "API_VERSION_UNSUPPORTED":
+                assert running.last().target.endswith(f"?api-version={version}")
+        emulator.faults.clear()
+        emulator.store.seed(31)
+        await collect(running.rooms.ListRooms(ListRoomsRequest()))
+        assert running.last().target.endswith(f"&api-version={version}")
+        assert running.last().target.count("api-version") == 1
+
+
+@pytest.mark.parametrize("version", API_VERSIONS)
+async def test_dial_out_is_set_in_answers_exactly_if_the_version_has_it(
+    emulator: Emulator, version: str
+) -> None:
+    async with gateway_before(emulator, api_version=version) as running:
+        created = (await running.rooms.CreateRoom(CreateRoomRequest())).room
+        read = (await running.rooms.GetRoom(GetRoomRequest(room_id=created.id))).room
+        (page,) = await collect(running.rooms.ListRooms(ListRoomsRequest()))
+        for room in (created, read, *page.rooms):
+            assert room.HasField("pstn_dial_out_enabled") == (version != "2023-06-14")
+
+
+@pytest.mark.parametrize("version", API_VERSIONS)
+async def test_a_collaborator_is_listed_as_one_under_every_version(
+    emulator: Emulator, version: str
+) -> None:
+    """Which roles there are is a property of the service, not of the version asked for."""
+    async with gateway_before(emulator) as newest:
+        created = await newest.rooms.CreateRoom(CreateRoomRequest(participants=[COLLABORATOR]))
+    request = ListParticipantsRequest(room_id=created.room.id)
+    async with gateway_before(emulator, api_version=version) as running:
+        (page,) = await collect(running.participants.ListParticipants(request))
+    assert list(page.participants) == [COLLABORATOR]
+
+
+async def test_a_version_that_the_service_has_given_up_is_unimplemented(
+    emulator: Emulator,
+) -> None:
+    body = '{"error":{"code":"UnsupportedApiVersion","message":"The HTTP resource … no more."}}'
+    async with gateway_before(emulator) as running:
+        emulator.faults.add(Fault(status=400, body=body))
+        failed = await failure_of(send(running, GetRoomRequest(room_id=ID)))
+    assert failed.code is grpc.StatusCode.UNIMPLEMENTED
+    assert failed.reason == "API_VERSION_UNSUPPORTED"
+    assert "2025-03-13" in failed.message
+    assert failed.metadata["attempts"] == "1"

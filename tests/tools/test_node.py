@@ -1,0 +1,77 @@
+"""A client in Node, with grpc-js and the protos as they are: no generated code of ours."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo
+from google.rpc.status_pb2 import Status
+from processes import run
+from running import user
+
+from gateway.app import Gateway
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "tests" / "clients" / "node" / "gateway.mjs"
+NODE = shutil.which("node")
+
+pytestmark = pytest.mark.skipif(
+    NODE is None or not (CLIENT.parent / "node_modules" / "@grpc" / "grpc-js").exists(),
+    reason="Node or the packages in tests/clients/node are not installed; make test installs them",
+)
+
+
+def detail(failure: dict[str, Any], kind: type[Message]) -> Any:
+    """Decode a detail of the failure as the client received it."""
+    found = kind()
+    status = Status.FromString(base64.b64decode(failure["status"]))
+    assert status.code == failure["code"]
+    assert any(packed.Unpack(found) for packed in status.details)
+    return found
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["tcp", "unix"])
+async def test_a_node_client_walks_a_room_through_its_life(gateway: Gateway, which: int) -> None:
+    assert gateway.emulator is not None
+    gateway.emulator.store.seed(69)
+    assert NODE is not None
+    done = await run(CLIENT, gateway.addresses[which], ROOT / "protos", program=NODE)
+    assert (done.code, done.err) == (0, "")
+    steps = {line["step"]: line["value"] for line in map(json.loads, done.out.splitlines())}
+
+    room = steps["create"]
+    assert room["pstnDialOutEnabled"] is True
+    assert steps["get"] == room
+    start = room["validFrom"]
+    end = {"seconds": {**start["seconds"], "low": start["seconds"]["low"] + 3600}, "nanos": 100}
+    assert steps["update of the window"] == {**room, "validUntil": end}
+    assert steps["update to false"] == {
+        **room,
+        "validUntil": end,
+        "pstnDialOutEnabled": False,
+    }
+
+    # What has no presence is not in the object when it is empty: the client set no defaults.
+    [roster] = steps["roster"]
+    assert [(person["rawId"], person["role"]) for person in roster["participants"]] == [
+        (user(1), "ROLE_PRESENTER"),
+        (user(3), "ROLE_CONSUMER"),
+    ]
+    assert "nextPageToken" not in roster
+    assert steps["list"] == [30, 30, 10]
+    assert steps["list in two parts"] == [30, 30, 10]
+
+    assert detail(steps["nothing to change"], ErrorInfo).reason == "REQUEST_INVALID"
+    past = steps["past end"]
+    assert detail(past, ErrorInfo).reason == "SERVICE_REJECTED_REQUEST"
+    assert [item.field for item in detail(past, BadRequest).field_violations] == ["valid_until"]
+    for step in ("deleted room", "roster of a deleted room"):
+        assert detail(steps[step], ErrorInfo).reason == "ROOM_NOT_FOUND"
+        assert detail(steps[step], ResourceInfo).resource_name == room["id"]
+        assert detail(steps[step], RequestInfo).request_id
