@@ -3,8 +3,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 from gateway.emulator import Emulator
+
+# A busy machine is no failure.
+settings.register_profile("undisturbed", deadline=None)
+settings.load_profile("undisturbed")
 
 
 @pytest.fixture
