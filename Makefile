@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party
+PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
+	--plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc
 MESSAGES := $(wildcard protos/acs/rooms/v1/*.proto)
 SERVICES := protos/acs/rooms/v1/rooms.proto protos/acs/rooms/v1/participants.proto
 BREAKING_AGAINST ?= .git\#branch=main
@@ -69,9 +70,8 @@ breaking: setup ## Check that the protos break no client of main.
 check-generated: setup ## Check that generated/ and docs/reference are what the protos say.
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
 		$(MAKE) --no-print-directory generate GENERATED="$$fresh/generated" REFERENCE="$$fresh/reference" && \
-		diff -r --exclude=__pycache__ "$$fresh/generated" generated && \
-		diff -r "$$fresh/reference" docs/reference || \
-		{ echo "generated/ or docs/reference is out of date: run make generate" >&2; exit 1; }
+		{ diff -r --exclude=__pycache__ "$$fresh/generated" generated && diff -r "$$fresh/reference" docs/reference || \
+		{ echo "generated/ or docs/reference is out of date: run make generate" >&2; exit 1; }; }
 
 GENERATED ?= generated
 REFERENCE ?= docs/reference
