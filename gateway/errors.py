@@ -7,7 +7,12 @@
     ├── CallerForbidden           the gateway knows, and does not allow it
     ├── GatewayOverloaded         the gateway has as much to do as it takes on
     ├── ApiVersionUnsupported     the REST api-version does not know the operation or the value
+    ├── RosterTooLarge            the roster asked for with a room does not fit into one message
+    ├── AlreadyParticipant        people to add are in the room already
+    ├── NotAParticipant           people to change are not in the room
+    ├── JoinPolicyUnsupported     the REST api-version has no other policy than invitation
     ├── DeadlineExceeded          the time for the call is over
+    ├── CredentialExpired         the gateway has nothing left to prove to the service who it is
     ├── ServiceRefused            the service answered with an error
     ├── ServiceUnreachable        the service gave no answer
     └── ServiceAnswerUnreadable   the service's answer is not what the REST API promises
@@ -22,6 +27,11 @@ from dataclasses import dataclass
 
 class GatewayError(Exception):
     """A failure that the caller is told of. Its text is written for the caller to read."""
+
+    def __init__(self, message: str, *violations: Violation) -> None:
+        super().__init__(message)
+        self.violations = violations
+        """The fields of the request that are to blame, if any are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +49,9 @@ class RequestInvalid(GatewayError):
     def __init__(self, *violations: Violation) -> None:
         first = violations[0]
         super().__init__(
-            f"{first.field}: {first.description}" if first.field else first.description
+            f"{first.field}: {first.description}" if first.field else first.description,
+            *violations,
         )
-        self.violations = violations
 
 
 class PageTokenInvalid(GatewayError):
@@ -64,8 +74,28 @@ class ApiVersionUnsupported(GatewayError):
     """The configured REST api-version does not know the operation or the value."""
 
 
+class RosterTooLarge(GatewayError):
+    """The roster asked for together with a room does not fit into one message."""
+
+
+class AlreadyParticipant(GatewayError):
+    """People to add are in the room already; nothing was changed."""
+
+
+class NotAParticipant(GatewayError):
+    """People to change are not in the room; nothing was changed."""
+
+
+class JoinPolicyUnsupported(GatewayError):
+    """The configured REST api-version has no other join policy than invitation."""
+
+
 class DeadlineExceeded(GatewayError):
     """The caller's deadline passed, or the gateway's limit for calls that bring none."""
+
+
+class CredentialExpired(GatewayError):
+    """The gateway's own token has expired and could not be renewed; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)

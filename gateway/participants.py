@@ -34,7 +34,7 @@ class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
         self, request: pb.RemoveParticipantsRequest, context: Context
     ) -> pb.RemoveParticipantsResponse:
         """REST: Participants_Update, with null for each."""
-        roster = roster_of((), "", request.raw_ids, "raw_ids")
+        roster = roster_of((), "", {"raw_ids": request.raw_ids, "identifiers": request.identifiers})
         await self._api.update_participants(request.room_id, roster, current_call.get())
         return pb.RemoveParticipantsResponse()
 
@@ -42,7 +42,11 @@ class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
         self, request: pb.UpdateParticipantsRequest, context: Context
     ) -> pb.UpdateParticipantsResponse:
         """REST: Participants_Update, both kinds in one PATCH."""
-        roster = roster_of(request.upsert, "upsert", request.remove, "remove")
+        roster = roster_of(
+            request.upsert,
+            "upsert",
+            {"remove": request.remove, "remove_identifiers": request.remove_identifiers},
+        )
         await self._api.update_participants(request.room_id, roster, current_call.get())
         return pb.UpdateParticipantsResponse()
 

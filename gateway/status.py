@@ -7,12 +7,13 @@ stays under MAX_BYTES whatever comes in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from acs.rooms.legacy.v1 import legacy_rooms_pb2
+from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.errors_pb2 import ErrorReason
-from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import (
@@ -26,16 +27,21 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from gateway.call import Call
-from gateway.convert.targets import field_of
+from gateway.convert.targets import Blame
 from gateway.errors import (
+    AlreadyParticipant,
     ApiVersionUnsupported,
     CallerForbidden,
     CallerUnauthenticated,
+    CredentialExpired,
     DeadlineExceeded,
     GatewayError,
     GatewayOverloaded,
+    JoinPolicyUnsupported,
+    NotAParticipant,
     PageTokenInvalid,
     RequestInvalid,
+    RosterTooLarge,
     ServiceAnswerUnreadable,
     ServiceRefused,
     ServiceUnreachable,
@@ -47,6 +53,7 @@ MAX_BYTES: Final = 4096
 MAX_VIOLATIONS: Final = 20
 
 _MAX_MESSAGE = 512
+_MAX_SERVICE_TEXT = 65_536
 _MAX_PART = 128
 _MAX_DESCRIPTION = 256
 _VIOLATIONS_BYTES = 2048
@@ -63,7 +70,16 @@ BY_ERROR: Final[dict[type[GatewayError], _Verdict]] = {
     CallerForbidden: (StatusCode.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_FORBIDDEN),
     GatewayOverloaded: (StatusCode.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
     ApiVersionUnsupported: (StatusCode.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
+    RosterTooLarge: (StatusCode.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
+    AlreadyParticipant: (StatusCode.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
+    NotAParticipant: (StatusCode.NOT_FOUND, _R.ERROR_REASON_NOT_A_PARTICIPANT),
+    JoinPolicyUnsupported: (
+        StatusCode.FAILED_PRECONDITION,
+        _R.ERROR_REASON_JOIN_POLICY_UNSUPPORTED,
+    ),
     DeadlineExceeded: (StatusCode.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
+    # As a 401 of the service, below: it would be one, had the request been sent.
+    CredentialExpired: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
     ServiceUnreachable: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE),
     ServiceAnswerUnreadable: (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_ANSWER_UNREADABLE),
 }
@@ -84,6 +100,8 @@ BY_HTTP_STATUS: Final[dict[int, _Verdict]] = {
     503: _UNAVAILABLE,
     504: _UNAVAILABLE,
 }
+
+_CREATES: Final = (rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomRequest)
 
 _OTHER_4XX: Final = (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_SERVICE_REJECTED_REQUEST)
 _OTHER_5XX: Final = (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_FAILED)
@@ -116,7 +134,7 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
     What is no GatewayError is a bug of ours, and nothing of it is told.
     """
     code, reason = _verdict(error, request)
-    message = str(error) if isinstance(error, GatewayError) else _BUG_MESSAGE
+    message, violations, count = _told(error, request)
     info = _error_info(error, reason, call, api_version)
     details: list[Message] = [
         info,
@@ -125,11 +143,11 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
             serving_data=_clip(call.service_request_id, _MAX_PART),
         ),
     ]
-    shown, omitted = _bounded(_violations(error, request))
+    shown = _bounded(violations)
     if shown:
         details.append(BadRequest(field_violations=shown))
-    if omitted:
-        info.metadata["omittedViolations"] = str(omitted)
+    if count > len(shown):
+        info.metadata["omittedViolations"] = str(count - len(shown))
     if reason in _WORTH_WAITING:
         details.append(RetryInfo(retry_delay=_retry_delay(error)))
     if reason == _R.ERROR_REASON_ROOM_NOT_FOUND:
@@ -155,7 +173,7 @@ def _verdict(error: BaseException, request: Message) -> _Verdict:
     if not isinstance(error, ServiceRefused):
         return BY_ERROR.get(type(error), _BUG) if isinstance(error, GatewayError) else _BUG
     status = error.status
-    if status == HTTPStatus.CONFLICT and isinstance(request, CreateRoomRequest):
+    if status == HTTPStatus.CONFLICT and isinstance(request, _CREATES):
         return StatusCode.ALREADY_EXISTS, _R.ERROR_REASON_CONFLICT
     if status == HTTPStatus.NOT_FOUND and not hasattr(request, "room_id"):
         return _UNREADABLE
@@ -177,36 +195,45 @@ def _error_info(
     return ErrorInfo(reason=reason_text(reason), domain=DOMAIN, metadata=metadata)
 
 
-def _violations(error: BaseException, request: Message) -> Iterable[Violation]:
-    if isinstance(error, RequestInvalid):
-        return error.violations
+def _told(error: BaseException, request: Message) -> tuple[str, Sequence[Violation], int]:
+    """Return the message, the violations to choose from, and how many there are in all."""
+    if not isinstance(error, GatewayError):
+        return _BUG_MESSAGE, (), 0
     if isinstance(error, PageTokenInvalid):
-        return (Violation("page_token", str(error)),)
-    if isinstance(error, ServiceRefused) and error.status == HTTPStatus.BAD_REQUEST:
-        return (
-            Violation(field_of(detail.target, request), detail.message) for detail in error.details
+        return str(error), (Violation("page_token", str(error)),), 1
+    if not isinstance(error, ServiceRefused):
+        return str(error), error.violations, len(error.violations)
+    blame = Blame(request)
+    # Cut only after people are taken out, lest half an identifier be left at the end.
+    message, named = blame.without_people(str(error)[:_MAX_SERVICE_TEXT])
+    if error.status != HTTPStatus.BAD_REQUEST:
+        return message, (), 0
+    if not error.details:
+        return message, [Violation(field, message) for field in named], len(named)
+    violations = [
+        Violation(
+            blame.field_of(detail.target),
+            blame.without_people(detail.message[:_MAX_SERVICE_TEXT])[0],
         )
-    return ()
+        for detail in error.details[:MAX_VIOLATIONS]
+    ]
+    return message, violations, len(error.details)
 
 
-def _bounded(
-    violations: Iterable[Violation],
-) -> tuple[list[BadRequest.FieldViolation], int]:
-    """Return as many violations as fit, and how many were left out."""
+def _bounded(violations: Sequence[Violation]) -> list[BadRequest.FieldViolation]:
+    """Return the first violations, as many as fit."""
     shown: list[BadRequest.FieldViolation] = []
-    omitted = 0
     left = _VIOLATIONS_BYTES
-    for violation in violations:
+    for violation in violations[:MAX_VIOLATIONS]:
         item = BadRequest.FieldViolation(
             field=_clip(violation.field, _MAX_PART),
             description=_clip(violation.description, _MAX_DESCRIPTION),
         )
         left -= item.ByteSize()
-        if len(shown) == MAX_VIOLATIONS or left < 0:
-            omitted += 1
-        else:
-            shown.append(item)
-    return shown, omitted
+        if left < 0:
+            break
+        shown.append(item)
+    return shown
 
 
 def _retry_delay(error: BaseException) -> Duration:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from acs.rooms.v1 import participants_pb2 as pb
 
+from gateway.convert import identifiers
 from gateway.errors import RequestInvalid, Violation
 from gateway.models import Participant, ParticipantProperties, Roster
 
@@ -22,38 +23,55 @@ def participant_from_rest(participant: Participant) -> pb.Participant:
     """Convert an answer; a role that the contract does not know is kept by its name."""
     role = _ROLE_FROM_REST.get(participant.role)
     if role is None:
-        return pb.Participant(raw_id=participant.raw_id, unrecognized_role=participant.role)
-    return pb.Participant(raw_id=participant.raw_id, role=role)
+        person = pb.Participant(raw_id=participant.raw_id, unrecognized_role=participant.role)
+    else:
+        person = pb.Participant(raw_id=participant.raw_id, role=role)
+    identifiers.fill(person.identifier, participant.raw_id)
+    return person
 
 
 def roster_of(
     people: Iterable[pb.Participant],
     people_field: str,
-    remove: Iterable[str] = (),
-    remove_field: str = "",
+    removals: Mapping[str, Iterable[str | pb.CommunicationIdentifier]] | None = None,
 ) -> Roster:
-    """Convert people to add or change, and raw ids to remove, into the map that REST takes.
+    """Convert people to add or change, and others to remove, into the map that REST takes.
 
-    The fields are named in violations. Raises RequestInvalid if somebody is named twice, or a role
-    is given twice over: in the map the second would silently win.
+    `removals` are the fields that name people to remove, in either form. Raises RequestInvalid,
+    naming every field at fault, if somebody is named twice, since in the map the second would
+    silently win; if a role is given twice over; or if an identifier says nothing, or two things.
     """
     roster: Roster = {}
-    violations = []
+    violations: list[Violation] = []
     for index, person in enumerate(people):
-        if person.raw_id in roster:
-            violations.append(_named_before(f"{people_field}[{index}].raw_id"))
+        field = f"{people_field}[{index}]"
         if person.role and person.unrecognized_role:
             violations.append(
-                Violation(
-                    f"{people_field}[{index}].unrecognized_role", "must be empty when role is set"
-                )
+                Violation(f"{field}.unrecognized_role", "must be empty when role is set")
             )
-        role = _ROLE_TO_REST.get(person.role) or person.unrecognized_role or None
-        roster[person.raw_id] = ParticipantProperties(role)
-    for index, raw_id in enumerate(remove):
+        try:
+            raw_id = identifiers.raw_id_of(person, field)
+        except RequestInvalid as error:
+            violations += error.violations
+            continue
         if raw_id in roster:
-            violations.append(_named_before(f"{remove_field}[{index}]"))
-        roster[raw_id] = None
+            form = "raw_id" if person.raw_id else "identifier"
+            violations.append(_named_before(f"{field}.{form}"))
+        role = _ROLE_TO_REST.get(person.role) or person.unrecognized_role or None
+        roster[raw_id] = ParticipantProperties(role)
+    for removal_field, removed in (removals or {}).items():
+        for index, each in enumerate(removed):
+            field = f"{removal_field}[{index}]"
+            try:
+                raw_id = (
+                    each if isinstance(each, str) else identifiers.requested_raw_id(each, field)
+                )
+            except RequestInvalid as error:
+                violations += error.violations
+                continue
+            if raw_id in roster:
+                violations.append(_named_before(field))
+            roster[raw_id] = None
     if violations:
         raise RequestInvalid(*violations)
     return roster

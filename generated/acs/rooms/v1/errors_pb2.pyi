@@ -26,80 +26,157 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """ERROR_REASON_UNSPECIFIED is never sent."""
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 1
     """ERROR_REASON_REQUEST_INVALID: the request breaks a rule of this contract; nothing was sent to
-    the service. INVALID_ARGUMENT with BadRequest. Correct the request.
+    the service.
+    Code: INVALID_ARGUMENT, with BadRequest.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: correct the request.
     """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 2
     """ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list.
-    INVALID_ARGUMENT. Start the list again without a token.
+    Code: INVALID_ARGUMENT, with BadRequest.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: start the list again without a token.
     """
     ERROR_REASON_SERVICE_REJECTED_REQUEST: _ErrorReason.ValueType  # 3
     """ERROR_REASON_SERVICE_REJECTED_REQUEST: the service refused the request by one of its own rules
-    (REST 400 and other 4xx without a row of their own). INVALID_ARGUMENT, with BadRequest where it
-    named fields. Correct the request.
-    Example metadata: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1"}.
+    (REST 400 and other 4xx without a row of their own).
+    Code: INVALID_ARGUMENT, with BadRequest where the service named fields.
+    Example: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1",
+    "apiVersion": "2025-03-13"}
+    Do: correct the request.
     """
     ERROR_REASON_CALLER_UNAUTHENTICATED: _ErrorReason.ValueType  # 4
-    """ERROR_REASON_CALLER_UNAUTHENTICATED: the gateway does not know who calls. UNAUTHENTICATED.
-    Present credentials to the gateway.
+    """ERROR_REASON_CALLER_UNAUTHENTICATED: the gateway does not know who calls.
+    Code: UNAUTHENTICATED.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: present credentials to the gateway.
     """
     ERROR_REASON_CALLER_FORBIDDEN: _ErrorReason.ValueType  # 5
     """ERROR_REASON_CALLER_FORBIDDEN: the gateway knows the caller and does not allow the call.
-    PERMISSION_DENIED. Ask whoever runs the gateway.
+    Code: PERMISSION_DENIED.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: ask whoever runs the gateway.
     """
     ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: _ErrorReason.ValueType  # 6
     """ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the service refused the gateway's own credential
-    (REST 401). UNAVAILABLE: the caller is not at fault and has nothing to present. Whoever runs
-    the gateway must look at its key and its clock.
+    (REST 401). The caller is not at fault and has nothing to present.
+    Code: UNAVAILABLE.
+    Example: {"httpStatus": "401", "serviceErrorCode": "Denied", "attempts": "1", "apiVersion":
+    "2025-03-13"}
+    Do: have whoever runs the gateway look at its key and its clock.
     """
     ERROR_REASON_SERVICE_FORBADE: _ErrorReason.ValueType  # 7
     """ERROR_REASON_SERVICE_FORBADE: the gateway's credential may not do this (REST 403).
-    PERMISSION_DENIED.
+    Code: PERMISSION_DENIED.
+    Example: {"httpStatus": "403", "serviceErrorCode": "Forbidden", "attempts": "1", "apiVersion":
+    "2025-03-13"}
+    Do: have whoever runs the gateway look at the role of its identity.
     """
     ERROR_REASON_ROOM_NOT_FOUND: _ErrorReason.ValueType  # 8
-    """ERROR_REASON_ROOM_NOT_FOUND: there is no such room, or no longer (REST 404). NOT_FOUND with
-    ResourceInfo.
-    Example metadata: {"httpStatus": "404", "serviceErrorCode": "NotFound", "attempts": "1"}.
+    """ERROR_REASON_ROOM_NOT_FOUND: there is no such room, or no longer (REST 404).
+    Code: NOT_FOUND, with ResourceInfo.
+    Example: {"httpStatus": "404", "serviceErrorCode": "NotFound", "attempts": "1", "apiVersion":
+    "2025-03-13"}
+    Do: forget the id: a room that was deleted does not come back.
     """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 9
-    """ERROR_REASON_CONFLICT: the service reports a conflict (REST 409). ABORTED; for CreateRoom,
-    ALREADY_EXISTS. Read the state and decide again.
+    """ERROR_REASON_CONFLICT: the service reports a conflict (REST 409).
+    Code: ABORTED; for CreateRoom, ALREADY_EXISTS.
+    Example: {"httpStatus": "409", "serviceErrorCode": "Conflict", "attempts": "1", "apiVersion":
+    "2025-03-13"}
+    Do: read the state and decide again.
     """
     ERROR_REASON_PRECONDITION_FAILED: _ErrorReason.ValueType  # 10
     """ERROR_REASON_PRECONDITION_FAILED: a precondition of the request does not hold (REST 412).
-    FAILED_PRECONDITION.
+    Code: FAILED_PRECONDITION.
+    Example: {"httpStatus": "412", "serviceErrorCode": "PreconditionFailed", "attempts": "1",
+    "apiVersion": "2025-03-13"}
+    Do: read the state and decide again.
     """
     ERROR_REASON_THROTTLED: _ErrorReason.ValueType  # 11
     """ERROR_REASON_THROTTLED: the service asks for fewer requests (REST 429) and the time to wait
-    does not fit into the call. RESOURCE_EXHAUSTED, with RetryInfo. Wait that long.
+    does not fit into the call.
+    Code: RESOURCE_EXHAUSTED, with RetryInfo.
+    Example: {"httpStatus": "429", "serviceErrorCode": "TooManyRequests", "attempts": "4",
+    "apiVersion": "2025-03-13"}
+    Do: wait as long as RetryInfo says, and repeat.
     """
     ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 12
     """ERROR_REASON_SERVICE_UNAVAILABLE: the service could not be reached or is down for the moment
-    (REST 408, 502, 503, 504, or no answer). UNAVAILABLE. Repeat with back-off.
+    (REST 408, 502, 503, 504, or no answer).
+    Code: UNAVAILABLE, with RetryInfo.
+    Example: {"httpStatus": "503", "serviceErrorCode": "ServiceUnavailable", "attempts": "4",
+    "apiVersion": "2025-03-13"}
+    Do: repeat with back-off.
     """
     ERROR_REASON_SERVICE_FAILED: _ErrorReason.ValueType  # 13
     """ERROR_REASON_SERVICE_FAILED: the service reports an error of its own (REST 500 and other 5xx),
-    also after the gateway's retries. INTERNAL.
+    also after the gateway's retries.
+    Code: INTERNAL.
+    Example: {"httpStatus": "500", "serviceErrorCode": "InternalServerError", "attempts": "4",
+    "apiVersion": "2025-03-13"}
+    Do: repeat later; tell Microsoft, with the id of the service in RequestInfo, if it stays.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 14
     """ERROR_REASON_DEADLINE_EXCEEDED: the caller's deadline, or the gateway's limit for calls that
-    bring none, passed. DEADLINE_EXCEEDED. A change may or may not have happened.
+    bring none, passed. A change may or may not have happened.
+    Code: DEADLINE_EXCEEDED.
+    Example: {"attempts": "2", "apiVersion": "2025-03-13"}
+    Do: read the state, or repeat what is safe to repeat, with more time.
     """
     ERROR_REASON_API_VERSION_UNSUPPORTED: _ErrorReason.ValueType  # 15
     """ERROR_REASON_API_VERSION_UNSUPPORTED: the configured REST api-version does not know the
-    operation or the value. UNIMPLEMENTED. Leave it out, or have the gateway run with a newer one.
-    Example metadata: {"apiVersion": "2023-06-14", "attempts": "0"}.
+    operation or the value.
+    Code: UNIMPLEMENTED.
+    Example: {"attempts": "0", "apiVersion": "2023-06-14"}
+    Do: leave it out, or have the gateway run with a newer version.
     """
     ERROR_REASON_SERVICE_ANSWER_UNREADABLE: _ErrorReason.ValueType  # 16
-    """ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the service's answer is not what the REST API promises:
-    not JSON, too large, a next link to somewhere else. INTERNAL. A change may have happened.
+    """ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the service's answer is not what the REST API
+    promises: not JSON, too large, a next link to somewhere else. A change may have happened.
+    Code: INTERNAL.
+    Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+    Do: read the state; report it to whoever runs the gateway.
     """
     ERROR_REASON_GATEWAY_OVERLOADED: _ErrorReason.ValueType  # 17
     """ERROR_REASON_GATEWAY_OVERLOADED: the gateway has as much to do as it takes on.
-    RESOURCE_EXHAUSTED. Repeat with back-off.
+    Code: RESOURCE_EXHAUSTED, with RetryInfo.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: repeat with back-off.
     """
     ERROR_REASON_GATEWAY_BUG: _ErrorReason.ValueType  # 18
-    """ERROR_REASON_GATEWAY_BUG: a defect of the gateway. INTERNAL, with a fixed text; the log has the
-    details under the id in RequestInfo. Report it with that id.
+    """ERROR_REASON_GATEWAY_BUG: a defect of the gateway; the text is fixed, and its log has the
+    details under the id in RequestInfo.
+    Code: INTERNAL.
+    Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+    Do: report it with that id.
+    """
+    ERROR_REASON_ROSTER_TOO_LARGE: _ErrorReason.ValueType  # 19
+    """ERROR_REASON_ROSTER_TOO_LARGE: the roster asked for does not fit into one message.
+    Code: FAILED_PRECONDITION.
+    Example: {"attempts": "12", "apiVersion": "2025-03-13"}
+    Do: read it with ParticipantsService.ListParticipants.
+    """
+    ERROR_REASON_ALREADY_PARTICIPANT: _ErrorReason.ValueType  # 20
+    """ERROR_REASON_ALREADY_PARTICIPANT: LegacyRoomsService.AddParticipants named somebody who is in
+    the room already; nobody was added.
+    Code: ALREADY_EXISTS, with BadRequest that names whom.
+    Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+    Do: leave those people out, or use ParticipantsService.UpsertParticipants.
+    """
+    ERROR_REASON_NOT_A_PARTICIPANT: _ErrorReason.ValueType  # 21
+    """ERROR_REASON_NOT_A_PARTICIPANT: LegacyRoomsService.UpdateParticipants named somebody who is
+    not in the room; nobody was changed.
+    Code: NOT_FOUND, with BadRequest that names whom.
+    Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+    Do: leave those people out, or use ParticipantsService.UpsertParticipants.
+    """
+    ERROR_REASON_JOIN_POLICY_UNSUPPORTED: _ErrorReason.ValueType  # 22
+    """ERROR_REASON_JOIN_POLICY_UNSUPPORTED: stable REST api-versions know no other join policy than
+    invitation; nothing was sent.
+    Code: FAILED_PRECONDITION, with BadRequest.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: put everybody who may join on the roster.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -113,85 +190,164 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
       attempts          how many REST requests the call cost, for example "3"
       omittedViolations how many field violations were left out of BadRequest, for example "12"
 
-    New values may be added: treat one that you do not know by its gRPC code.
+    Of each value its comment tells the cause, the gRPC code with the details that come with it, the
+    metadata of an example, and what to do. New values may be added: treat one that you do not know
+    by its gRPC code.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """ERROR_REASON_UNSPECIFIED is never sent."""
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 1
 """ERROR_REASON_REQUEST_INVALID: the request breaks a rule of this contract; nothing was sent to
-the service. INVALID_ARGUMENT with BadRequest. Correct the request.
+the service.
+Code: INVALID_ARGUMENT, with BadRequest.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: correct the request.
 """
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 2
 """ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list.
-INVALID_ARGUMENT. Start the list again without a token.
+Code: INVALID_ARGUMENT, with BadRequest.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: start the list again without a token.
 """
 ERROR_REASON_SERVICE_REJECTED_REQUEST: ErrorReason.ValueType  # 3
 """ERROR_REASON_SERVICE_REJECTED_REQUEST: the service refused the request by one of its own rules
-(REST 400 and other 4xx without a row of their own). INVALID_ARGUMENT, with BadRequest where it
-named fields. Correct the request.
-Example metadata: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1"}.
+(REST 400 and other 4xx without a row of their own).
+Code: INVALID_ARGUMENT, with BadRequest where the service named fields.
+Example: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1",
+"apiVersion": "2025-03-13"}
+Do: correct the request.
 """
 ERROR_REASON_CALLER_UNAUTHENTICATED: ErrorReason.ValueType  # 4
-"""ERROR_REASON_CALLER_UNAUTHENTICATED: the gateway does not know who calls. UNAUTHENTICATED.
-Present credentials to the gateway.
+"""ERROR_REASON_CALLER_UNAUTHENTICATED: the gateway does not know who calls.
+Code: UNAUTHENTICATED.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: present credentials to the gateway.
 """
 ERROR_REASON_CALLER_FORBIDDEN: ErrorReason.ValueType  # 5
 """ERROR_REASON_CALLER_FORBIDDEN: the gateway knows the caller and does not allow the call.
-PERMISSION_DENIED. Ask whoever runs the gateway.
+Code: PERMISSION_DENIED.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: ask whoever runs the gateway.
 """
 ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: ErrorReason.ValueType  # 6
 """ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the service refused the gateway's own credential
-(REST 401). UNAVAILABLE: the caller is not at fault and has nothing to present. Whoever runs
-the gateway must look at its key and its clock.
+(REST 401). The caller is not at fault and has nothing to present.
+Code: UNAVAILABLE.
+Example: {"httpStatus": "401", "serviceErrorCode": "Denied", "attempts": "1", "apiVersion":
+"2025-03-13"}
+Do: have whoever runs the gateway look at its key and its clock.
 """
 ERROR_REASON_SERVICE_FORBADE: ErrorReason.ValueType  # 7
 """ERROR_REASON_SERVICE_FORBADE: the gateway's credential may not do this (REST 403).
-PERMISSION_DENIED.
+Code: PERMISSION_DENIED.
+Example: {"httpStatus": "403", "serviceErrorCode": "Forbidden", "attempts": "1", "apiVersion":
+"2025-03-13"}
+Do: have whoever runs the gateway look at the role of its identity.
 """
 ERROR_REASON_ROOM_NOT_FOUND: ErrorReason.ValueType  # 8
-"""ERROR_REASON_ROOM_NOT_FOUND: there is no such room, or no longer (REST 404). NOT_FOUND with
-ResourceInfo.
-Example metadata: {"httpStatus": "404", "serviceErrorCode": "NotFound", "attempts": "1"}.
+"""ERROR_REASON_ROOM_NOT_FOUND: there is no such room, or no longer (REST 404).
+Code: NOT_FOUND, with ResourceInfo.
+Example: {"httpStatus": "404", "serviceErrorCode": "NotFound", "attempts": "1", "apiVersion":
+"2025-03-13"}
+Do: forget the id: a room that was deleted does not come back.
 """
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 9
-"""ERROR_REASON_CONFLICT: the service reports a conflict (REST 409). ABORTED; for CreateRoom,
-ALREADY_EXISTS. Read the state and decide again.
+"""ERROR_REASON_CONFLICT: the service reports a conflict (REST 409).
+Code: ABORTED; for CreateRoom, ALREADY_EXISTS.
+Example: {"httpStatus": "409", "serviceErrorCode": "Conflict", "attempts": "1", "apiVersion":
+"2025-03-13"}
+Do: read the state and decide again.
 """
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason.ValueType  # 10
 """ERROR_REASON_PRECONDITION_FAILED: a precondition of the request does not hold (REST 412).
-FAILED_PRECONDITION.
+Code: FAILED_PRECONDITION.
+Example: {"httpStatus": "412", "serviceErrorCode": "PreconditionFailed", "attempts": "1",
+"apiVersion": "2025-03-13"}
+Do: read the state and decide again.
 """
 ERROR_REASON_THROTTLED: ErrorReason.ValueType  # 11
 """ERROR_REASON_THROTTLED: the service asks for fewer requests (REST 429) and the time to wait
-does not fit into the call. RESOURCE_EXHAUSTED, with RetryInfo. Wait that long.
+does not fit into the call.
+Code: RESOURCE_EXHAUSTED, with RetryInfo.
+Example: {"httpStatus": "429", "serviceErrorCode": "TooManyRequests", "attempts": "4",
+"apiVersion": "2025-03-13"}
+Do: wait as long as RetryInfo says, and repeat.
 """
 ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 12
 """ERROR_REASON_SERVICE_UNAVAILABLE: the service could not be reached or is down for the moment
-(REST 408, 502, 503, 504, or no answer). UNAVAILABLE. Repeat with back-off.
+(REST 408, 502, 503, 504, or no answer).
+Code: UNAVAILABLE, with RetryInfo.
+Example: {"httpStatus": "503", "serviceErrorCode": "ServiceUnavailable", "attempts": "4",
+"apiVersion": "2025-03-13"}
+Do: repeat with back-off.
 """
 ERROR_REASON_SERVICE_FAILED: ErrorReason.ValueType  # 13
 """ERROR_REASON_SERVICE_FAILED: the service reports an error of its own (REST 500 and other 5xx),
-also after the gateway's retries. INTERNAL.
+also after the gateway's retries.
+Code: INTERNAL.
+Example: {"httpStatus": "500", "serviceErrorCode": "InternalServerError", "attempts": "4",
+"apiVersion": "2025-03-13"}
+Do: repeat later; tell Microsoft, with the id of the service in RequestInfo, if it stays.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 14
 """ERROR_REASON_DEADLINE_EXCEEDED: the caller's deadline, or the gateway's limit for calls that
-bring none, passed. DEADLINE_EXCEEDED. A change may or may not have happened.
+bring none, passed. A change may or may not have happened.
+Code: DEADLINE_EXCEEDED.
+Example: {"attempts": "2", "apiVersion": "2025-03-13"}
+Do: read the state, or repeat what is safe to repeat, with more time.
 """
 ERROR_REASON_API_VERSION_UNSUPPORTED: ErrorReason.ValueType  # 15
 """ERROR_REASON_API_VERSION_UNSUPPORTED: the configured REST api-version does not know the
-operation or the value. UNIMPLEMENTED. Leave it out, or have the gateway run with a newer one.
-Example metadata: {"apiVersion": "2023-06-14", "attempts": "0"}.
+operation or the value.
+Code: UNIMPLEMENTED.
+Example: {"attempts": "0", "apiVersion": "2023-06-14"}
+Do: leave it out, or have the gateway run with a newer version.
 """
 ERROR_REASON_SERVICE_ANSWER_UNREADABLE: ErrorReason.ValueType  # 16
-"""ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the service's answer is not what the REST API promises:
-not JSON, too large, a next link to somewhere else. INTERNAL. A change may have happened.
+"""ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the service's answer is not what the REST API
+promises: not JSON, too large, a next link to somewhere else. A change may have happened.
+Code: INTERNAL.
+Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+Do: read the state; report it to whoever runs the gateway.
 """
 ERROR_REASON_GATEWAY_OVERLOADED: ErrorReason.ValueType  # 17
 """ERROR_REASON_GATEWAY_OVERLOADED: the gateway has as much to do as it takes on.
-RESOURCE_EXHAUSTED. Repeat with back-off.
+Code: RESOURCE_EXHAUSTED, with RetryInfo.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: repeat with back-off.
 """
 ERROR_REASON_GATEWAY_BUG: ErrorReason.ValueType  # 18
-"""ERROR_REASON_GATEWAY_BUG: a defect of the gateway. INTERNAL, with a fixed text; the log has the
-details under the id in RequestInfo. Report it with that id.
+"""ERROR_REASON_GATEWAY_BUG: a defect of the gateway; the text is fixed, and its log has the
+details under the id in RequestInfo.
+Code: INTERNAL.
+Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+Do: report it with that id.
+"""
+ERROR_REASON_ROSTER_TOO_LARGE: ErrorReason.ValueType  # 19
+"""ERROR_REASON_ROSTER_TOO_LARGE: the roster asked for does not fit into one message.
+Code: FAILED_PRECONDITION.
+Example: {"attempts": "12", "apiVersion": "2025-03-13"}
+Do: read it with ParticipantsService.ListParticipants.
+"""
+ERROR_REASON_ALREADY_PARTICIPANT: ErrorReason.ValueType  # 20
+"""ERROR_REASON_ALREADY_PARTICIPANT: LegacyRoomsService.AddParticipants named somebody who is in
+the room already; nobody was added.
+Code: ALREADY_EXISTS, with BadRequest that names whom.
+Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+Do: leave those people out, or use ParticipantsService.UpsertParticipants.
+"""
+ERROR_REASON_NOT_A_PARTICIPANT: ErrorReason.ValueType  # 21
+"""ERROR_REASON_NOT_A_PARTICIPANT: LegacyRoomsService.UpdateParticipants named somebody who is
+not in the room; nobody was changed.
+Code: NOT_FOUND, with BadRequest that names whom.
+Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+Do: leave those people out, or use ParticipantsService.UpsertParticipants.
+"""
+ERROR_REASON_JOIN_POLICY_UNSUPPORTED: ErrorReason.ValueType  # 22
+"""ERROR_REASON_JOIN_POLICY_UNSUPPORTED: stable REST api-versions know no other join policy than
+invitation; nothing was sent.
+Code: FAILED_PRECONDITION, with BadRequest.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: put everybody who may join on the roster.
 """

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from acs.rooms.v1 import rest_request_pb2 as acs_dot_rooms_dot_v1_dot_rest__request__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/participants.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1b\x62uf/validate/validate.proto\"|\n\x0bParticipant\x12\x1d\n\x06raw_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12*\n\x04role\x18\x02 \x01(\x0e\x32\x12.acs.rooms.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x11unrecognized_role\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x87\x01\n\x19UpsertParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12<\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02\"\x1c\n\x1aUpsertParticipantsResponse\"s\n\x19RemoveParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12(\n\x07raw_ids\x18\x02 \x03(\tB\x17\x80\x01\x01\xbaH\x11\x92\x01\x0e\x08\x01\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02\"\x1c\n\x1aRemoveParticipantsResponse\"\xce\x02\n\x19UpdateParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12\x34\n\x06upsert\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12%\n\x06remove\x18\x03 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02:\xa5\x01\xbaH\xa1\x01\x1a\x9e\x01\n%update_participants.changes_something\x12\x43\x61n update must name at least one participant to upsert or to remove\x1a\x30this.upsert.size() > 0 || this.remove.size() > 0\"\x1c\n\x1aUpdateParticipantsResponse\"y\n\x17ListParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12\x1d\n\npage_token\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01\x12\x11\n\tmax_pages\x18\x03 \x01(\r\"d\n\x18ListParticipantsResponse\x12/\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.Participant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*m\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_PRESENTER\x10\x01\x12\x11\n\rROLE_ATTENDEE\x10\x02\x12\x11\n\rROLE_CONSUMER\x10\x03\x12\x15\n\x11ROLE_COLLABORATOR\x10\x04\x32\xc9\x03\n\x13ParticipantsService\x12l\n\x12UpsertParticipants\x12\'.acs.rooms.v1.UpsertParticipantsRequest\x1a(.acs.rooms.v1.UpsertParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12RemoveParticipants\x12\'.acs.rooms.v1.RemoveParticipantsRequest\x1a(.acs.rooms.v1.RemoveParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12UpdateParticipants\x12\'.acs.rooms.v1.UpdateParticipantsRequest\x1a(.acs.rooms.v1.UpdateParticipantsResponse\"\x03\x90\x02\x02\x12h\n\x10ListParticipants\x12%.acs.rooms.v1.ListParticipantsRequest\x1a&.acs.rooms.v1.ListParticipantsResponse\"\x03\x90\x02\x01\x30\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/participants.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/rest_request.proto\x1a\x1b\x62uf/validate/validate.proto\"\xb5\x01\n\x0bParticipant\x12\x1b\n\x06raw_id\x18\x01 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12*\n\x04role\x18\x02 \x01(\x0e\x32\x12.acs.rooms.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x11unrecognized_role\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x39\n\nidentifier\x18\x04 \x01(\x0b\x32%.acs.rooms.v1.CommunicationIdentifier\"\xd0\x02\n\x17\x43ommunicationIdentifier\x12=\n\x12\x63ommunication_user\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.v1.CommunicationUserH\x00\x12\x31\n\x0cphone_number\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.PhoneNumberH\x00\x12@\n\x14microsoft_teams_user\x18\x03 \x01(\x0b\x32 .acs.rooms.v1.MicrosoftTeamsUserH\x00\x12>\n\x13microsoft_teams_app\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.v1.MicrosoftTeamsAppH\x00\x12\x32\n\x07unknown\x18\x05 \x01(\x0b\x32\x1f.acs.rooms.v1.UnknownIdentifierH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"N\n\x11\x43ommunicationUser\x12\x39\n\x02id\x18\x01 \x01(\tB-\x80\x01\x01\xbaH\'r%\x18\x80\x02\x32 ^8:(acs|spool|dod-acs|gcch-acs):\"+\n\x0bPhoneNumber\x12\x1c\n\x05value\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xfe\x01\"x\n\x12MicrosoftTeamsUser\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xfa\x01\x12\x14\n\x0cis_anonymous\x18\x02 \x01(\x08\x12,\n\x05\x63loud\x18\x03 \x01(\x0e\x32\x13.acs.rooms.v1.CloudB\x08\xbaH\x05\x82\x01\x02\x10\x01\"`\n\x11MicrosoftTeamsApp\x12\x1d\n\x06\x61pp_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xf9\x01\x12,\n\x05\x63loud\x18\x02 \x01(\x0e\x32\x13.acs.rooms.v1.CloudB\x08\xbaH\x05\x82\x01\x02\x10\x01\".\n\x11UnknownIdentifier\x12\x19\n\x02id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\"\xb3\x01\n\x19UpsertParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12<\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x13\n\x0bshow_people\x18\x04 \x01(\x08\"H\n\x1aUpsertParticipantsResponse\x12*\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"\x85\x03\n\x19RemoveParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12&\n\x07raw_ids\x18\x02 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02\x12\x45\n\x0bidentifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x13\n\x0bshow_people\x18\x05 \x01(\x08:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n\"remove_participants.names_somebody\x12\x39raw_ids or identifiers must name at least one participant\x1a\x36this.raw_ids.size() > 0 || this.identifiers.size() > 0\"H\n\x1aRemoveParticipantsResponse\x12*\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"\xee\x03\n\x19UpdateParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12\x34\n\x06upsert\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12%\n\x06remove\x18\x03 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02\x12L\n\x12remove_identifiers\x18\x04 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x13\n\x0bshow_people\x18\x06 \x01(\x08:\xcb\x01\xbaH\xc7\x01\x1a\xc4\x01\n%update_participants.changes_something\x12\x43\x61n update must name at least one participant to upsert or to remove\x1aVthis.upsert.size() > 0 || this.remove.size() > 0 || this.remove_identifiers.size() > 0\"H\n\x1aUpdateParticipantsResponse\x12*\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"n\n\x17ListParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tmax_pages\x18\x03 \x01(\r\"d\n\x18ListParticipantsResponse\x12/\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.Participant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*O\n\x05\x43loud\x12\x15\n\x11\x43LOUD_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43LOUD_PUBLIC\x10\x01\x12\r\n\tCLOUD_DOD\x10\x02\x12\x0e\n\nCLOUD_GCCH\x10\x03*m\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_PRESENTER\x10\x01\x12\x11\n\rROLE_ATTENDEE\x10\x02\x12\x11\n\rROLE_CONSUMER\x10\x03\x12\x15\n\x11ROLE_COLLABORATOR\x10\x04\x32\xc9\x03\n\x13ParticipantsService\x12l\n\x12UpsertParticipants\x12\'.acs.rooms.v1.UpsertParticipantsRequest\x1a(.acs.rooms.v1.UpsertParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12RemoveParticipants\x12\'.acs.rooms.v1.RemoveParticipantsRequest\x1a(.acs.rooms.v1.RemoveParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12UpdateParticipants\x12\'.acs.rooms.v1.UpdateParticipantsRequest\x1a(.acs.rooms.v1.UpdateParticipantsResponse\"\x03\x90\x02\x02\x12h\n\x10ListParticipants\x12%.acs.rooms.v1.ListParticipantsRequest\x1a&.acs.rooms.v1.ListParticipantsResponse\"\x03\x90\x02\x01\x30\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +35,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014acs.rooms.v1P\001Z\024acs/rooms/v1;roomsv1\252\002\014Acs.Rooms.V1'
   _globals['_PARTICIPANT'].fields_by_name['raw_id']._loaded_options = None
-  _globals['_PARTICIPANT'].fields_by_name['raw_id']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\200\002'
+  _globals['_PARTICIPANT'].fields_by_name['raw_id']._serialized_options = b'\200\001\001\272H\005r\003\030\200\002'
   _globals['_PARTICIPANT'].fields_by_name['role']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['role']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_PARTICIPANT'].fields_by_name['unrecognized_role']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['unrecognized_role']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_COMMUNICATIONIDENTIFIER'].oneofs_by_name['kind']._loaded_options = None
+  _globals['_COMMUNICATIONIDENTIFIER'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
+  _globals['_COMMUNICATIONUSER'].fields_by_name['id']._loaded_options = None
+  _globals['_COMMUNICATIONUSER'].fields_by_name['id']._serialized_options = b'\200\001\001\272H\'r%\030\200\0022 ^8:(acs|spool|dod-acs|gcch-acs):'
+  _globals['_PHONENUMBER'].fields_by_name['value']._loaded_options = None
+  _globals['_PHONENUMBER'].fields_by_name['value']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\376\001'
+  _globals['_MICROSOFTTEAMSUSER'].fields_by_name['user_id']._loaded_options = None
+  _globals['_MICROSOFTTEAMSUSER'].fields_by_name['user_id']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\372\001'
+  _globals['_MICROSOFTTEAMSUSER'].fields_by_name['cloud']._loaded_options = None
+  _globals['_MICROSOFTTEAMSUSER'].fields_by_name['cloud']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_MICROSOFTTEAMSAPP'].fields_by_name['app_id']._loaded_options = None
+  _globals['_MICROSOFTTEAMSAPP'].fields_by_name['app_id']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\371\001'
+  _globals['_MICROSOFTTEAMSAPP'].fields_by_name['cloud']._loaded_options = None
+  _globals['_MICROSOFTTEAMSAPP'].fields_by_name['cloud']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_UNKNOWNIDENTIFIER'].fields_by_name['id']._loaded_options = None
+  _globals['_UNKNOWNIDENTIFIER'].fields_by_name['id']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\200\002'
   _globals['_UPSERTPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
   _globals['_UPSERTPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
   _globals['_UPSERTPARTICIPANTSREQUEST'].fields_by_name['participants']._loaded_options = None
@@ -46,19 +63,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
   _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
   _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['raw_ids']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['raw_ids']._serialized_options = b'\200\001\001\272H\021\222\001\016\010\001\020\336\002\"\007r\005\020\001\030\200\002'
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['raw_ids']._serialized_options = b'\200\001\001\272H\017\222\001\014\020\336\002\"\007r\005\020\001\030\200\002'
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['identifiers']._loaded_options = None
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['identifiers']._serialized_options = b'\272H\006\222\001\003\020\336\002'
+  _globals['_REMOVEPARTICIPANTSREQUEST']._loaded_options = None
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_options = b'\272H\232\001\032\227\001\n\"remove_participants.names_somebody\0229raw_ids or identifiers must name at least one participant\0326this.raw_ids.size() > 0 || this.identifiers.size() > 0'
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['upsert']._loaded_options = None
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['upsert']._serialized_options = b'\272H\006\222\001\003\020\336\002'
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove']._loaded_options = None
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove']._serialized_options = b'\200\001\001\272H\017\222\001\014\020\336\002\"\007r\005\020\001\030\200\002'
+  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove_identifiers']._loaded_options = None
+  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove_identifiers']._serialized_options = b'\272H\006\222\001\003\020\336\002'
   _globals['_UPDATEPARTICIPANTSREQUEST']._loaded_options = None
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_options = b'\272H\241\001\032\236\001\n%update_participants.changes_something\022Can update must name at least one participant to upsert or to remove\0320this.upsert.size() > 0 || this.remove.size() > 0'
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_options = b'\272H\307\001\032\304\001\n%update_participants.changes_something\022Can update must name at least one participant to upsert or to remove\032Vthis.upsert.size() > 0 || this.remove.size() > 0 || this.remove_identifiers.size() > 0'
   _globals['_LISTPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
   _globals['_LISTPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
-  _globals['_LISTPARTICIPANTSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTPARTICIPANTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\006r\004\030\200\200\001'
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['UpsertParticipants']._loaded_options = None
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['UpsertParticipants']._serialized_options = b'\220\002\002'
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['RemoveParticipants']._loaded_options = None
@@ -67,26 +88,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['UpdateParticipants']._serialized_options = b'\220\002\002'
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['ListParticipants']._loaded_options = None
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['ListParticipants']._serialized_options = b'\220\002\001'
-  _globals['_ROLE']._serialized_start=1111
-  _globals['_ROLE']._serialized_end=1220
-  _globals['_PARTICIPANT']._serialized_start=78
-  _globals['_PARTICIPANT']._serialized_end=202
-  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_start=205
-  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_end=340
-  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_start=342
-  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_end=370
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=372
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=487
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=489
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=517
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=520
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=854
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=856
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=884
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=886
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=1007
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=1009
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=1109
-  _globals['_PARTICIPANTSSERVICE']._serialized_start=1223
-  _globals['_PARTICIPANTSSERVICE']._serialized_end=1680
+  _globals['_CLOUD']._serialized_start=2534
+  _globals['_CLOUD']._serialized_end=2613
+  _globals['_ROLE']._serialized_start=2615
+  _globals['_ROLE']._serialized_end=2724
+  _globals['_PARTICIPANT']._serialized_start=112
+  _globals['_PARTICIPANT']._serialized_end=293
+  _globals['_COMMUNICATIONIDENTIFIER']._serialized_start=296
+  _globals['_COMMUNICATIONIDENTIFIER']._serialized_end=632
+  _globals['_COMMUNICATIONUSER']._serialized_start=634
+  _globals['_COMMUNICATIONUSER']._serialized_end=712
+  _globals['_PHONENUMBER']._serialized_start=714
+  _globals['_PHONENUMBER']._serialized_end=757
+  _globals['_MICROSOFTTEAMSUSER']._serialized_start=759
+  _globals['_MICROSOFTTEAMSUSER']._serialized_end=879
+  _globals['_MICROSOFTTEAMSAPP']._serialized_start=881
+  _globals['_MICROSOFTTEAMSAPP']._serialized_end=977
+  _globals['_UNKNOWNIDENTIFIER']._serialized_start=979
+  _globals['_UNKNOWNIDENTIFIER']._serialized_end=1025
+  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_start=1028
+  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_end=1207
+  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_start=1209
+  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_end=1281
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=1284
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=1673
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=1675
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=1747
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=1750
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=2244
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=2246
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=2318
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=2320
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=2430
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=2432
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=2532
+  _globals['_PARTICIPANTSSERVICE']._serialized_start=2727
+  _globals['_PARTICIPANTSSERVICE']._serialized_end=3184
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from acs.rooms.v1 import rest_request_pb2 as rest_request_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
@@ -18,6 +19,33 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: descriptor.FileDescriptor
+
+class _Cloud:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CloudEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Cloud.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    CLOUD_UNSPECIFIED: _Cloud.ValueType  # 0
+    """CLOUD_UNSPECIFIED: in requests, CLOUD_PUBLIC. Never in answers, but for people who have none."""
+    CLOUD_PUBLIC: _Cloud.ValueType  # 1
+    """CLOUD_PUBLIC: the public cloud."""
+    CLOUD_DOD: _Cloud.ValueType  # 2
+    """CLOUD_DOD: the cloud of the United States Department of Defense."""
+    CLOUD_GCCH: _Cloud.ValueType  # 3
+    """CLOUD_GCCH: the Government Community Cloud High of the United States."""
+
+class Cloud(_Cloud, metaclass=_CloudEnumTypeWrapper):
+    """Cloud is one of the clouds that Microsoft runs."""
+
+CLOUD_UNSPECIFIED: Cloud.ValueType  # 0
+"""CLOUD_UNSPECIFIED: in requests, CLOUD_PUBLIC. Never in answers, but for people who have none."""
+CLOUD_PUBLIC: Cloud.ValueType  # 1
+"""CLOUD_PUBLIC: the public cloud."""
+CLOUD_DOD: Cloud.ValueType  # 2
+"""CLOUD_DOD: the cloud of the United States Department of Defense."""
+CLOUD_GCCH: Cloud.ValueType  # 3
+"""CLOUD_GCCH: the Government Community Cloud High of the United States."""
 
 class _Role:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -67,12 +95,13 @@ class Participant(message.Message):
     RAW_ID_FIELD_NUMBER: builtins.int
     ROLE_FIELD_NUMBER: builtins.int
     UNRECOGNIZED_ROLE_FIELD_NUMBER: builtins.int
+    IDENTIFIER_FIELD_NUMBER: builtins.int
     raw_id: builtins.str
     """raw_id is the communication identifier as the service writes it, for example
     "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464".
     Compared exactly, upper and lower case included. Which kinds of identifier may be on a roster
     is the service's rule: one that it does not accept is INVALID_ARGUMENT with reason
-    SERVICE_REJECTED_REQUEST.
+    SERVICE_REJECTED_REQUEST. May be empty in requests that set `identifier`; always set in answers.
     """
     role: Role.ValueType
     """role is what the person may do in the room.
@@ -86,16 +115,209 @@ class Participant(message.Message):
     as well, so that a participant that was listed can be sent back unchanged; setting both it and
     `role` is INVALID_ARGUMENT.
     """
+    @builtins.property
+    def identifier(self) -> CommunicationIdentifier:
+        """identifier is the same identifier as `raw_id`, taken apart by its kind. In requests either is
+        enough; if both are set they must mean the same, letter by letter, or the call is
+        INVALID_ARGUMENT. Always set in answers.
+        """
+
     def __init__(
         self,
         *,
         raw_id: builtins.str = ...,
         role: Role.ValueType = ...,
         unrecognized_role: builtins.str = ...,
+        identifier: CommunicationIdentifier | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["identifier", b"identifier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["identifier", b"identifier", "raw_id", b"raw_id", "role", b"role", "unrecognized_role", b"unrecognized_role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CommunicationIdentifier(message.Message):
+    """CommunicationIdentifier is an identifier of Azure Communication Services, taken apart by its
+    kind. Each kind stands for one form of raw id, and the raw id has at most 256 characters.
+
+    In answers the kind is one that Microsoft's own clients agree on; where they do not, it is
+    `unknown`. In requests the kind must be the one that an answer would give for the same raw id, or
+    `unknown`; any other is INVALID_ARGUMENT.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    COMMUNICATION_USER_FIELD_NUMBER: builtins.int
+    PHONE_NUMBER_FIELD_NUMBER: builtins.int
+    MICROSOFT_TEAMS_USER_FIELD_NUMBER: builtins.int
+    MICROSOFT_TEAMS_APP_FIELD_NUMBER: builtins.int
+    UNKNOWN_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def communication_user(self) -> CommunicationUser:
+        """communication_user is a user of a Communication Services resource."""
+
+    @builtins.property
+    def phone_number(self) -> PhoneNumber:
+        """phone_number is a telephone."""
+
+    @builtins.property
+    def microsoft_teams_user(self) -> MicrosoftTeamsUser:
+        """microsoft_teams_user is a person in Microsoft Teams."""
+
+    @builtins.property
+    def microsoft_teams_app(self) -> MicrosoftTeamsApp:
+        """microsoft_teams_app is an application in Microsoft Teams, such as a call queue."""
+
+    @builtins.property
+    def unknown(self) -> UnknownIdentifier:
+        """unknown is anything else."""
+
+    def __init__(
+        self,
+        *,
+        communication_user: CommunicationUser | None = ...,
+        phone_number: PhoneNumber | None = ...,
+        microsoft_teams_user: MicrosoftTeamsUser | None = ...,
+        microsoft_teams_app: MicrosoftTeamsApp | None = ...,
+        unknown: UnknownIdentifier | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["communication_user", b"communication_user", "kind", b"kind", "microsoft_teams_app", b"microsoft_teams_app", "microsoft_teams_user", b"microsoft_teams_user", "phone_number", b"phone_number", "unknown", b"unknown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["communication_user", b"communication_user", "kind", b"kind", "microsoft_teams_app", b"microsoft_teams_app", "microsoft_teams_user", b"microsoft_teams_user", "phone_number", b"phone_number", "unknown", b"unknown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = typing.Literal["communication_user", "phone_number", "microsoft_teams_user", "microsoft_teams_app", "unknown"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+@typing.final
+class CommunicationUser(message.Message):
+    """CommunicationUser is a user of a Communication Services resource, as CommunicationIdentityClient
+    of the SDKs creates them.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """id is the whole raw id: "8:acs:<resource id>_<user id>", or the like with "8:spool:",
+    "8:dod-acs:" or "8:gcch-acs:". Three parts joined by "_" are a Teams extension user to some of
+    Microsoft's clients: such an id is `unknown`, but for one with "8:spool:".
+    """
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["raw_id", b"raw_id", "role", b"role", "unrecognized_role", b"unrecognized_role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PhoneNumber(message.Message):
+    """PhoneNumber is a telephone. Raw id: "4:" and the number."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: builtins.int
+    value: builtins.str
+    """value is the number in E.164 form, "+14255550123"; what follows "4:" in the raw id is taken
+    as it is.
+    """
+    def __init__(
+        self,
+        *,
+        value: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MicrosoftTeamsUser(message.Message):
+    """MicrosoftTeamsUser is a person in Microsoft Teams. Raw id: "8:orgid:", "8:dod:" or "8:gcch:" by
+    cloud, or "8:teamsvisitor:" for somebody anonymous, and the user id.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: builtins.int
+    IS_ANONYMOUS_FIELD_NUMBER: builtins.int
+    CLOUD_FIELD_NUMBER: builtins.int
+    user_id: builtins.str
+    """user_id is the Entra ID object id of the person, or the id of an anonymous visitor. An id with
+    a colon in it is `unknown`.
+    """
+    is_anonymous: builtins.bool
+    """is_anonymous is true for somebody who joins Teams without an account. Such people have no
+    cloud: `cloud` must be CLOUD_UNSPECIFIED or CLOUD_PUBLIC then.
+    """
+    cloud: Cloud.ValueType
+    """cloud is where the person's account lives; CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""
+    def __init__(
+        self,
+        *,
+        user_id: builtins.str = ...,
+        is_anonymous: builtins.bool = ...,
+        cloud: Cloud.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["cloud", b"cloud", "is_anonymous", b"is_anonymous", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MicrosoftTeamsApp(message.Message):
+    """MicrosoftTeamsApp is an application in Microsoft Teams. Raw id: "28:orgid:", "28:dod:" or
+    "28:gcch:" by cloud, and the app id.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    APP_ID_FIELD_NUMBER: builtins.int
+    CLOUD_FIELD_NUMBER: builtins.int
+    app_id: builtins.str
+    """app_id is the Entra ID object id of the application. An id with a colon in it is `unknown`."""
+    cloud: Cloud.ValueType
+    """cloud is where the application lives; CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""
+    def __init__(
+        self,
+        *,
+        app_id: builtins.str = ...,
+        cloud: Cloud.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["app_id", b"app_id", "cloud", b"cloud"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UnknownIdentifier(message.Message):
+    """UnknownIdentifier is an identifier of none of the other kinds. A later version of this contract
+    may know the kind of one that is unknown now: do not build on an identifier being unknown.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """id is the whole raw id. In requests it may be any raw id, also one of a known kind, so that an
+    identifier that was listed while its kind was not known can still be sent.
+    """
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,8 +329,18 @@ class UpsertParticipantsRequest(message.Message):
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     PARTICIPANTS_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the id that CreateRoom returned."""
+    validate_only: builtins.bool
+    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
+    sent, and the answer carries the REST request that would have been sent.
+    """
+    show_people: builtins.bool
+    """show_people has people shown in the answer of a dry run. Without it their identifiers are
+    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
         """participants are the people to add or change, 1 to 350, each of them once."""
@@ -118,25 +350,34 @@ class UpsertParticipantsRequest(message.Message):
         *,
         room_id: builtins.str = ...,
         participants: abc.Iterable[Participant] | None = ...,
+        validate_only: builtins.bool = ...,
+        show_people: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["participants", b"participants", "room_id", b"room_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["participants", b"participants", "room_id", b"room_id", "show_people", b"show_people", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class UpsertParticipantsResponse(message.Message):
-    """UpsertParticipantsResponse is empty: the service answers with no content."""
+    """UpsertParticipantsResponse says nothing but in a dry run: the service answers with no content."""
 
     DESCRIPTOR: descriptor.Descriptor
 
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def dry_run(self) -> rest_request_pb2.RestRequest:
+        """dry_run is the request that was not sent, if the call had `validate_only`."""
+
     def __init__(
         self,
+        *,
+        dry_run: rest_request_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -148,36 +389,65 @@ class RemoveParticipantsRequest(message.Message):
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     RAW_IDS_FIELD_NUMBER: builtins.int
+    IDENTIFIERS_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the id that CreateRoom returned."""
+    validate_only: builtins.bool
+    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
+    sent, and the answer carries the REST request that would have been sent.
+    """
+    show_people: builtins.bool
+    """show_people has people shown in the answer of a dry run. Without it their identifiers are
+    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """
     @builtins.property
     def raw_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """raw_ids are the identifiers of the people to remove, 1 to 350, each of them once."""
+        """raw_ids are the people to remove by raw id, at most 350, each of them once. May be empty if
+        `identifiers` is not.
+        """
+
+    @builtins.property
+    def identifiers(self) -> containers.RepeatedCompositeFieldContainer[CommunicationIdentifier]:
+        """identifiers are the people to remove by typed identifier, at most 350, each of them once, and
+        none that is in `raw_ids`. May be empty if `raw_ids` is not.
+        """
 
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
         raw_ids: abc.Iterable[builtins.str] | None = ...,
+        identifiers: abc.Iterable[CommunicationIdentifier] | None = ...,
+        validate_only: builtins.bool = ...,
+        show_people: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["raw_ids", b"raw_ids", "room_id", b"room_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["identifiers", b"identifiers", "raw_ids", b"raw_ids", "room_id", b"room_id", "show_people", b"show_people", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class RemoveParticipantsResponse(message.Message):
-    """RemoveParticipantsResponse is empty: the service answers with no content."""
+    """RemoveParticipantsResponse says nothing but in a dry run: the service answers with no content."""
 
     DESCRIPTOR: descriptor.Descriptor
 
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def dry_run(self) -> rest_request_pb2.RestRequest:
+        """dry_run is the request that was not sent, if the call had `validate_only`."""
+
     def __init__(
         self,
+        *,
+        dry_run: rest_request_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -190,8 +460,19 @@ class UpdateParticipantsRequest(message.Message):
     ROOM_ID_FIELD_NUMBER: builtins.int
     UPSERT_FIELD_NUMBER: builtins.int
     REMOVE_FIELD_NUMBER: builtins.int
+    REMOVE_IDENTIFIERS_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the id that CreateRoom returned."""
+    validate_only: builtins.bool
+    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
+    sent, and the answer carries the REST request that would have been sent.
+    """
+    show_people: builtins.bool
+    """show_people has people shown in the answer of a dry run. Without it their identifiers are
+    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """
     @builtins.property
     def upsert(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
         """upsert are the people to add or change, at most 350, each of them once. May be empty if
@@ -204,31 +485,47 @@ class UpdateParticipantsRequest(message.Message):
         that is in `upsert`. May be empty if `upsert` is not.
         """
 
+    @builtins.property
+    def remove_identifiers(self) -> containers.RepeatedCompositeFieldContainer[CommunicationIdentifier]:
+        """remove_identifiers are people to remove by typed identifier, at most 350, each of them once,
+        and none that is in `upsert` or `remove`.
+        """
+
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
         upsert: abc.Iterable[Participant] | None = ...,
         remove: abc.Iterable[builtins.str] | None = ...,
+        remove_identifiers: abc.Iterable[CommunicationIdentifier] | None = ...,
+        validate_only: builtins.bool = ...,
+        show_people: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["remove", b"remove", "room_id", b"room_id", "upsert", b"upsert"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["remove", b"remove", "remove_identifiers", b"remove_identifiers", "room_id", b"room_id", "show_people", b"show_people", "upsert", b"upsert", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class UpdateParticipantsResponse(message.Message):
-    """UpdateParticipantsResponse is empty: the service answers with no content."""
+    """UpdateParticipantsResponse says nothing but in a dry run: the service answers with no content."""
 
     DESCRIPTOR: descriptor.Descriptor
 
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def dry_run(self) -> rest_request_pb2.RestRequest:
+        """dry_run is the request that was not sent, if the call had `validate_only`."""
+
     def __init__(
         self,
+        *,
+        dry_run: rest_request_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from acs.rooms.v1 import participants_pb2 as participants_pb2
+from acs.rooms.v1 import rest_request_pb2 as rest_request_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
@@ -79,6 +80,9 @@ class CreateRoomRequest(message.Message):
     PSTN_DIAL_OUT_ENABLED_FIELD_NUMBER: builtins.int
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    INCLUDE_PARTICIPANTS_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     pstn_dial_out_enabled: builtins.bool
     """pstn_dial_out_enabled lets people in the room call phone numbers; unset means false. With a
     REST api-version before 2024-04-15, setting it is UNIMPLEMENTED with reason
@@ -88,6 +92,18 @@ class CreateRoomRequest(message.Message):
     """request_id is a UUID that names this create. The same create sent again with the same id makes
     no second room: use one id for all your attempts. Empty: the gateway makes one up, which
     covers the gateway's own attempts but not yours.
+    """
+    include_participants: builtins.bool
+    """include_participants asks for the roster in the answer. It costs no second request: a room
+    that was just made has the roster that this request gives it.
+    """
+    validate_only: builtins.bool
+    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
+    sent, and the answer carries the REST request that would have been sent.
+    """
+    show_people: builtins.bool
+    """show_people has people shown in the answer of a dry run. Without it their identifiers are
+    replaced by "<redacted 1>", "<redacted 2>" and so on.
     """
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
@@ -113,10 +129,13 @@ class CreateRoomRequest(message.Message):
         pstn_dial_out_enabled: builtins.bool | None = ...,
         participants: abc.Iterable[participants_pb2.Participant] | None = ...,
         request_id: builtins.str = ...,
+        include_participants: builtins.bool = ...,
+        validate_only: builtins.bool = ...,
+        show_people: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "participants", b"participants", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "request_id", b"request_id", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "include_participants", b"include_participants", "participants", b"participants", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "request_id", b"request_id", "show_people", b"show_people", "valid_from", b"valid_from", "valid_until", b"valid_until", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["pstn_dial_out_enabled"]  # noqa: Y015
     _WhichOneofArgType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled"]  # noqa: Y015
@@ -129,18 +148,40 @@ class CreateRoomResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: builtins.int
+    PARTICIPANTS_FIELD_NUMBER: builtins.int
+    REPLAYED_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    replayed: builtins.bool
+    """replayed says that the room was made by an earlier create with the same `request_id`, and that
+    this call made none. The room is as it was answered then. The service does not tell by itself:
+    the gateway knows the creates that it has sent lately, and tells the others by the room's age,
+    so that a create repeated through another gateway within some two seconds may not be seen.
+    """
     @builtins.property
     def room(self) -> Room:
         """room is the room as the service stored it, its defaults filled in."""
+
+    @builtins.property
+    def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
+        """participants is the roster, if `include_participants` was set."""
+
+    @builtins.property
+    def dry_run(self) -> rest_request_pb2.RestRequest:
+        """dry_run is the request that was not sent, if the call had `validate_only`. There is no room
+        then.
+        """
 
     def __init__(
         self,
         *,
         room: Room | None = ...,
+        participants: abc.Iterable[participants_pb2.Participant] | None = ...,
+        replayed: builtins.bool = ...,
+        dry_run: rest_request_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["room", b"room"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "room", b"room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "participants", b"participants", "replayed", b"replayed", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -151,16 +192,23 @@ class GetRoomRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
+    INCLUDE_PARTICIPANTS_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the id that CreateRoom returned."""
+    include_participants: builtins.bool
+    """include_participants asks for the roster in the answer, read at the same time as the room. A
+    roster that does not fit is FAILED_PRECONDITION with reason ROSTER_TOO_LARGE: read it with
+    ParticipantsService.ListParticipants.
+    """
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
+        include_participants: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["room_id", b"room_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["include_participants", b"include_participants", "room_id", b"room_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -171,18 +219,24 @@ class GetRoomResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: builtins.int
+    PARTICIPANTS_FIELD_NUMBER: builtins.int
     @builtins.property
     def room(self) -> Room:
         """room is the room as it is now."""
+
+    @builtins.property
+    def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
+        """participants is the roster, if `include_participants` was set."""
 
     def __init__(
         self,
         *,
         room: Room | None = ...,
+        participants: abc.Iterable[participants_pb2.Participant] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["room", b"room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["participants", b"participants", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -198,6 +252,8 @@ class UpdateRoomRequest(message.Message):
     VALID_FROM_FIELD_NUMBER: builtins.int
     VALID_UNTIL_FIELD_NUMBER: builtins.int
     PSTN_DIAL_OUT_ENABLED_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the id that CreateRoom returned."""
     pstn_dial_out_enabled: builtins.bool
@@ -205,17 +261,21 @@ class UpdateRoomRequest(message.Message):
     REST api-version before 2024-04-15, setting it is UNIMPLEMENTED with reason
     API_VERSION_UNSUPPORTED.
     """
+    validate_only: builtins.bool
+    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
+    sent, and the answer carries the REST request that would have been sent.
+    """
+    show_people: builtins.bool
+    """show_people has people shown in the answer of a dry run. Without it their identifiers are
+    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
-        """valid_from is the new beginning of the window; unset leaves it. The service wants it together
-        with `valid_until`.
-        """
+        """valid_from is the new beginning of the window; unset leaves it."""
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is the new end of the window; unset leaves it. The service wants it together with
-        `valid_from`.
-        """
+        """valid_until is the new end of the window; unset leaves it."""
 
     def __init__(
         self,
@@ -224,10 +284,12 @@ class UpdateRoomRequest(message.Message):
         valid_from: timestamp_pb2.Timestamp | None = ...,
         valid_until: timestamp_pb2.Timestamp | None = ...,
         pstn_dial_out_enabled: builtins.bool | None = ...,
+        validate_only: builtins.bool = ...,
+        show_people: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "room_id", b"room_id", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "room_id", b"room_id", "show_people", b"show_people", "valid_from", b"valid_from", "valid_until", b"valid_until", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["pstn_dial_out_enabled"]  # noqa: Y015
     _WhichOneofArgType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled"]  # noqa: Y015
@@ -240,18 +302,26 @@ class UpdateRoomResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
     @builtins.property
     def room(self) -> Room:
         """room is the room as the service now has it."""
+
+    @builtins.property
+    def dry_run(self) -> rest_request_pb2.RestRequest:
+        """dry_run is the request that was not sent, if the call had `validate_only`. There is no room
+        then.
+        """
 
     def __init__(
         self,
         *,
         room: Room | None = ...,
+        dry_run: rest_request_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["room", b"room"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "room", b"room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,31 +332,50 @@ class DeleteRoomRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the id that CreateRoom returned."""
+    validate_only: builtins.bool
+    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
+    sent, and the answer carries the REST request that would have been sent.
+    """
+    show_people: builtins.bool
+    """show_people has people shown in the answer of a dry run. Without it their identifiers are
+    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+        show_people: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["room_id", b"room_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["room_id", b"room_id", "show_people", b"show_people", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class DeleteRoomResponse(message.Message):
-    """DeleteRoomResponse is empty: the service answers with no content."""
+    """DeleteRoomResponse says nothing but in a dry run: the service answers with no content."""
 
     DESCRIPTOR: descriptor.Descriptor
 
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def dry_run(self) -> rest_request_pb2.RestRequest:
+        """dry_run is the request that was not sent, if the call had `validate_only`."""
+
     def __init__(
         self,
+        *,
+        dry_run: rest_request_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

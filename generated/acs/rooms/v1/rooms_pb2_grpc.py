@@ -100,7 +100,10 @@ class RoomsServiceServicer:
         """UpdateRoom changes the fields that are set and leaves those that are not.
 
         A request that sets nothing is INVALID_ARGUMENT. The service wants `valid_from` and
-        `valid_until` together or neither.
+        `valid_until` together or neither: when one is given, the gateway reads the room first and
+        sends the other as it is. That is not atomic: a change of the window by somebody else in
+        between is overwritten. `--no-complete-windows` switches it off, and the service refuses. A dry
+        run reads nothing and shows the end that was given.
         REST: PATCH /rooms/{room_id}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
