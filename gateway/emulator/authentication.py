@@ -44,13 +44,14 @@ class AccessKey:
         key: the access key, base64.
         clock: tells the time, for the check of ``x-ms-date``.
         date_margin: how far ``x-ms-date`` may be from it, in seconds.
+        legacy: whether to take what the clients of 2022-02-01 sign over plain http.
 
     Raises:
         ValueError: the key is not base64, or empty.
 
     """
 
-    def __init__(self, key: str, clock: Clock, date_margin: float) -> None:
+    def __init__(self, key: str, clock: Clock, date_margin: float, *, legacy: bool = False) -> None:
         try:
             self._key = b64decode(key, validate=True)
         except (binascii.Error, ValueError):
@@ -59,6 +60,7 @@ class AccessKey:
             raise ValueError("the access key is empty")
         self._clock = clock
         self._date_margin = date_margin
+        self._legacy = legacy
 
     def verify(self, request: Signed) -> None:
         """Check the signature.
@@ -78,7 +80,7 @@ class AccessKey:
             raise problems.denied(problems.WRONG_HASH)
         self._check_date(date)
         rest = f"{date};{headers.get('Host', '')};{content_hash}"
-        for target in accepted_targets(request.target):
+        for target in accepted_targets(request.target, legacy=self._legacy):
             message = f"{request.method}\n{target}\n{rest}".encode(errors="surrogateescape")
             if _equal(authorization[1], _base64(hmac.digest(self._key, message, "sha256"))):
                 return
@@ -93,13 +95,16 @@ class AccessKey:
             raise problems.denied(problems.WRONG_DATE.format(f"{self._date_margin / 60:g}"))
 
 
-def accepted_targets(target: str) -> Iterator[str]:
+def accepted_targets(target: str, *, legacy: bool = False) -> Iterator[str]:
     """Give the forms of the request target that clients sign.
 
     As it is on the request line; percent-decoded (Python's client); with the query parsed and
-    written again in form encoding (JavaScript's client).
+    written again in form encoding (JavaScript's client). With ``legacy`` also without its first
+    slash: Python's client of 2022 counts on the length of ``https://`` when it cuts its URLs.
     """
     yield target
+    if legacy:
+        yield target.removeprefix("/")
     if (decoded := unquote(target)) != target:
         yield decoded
     path, mark, query = target.partition("?")

@@ -13,8 +13,10 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.emulator import headers, timestamps, wire
+from gateway.emulator.callers import Callers
 from gateway.emulator.clock import Clock
 from gateway.emulator.faults import Fault, Faults, Rule
+from gateway.emulator.identity.store import Identities
 from gateway.emulator.journal import Journal
 from gateway.emulator.problems import Envelope, ErrorBody, ServiceError
 from gateway.emulator.repeatability import RememberedCreates
@@ -55,6 +57,18 @@ class ClockState(msgspec.Struct, rename="camel"):
     offset_seconds: float
 
 
+class Keys(msgspec.Struct, forbid_unknown_fields=True):
+    """The access keys to accept from now on, base64, instead of those before."""
+
+    keys: list[str]
+
+
+class Tokens(msgspec.Struct, forbid_unknown_fields=True):
+    """The bearer tokens to accept from now on, instead of those before."""
+
+    tokens: list[str]
+
+
 class Added(msgspec.Struct):
     """The id of a fault that was added."""
 
@@ -90,23 +104,29 @@ class JournalList(msgspec.Struct):
 class Control:
     """The control path: each route is a row in ``__init__``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it may change
         self,
         *,
         store: Store,
+        identities: Identities,
         creates: RememberedCreates,
+        callers: Callers,
         faults: Faults,
         journal: Journal,
         clock: Clock,
     ) -> None:
         self._store = store
+        self._identities = identities
         self._creates = creates
+        self._callers = callers
         self._faults = faults
         self._journal = journal
         self._clock = clock
         self._routes: dict[str, dict[str, Callable[[bytes], msgspec.Struct | None]]] = {
             "reset": {"POST": self._reset},
             "rooms": {"POST": self._seed},
+            "keys": {"POST": self._change_keys},
+            "tokens": {"POST": self._change_tokens},
             "clock": {"GET": self._read_clock, "POST": self._change_clock},
             "journal": {"GET": self._read_journal, "DELETE": self._clear_journal},
             "faults": {
@@ -117,9 +137,11 @@ class Control:
         }
 
     def reset(self) -> None:
-        """Make the emulator as it was at its start: no rooms, faults or requests, real time."""
+        """Make it as at its start: no rooms, identities, faults or requests, real time."""
         self._store.clear()
+        self._identities.clear()
         self._creates.clear()
+        self._callers.reset()
         self._faults.clear()
         self._journal.clear()
         self._clock.reset()
@@ -160,6 +182,13 @@ class Control:
         seed = msgspec.json.decode(body, type=Seed)
         ids = self._store.seed(seed.count, deleted=seed.deleted, participants=seed.participants)
         return Seeded(ids)
+
+    def _change_keys(self, body: bytes) -> None:
+        self._callers.keys = tuple(msgspec.json.decode(body, type=Keys).keys)
+
+    def _change_tokens(self, body: bytes) -> None:
+        accepted = frozenset(msgspec.json.decode(body, type=Tokens).tokens)
+        self._callers.bearer = accepted.__contains__
 
     def _read_clock(self, _: bytes) -> ClockState:
         clock = self._clock

@@ -1,6 +1,6 @@
 """The operations of the Rooms REST API: a call in, an answer out, no HTTP in between."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -62,15 +62,18 @@ class Operations:
 
     def create_room(self, call: Call) -> Answer:
         """Rooms_Create."""
+        room = self._once(call, self._create)
+        return created(room, models.of_room(room, call.version))
+
+    def _once(self, call: Call, create: Callable[[JsonObject], Room]) -> Room:
         request_id = call.headers.get("Repeatability-Request-ID")
         # Before the body is looked at: what was a valid window then may be over now.
         room = None if request_id is None else self._creates.recall(request_id)
         if room is None:
-            room = self._create(call.body)
+            room = create(call.body)
             if request_id is not None:
                 self._creates.remember(request_id, room)
-        headers = {"Location": room.id, "Repeatability-Result": "accepted"}
-        return Answer(HTTPStatus.CREATED, models.of_room(room, call.version), headers)
+        return room
 
     def _create(self, body: JsonObject) -> Room:
         start, end = bodies.instant(body, "validFrom"), bodies.instant(body, "validUntil")
@@ -128,6 +131,12 @@ class Operations:
                 raise problems.bad_request(problems.UNSUPPORTED_IDENTIFIER.format(raw_id))
         self._store.change_roster(call.room_id, changes)
         return Answer(HTTPStatus.OK, Nothing())
+
+
+def created(room: Room, body: Struct) -> Answer:
+    """Make the answer to a create."""
+    headers = {"Location": room.id, "Repeatability-Result": "accepted"}
+    return Answer(HTTPStatus.CREATED, body, headers)
 
 
 def _next_link(call: Call, collection: str, position: int | None) -> str | UnsetType:

@@ -1,13 +1,14 @@
 """The whole API on one screen: a new operation is a row here and a method in ``operations``."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
 from gateway.emulator import problems
+from gateway.emulator.legacy import LegacyOperations as Legacy
 from gateway.emulator.operations import Answer, Call, Operations
 
 _JSON: Final = "application/json"
@@ -21,7 +22,7 @@ class Route:
     method: str
     path: str
     operation: str
-    run: Callable[[Operations, Call], Answer]
+    run: Callable[[Legacy, Call], Answer]
     media_type: str | None = None
 
 
@@ -40,17 +41,31 @@ ROUTES: Final = (
         _MERGE_PATCH,
     ),
 )
-OPERATIONS: Final = tuple(route.operation for route in ROUTES)
+# The whole API of 2022-02-01.
+LEGACY_ROUTES: Final = (
+    Route("POST", "/rooms", "CreateRoom", Legacy.create_legacy_room, _JSON),
+    Route("GET", "/rooms/{}", "GetRoom", Legacy.get_legacy_room),
+    Route("PATCH", "/rooms/{}", "UpdateRoom", Legacy.update_legacy_room, _JSON),
+    Route("DELETE", "/rooms/{}", "DeleteRoom", Legacy.delete_room),
+    Route("GET", "/rooms/{}/participants", "GetParticipants", Legacy.get_participants),
+    Route("POST", "/rooms/{}/participants:add", "AddParticipants", Legacy.add, _JSON),
+    Route("POST", "/rooms/{}/participants:update", "UpdateParticipants", Legacy.change, _JSON),
+    Route("POST", "/rooms/{}/participants:remove", "RemoveParticipants", Legacy.remove, _JSON),
+)
+OPERATIONS: Final = tuple(dict.fromkeys(route.operation for route in (*ROUTES, *LEGACY_ROUTES)))
+
+_Paths = tuple[tuple[re.Pattern[str], dict[str, Route]], ...]
 
 
-def _by_path() -> tuple[tuple[re.Pattern[str], dict[str, Route]], ...]:
+def _by_path(routes: Iterable[Route]) -> _Paths:
     paths: dict[str, dict[str, Route]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method] = route
     return tuple((re.compile(path.replace("{}", "([^/]+)")), paths[path]) for path in paths)
 
 
-_PATHS: Final = _by_path()
+_PATHS: Final = _by_path(ROUTES)
+_LEGACY_PATHS: Final = _by_path(LEGACY_ROUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +99,16 @@ class Match:
         )
 
 
-def find(method: str, path: str) -> Match:
-    """Find the operation for a method and a path as it is on the request line."""
-    for pattern, routes in _PATHS:
+def find(method: str, path: str, *, legacy: bool = False) -> Match:
+    """Find the operation for a method and a path as it is on the request line.
+
+    Args:
+        method: the HTTP method.
+        path: the path, nothing decoded.
+        legacy: whether the request is of the preview's api-version.
+
+    """
+    for pattern, routes in _LEGACY_PATHS if legacy else _PATHS:
         if match := pattern.fullmatch(path):
             room_id = unquote(match[1]) if match.re.groups else ""
             return Match(routes.get(method), room_id, tuple(routes))

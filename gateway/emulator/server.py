@@ -14,12 +14,17 @@ from aiohttp import web
 
 from gateway.emulator import control, routes
 from gateway.emulator.authentication import DEVELOPMENT_KEY, AccessKey
+from gateway.emulator.callers import BearerRule, Callers
 from gateway.emulator.clock import Clock
 from gateway.emulator.control import Control
 from gateway.emulator.faults import Faults
 from gateway.emulator.headers import Stamp
+from gateway.emulator.identity.operations import IdentityOperations
+from gateway.emulator.identity.routes import OPERATIONS as IDENTITY_OPERATIONS
+from gateway.emulator.identity.service import IdentityService
+from gateway.emulator.identity.store import Identities
 from gateway.emulator.journal import Journal
-from gateway.emulator.operations import Operations
+from gateway.emulator.legacy import LegacyOperations
 from gateway.emulator.repeatability import RememberedCreates
 from gateway.emulator.service import Service
 from gateway.emulator.store import Store
@@ -39,12 +44,15 @@ class Emulator:
     Args:
         listen: where to listen, ``host:port``; port 0 takes a free one.
         access_key: the key that requests have to be signed with, base64.
+        bearer: says which bearer tokens are accepted; by default none is.
         clock: tells the real time in nanoseconds since 1970.
         random: decides ids and delays of writes; give a seeded one for the same run again.
         new_room_id: makes room ids, in the service's form by default.
         date_margin: how far the ``x-ms-date`` of a request may be from the clock, in seconds.
         participants_page_size: how many participants a page holds; all of them by default.
         journal_length: how many requests the journal keeps; ``None`` keeps all.
+        legacy: whether to speak api-version 2022-02-01 too, and to take the signatures that the
+            clients of that time make over plain http. Production does neither.
         file: where to keep the rooms between runs: read at the start if it is there, written at
             the stop, as a whole or not at all. Ids of repeatable requests are not kept.
 
@@ -58,16 +66,17 @@ class Emulator:
         *,
         listen: str = "127.0.0.1:0",
         access_key: str = DEVELOPMENT_KEY,
+        bearer: BearerRule | None = None,
         clock: Callable[[], int] = time.time_ns,
         random: Random | None = None,
         new_room_id: Callable[[], str] | None = None,
         date_margin: float = 300.0,
         participants_page_size: int | None = None,
         journal_length: int | None = 1000,
+        legacy: bool = False,
         file: Path | None = None,
     ) -> None:
         self._host, self._port = _parse(listen)
-        self._key = access_key
         self._file = file
         random = random or SystemRandom()
         self._clock = Clock(clock)
@@ -77,23 +86,36 @@ class Emulator:
             new_room_id=new_room_id,
             participants_page_size=participants_page_size,
         )
-        self._faults = Faults(routes.OPERATIONS)
+        self._callers = Callers(
+            (access_key,),
+            lambda key: AccessKey(key, self._clock, date_margin, legacy=legacy),
+            bearer,
+        )
+        self._identities = Identities(random)
+        self._faults = Faults((*routes.OPERATIONS, *IDENTITY_OPERATIONS))
         self._journal = Journal(journal_length)
         creates = RememberedCreates()
         self._control = Control(
             store=self._store,
+            identities=self._identities,
             creates=creates,
+            callers=self._callers,
             faults=self._faults,
             journal=self._journal,
             clock=self._clock,
         )
+        stamp = Stamp(self._clock, random)
         self._service = Service(
-            access_key=AccessKey(access_key, self._clock, date_margin),
-            operations=Operations(self._store, creates, self._clock),
+            callers=self._callers,
+            operations=LegacyOperations(self._store, creates, self._clock),
             faults=self._faults,
             journal=self._journal,
             clock=self._clock,
-            stamp=Stamp(self._clock, random),
+            stamp=stamp,
+            legacy=legacy,
+        )
+        self._identity_service = IdentityService(
+            self._service, IdentityOperations(self._identities, self._clock), stamp
         )
         self._server: web.Server | None = None
         self._listener: asyncio.Server | None = None
@@ -107,12 +129,22 @@ class Emulator:
     @property
     def connection_string(self) -> str:
         """What Communication Services clients are configured with; it holds the access key."""
-        return f"endpoint={self.endpoint}/;accesskey={self._key}"
+        return f"endpoint={self.endpoint}/;accesskey={self._callers.keys[0]}"
+
+    @property
+    def callers(self) -> Callers:
+        """Who is let in: ``callers.keys`` and ``callers.bearer`` may be set at any time."""
+        return self._callers
 
     @property
     def store(self) -> Store:
         """The rooms."""
         return self._store
+
+    @property
+    def identities(self) -> Identities:
+        """The communication users."""
+        return self._identities
 
     @property
     def faults(self) -> Faults:
@@ -130,7 +162,7 @@ class Emulator:
         return self._clock
 
     def reset(self) -> None:
-        """Make everything as it was at the start: no rooms, faults or requests, real time."""
+        """Make it as at the start: no rooms, identities, faults or requests, real time."""
         self._control.reset()
 
     async def start(self) -> None:
@@ -200,6 +232,8 @@ class Emulator:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.startswith(control.PREFIX):
             return await self._control.handle(request)
+        if IdentityService.serves(request.raw_path):
+            return await self._identity_service.handle(request)
         return await self._service.handle(request)
 
 

@@ -19,6 +19,7 @@ from gateway.emulator.timestamps import TICKS_PER_SECOND
 from gateway.emulator.windows import Window, of_new_room
 
 RECORDS_PER_PAGE: Final = 30
+DEFAULT_JOIN_POLICY: Final = "InviteOnly"
 
 # How long recorded creates took to be stored, in ticks.
 _SHORTEST_WRITE: Final = 43 * TICKS_PER_SECOND // 1000
@@ -39,6 +40,7 @@ class Room(msgspec.Struct, frozen=True):
     valid_from: int
     valid_until: int
     pstn_dial_out_enabled: bool
+    join_policy: str = DEFAULT_JOIN_POLICY
 
 
 class Page(NamedTuple, Generic[T]):
@@ -108,7 +110,12 @@ class Store:
         return len(self._by_id)
 
     def create(
-        self, window: Window, roster: Mapping[str, str], *, pstn_dial_out_enabled: bool = False
+        self,
+        window: Window,
+        roster: Mapping[str, str],
+        *,
+        pstn_dial_out_enabled: bool = False,
+        join_policy: str | None = None,
     ) -> Room:
         """Add a room with its first participants (raw id to role, in this order).
 
@@ -124,7 +131,14 @@ class Store:
         # so that the order of creation is the order of `createdAt`.
         written = self._clock.now() + self._random.randint(_SHORTEST_WRITE, _LONGEST_WRITE)
         created_at = self._last_created_at = max(written, self._last_created_at + 1)
-        room = Room(room_id, created_at, window.start, window.end, pstn_dial_out_enabled)
+        room = Room(
+            room_id,
+            created_at,
+            window.start,
+            window.end,
+            pstn_dial_out_enabled,
+            join_policy or DEFAULT_JOIN_POLICY,
+        )
         record = _Record(self._next_sequence, room, first_roster)
         self._next_sequence += 1
         self._by_id[room_id] = self._by_sequence[record.sequence] = record
@@ -141,7 +155,12 @@ class Store:
         return self._record(room_id).room
 
     def update(
-        self, room_id: str, window: Window | None, *, pstn_dial_out_enabled: bool | None = None
+        self,
+        room_id: str,
+        window: Window | None,
+        *,
+        pstn_dial_out_enabled: bool | None = None,
+        join_policy: str | None = None,
     ) -> Room:
         """Change what is given of a room.
 
@@ -153,7 +172,8 @@ class Store:
         old = record.room
         start, end = window or (old.valid_from, old.valid_until)
         pstn = old.pstn_dial_out_enabled if pstn_dial_out_enabled is None else pstn_dial_out_enabled
-        record.room = Room(old.id, old.created_at, start, end, pstn)
+        policy = join_policy or old.join_policy
+        record.room = Room(old.id, old.created_at, start, end, pstn, policy)
         return record.room
 
     def delete(self, room_id: str) -> None:
@@ -196,6 +216,15 @@ class Store:
         """
         record = self._record(room_id)
         record.roster = record.roster.changed(changes)
+
+    def people(self, room_id: str) -> list[Participant]:
+        """Read a whole roster, in the order of joining.
+
+        Raises:
+            NoSuchRoomError: there is no such room.
+
+        """
+        return list(self._record(room_id).roster.people.values())
 
     def participants_page(self, room_id: str, start: int = 0) -> Page[Participant]:
         """Read a page of a roster, in the order of joining.

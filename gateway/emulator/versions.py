@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+from urllib.parse import parse_qsl
 
 from gateway.emulator import problems
+
+Version = TypeVar("Version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,38 @@ VERSIONS: Final = {
         ApiVersion("2025-03-13", has_pstn_dial_out=True),
     )
 }
+# The preview's. Production does not list it any more, so an emulator has to be told to speak it.
+LEGACY: Final = ApiVersion("2022-02-01", has_pstn_dial_out=False)
 SUPPORTED: Final = ", ".join(VERSIONS)
 
 
-def pick(query: Mapping[str, str], url: str) -> ApiVersion:
+def is_legacy(query: str) -> bool:
+    """Whether a query, as on the request line, asks for the preview's api-version."""
+    return dict(parse_qsl(query)).get("api-version") == LEGACY.name
+
+
+def pick(query: Mapping[str, str], url: str, *, legacy: bool = False) -> ApiVersion:
     """Find the api-version that a request asks for.
 
     Args:
         query: the parameters of the request.
         url: its address without query, for the error.
+        legacy: whether the preview's is spoken.
 
     Raises:
         ServiceError: the parameter is missing, or names no version that is supported.
+
+    """
+    if legacy and query.get("api-version") == LEGACY.name:
+        return LEGACY
+    return choose(VERSIONS, query, url)
+
+
+def choose(known: Mapping[str, Version], query: Mapping[str, str], url: str) -> Version:
+    """Find the api-version that a request asks for among those that an API knows, by name.
+
+    Raises:
+        ServiceError: the parameter is missing, or names no version that is known.
 
     """
     name = query.get("api-version", "")
@@ -52,7 +75,7 @@ def pick(query: Mapping[str, str], url: str) -> ApiVersion:
             "An API version is required, but was not specified.", "ApiVersionUnspecified"
         )
     try:
-        return VERSIONS[name]
+        return known[name]
     except KeyError:
         message = (
             f"The HTTP resource that matches the request URI '{url}' does not support "
