@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -10,18 +11,24 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from gateway.credentials import AccessKey
+from gateway.credentials import Credential, make_credential
 from gateway.emulator import Emulator
 from gateway.endpoint import parse_connection_string
 from gateway.interceptors import CallInterceptor
+from gateway.legacy import LegacyRoomsServicer
+from gateway.legacy.backend import LegacyRooms
+from gateway.legacy.native import NativeLegacyRooms
+from gateway.legacy.translated import TranslatedLegacyRooms
 from gateway.listen import SERVER_OPTIONS, BindError, Listener
 from gateway.participants import ParticipantsServicer
 from gateway.reflection import add_reflection
 from gateway.rest import RoomsApi
-from gateway.rest.versions import API_VERSIONS
+from gateway.rest.legacy import LegacyApi
+from gateway.rest.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
 from gateway.rooms import RoomsServicer
 from gateway.settings import Settings, Upstream
 from gateway.signals import stop_requested
@@ -33,11 +40,15 @@ SERVICES = [
     participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"],
 ]
 
+LEGACY_SERVICE = legacy_rooms_pb2.DESCRIPTOR.services_by_name["LegacyRoomsService"]
+
 MAX_REQUEST_BYTES = 1024 * 1024
 """The largest request of the contract, 700 people, has about 200 kB."""
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The largest answer of the service, a roster of 350 or 30 rooms, has about 50 kB."""
+
+logger = logging.getLogger(__name__)
 
 _SETTLE = 0.05
 """Seconds for a call that came in with the stop to reach its handler, or for an answer to leave."""
@@ -46,8 +57,10 @@ _SETTLE = 0.05
 class Gateway:
     """A gateway: serving inside of `async with`, drained and stopped after it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, credential: Credential | None = None) -> None:
+        """Take the settings, and a credential to use in place of theirs."""
         self._settings = settings
+        self._credential = credential
         self._parts = AsyncExitStack()
         self.addresses: list[str] = []
         """What is bound, with the real ports."""
@@ -55,7 +68,10 @@ class Gateway:
         """The embedded emulator, if there is no other upstream."""
 
     async def __aenter__(self) -> Self:
-        """Start everything; health is SERVING when this returns. Raises BindError."""
+        """Start everything; health is SERVING when this returns.
+
+        Raises BindError and CredentialUnusable.
+        """
         async with AsyncExitStack() as parts:
             await self._start(parts)
             self._parts = parts.pop_all()
@@ -73,6 +89,9 @@ class Gateway:
     async def _start(self, parts: AsyncExitStack) -> None:
         settings = self._settings
         upstream = settings.upstream or await self._start_emulator(parts)
+        credential = await parts.enter_async_context(
+            self._credential or make_credential(upstream.credential, upstream.endpoint)
+        )
         http = await parts.enter_async_context(
             HttpClient(
                 upstream.endpoint,
@@ -84,14 +103,15 @@ class Gateway:
         transport = Transport(
             http,
             upstream.endpoint,
-            AccessKey(upstream.access_key),
+            credential,
             attempt_timeout=settings.attempt_timeout,
             policy=RetryPolicy(max_attempts=settings.max_attempts),
         )
-        api = RoomsApi(transport, upstream.endpoint, API_VERSIONS[settings.api_version])
+        api = RoomsApi(transport, upstream.endpoint, ALL_API_VERSIONS[settings.api_version])
 
+        services = [*SERVICES, LEGACY_SERVICE] if settings.legacy else SERVICES
         calls = CallInterceptor(
-            SERVICES,
+            services,
             api_version=settings.api_version,
             default_timeout=settings.default_timeout,
             max_concurrent_calls=settings.max_concurrent_calls,
@@ -100,11 +120,15 @@ class Gateway:
             interceptors=[calls],
             options=[*SERVER_OPTIONS, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
         )
-        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api), server)
+        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
+            RoomsServicer(api, complete_windows=settings.complete_windows), server
+        )
         participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
             ParticipantsServicer(api), server
         )
-        names = [service.full_name for service in SERVICES]
+        if settings.legacy:
+            _add_legacy(server, LegacyApi(transport), api)
+        names = [service.full_name for service in services]
         healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
         health_pb2_grpc.add_HealthServicer_to_server(healths, server)
         if settings.reflection:
@@ -129,9 +153,29 @@ class Gateway:
             await healths.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
-        emulator = await parts.enter_async_context(Emulator())
+        legacy = self._settings.api_version == LEGACY_API_VERSION
+        emulator = await parts.enter_async_context(Emulator(legacy=legacy))
         self.emulator = emulator
-        return Upstream(*parse_connection_string(emulator.connection_string))
+        return Upstream.with_key(*parse_connection_string(emulator.connection_string))
+
+
+def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) -> None:
+    """Serve the preview's operations: as they are where the api-version has them, else translated.
+
+    Says once that they are deprecated, in the log of whoever switched them on.
+    """
+    logger.warning(
+        "serving %s, which is deprecated: see docs/how-to/migrate-from-the-previews.md",
+        LEGACY_SERVICE.full_name,
+    )
+    backend: LegacyRooms = (
+        NativeLegacyRooms(native)
+        if stable.api_version == LEGACY_API_VERSION
+        else TranslatedLegacyRooms(stable)
+    )
+    legacy_rooms_pb2_grpc.add_LegacyRoomsServiceServicer_to_server(
+        LegacyRoomsServicer(backend), server
+    )
 
 
 async def _drain(
@@ -169,7 +213,8 @@ async def _settled(calls: CallInterceptor) -> None:
 async def serve(settings: Settings, ready: Callable[[Gateway], None]) -> None:
     """Run a gateway until SIGTERM or SIGINT; call `ready` when it serves.
 
-    Raises BindError, and CancelledError when a second signal has cut the stop short.
+    Raises BindError, CredentialUnusable, and CancelledError when a second signal has cut the stop
+    short.
     """
     async with stop_requested() as stop, Gateway(settings) as gateway:
         ready(gateway)

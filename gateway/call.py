@@ -23,6 +23,8 @@ class Call:
     """When to give up, in seconds of `time.monotonic`."""
     repeatable: bool
     """Whether the proto declares the RPC safe to repeat (`idempotency_level`)."""
+    dry_run: bool = False
+    """Whether nothing may be sent: see NotSent."""
     attempts: int = 0
     """How many REST requests the call has cost so far."""
     service_request_id: str = ""

@@ -41,6 +41,11 @@ class Endpoint:
         """Scheme and authority, without a trailing slash."""
         return f"{self.scheme}://{self.authority}"
 
+    @property
+    def private(self) -> bool:
+        """Whether nobody on the way can read what is sent: encrypted, or on this machine."""
+        return self.scheme == "https" or is_loopback(self.host)
+
     @classmethod
     def parse(cls, text: str) -> Endpoint:
         """Read an endpoint such as `https://contoso.communication.azure.com/`.

@@ -17,10 +17,13 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from gateway import telemetry
 from gateway.call import Call, Context, current_call
+from gateway.convert.dry_run import describe
 from gateway.errors import GatewayOverloaded
+from gateway.rest import NotSent
 from gateway.status import BUG, to_status
 from gateway.validation import validate
 
@@ -109,9 +112,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
             default_timeout=math.inf if streams else self._default_timeout,
         )
 
+        make_response = GetMessageClass(descriptor.output_type)
+
         async def unary(request: Message, context: Context) -> Message:
             async def serve() -> Message:
-                response: Message = await handler.unary_unary(request, context)
+                try:
+                    response: Message = await handler.unary_unary(request, context)
+                except NotSent as stopped:
+                    shown = getattr(request, "show_people", False)
+                    return make_response(dry_run=describe(stopped.request, show_people=shown))
                 return response
 
             return await self._around(method, request, context, serve)
@@ -147,7 +156,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
     ) -> Response:
         """Run `serve` as one call: the one place that catches, aborts and logs."""
         started = time.monotonic()
-        call = _begin(method, context, started)
+        call = _begin(method, request, context, started)
         current_call.set(call)
         code, reason = grpc.StatusCode.OK, ""
         self._running += 1
@@ -188,12 +197,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
             )
 
 
-def _begin(method: _Method, context: Context, now: float) -> Call:
+def _begin(method: _Method, request: Message, context: Context, now: float) -> Call:
     left = context.time_remaining()
     return Call(
         request_id=_request_id(context),
         deadline=now + (method.default_timeout if left is None else left),
         repeatable=method.repeatable,
+        dry_run=getattr(request, "validate_only", False),
     )
 
 

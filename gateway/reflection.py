@@ -48,7 +48,7 @@ class _CommentedReflection(reflection.aio.ReflectionServicer):  # type: ignore[n
     def __init__(self, services: Iterable[str]) -> None:
         super().__init__(services)
         described = FileDescriptorSet.FromString(
-            files("acs.rooms.v1").joinpath("descriptors.binpb").read_bytes()
+            files("acs.rooms").joinpath("descriptors.binpb").read_bytes()
         )
         self._files = {file.name: file.SerializeToString() for file in described.file}
 

@@ -11,8 +11,17 @@ from acs.rooms.v1 import rooms_pb2_grpc
 
 from gateway.call import Context, current_call
 from gateway.convert import page_tokens
-from gateway.convert.rooms import create_to_rest, room_from_rest, update_to_rest
+from gateway.convert.rooms import (
+    create_to_rest,
+    first_roster,
+    is_one_sided,
+    room_from_rest,
+    update_to_rest,
+    with_other_end,
+)
+from gateway.replays import RecentCreates
 from gateway.rest import RoomsApi
+from gateway.roster import both, read_roster
 
 _LIST = "ListRooms"
 
@@ -20,30 +29,47 @@ _LIST = "ListRooms"
 class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
     """The handlers of RoomsService. Their errors become a status in the interceptor."""
 
-    def __init__(self, api: RoomsApi) -> None:
+    def __init__(self, api: RoomsApi, *, complete_windows: bool = True) -> None:
+        """Serve from `api`; `complete_windows` says whether UpdateRoom adds a missing end."""
         self._api = api
+        self._complete_windows = complete_windows
+        self._creates = RecentCreates()
 
     async def CreateRoom(
         self, request: pb.CreateRoomRequest, context: Context
     ) -> pb.CreateRoomResponse:
         """REST: Rooms_Create."""
-        room = await self._api.create_room(
-            create_to_rest(request), request.request_id or str(uuid.uuid4()), current_call.get()
+        body = create_to_rest(request)
+        request_id = request.request_id or str(uuid.uuid4())
+        created = await self._api.create_room(body, request_id, current_call.get())
+        room = room_from_rest(created.room)
+        return pb.CreateRoomResponse(
+            room=room,
+            participants=first_roster(body) if request.include_participants else (),
+            replayed=self._creates.is_replay(request_id, room, created.age_limit),
         )
-        return pb.CreateRoomResponse(room=room_from_rest(room))
 
     async def GetRoom(self, request: pb.GetRoomRequest, context: Context) -> pb.GetRoomResponse:
-        """REST: Rooms_Get."""
-        room = await self._api.get_room(request.room_id, current_call.get())
-        return pb.GetRoomResponse(room=room_from_rest(room))
+        """REST: Rooms_Get, and Participants_List at the same time if the roster is asked for."""
+        call = current_call.get()
+        if not request.include_participants:
+            room = await self._api.get_room(request.room_id, call)
+            return pb.GetRoomResponse(room=room_from_rest(room))
+        room, roster = await both(
+            self._api.get_room(request.room_id, call),
+            read_roster(self._api, request.room_id, call),
+        )
+        return pb.GetRoomResponse(room=room_from_rest(room), participants=roster)
 
     async def UpdateRoom(
         self, request: pb.UpdateRoomRequest, context: Context
     ) -> pb.UpdateRoomResponse:
-        """REST: Rooms_Update."""
-        room = await self._api.update_room(
-            request.room_id, update_to_rest(request), current_call.get()
-        )
+        """REST: Rooms_Update; Rooms_Get before it if only one end of the window is given."""
+        call = current_call.get()
+        body = update_to_rest(request)
+        if self._complete_windows and is_one_sided(body) and not call.dry_run:
+            body = with_other_end(body, await self._api.get_room(request.room_id, call))
+        room = await self._api.update_room(request.room_id, body, call)
         return pb.UpdateRoomResponse(room=room_from_rest(room))
 
     async def DeleteRoom(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.addresses import check_address
-from gateway.endpoint import Endpoint, parse_access_key, parse_connection_string
+from gateway.credentials import CredentialSettings, KeySettings
+from gateway.credentials.flags import CREDENTIALS, EntraFlags, read_credential
+from gateway.endpoint import Endpoint, parse_connection_string
+from gateway.rest.versions import LEGACY_API_VERSION
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
 NO_UPSTREAM = (
     "nothing says which service to talk to: give --connection-string (or the environment variable "
-    "COMMUNICATION_CONNECTION_STRING), or --endpoint with --access-key-file, or --emulator to try "
-    "it without an Azure account"
+    "COMMUNICATION_CONNECTION_STRING), or --endpoint with --access-key-file or --entra, or "
+    "--emulator to try it without an Azure account"
 )
 
 
@@ -29,11 +32,15 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The service, and the key that proves who we are."""
+    """The service, and what proves who we are."""
 
     endpoint: Endpoint
-    access_key: bytes = field(repr=False)
-    """Decoded."""
+    credential: CredentialSettings
+
+    @classmethod
+    def with_key(cls, endpoint: Endpoint, access_key: bytes) -> Upstream:
+        """Make one with a single access key, decoded."""
+        return cls(endpoint, KeySettings((access_key,)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,7 @@ class Settings:
     upstream: Upstream | None
     """None: an emulator of our own."""
     api_version: str
-    """One of `gateway.rest.versions.API_VERSIONS`."""
+    """One of `gateway.rest.versions.ALL_API_VERSIONS`."""
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
     """Each `host:port` or `unix:/path`."""
     allow_plaintext: bool = False
@@ -60,6 +67,10 @@ class Settings:
     """HTTP connections to the service."""
     drain_grace: float = 10.0
     """Seconds that calls in flight have to finish after a stop is asked for."""
+    complete_windows: bool = True
+    """Whether an update of one end of a window reads the other and sends both."""
+    legacy: bool = False
+    """Whether the deprecated LegacyRoomsService is served."""
     reflection: bool = True
     """Whether grpcurl and the like may ask what there is."""
 
@@ -71,6 +82,11 @@ class Settings:
                 check_address(address, allow_plaintext=self.allow_plaintext)
             except ValueError as fault:
                 faults.append(str(fault))
+        if self.api_version == LEGACY_API_VERSION and not self.legacy:
+            faults.append(
+                f"--api-version {LEGACY_API_VERSION} has nothing but the preview's operations: add "
+                "--enable-legacy to serve them, or choose a stable version"
+            )
         # The command line lets "inf" and "nan" through as numbers; no timer can be set to them.
         faults.extend(
             f"--{name.replace('_', '-')} must be a number of seconds"
@@ -82,36 +98,40 @@ class Settings:
 
 
 def read_upstream(
-    connection_string: str | None, endpoint: str | None, access_key_file: Path | None
+    connection_string: str | None,
+    endpoint: str | None,
+    access_key_file: Path | None,
+    *,
+    access_key: str | None = None,
+    entra: EntraFlags | None = None,
 ) -> Upstream:
-    """Make the upstream from a connection string, or from an endpoint and a file with the key.
+    """Make the upstream from a connection string, or from an endpoint and one credential.
 
-    Raises SettingsError; its sentences never repeat a key.
+    `access_key` is the text of one or two keys, as in the file. Raises SettingsError with every
+    fault; its sentences never repeat a key.
     """
+    credential, faults = read_credential(access_key_file, access_key, entra or EntraFlags())
     if connection_string is not None:
-        if endpoint is not None or access_key_file is not None:
+        if endpoint is not None or credential is not None or faults:
             raise SettingsError(
-                ["give either --connection-string or --endpoint with --access-key-file, not both"]
+                ["give either --connection-string or --endpoint with a credential, not both"]
             )
         try:
-            return Upstream(*parse_connection_string(connection_string))
+            return Upstream.with_key(*parse_connection_string(connection_string))
         except ValueError as fault:
             raise SettingsError([f"--connection-string: {fault}"]) from None
-    if endpoint is None and access_key_file is None:
+    where = None
+    if endpoint is not None:
+        try:
+            where = Endpoint.parse(endpoint)
+        except ValueError as fault:
+            faults.append(f"--endpoint: {fault}")
+    elif credential is None and not faults:
         raise SettingsError([NO_UPSTREAM])
-    if endpoint is None or access_key_file is None:
-        raise SettingsError(["--endpoint and --access-key-file must be given together"])
-    faults = []
-    try:
-        where = Endpoint.parse(endpoint)
-    except ValueError as fault:
-        faults.append(f"--endpoint: {fault}")
-    try:
-        key = parse_access_key(access_key_file.read_text(encoding="ascii"))
-    except OSError as fault:
-        faults.append(f"--access-key-file: cannot read {access_key_file}: {fault.strerror}")
-    except ValueError:
-        faults.append(f"--access-key-file: {access_key_file} does not hold a base64 access key")
-    if faults:
+    else:
+        faults.append(f"{CREDENTIALS} must come with --endpoint")
+    if credential is None and not faults:
+        faults.append(f"--endpoint needs a credential: {CREDENTIALS}")
+    if faults or where is None or credential is None:
         raise SettingsError(faults)
-    return Upstream(where, key)
+    return Upstream(where, credential)

@@ -33,7 +33,12 @@ from gateway.signals import stop_requested
     metavar="BASE64",
     help="The access key to accept; by default a fixed one that is known to all.",
 )
-def emulator(listen: str, access_key: str, *, allow_plaintext: bool) -> None:
+@click.option(
+    "--legacy",
+    is_flag=True,
+    help="Speak the preview's api-version 2022-02-01 too, which production does not list.",
+)
+def emulator(listen: str, access_key: str, *, allow_plaintext: bool, legacy: bool) -> None:
     """Run an emulator of the Rooms REST API until SIGTERM or Ctrl-C.
 
     Prints its connection string, endpoint=…;accesskey=…, on a line of its own. Everything is kept
@@ -49,7 +54,7 @@ def emulator(listen: str, access_key: str, *, allow_plaintext: bool) -> None:
         click.echo(f"rooms-gateway emulator: {fault}.", err=True)
         sys.exit(EXIT_USAGE)
     try:
-        asyncio.run(_run(listen, access_key))
+        asyncio.run(_run(Emulator(listen=listen, access_key=access_key, legacy=legacy)))
     except OSError as error:
         click.echo(
             f"rooms-gateway emulator: {error.strerror or error}. Choose another address with "
@@ -62,8 +67,8 @@ def emulator(listen: str, access_key: str, *, allow_plaintext: bool) -> None:
         sys.exit(EXIT_CUT_SHORT)
 
 
-async def _run(listen: str, access_key: str) -> None:
-    async with stop_requested() as stop, Emulator(listen=listen, access_key=access_key) as running:
+async def _run(emulator: Emulator) -> None:
+    async with stop_requested() as stop, emulator as running:
         click.echo(f"rooms-gateway emulator is ready on {running.endpoint}")
         click.echo(running.connection_string)
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from gateway.cli.output import aligned
 
 _CORRECT = "Correct the request; --help shows the forms."
 _LATER = "Repeat the command a little later."
+_LEGACY = "Use `rooms-gateway participants upsert`, which adds and changes alike."
 _LOOK = "Read the current state and decide again."
 _TELL = "Tell whoever runs the gateway, with the request id."
 
@@ -41,6 +42,10 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
         "SERVICE_ANSWER_UNREADABLE": _TELL,
         "GATEWAY_OVERLOADED": _LATER,
         "GATEWAY_BUG": _TELL,
+        "ROSTER_TOO_LARGE": "Read it with `rooms-gateway participants list`.",
+        "ALREADY_PARTICIPANT": _LEGACY,
+        "NOT_A_PARTICIPANT": _LEGACY,
+        "JOIN_POLICY_UNSUPPORTED": "Put everybody who may join on the roster.",
     }
 )
 

@@ -78,7 +78,8 @@ class Printer:
             for page in pages:
                 token = page.next_page_token
                 if self._as_json:
-                    _echo_json(page)
+                    # So that a program can go through an empty page without asking first.
+                    _echo_json(page, every_key=True)
                 else:
                     for line in table.add(list(rows(page))):
                         click.echo(line)
@@ -134,9 +135,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _echo_json(message: Message) -> None:
-    # Always the same keys, so that a program can go through an empty page without asking first.
-    click.echo(MessageToJson(message, indent=None, always_print_fields_with_no_presence=True))
+def _echo_json(message: Message, *, every_key: bool = False) -> None:
+    click.echo(MessageToJson(message, indent=None, always_print_fields_with_no_presence=every_key))
 
 
 def _room_row(room: rooms_pb2.Room) -> Sequence[str]:

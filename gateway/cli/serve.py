@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from gateway.rest.versions import API_VERSIONS, DEFAULT_API_VERSION
+from gateway.cli.options import entra_flags, setting
+from gateway.credentials import CredentialUnusable
+from gateway.credentials.flags import EntraFlags
+from gateway.rest.versions import ALL_API_VERSIONS, DEFAULT_API_VERSION, LEGACY_API_VERSION
 from gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstream
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
 EXIT_CUT_SHORT = 1
 EXIT_USAGE = 2
 EXIT_CANNOT_LISTEN = 3
+EXIT_NO_CREDENTIAL = 4
 
-
-def setting(
-    name: str, *, also: str | None = None, **attributes: Any
-) -> Callable[[Command], Command]:
-    """Make an option that ROOMS_GATEWAY_<NAME> sets too: a rule, not a table.
-
-    `also` is one more environment variable, for those that others have made known.
-    """
-    stem = name.partition("/")[0].removeprefix("--")
-    variable = "ROOMS_GATEWAY_" + stem.replace("-", "_").upper()
-    return click.option(
-        name,
-        envvar=[variable, also] if also else [variable],
-        show_envvar=True,
-        show_default=True,
-        **attributes,
-    )
+ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
+"""Has no flag: command lines can be read by everybody on the machine."""
 
 
 @click.command()
@@ -51,13 +38,17 @@ def setting(
     help="endpoint=https://…;accesskey=…, as the Keys page of the resource shows it.",
 )
 @setting(
-    "--endpoint", metavar="URL", help="The resource's endpoint, together with --access-key-file."
+    "--endpoint",
+    metavar="URL",
+    help="The resource's endpoint, together with --access-key-file, the environment variable "
+    f"{ACCESS_KEY_VARIABLE}, or --entra.",
 )
 @setting(
     "--access-key-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file that holds the access key.",
+    help="A file that holds one or two access keys, one a line; read again when it changes.",
 )
+@entra_flags
 @setting(
     "--emulator", is_flag=True, help="Talk to an emulator of the service, inside this process."
 )
@@ -75,9 +66,9 @@ def setting(
 )
 @setting(
     "--api-version",
-    type=click.Choice(list(API_VERSIONS)),
+    type=click.Choice(list(ALL_API_VERSIONS)),
     default=DEFAULT_API_VERSION,
-    help="The REST api-version to speak.",
+    help=f"The REST api-version to speak. {LEGACY_API_VERSION} needs --enable-legacy.",
 )
 @setting(
     "--default-timeout",
@@ -109,6 +100,17 @@ def setting(
     default=10.0,
     help="Seconds that calls in flight have to finish at a stop.",
 )
+@setting(
+    "--complete-windows/--no-complete-windows",
+    default=True,
+    help="Complete an update of one end of a room's window with the other, as it is.",
+)
+@setting(
+    "--enable-legacy",
+    field="legacy",
+    is_flag=True,
+    help="Serve acs.rooms.legacy.v1.LegacyRoomsService, the preview's operations. Deprecated.",
+)
 @setting("--reflection/--no-reflection", default=True, help="Let grpcurl ask what there is.")
 @setting(
     "--log-level",
@@ -124,6 +126,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     connection_string: str | None,
     endpoint: str | None,
     access_key_file: Path | None,
+    entra: EntraFlags,
     emulator: bool,
     log_level: str,
     **others: Any,
@@ -132,7 +135,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
 
     Prints `rooms-gateway is ready on ADDRESS` for each listener when it serves. Exits with 0 after
     a clean stop, 1 if a second signal cut it short, 2 if a setting is wrong, 3 if an address cannot
-    be bound.
+    be bound, 4 if no Entra ID token can be had.
     """
     # Not at the top: `--help` and the client commands need none of it.
     from gateway import app, telemetry  # noqa: PLC0415
@@ -143,7 +146,13 @@ def serve(  # noqa: PLR0913 - one parameter a flag
             _refuse_two_upstreams(context)
             upstream = None
         else:
-            upstream = read_upstream(connection_string, endpoint, access_key_file)
+            upstream = read_upstream(
+                connection_string,
+                endpoint,
+                access_key_file,
+                access_key=os.environ.get(ACCESS_KEY_VARIABLE),
+                entra=entra,
+            )
         settings = Settings(upstream=upstream, **others)
     except SettingsError as error:
         for fault in error.faults:
@@ -156,6 +165,9 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     except BindError as error:
         click.echo(f"rooms-gateway: {error}.", err=True)
         sys.exit(EXIT_CANNOT_LISTEN)
+    except CredentialUnusable as error:
+        click.echo(f"rooms-gateway: {error}.", err=True)
+        sys.exit(EXIT_NO_CREDENTIAL)
     except asyncio.CancelledError:
         click.echo("rooms-gateway: stopped at once, as the second signal asked.", err=True)
         sys.exit(EXIT_CUT_SHORT)
@@ -166,7 +178,7 @@ def _refuse_two_upstreams(context: click.Context) -> None:
 
     One from the environment is passed over: --emulator is how one gets around it.
     """
-    for name in ("connection_string", "endpoint", "access_key_file"):
+    for name in ("connection_string", "endpoint", "access_key_file", "entra"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             flag = name.replace("_", "-")
             raise SettingsError([f"--emulator and --{flag} name two services: give one of them"])

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 from acs.rooms.v1 import rooms_pb2 as pb
+from acs.rooms.v1.participants_pb2 import Participant
+from msgspec import structs
 
+from gateway import models as rest
 from gateway.convert import timestamps
-from gateway.convert.participants import roster_of
+from gateway.convert.participants import participant_from_rest, roster_of
 from gateway.models import CreateRoom, Room, UpdateRoom
+
+DEFAULT_ROLE = "Attendee"
+"""What the service makes of people who come without a role."""
 
 
 def room_from_rest(room: Room) -> pb.Room:
@@ -38,6 +44,28 @@ def update_to_rest(request: pb.UpdateRoomRequest) -> UpdateRoom:
         valid_from=_time(request, "valid_from"),
         valid_until=_time(request, "valid_until"),
         pstn_dial_out_enabled=_dial_out(request),
+    )
+
+
+def first_roster(body: CreateRoom) -> list[Participant]:
+    """Return the roster that a create gives its room; the service's default role filled in."""
+    return [
+        participant_from_rest(rest.Participant(raw_id, (person and person.role) or DEFAULT_ROLE))
+        for raw_id, person in body.participants.items()
+    ]
+
+
+def is_one_sided(body: UpdateRoom) -> bool:
+    """Say whether an update gives one end of the window and not the other."""
+    return (body.valid_from is None) != (body.valid_until is None)
+
+
+def with_other_end(body: UpdateRoom, room: Room) -> UpdateRoom:
+    """Add the end of the window that `body` lacks, as `room` has it now."""
+    return structs.replace(
+        body,
+        valid_from=body.valid_from or room.valid_from,
+        valid_until=body.valid_until or room.valid_until,
     )
 
 

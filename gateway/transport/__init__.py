@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from gateway.call import Call
-from gateway.credentials import Credential
+from gateway.credentials import Credential, Signer
 from gateway.endpoint import Endpoint
 from gateway.errors import DeadlineExceeded, ServiceUnreachable
 from gateway.transport.http import ExchangeFailed, HttpClient
@@ -27,6 +27,9 @@ from gateway.transport.retry import (
 __all__ = ["RestAnswer", "RestRequest", "RetryBudget", "RetryPolicy", "Transport"]
 
 UNAUTHORIZED = 401
+
+MAX_REJECTED = 4
+"""Keys or tokens that one call tries: two, and two that came while it was under way."""
 
 TOLERATED_SKEW = 60.0
 """Seconds between our clock and the service's that a 401 is not blamed on."""
@@ -68,21 +71,33 @@ class Transport:
     async def send(self, request: RestRequest, call: Call) -> RestAnswer:
         """Send `request` until there is an answer that no retry would better; return that answer.
 
+        A 401 means that nothing was done, so it is no attempt in the sense of the retry policy.
+
         Raises DeadlineExceeded when the call's time is over, ServiceUnreachable when no attempt
-        got an answer, ServiceAnswerUnreadable when one was too large.
+        got an answer, ServiceAnswerUnreadable when one was too large, CredentialExpired when there
+        is nothing to sign with.
         """
         self._budget.deposit()
+        signer = self._credential.signer
+        rejected: list[Signer] = []
         ambiguous = clock_corrected = False
         attempt = 0
         while True:
-            attempt += 1
             signed_at = self._clock() + self._skew
-            outcome = await self._attempt(request, call, signed_at)
+            outcome = await self._attempt(request, call, signer, signed_at)
             if isinstance(outcome, RestAnswer):
-                if outcome.status == UNAUTHORIZED and not clock_corrected:
-                    clock_corrected = self._adopt_clock_of_service(outcome, signed_at)
-                    if clock_corrected:
+                if outcome.status == UNAUTHORIZED:
+                    if signer.dated and not clock_corrected:
+                        clock_corrected = self._adopt_clock_of_service(outcome, signed_at)
+                        if clock_corrected:
+                            continue
+                    rejected.append(signer)
+                    another = await self._another_signer(rejected, call)
+                    if another is not None:
+                        signer = another
                         continue
+                elif rejected and outcome.status not in RETRYABLE_STATUSES:
+                    self._credential.prefer(signer)
                 if outcome.status not in RETRYABLE_STATUSES:
                     return replace(outcome, after_ambiguous_attempt=ambiguous)
                 ambiguous |= outcome.status in AMBIGUOUS_STATUSES
@@ -90,10 +105,12 @@ class Transport:
             else:
                 ambiguous |= outcome.sent
                 asked_wait = None
+            attempt += 1
             wait = self._policy.wait(attempt, asked_wait)
             if (
                 wait is None
-                or not call.repeatable
+                # A read is safe to send again, also one that prepares what is not.
+                or not (call.repeatable or request.method == "GET")
                 or wait >= call.remaining()
                 or not self._budget.withdraw()
             ):
@@ -101,15 +118,13 @@ class Transport:
             await self._sleep(wait)
 
     async def _attempt(
-        self, request: RestRequest, call: Call, signed_at: float
+        self, request: RestRequest, call: Call, signer: Signer, signed_at: float
     ) -> RestAnswer | ExchangeFailed:
         seconds = min(self._attempt_timeout, call.remaining())
         if seconds <= 0:
             raise DeadlineExceeded("the deadline passed before the service answered")
         call.attempts += 1
-        signature = self._credential.sign(
-            request.method, request.target, self._host, request.body, signed_at
-        )
+        signature = signer.sign(request.method, request.target, self._host, request.body, signed_at)
         try:
             answer = await self._http.exchange(request, signature, seconds)
         except ExchangeFailed as failure:
@@ -118,6 +133,16 @@ class Transport:
         # It goes into log lines, so it must not look like more than an id.
         call.service_request_id = vector if _SERVICE_REQUEST_ID.fullmatch(vector) else ""
         return answer
+
+    async def _another_signer(self, rejected: list[Signer], call: Call) -> Signer | None:
+        """After a 401: return a key or token that the service has not rejected yet."""
+        if len(rejected) == MAX_REJECTED:
+            return None
+        try:
+            async with asyncio.timeout(call.remaining()):
+                return await self._credential.replacement(rejected)
+        except TimeoutError:
+            raise DeadlineExceeded("the deadline passed before the service answered") from None
 
     @staticmethod
     def _give_up(outcome: RestAnswer | ExchangeFailed, call: Call) -> RestAnswer:

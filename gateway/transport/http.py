@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -79,7 +80,7 @@ class HttpClient:
         await self._session.close()
 
     async def exchange(
-        self, request: RestRequest, signature: dict[str, str], seconds: float
+        self, request: RestRequest, signature: Mapping[str, str], seconds: float
     ) -> RestAnswer:
         """Send `request` with the headers of `signature`; read the answer, within `seconds`.
 

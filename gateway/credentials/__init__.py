@@ -1,0 +1,52 @@
+"""How the gateway proves to the service who it is: access keys, or tokens of Entra ID.
+
+A `Signer` is one key or token. A `Credential` is what keeps them: it says which to sign with, and
+what else there is when the service answers 401.
+"""
+
+from __future__ import annotations
+
+from gateway.credentials.access_key import AccessKey
+from gateway.credentials.access_keys import AccessKeys
+from gateway.credentials.bearer import BearerTokens
+from gateway.credentials.entra import entra_tokens
+from gateway.credentials.key_file import parse_access_keys, read_key_file
+from gateway.credentials.protocol import Credential, CredentialUnusable, Signer
+from gateway.credentials.settings import (
+    CredentialSettings,
+    EntraKind,
+    EntraSettings,
+    KeySettings,
+)
+from gateway.endpoint import Endpoint
+
+__all__ = [
+    "AccessKey",
+    "AccessKeys",
+    "BearerTokens",
+    "Credential",
+    "CredentialSettings",
+    "CredentialUnusable",
+    "EntraKind",
+    "EntraSettings",
+    "KeySettings",
+    "Signer",
+    "make_credential",
+    "parse_access_keys",
+    "read_key_file",
+]
+
+
+def make_credential(settings: CredentialSettings, endpoint: Endpoint) -> Credential:
+    """Make the credential for `endpoint`; it works inside of `async with`.
+
+    Raises CredentialUnusable if tokens would go over a network unencrypted, or if azure-identity
+    is needed and not installed.
+    """
+    if isinstance(settings, KeySettings):
+        return AccessKeys(settings.keys, settings.file)
+    if not endpoint.private:
+        raise CredentialUnusable(
+            "a token is never sent over http:// except to this machine: whoever reads it can use it"
+        )
+    return BearerTokens(entra_tokens(settings))

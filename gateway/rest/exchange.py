@@ -1,0 +1,117 @@
+"""One exchange with the REST API: a request value out, a success or an error of ours back."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from gateway.call import Call
+from gateway.errors import (
+    ApiVersionUnsupported,
+    ServiceAnswerUnreadable,
+    ServiceDetail,
+    ServiceRefused,
+)
+from gateway.models import ErrorBody, ErrorEnvelope
+from gateway.transport import RestAnswer, RestRequest, Transport
+from gateway.transport.retry import retry_after
+
+T = TypeVar("T")
+
+JSON: Final = {"Content-Type": "application/json"}
+MERGE_PATCH: Final = {"Content-Type": "application/merge-patch+json"}
+
+encode: Final = msgspec.json.Encoder().encode
+
+_error = msgspec.json.Decoder(ErrorEnvelope)
+
+
+class NotSent(Exception):
+    """Ends a dry run where the request would have been sent."""
+
+    def __init__(self, request: RestRequest) -> None:
+        super().__init__("dry run")
+        self.request = request
+
+
+class Exchange:
+    """Sends the requests of one api-version."""
+
+    def __init__(self, transport: Transport, api_version: str) -> None:
+        self._transport = transport
+        self._query = f"api-version={api_version}"
+        self.api_version = api_version
+
+    async def send(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        path: str,
+        call: Call,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        query: str | None = None,
+        gone_is_done: bool = False,
+    ) -> RestAnswer:
+        """Send and return the answer if it is a success; raise ServiceRefused if not.
+
+        `query` replaces ours: a continuation has the api-version in it already. `gone_is_done`:
+        404 is a success when an earlier attempt of ours may have been the one that deleted.
+        Raises NotSent in a dry run, and what `Transport.send` raises.
+        """
+        request = RestRequest(method, f"{path}?{query or self._query}", body, headers or {})
+        if call.dry_run:
+            raise NotSent(request)
+        answer = await self._transport.send(request, call)
+        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return answer
+        gone = answer.status == HTTPStatus.NOT_FOUND
+        if gone_is_done and gone and answer.after_ambiguous_attempt:
+            return answer
+        raise _refusal(answer, self.api_version)
+
+
+def room_path(room_id: str) -> str:
+    """Return the path of a room."""
+    return f"/rooms/{quote(room_id, safe='')}"
+
+
+def participants_path(room_id: str) -> str:
+    """Return the path of a room's roster."""
+    return f"{room_path(room_id)}/participants"
+
+
+def decode(decoder: msgspec.json.Decoder[T], answer: RestAnswer) -> T:
+    """Read the body of an answer. Raises ServiceAnswerUnreadable."""
+    try:
+        return decoder.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ServiceAnswerUnreadable(
+            f"the service's answer (HTTP status {answer.status}) is not the JSON it should be"
+        ) from error
+
+
+def _refusal(answer: RestAnswer, api_version: str) -> ServiceRefused | ApiVersionUnsupported:
+    """Read an error answer; one without the usual body still has its status and headers."""
+    try:
+        error = _error.decode(answer.body).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        error = ErrorBody()
+    if error.code == "UnsupportedApiVersion":
+        return ApiVersionUnsupported(
+            f"the service does not support the REST api-version {api_version} that the gateway is "
+            "configured with"
+        )
+    return ServiceRefused(
+        answer.status,
+        code=error.code,
+        message=error.message,
+        details=tuple(
+            ServiceDetail(detail.target or "", detail.message) for detail in error.details or ()
+        ),
+        retry_after=retry_after(answer.headers, time.time()),
+    )
