@@ -13,7 +13,7 @@ import grpc
 from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
 
 from gateway.app import MAX_ANSWER_BYTES, SERVICES
-from gateway.credentials import AccessKey
+from gateway.credentials import make_credential
 from gateway.interceptors import CallInterceptor
 from gateway.participants import ParticipantsServicer
 from gateway.rest import RoomsApi
@@ -67,7 +67,7 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
         transport = Transport(
             http,
             upstream.endpoint,
-            AccessKey(upstream.access_key),
+            make_credential(upstream.credential, upstream.endpoint),
             attempt_timeout=attempt_timeout,
             policy=RetryPolicy(max_attempts=max_attempts, uniform=longest),
             budget=budget,

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import grpc
 import pytest
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1.participants_pb2 import Participant
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
 from gateway.app import Gateway
+from gateway.convert.identifiers import from_raw_id
 from gateway.emulator import Emulator
 from gateway.emulator.journal import Entry
 from gateway.endpoint import parse_connection_string
@@ -55,7 +57,7 @@ class Running:
 
 def upstream_of(emulator: Emulator) -> Upstream:
     """Say how to reach `emulator` with its key."""
-    return Upstream(*parse_connection_string(emulator.connection_string))
+    return Upstream.with_key(*parse_connection_string(emulator.connection_string))
 
 
 @asynccontextmanager
@@ -159,6 +161,19 @@ def user(number: int) -> str:
     """Make the raw id of a communication user."""
     resource = "b60f5cc1-83a7-485a-a45c-7288de014884"
     return f"8:acs:{resource}_{number:08x}-7637-da8c-08d5-363a0d005464"
+
+
+def by_raw_id(pages: Iterable[participants_pb2.ListParticipantsResponse]) -> list[Participant]:
+    """Return the people on some pages without their typed identifiers, once these are checked."""
+    people = []
+    for page in pages:
+        for person in page.participants:
+            assert person.identifier == from_raw_id(person.raw_id)
+            bare = Participant()
+            bare.CopyFrom(person)
+            bare.ClearField("identifier")
+            people.append(bare)
+    return people
 
 
 ONE_OF_EACH: tuple[Message, ...] = (

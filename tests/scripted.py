@@ -26,7 +26,7 @@ class Scripted:
     @property
     def upstream(self) -> Upstream:
         """How a gateway reaches it."""
-        return Upstream(Endpoint.parse(f"http://127.0.0.1:{self.port}"), b"key")
+        return Upstream.with_key(Endpoint.parse(f"http://127.0.0.1:{self.port}"), b"key")
 
 
 Script = Callable[[Scripted, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

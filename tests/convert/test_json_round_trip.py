@@ -95,9 +95,9 @@ def test_what_is_asked_for_a_roster_is_sent_once_for_each_person(
     people = [ParticipantMessage(raw_id=raw_id, role=role) for raw_id, role in upsert]
     if not unique:
         with pytest.raises(RequestInvalid):
-            roster_of(people, "upsert", remove, "remove")
+            roster_of(people, "upsert", {"remove": remove})
         return
-    roster = roster_of(people, "upsert", remove, "remove")
+    roster = roster_of(people, "upsert", {"remove": remove})
     sent = json.loads(msgspec.json.encode(roster))
     assert list(sent) == named
     assert [sent[raw_id] for raw_id in remove] == [None] * len(remove)

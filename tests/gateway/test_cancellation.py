@@ -220,7 +220,7 @@ async def test_a_service_that_does_not_speak_tls_is_unavailable_and_is_sent_noth
 
     async with await asyncio.start_server(speak_http, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        upstream = Upstream(Endpoint.parse(f"https://127.0.0.1:{port}"), b"key")
+        upstream = Upstream.with_key(Endpoint.parse(f"https://127.0.0.1:{port}"), b"key")
         async with quick_gateway(upstream) as quick:
             failed = await failure_of(quick.rooms.GetRoom(ROOM))
     assert failed.reason == "SERVICE_UNAVAILABLE"

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -43,6 +43,7 @@ from running import (
 
 from gateway.app import SERVICES
 from gateway.call import Call, Context
+from gateway.credentials import AccessKey, AccessKeys
 from gateway.emulator import Emulator
 from gateway.emulator.faults import Fault
 from gateway.errors import (
@@ -555,10 +556,11 @@ async def test_a_call_that_awaits_something_cancelled_ends_with_a_status() -> No
             assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "GATEWAY_BUG")
 
 
-class BrokenKey:
+class BrokenKeys(AccessKeys):
     """A credential that cannot sign, and says too much about it."""
 
-    def sign(self, *_args: Any, **_kwargs: Any) -> dict[str, str]:
+    @property
+    def signer(self) -> AccessKey:
         raise RuntimeError(CANARY)
 
 
@@ -568,7 +570,7 @@ async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
     endpoint = upstream_of(emulator).endpoint
     http = HttpClient(endpoint, user_agent="t", max_connections=1, max_answer_bytes=1000)
     async with http:
-        transport = Transport(http, endpoint, BrokenKey(), policy=RetryPolicy())
+        transport = Transport(http, endpoint, BrokenKeys([b"key"]), policy=RetryPolicy())
         api = RoomsApi(transport, endpoint, API_VERSIONS["2025-03-13"])
 
         def add(server: grpc.aio.Server) -> None:

@@ -19,7 +19,7 @@ from acs.rooms.v1.participants_pb2 import (
 )
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from google.rpc.error_details_pb2 import ResourceInfo
-from running import Failed, Running, collect, failure_of, user
+from running import Failed, Running, by_raw_id, collect, failure_of, user
 
 from gateway.emulator.faults import Fault
 
@@ -35,7 +35,7 @@ async def room_with(running: Running, *people: Participant) -> str:
 async def roster(running: Running, room_id: str) -> list[Participant]:
     request = ListParticipantsRequest(room_id=room_id)
     pages = await collect(running.participants.ListParticipants(request))
-    return [person for page in pages for person in page.participants]
+    return by_raw_id(pages)
 
 
 async def upsert(running: Running, room_id: str, *people: Participant) -> None:
@@ -235,11 +235,15 @@ async def test_a_role_that_the_service_refuses_in_a_create_is_blamed_on_the_pers
 
 async def test_an_identifier_that_the_service_refuses_changes_nobody(running: Running) -> None:
     room_id = await room_with(running, attendee(A))
-    for call in (
-        upsert(running, room_id, presenter(A), attendee("wrong_mri")),
-        remove(running, room_id, A, "wrong_mri"),
+    for call, field in (
+        (upsert(running, room_id, presenter(A), attendee("wrong_mri")), "participants[1].raw_id"),
+        (remove(running, room_id, A, "wrong_mri"), "raw_ids[1]"),
     ):
-        assert rejected(await failure_of(call))
+        failed = await failure_of(call)
+        assert rejected(failed)
+        assert list(failed.violations) == [field]
+        assert field in failed.message
+        assert b"wrong_mri" not in failed.status.SerializeToString()
     assert await roster(running, room_id) == [attendee(A)]
 
 

@@ -25,7 +25,7 @@ from scripted import Script, Scripted, answer, hang_up, raw, scripted, silence
 
 from gateway.app import MAX_ANSWER_BYTES, SERVICES
 from gateway.call import Call
-from gateway.credentials import AccessKey
+from gateway.credentials import make_credential
 from gateway.emulator import Emulator, Fault
 from gateway.settings import Upstream
 from gateway.transport import RestRequest, RetryBudget, RetryPolicy, Transport
@@ -420,18 +420,24 @@ async def test_a_stale_connection_costs_one_attempt_of_ours_and_no_failure() -> 
         assert (len(service.requests), service.connections) == (3, 2)
 
 
-async def test_a_call_whose_proto_does_not_declare_it_repeatable_is_sent_once(
-    emulator: Emulator,
+@pytest.mark.parametrize(("method", "attempts"), [("POST", 1), ("GET", 3)])
+async def test_a_call_that_is_not_repeatable_sends_a_change_once_and_may_repeat_a_read(
+    emulator: Emulator, method: str, attempts: int
 ) -> None:
     emulator.faults.add(Fault(status=503, count=None))
     upstream = upstream_of(emulator)
     async with HttpClient(
         upstream.endpoint, user_agent="test", max_connections=1, max_answer_bytes=1 << 20
     ) as http:
-        transport = Transport(http, upstream.endpoint, AccessKey(upstream.access_key))
+        transport = Transport(
+            http,
+            upstream.endpoint,
+            make_credential(upstream.credential, upstream.endpoint),
+            policy=RetryPolicy(max_attempts=3, base=0.001),
+        )
         call = Call("id", time.monotonic() + 60, repeatable=False)
-        answered = await transport.send(RestRequest("GET", "/rooms?api-version=2025-03-13"), call)
-    assert (answered.status, call.attempts, len(emulator.journal)) == (503, 1, 1)
+        answered = await transport.send(RestRequest(method, "/rooms?api-version=2025-03-13"), call)
+    assert (answered.status, call.attempts, len(emulator.journal)) == (503, attempts, attempts)
 
 
 def test_every_rpc_of_ours_declares_that_it_is_safe_to_repeat() -> None:
@@ -499,7 +505,7 @@ async def test_a_create_through_a_clock_that_is_off_makes_one_room(
 async def test_a_wrong_key_is_the_gateways_fault_and_is_not_tried_again(
     emulator: Emulator,
 ) -> None:
-    upstream = Upstream(upstream_of(emulator).endpoint, b"wrong")
+    upstream = Upstream.with_key(upstream_of(emulator).endpoint, b"wrong")
     async with quick_gateway(upstream) as quick:
         failed = await failure_of(_get(quick, "99400000000000000"))
     assert failed.code is grpc.StatusCode.UNAVAILABLE
@@ -513,7 +519,7 @@ async def test_a_wrong_key_and_a_clock_that_is_off_cost_two_requests_at_most(
     emulator: Emulator,
 ) -> None:
     emulator.clock.set_offset(600)
-    upstream = Upstream(upstream_of(emulator).endpoint, b"wrong")
+    upstream = Upstream.with_key(upstream_of(emulator).endpoint, b"wrong")
     async with quick_gateway(upstream) as quick:
         failed = await failure_of(_get(quick, "99400000000000000"))
     assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"

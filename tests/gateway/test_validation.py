@@ -6,9 +6,15 @@ from collections.abc import Awaitable, Callable
 import grpc
 import pytest
 from acs.rooms.v1.participants_pb2 import (
+    CommunicationIdentifier,
+    CommunicationUser,
     ListParticipantsRequest,
+    MicrosoftTeamsApp,
+    MicrosoftTeamsUser,
     Participant,
+    PhoneNumber,
     RemoveParticipantsRequest,
+    UnknownIdentifier,
     UpdateParticipantsRequest,
     UpsertParticipantsRequest,
 )
@@ -16,7 +22,6 @@ from acs.rooms.v1.rooms_pb2 import (
     CreateRoomRequest,
     DeleteRoomRequest,
     GetRoomRequest,
-    ListRoomsRequest,
     UpdateRoomRequest,
 )
 from buf.validate import validate_pb2
@@ -28,6 +33,7 @@ from hypothesis import strategies as st
 from running import Running, failure_of, gateway_for_examples, send, user
 
 from gateway.app import SERVICES
+from gateway.convert.identifiers import from_raw_id
 
 ID = "99400000000000000"
 SOMEBODY = Participant(raw_id=user(0))
@@ -35,11 +41,42 @@ MANY = [Participant(raw_id=user(number)) for number in range(351)]
 MANY_IDS = [person.raw_id for person in MANY]
 
 
+BAD_IDENTIFIERS = [
+    (CommunicationIdentifier(), ".kind"),
+    (
+        CommunicationIdentifier(communication_user=CommunicationUser(id="x")),
+        ".communication_user.id",
+    ),
+    (CommunicationIdentifier(phone_number=PhoneNumber()), ".phone_number.value"),
+    (
+        CommunicationIdentifier(microsoft_teams_user=MicrosoftTeamsUser()),
+        ".microsoft_teams_user.user_id",
+    ),
+    (
+        CommunicationIdentifier(microsoft_teams_user=MicrosoftTeamsUser(user_id="x", cloud=9)),  # type: ignore[arg-type] # on purpose
+        ".microsoft_teams_user.cloud",
+    ),
+    (
+        CommunicationIdentifier(microsoft_teams_app=MicrosoftTeamsApp()),
+        ".microsoft_teams_app.app_id",
+    ),
+    (
+        CommunicationIdentifier(microsoft_teams_app=MicrosoftTeamsApp(app_id="x", cloud=9)),  # type: ignore[arg-type] # on purpose
+        ".microsoft_teams_app.cloud",
+    ),
+    (CommunicationIdentifier(unknown=UnknownIdentifier()), ".unknown.id"),
+]
+
+
 def bad_people(
     field: str, make: Callable[[list[Participant]], Message]
 ) -> list[tuple[Message, str]]:
     return [
         (make([SOMEBODY, Participant()]), f"{field}[1].raw_id"),
+        *(
+            (make([Participant(identifier=identifier)]), f"{field}[0].identifier{below}")
+            for identifier, below in BAD_IDENTIFIERS
+        ),
         (make([Participant(raw_id="x" * 257)]), f"{field}[0].raw_id"),
         (make([SOMEBODY, Participant(raw_id="x", role=5)]), f"{field}[1].role"),  # type: ignore[arg-type] # on purpose
         (make([Participant(raw_id="x", role=-1)]), f"{field}[0].role"),  # type: ignore[arg-type] # on purpose
@@ -48,6 +85,15 @@ def bad_people(
             f"{field}[0].unrecognized_role",
         ),
         (make(MANY), field),
+    ]
+
+
+def bad_identifiers(
+    field: str, make: Callable[[list[CommunicationIdentifier]], Message]
+) -> list[tuple[Message, str]]:
+    return [
+        *((make([identifier]), f"{field}[0]{below}") for identifier, below in BAD_IDENTIFIERS),
+        (make([from_raw_id(raw_id) for raw_id in MANY_IDS]), field),
     ]
 
 
@@ -92,15 +138,21 @@ BROKEN_RULES: list[tuple[Message, str]] = [
     ),
     *bad_people("upsert", lambda people: UpdateParticipantsRequest(room_id=ID, upsert=people)),
     *bad_ids("raw_ids", lambda raw_ids: RemoveParticipantsRequest(room_id=ID, raw_ids=raw_ids)),
+    *bad_identifiers(
+        "identifiers",
+        lambda people: RemoveParticipantsRequest(room_id=ID, identifiers=people),
+    ),
+    *bad_identifiers(
+        "remove_identifiers",
+        lambda people: UpdateParticipantsRequest(room_id=ID, remove_identifiers=people),
+    ),
     *bad_ids("remove", lambda raw_ids: UpdateParticipantsRequest(room_id=ID, remove=raw_ids)),
     (UpsertParticipantsRequest(room_id=ID), "participants"),
-    (RemoveParticipantsRequest(room_id=ID), "raw_ids"),
+    (RemoveParticipantsRequest(room_id=ID), ""),
     (UpdateParticipantsRequest(room_id=ID), ""),
     (UpdateRoomRequest(room_id=ID), ""),
     (CreateRoomRequest(request_id="not a uuid"), "request_id"),
     (CreateRoomRequest(request_id="99c0b1e0-4be6-4d4f-a52d-55bd9ee4ff04\n"), "request_id"),
-    (ListRoomsRequest(page_token="x" * 16385), "page_token"),
-    (ListParticipantsRequest(room_id=ID, page_token="x" * 16385), "page_token"),
 ]
 
 
@@ -156,7 +208,11 @@ def _ruled_paths(message: Descriptor, prefix: str = "") -> list[str]:
 
 
 async def test_every_broken_rule_of_a_request_is_named_at_once(running: Running) -> None:
-    people = [Participant(), SOMEBODY, Participant(raw_id="x", unrecognized_role="y" * 65)]
+    people = [
+        Participant(raw_id="x" * 257),
+        SOMEBODY,
+        Participant(raw_id="x", unrecognized_role="y" * 65),
+    ]
     failed = await failure_of(
         send(running, UpsertParticipantsRequest(room_id="a/b", participants=people))
     )

@@ -19,7 +19,7 @@ KEY = base64.b64encode(b"another key").decode()
 
 
 def upstream_of(connection_string: str) -> Upstream:
-    return Upstream(*parse_connection_string(connection_string))
+    return Upstream.with_key(*parse_connection_string(connection_string))
 
 
 async def test_its_connection_string_stands_on_a_line_of_its_own_and_works() -> None:

@@ -85,10 +85,19 @@ async def test_without_a_service_it_says_what_is_missing_and_how_to_give_it() ->
 
 KEY_FILES = {
     "not there": (None, "cannot read {}: No such file or directory."),
-    "empty": (b"", "{} does not hold a base64 access key."),
-    "not base64": (b"canary!", "{} does not hold a base64 access key."),
-    "binary": (b"\xff\xfe\x00canary", "{} does not hold a base64 access key."),
-    "two lines": (f"{KEY}\n{KEY}".encode(), "{} does not hold a base64 access key."),
+    "empty": (b"", "{}: there is no access key."),
+    "not base64": (
+        b"canary!",
+        "{}: the access key is not base64: copy it again from the Keys page of the resource.",
+    ),
+    "binary": (
+        b"\xff\xfe\x00canary",
+        "{} does not hold what it should: it is too long, or not ASCII.",
+    ),
+    "three keys": (
+        f"{KEY}\n{KEY}\n{KEY}".encode(),
+        "{}: there are more than two access keys: a resource has no more.",
+    ),
 }
 
 
@@ -109,8 +118,8 @@ async def test_a_bad_key_file_gets_one_clear_sentence_without_the_key(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--endpoint", HOST), "--endpoint and --access-key-file must be given together"),
-        (("--access-key-file", "/k"), "--endpoint and --access-key-file must be given together"),
+        (("--endpoint", HOST), "--endpoint needs a credential: --access-key-file"),
+        (("--access-key-file", "/k"), "must come with --endpoint"),
         (
             ("--connection-string", f"endpoint={HOST};accesskey={KEY}", "--endpoint", HOST),
             "not both",

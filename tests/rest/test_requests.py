@@ -6,7 +6,7 @@ import pytest
 from running import ONE_OF_EACH, failure_of, gateway_before, send, upstream_of
 
 from gateway.call import Call
-from gateway.credentials import AccessKey
+from gateway.credentials import make_credential
 from gateway.emulator import Emulator
 from gateway.emulator.faults import Fault
 from gateway.errors import ServiceRefused
@@ -33,7 +33,9 @@ async def test_an_id_that_the_contract_would_never_let_through_is_still_one_part
     http = HttpClient(upstream.endpoint, user_agent="t", max_connections=1, max_answer_bytes=1000)
     call = Call("id", math.inf, repeatable=True)
     async with http:
-        transport = Transport(http, upstream.endpoint, AccessKey(upstream.access_key))
+        transport = Transport(
+            http, upstream.endpoint, make_credential(upstream.credential, upstream.endpoint)
+        )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS["2025-03-13"])
         with pytest.raises(ServiceRefused, match="Invalid room ID"):
             await api.get_room(room_id, call)

@@ -1,0 +1,79 @@
+"""What the parsers of Microsoft's SDKs make of raw ids, in the words of the contract."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from acs.rooms.v1 import participants_pb2 as pb
+from azure.communication.rooms import CommunicationIdentifier
+from azure.communication.rooms._shared.models import identifier_from_raw_id
+from identifiers import communication_user, phone_number, teams_app, teams_user, unknown
+
+CLIENTS = Path(__file__).parents[1] / "clients" / "node"
+_NODE = shutil.which("node")
+
+needs_node = pytest.mark.skipif(
+    _NODE is None or not (CLIENTS / "node_modules").is_dir(),
+    reason="Node or its clients are not installed: npm ci in tests/clients/node",
+)
+
+TEAMS_EXTENSION_USER = "teams_extension_user"
+"""The one kind that the JavaScript parser knows and the contract does not."""
+
+Parsed = pb.CommunicationIdentifier | str
+"""An identifier, or the name of a kind that the contract does not know."""
+
+
+def by_python(raw_id: str) -> Parsed:
+    """Parse with azure-communication-rooms."""
+    return from_python(identifier_from_raw_id(raw_id))
+
+
+def from_python(identifier: CommunicationIdentifier) -> Parsed:
+    kind = identifier.kind.value
+    said = identifier.properties
+    if kind == "communication_user":
+        return communication_user(said["id"])
+    if kind == "phone_number":
+        return phone_number(said["value"])
+    if kind == "microsoft_teams_user":
+        # The Python client says PUBLIC of people who have no cloud, the others say nothing.
+        cloud = "" if said["is_anonymous"] else said["cloud"].value
+        return teams_user(said["user_id"], cloud, is_anonymous=said["is_anonymous"])
+    if kind == "microsoft_teams_app":
+        return teams_app(said["app_id"], said["cloud"].value)
+    return unknown(identifier.raw_id) if kind == "unknown" else kind
+
+
+def by_node(*raw_ids: str) -> list[tuple[Parsed, str]]:
+    """Parse with @azure/communication-common; with each, the raw id that it writes again."""
+    done = subprocess.run(
+        [str(_NODE), "identifiers.mjs"],
+        cwd=CLIENTS,
+        input=json.dumps(raw_ids),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return [(_from_node(each["identifier"]), each["rawId"]) for each in json.loads(done.stdout)]
+
+
+def _from_node(said: dict[str, Any]) -> Parsed:
+    kind = said["kind"]
+    if kind == "communicationUser":
+        return communication_user(said["communicationUserId"])
+    if kind == "phoneNumber":
+        return phone_number(said["phoneNumber"])
+    if kind == "microsoftTeamsUser":
+        return teams_user(
+            said["microsoftTeamsUserId"], said.get("cloud", ""), is_anonymous=said["isAnonymous"]
+        )
+    if kind == "microsoftTeamsApp":
+        return teams_app(said["teamsAppId"], said["cloud"])
+    return unknown(said["id"]) if kind == "unknown" else TEAMS_EXTENSION_USER

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
+from issuer import gateway_with
+from running import Running, failure_of
+
+from gateway.credentials import AccessKeys, KeySettings, read_key_file
+from gateway.emulator import Emulator
+
+A, B, C, D = (base64.b64encode(f"canary key {name}".encode() * 3).decode() for name in "ABCD")
+
+
+def decoded(*keys: str) -> tuple[bytes, ...]:
+    return tuple(base64.b64decode(key) for key in keys)
+
+
+async def moment(seconds: float = 0.0) -> None:
+    """Sleep for pollers that are not to be waited for."""
+    await asyncio.sleep(min(seconds, 0.01))
+
+
+class Mount:
+    """A key file as Kubernetes mounts it: a symbolic link that is swapped as a whole."""
+
+    def __init__(self, folder: Path, *keys: str) -> None:
+        self._folder = folder
+        self._number = 0
+        self.path = folder / "access-key"
+        self.swap(*keys)
+
+    def swap(self, *lines: str) -> None:
+        self._number += 1
+        version = self._folder / f"version-{self._number}"
+        version.write_text("\n".join(lines) + "\n")
+        link = self._folder / "fresh"
+        link.symlink_to(version)
+        link.replace(self.path)
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with Emulator(access_key=A) as emulator:
+        emulator.callers.keys = (A, B)
+        yield emulator
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Mount:
+    return Mount(tmp_path, A, B)
+
+
+def settings_of(mount: Mount) -> KeySettings:
+    return KeySettings(read_key_file(mount.path), mount.path)
+
+
+async def a_room(running: Running) -> str:
+    return (await running.rooms.CreateRoom(CreateRoomRequest())).room.id
+
+
+def refused(emulator: Emulator) -> int:
+    return sum(entry.status == 401 for entry in emulator.journal)
+
+
+async def test_no_call_fails_while_both_keys_are_rotated_again_and_again_under_load(
+    tmp_path: Path,
+) -> None:
+    async with Emulator(access_key=A, journal_length=None) as emulator:
+        emulator.callers.keys = (A, B)
+        mount = Mount(tmp_path, A, B)
+        async with gateway_with(emulator, settings_of(mount)) as running:
+            room = await a_room(running)
+            done = asyncio.Event()
+            calls = 0
+
+            async def caller() -> None:
+                nonlocal calls
+                while not done.is_set():
+                    await running.rooms.GetRoom(GetRoomRequest(room_id=room))
+                    calls += 1
+
+            callers = [asyncio.create_task(caller()) for _ in range(100)]
+            primary, secondary = A, B
+            for number in range(6):
+                fresh = base64.b64encode(f"fresh {number}".encode() * 4).decode()
+                if number % 2:
+                    secondary = fresh
+                else:
+                    primary = fresh
+                await asyncio.sleep(0.1)
+                emulator.callers.keys = (primary, secondary)
+                await asyncio.sleep(0.1)
+                mount.swap(primary, secondary)
+            await asyncio.sleep(0.1)
+            done.set()
+            await asyncio.gather(*callers)
+        assert calls > 300
+        assert refused(emulator) > 0
+
+
+async def test_no_call_fails_when_the_only_key_is_replaced_at_the_service_and_then_in_the_file(
+    emulator: Emulator, mount: Mount
+) -> None:
+    mount.swap(A)
+    async with gateway_with(emulator, settings_of(mount)) as running:
+        room = await a_room(running)
+        emulator.callers.keys = (C,)
+        mount.swap(C)
+        get = GetRoomRequest(room_id=room)
+        await asyncio.gather(*(running.rooms.GetRoom(get) for _ in range(200)))
+
+
+async def test_a_file_that_is_ahead_of_the_service_harms_no_call(
+    emulator: Emulator, mount: Mount
+) -> None:
+    keys = AccessKeys(decoded(A), mount.path, sleep=moment)
+    mount.swap(C, D)
+    async with gateway_with(emulator, settings_of(mount), keys) as running:
+        await keys.reload()
+        room = await a_room(running)
+        emulator.callers.keys = (C, D)
+        await running.rooms.GetRoom(GetRoomRequest(room_id=room))
+
+
+async def test_the_secondary_key_takes_over_when_the_primary_is_revoked_and_costs_one_refusal(
+    emulator: Emulator, mount: Mount
+) -> None:
+    async with gateway_with(emulator, settings_of(mount)) as running:
+        room = await a_room(running)
+        emulator.callers.keys = (C, B)
+        for _ in range(10):
+            await running.rooms.GetRoom(GetRoomRequest(room_id=room))
+    assert refused(emulator) == 1
+
+
+async def test_two_wrong_keys_are_a_typed_error_after_one_attempt_each(
+    emulator: Emulator, mount: Mount
+) -> None:
+    async with gateway_with(emulator, settings_of(mount)) as running:
+        emulator.callers.keys = (C, D)
+        failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
+    assert failed.code is grpc.StatusCode.UNAVAILABLE
+    assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+    assert failed.metadata["attempts"] == "2"
+    assert "canary" not in str(failed.status)
+    assert running.requests() == 2
+
+
+async def test_keys_that_change_with_every_look_do_not_keep_a_call_going(
+    emulator: Emulator, mount: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = AccessKeys(decoded(A), mount.path)
+    async with gateway_with(emulator, settings_of(mount), keys) as running:
+        emulator.callers.keys = (D,)
+        reload, looks = keys.reload, 0
+
+        async def swap_and_reload() -> None:
+            nonlocal looks
+            looks += 1
+            mount.swap(base64.b64encode(f"wrong {looks}".encode() * 3).decode())
+            await reload()
+
+        monkeypatch.setattr(keys, "reload", swap_and_reload)
+        failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
+    assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+    assert int(failed.metadata["attempts"]) <= 4
+
+
+async def test_a_wrong_clock_and_a_revoked_key_at_once_fail_no_call(
+    emulator: Emulator, mount: Mount
+) -> None:
+    async with gateway_with(emulator, settings_of(mount)) as running:
+        emulator.clock.set_offset(3600)
+        emulator.callers.keys = (C, B)
+        await a_room(running)
+    assert refused(emulator) == 2
+
+
+@pytest.mark.parametrize("broken", [("not base64!",), (), (A, B, C), ("x" * 10_000,), ("é",)])
+async def test_a_broken_file_keeps_the_keys_and_says_so_once_without_what_is_in_it(
+    emulator: Emulator, mount: Mount, broken: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = AccessKeys(decoded(A, B), mount.path, sleep=moment)
+    with caplog.at_level(logging.INFO):
+        async with gateway_with(emulator, settings_of(mount), keys) as running:
+            mount.swap(*broken)
+            await keys.reload()
+            await keys.reload()
+            await a_room(running)
+    said = [record for record in caplog.records if "from before" in record.message]
+    assert len(said) == 1
+    assert str(mount.path) in said[0].message
+    assert not any(text in caplog.text for text in (A, B, C, "not base64!", "xxx", "é"))
+
+
+async def test_a_file_that_vanishes_keeps_the_keys_and_one_that_comes_back_is_read(
+    mount: Mount,
+) -> None:
+    keys = AccessKeys(decoded(A, B), mount.path)
+    mount.path.unlink()
+    await keys.reload()
+    assert keys.signer.key == decoded(A)[0]
+    mount.swap(C)
+    await keys.reload()
+    assert keys.signer.key == decoded(C)[0]
+
+
+async def test_a_changed_file_is_noticed_without_any_call(mount: Mount) -> None:
+    async with AccessKeys(decoded(A, B), mount.path, sleep=moment) as keys:
+        mount.swap(C, D)
+        async with asyncio.timeout(10):
+            while keys.signer.key != decoded(C)[0]:  # noqa: ASYNC110 - there is no event
+                await asyncio.sleep(0.01)
+
+
+async def test_a_new_file_does_not_move_calls_off_a_key_that_is_still_in_it(mount: Mount) -> None:
+    keys = AccessKeys(decoded(A, B), mount.path)
+    keys.prefer(AccessKeys(decoded(B)).signer)
+    mount.swap(C, B)
+    await keys.reload()
+    assert keys.signer.key == decoded(B)[0]
+
+
+async def test_many_calls_that_are_refused_at_once_read_the_file_at_most_twice(
+    mount: Mount,
+) -> None:
+    keys = AccessKeys(decoded(C, D), mount.path)
+    stale = [keys.signer]
+    found = await asyncio.gather(*(keys.replacement(stale) for _ in range(100)))
+    assert {signer.key for signer in found if signer} == {decoded(A)[0]}  # type: ignore[attr-defined]
+    assert keys._reads_begun <= 2
+
+
+async def test_a_read_that_began_before_the_refusal_is_not_taken_for_an_answer_to_it(
+    mount: Mount,
+) -> None:
+    keys = AccessKeys(decoded(D), mount.path)
+    first = asyncio.create_task(keys.reload())
+    await asyncio.sleep(0)
+    mount.swap(C)
+    await keys.reload()
+    await first
+    assert keys.signer.key == decoded(C)[0]
+
+
+async def test_accepted_calls_never_look_at_the_file(emulator: Emulator, mount: Mount) -> None:
+    keys = AccessKeys(decoded(A), mount.path)
+    async with gateway_with(emulator, settings_of(mount), keys) as running:
+        for _ in range(20):
+            await a_room(running)
+    assert keys._reads_begun == 0
+
+
+def test_no_repr_shows_a_key(mount: Mount) -> None:
+    keys = AccessKeys(decoded(A, B), mount.path)
+    shown = f"{keys!r} {keys.signer!r} {settings_of(mount)!r}"
+    assert "canary" not in shown
+    assert A not in shown

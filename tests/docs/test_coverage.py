@@ -1,0 +1,106 @@
+"""The table of docs/reference/coverage.md against the clients, the contract and the tests."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import sdk_surface
+from acs.rooms.legacy.v1 import legacy_rooms_pb2
+from acs.rooms.v1 import participants_pb2, rooms_pb2
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reference/coverage.md").read_text(encoding="utf-8")
+NOT_NEEDED = "not needed: "
+
+Row = tuple[str, str, str]
+
+
+def rows(heading: str) -> list[Row]:
+    """Return the rows of the table below a heading: the cells for SDK, gateway and tests."""
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    cells = [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in section.splitlines()
+        if line.startswith("|")
+    ]
+    assert len(cells) > 2, f"there is no table below {heading}"
+    return [(sdk, ours, tests) for sdk, ours, tests in cells[2:]]
+
+
+def spans(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+ROWS = [*rows("Python"), *rows("JavaScript"), *rows("Preview of 2022")]
+
+
+def named_in(heading: str) -> list[str]:
+    return [name for sdk, _, _ in rows(heading) for name in spans(sdk)]
+
+
+def declared() -> set[str]:
+    """Name what the contract has: RPCs, messages, fields and values of enums."""
+    found: set[str] = set()
+    legacy = legacy_rooms_pb2.DESCRIPTOR
+    for file in (rooms_pb2.DESCRIPTOR, participants_pb2.DESCRIPTOR, legacy):
+        for service in file.services_by_name.values():
+            found |= {f"{service.name}.{method.name}" for method in service.methods}
+        # Messages of both packages have the same names.
+        package = "legacy." if file is legacy else ""
+        for message in file.message_types_by_name.values():
+            name = f"{package}{message.name}"
+            found |= {name, *(f"{name}.{field.name}" for field in message.fields)}
+        for enum in file.enum_types_by_name.values():
+            found |= set(enum.values_by_name)
+    return found
+
+
+@cache
+def functions_of(file: str) -> set[str]:
+    path = ROOT / file
+    if not path.is_file():
+        return set()
+    found = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return {node.name for node in found if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_the_python_table_has_every_part_of_the_client_once_and_nothing_else() -> None:
+    assert sorted(named_in("Python")) == sorted(sdk_surface.of_python())
+
+
+@pytest.mark.skipif(
+    not sdk_surface.HAS_NODE_CLIENTS,
+    reason="Node or its clients are not installed: npm ci in tests/clients/node",
+)
+def test_the_javascript_table_has_every_part_of_the_client_once_and_nothing_else() -> None:
+    assert sorted(named_in("JavaScript")) == sorted(sdk_surface.of_javascript())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_a_row_names_parts_of_the_contract_or_why_none_is_needed(row: Row) -> None:
+    _, ours, _ = row
+    if ours.startswith(NOT_NEEDED):
+        assert ours.removeprefix(NOT_NEEDED)
+    else:
+        assert spans(ours)
+        assert set(spans(ours)) - declared() == set()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_a_row_names_tests_that_exist(row: Row) -> None:
+    _, ours, tests = row
+    assert spans(tests) or ours.startswith(NOT_NEEDED)
+    for test in spans(tests):
+        file, _, function = test.partition("::")
+        assert function.startswith("test_")
+        assert function in functions_of(file), test
+
+
+def test_every_rpc_has_a_row() -> None:
+    named = {name for _, ours, _ in ROWS for name in spans(ours)}
+    rpcs = {name for name in declared() if re.fullmatch(r"\w+Service\.\w+", name)}
+    assert rpcs - named == set()

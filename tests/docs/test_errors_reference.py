@@ -1,0 +1,68 @@
+"""What the comments of ErrorReason say is what gateway/status.py does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+import reference_errors
+from acs.rooms.legacy.v1 import legacy_rooms_pb2
+from acs.rooms.v1 import rooms_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.message import Message
+from grpc import StatusCode
+
+from gateway import status
+from gateway.call import Call
+from gateway.errors import ServiceRefused
+
+ROOT = Path(__file__).parents[2]
+DESCRIPTORS = FileDescriptorSet.FromString(
+    (ROOT / "generated" / "acs" / "rooms" / "descriptors.binpb").read_bytes()
+)
+REASONS = {reason.name: reason for reason in reference_errors.reasons(DESCRIPTORS)}
+METADATA = {"httpStatus", "serviceErrorCode", "apiVersion", "attempts", "omittedViolations"}
+
+REQUESTS: list[Message] = [
+    rooms_pb2.CreateRoomRequest(),
+    rooms_pb2.GetRoomRequest(room_id="1"),
+    legacy_rooms_pb2.CreateRoomRequest(),
+    legacy_rooms_pb2.AddParticipantsRequest(room_id="1"),
+]
+
+
+def codes_in_use() -> dict[str, set[str]]:
+    """Collect the codes of each reason over our errors, a bug, and all statuses of the service."""
+    codes = defaultdict(set)
+    for code, reason in status.BY_ERROR.values():
+        codes[status.reason_text(reason)].add(code.name)
+    failures: list[Exception] = [ServiceRefused(http_status) for http_status in range(300, 600)]
+    for error in (*failures, RuntimeError()):
+        for request in REQUESTS:
+            call = Call(request_id="1", deadline=0, repeatable=True)
+            found = status.to_status(error, call, request, "2025-03-13")
+            codes[found.reason].add(found.code.name)
+    return dict(codes)
+
+
+def test_every_reason_has_the_codes_that_its_comment_names() -> None:
+    assert {name: set(reason.codes) for name, reason in REASONS.items()} == codes_in_use()
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_reason_names_real_codes_and_metadata(name: str) -> None:
+    reason = REASONS[name]
+    assert set(reason.codes) <= set(StatusCode.__members__)
+    assert {"apiVersion", "attempts"} <= reason.example.keys() <= METADATA
+    assert reason.cause.endswith(".")
+    assert reason.do.endswith(".")
+
+
+def test_a_comment_of_another_form_is_an_error() -> None:
+    damaged = FileDescriptorSet.FromString(DESCRIPTORS.SerializeToString())
+    for file in damaged.file:
+        for location in file.source_code_info.location:
+            location.leading_comments = location.leading_comments.replace("Do:", "Then:")
+    with pytest.raises(ValueError, match="REQUEST_INVALID has not the form"):
+        reference_errors.page(damaged)

@@ -1,0 +1,85 @@
+"""The migration page is run: its commands and programs print what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from acs.rooms.legacy.v1 import legacy_rooms_pb2
+from acs.rooms.v1 import errors_pb2, participants_pb2, rooms_pb2
+from running import gateway_before
+
+from gateway.emulator import Emulator
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/how-to/migrate-from-the-sdks.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+ADDRESS = "127.0.0.1:50051"
+GRPCURL = ROOT / ".tools/grpcurl"
+
+COMMANDS = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+PROGRAMS = re.findall(
+    r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE
+)
+
+
+async def printed_by(*command: str) -> str:
+    """Run a command against a gateway of its own that stands where the page says."""
+    async with Emulator() as emulator, gateway_before(emulator) as running:
+        there = [part.replace(ADDRESS, running.gateway.addresses[0]) for part in command]
+        process = await asyncio.create_subprocess_exec(
+            *there,
+            env={**os.environ, "PATH": f"{GRPCURL.parent}{os.pathsep}{os.environ['PATH']}"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+    return output.decode()
+
+
+def without_space(text: str) -> str:
+    # protojson of Go varies its white space on purpose.
+    return re.sub(r"\s+", "", text)
+
+
+@pytest.mark.skipif(not GRPCURL.exists(), reason="grpcurl is not built, because Go is not there")
+@pytest.mark.parametrize(("command", "expected"), COMMANDS)
+async def test_a_command_of_the_page_prints_what_it_says(command: str, expected: str) -> None:
+    assert without_space(await printed_by("bash", "-c", command)) == without_space(expected)
+
+
+@pytest.mark.parametrize(("program", "expected"), PROGRAMS)
+async def test_a_program_of_the_page_prints_what_it_says(program: str, expected: str) -> None:
+    assert await printed_by(sys.executable, "-c", program) == expected
+
+
+def test_the_page_has_programs_and_commands_to_run() -> None:
+    assert len(PROGRAMS) == TEXT.count("```python")
+    assert len(COMMANDS) == TEXT.count("```console")
+
+
+def test_every_rpc_of_the_contract_is_in_a_table_of_the_page_and_no_other() -> None:
+    files = (rooms_pb2.DESCRIPTOR, participants_pb2.DESCRIPTOR, legacy_rooms_pb2.DESCRIPTOR)
+    rpcs = {
+        f"{service.name}.{method.name}"
+        for file in files
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
+    assert set(re.findall(r"`(\w+Service\.\w+)`", TEXT)) == rpcs
+
+
+def test_every_reason_that_the_page_names_is_published() -> None:
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", TEXT)) - {"ROLE_UNSPECIFIED"}
+    published = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}  # noqa: SIM118 - an enum wrapper is no mapping
+    assert named - published == set()
+    assert len(named) > 1
+
+
+def test_every_relative_link_of_the_page_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
+        assert (PAGE.parent / target).exists(), target

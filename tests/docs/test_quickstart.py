@@ -1,0 +1,143 @@
+"""The page of the quickstart is run: what it says to type is typed, and prints what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/how-to/quickstart.md").read_text(encoding="utf-8")
+NODE_CLIENTS = ROOT / "tests/clients/node"
+EMULATOR, GATEWAY = "127.0.0.1:8125", "127.0.0.1:50051"
+
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+# What differs from run to run, by its form.
+VOLATILE = [
+    (re.compile(r"\b994\d{12,14}\b"), "ROOM"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)"), "TIME"),
+    (re.compile(r"8:acs:[0-9a-f-]{36}_[0-9a-f-]{36}"), "USER"),
+]
+# protojson of Go varies its white space on purpose.
+SPACE = re.compile(r"(?<=[:,]) +")
+
+
+def stable(text: str) -> str:
+    """Name users, rooms and times in the order in which they appear."""
+    text = SPACE.sub(" ", text)
+    for pattern, name in VOLATILE:
+        for number, value in enumerate(dict.fromkeys(pattern.findall(text)), 1):
+            text = text.replace(value, f"{name}-{number}")
+    return text.strip()
+
+
+def block(language: str) -> tuple[str, str]:
+    """Give the one block of a language, and what the page says that it prints."""
+    at = [number for number, (name, _) in enumerate(BLOCKS) if name == language]
+    assert len(at) == 1
+    assert BLOCKS[at[0] + 1][0] == "text"
+    return BLOCKS[at[0]][1], BLOCKS[at[0] + 1][1]
+
+
+def started() -> list[str]:
+    """Give what the page says that the emulator and the gateway print when they are ready."""
+    return [
+        line
+        for language, text in BLOCKS
+        if language == "console"
+        for line in text.splitlines()
+        if not line.startswith("$ ")
+    ]
+
+
+@contextmanager
+def process(lines: int, *arguments: str, **environment: str) -> Iterator[list[str]]:
+    """Run our own command, and give the first lines that it prints."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", *arguments],
+        cwd=ROOT, env={**os.environ, **environment}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as running:  # fmt: skip
+        try:
+            assert running.stdout is not None
+            yield [running.stdout.readline().rstrip("\n") for _ in range(lines)]
+        finally:
+            running.terminate()
+
+
+@pytest.fixture(scope="module")
+def addresses() -> Iterator[dict[str, str]]:
+    """Start both as the page says, on free ports: the addresses of the page, and the real ones."""
+    with ExitStack() as parts:
+        ready, connection_string = parts.enter_context(
+            process(2, "emulator", "--listen", "127.0.0.1:0")
+        )
+        emulator = ready.rpartition("http://")[2]
+        (serving,) = parts.enter_context(
+            process(
+                1,
+                "serve",
+                ROOMS_GATEWAY_LISTEN="127.0.0.1:0",
+                COMMUNICATION_CONNECTION_STRING=connection_string,
+            )
+        )
+        gateway = serving.split()[-1]
+        printed = f"{ready}\n{connection_string}\n{serving}"
+        said = printed.replace(emulator, EMULATOR).replace(gateway, GATEWAY)
+        assert said.splitlines() == started()
+        yield {EMULATOR: emulator, GATEWAY: gateway}
+
+
+def output(addresses: dict[str, str], command: list[str], snippet: str, folder: Path) -> str:
+    for said, real in addresses.items():
+        snippet = snippet.replace(said, real)
+    path = os.pathsep.join([str(ROOT / ".tools"), os.environ["PATH"]])
+    done = subprocess.run(
+        [*command, snippet],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_python_of_the_page_prints_what_it_says(addresses: dict[str, str]) -> None:
+    snippet, expected = block("python")
+    printed = output(addresses, [sys.executable, "-c"], snippet, ROOT)
+    assert stable(printed) == stable(expected)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+@pytest.mark.skipif(
+    not (NODE_CLIENTS / "node_modules/@azure/communication-identity").is_dir(),
+    reason="the Node clients are not installed: npm ci in tests/clients/node",
+)
+def test_the_javascript_of_the_page_prints_what_it_says(addresses: dict[str, str]) -> None:
+    snippet, expected = block("js")
+    command = ["node", "--input-type=module", "--eval"]
+    assert stable(output(addresses, command, snippet, NODE_CLIENTS)) == stable(expected)
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".tools/grpcurl").exists(), reason="grpcurl is not built: Go is not installed"
+)
+def test_the_grpcurl_of_the_page_prints_what_it_says(addresses: dict[str, str]) -> None:
+    snippet, expected = block("sh")
+    assert stable(output(addresses, ["sh", "-ec"], snippet, ROOT)) == stable(expected)
+
+
+def test_every_relative_link_of_the_page_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", PAGE):
+        assert (ROOT / "docs/how-to" / target).exists(), target

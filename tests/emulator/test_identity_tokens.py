@@ -1,0 +1,124 @@
+"""Access tokens: well-formed, marked as emulated, and of the life that was asked for."""
+
+import hashlib
+import hmac
+import json
+from base64 import b64decode
+from random import Random
+from typing import Any
+
+import pytest
+from azure.communication.identity._shared.utils import create_access_token
+from emulator.identity_client import LATEST, SCOPES, ask, new_user, parts
+from emulator.signing_client import Client, client_session
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.emulator import DEVELOPMENT_KEY, Emulator, timestamps
+from gateway.emulator.clock import Clock
+from gateway.emulator.identity import tokens, versions
+from gateway.emulator.identity.operations import IdentityCall, IdentityOperations
+from gateway.emulator.identity.store import Identities
+from gateway.emulator.problems import ServiceError
+
+# The client calls what Python 3.12 deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+
+
+async def test_a_token_is_a_jwt_with_the_claims_of_a_real_one_that_says_it_is_emulated(
+    emulator: Emulator, client: Client
+) -> None:
+    """Signed with the development key, so that everybody can check and nobody can be misled."""
+    raw_id = await new_user(client)
+    body = {"scopes": ["voip", "chat"], "expiresInMinutes": 60}
+    token = (await ask(client, f"/{raw_id}/:issueAccessToken", body)).json["token"]
+    header, claims, signature = parts(token)
+    assert header == {"alg": "HS256", "kid": "rooms-gateway-emulator", "typ": "JWT"}
+    assert claims == {
+        "skypeid": raw_id.removeprefix("8:"),
+        "scp": 1792,
+        "csi": str(claims["iat"]),
+        "exp": claims["iat"] + 3600,
+        "acsScope": "voip,chat",
+        "resourceId": emulator.identities.resource,
+        "iat": claims["iat"],
+        "iss": "rooms-gateway-emulator",
+    }
+    signed = token.rpartition(".")[0].encode()
+    assert signature == hmac.digest(b64decode(DEVELOPMENT_KEY), signed, hashlib.sha256)
+
+
+async def test_no_token_is_signed_with_a_key_that_somebody_chose() -> None:
+    async with Emulator(access_key="c3RyYW5nZXI=") as emulator:
+        async with client_session() as session:
+            client = Client(session, emulator.endpoint)
+            client.signer.key = "c3RyYW5nZXI="
+            answer = await ask(client, content={"createTokenWithScopes": ["chat"]})
+        token = answer.json["accessToken"]["token"]
+        signed = token.rpartition(".")[0]
+        expected = hmac.digest(b64decode(DEVELOPMENT_KEY), signed.encode(), hashlib.sha256)
+        assert parts(token)[2] == expected
+
+
+async def test_a_token_lives_for_24_hours_unless_told_otherwise(
+    emulator: Emulator, client: Client
+) -> None:
+    emulator.clock.freeze()
+    raw_id = await new_user(client)
+    for minutes in (None, 60, 61, 1439, 1440):
+        body = {"scopes": ["chat"], "expiresInMinutes": minutes}
+        answer = await ask(client, f"/{raw_id}/:issueAccessToken", body)
+        assert answer.status == 200
+        life = (minutes or 1440) * 60 * timestamps.TICKS_PER_SECOND
+        assert answer.json["expiresOn"] == timestamps.render(emulator.clock.now() + life)
+
+
+GUIDS = st.uuids().map(str)
+
+
+@given(
+    resource=GUIDS,
+    user=GUIDS,
+    scopes=st.lists(st.sampled_from(SCOPES), min_size=1, unique=True),
+    issued=st.integers(0, 2**55),
+    minutes=st.integers(60, 1440),
+)
+def test_every_token_is_read_by_the_clients_own_parser(
+    resource: str, user: str, scopes: list[str], issued: int, minutes: int
+) -> None:
+    """It reads the claims as plain base64 and ASCII, and finds the expiry in them."""
+    life = minutes * 60 * timestamps.TICKS_PER_SECOND
+    token = tokens.make(f"8:acs:{resource}_{user}", scopes, issued, issued + life)
+    header, claims, signature = parts(token)
+    assert (header["typ"], len(signature), claims["acsScope"]) == ("JWT", 32, ",".join(scopes))
+    assert (claims["resourceId"], claims["skypeid"]) == (resource, f"acs:{resource}_{user}")
+    assert claims["exp"] - claims["iat"] == minutes * 60
+    assert create_access_token(token).expires_on == claims["exp"]
+
+
+def create(now: int, minutes: int | None, scopes: list[str]) -> Any:
+    """Make a user with a token, at an instant in nanoseconds."""
+    operations = IdentityOperations(Identities(Random(1)), Clock(lambda: now))
+    body = json.dumps({"createTokenWithScopes": scopes, "expiresInMinutes": minutes}).encode()
+    return operations.create(IdentityCall(versions.VERSIONS[LATEST], "", body)).body
+
+
+INSTANTS = st.integers(0, 2**62)
+SOME_SCOPES = st.lists(st.sampled_from(SCOPES), min_size=1)
+
+
+@given(now=INSTANTS, minutes=st.integers(60, 1440) | st.none(), scopes=SOME_SCOPES)
+def test_a_token_says_in_both_places_when_it_expires(
+    now: int, minutes: int | None, scopes: list[str]
+) -> None:
+    token = create(now, minutes, scopes).access_token
+    exp = parts(token.token)[1]["exp"]
+    assert timestamps.parse(token.expires_on) // timestamps.TICKS_PER_SECOND == exp
+
+
+@given(now=INSTANTS, minutes=st.integers(max_value=59) | st.integers(1441), scopes=SOME_SCOPES)
+def test_no_token_lives_for_less_than_an_hour_or_more_than_a_day(
+    now: int, minutes: int, scopes: list[str]
+) -> None:
+    with pytest.raises(ServiceError, match=r"within the \[60, 1440\] interval"):
+        create(now, minutes, scopes)

@@ -1,0 +1,95 @@
+"""The Rooms quickstart from its first step, with Microsoft's unmodified JavaScript clients."""
+
+import asyncio
+import json
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.emulator import Emulator
+
+NODE = shutil.which("node")
+CLIENTS = Path(__file__).parents[1] / "clients" / "node"
+
+pytestmark = [
+    pytest.mark.skipif(NODE is None, reason="Node is not installed"),
+    pytest.mark.skipif(
+        not (CLIENTS / "node_modules/@azure/communication-identity").is_dir(),
+        reason="the Node clients are not installed: npm ci in tests/clients/node",
+    ),
+]
+
+WALK = [
+    *["CreateIdentity"] * 2,
+    *["CreateRoom", "GetRoom", "UpdateRoom", "ListRooms"],
+    *["UpdateParticipants", "ListParticipants"] * 2,
+    *["DeleteRoom", "GetRoom"],
+    *["CreateIdentity", "RevokeAccessTokens", "IssueAccessToken", "IssueAccessToken"],
+    *["DeleteIdentity", "IssueAccessToken"],
+]
+
+
+async def walk(emulator: Emulator) -> dict[str, Any]:
+    """Run the walk, and give what it printed for each step."""
+    process = await asyncio.create_subprocess_exec(
+        str(NODE),
+        "quickstart.mjs",
+        emulator.connection_string,
+        cwd=CLIENTS,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    steps = [json.loads(line) for line in out.splitlines()]
+    return {step["step"]: step["value"] for step in steps}
+
+
+async def test_the_quickstart_runs_from_its_first_step_to_its_last(emulator: Emulator) -> None:
+    steps = await walk(emulator)
+    first, second = steps["users"]
+    room = steps["create"]
+    assert steps["get"] == room
+    assert steps["update"]["got"] == steps["update"]["asked"]
+    assert steps["list"] == [room["id"]]
+    assert steps["roster after add"] == [[first, "Presenter"], [second, "Attendee"]]
+    assert steps["roster after remove"] == [[second, "Attendee"]]
+    assert steps["deleted room"]["statusCode"] == 404
+    assert [entry.operation for entry in emulator.journal] == WALK
+    assert (len(emulator.store), len(emulator.identities)) == (0, 2)
+
+
+async def test_the_client_makes_issues_revokes_and_deletes(emulator: Emulator) -> None:
+    """And its own parser reads from a token the expiry that the service told, to the second."""
+    steps = await walk(emulator)
+    expiry = {
+        name: datetime.fromisoformat(told) for name, told in steps["expiry of a token"].items()
+    }
+    assert timedelta(0) <= expiry["told"] - expiry["read"] < timedelta(seconds=1)
+    assert steps["token after revoke"] == 3
+    assert steps["short life"] == {
+        "statusCode": 400,
+        "code": "ValidationError",
+        "message": "ExpiresInMinutes value 59 is invalid. "
+        "Value must be within the [60, 1440] interval.",
+    }
+    assert steps["deleted user"] == {
+        "statusCode": 404,
+        "code": "NotFound",
+        "message": "The identity does not exist, or no longer.",
+    }
+
+
+async def test_it_asks_for_the_version_that_the_emulator_has_as_its_latest(
+    emulator: Emulator,
+) -> None:
+    await walk(emulator)
+    asked = {
+        entry.target.partition("api-version=")[2]
+        for entry in emulator.journal
+        if entry.target.startswith("/identities")
+    }
+    assert asked == {"2023-10-01"}

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from acs.rooms.v1 import participants_pb2 as people_pb
+from acs.rooms.v1 import rooms_pb2 as rooms_pb
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.timestamp_pb2 import Timestamp
+from people import raw_id
+from running import Running, failure_of
+
+from gateway.app import SERVICES
+
+ROOM = "99425796013118603"
+VERSION = "api-version=2025-03-13"
+PERSON = people_pb.Participant(raw_id=raw_id(1), role=people_pb.ROLE_PRESENTER)
+MERGE_PATCH = "application/merge-patch+json"
+PRESENTER = {"role": "Presenter"}
+
+Call = Callable[[Running, dict[str, Any]], Awaitable[Any]]
+
+# Call, method, target, content type, body with people shown.
+CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
+    "CreateRoom": (
+        lambda running, dry: running.rooms.CreateRoom(
+            rooms_pb.CreateRoomRequest(
+                valid_until=Timestamp(seconds=4102444800), participants=[PERSON], **dry
+            )
+        ),
+        "POST",
+        f"/rooms?{VERSION}",
+        "application/json",
+        {"validUntil": "2100-01-01T00:00:00Z", "participants": {raw_id(1): PRESENTER}},
+    ),
+    "UpdateRoom": (
+        lambda running, dry: running.rooms.UpdateRoom(
+            rooms_pb.UpdateRoomRequest(room_id=ROOM, pstn_dial_out_enabled=False, **dry)
+        ),
+        "PATCH",
+        f"/rooms/{ROOM}?{VERSION}",
+        MERGE_PATCH,
+        {"pstnDialOutEnabled": False},
+    ),
+    "DeleteRoom": (
+        lambda running, dry: running.rooms.DeleteRoom(
+            rooms_pb.DeleteRoomRequest(room_id=ROOM, **dry)
+        ),
+        "DELETE",
+        f"/rooms/{ROOM}?{VERSION}",
+        "",
+        None,
+    ),
+    "UpsertParticipants": (
+        lambda running, dry: running.participants.UpsertParticipants(
+            people_pb.UpsertParticipantsRequest(room_id=ROOM, participants=[PERSON], **dry)
+        ),
+        "PATCH",
+        f"/rooms/{ROOM}/participants?{VERSION}",
+        MERGE_PATCH,
+        {"participants": {raw_id(1): PRESENTER}},
+    ),
+    "RemoveParticipants": (
+        lambda running, dry: running.participants.RemoveParticipants(
+            people_pb.RemoveParticipantsRequest(room_id=ROOM, raw_ids=[raw_id(1)], **dry)
+        ),
+        "PATCH",
+        f"/rooms/{ROOM}/participants?{VERSION}",
+        MERGE_PATCH,
+        {"participants": {raw_id(1): None}},
+    ),
+    "UpdateParticipants": (
+        lambda running, dry: running.participants.UpdateParticipants(
+            people_pb.UpdateParticipantsRequest(
+                room_id=ROOM, upsert=[PERSON], remove=[raw_id(2)], **dry
+            )
+        ),
+        "PATCH",
+        f"/rooms/{ROOM}/participants?{VERSION}",
+        MERGE_PATCH,
+        {"participants": {raw_id(1): PRESENTER, raw_id(2): None}},
+    ),
+}
+
+
+def test_every_rpc_that_changes_something_has_a_dry_run() -> None:
+    changing = {
+        method.name
+        for service in SERVICES
+        if service.full_name.startswith("acs.rooms.v1.")
+        for method in service.methods
+        if method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS
+    }
+    assert changing == set(CALLS)
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_dry_run_shows_the_request_and_sends_nothing(running: Running, name: str) -> None:
+    call, method, target, content_type, body = CALLS[name]
+    answer = await call(running, {"validate_only": True, "show_people": True})
+    shown = answer.dry_run
+    assert (shown.method, shown.target) == (method, target)
+    assert shown.headers.get("Content-Type", "") == content_type
+    assert (json.loads(shown.body) if shown.body else None) == body
+    assert "Authorization" not in shown.headers
+    assert not answer.HasField("room") if name in {"CreateRoom", "UpdateRoom"} else True
+    assert running.requests() == 0
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_dry_run_hides_people_unless_asked_otherwise(running: Running, name: str) -> None:
+    answer = await CALLS[name][0](running, {"validate_only": True})
+    assert "8:acs" not in str(answer)
+    people = CALLS[name][4] and CALLS[name][4].get("participants")
+    if people:
+        shown = json.loads(answer.dry_run.body)["participants"]
+        assert shown == {
+            f"<redacted {number}>": value for number, value in enumerate(people.values(), start=1)
+        }
+
+
+async def test_what_a_dry_run_shows_is_what_is_sent_without_it(running: Running) -> None:
+    request = rooms_pb.CreateRoomRequest(
+        participants=[PERSON], request_id="5f0b1e0c-6a6e-4a55-b7a1-3f3c6f1b2a90"
+    )
+    dry = rooms_pb.CreateRoomRequest(validate_only=True, show_people=True)
+    dry.MergeFrom(request)
+    shown = (await running.rooms.CreateRoom(dry)).dry_run
+    await running.rooms.CreateRoom(request)
+    (sent,) = running.emulator.journal
+    assert (sent.method, sent.target, sent.body.decode()) == (
+        shown.method,
+        shown.target,
+        shown.body,
+    )
+    for name, value in shown.headers.items():
+        if name != "Repeatability-First-Sent":
+            assert sent.headers[name] == value
+
+
+async def test_a_dry_run_of_a_one_sided_window_reads_nothing(running: Running) -> None:
+    answer = await running.rooms.UpdateRoom(
+        rooms_pb.UpdateRoomRequest(
+            room_id=ROOM, valid_until=Timestamp(seconds=4102444800), validate_only=True
+        )
+    )
+    assert json.loads(answer.dry_run.body) == {"validUntil": "2100-01-01T00:00:00Z"}
+    assert running.requests() == 0
+
+
+INVALID: dict[str, Callable[[Running], Awaitable[Any]]] = {
+    "a rule of the proto": lambda running: running.rooms.DeleteRoom(
+        rooms_pb.DeleteRoomRequest(room_id="../keys", validate_only=True)
+    ),
+    "a rule of the gateway": lambda running: running.participants.UpsertParticipants(
+        people_pb.UpsertParticipantsRequest(
+            room_id=ROOM, participants=[PERSON, PERSON], validate_only=True
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", INVALID)
+async def test_a_dry_run_fails_as_the_call_would(running: Running, rule: str) -> None:
+    failed = await failure_of(INVALID[rule](running))
+    assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+    assert running.requests() == 0

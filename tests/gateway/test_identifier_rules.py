@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import grpc
+import pytest
+from acs.rooms.v1 import participants_pb2 as pb
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from identifiers import communication_user, phone_number, teams_app, teams_user, unknown
+from people import raw_id
+from running import Failed, Running, failure_of
+
+from gateway.convert.identifiers import MAX_LENGTH
+from gateway.convert.targets import Blame
+
+UNKNOWN_ROOM = "99400000000000000"
+A, B, C, D = map(raw_id, range(4))
+GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
+
+ALICE = pb.Participant(raw_id=A, role=pb.ROLE_PRESENTER)
+BOB = pb.Participant(identifier=communication_user(B), role=pb.ROLE_CONSUMER)
+CAROL = pb.Participant(raw_id=C, identifier=communication_user(C))
+DAVE = pb.Participant(identifier=unknown(D))
+
+
+def is_invalid(failed: Failed, *fields: str) -> bool:
+    return (failed.code, failed.reason, tuple(failed.violations)) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "REQUEST_INVALID",
+        fields,
+    )
+
+
+BROKEN: list[tuple[pb.Participant, str]] = [
+    (pb.Participant(), "raw_id"),
+    (pb.Participant(identifier=pb.CommunicationIdentifier()), "identifier.kind"),
+    (pb.Participant(raw_id=A, identifier=communication_user(B)), "identifier"),
+    (pb.Participant(raw_id=A.upper(), identifier=unknown(A)), "identifier"),
+    (pb.Participant(raw_id=GUID, identifier=teams_user(GUID)), "identifier"),
+    (
+        pb.Participant(identifier=communication_user("wrong_mri")),
+        "identifier.communication_user.id",
+    ),
+    (pb.Participant(identifier=phone_number("")), "identifier.phone_number.value"),
+    (pb.Participant(identifier=phone_number("1" * 255)), "identifier.phone_number.value"),
+    (pb.Participant(identifier=teams_user("")), "identifier.microsoft_teams_user.user_id"),
+    (
+        pb.Participant(identifier=teams_user(GUID, "gcch", is_anonymous=True)),
+        "identifier.microsoft_teams_user.cloud",
+    ),
+    (pb.Participant(identifier=teams_user("x" * 242, is_anonymous=True)), "identifier"),
+    (pb.Participant(identifier=teams_user("x" * 249)), "identifier"),
+    (pb.Participant(identifier=teams_app("x" * 248)), "identifier"),
+    (pb.Participant(identifier=communication_user("8:acs:a_b_c")), "identifier"),
+    (pb.Participant(identifier=teams_user("a:b")), "identifier"),
+    (pb.Participant(identifier=teams_app("a:b")), "identifier"),
+]
+
+
+@pytest.mark.parametrize(("person", "blamed"), BROKEN)
+async def test_an_identifier_that_says_nothing_or_two_things_is_refused_and_nothing_is_sent(
+    running: Running, person: pb.Participant, blamed: str
+) -> None:
+    people = [ALICE, BOB, CAROL, person]
+    for call, field in (
+        (running.rooms.CreateRoom(CreateRoomRequest(participants=people)), "participants"),
+        (
+            running.participants.UpsertParticipants(
+                pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=people)
+            ),
+            "participants",
+        ),
+        (
+            running.participants.UpdateParticipants(
+                pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=people)
+            ),
+            "upsert",
+        ),
+    ):
+        assert is_invalid(await failure_of(call), f"{field}[3].{blamed}")
+    assert list(running.emulator.journal) == []
+
+
+@pytest.mark.parametrize(
+    ("person", "blamed"), [(person, blamed) for person, blamed in BROKEN if not person.raw_id][1:]
+)
+async def test_a_removal_refuses_the_same_identifiers_and_sends_nothing(
+    running: Running, person: pb.Participant, blamed: str
+) -> None:
+    identifiers = [communication_user(A), person.identifier]
+    below = blamed.removeprefix("identifier")
+    for call, field in (
+        (
+            running.participants.RemoveParticipants(
+                pb.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, identifiers=identifiers)
+            ),
+            "identifiers",
+        ),
+        (
+            running.participants.UpdateParticipants(
+                pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove_identifiers=identifiers)
+            ),
+            "remove_identifiers",
+        ),
+    ):
+        assert is_invalid(await failure_of(call), f"{field}[1]{below}")
+    assert list(running.emulator.journal) == []
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        teams_user("x" * (MAX_LENGTH - len("8:orgid:"))),
+        teams_user("x" * (MAX_LENGTH - len("8:dod:")), "dod"),
+        phone_number("1" * (MAX_LENGTH - len("4:"))),
+        unknown("x" * MAX_LENGTH),
+        teams_user(GUID, "public", is_anonymous=True),
+    ],
+)
+async def test_an_identifier_of_any_kind_and_allowed_length_is_left_to_the_service(
+    running: Running, identifier: pb.CommunicationIdentifier
+) -> None:
+    created = await running.rooms.CreateRoom(CreateRoomRequest())
+    call = running.participants.RemoveParticipants(
+        pb.RemoveParticipantsRequest(room_id=created.room.id, identifiers=[identifier])
+    )
+    assert (await failure_of(call)).reason == "SERVICE_REJECTED_REQUEST"
+    assert running.requests("UpdateParticipants") == 1
+
+
+@pytest.mark.parametrize(
+    ("upsert", "remove", "identifiers", "blamed"),
+    [
+        (
+            [ALICE, pb.Participant(identifier=communication_user(A))],
+            [],
+            [],
+            ["upsert[1].identifier"],
+        ),
+        ([BOB, pb.Participant(raw_id=B)], [], [], ["upsert[1].raw_id"]),
+        (
+            [CAROL, pb.Participant(raw_id=C, identifier=communication_user(C))],
+            [],
+            [],
+            ["upsert[1].raw_id"],
+        ),
+        ([BOB], [B], [communication_user(B)], ["remove[0]", "remove_identifiers[0]"]),
+        ([], [A, B], [communication_user(C), unknown(B)], ["remove_identifiers[1]"]),
+        (
+            [],
+            [],
+            [communication_user(A), communication_user(B), unknown(A)],
+            ["remove_identifiers[2]"],
+        ),
+    ],
+)
+async def test_somebody_named_twice_in_whatever_form_is_refused_by_index_and_nothing_is_sent(
+    running: Running,
+    upsert: list[pb.Participant],
+    remove: list[str],
+    identifiers: Sequence[pb.CommunicationIdentifier],
+    blamed: list[str],
+) -> None:
+    request = pb.UpdateParticipantsRequest(
+        room_id=UNKNOWN_ROOM, upsert=upsert, remove=remove, remove_identifiers=identifiers
+    )
+    assert is_invalid(await failure_of(running.participants.UpdateParticipants(request)), *blamed)
+    assert list(running.emulator.journal) == []
+
+
+@pytest.mark.parametrize(
+    ("blamed", "field"),
+    [
+        (A, "upsert[0].raw_id"),
+        (B, "upsert[1].identifier"),
+        (C, "upsert[2].raw_id"),
+        ("8:orgid:x", "remove_identifiers[0]"),
+        ("4:+1", "remove[0]"),
+        (D, ""),
+    ],
+)
+def test_whom_the_service_blames_is_found_in_whatever_form_they_were_named(
+    blamed: str, field: str
+) -> None:
+    request = pb.UpdateParticipantsRequest(
+        upsert=[ALICE, BOB, CAROL], remove=["4:+1"], remove_identifiers=[teams_user("x")]
+    )
+    assert Blame(request).field_of(f"$.participants.{blamed}") == field
+    assert Blame(request).field_of(f"$.participants['{blamed}']") == field

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from acs.rooms.v1 import participants_pb2 as pb
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from identifiers import communication_user, unknown
+from people import raw_id
+from running import Running, failure_of
+
+from gateway.convert.identifiers import from_raw_id
+from gateway.emulator.faults import Fault
+
+UNKNOWN_ROOM = "99400000000000000"
+A, B, C, D = map(raw_id, range(4))
+GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
+
+ALICE = pb.Participant(raw_id=A, role=pb.ROLE_PRESENTER)
+BOB = pb.Participant(identifier=communication_user(B), role=pb.ROLE_CONSUMER)
+CAROL = pb.Participant(raw_id=C, identifier=communication_user(C))
+DAVE = pb.Participant(identifier=unknown(D))
+
+
+async def room_with(running: Running, *people: pb.Participant) -> str:
+    response = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
+    return response.room.id
+
+
+async def listed(running: Running, room_id: str = UNKNOWN_ROOM) -> list[pb.Participant]:
+    request = pb.ListParticipantsRequest(room_id=room_id)
+    pages = [page async for page in running.participants.ListParticipants(request)]
+    return [person for page in pages for person in page.participants]
+
+
+def on_roster(text: str, role: pb.Role.ValueType) -> pb.Participant:
+    return pb.Participant(raw_id=text, identifier=communication_user(text), role=role)
+
+
+EVERYBODY = [
+    on_roster(A, pb.ROLE_PRESENTER),
+    on_roster(B, pb.ROLE_CONSUMER),
+    on_roster(C, pb.ROLE_ATTENDEE),
+    on_roster(D, pb.ROLE_ATTENDEE),
+]
+
+
+async def test_people_are_upserted_by_either_form_and_listed_with_both(running: Running) -> None:
+    room_id = await room_with(running)
+    await running.participants.UpsertParticipants(
+        pb.UpsertParticipantsRequest(room_id=room_id, participants=[ALICE, BOB, CAROL, DAVE])
+    )
+    assert await listed(running, room_id) == EVERYBODY
+
+
+async def test_a_room_is_created_with_people_of_either_form(running: Running) -> None:
+    room_id = await room_with(running, ALICE, BOB, CAROL, DAVE)
+    assert await listed(running, room_id) == EVERYBODY
+
+
+async def test_an_update_takes_either_form_on_both_sides(running: Running) -> None:
+    room_id = await room_with(running, ALICE, BOB, CAROL)
+    await running.participants.UpdateParticipants(
+        pb.UpdateParticipantsRequest(
+            room_id=room_id,
+            upsert=[pb.Participant(identifier=communication_user(A), role=pb.ROLE_CONSUMER), DAVE],
+            remove=[B],
+            remove_identifiers=[communication_user(C)],
+        )
+    )
+    assert await listed(running, room_id) == [on_roster(A, pb.ROLE_CONSUMER), EVERYBODY[3]]
+
+
+@pytest.mark.parametrize(
+    ("raw_ids", "identifiers"),
+    [
+        ([A, B], []),
+        ([], [communication_user(A), unknown(B)]),
+        ([B], [communication_user(A)]),
+        ([A, D], [communication_user(B)]),
+    ],
+)
+async def test_people_are_removed_by_either_form_or_both(
+    running: Running, raw_ids: list[str], identifiers: list[pb.CommunicationIdentifier]
+) -> None:
+    room_id = await room_with(running, ALICE, BOB, CAROL)
+    await running.participants.RemoveParticipants(
+        pb.RemoveParticipantsRequest(room_id=room_id, raw_ids=raw_ids, identifiers=identifiers)
+    )
+    assert await listed(running, room_id) == [EVERYBODY[2]]
+
+
+async def test_both_forms_send_the_same_request(running: Running) -> None:
+    for person in (ALICE, pb.Participant(identifier=communication_user(A), role=pb.ROLE_PRESENTER)):
+        await failure_of(
+            running.participants.UpsertParticipants(
+                pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=[person])
+            )
+        )
+    by_raw_id, by_identifier = (entry.body for entry in running.emulator.journal)
+    assert json.loads(by_raw_id) == {"participants": {A: {"role": "Presenter"}}}
+    assert by_identifier == by_raw_id
+
+
+async def test_a_listed_person_of_any_kind_carries_both_forms_and_can_be_sent_back(
+    running: Running,
+) -> None:
+    raw_ids = [
+        A, "4:+14255550123", f"8:orgid:{GUID}", f"8:dod:{GUID}", f"8:gcch:{GUID}",
+        f"8:teamsvisitor:{GUID}", f"28:orgid:{GUID}", f"28:dod:{GUID}", f"28:gcch:{GUID}",
+        f"28:{GUID}", "8:acs:a_b_c", "4:", "x",
+    ]  # fmt: skip
+    page = json.dumps({"value": [{"rawId": each, "role": "Attendee"} for each in raw_ids]})
+    faults = running.emulator.faults
+    faults.add(Fault(operation="ListParticipants", status=200, body=page))
+    people = await listed(running)
+    assert [person.raw_id for person in people] == raw_ids
+    assert [person.identifier for person in people] == [from_raw_id(each) for each in raw_ids]
+
+    faults.add(Fault(operation="UpdateParticipants", status=200, body="{}"))
+    await running.participants.UpsertParticipants(
+        pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=people)
+    )
+    (*_, last) = running.emulator.journal
+    assert list(json.loads(last.body)["participants"]) == raw_ids
+
+
+async def test_a_role_that_the_service_refuses_is_blamed_on_a_person_named_by_identifier(
+    running: Running,
+) -> None:
+    room_id = await room_with(running)
+    odd = pb.Participant(identifier=communication_user(B), unrecognized_role="Producer")
+    failed = await failure_of(
+        running.participants.UpsertParticipants(
+            pb.UpsertParticipantsRequest(room_id=room_id, participants=[ALICE, odd])
+        )
+    )
+    assert failed.reason == "SERVICE_REJECTED_REQUEST"
+    assert list(failed.violations) == ["participants[1].role"]

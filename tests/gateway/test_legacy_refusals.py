@@ -1,0 +1,153 @@
+"""LegacyRoomsService: what it refuses, natively and translated, and what is sent then."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
+from acs.rooms.v1.participants_pb2 import (
+    ROLE_COLLABORATOR,
+    Participant,
+)
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import ResourceInfo
+from identifiers import communication_user
+from legacy import NATIVE, STABLE, Legacy, person, serving
+from people import raw_id
+from running import failure_of
+
+BOTH = pytest.mark.parametrize("version", [NATIVE, STABLE])
+
+
+@pytest.fixture
+def version() -> str:
+    return STABLE
+
+
+@pytest.fixture
+async def legacy(version: str) -> AsyncIterator[Legacy]:
+    async with serving(version) as legacy:
+        yield legacy
+
+
+@BOTH
+async def test_a_room_that_is_deleted_is_not_found_by_any_operation(legacy: Legacy) -> None:
+    room_id = await legacy.make(person(1))
+    await legacy.stub.DeleteRoom(pb.DeleteRoomRequest(room_id=room_id))
+    people = [person(1)]
+    roster = pb.Roster(participants=people)
+    for call in (
+        legacy.stub.GetRoom(pb.GetRoomRequest(room_id=room_id)),
+        legacy.stub.UpdateRoom(pb.UpdateRoomRequest(room_id=room_id, roster=roster)),
+        legacy.stub.DeleteRoom(pb.DeleteRoomRequest(room_id=room_id)),
+        legacy.stub.AddParticipants(
+            pb.AddParticipantsRequest(room_id=room_id, participants=people)
+        ),
+        legacy.stub.UpdateParticipants(
+            pb.UpdateParticipantsRequest(room_id=room_id, participants=people)
+        ),
+        legacy.stub.RemoveParticipants(
+            pb.RemoveParticipantsRequest(room_id=room_id, raw_ids=[raw_id(1)])
+        ),
+        legacy.stub.GetParticipants(pb.GetParticipantsRequest(room_id=room_id)),
+    ):
+        failed = await failure_of(call)
+        assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+        resource = failed.detail(ResourceInfo)
+        assert resource is not None
+        assert resource.resource_name == room_id
+
+
+TWICE = [Participant(raw_id=raw_id(1)), Participant(identifier=communication_user(raw_id(1)))]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("method", "request_", "field"),
+    [
+        ("CreateRoom", pb.CreateRoomRequest(participants=TWICE), "participants[1].identifier"),
+        (
+            "UpdateRoom",
+            pb.UpdateRoomRequest(room_id="1", roster=pb.Roster(participants=TWICE)),
+            "roster.participants[1].identifier",
+        ),
+        (
+            "AddParticipants",
+            pb.AddParticipantsRequest(room_id="1", participants=TWICE),
+            "participants[1].identifier",
+        ),
+        (
+            "UpdateParticipants",
+            pb.UpdateParticipantsRequest(room_id="1", participants=TWICE),
+            "participants[1].identifier",
+        ),
+        (
+            "RemoveParticipants",
+            pb.RemoveParticipantsRequest(room_id="1", raw_ids=[raw_id(1), raw_id(1)]),
+            "raw_ids[1]",
+        ),
+        ("RemoveParticipants", pb.RemoveParticipantsRequest(room_id="1"), ""),
+        ("AddParticipants", pb.AddParticipantsRequest(room_id="1"), "participants"),
+        ("GetRoom", pb.GetRoomRequest(room_id="../rooms"), "room_id"),
+        ("DeleteRoom", pb.DeleteRoomRequest(), "room_id"),
+        ("CreateRoom", pb.CreateRoomRequest(request_id="no uuid"), "request_id"),
+        ("CreateRoom", pb.CreateRoomRequest(valid_from=Timestamp(nanos=-1)), "valid_from"),
+    ],
+)
+async def test_bad_input_is_refused_by_field_and_nothing_is_sent(
+    legacy: Legacy, method: str, request_: Message, field: str
+) -> None:
+    failed = await failure_of(getattr(legacy.stub, method)(request_))
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "REQUEST_INVALID",
+    )
+    assert list(failed.violations) == [field]
+    assert legacy.sent == []
+
+
+@pytest.mark.parametrize("version", [NATIVE, "2024-04-15"])
+async def test_a_role_that_the_version_does_not_know_is_refused_and_nothing_is_sent(
+    legacy: Legacy,
+) -> None:
+    room_id = await legacy.make()
+    people = [person(1, ROLE_COLLABORATOR)]
+    for call in (
+        legacy.stub.CreateRoom(pb.CreateRoomRequest(participants=people)),
+        legacy.stub.UpdateRoom(
+            pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=people))
+        ),
+        legacy.stub.AddParticipants(
+            pb.AddParticipantsRequest(room_id=room_id, participants=people)
+        ),
+        legacy.stub.UpdateParticipants(
+            pb.UpdateParticipantsRequest(room_id=room_id, participants=people)
+        ),
+    ):
+        failed = await failure_of(call)
+        assert (failed.code, failed.reason) == (
+            grpc.StatusCode.UNIMPLEMENTED,
+            "API_VERSION_UNSUPPORTED",
+        )
+    assert legacy.sent == []
+
+
+@BOTH
+async def test_the_service_s_blame_of_a_role_is_put_on_the_caller_s_field(
+    legacy: Legacy,
+) -> None:
+    room_id = await legacy.make()
+    people = [person(1), Participant(raw_id=raw_id(2), unrecognized_role="Kafka")]
+    added = await failure_of(
+        legacy.stub.AddParticipants(pb.AddParticipantsRequest(room_id=room_id, participants=people))
+    )
+    assert list(added.violations) == ["participants[1].role"]
+    updated = await failure_of(
+        legacy.stub.UpdateRoom(
+            pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=people))
+        )
+    )
+    assert list(updated.violations) == ["roster.participants[1].role"]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room
+from running import Running, gateway_before
+
+from gateway.emulator import Emulator, Fault
+from gateway.replays import RecentCreates
+
+
+def a_create() -> CreateRoomRequest:
+    return CreateRoomRequest(request_id=str(uuid.uuid4()))
+
+
+async def test_a_first_create_is_no_replay(running: Running) -> None:
+    assert not (await running.rooms.CreateRoom(a_create())).replayed
+    assert not (await running.rooms.CreateRoom(CreateRoomRequest())).replayed
+
+
+async def test_a_repeated_create_answers_the_same_room_as_replayed(running: Running) -> None:
+    request = a_create()
+    first = await running.rooms.CreateRoom(request)
+    second = await running.rooms.CreateRoom(request)
+    assert second.replayed
+    assert second.room == first.room
+    assert len(running.emulator.store) == 1
+
+
+async def test_one_id_through_two_gateways_makes_one_room_and_the_older_is_seen_as_replay(
+    emulator: Emulator,
+) -> None:
+    request = a_create()
+    async with gateway_before(emulator) as one, gateway_before(emulator) as other:
+        first = await one.rooms.CreateRoom(request)
+        emulator.clock.advance(5)
+        second = await other.rooms.CreateRoom(request)
+    assert second.room == first.room
+    assert (first.replayed, second.replayed) == (False, True)
+    assert len(emulator.store) == 1
+
+
+async def test_concurrent_creates_with_one_id_make_one_room_and_one_of_them_made_it(
+    running: Running,
+) -> None:
+    request = a_create()
+    answers = await asyncio.gather(*(running.rooms.CreateRoom(request) for _ in range(20)))
+    assert len({answer.room.id for answer in answers}) == 1
+    assert [answer.replayed for answer in answers].count(False) == 1
+    assert len(running.emulator.store) == 1
+
+
+async def test_a_create_whose_answer_was_lost_is_repeated_into_one_room_and_is_no_replay(
+    running: Running,
+) -> None:
+    running.emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
+    answer = await running.rooms.CreateRoom(a_create())
+    assert not answer.replayed
+    assert running.requests("CreateRoom") == 2
+    assert len(running.emulator.store) == 1
+
+
+def test_only_so_many_creates_are_remembered() -> None:
+    creates = RecentCreates(limit=2)
+    room = Room(id="1")
+    for request_id in ("a", "b", "c"):
+        assert not creates.is_replay(request_id, room, 0.0)
+    assert creates.is_replay("c", room, 0.0)
+    assert not creates.is_replay("a", room, 0.0)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import grpc
+import pytest
+from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
+from acs.rooms.v1.participants_pb2 import ListParticipantsRequest as ListRequest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
+from people import raw_id
+from running import Running, failure_of, gateway_before
+
+from gateway.emulator import Emulator, Fault
+
+
+async def listed(running: Running, room_id: str) -> list[Participant]:
+    pages = running.participants.ListParticipants(ListRequest(room_id=room_id))
+    return [person async for page in pages for person in page.participants]
+
+
+async def test_a_room_comes_without_its_roster_unless_that_is_asked_for(running: Running) -> None:
+    people = [Participant(raw_id=raw_id(1))]
+    created = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
+    read = await running.rooms.GetRoom(GetRoomRequest(room_id=created.room.id))
+    assert not created.participants
+    assert not read.participants
+    assert running.requests("ListParticipants") == 0
+
+
+async def test_a_created_room_answers_with_the_roster_that_a_list_then_gives(
+    running: Running,
+) -> None:
+    people = [
+        Participant(raw_id=raw_id(1), role=ROLE_PRESENTER),
+        Participant(raw_id=raw_id(2)),
+        Participant(raw_id=raw_id(3), unrecognized_role="Consumer"),
+    ]
+    created = await running.rooms.CreateRoom(
+        CreateRoomRequest(participants=people, include_participants=True)
+    )
+    assert [person.role for person in created.participants][:2] == [ROLE_PRESENTER, ROLE_ATTENDEE]
+    assert list(created.participants) == await listed(running, created.room.id)
+    assert running.requests("CreateRoom") == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 350])
+async def test_a_room_is_read_with_its_whole_roster_over_all_its_pages(count: int) -> None:
+    async with (
+        Emulator(participants_page_size=100) as emulator,
+        gateway_before(emulator) as running,
+    ):
+        people = [Participant(raw_id=raw_id(number)) for number in range(count)]
+        room = (await running.rooms.CreateRoom(CreateRoomRequest(participants=people))).room
+        read = await running.rooms.GetRoom(
+            GetRoomRequest(room_id=room.id, include_participants=True)
+        )
+        assert read.room == room
+        assert [person.raw_id for person in read.participants] == [p.raw_id for p in people]
+
+
+async def test_an_unknown_room_is_not_found_with_its_roster_either(running: Running) -> None:
+    failed = await failure_of(
+        running.rooms.GetRoom(
+            GetRoomRequest(room_id="99400000000000000", include_participants=True)
+        )
+    )
+    assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+
+
+async def test_a_roster_too_large_for_a_message_names_the_rpc_that_streams_it(
+    running: Running,
+) -> None:
+    room = (await running.rooms.CreateRoom(CreateRoomRequest())).room
+    person = {"rawId": "x" * 250, "role": "Attendee"}
+    body = json.dumps({"value": [person] * 15_000})
+    running.emulator.faults.add(Fault(operation="ListParticipants", body=body, count=None))
+    failed = await failure_of(
+        running.rooms.GetRoom(GetRoomRequest(room_id=room.id, include_participants=True))
+    )
+    assert failed.code is grpc.StatusCode.FAILED_PRECONDITION
+    assert failed.reason == "ROSTER_TOO_LARGE"
+    assert "acs.rooms.v1.ParticipantsService/ListParticipants" in failed.message
