@@ -1,0 +1,46 @@
+"""What all pages share: comments of protos as Markdown, and tables."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+# Field numbers of descriptor.proto: a path of source info is made of them and of indexes.
+MESSAGE, ENUM, SERVICE, MEMBER, ONEOF = 4, 5, 6, 2, 8
+
+
+class Source:
+    """One file: its comments as Markdown, by the path of what they belong to."""
+
+    def __init__(self, file: FileDescriptorProto) -> None:
+        self.file = file
+        self._comments = {
+            tuple(location.path): location.leading_comments
+            for location in file.source_code_info.location
+        }
+
+    def comment(self, *path: int) -> str:
+        """Return a comment; what is indented in it keeps its form."""
+        lines = [line.removeprefix(" ") for line in self._comments.get(path, "").splitlines()]
+        blocks = []
+        for indented, group in groupby(lines, key=lambda line: line.startswith("  ")):
+            block = "\n".join(group)
+            blocks.append(f"\n```text\n{block}\n```\n" if indented else block)
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(blocks)).strip()
+
+    def cell(self, *path: int) -> str:
+        """Return a comment on one line, for a table."""
+        return self.comment(*path).replace("\n\n", "<br><br>").replace("\n", " ")
+
+
+def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Yield the lines of a table, if there are any rows, and an empty one after them."""
+    body = [_row(cell.replace("|", r"\|") for cell in row) for row in rows]
+    if body:
+        names = list(headings)
+        yield from (_row(names), _row("---" for _ in names), *body, "")
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
