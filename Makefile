@@ -98,7 +98,7 @@ format: setup ## Format the Python code and the protos.
 
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet
 lock: setup ## Bring the lock files in line with pyproject.toml.
-	@$(BIN)/$(LOCK) -o requirements.lock
+	@$(BIN)/$(LOCK) --extra entra -o requirements.lock
 	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
 	@echo 'azure-communication-rooms==1.0.0b2' | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --quiet -o tests/clients/python-legacy/requirements.lock

@@ -51,6 +51,18 @@ async def test_concurrent_creates_with_one_id_make_one_room_and_one_of_them_made
     assert len(running.emulator.store) == 1
 
 
+async def test_concurrent_creates_with_one_id_through_two_gateways_make_one_room(
+    emulator: Emulator,
+) -> None:
+    request = a_create()
+    async with gateway_before(emulator) as one, gateway_before(emulator) as other:
+        answers = await asyncio.gather(
+            *(each.rooms.CreateRoom(request) for _ in range(10) for each in (one, other))
+        )
+    assert len({answer.room.id for answer in answers}) == 1
+    assert len(emulator.store) == 1
+
+
 async def test_a_create_whose_answer_was_lost_is_repeated_into_one_room_and_is_no_replay(
     running: Running,
 ) -> None:

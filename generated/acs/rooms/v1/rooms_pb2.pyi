@@ -91,7 +91,8 @@ class CreateRoomRequest(message.Message):
     request_id: builtins.str
     """request_id is a UUID that names this create. The same create sent again with the same id makes
     no second room: use one id for all your attempts. Empty: the gateway makes one up, which
-    covers the gateway's own attempts but not yours.
+    covers the gateway's own attempts but not yours. How long the service remembers an id is not
+    published: repeat within minutes, and look for the room first after longer.
     """
     include_participants: builtins.bool
     """include_participants asks for the roster in the answer. It costs no second request: a room
