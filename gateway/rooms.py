@@ -11,6 +11,7 @@ from acs.rooms.v1 import rooms_pb2_grpc
 
 from gateway.call import Context, current_call
 from gateway.convert import page_tokens
+from gateway.convert.participants import participant_from_rest
 from gateway.convert.rooms import (
     create_to_rest,
     first_roster,
@@ -21,7 +22,7 @@ from gateway.convert.rooms import (
 )
 from gateway.replays import RecentCreates
 from gateway.rest import RoomsApi
-from gateway.roster import both, read_roster
+from gateway.roster import both, check_size, read_roster
 
 _LIST = "ListRooms"
 
@@ -59,7 +60,11 @@ class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
             self._api.get_room(request.room_id, call),
             read_roster(self._api, request.room_id, call),
         )
-        return pb.GetRoomResponse(room=room_from_rest(room), participants=roster)
+        response = pb.GetRoomResponse(
+            room=room_from_rest(room), participants=map(participant_from_rest, roster)
+        )
+        check_size(response.ByteSize())
+        return response
 
     async def UpdateRoom(
         self, request: pb.UpdateRoomRequest, context: Context

@@ -7,38 +7,40 @@ from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from acs.rooms.v1.participants_pb2 import Participant
-
 from gateway.call import Call
-from gateway.convert.participants import participant_from_rest
 from gateway.errors import RosterTooLarge
+from gateway.models import Participant
 from gateway.rest import RoomsApi
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 MAX_ROSTER_BYTES = 3 * 1024 * 1024
-"""Clients refuse messages over 4 MiB by default; the rest is for the room."""
+"""Clients refuse messages over 4 MiB by default; the rest is for what stands beside the roster."""
 
 
 async def read_roster(api: RoomsApi, room_id: str, call: Call) -> list[Participant]:
     """Read every page of a roster.
 
-    Raises RosterTooLarge when it does not fit into one message, and what RoomsApi raises.
+    Raises RosterTooLarge as soon as it cannot fit into one message, and what RoomsApi raises.
     """
     roster: list[Participant] = []
     size = 0
     async with aclosing(api.list_participants(room_id, None, 0, call)) as pages:
         async for page in pages:
-            people = list(map(participant_from_rest, page.items))
-            size += sum(person.ByteSize() for person in people)
-            if size > MAX_ROSTER_BYTES:
-                raise RosterTooLarge(
-                    "the roster does not fit into one message: leave out include_participants, and "
-                    "read it with acs.rooms.v1.ParticipantsService/ListParticipants"
-                )
-            roster += people
+            roster += page.items
+            size += sum(len(each.raw_id) + len(each.role) for each in page.items)
+            check_size(size)
     return roster
+
+
+def check_size(size: int) -> None:
+    """Raise RosterTooLarge if a roster of `size` bytes does not fit into one message."""
+    if size > MAX_ROSTER_BYTES:
+        raise RosterTooLarge(
+            "the roster does not fit into one message: with a stable REST api-version, read it "
+            "with acs.rooms.v1.ParticipantsService/ListParticipants"
+        )
 
 
 async def both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:

@@ -15,8 +15,9 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2_grpc
 from gateway.call import Context, current_call
 from gateway.convert.legacy import create_to_rest, room_from_rest, update_to_rest
 from gateway.convert.participants import participant_from_rest, roster_of
-from gateway.legacy.backend import LegacyRooms, check_size
+from gateway.legacy.backend import LegacyRooms
 from gateway.models_legacy import RosteredRoom
+from gateway.roster import check_size
 
 __all__ = ["LegacyRoomsServicer"]
 

@@ -6,10 +6,9 @@ from collections.abc import Collection
 from typing import Protocol
 
 from gateway.call import Call
-from gateway.errors import AlreadyParticipant, NotAParticipant, RosterTooLarge, Violation
+from gateway.errors import AlreadyParticipant, NotAParticipant, Violation
 from gateway.models import Participant, Roster
 from gateway.models_legacy import RoomBody, RosteredRoom
-from gateway.roster import MAX_ROSTER_BYTES
 
 
 class LegacyRooms(Protocol):
@@ -74,15 +73,6 @@ def refuse_absent(people: Roster, present: Collection[str]) -> None:
         raise NotAParticipant(
             f"{len(at_fault)} of the people to change are not in the room; nobody was changed",
             *_named(at_fault, "is not in the room"),
-        )
-
-
-def check_size(size: int) -> None:
-    """Raise RosterTooLarge if a roster of `size` bytes does not fit into one message."""
-    if size > MAX_ROSTER_BYTES:
-        raise RosterTooLarge(
-            "the roster does not fit into one message: with a stable REST api-version, read it "
-            "with acs.rooms.v1.ParticipantsService/ListParticipants"
         )
 
 

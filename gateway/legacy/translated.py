@@ -5,16 +5,14 @@ Where it takes a read, a check and a PATCH, somebody else's change in between is
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 from gateway.call import Call
 from gateway.convert.rooms import DEFAULT_ROLE
 from gateway.errors import JoinPolicyUnsupported, Violation
-from gateway.legacy.backend import check_size, refuse_absent, refuse_present
+from gateway.legacy.backend import refuse_absent, refuse_present
 from gateway.models import CreateRoom, Participant, ParticipantProperties, Roster, UpdateRoom
 from gateway.models_legacy import COMMUNICATION_SERVICE_USERS, INVITE_ONLY, RoomBody, RosteredRoom
 from gateway.rest import RoomsApi
-from gateway.roster import both
+from gateway.roster import both, read_roster
 
 
 class TranslatedLegacyRooms:
@@ -88,14 +86,7 @@ class TranslatedLegacyRooms:
 
     async def get_participants(self, room_id: str, call: Call) -> list[Participant]:
         """REST: Participants_List, every page of it."""
-        people: list[Participant] = []
-        size = 0
-        async with aclosing(self._api.list_participants(room_id, None, 0, call)) as pages:
-            async for page in pages:
-                people += page.items
-                size += sum(len(each.raw_id) + len(each.role) for each in page.items)
-                check_size(size)
-        return people
+        return await read_roster(self._api, room_id, call)
 
     async def _present(self, room_id: str, call: Call) -> set[str]:
         return {each.raw_id for each in await self.get_participants(room_id, call)}
