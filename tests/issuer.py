@@ -7,17 +7,20 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-import grpc
-from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
+import trustme
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from aiohttp import web
-from running import Running
+from running import Running, gateway_before
 
-from gateway.app import Gateway
-from gateway.credentials import Credential, CredentialSettings
+from gateway.credentials import Credential, CredentialSettings, EntraKind, EntraSettings
 from gateway.emulator import Emulator
 from gateway.endpoint import parse_connection_string
-from gateway.settings import Settings, Upstream
+from gateway.settings import Upstream
+
+MANAGED = EntraSettings(EntraKind.MANAGED_IDENTITY)
+NO_REPEATS = {"retry_total": 0}
 
 
 class Issuer:
@@ -66,6 +69,15 @@ class Issuer:
         )
 
 
+def certificate(ca_file: Path) -> ssl.SSLContext:
+    """Make a certificate of localhost, and write to `ca_file` what it is trusted by."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(ca_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    return context
+
+
 @asynccontextmanager
 async def issuing(context: ssl.SSLContext | None = None) -> AsyncIterator[Issuer]:
     """Run an issuer on a free port, over https if there is a `context`."""
@@ -90,17 +102,25 @@ async def gateway_with(
 ) -> AsyncIterator[Running]:
     """Run a gateway in front of `emulator` that proves who it is with `settings`."""
     endpoint, _ = parse_connection_string(emulator.connection_string)
-    chosen = Settings(
-        upstream=Upstream(endpoint, settings), listen=("127.0.0.1:0",), api_version="2025-03-13"
-    )
-    async with (
-        Gateway(chosen, credential) as gateway,
-        grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
-    ):
-        yield Running(
-            gateway,
-            emulator,
-            channel,
-            rooms_pb2_grpc.RoomsServiceStub(channel),
-            participants_pb2_grpc.ParticipantsServiceStub(channel),
-        )
+    async with gateway_before(emulator, Upstream(endpoint, settings), credential) as running:
+        yield running
+
+
+async def create(running: Running) -> None:
+    """Make a call that needs a token."""
+    await running.rooms.CreateRoom(CreateRoomRequest())
+
+
+class ShiftedClock:
+    """The real time, and as much later as a test says."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+async def moment(_: float) -> None:
+    """Sleep for tasks that look at the clock."""
+    await asyncio.sleep(0.01)

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceStub
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, Participant, Role
 from google.protobuf.timestamp_pb2 import Timestamp
 from identifiers import communication_user
-from people import raw_id
+from people import user
 from running import Running, gateway_before
 
 from gateway.emulator import Emulator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NATIVE = "2022-02-01"
 STABLE = "2025-03-13"
+BOTH = pytest.mark.parametrize("version", [NATIVE, STABLE])
 SERVICE = "acs.rooms.legacy.v1.LegacyRoomsService"
 
 FROM = Timestamp(seconds=1_900_000_000, nanos=123_456_700)
@@ -72,6 +74,4 @@ async def serving(version: str, *, page_size: int | None = None) -> AsyncIterato
 
 def person(number: int, role: Role.ValueType = ROLE_ATTENDEE) -> Participant:
     """Make a participant as answers have it."""
-    return Participant(
-        raw_id=raw_id(number), role=role, identifier=communication_user(raw_id(number))
-    )
+    return Participant(raw_id=user(number), role=role, identifier=communication_user(user(number)))

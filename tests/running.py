@@ -16,9 +16,11 @@ from acs.rooms.v1.participants_pb2 import Participant
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
+from people import user
 
 from gateway.app import Gateway
 from gateway.convert.identifiers import from_raw_id
+from gateway.credentials import Credential
 from gateway.emulator import Emulator
 from gateway.emulator.journal import Entry
 from gateway.endpoint import parse_connection_string
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 Detail = TypeVar("Detail", bound=Message)
 Item = TypeVar("Item")
+
+UNKNOWN_ROOM = "99400000000000000"
+"""Named like a room, but an emulator never makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,24 @@ def upstream_of(emulator: Emulator) -> Upstream:
     return Upstream.with_key(*parse_connection_string(emulator.connection_string))
 
 
+def settings(upstream: Upstream | None = None, **others: Any) -> Settings:
+    """Make the settings of a gateway on a free port."""
+    return Settings(
+        upstream=upstream, **{"listen": ("127.0.0.1:0",), "api_version": "2025-03-13", **others}
+    )
+
+
 @asynccontextmanager
-async def gateway_before(emulator: Emulator, **settings: Any) -> AsyncIterator[Running]:
-    """Run a gateway in front of `emulator` on a free port."""
-    chosen = {"listen": ("127.0.0.1:0",), "api_version": "2025-03-13", **settings}
+async def gateway_before(
+    emulator: Emulator,
+    upstream: Upstream | None = None,
+    credential: Credential | None = None,
+    **others: Any,
+) -> AsyncIterator[Running]:
+    """Run a gateway in front of `emulator` on a free port, with its key unless told otherwise."""
+    chosen = settings(upstream or upstream_of(emulator), **others)
     async with (
-        Gateway(Settings(upstream=upstream_of(emulator), **chosen)) as gateway,
+        Gateway(chosen, credential) as gateway,
         grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
     ):
         yield Running(
@@ -121,7 +138,7 @@ async def failure_of(call: Awaitable[object] | Callable[[], Awaitable[object]]) 
 
 @contextmanager
 def gateway_for_examples(
-    emulator: Emulator | None = None, **settings: Any
+    emulator: Emulator | None = None, **others: Any
 ) -> Iterator[tuple[asyncio.Runner, Running]]:
     """Run one gateway, in a loop of its own, for the many examples of a synchronous test."""
     with asyncio.Runner() as runner:
@@ -129,7 +146,7 @@ def gateway_for_examples(
 
         async def start() -> Running:
             behind = await parts.enter_async_context(emulator or Emulator())
-            return await parts.enter_async_context(gateway_before(behind, **settings))
+            return await parts.enter_async_context(gateway_before(behind, **others))
 
         try:
             yield runner, runner.run(start())
@@ -157,12 +174,6 @@ async def send(running: Running, request: Message) -> None:
     await (collect(call) if name.startswith("List") else call)
 
 
-def user(number: int) -> str:
-    """Make the raw id of a communication user."""
-    resource = "b60f5cc1-83a7-485a-a45c-7288de014884"
-    return f"8:acs:{resource}_{number:08x}-7637-da8c-08d5-363a0d005464"
-
-
 def by_raw_id(pages: Iterable[participants_pb2.ListParticipantsResponse]) -> list[Participant]:
     """Return the people on some pages without their typed identifiers, once these are checked."""
     people = []
@@ -178,15 +189,28 @@ def by_raw_id(pages: Iterable[participants_pb2.ListParticipantsResponse]) -> lis
 
 ONE_OF_EACH: tuple[Message, ...] = (
     rooms_pb2.CreateRoomRequest(),
-    rooms_pb2.GetRoomRequest(room_id="99400000000000000"),
-    rooms_pb2.UpdateRoomRequest(room_id="99400000000000000", pstn_dial_out_enabled=True),
-    rooms_pb2.DeleteRoomRequest(room_id="99400000000000000"),
+    rooms_pb2.GetRoomRequest(room_id=UNKNOWN_ROOM),
+    rooms_pb2.UpdateRoomRequest(room_id=UNKNOWN_ROOM, pstn_dial_out_enabled=True),
+    rooms_pb2.DeleteRoomRequest(room_id=UNKNOWN_ROOM),
     rooms_pb2.ListRoomsRequest(),
     participants_pb2.UpsertParticipantsRequest(
-        room_id="99400000000000000", participants=[participants_pb2.Participant(raw_id=user(0))]
+        room_id=UNKNOWN_ROOM, participants=[participants_pb2.Participant(raw_id=user(0))]
     ),
-    participants_pb2.RemoveParticipantsRequest(room_id="99400000000000000", raw_ids=[user(0)]),
-    participants_pb2.UpdateParticipantsRequest(room_id="99400000000000000", remove=[user(0)]),
-    participants_pb2.ListParticipantsRequest(room_id="99400000000000000"),
+    participants_pb2.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, raw_ids=[user(0)]),
+    participants_pb2.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove=[user(0)]),
+    participants_pb2.ListParticipantsRequest(room_id=UNKNOWN_ROOM),
 )
-"""A valid request for every RPC; what names a room names one that an emulator never makes."""
+"""A valid request for every RPC; what names a room names UNKNOWN_ROOM."""
+
+ROOM_REQUESTS: tuple[Callable[[str], Message], ...] = (
+    lambda room_id: rooms_pb2.GetRoomRequest(room_id=room_id),
+    lambda room_id: rooms_pb2.UpdateRoomRequest(room_id=room_id, pstn_dial_out_enabled=True),
+    lambda room_id: rooms_pb2.DeleteRoomRequest(room_id=room_id),
+    lambda room_id: participants_pb2.UpsertParticipantsRequest(
+        room_id=room_id, participants=[participants_pb2.Participant(raw_id=user(0))]
+    ),
+    lambda room_id: participants_pb2.RemoveParticipantsRequest(room_id=room_id, raw_ids=["x"]),
+    lambda room_id: participants_pb2.UpdateParticipantsRequest(room_id=room_id, remove=["x"]),
+    lambda room_id: participants_pb2.ListParticipantsRequest(room_id=room_id),
+)
+"""Every request that names a room, of the room's id."""

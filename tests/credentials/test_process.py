@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-import trustme
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from issuer import issuing
+from issuer import certificate, issuing
 
 from gateway.emulator import DEVELOPMENT_KEY, Emulator
 
@@ -79,10 +77,7 @@ async def failed_start(*arguments: str, **variables: str) -> tuple[int, str]:
 async def test_a_client_secret_works_in_a_real_process_and_no_secret_is_written(
     tmp_path: Path,
 ) -> None:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("localhost").configure_cert(context)
+    context = certificate(tmp_path / "ca.pem")
     (tmp_path / "secret").write_text("canary-secret")
     async with issuing(context) as issuer, Emulator(bearer=issuer.accepts) as emulator:
         flags = (
@@ -108,10 +103,7 @@ async def test_a_client_secret_works_in_a_real_process_and_no_secret_is_written(
 async def test_a_bad_secret_fails_the_start_with_4_and_one_sentence(
     tmp_path: Path,
 ) -> None:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("localhost").configure_cert(context)
+    context = certificate(tmp_path / "ca.pem")
     (tmp_path / "secret").write_text("canary-secret")
     async with issuing(context) as issuer:
         issuer.refusal = "AADSTS7000215: Invalid client secret: canary-secret"

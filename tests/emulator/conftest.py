@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from emulator.preview_client import NOW, Preview
 from emulator.signing_client import Client, client_session
 
 from gateway.emulator import Emulator
@@ -17,3 +18,13 @@ async def emulator() -> AsyncIterator[Emulator]:
 async def client(emulator: Emulator) -> AsyncIterator[Client]:
     async with client_session() as session:
         yield Client(session, emulator.endpoint)
+
+
+@pytest.fixture
+async def preview() -> AsyncIterator[Preview]:
+    """Start an emulator that speaks the preview too, and a client of the preview."""
+    async with (
+        Emulator(legacy=True, clock=lambda: NOW, date_margin=10**10) as emulator,
+        client_session() as session,
+    ):
+        yield Preview(Client(session, emulator.endpoint))

@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from io import BytesIO
 from typing import Any
@@ -21,10 +22,9 @@ VERSION = "2025-03-13"
 MERGE_PATCH = "application/merge-patch+json"
 
 
-def user(number: int) -> str:
-    """Make the raw id of a communication user."""
-    resource = "b60f5cc1-83a7-485a-a45c-7288de014884"
-    return f"8:acs:{resource}_{number:08x}-7637-da8c-08d5-363a0d005464"
+def from_now(**delta: float) -> str:
+    """Render a time as a client does, so far from now."""
+    return (datetime.now(UTC) + timedelta(**delta)).isoformat()
 
 
 def string_to_sign(method: str, target: str, date: str, host: str, content_hash: str) -> str:

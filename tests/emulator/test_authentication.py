@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientSession
+from emulator.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
 from emulator.signing_client import (
     Client,
     Signer,
@@ -21,10 +22,9 @@ from gateway.emulator.authentication import AccessKey, Signed, accepted_targets
 from gateway.emulator.clock import Clock
 from gateway.emulator.problems import ServiceError
 
-KEY = "bm90LWEtc2VjcmV0LWtleS1mb3ItdGVzdHMtb25seSE="
 DATE = "Thu, 06 Mar 2025 00:20:03 GMT"
 HOST = "127.0.0.1:8080"
-EMPTY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+EMPTY = dict(BODIES)[b""]
 DENIED = "Denied by the resource provider."
 WRONG_HASH = "Request 'x-ms-content-sha256' differs from generated content hash."
 WRONG_DATE = (
@@ -48,54 +48,17 @@ def headers(signed: str, content_hash: str, date: str = DATE, host: str = HOST) 
     }
 
 
-@pytest.mark.parametrize(
-    ("body", "content_hash"),
-    [
-        (b"", EMPTY),
-        (b'{"participants":{}}', "vhXrIgThnry4Vy9lrHrKsAYqKYXb+KwOlgiPVnEdBio="),
-        (b"{}", "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o="),
-        (
-            b'{"validFrom": null, "validUntil": null, "pstnDialOutEnabled": false}',
-            "2xVVJJKx5brgL5bSWgeu9hhccJP/PkHHEzXUfUClsMI=",
-        ),
-        (
-            b'{"validFrom":"2023-09-29T00:39:38.394453700Z","pstnDialOutEnabled":false}',
-            "BNf/153Yrt1bOH7ij9GCtQC0a3FcNbd3C5frhrofIyA=",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("body", "content_hash"), BODIES)
 def test_bodies_hash_to_what_clients_were_seen_to_send(body: bytes, content_hash: str) -> None:
     assert hash_of(body) == content_hash
 
 
-@pytest.mark.parametrize(
-    ("text", "signed"),
-    [
-        ("banana", "88EC05aAS9iXnaimtNO78JLjiPtfWryQB/5QYEzEsu8="),
-        ("😀", "1rudJKjn2Zi+3hRrBG29wIF6pD6YyAeQR1ZcFtXoKAU="),
-    ],
-)
+@pytest.mark.parametrize(("text", "signed"), TEXTS)
 def test_texts_sign_to_what_microsofts_own_tests_expect(text: str, signed: str) -> None:
     assert signature("pw==", text) == signed
 
 
-@pytest.mark.parametrize(
-    ("method", "target", "body", "signed"),
-    [
-        (
-            "GET",
-            "/rooms/99425796013118603?api-version=2025-03-13",
-            b"",
-            "fb0eVjgHg46DRz11HAkGxlpQHGEw9pofdDdlhPFvhkU=",
-        ),
-        (
-            "POST",
-            "/rooms?api-version=2025-03-13",
-            b'{"participants":{}}',
-            "OjB/gmLckS97kJACH1Eir3L3MMK+s0Pk0bpg78K9HKY=",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("method", "target", "body", "signed"), REQUESTS)
 def test_the_full_vectors_are_accepted(method: str, target: str, body: bytes, signed: str) -> None:
     verifier().verify(Signed(method, target, headers(signed, hash_of(body)), body))
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from azure.communication.identity._shared.utils import create_access_token
 from emulator.identity_client import LATEST, SCOPES, ask, new_user, parts
+from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED
 from emulator.signing_client import Client, client_session
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +22,7 @@ from gateway.emulator.identity.operations import IdentityCall, IdentityOperation
 from gateway.emulator.identity.store import Identities
 from gateway.emulator.problems import ServiceError
 
-# The client calls what Python 3.12 deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 
 async def test_a_token_is_a_jwt_with_the_claims_of_a_real_one_that_says_it_is_emulated(

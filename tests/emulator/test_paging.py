@@ -7,9 +7,10 @@ from random import Random
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from emulator.signing_client import Client, user
+from emulator.signing_client import Client
 from hypothesis import given
 from hypothesis import strategies as st
+from people import user
 
 from gateway.emulator import Emulator, paging
 from gateway.emulator.clock import Clock

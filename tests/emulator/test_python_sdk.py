@@ -1,113 +1,29 @@
-"""Microsoft's unmodified Python client, azure-communication-rooms, against the emulator.
+"""Microsoft's unmodified Python client, azure-communication-rooms, against the emulator."""
 
-The version is given as a plain text, because the client's own default does not survive its way
-into the request for the second page under Python 3.11.
-"""
-
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import pytest
-from azure.communication.rooms import (
-    CommunicationUserIdentifier,
-    ParticipantRole,
-    PhoneNumberIdentifier,
-    RoomParticipant,
-    RoomsClient,
+from azure.communication.rooms import CommunicationUserIdentifier, ParticipantRole
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from emulator.python_sdk import (
+    CALLS_WHAT_IS_DEPRECATED,
+    KINDS,
+    Sdk,
+    connected,
+    in_days,
+    participant,
+    problem,
+    roster,
 )
-from azure.communication.rooms.aio import RoomsClient as AsyncRoomsClient
-from azure.core.credentials import AzureKeyCredential
-from azure.core.exceptions import (
-    ClientAuthenticationError,
-    HttpResponseError,
-    ODataV4Format,
-    ResourceNotFoundError,
-)
-from emulator.signing_client import VERSION, user
+from people import user
 
 from gateway.emulator import DEVELOPMENT_KEY, Emulator, Fault, timestamps, versions
 
-# The client calls what Python 3.12 deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
-
-
-def participant(number: int, role: str = "Attendee") -> RoomParticipant:
-    return RoomParticipant(
-        communication_identifier=CommunicationUserIdentifier(user(number)), role=role
-    )
-
-
-def in_days(days: float) -> datetime:
-    return datetime.now(UTC) + timedelta(days=days)
+pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 
 def ticks(moment: datetime) -> int:
     return timestamps.parse(moment.isoformat())
-
-
-class Blocking:
-    """The blocking client, each call on a thread of its own; lists come page by page."""
-
-    def __init__(self, endpoint: str, key: str, **options: str) -> None:
-        self._client = RoomsClient(endpoint, AzureKeyCredential(key), **options)
-
-    async def __call__(self, method: str, *arguments: Any, **named: Any) -> Any:
-        return await asyncio.to_thread(getattr(self._client, method), *arguments, **named)
-
-    async def pages(self, method: str, *arguments: Any) -> list[list[Any]]:
-        def read() -> list[list[Any]]:
-            pages = getattr(self._client, method)(*arguments).by_page()
-            return [list(page) for page in pages]
-
-        return await asyncio.to_thread(read)
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self._client.close)
-
-
-class NonBlocking:
-    """The asynchronous client, called in the same way."""
-
-    def __init__(self, endpoint: str, key: str, **options: str) -> None:
-        self._client = AsyncRoomsClient(endpoint, AzureKeyCredential(key), **options)
-
-    async def __call__(self, method: str, *arguments: Any, **named: Any) -> Any:
-        return await getattr(self._client, method)(*arguments, **named)
-
-    async def pages(self, method: str, *arguments: Any) -> list[list[Any]]:
-        pages = getattr(self._client, method)(*arguments).by_page()
-        return [[item async for item in page] async for page in pages]
-
-    async def close(self) -> None:
-        await self._client.close()
-
-
-Sdk = Blocking | NonBlocking
-KINDS = pytest.mark.parametrize("kind", [Blocking, NonBlocking], ids=["sync", "aio"])
-
-
-@asynccontextmanager
-async def connected(
-    kind: type[Sdk], emulator: Emulator, key: str = DEVELOPMENT_KEY, version: str = VERSION
-) -> AsyncIterator[Sdk]:
-    sdk = kind(emulator.endpoint, key, api_version=version)
-    try:
-        yield sdk
-    finally:
-        await sdk.close()
-
-
-def problem(refused: HttpResponseError) -> ODataV4Format:
-    assert refused.error is not None
-    return refused.error
-
-
-async def roster(sdk: Sdk, room_id: str) -> list[tuple[str, str]]:
-    pages = await sdk.pages("list_participants", room_id)
-    return [(who.communication_identifier.raw_id, who.role) for page in pages for who in page]
 
 
 @KINDS
@@ -200,141 +116,6 @@ async def test_with_its_own_default_version_it_fails_on_page_two(
     first, second = emulator.journal
     assert (first.status, second.status) == (200, 400)
     assert "api-version=ApiVersion.V2025_03_13" in second.target
-
-
-CREATE, UPDATE, CHANGE = "create_room", "update_room", "add_or_update_participants"
-PAST_END = ("The time range end is in the past.", "ValidUntil")
-BAD_RANGE = ("The time range is incorrect, or larger than 180 days.", "ValidUntil")
-BAD_START = ("Value is incorrect or more than 180 days in the future.", "ValidFrom")
-HALF_RANGE = ("validFrom and validUntil should be set together.", "")
-BAD_ROLE = (
-    "Invalid participant role. The valid roles are: Presenter, Attendee, Consumer, Collaborator.",
-    f"$.participants.{user(1)}.role",
-)
-
-
-@pytest.mark.parametrize(
-    ("method", "days", "detail"),
-    [
-        (CREATE, {"valid_until": -1}, PAST_END),
-        (UPDATE, {"valid_from": -1, "valid_until": -2}, PAST_END),
-        (CREATE, {"valid_from": 0, "valid_until": 181}, BAD_RANGE),
-        (UPDATE, {"valid_from": 0, "valid_until": 200}, BAD_RANGE),
-        (CREATE, {"valid_from": 5, "valid_until": 4}, BAD_RANGE),
-        (CREATE, {"valid_from": 181}, BAD_START),
-        (UPDATE, {"valid_from": 1}, HALF_RANGE),
-        (UPDATE, {"valid_until": 1}, HALF_RANGE),
-    ],
-)
-@KINDS
-async def test_a_window_that_breaks_a_rule_is_told_why(
-    kind: type[Sdk],
-    emulator: Emulator,
-    method: str,
-    days: dict[str, float],
-    detail: tuple[str, str],
-) -> None:
-    async with connected(kind, emulator) as sdk:
-        named: dict[str, Any] = {name: in_days(number) for name, number in days.items()}
-        if method == UPDATE:
-            named["room_id"] = (await sdk("create_room")).id
-        with pytest.raises(HttpResponseError) as refused:
-            await sdk(method, **named)
-        (told,) = problem(refused.value).details
-        assert refused.value.status_code == 400
-        assert (told.code, told.message, told.target) == ("BadArgument", *detail)
-
-
-NOBODY = RoomParticipant(communication_identifier=CommunicationUserIdentifier("wrong_mri"))
-PHONE = RoomParticipant(communication_identifier=PhoneNumberIdentifier("+14255550123"))
-UNSUPPORTED = "Communication identifier {} is not supported."
-
-
-@pytest.mark.parametrize(
-    ("method", "participants", "message"),
-    [
-        (CREATE, [NOBODY], "Invalid format for communication identifier."),
-        (CHANGE, [participant(1), NOBODY], UNSUPPORTED.format("wrong_mri")),
-        (CHANGE, [PHONE], UNSUPPORTED.format("4:+14255550123")),
-        ("remove_participants", [NOBODY], UNSUPPORTED.format("wrong_mri")),
-    ],
-)
-@KINDS
-async def test_participants_that_rooms_do_not_take_are_refused(
-    kind: type[Sdk],
-    emulator: Emulator,
-    method: str,
-    participants: list[RoomParticipant],
-    message: str,
-) -> None:
-    async with connected(kind, emulator) as sdk:
-        named: dict[str, Any] = {"participants": participants}
-        if method != CREATE:
-            named["room_id"] = (await sdk("create_room")).id
-        with pytest.raises(HttpResponseError) as refused:
-            await sdk(method, **named)
-        assert refused.value.status_code == 400
-        assert problem(refused.value).message == message
-
-
-@KINDS
-async def test_a_role_that_nobody_knows_is_refused(kind: type[Sdk], emulator: Emulator) -> None:
-    async with connected(kind, emulator) as sdk:
-        room = await sdk("create_room")
-        kafka = [participant(1, "Kafka")]
-        with pytest.raises(HttpResponseError) as refused:
-            await sdk(CHANGE, room_id=room.id, participants=kafka)
-        (told,) = problem(refused.value).details
-        assert (told.message, told.target) == BAD_ROLE
-
-
-@pytest.mark.parametrize(
-    ("room_id", "status", "message"),
-    [
-        ("123", 400, "Invalid room ID length."),
-        ("invalid_id", 400, "Invalid room ID length."),
-        ("a b/%é?x=1", 400, "Invalid room ID length."),
-        ("NotExistingRoomID", 400, "Invalid room ID."),
-        ("9949484443000000", 404, "The server cannot find the requested resource."),
-    ],
-)
-@KINDS
-async def test_an_id_of_no_room_is_refused_by_every_operation(
-    kind: type[Sdk], emulator: Emulator, room_id: str, status: int, message: str
-) -> None:
-    async with connected(kind, emulator) as sdk:
-        people = [participant(1)]
-        for call in (
-            sdk("get_room", room_id),
-            sdk("update_room", room_id=room_id),
-            sdk("delete_room", room_id),
-            sdk.pages("list_participants", room_id),
-            sdk(CHANGE, room_id=room_id, participants=people),
-            sdk("remove_participants", room_id=room_id, participants=people),
-        ):
-            with pytest.raises(HttpResponseError) as refused:
-                await call
-            assert refused.value.status_code == status
-            assert problem(refused.value).message == message
-            assert isinstance(refused.value, ResourceNotFoundError) is (status == 404)
-
-
-@KINDS
-async def test_a_wrong_key_is_denied(kind: type[Sdk], emulator: Emulator) -> None:
-    async with connected(kind, emulator, key="c3RyYW5nZXI=") as sdk:
-        with pytest.raises(ClientAuthenticationError) as refused:
-            await sdk("create_room")
-    assert (refused.value.status_code, problem(refused.value).code) == (401, "Denied")
-
-
-@KINDS
-async def test_a_version_that_is_not_supported_is_refused(
-    kind: type[Sdk], emulator: Emulator
-) -> None:
-    async with connected(kind, emulator, version="2022-02-01") as sdk:
-        with pytest.raises(HttpResponseError) as refused:
-            await sdk("create_room")
-    assert problem(refused.value).code == "UnsupportedApiVersion"
 
 
 @KINDS

@@ -1,26 +1,12 @@
 """The Rooms quickstart from its first step, with Microsoft's unmodified JavaScript clients."""
 
-import asyncio
-import json
-import shutil
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 
-import pytest
+from emulator.node_clients import needs, walk
 
 from gateway.emulator import Emulator
 
-NODE = shutil.which("node")
-CLIENTS = Path(__file__).parents[1] / "clients" / "node"
-
-pytestmark = [
-    pytest.mark.skipif(NODE is None, reason="Node is not installed"),
-    pytest.mark.skipif(
-        not (CLIENTS / "node_modules/@azure/communication-identity").is_dir(),
-        reason="the Node clients are not installed: npm ci in tests/clients/node",
-    ),
-]
+pytestmark = needs("@azure/communication-identity")
 
 WALK = [
     *["CreateIdentity"] * 2,
@@ -32,24 +18,8 @@ WALK = [
 ]
 
 
-async def walk(emulator: Emulator) -> dict[str, Any]:
-    """Run the walk, and give what it printed for each step."""
-    process = await asyncio.create_subprocess_exec(
-        str(NODE),
-        "quickstart.mjs",
-        emulator.connection_string,
-        cwd=CLIENTS,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert (process.returncode, err) == (0, b"")
-    steps = [json.loads(line) for line in out.splitlines()]
-    return {step["step"]: step["value"] for step in steps}
-
-
 async def test_the_quickstart_runs_from_its_first_step_to_its_last(emulator: Emulator) -> None:
-    steps = await walk(emulator)
+    steps = await walk("quickstart.mjs", emulator)
     first, second = steps["users"]
     room = steps["create"]
     assert steps["get"] == room
@@ -64,7 +34,7 @@ async def test_the_quickstart_runs_from_its_first_step_to_its_last(emulator: Emu
 
 async def test_the_client_makes_issues_revokes_and_deletes(emulator: Emulator) -> None:
     """And its own parser reads from a token the expiry that the service told, to the second."""
-    steps = await walk(emulator)
+    steps = await walk("quickstart.mjs", emulator)
     expiry = {
         name: datetime.fromisoformat(told) for name, told in steps["expiry of a token"].items()
     }
@@ -86,7 +56,7 @@ async def test_the_client_makes_issues_revokes_and_deletes(emulator: Emulator) -
 async def test_it_asks_for_the_version_that_the_emulator_has_as_its_latest(
     emulator: Emulator,
 ) -> None:
-    await walk(emulator)
+    await walk("quickstart.mjs", emulator)
     asked = {
         entry.target.partition("api-version=")[2]
         for entry in emulator.journal

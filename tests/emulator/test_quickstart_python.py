@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -24,12 +24,12 @@ from azure.communication.rooms import (
 from azure.communication.rooms.aio import RoomsClient as AsyncRoomsClient
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED, in_days
 from emulator.signing_client import VERSION
 
 from gateway.emulator import DEVELOPMENT_KEY, Emulator, timestamps
 
-# The clients call what Python 3.12 deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 KEY = AzureKeyCredential(DEVELOPMENT_KEY)
 PRESENTER, ATTENDEE = ParticipantRole.PRESENTER, ParticipantRole.ATTENDEE
@@ -47,10 +47,6 @@ WALK = [
     "DeleteRoom",
     "GetRoom",
 ]
-
-
-def in_days(days: float) -> datetime:
-    return datetime.now(UTC) + timedelta(days=days)
 
 
 def until(room: CommunicationRoom) -> int:

@@ -5,7 +5,8 @@ from uuid import uuid1, uuid4
 
 import pytest
 from aiohttp import ServerDisconnectedError
-from emulator.signing_client import Client, Response, user
+from emulator.signing_client import Client, Response
+from people import user
 
 from gateway.emulator import Emulator, Fault
 from gateway.emulator.repeatability import RememberedCreates

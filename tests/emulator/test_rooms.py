@@ -2,19 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from emulator.signing_client import VERSION, Client, user
+from emulator.signing_client import VERSION, Client, from_now
+from people import user
 
 from gateway.emulator import Emulator, timestamps, versions
 from gateway.emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
 
 HALF_YEAR = 180 * TICKS_PER_DAY
-
-
-def from_now(**delta: float) -> str:
-    return (datetime.now(UTC) + timedelta(**delta)).isoformat()
 
 
 def times(room: Mapping[str, str]) -> list[int]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
-from emulator.signing_client import Client, user
+from emulator.signing_client import Client
 from hypothesis import given
 from hypothesis import strategies as st
+from people import user
 
 from gateway.emulator import Emulator
 from gateway.emulator.roster import Roster

@@ -8,7 +8,8 @@ from random import Random
 
 import pytest
 from aiohttp import ClientConnectionError
-from emulator.signing_client import Client, client_session, user
+from emulator.signing_client import Client, client_session
+from people import user
 
 from gateway.emulator import DEVELOPMENT_KEY, Emulator, Fault
 

@@ -8,8 +8,18 @@ import grpc
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from google.rpc.error_details_pb2 import RequestInfo
+from grpc import StatusCode
 from quick import quick_gateway
-from running import Running, collect, failure_of, until, upstream_of
+from running import (
+    UNKNOWN_ROOM,
+    Running,
+    collect,
+    failure_of,
+    gateway_before,
+    send,
+    until,
+    upstream_of,
+)
 from scripted import answer, scripted, silence
 
 from gateway.emulator import Emulator, Fault
@@ -116,3 +126,11 @@ async def test_the_deadline_of_one_call_is_not_that_of_others(running: Running) 
     others = [running.rooms.GetRoom(GetRoomRequest(room_id=room), timeout=60) for _ in range(5)]
     assert {(await call).room.id for call in others} == {room}
     assert await short is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_call_without_a_deadline_ends_at_the_gateways_own(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(latency=5))
+    async with gateway_before(emulator, default_timeout=0.05) as running:
+        failed = await failure_of(send(running, GetRoomRequest(room_id=UNKNOWN_ROOM)))
+    assert (failed.code, failed.reason) == (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
+    assert failed.metadata["attempts"] == "1"

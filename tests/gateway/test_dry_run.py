@@ -10,14 +10,14 @@ from acs.rooms.v1 import participants_pb2 as people_pb
 from acs.rooms.v1 import rooms_pb2 as rooms_pb
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.timestamp_pb2 import Timestamp
-from people import raw_id
+from people import user
 from running import Running, failure_of
 
 from gateway.app import SERVICES
 
 ROOM = "99425796013118603"
 VERSION = "api-version=2025-03-13"
-PERSON = people_pb.Participant(raw_id=raw_id(1), role=people_pb.ROLE_PRESENTER)
+PERSON = people_pb.Participant(raw_id=user(1), role=people_pb.ROLE_PRESENTER)
 MERGE_PATCH = "application/merge-patch+json"
 PRESENTER = {"role": "Presenter"}
 
@@ -34,7 +34,7 @@ CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
         "POST",
         f"/rooms?{VERSION}",
         "application/json",
-        {"validUntil": "2100-01-01T00:00:00Z", "participants": {raw_id(1): PRESENTER}},
+        {"validUntil": "2100-01-01T00:00:00Z", "participants": {user(1): PRESENTER}},
     ),
     "UpdateRoom": (
         lambda running, dry: running.rooms.UpdateRoom(
@@ -61,27 +61,27 @@ CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
         "PATCH",
         f"/rooms/{ROOM}/participants?{VERSION}",
         MERGE_PATCH,
-        {"participants": {raw_id(1): PRESENTER}},
+        {"participants": {user(1): PRESENTER}},
     ),
     "RemoveParticipants": (
         lambda running, dry: running.participants.RemoveParticipants(
-            people_pb.RemoveParticipantsRequest(room_id=ROOM, raw_ids=[raw_id(1)], **dry)
+            people_pb.RemoveParticipantsRequest(room_id=ROOM, raw_ids=[user(1)], **dry)
         ),
         "PATCH",
         f"/rooms/{ROOM}/participants?{VERSION}",
         MERGE_PATCH,
-        {"participants": {raw_id(1): None}},
+        {"participants": {user(1): None}},
     ),
     "UpdateParticipants": (
         lambda running, dry: running.participants.UpdateParticipants(
             people_pb.UpdateParticipantsRequest(
-                room_id=ROOM, upsert=[PERSON], remove=[raw_id(2)], **dry
+                room_id=ROOM, upsert=[PERSON], remove=[user(2)], **dry
             )
         ),
         "PATCH",
         f"/rooms/{ROOM}/participants?{VERSION}",
         MERGE_PATCH,
-        {"participants": {raw_id(1): PRESENTER, raw_id(2): None}},
+        {"participants": {user(1): PRESENTER, user(2): None}},
     ),
 }
 

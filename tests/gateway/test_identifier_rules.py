@@ -7,20 +7,13 @@ import pytest
 from acs.rooms.v1 import participants_pb2 as pb
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from identifiers import communication_user, phone_number, teams_app, teams_user, unknown
-from people import raw_id
-from running import Failed, Running, failure_of
+from people import ALICE, BOB, CAROL, A, B, C, D
+from running import UNKNOWN_ROOM, Failed, Running, failure_of
 
 from gateway.convert.identifiers import MAX_LENGTH
 from gateway.convert.targets import Blame
 
-UNKNOWN_ROOM = "99400000000000000"
-A, B, C, D = map(raw_id, range(4))
 GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
-
-ALICE = pb.Participant(raw_id=A, role=pb.ROLE_PRESENTER)
-BOB = pb.Participant(identifier=communication_user(B), role=pb.ROLE_CONSUMER)
-CAROL = pb.Participant(raw_id=C, identifier=communication_user(C))
-DAVE = pb.Participant(identifier=unknown(D))
 
 
 def is_invalid(failed: Failed, *fields: str) -> bool:

@@ -4,27 +4,15 @@ import json
 
 import pytest
 from acs.rooms.v1 import participants_pb2 as pb
-from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from identifiers import communication_user, unknown
-from people import raw_id
-from running import Running, failure_of
+from people import ALICE, BOB, CAROL, DAVE, A, B, C, D
+from rosters import room_with
+from running import UNKNOWN_ROOM, Running, failure_of
 
 from gateway.convert.identifiers import from_raw_id
 from gateway.emulator.faults import Fault
 
-UNKNOWN_ROOM = "99400000000000000"
-A, B, C, D = map(raw_id, range(4))
 GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
-
-ALICE = pb.Participant(raw_id=A, role=pb.ROLE_PRESENTER)
-BOB = pb.Participant(identifier=communication_user(B), role=pb.ROLE_CONSUMER)
-CAROL = pb.Participant(raw_id=C, identifier=communication_user(C))
-DAVE = pb.Participant(identifier=unknown(D))
-
-
-async def room_with(running: Running, *people: pb.Participant) -> str:
-    response = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
-    return response.room.id
 
 
 async def listed(running: Running, room_id: str = UNKNOWN_ROOM) -> list[pb.Participant]:

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import grpc
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
-from acs.rooms.v1.participants_pb2 import (
-    ROLE_ATTENDEE,
-    ROLE_PRESENTER,
-    Participant,
-)
+from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from google.protobuf.timestamp_pb2 import Timestamp
-from legacy import FROM, NATIVE, STABLE, UNTIL, Legacy, person, serving
-from people import raw_id
+from legacy import BOTH, FROM, NATIVE, STABLE, UNTIL, Legacy, person, serving
+from people import user
 from running import failure_of
-
-BOTH = pytest.mark.parametrize("version", [NATIVE, STABLE])
-
-
-@pytest.fixture
-def version() -> str:
-    return STABLE
-
-
-@pytest.fixture
-async def legacy(version: str) -> AsyncIterator[Legacy]:
-    async with serving(version) as legacy:
-        yield legacy
-
 
 INVITE_ONLY = pb.ROOM_JOIN_POLICY_INVITE_ONLY
 EVERYBODY = pb.ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS
@@ -39,7 +19,7 @@ EVERYBODY = pb.ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS
 async def test_a_created_room_is_answered_field_by_field_and_read_the_same(
     legacy: Legacy,
 ) -> None:
-    people = [Participant(raw_id=raw_id(1), role=ROLE_PRESENTER), Participant(raw_id=raw_id(2))]
+    people = [Participant(raw_id=user(1), role=ROLE_PRESENTER), Participant(raw_id=user(2))]
     request = pb.CreateRoomRequest(
         valid_from=FROM, valid_until=UNTIL, room_join_policy=INVITE_ONLY, participants=people
     )
@@ -144,8 +124,8 @@ async def test_a_translated_roster_is_replaced_by_what_differs_in_one_patch(
         for entry in legacy.running.emulator.journal
         if entry.operation == "UpdateParticipants"
     )
-    assert raw_id(1).encode() not in patch.body
-    assert f'"{raw_id(2)}":null'.encode() in patch.body
+    assert user(1).encode() not in patch.body
+    assert f'"{user(2)}":null'.encode() in patch.body
 
 
 @BOTH
@@ -193,7 +173,7 @@ async def test_a_window_with_one_end_is_left_to_the_service(legacy: Legacy) -> N
         grpc.StatusCode.INVALID_ARGUMENT,
         "SERVICE_REJECTED_REQUEST",
     )
-    assert legacy.roster(room_id) == [(raw_id(1), ROLE_ATTENDEE)]
+    assert legacy.roster(room_id) == [(user(1), ROLE_ATTENDEE)]
 
 
 async def test_a_translated_get_reads_the_room_and_every_page_of_its_roster() -> None:

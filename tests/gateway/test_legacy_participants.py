@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import grpc
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
-from acs.rooms.v1.participants_pb2 import (
-    ROLE_ATTENDEE,
-    ROLE_CONSUMER,
-    ROLE_PRESENTER,
-    Participant,
-)
+from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_CONSUMER, ROLE_PRESENTER, Participant
 from google.rpc.error_details_pb2 import ResourceInfo
 from identifiers import communication_user
-from legacy import NATIVE, STABLE, Legacy, person, serving
-from people import raw_id
+from legacy import BOTH, NATIVE, STABLE, Legacy, person
+from people import user
 from running import failure_of
 
 from gateway.emulator import Fault
-
-BOTH = pytest.mark.parametrize("version", [NATIVE, STABLE])
-
-
-@pytest.fixture
-def version() -> str:
-    return STABLE
-
-
-@pytest.fixture
-async def legacy(version: str) -> AsyncIterator[Legacy]:
-    async with serving(version) as legacy:
-        yield legacy
 
 
 @BOTH
 async def test_people_are_added_changed_and_removed(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))
-    added = [Participant(identifier=communication_user(raw_id(2)), role=ROLE_PRESENTER)]
+    added = [Participant(identifier=communication_user(user(2)), role=ROLE_PRESENTER)]
     await legacy.stub.AddParticipants(
         pb.AddParticipantsRequest(room_id=room_id, participants=[*added, person(3)])
     )
     await legacy.stub.UpdateParticipants(
         pb.UpdateParticipantsRequest(
-            room_id=room_id, participants=[Participant(raw_id=raw_id(1), role=ROLE_CONSUMER)]
+            room_id=room_id, participants=[Participant(raw_id=user(1), role=ROLE_CONSUMER)]
         )
     )
     await legacy.stub.RemoveParticipants(
         pb.RemoveParticipantsRequest(
             room_id=room_id,
-            raw_ids=[raw_id(3), raw_id(4)],
-            identifiers=[communication_user(raw_id(5))],
+            raw_ids=[user(3), user(4)],
+            identifiers=[communication_user(user(5))],
         )
     )
     found = await legacy.stub.GetParticipants(pb.GetParticipantsRequest(room_id=room_id))
@@ -72,10 +52,10 @@ async def test_adding_somebody_who_is_there_names_whom_and_adds_nobody(legacy: L
     assert failed.violations == dict.fromkeys(
         ("participants[1]", "participants[3]"), "is in the room already"
     )
-    assert raw_id(1) not in str(failed.status)
+    assert user(1) not in str(failed.status)
     assert legacy.roster(room_id) == [
-        (raw_id(1), ROLE_PRESENTER),
-        (raw_id(2), ROLE_ATTENDEE),
+        (user(1), ROLE_PRESENTER),
+        (user(2), ROLE_ATTENDEE),
     ]
 
 
@@ -93,7 +73,7 @@ async def test_changing_somebody_who_is_not_there_names_whom_and_changes_nobody(
     assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "NOT_A_PARTICIPANT")
     assert failed.violations == {"participants[1]": "is not in the room"}
     assert failed.detail(ResourceInfo) is None
-    assert legacy.roster(room_id) == [(raw_id(1), ROLE_PRESENTER)]
+    assert legacy.roster(room_id) == [(user(1), ROLE_PRESENTER)]
 
 
 async def test_a_translated_check_that_fails_sends_nothing_but_the_read(legacy: Legacy) -> None:
@@ -153,7 +133,7 @@ async def test_adding_is_sent_once_even_when_its_answer_is_lost(
         )
     )
     assert (failed.code, legacy.sent.count(change)) == (grpc.StatusCode.UNAVAILABLE, 1)
-    assert legacy.roster(room_id) == [(raw_id(1), ROLE_ATTENDEE)]
+    assert legacy.roster(room_id) == [(user(1), ROLE_ATTENDEE)]
 
 
 async def test_the_read_before_a_translated_add_is_repeated_when_it_fails(

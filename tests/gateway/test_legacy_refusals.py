@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import grpc
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
-from acs.rooms.v1.participants_pb2 import (
-    ROLE_COLLABORATOR,
-    Participant,
-)
+from acs.rooms.v1.participants_pb2 import ROLE_COLLABORATOR, Participant
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ResourceInfo
 from identifiers import communication_user
-from legacy import NATIVE, STABLE, Legacy, person, serving
-from people import raw_id
+from legacy import BOTH, NATIVE, Legacy, person
+from people import user
 from running import failure_of
-
-BOTH = pytest.mark.parametrize("version", [NATIVE, STABLE])
-
-
-@pytest.fixture
-def version() -> str:
-    return STABLE
-
-
-@pytest.fixture
-async def legacy(version: str) -> AsyncIterator[Legacy]:
-    async with serving(version) as legacy:
-        yield legacy
 
 
 @BOTH
@@ -50,7 +32,7 @@ async def test_a_room_that_is_deleted_is_not_found_by_any_operation(legacy: Lega
             pb.UpdateParticipantsRequest(room_id=room_id, participants=people)
         ),
         legacy.stub.RemoveParticipants(
-            pb.RemoveParticipantsRequest(room_id=room_id, raw_ids=[raw_id(1)])
+            pb.RemoveParticipantsRequest(room_id=room_id, raw_ids=[user(1)])
         ),
         legacy.stub.GetParticipants(pb.GetParticipantsRequest(room_id=room_id)),
     ):
@@ -61,7 +43,7 @@ async def test_a_room_that_is_deleted_is_not_found_by_any_operation(legacy: Lega
         assert resource.resource_name == room_id
 
 
-TWICE = [Participant(raw_id=raw_id(1)), Participant(identifier=communication_user(raw_id(1)))]
+TWICE = [Participant(raw_id=user(1)), Participant(identifier=communication_user(user(1)))]
 
 
 @BOTH
@@ -86,7 +68,7 @@ TWICE = [Participant(raw_id=raw_id(1)), Participant(identifier=communication_use
         ),
         (
             "RemoveParticipants",
-            pb.RemoveParticipantsRequest(room_id="1", raw_ids=[raw_id(1), raw_id(1)]),
+            pb.RemoveParticipantsRequest(room_id="1", raw_ids=[user(1), user(1)]),
             "raw_ids[1]",
         ),
         ("RemoveParticipants", pb.RemoveParticipantsRequest(room_id="1"), ""),
@@ -140,7 +122,7 @@ async def test_the_service_s_blame_of_a_role_is_put_on_the_caller_s_field(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make()
-    people = [person(1), Participant(raw_id=raw_id(2), unrecognized_role="Kafka")]
+    people = [person(1), Participant(raw_id=user(2), unrecognized_role="Kafka")]
     added = await failure_of(
         legacy.stub.AddParticipants(pb.AddParticipantsRequest(room_id=room_id, participants=people))
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -11,11 +11,10 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceStub
 from acs.rooms.v1 import participants_pb2, rooms_pb2
 from click.testing import CliRunner
-from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
-from legacy import FROM, NATIVE, SERVICE, STABLE, UNTIL, Legacy, person, serving
+from legacy import FROM, NATIVE, SERVICE, UNTIL, Legacy, person
+from lifecycle import SERVING, status_of
 from running import Running, failure_of, gateway_before
 
 from gateway.app import Gateway
@@ -26,17 +25,6 @@ from gateway.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceAsyncStub
-
-
-@pytest.fixture
-def version() -> str:
-    return STABLE
-
-
-@pytest.fixture
-async def legacy(version: str) -> AsyncIterator[Legacy]:
-    async with serving(version) as legacy:
-        yield legacy
 
 
 @pytest.mark.parametrize("version", [NATIVE])
@@ -84,25 +72,20 @@ async def services(running: Running) -> set[str]:
     return set()
 
 
-async def health_of(running: Running, service: str) -> Any:
-    stub: Any = HealthStub(running.channel)
-    return (await stub.Check(HealthCheckRequest(service=service))).status
-
-
 async def test_it_is_off_by_default_and_then_neither_served_nor_listed(running: Running) -> None:
     stub = LegacyRoomsServiceStub(running.channel)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.CreateRoom(pb.CreateRoomRequest())
     assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await health_of(running, SERVICE)
+        await status_of(running.channel, SERVICE)
     assert raised.value.code() == grpc.StatusCode.NOT_FOUND
     assert SERVICE not in await services(running)
     assert running.requests() == 0
 
 
 async def test_it_is_listed_and_healthy_when_it_is_switched_on(legacy: Legacy) -> None:
-    assert await health_of(legacy.running, SERVICE) == HealthCheckResponse.SERVING
+    assert await status_of(legacy.running.channel, SERVICE) == SERVING
     assert SERVICE in await services(legacy.running)
 
 

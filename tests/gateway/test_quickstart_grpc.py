@@ -5,19 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import grpc
-import pytest
 from acs.rooms.v1 import participants_pb2 as people_api
 from acs.rooms.v1 import rooms_pb2 as rooms_api
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from azure.communication.identity.aio import CommunicationIdentityClient
 from azure.core.credentials import AzureKeyCredential
+from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED
 from google.protobuf.timestamp_pb2 import Timestamp
 from running import Running, failure_of
 
 from gateway.emulator import DEVELOPMENT_KEY
 
-# The client calls what Python 3.12 deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 
 async def two_users(running: Running) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest as ListRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
-from people import raw_id
+from people import user
 from running import Running, failure_of, gateway_before
 
 from gateway.emulator import Emulator, Fault
@@ -19,7 +19,7 @@ async def listed(running: Running, room_id: str) -> list[Participant]:
 
 
 async def test_a_room_comes_without_its_roster_unless_that_is_asked_for(running: Running) -> None:
-    people = [Participant(raw_id=raw_id(1))]
+    people = [Participant(raw_id=user(1))]
     created = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
     read = await running.rooms.GetRoom(GetRoomRequest(room_id=created.room.id))
     assert not created.participants
@@ -31,9 +31,9 @@ async def test_a_created_room_answers_with_the_roster_that_a_list_then_gives(
     running: Running,
 ) -> None:
     people = [
-        Participant(raw_id=raw_id(1), role=ROLE_PRESENTER),
-        Participant(raw_id=raw_id(2)),
-        Participant(raw_id=raw_id(3), unrecognized_role="Consumer"),
+        Participant(raw_id=user(1), role=ROLE_PRESENTER),
+        Participant(raw_id=user(2)),
+        Participant(raw_id=user(3), unrecognized_role="Consumer"),
     ]
     created = await running.rooms.CreateRoom(
         CreateRoomRequest(participants=people, include_participants=True)
@@ -49,7 +49,7 @@ async def test_a_room_is_read_with_its_whole_roster_over_all_its_pages(count: in
         Emulator(participants_page_size=100) as emulator,
         gateway_before(emulator) as running,
     ):
-        people = [Participant(raw_id=raw_id(number)) for number in range(count)]
+        people = [Participant(raw_id=user(number)) for number in range(count)]
         room = (await running.rooms.CreateRoom(CreateRoomRequest(participants=people))).room
         read = await running.rooms.GetRoom(
             GetRoomRequest(room_id=room.id, include_participants=True)

@@ -18,15 +18,15 @@ from azure.communication.rooms import (
 from azure.communication.rooms.aio import RoomsClient
 from azure.core.credentials import AzureKeyCredential
 from convert.sdk_identifiers import from_python
+from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED
 from google.protobuf.timestamp_pb2 import Timestamp
-from people import raw_id
+from people import user
 from running import Running, failure_of
 
 from gateway.convert import timestamps
 from gateway.emulator import DEVELOPMENT_KEY
 
-# The client calls what Python 3.12 deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 ROLES = {
     ParticipantRole.PRESENTER: people_pb.ROLE_PRESENTER,
@@ -34,7 +34,7 @@ ROLES = {
     ParticipantRole.CONSUMER: people_pb.ROLE_CONSUMER,
     ParticipantRole.COLLABORATOR: people_pb.ROLE_COLLABORATOR,
 }
-PEOPLE = [raw_id(number) for number in range(len(ROLES))]
+PEOPLE = [user(number) for number in range(len(ROLES))]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from people import user
 from running import (
     ONE_OF_EACH,
     failure_of,
@@ -15,7 +16,6 @@ from running import (
     gateway_for_examples,
     read_failure,
     send,
-    user,
 )
 
 from gateway.emulator import Emulator

@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 import pytest
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from emulator.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
 from emulator.signing_client import authorization, signature, string_to_sign
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,6 @@ from gateway.emulator import DEVELOPMENT_KEY, Emulator
 from gateway.emulator.journal import Entry
 from gateway.endpoint import parse_access_key
 
-KEY = "bm90LWEtc2VjcmV0LWtleS1mb3ItdGVzdHMtb25seSE="
 MARCH = calendar.timegm((2025, 3, 6, 0, 20, 3))
 SEPTEMBER = calendar.timegm((2023, 9, 29, 0, 40, 34))
 JAVA_HOST = "rooms-ppe-eastus.unitedstates.ppe.communication.azure.net"
@@ -34,43 +34,12 @@ def sign(
     return AccessKey(parse_access_key(KEY)).sign(method, target, host, body, now)
 
 
-@pytest.mark.parametrize(
-    ("body", "digest"),
-    [
-        (b"", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
-        (b'{"participants":{}}', "vhXrIgThnry4Vy9lrHrKsAYqKYXb+KwOlgiPVnEdBio="),
-        (b"{}", "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o="),
-        (
-            b'{"validFrom": null, "validUntil": null, "pstnDialOutEnabled": false}',
-            "2xVVJJKx5brgL5bSWgeu9hhccJP/PkHHEzXUfUClsMI=",
-        ),
-        (
-            b'{"validFrom":"2023-09-29T00:39:38.394453700Z","pstnDialOutEnabled":false}',
-            "BNf/153Yrt1bOH7ij9GCtQC0a3FcNbd3C5frhrofIyA=",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("body", "digest"), BODIES)
 def test_the_hash_of_a_body_is_as_in_the_recordings(body: bytes, digest: str) -> None:
     assert sign("POST", "/rooms", "h", body)["x-ms-content-sha256"] == digest
 
 
-@pytest.mark.parametrize(
-    ("method", "target", "body", "expected"),
-    [
-        (
-            "GET",
-            "/rooms/99425796013118603?api-version=2025-03-13",
-            b"",
-            "fb0eVjgHg46DRz11HAkGxlpQHGEw9pofdDdlhPFvhkU=",
-        ),
-        (
-            "POST",
-            "/rooms?api-version=2025-03-13",
-            b'{"participants":{}}',
-            "OjB/gmLckS97kJACH1Eir3L3MMK+s0Pk0bpg78K9HKY=",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("method", "target", "body", "expected"), REQUESTS)
 def test_a_whole_request_is_signed_as_in_the_vectors(
     method: str, target: str, body: bytes, expected: str
 ) -> None:
@@ -98,13 +67,7 @@ def test_the_string_that_java_signed_for_the_live_service_is_the_one_that_we_sig
     assert headers["Authorization"].endswith("=" + base64.b64encode(digest).decode())
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("banana", "88EC05aAS9iXnaimtNO78JLjiPtfWryQB/5QYEzEsu8="),
-        ("\U0001f600", "1rudJKjn2Zi+3hRrBG29wIF6pD6YyAeQR1ZcFtXoKAU="),
-    ],
-)
+@pytest.mark.parametrize(("text", "expected"), TEXTS)
 def test_a_key_is_decoded_as_microsofts_clients_decode_it(text: str, expected: str) -> None:
     digest = hmac.digest(parse_access_key("pw=="), text.encode(), hashlib.sha256)
     assert base64.b64encode(digest).decode() == expected

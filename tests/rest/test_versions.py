@@ -17,7 +17,8 @@ from acs.rooms.v1.rooms_pb2 import (
     UpdateRoomRequest,
 )
 from google.protobuf.message import Message
-from running import ONE_OF_EACH, by_raw_id, collect, failure_of, gateway_before, send, user
+from people import user
+from running import ONE_OF_EACH, by_raw_id, collect, failure_of, gateway_before, send
 
 from gateway.emulator import Emulator
 from gateway.emulator.faults import Fault

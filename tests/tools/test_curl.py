@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, ResourceInfo
+from people import user
 from processes import Finished, run
-from running import user
 
 from gateway.app import Gateway
 

@@ -12,8 +12,8 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo
 from google.rpc.status_pb2 import Status
+from people import user
 from processes import run
-from running import user
 
 from gateway.app import Gateway
 

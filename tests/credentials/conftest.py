@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from issuer import MANAGED, NO_REPEATS, Issuer, ShiftedClock, gateway_with, issuing, moment
+from running import Running
+
+from gateway.credentials.bearer import BearerTokens
+from gateway.credentials.entra import entra_tokens
+from gateway.emulator import Emulator
+
+
+@pytest.fixture
+async def issuer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Issuer]:
+    """Run the endpoint of a managed identity, as App Service and Container Apps have it."""
+    async with issuing() as issuer:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{issuer.url}/msi/token")
+        monkeypatch.setenv("IDENTITY_HEADER", "canary-header")
+        yield issuer
+
+
+@pytest.fixture
+async def emulator(issuer: Issuer) -> AsyncIterator[Emulator]:
+    async with Emulator(bearer=issuer.accepts) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def clock() -> ShiftedClock:
+    return ShiftedClock()
+
+
+@pytest.fixture
+async def running(
+    issuer: Issuer, emulator: Emulator, clock: ShiftedClock
+) -> AsyncIterator[Running]:
+    """Run a gateway with a managed identity that looks at `clock`."""
+    del issuer
+    tokens = BearerTokens(entra_tokens(MANAGED, NO_REPEATS), clock=clock, sleep=moment)
+    async with gateway_with(emulator, MANAGED, tokens) as running:
+        yield running

@@ -1,0 +1,100 @@
+"""Each attempt is a request of its own, and none is sent that was not counted."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import aiohttp
+import pytest
+from google.protobuf.descriptor_pb2 import MethodOptions
+from operations import OPERATIONS, Operation, entries, get
+from quick import quick_gateway
+from running import failure_of, upstream_of
+from scripted import answer, hang_up, scripted
+
+from gateway.app import SERVICES
+from gateway.call import Call
+from gateway.credentials import make_credential
+from gateway.emulator import Emulator, Fault
+from gateway.transport import RestRequest, RetryPolicy, Transport
+from gateway.transport.http import HttpClient
+
+
+async def test_each_attempt_has_a_date_and_a_signature_of_its_own(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(status=503, count=3))
+    [room] = emulator.store.seed(1)
+    ticks = itertools.count(int(time.time()), 2)
+    async with quick_gateway(upstream_of(emulator), clock=lambda: next(ticks)) as quick:
+        await get(quick, room)
+    requests = entries(emulator, "GetRoom")
+    assert len({entry.headers["x-ms-date"] for entry in requests}) == 4
+    assert len({entry.headers["Authorization"] for entry in requests}) == 4
+
+
+def test_the_switch_for_the_hidden_retry_of_aiohttp_is_where_we_look_for_it() -> None:
+    assert "_retry_connection" in aiohttp.ClientSession.ATTRS
+
+
+@pytest.mark.parametrize("operation", OPERATIONS[:4], ids=lambda each: each.name)
+async def test_on_a_connection_that_went_stale_no_request_is_sent_that_we_did_not_count(
+    operation: Operation,
+) -> None:
+    async with (
+        scripted(answer(b'{"id":"1"}'), hang_up, answer(b'{"id":"1"}')) as service,
+        quick_gateway(service.upstream, max_attempts=1) as quick,
+    ):
+        await get(quick, "1")
+        failed = await failure_of(operation.call(quick, "1"))
+        assert failed.reason == "SERVICE_UNAVAILABLE"
+        assert failed.metadata["attempts"] == "1"
+        assert (len(service.requests), service.connections) == (2, 1)
+
+
+async def test_a_stale_connection_costs_one_attempt_of_ours_and_no_failure() -> None:
+    async with (
+        scripted(answer(b'{"id":"1"}'), hang_up, answer(b'{"id":"1"}')) as service,
+        quick_gateway(service.upstream) as quick,
+    ):
+        await get(quick, "1")
+        await get(quick, "1")
+        assert (len(service.requests), service.connections) == (3, 2)
+
+
+@pytest.mark.parametrize(("method", "attempts"), [("POST", 1), ("GET", 3)])
+async def test_a_call_that_is_not_repeatable_sends_a_change_once_and_may_repeat_a_read(
+    emulator: Emulator, method: str, attempts: int
+) -> None:
+    emulator.faults.add(Fault(status=503, count=None))
+    upstream = upstream_of(emulator)
+    async with HttpClient(
+        upstream.endpoint, user_agent="test", max_connections=1, max_answer_bytes=1 << 20
+    ) as http:
+        transport = Transport(
+            http,
+            upstream.endpoint,
+            make_credential(upstream.credential, upstream.endpoint),
+            policy=RetryPolicy(max_attempts=3, base=0.001),
+        )
+        call = Call("id", time.monotonic() + 60, repeatable=False)
+        answered = await transport.send(RestRequest(method, "/rooms?api-version=2025-03-13"), call)
+    assert (answered.status, call.attempts, len(emulator.journal)) == (503, attempts, attempts)
+
+
+def test_every_rpc_of_ours_declares_that_it_is_safe_to_repeat() -> None:
+    declared = {
+        method.name: MethodOptions.IdempotencyLevel.Name(method.GetOptions().idempotency_level)
+        for service in SERVICES
+        for method in service.methods
+    }
+    assert declared == {
+        "CreateRoom": "IDEMPOTENT",
+        "GetRoom": "NO_SIDE_EFFECTS",
+        "UpdateRoom": "IDEMPOTENT",
+        "DeleteRoom": "IDEMPOTENT",
+        "ListRooms": "NO_SIDE_EFFECTS",
+        "UpsertParticipants": "IDEMPOTENT",
+        "RemoveParticipants": "IDEMPOTENT",
+        "UpdateParticipants": "IDEMPOTENT",
+        "ListParticipants": "NO_SIDE_EFFECTS",
+    }

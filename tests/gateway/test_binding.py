@@ -1,0 +1,144 @@
+"""What a gateway listens on, and what it says of what it cannot."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lifecycle import SERVING, create_through, status_of
+from running import Running, settings, upstream_of
+
+from gateway.app import Gateway
+from gateway.emulator import Emulator
+from gateway.listen import BindError
+
+
+async def test_port_0_is_reported_as_the_port_that_it_became(emulator: Emulator) -> None:
+    async with Gateway(settings(upstream_of(emulator))) as gateway:
+        [address] = gateway.addresses
+        assert int(address.rpartition(":")[2]) > 0
+        await create_through(address)
+
+
+async def test_every_address_serves(tmp_path: Path) -> None:
+    listen = ("127.0.0.1:0", f"unix:{tmp_path}/a", f"unix://{tmp_path}/b", "localhost:0")
+    async with Gateway(settings(listen=listen)) as gateway:
+        assert len(set(gateway.addresses)) == 4
+        for address in gateway.addresses:
+            assert await create_through(address)
+
+
+async def test_an_ipv6_address_serves() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with Gateway(settings(listen=("[::1]:0",))) as gateway:
+        assert gateway.addresses[0].startswith("[::1]:")
+        assert await create_through(gateway.addresses[0])
+
+
+async def test_a_port_that_is_taken_is_refused_and_its_owner_serves_on(running: Running) -> None:
+    [address] = running.gateway.addresses
+    with pytest.raises(BindError, match=f"^cannot listen on {address}: is another gateway"):
+        await Gateway(settings(listen=(address,))).__aenter__()
+    assert await status_of(running.channel) == SERVING
+    await create_through(address)
+
+
+async def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(BindError, match="the address not of this machine"):
+        await Gateway(settings(listen=("192.0.2.1:0",), allow_plaintext=True)).__aenter__()
+
+
+async def test_a_start_that_fails_lets_go_of_what_it_had_bound(
+    running: Running, tmp_path: Path
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = f"127.0.0.1:{probe.getsockname()[1]}"
+    path = f"unix:{tmp_path}/socket"
+    with pytest.raises(BindError):
+        await Gateway(settings(listen=(free, path, running.gateway.addresses[0]))).__aenter__()
+    async with Gateway(settings(listen=(free, path))) as second:
+        assert second.addresses == [free, path]
+
+
+async def test_a_unix_socket_is_open_to_its_owner_and_group_only(tmp_path: Path) -> None:
+    async with Gateway(settings(listen=(f"unix:{tmp_path}/socket",))) as gateway:
+        mode = (tmp_path / "socket").stat().st_mode
+        assert stat.S_ISSOCK(mode)
+        assert stat.S_IMODE(mode) == 0o660
+        await create_through(gateway.addresses[0])
+
+
+async def test_a_unix_socket_that_a_gateway_serves_on_is_refused_and_serves_on(
+    tmp_path: Path,
+) -> None:
+    address = f"unix:{tmp_path}/socket"
+    async with Gateway(settings(listen=(address,))):
+        for _ in range(2):
+            with pytest.raises(BindError, match=f"^cannot listen on {address}: another gateway is"):
+                await Gateway(settings(listen=(address,))).__aenter__()
+        await create_through(address)
+
+
+async def test_a_socket_file_that_a_dead_gateway_left_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert path.exists()
+    async with Gateway(settings(listen=(f"unix:{path}",))) as gateway:
+        await create_through(gateway.addresses[0])
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[socket.socket]:
+    """Run a server that is no gateway."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.listen(0)
+        yield server
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_socket_that_another_server_answers_on_is_not_taken_from_it(
+    stranger: socket.socket, *, busy: bool
+) -> None:
+    path = stranger.getsockname()
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.setblocking(False)
+        if busy:
+            # Its queue is full now: whoever else comes would have to wait.
+            waiting.connect(path)
+        with pytest.raises(BindError, match=f"^cannot listen on unix:{path}: "):
+            await Gateway(settings(listen=(f"unix:{path}",))).__aenter__()
+        if not busy:
+            stranger.accept()[0].close()
+            waiting.connect(path)
+        stranger.accept()[0].close()
+
+
+async def test_a_file_that_is_no_socket_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("precious")
+    with pytest.raises(BindError, match=r"there is a file that is no socket$"):
+        await Gateway(settings(listen=(f"unix:{path}",))).__aenter__()
+    assert path.read_text() == "precious"
+
+
+async def test_a_socket_in_a_folder_that_is_not_there_is_refused_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "missing" / "socket"
+    with pytest.raises(BindError, match=f"^cannot listen on unix:{path}: {os.strerror(2)}$"):
+        await Gateway(settings(listen=(f"unix:{path}",))).__aenter__()
+
+
+async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BindError, match=r"^cannot listen on unix:"):
+        await Gateway(settings(listen=(f"unix:{tmp_path}/{'x' * 150}",))).__aenter__()

@@ -1,0 +1,123 @@
+"""The status of a failure: every error has one, it fits, and it names a reason of ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from acs.rooms.v1.errors_pb2 import ErrorReason
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from outcomes import REJECTED
+from running import ONE_OF_EACH, UNKNOWN_ROOM, Failed, Running, failure_of, send
+
+from gateway.call import Call
+from gateway.emulator.faults import Fault
+from gateway.errors import GatewayError, RequestInvalid, ServiceDetail, ServiceRefused, Violation
+from gateway.status import BY_ERROR, DOMAIN, MAX_BYTES, MAX_VIOLATIONS, reason_text, to_status
+
+
+def errors() -> list[type[GatewayError]]:
+    """Return every class of the error tree but its root."""
+    found = []
+    todo = [GatewayError]
+    while todo:
+        children = todo.pop().__subclasses__()
+        found += children
+        todo += children
+    return found
+
+
+def test_every_error_of_the_tree_has_a_verdict() -> None:
+    """ServiceRefused has one for each HTTP status; the others have one each."""
+    assert set(BY_ERROR) == set(errors()) - {ServiceRefused}
+
+
+def make(error: type[GatewayError], text: str = "No.") -> GatewayError:
+    return RequestInvalid(Violation("", text)) if error is RequestInvalid else error(text)
+
+
+def test_every_published_reason_but_unspecified_is_given_to_some_failure() -> None:
+    call = Call("id", 0.0, repeatable=True)
+    failures: Iterable[BaseException] = [
+        *(make(error) for error in BY_ERROR),
+        *(ServiceRefused(status) for status in range(300, 600)),
+        ValueError("a bug"),
+    ]
+    given = {
+        to_status(error, call, GetRoomRequest(room_id=UNKNOWN_ROOM), "v").reason
+        for error in failures
+    }
+    published = {reason_text(value) for value in ErrorReason.values()}
+    assert given == published - {"UNSPECIFIED"}
+
+
+TEXT = st.one_of(
+    st.text(max_size=50),
+    st.text(alphabet=st.characters(), max_size=50),  # lone surrogates too
+    st.builds(
+        lambda text, times: text * times, st.text(min_size=1, max_size=3), st.integers(1, 2000)
+    ),
+    st.just("\U0001f600" * 5000),
+)
+VIOLATIONS = st.lists(st.builds(Violation, TEXT, TEXT), min_size=1, max_size=30)
+ERRORS = st.one_of(
+    st.builds(lambda found: RequestInvalid(*found), VIOLATIONS),
+    st.builds(make, st.sampled_from(sorted(BY_ERROR, key=str)), TEXT),
+    st.builds(
+        ServiceRefused,
+        st.integers(300, 599) | st.sampled_from([400, 404, 409, 429, 503]),
+        code=TEXT,
+        message=TEXT,
+        details=st.lists(st.builds(ServiceDetail, TEXT, TEXT), max_size=30).map(tuple),
+        retry_after=st.none() | st.floats(min_value=0),
+    ),
+    st.builds(RuntimeError, TEXT),
+)
+CALLS = st.builds(
+    Call,
+    request_id=TEXT,
+    deadline=st.just(0.0),
+    repeatable=st.booleans(),
+    attempts=st.integers(0, 10**9),
+    service_request_id=TEXT,
+)
+
+
+@given(ERRORS, CALLS, st.sampled_from(ONE_OF_EACH))
+@settings(max_examples=500, deadline=None)
+def test_an_encoded_status_stays_under_4_kib_and_keeps_its_reason(
+    error: BaseException, call: Call, request: Message
+) -> None:
+    failure = to_status(error, call, request, "2025-03-13")
+    assert len(failure.status.SerializeToString()) <= MAX_BYTES
+    assert failure.status.code == failure.code.value[0] != 0
+    failed = Failed(failure.code, "", failure.reason, {}, failure.status)
+    found = failed.detail(BadRequest)
+    assert found is None or len(found.field_violations) <= MAX_VIOLATIONS
+    assert failure.status.message.isprintable()
+
+
+async def test_the_domain_of_every_reason_is_the_gateways(once: Running) -> None:
+    once.emulator.faults.add(Fault(status=404))
+    failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
+    info = failed.detail(ErrorInfo)
+    assert info is not None
+    assert info.domain == DOMAIN == "rooms-gateway"
+
+
+async def test_the_largest_failure_that_the_service_can_cause_reaches_the_caller_whole(
+    once: Running,
+) -> None:
+    text = "\u20ac%\n" * 5000
+    detail = {"code": "c", "message": text[:900], "target": "ValidUntil"}
+    body = json.dumps({"error": {"code": text, "message": text, "details": [detail] * 99}})
+    once.emulator.faults.add(Fault(status=400, body=body, headers={"MS-CV": "x" * 128}))
+    metadata = (("x-request-id", "y" * 128),)
+    failed = await failure_of(once.rooms.CreateRoom(CreateRoomRequest(), metadata=metadata))
+    assert (failed.code, failed.reason) == REJECTED
+    assert 0 < int(failed.metadata["omittedViolations"]) < 99
+    assert 2500 < failed.status.ByteSize() <= MAX_BYTES

@@ -1,0 +1,170 @@
+"""Defects of the gateway: they end with a fixed text, and nothing of them is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import (
+    CreateRoomRequest,
+    GetRoomRequest,
+    GetRoomResponse,
+    ListRoomsRequest,
+    ListRoomsResponse,
+)
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import RequestInfo
+from grpc import StatusCode
+from running import Failed, collect, failure_of, read_failure, upstream_of
+
+from gateway.app import SERVICES
+from gateway.call import Context
+from gateway.credentials import AccessKey, AccessKeys
+from gateway.emulator import Emulator
+from gateway.interceptors import CallInterceptor
+from gateway.rest import RoomsApi
+from gateway.rest.versions import API_VERSIONS
+from gateway.rooms import RoomsServicer
+from gateway.transport import RetryPolicy, Transport
+from gateway.transport.http import HttpClient
+
+if TYPE_CHECKING:
+    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub as RoomsStub
+from running import UNKNOWN_ROOM
+
+CANARY = "canary-7f3a-secret"
+
+
+@asynccontextmanager
+async def serving(add_handlers: Callable[[grpc.aio.Server], None]) -> AsyncIterator[RoomsStub]:
+    """Serve handlers of our services, as they are, behind the gateway's interceptor."""
+    calls = CallInterceptor(
+        SERVICES, api_version="2025-03-13", default_timeout=5.0, max_concurrent_calls=10
+    )
+    server = grpc.aio.server(interceptors=[calls])
+    add_handlers(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield rooms_pb2_grpc.RoomsServiceStub(channel)
+    await server.stop(None)
+
+
+def failing_with(fail: Callable[[], Awaitable[None]]) -> Callable[[grpc.aio.Server], None]:
+    """Make handlers of RoomsService that fail as ours never should."""
+
+    async def unary(_request: Message, _context: Context) -> Message:
+        await fail()
+        raise AssertionError
+
+    async def stream(_request: Message, _context: Context) -> AsyncIterator[Message]:
+        yield ListRoomsResponse(next_page_token="x")
+        await fail()
+
+    handlers = {
+        "GetRoom": grpc.unary_unary_rpc_method_handler(
+            unary, GetRoomRequest.FromString, GetRoomResponse.SerializeToString
+        ),
+        "ListRooms": grpc.unary_stream_rpc_method_handler(
+            stream, ListRoomsRequest.FromString, ListRoomsResponse.SerializeToString
+        ),
+    }
+    handler = grpc.method_handlers_generic_handler("acs.rooms.v1.RoomsService", handlers)
+    return lambda server: server.add_generic_rpc_handlers((handler,))
+
+
+def check_bug(error: grpc.aio.AioRpcError) -> Failed:
+    """Check that nothing of what went wrong is told but that it did."""
+    failed = read_failure(error)
+    assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "GATEWAY_BUG")
+    assert failed.message == "the gateway failed; its log has the details under this request's id"
+    told = repr((error, error.details(), error.debug_error_string(), error.trailing_metadata()))
+    for text in (CANARY, "Traceback", "RuntimeError", "KeyError", "Cancelled", ".py"):
+        assert text not in told
+        assert text.encode() not in failed.status.SerializeToString()
+    return failed
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(CANARY),
+        KeyError(CANARY),
+        AssertionError(CANARY),
+        asyncio.CancelledError(CANARY),
+        TimeoutError(CANARY),
+        grpc.aio.UsageError(CANARY),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_a_handler_should_never_raise_becomes_a_fixed_text_with_an_id(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise error
+
+    calls: list[Callable[[RoomsStub], Awaitable[object]]] = [
+        lambda rooms: rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM), timeout=5),
+        lambda rooms: collect(rooms.ListRooms(ListRoomsRequest(), timeout=5)),
+    ]
+    async with serving(failing_with(fail)) as rooms:
+        for call in calls:
+            caplog.clear()
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await call(rooms)
+            failed = check_bug(raised.value)
+            request = failed.detail(RequestInfo)
+            assert request is not None
+            traced = [record for record in caplog.records if record.exc_info]
+            assert [request.request_id in record.getMessage() for record in traced] == [True]
+            assert CANARY in caplog.text
+
+
+async def test_a_call_that_awaits_something_cancelled_ends_with_a_status() -> None:
+    async def fail() -> None:
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        never.cancel()
+        await never
+
+    async with serving(failing_with(fail)) as rooms:
+        for call in (
+            rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM), timeout=5),
+            collect(rooms.ListRooms(ListRoomsRequest(), timeout=5)),
+        ):
+            failed = await failure_of(call)
+            assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "GATEWAY_BUG")
+
+
+class BrokenKeys(AccessKeys):
+    """A credential that cannot sign, and says too much about it."""
+
+    @property
+    def signer(self) -> AccessKey:
+        raise RuntimeError(CANARY)
+
+
+async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
+    emulator: Emulator,
+) -> None:
+    endpoint = upstream_of(emulator).endpoint
+    http = HttpClient(endpoint, user_agent="t", max_connections=1, max_answer_bytes=1000)
+    async with http:
+        transport = Transport(http, endpoint, BrokenKeys([b"key"]), policy=RetryPolicy())
+        api = RoomsApi(transport, endpoint, API_VERSIONS["2025-03-13"])
+
+        def add(server: grpc.aio.Server) -> None:
+            rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api), server)
+
+        async with serving(add) as rooms:
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await rooms.CreateRoom(CreateRoomRequest(), timeout=5)
+            check_bug(raised.value)
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await collect(rooms.ListRooms(ListRoomsRequest(), timeout=5))
+            check_bug(raised.value)
+    assert len(emulator.journal) == 0

@@ -1,0 +1,156 @@
+"""Links to the next page: sent as they are, and followed nowhere but along the same list."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from listing import QUERY, pages, roster_pages, until_failure
+from outcomes import UNREADABLE
+from running import Running, failure_of
+
+from gateway.convert import page_tokens
+from gateway.emulator import Emulator
+from gateway.emulator.faults import Fault
+
+
+def list_targets(running: Running) -> list[str]:
+    return [entry.target for entry in running.emulator.journal if entry.operation == "ListRooms"]
+
+
+async def test_the_request_for_a_page_repeats_the_query_of_the_link_letter_by_letter(
+    running: Running,
+) -> None:
+    query = f"nextLink=a%2Fb%2fc+d~*'e;f:g@h/?{'x' * 2752}&{QUERY}".replace("'", "!")
+    link = f"{running.emulator.endpoint}/rooms?{query}"
+    running.emulator.faults.add(Fault(operation="ListRooms", next_link=link))
+    _, failed = await until_failure(running)
+    assert list_targets(running)[1] == f"/rooms?{query}"
+    assert failed.reason == "SERVICE_REJECTED_REQUEST"  # an emulator's own tokens differ
+
+
+HOSTILE = {
+    "foreign host": "{other}/rooms?nextLink=x&{query}",
+    "other port": "http://127.0.0.1:{other_port}/rooms?nextLink=x&{query}",
+    "port zero": "http://127.0.0.1:0/rooms?nextLink=x&{query}",
+    "port left out": "http://127.0.0.1/rooms?nextLink=x&{query}",
+    "other name of the same host": "http://localhost:{port}/rooms?nextLink=x&{query}",
+    "other scheme": "https://127.0.0.1:{port}/rooms?nextLink=x&{query}",
+    "scheme of a file": "file:///rooms?nextLink=x&{query}",
+    "userinfo that looks like us": "http://127.0.0.1:{port}@127.0.0.1:{other_port}/rooms?nextLink=x",
+    "userinfo": "http://user:key@127.0.0.1:{port}/rooms?nextLink=x&{query}",
+    "empty userinfo": "http://@127.0.0.1:{port}/rooms?nextLink=x&{query}",
+    "no scheme": "//127.0.0.1:{other_port}/rooms?nextLink=x&{query}",
+    "no scheme but ours": "//127.0.0.1:{port}/rooms?nextLink=x&{query}",
+    "backslashes": "http:\\\\127.0.0.1:{other_port}/rooms?nextLink=x&{query}",
+    "backslash before userinfo": "http://127.0.0.1:{other_port}\\@127.0.0.1:{port}/rooms?a=b",
+    "other path": "{ours}/rooms/994?{query}",
+    "path above": "{ours}/?{query}",
+    "longer path": "{ours}/rooms/?nextLink=x&{query}",
+    "path with dots": "{ours}/rooms/../rooms?nextLink=x&{query}",
+    "path with encoded dots": "{ours}/rooms/%2e%2e/rooms?nextLink=x&{query}",
+    "path in other case": "{ours}/Rooms?nextLink=x&{query}",
+    "encoded path": "{ours}/%72ooms?nextLink=x&{query}",
+    "relative path": "rooms?nextLink=x&{query}",
+    "query alone": "?nextLink=x&{query}",
+    "word": "next",
+    "no query": "{ours}/rooms",
+    "empty query": "{ours}/rooms?",
+    "fragment": "{ours}/rooms?nextLink=x&{query}#there",
+    "empty fragment": "{ours}/rooms?nextLink=x&{query}#",
+    "line break": "{ours}/rooms?nextLink=x\r\nX-Injected: 1\r\n&{query}",
+    "line break alone": "{ours}/rooms?nextLink=x\n&{query}",
+    "line break in the path": "{ours}/ro\noms?nextLink=x&{query}",
+    "blank": "{ours}/rooms?nextLink=x y&{query}",
+    "blank before": " {ours}/rooms?nextLink=x&{query}",
+    "tab": "{ours}/rooms?next\tLink=x&{query}",
+    "NUL": "{ours}/rooms?nextLink=x\0&{query}",
+    "not ASCII": "{ours}/rooms?nextLink=é&{query}",
+    "broken escape": "{ours}/rooms?nextLink=%zz&{query}",
+    "quotes": "{ours}/rooms?nextLink='x'&{query}",
+    "port that is none": "http://127.0.0.1:port/rooms?nextLink=x&{query}",
+    "port out of range": "http://127.0.0.1:99999/rooms?nextLink=x&{query}",
+    "broken address": "http://[127.0.0.1/rooms?nextLink=x&{query}",
+    "longer than any request line": "{ours}/rooms?nextLink=" + "x" * 8001,
+}
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Emulator]:
+    """Run somebody else's service, to see that nothing is sent to it."""
+    async with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("link", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_a_link_that_leads_elsewhere_is_not_followed_there_or_anywhere(
+    running: Running, other: Emulator, link: str
+) -> None:
+    running.emulator.store.seed(90)
+    link = link.format(
+        ours=running.emulator.endpoint,
+        port=running.emulator.endpoint.rpartition(":")[2],
+        other=other.endpoint.replace("127.0.0.1", "localhost"),
+        other_port=other.endpoint.rpartition(":")[2],
+        query=QUERY,
+    )
+    running.emulator.faults.add(Fault(operation="ListRooms", skip=1, next_link=link))
+    seen, failed = await until_failure(running)
+    assert (failed.code, failed.reason) == UNREADABLE
+    assert [len(page.rooms) for page in seen] == [30]
+    assert running.requests() == 2
+    assert len(other.journal) == 0
+
+
+async def test_a_link_of_a_roster_to_another_room_is_not_followed(running: Running) -> None:
+    first, second = running.emulator.store.seed(2, participants=3)
+    for path in (f"/rooms/{second}/participants", f"/rooms/{first}", "/rooms"):
+        link = f"{running.emulator.endpoint}{path}?nextLink=x&{QUERY}"
+        running.emulator.faults.add(Fault(operation="ListParticipants", next_link=link))
+        failed = await failure_of(roster_pages(running, first))
+        assert (failed.code, failed.reason) == UNREADABLE
+    assert running.requests() == 3
+
+
+async def test_a_link_without_an_origin_is_followed_if_its_path_is_the_lists(
+    running: Running,
+) -> None:
+    """By RFC 3986 it means our origin, so nothing can be sent elsewhere."""
+    running.emulator.store.seed(60)
+    second = (await pages(running))[0].next_page_token
+    query = page_tokens.decode(second, "ListRooms")
+    running.emulator.faults.add(Fault(operation="ListRooms", next_link=f"/rooms?{query}"))
+    assert [len(page.rooms) for page in await pages(running)] == [30, 30]
+
+
+async def test_an_empty_link_ends_a_list(running: Running) -> None:
+    running.emulator.store.seed(60)
+    running.emulator.faults.add(Fault(operation="ListRooms", next_link=""))
+    (page,) = await pages(running)
+    assert page.next_page_token == ""
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+async def test_a_list_that_leads_in_a_circle_ends_with_a_failure(
+    running: Running, length: int
+) -> None:
+    """Each link in the circle is followed once."""
+    running.emulator.store.seed(10)
+    links = [f"{running.emulator.endpoint}/rooms?{QUERY}&round={n}" for n in range(length)]
+    for link in [*links, *links]:
+        running.emulator.faults.add(Fault(operation="ListRooms", next_link=link))
+    seen, failed = await until_failure(running)
+    assert (failed.code, failed.reason) == UNREADABLE
+    assert len(seen) == running.requests() == length + 1
+
+
+async def test_a_circle_is_found_when_a_resumed_list_leads_back_to_its_start(
+    running: Running,
+) -> None:
+    running.emulator.store.seed(10)
+    link = f"{running.emulator.endpoint}/rooms?{QUERY}&round=0"
+    running.emulator.faults.add(Fault(operation="ListRooms", next_link=link, count=None))
+    token = page_tokens.encode(f"{QUERY}&round=0", "ListRooms")
+    failed = await failure_of(pages(running, token))
+    assert (failed.code, failed.reason) == UNREADABLE
+    assert running.requests() == 1

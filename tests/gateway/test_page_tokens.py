@@ -1,0 +1,123 @@
+"""Page tokens: where they resume, and that only ours for the same list are taken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from listing import pages, roster_pages
+from outcomes import TOKEN_INVALID
+from running import Running, failure_of, gateway_before, gateway_for_examples
+
+from gateway.convert import page_tokens
+from gateway.emulator import Emulator
+
+
+async def test_every_token_of_a_stream_resumes_right_after_its_page(running: Running) -> None:
+    running.emulator.store.seed(100)
+    whole = await pages(running)
+    for place, page in enumerate(whole[:-1], start=1):
+        assert await pages(running, page.next_page_token) == whole[place:]
+
+
+async def test_a_token_outlives_its_gateway_and_is_good_on_any_other(emulator: Emulator) -> None:
+    emulator.store.seed(70)
+    async with gateway_before(emulator) as first:
+        whole = await pages(first)
+    async with gateway_before(emulator) as second, gateway_before(emulator) as third:
+        for gateway in (second, third):
+            assert await pages(gateway, whole[0].next_page_token) == whole[1:]
+
+
+async def test_a_token_is_fit_for_a_url_and_names_no_host(running: Running) -> None:
+    running.emulator.store.seed(31)
+    token = (await pages(running))[0].next_page_token
+    assert token.replace("-", "").replace("_", "").isalnum()
+    assert token.isascii()
+    query = page_tokens.decode(token, "ListRooms")
+    assert query is not None
+    assert running.emulator.endpoint.removeprefix("http://") not in query
+    assert "//" not in query
+
+
+async def test_a_token_of_another_list_or_room_is_refused_and_nothing_is_sent() -> None:
+    async with Emulator(participants_page_size=2) as emulator, gateway_before(emulator) as running:
+        one, two = emulator.store.seed(31, participants=3)[:2]
+        rooms = (await pages(running))[0].next_page_token
+        people = (await roster_pages(running, one))[0].next_page_token
+        assert rooms
+        assert people
+        emulator.journal.clear()
+        for call in (
+            pages(running, people),
+            roster_pages(running, two, people),
+            roster_pages(running, one, rooms),
+            roster_pages(running, "ListRooms", rooms),
+            roster_pages(running, one + "0", people),
+        ):
+            failed = await failure_of(call)
+            assert (failed.code, failed.reason) == TOKEN_INVALID
+            assert list(failed.violations) == ["page_token"]
+        assert running.requests() == 0
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "AAAA",
+        "=",
+        "==",
+        " ",
+        "é",
+        "日本",
+        "\0",
+        "http://127.0.0.1/rooms",
+        "../../etc/passwd",
+        "x" * 100_000,
+        "é" * 100_000,
+    ],
+)
+async def test_a_text_that_is_no_token_is_refused_and_nothing_is_sent(
+    running: Running, token: str
+) -> None:
+    for call in (pages(running, token), roster_pages(running, "994", token)):
+        failed = await failure_of(call)
+        assert (failed.code, failed.reason) == TOKEN_INVALID
+    assert running.requests() == 0
+
+
+def test_a_token_that_was_damaged_in_any_way_is_refused_and_nothing_is_sent() -> None:
+    with gateway_for_examples() as (runner, running):
+        running.emulator.store.seed(31)
+        token = runner.run(pages(running))[0].next_page_token
+
+        def refused(damaged: str) -> None:
+            if damaged in {token, ""}:
+                return
+            running.emulator.journal.clear()
+            failed = runner.run(failure_of(pages(running, damaged)))
+            assert (failed.code, failed.reason) == TOKEN_INVALID
+            assert running.requests() == 0
+
+        @given(st.integers(0, len(token) - 1), st.characters(codec="utf-8"))
+        @settings(max_examples=150, deadline=None)
+        def one_character_changed(place: int, character: str) -> None:
+            refused(token[:place] + character + token[place + 1 :])
+
+        @given(st.integers(0, len(token)), st.text(max_size=3))
+        @settings(max_examples=100, deadline=None)
+        def cut_off_or_longer(place: int, text: str) -> None:
+            refused(token[:place])
+            refused(token[:place] + text + token[place:])
+            refused(token + text)
+
+        @given(st.integers(0, len(token) - 1))
+        @settings(max_examples=50, deadline=None)
+        def case_changed(place: int) -> None:
+            refused(token[:place] + token[place].swapcase() + token[place + 1 :])
+
+        one_character_changed()
+        cut_off_or_longer()
+        case_changed()
+        assert len(runner.run(pages(running, token))) == 1

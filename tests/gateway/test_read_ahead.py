@@ -1,0 +1,94 @@
+"""How far a list is read ahead of its reader, and what stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
+from acs.rooms.v1.rooms_pb2 import ListRoomsRequest
+from listing import QUERY
+from running import Running, until, upstream_of
+
+from gateway.call import Call
+from gateway.credentials import make_credential
+from gateway.emulator import Emulator
+from gateway.emulator.faults import Fault
+from gateway.rest import RoomsApi
+from gateway.rest.versions import API_VERSIONS
+from gateway.transport import Transport
+from gateway.transport.http import HttpClient
+
+
+async def test_at_most_one_page_is_read_ahead_of_the_reader(emulator: Emulator) -> None:
+    emulator.store.seed(150)
+    upstream = upstream_of(emulator)
+    http = HttpClient(
+        upstream.endpoint, user_agent="t", max_connections=4, max_answer_bytes=1_000_000
+    )
+    async with http:
+        transport = Transport(
+            http, upstream.endpoint, make_credential(upstream.credential, upstream.endpoint)
+        )
+        api = RoomsApi(transport, upstream.endpoint, API_VERSIONS["2025-03-13"])
+        reading = api.list_rooms(None, 0, Call("id", float("inf"), repeatable=True))
+        for place in range(1, 5):
+            await anext(reading)
+            await until(lambda place=place: len(emulator.journal) >= place + 1)  # type: ignore[misc] # a lambda's default
+            await asyncio.sleep(0.02)
+            assert len(emulator.journal) == place + 1
+        assert [len((await anext(reading)).items), len(emulator.journal)] == [30, 5]
+        await reading.aclose()
+
+
+def wide_page(emulator: Emulator, number: int, size: int) -> str:
+    """Make a page of one participant with a name of `size` characters, and a link to the next."""
+    link = f"{emulator.endpoint}/rooms/994/participants?nextLink={number}&{QUERY}"
+    return json.dumps({"value": [{"rawId": "x" * size}], "nextLink": link})
+
+
+async def test_a_reader_that_stops_reading_stops_the_fetching(running: Running) -> None:
+    """Only so much as fits on the way, 8 MiB in HTTP/2's buffers, is fetched without a reader."""
+    before = asyncio.all_tasks()
+    for number in range(60):
+        running.emulator.faults.add(
+            Fault(
+                operation="ListParticipants",
+                status=200,
+                body=wide_page(running.emulator, number, 1_000_000),
+            )
+        )
+    call = running.participants.ListParticipants(ListParticipantsRequest(room_id="994"))
+    await call.read()
+    count = -1
+    while count != running.requests():
+        count = running.requests()
+        await asyncio.sleep(0.25)
+    assert count <= 20
+    call.cancel()
+    await until(lambda: not OF_A_LIST & names_of(asyncio.all_tasks() - before), 2)
+    assert running.requests() == count
+
+
+async def test_a_list_cancelled_half_way_leaves_nothing_behind_and_fetches_no_more(
+    running: Running,
+) -> None:
+    running.emulator.store.seed(150)
+    before = asyncio.all_tasks()
+    running.emulator.faults.add(Fault(operation="ListRooms", skip=2, latency=30))
+    call = running.rooms.ListRooms(ListRoomsRequest())
+    await call.read()
+    await until(lambda: running.requests("ListRooms") == 3)
+    assert names_of(asyncio.all_tasks() - before) >= OF_A_LIST
+    call.cancel()
+    await until(lambda: not OF_A_LIST & names_of(asyncio.all_tasks() - before), 2)
+    await asyncio.sleep(0.05)
+    assert running.requests("ListRooms") == 3
+
+
+OF_A_LIST = {"_handle_exceptions", "fetch"}
+"""What runs for a list while it is read: grpc's task for the handler, and ours that reads ahead."""
+
+
+def names_of(tasks: set[asyncio.Task[object]]) -> set[str]:
+    return {getattr(task.get_coro(), "__name__", "") for task in tasks}

@@ -1,0 +1,112 @@
+"""Retry-After: obeyed within bounds, told on beyond them, and read whatever stands in it."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2
+from google.rpc.error_details_pb2 import RetryInfo
+from hypothesis import given
+from hypothesis import strategies as st
+from operations import get
+from quick import Quick, quick_gateway
+from running import UNKNOWN_ROOM, failure_of, upstream_of
+from scripted import answer, raw, scripted
+
+from gateway.emulator import Emulator, Fault
+from gateway.transport.retry import http_date, retry_after
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (429, grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED"),
+        (503, grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE"),
+    ],
+)
+async def test_a_retry_after_beyond_the_cap_ends_the_call_at_once_and_is_told_on(
+    emulator: Emulator, quick: Quick, status: int, code: grpc.StatusCode, reason: str
+) -> None:
+    emulator.faults.add(Fault(status=status, headers={"Retry-After": "3600"}, count=None))
+    failed = await failure_of(get(quick, UNKNOWN_ROOM))
+    assert (failed.code, failed.reason) == (code, reason)
+    assert _told(failed.detail(RetryInfo)) == 3600
+    assert len(emulator.journal) == 1
+    assert quick.slept == []
+
+
+async def test_a_retry_after_beyond_the_deadline_ends_the_call_at_once(
+    emulator: Emulator, quick: Quick
+) -> None:
+    emulator.faults.add(Fault(status=429, headers={"Retry-After": "29"}, count=None))
+    request = rooms_pb2.GetRoomRequest(room_id=UNKNOWN_ROOM)
+    failed = await failure_of(quick.rooms.GetRoom(request, timeout=20))
+    assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
+    assert _told(failed.detail(RetryInfo)) == 29
+    assert len(emulator.journal) == 1
+
+
+async def test_a_retry_after_may_be_a_date_by_the_clock_of_the_gateway(emulator: Emulator) -> None:
+    now = float(int(time.time()))
+    emulator.faults.add(
+        Fault(status=429, headers={"Retry-After": formatdate(now + 9, usegmt=True)})
+    )
+    [room] = emulator.store.seed(1)
+    async with quick_gateway(upstream_of(emulator), clock=lambda: now) as quick:
+        await get(quick, room)
+        assert quick.slept == [9.1]
+
+
+@pytest.mark.parametrize("text", ["soon", "-5", "1.5", "", "²", "Mon, 99 Foo 2026"])
+async def test_a_retry_after_that_cannot_be_read_is_as_good_as_none(text: str) -> None:
+    throttled = raw(
+        b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\nRetry-After: %b\r\n\r\n" % text.encode()
+    )
+    async with (
+        scripted(throttled, answer(b'{"id":"1"}')) as service,
+        quick_gateway(service.upstream) as quick,
+    ):
+        await get(quick, "1")
+        assert quick.slept == [0.1]
+
+
+@pytest.mark.parametrize("digits", [9, 20, 400])
+async def test_a_retry_after_of_any_number_of_digits_is_a_typed_failure(digits: int) -> None:
+    throttled = answer(b"", "429 Slow", f"Retry-After: {'9' * digits}")
+    async with scripted(throttled) as service, quick_gateway(service.upstream) as quick:
+        failed = await failure_of(get(quick, "1"))
+    assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
+    assert _told(failed.detail(RetryInfo)) == min(10**digits - 1, 315_576_000_000)
+
+
+def _told(info: RetryInfo | None) -> float:
+    assert info is not None
+    return info.retry_delay.ToMilliseconds() / 1000
+
+
+@given(seconds=st.integers(0, 10**9), blanks=st.sampled_from(["", " ", "  "]))
+def test_a_number_of_seconds_is_read_as_it_is(seconds: int, blanks: str) -> None:
+    headers = {"Retry-After": f"{blanks}{seconds}{blanks}"}
+    assert retry_after(headers, 0) == seconds
+
+
+@given(now=st.integers(0, 4 * 10**9), distance=st.integers(-(10**6), 10**6))
+def test_a_date_is_read_as_the_seconds_until_it_and_never_as_less_than_none(
+    now: int, distance: int
+) -> None:
+    headers = {"Retry-After": formatdate(max(0, now + distance), usegmt=True)}
+    assert retry_after(headers, now) == max(0, max(0, now + distance) - now)
+
+
+date_like = st.from_regex(r"\A\w{0,3},? ?\d{1,25} \w{3} \d{1,25} \d+:\d+(:\d+)? ?[-+]?\d{0,30}\Z")
+
+
+@given(text=st.text() | date_like | st.text("0123456789 :,+-JanMoGT"))
+def test_whatever_stands_in_a_header_reading_it_does_not_fail(text: str) -> None:
+    seconds = retry_after({"Retry-After": text}, 1e9)
+    assert seconds is None or seconds >= 0
+    moment = http_date(text)
+    assert moment is None or isinstance(moment, float)

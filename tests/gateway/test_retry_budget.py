@@ -1,0 +1,66 @@
+"""The budget: what retries cost the service in an outage."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from operations import get
+from quick import quick_gateway
+from running import UNKNOWN_ROOM, failure_of, upstream_of
+
+from gateway.emulator import Emulator, Fault
+from gateway.transport import RetryBudget
+
+
+def test_over_500_calls_a_full_outage_costs_at_most_one_and_a_fifth_requests_a_call() -> None:
+    budget, requests = RetryBudget(), 0
+    for _ in range(500):
+        budget.deposit()
+        requests += 1
+        while budget.withdraw():
+            requests += 1
+    assert requests <= 1.2 * 500
+
+
+@given(
+    ratio=st.floats(0, 1),
+    reserve=st.floats(0, 100),
+    wanted=st.lists(st.integers(0, 5), max_size=300),
+)
+def test_a_budget_never_grants_more_than_its_reserve_and_its_share_of_the_calls(
+    ratio: float, reserve: float, wanted: list[int]
+) -> None:
+    budget = RetryBudget(ratio, reserve)
+    granted = 0
+    for retries in wanted:
+        budget.deposit()
+        granted += sum(budget.withdraw() for _ in range(retries))
+    assert granted <= reserve + ratio * len(wanted) + 1e-6
+
+
+async def test_in_an_outage_the_budget_ends_the_retries_of_the_calls_through_a_channel(
+    emulator: Emulator,
+) -> None:
+    emulator.faults.add(Fault(status=503, count=None))
+    async with quick_gateway(
+        upstream_of(emulator), budget=RetryBudget(ratio=0.1, reserve=4)
+    ) as quick:
+        for _ in range(40):
+            failed = await failure_of(get(quick, UNKNOWN_ROOM))
+            assert failed.reason == "SERVICE_UNAVAILABLE"
+    assert len(emulator.journal) <= 40 * 1.2
+
+
+async def test_after_an_outage_calls_earn_their_retries_again(emulator: Emulator) -> None:
+    [room] = emulator.store.seed(1)
+    async with quick_gateway(
+        upstream_of(emulator), budget=RetryBudget(ratio=0.5, reserve=1)
+    ) as quick:
+        emulator.faults.add(Fault(status=503, count=4))
+        for _ in range(2):
+            await failure_of(get(quick, room))
+        emulator.faults.clear()
+        for _ in range(2):
+            await get(quick, room)
+        emulator.faults.add(Fault(status=503))
+        await get(quick, room)

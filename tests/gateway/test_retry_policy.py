@@ -1,0 +1,48 @@
+"""How long to wait before which attempt: the rule alone."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from quick import longest
+
+from gateway.transport import RetryPolicy
+
+attempts = st.integers(1, 100)
+asked = st.floats(0, allow_nan=False)
+
+
+@given(attempt=attempts, jitter=st.floats(0, 1))
+def test_a_wait_of_our_own_is_between_nothing_and_the_cap(attempt: int, jitter: float) -> None:
+    policy = RetryPolicy(max_attempts=101, uniform=lambda low, high: low + jitter * (high - low))
+    wait = policy.wait(attempt, None)
+    assert wait is not None
+    assert 0 <= wait <= min(policy.cap, policy.base * 2 ** (attempt - 1))
+
+
+@given(attempt=attempts)
+def test_the_longest_wait_never_shrinks_from_one_attempt_to_the_next(attempt: int) -> None:
+    policy = RetryPolicy(max_attempts=200, uniform=longest)
+    first, second = policy.wait(attempt, None), policy.wait(attempt + 1, None)
+    assert first is not None
+    assert second is not None
+    assert first <= second <= policy.cap
+
+
+@given(attempt=attempts, seconds=asked)
+def test_no_wait_is_shorter_than_the_service_asked_for(attempt: int, seconds: float) -> None:
+    policy = RetryPolicy(max_attempts=101)
+    wait = policy.wait(attempt, seconds)
+    if seconds > policy.retry_after_cap:
+        assert wait is None
+    else:
+        assert wait is not None
+        assert seconds <= wait <= seconds + policy.base
+
+
+@given(attempt=attempts, most=attempts, seconds=st.none() | asked)
+def test_no_call_has_more_attempts_than_it_may(
+    attempt: int, most: int, seconds: float | None
+) -> None:
+    if attempt >= most:
+        assert RetryPolicy(max_attempts=most).wait(attempt, seconds) is None

@@ -1,0 +1,50 @@
+"""Whatever is given as a room's id stays in its place in the path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+import grpc
+from google.protobuf.message import Message
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from outcomes import INVALID
+from running import ROOM_REQUESTS, failure_of, gateway_for_examples, send
+
+ROOM_IDS = st.one_of(
+    st.text(max_size=70),
+    st.text(alphabet="./%\\?#&;:@ \r\n\0aZ09_-", max_size=20),
+    st.from_regex(r"[A-Za-z0-9_-]{1,66}", fullmatch=True),
+)
+
+
+def test_no_room_id_ever_leaves_its_place_in_the_path() -> None:
+    """Whatever the id: refused with nothing sent, or sent as `/rooms/<id>` letter by letter."""
+    with gateway_for_examples() as (runner, running):
+
+        @given(ROOM_IDS, st.sampled_from(ROOM_REQUESTS))
+        @settings(max_examples=300, deadline=None)
+        @example("..", ROOM_REQUESTS[0])
+        @example("%2e%2e", ROOM_REQUESTS[0])
+        @example("../keys", ROOM_REQUESTS[-1])
+        @example("994?api-version=x", ROOM_REQUESTS[0])
+        @example("a\r\nHost: evil", ROOM_REQUESTS[0])
+        def stays(room_id: str, make: Callable[[str], Message]) -> None:
+            running.emulator.journal.clear()
+            # An id that is sent is still none that the emulator has.
+            failed = runner.run(_failure(send(running, make(room_id))))
+            targets = [entry.target for entry in running.emulator.journal]
+            if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", room_id):
+                below = "/participants" if "Participants" in type(make("x")).__name__ else ""
+                assert targets == [f"/rooms/{room_id}{below}?api-version=2025-03-13"]
+            else:
+                assert failed == INVALID
+                assert targets == []
+
+        stays()
+
+
+async def _failure(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
+    failed = await failure_of(call)
+    return failed.code, failed.reason

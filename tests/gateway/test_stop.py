@@ -1,0 +1,164 @@
+"""The stop: calls in flight are finished, nobody new gets in, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from http2 import WINDOW_OF_0, unary_call
+from lifecycle import NO_HURRY, create_through, health_of
+from running import UNKNOWN_ROOM, Running, collect, failure_of, gateway_before, settings, until
+from scripted import scripted, silence
+
+from gateway.app import Gateway
+from gateway.emulator import Emulator, Fault
+
+
+@asynccontextmanager
+async def being_stopped(running: Running) -> AsyncIterator[asyncio.Task[None]]:
+    """Start to stop a gateway as a signal does; yield when nobody new gets in any more."""
+    stop = asyncio.create_task(running.gateway.__aexit__(None, None, None))
+    await until(lambda: not _accepts(running.gateway.addresses[0]))
+    yield stop
+    await stop
+
+
+def _accepts(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+@pytest.fixture
+async def patient(emulator: Emulator) -> AsyncIterator[Running]:
+    async with gateway_before(emulator, drain_grace=NO_HURRY) as running:
+        yield running
+
+
+async def test_calls_in_flight_at_the_stop_are_finished(patient: Running) -> None:
+    [room] = patient.emulator.store.seed(1)
+    patient.emulator.faults.add(Fault(latency=0.4, count=None))
+    request = GetRoomRequest(room_id=room)
+    calls = [asyncio.ensure_future(patient.rooms.GetRoom(request).code()) for _ in range(80)]
+    await until(lambda: patient.requests() == 80)
+    async with being_stopped(patient):
+        assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
+
+
+async def test_a_stream_in_flight_at_the_stop_is_finished(patient: Running) -> None:
+    patient.emulator.store.seed(95)
+    patient.emulator.faults.add(Fault(operation="ListRooms", latency=0.1, count=None))
+    pages = asyncio.ensure_future(collect(patient.rooms.ListRooms(ListRoomsRequest())))
+    await until(lambda: patient.requests() == 1)
+    async with being_stopped(patient):
+        assert sum(len(page.rooms) for page in await pages) == 95
+
+
+async def test_a_failure_in_flight_at_the_stop_keeps_its_status(patient: Running) -> None:
+    patient.emulator.faults.add(Fault(latency=0.3))
+    call = patient.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM))
+    await until(lambda: patient.requests() == 1)
+    async with being_stopped(patient):
+        assert (await failure_of(call)).reason == "ROOM_NOT_FOUND"
+
+
+async def test_nobody_new_gets_in_while_calls_are_finished(patient: Running) -> None:
+    patient.emulator.faults.add(Fault(latency=0.5))
+    call = asyncio.ensure_future(patient.rooms.CreateRoom(CreateRoomRequest()).code())
+    await until(lambda: patient.requests() == 1)
+    async with being_stopped(patient):
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await create_through(patient.gateway.addresses[0])
+        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await call is grpc.StatusCode.OK
+    assert patient.requests() == 1
+
+
+async def test_streams_that_never_end_by_themselves_do_not_hold_up_the_stop(
+    patient: Running,
+) -> None:
+    watch = aiter(health_of(patient.channel).Watch(health_pb2.HealthCheckRequest()))
+    await anext(watch)
+    # The stubs know only synchronous channels.
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(cast("Any", patient.channel))
+    reflected = stub.ServerReflectionInfo()
+    await reflected.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+    await reflected.read()
+    async with asyncio.timeout(NO_HURRY / 2), being_stopped(patient):
+        pass
+
+
+async def test_a_watcher_who_does_not_read_does_not_hold_up_the_stop(patient: Running) -> None:
+    host, _, port = patient.gateway.addresses[0].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    # No client would offer a window of 0, so that not a byte can be sent.
+    watch = "/grpc.health.v1.Health/Watch"
+    writer.write(unary_call(watch, health_pb2.HealthCheckRequest(), settings=WINDOW_OF_0))
+    # The answer's head comes, its message cannot.
+    received = b""
+    while b"application/grpc" not in received:
+        received += await reader.read(1000)
+    async with asyncio.timeout(NO_HURRY / 2), being_stopped(patient):
+        pass
+    writer.close()
+
+
+@asynccontextmanager
+async def busy_gateway(grace: float) -> AsyncIterator[tuple[Gateway, asyncio.Future[Any]]]:
+    """Run a gateway with a call that its service never answers; yield both."""
+    async with scripted(silence) as service:
+        gateway = await Gateway(settings(service.upstream, drain_grace=grace)).__aenter__()
+        async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:
+            stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+            call = asyncio.ensure_future(stub.GetRoom(GetRoomRequest(room_id="1")).code())
+            await until(lambda: len(service.requests) == 1)
+            yield gateway, call
+        await until(lambda: service.hung_up == 1)
+
+
+async def test_a_call_that_outlasts_the_grace_gets_a_status_and_its_request_is_ended() -> None:
+    async with busy_gateway(grace=0.1) as (gateway, call):
+        await gateway.__aexit__(None, None, None)
+        assert await call is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_stop_that_is_cut_short_gives_calls_a_status_and_is_no_bug(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG", "gateway")
+    async with busy_gateway(grace=NO_HURRY) as (gateway, call):
+        stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
+        await until(lambda: not _accepts(gateway.addresses[0]))
+        stop.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stop
+        assert await call is grpc.StatusCode.UNAVAILABLE
+    assert "code=CANCELLED" in caplog.text
+    assert "GATEWAY_BUG" not in caplog.text
+
+
+async def test_what_a_gateway_listened_on_is_free_after_its_stop(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    async with Gateway(settings(listen=("127.0.0.1:0", f"unix:{path}"))) as first:
+        addresses = tuple(first.addresses)
+    assert not path.exists()
+    async with Gateway(settings(listen=addresses)) as second:
+        assert tuple(second.addresses) == addresses
+
+
+async def test_a_stop_leaves_no_task_behind(emulator: Emulator) -> None:
+    before = asyncio.all_tasks()
+    async with gateway_before(emulator) as running:
+        await running.rooms.CreateRoom(CreateRoomRequest())
+    await emulator.stop()
+    await until(lambda: asyncio.all_tasks() == before)
