@@ -1,10 +1,16 @@
-"""Addresses to listen on: their form, and which of them strangers can reach."""
+"""Addresses to listen on: their form, and who can reach them."""
 
 from __future__ import annotations
 
+import grp
 import ipaddress
+import re
+from dataclasses import dataclass
 
 UNIX = "unix:"
+
+SOCKET_MODE = 0o660
+"""Permissions of a Unix socket, where nothing else is asked for: its owner and group."""
 
 _MAX_PORT = 65535
 
@@ -35,15 +41,48 @@ def socket_path(address: str) -> str:
     return address.removeprefix(UNIX).removeprefix("//")
 
 
-def check_address(address: str, *, allow_plaintext: bool) -> None:
-    """Raise ValueError, with one sentence, if `address` is malformed or would serve strangers."""
+def check_address(address: str, *, allow_plaintext: bool, encrypted: bool | None = None) -> None:
+    """Raise ValueError, with one sentence, if `address` is malformed or would serve strangers.
+
+    `encrypted` says whether calls to it over TCP are; None: they cannot be.
+    """
     if address.startswith(UNIX):
         if not socket_path(address):
             raise ValueError(f"{address!r} has no path: write unix:/path/to/socket")
         return
     host, _ = split_host_port(address)
-    if not (allow_plaintext or is_loopback(host)):
+    if not (encrypted or allow_plaintext or is_loopback(host)):
+        encrypt = "" if encrypted is None else "encrypt with --tls-cert and --tls-key, "
         raise ValueError(
             f"{address} can be reached from other machines, and calls to it are not encrypted: "
-            "listen on 127.0.0.1, or add --allow-plaintext if the network is trusted"
+            f"listen on 127.0.0.1, {encrypt}or add --allow-plaintext if the network is trusted"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRules:
+    """Who may connect to Unix sockets."""
+
+    mode: int = SOCKET_MODE
+    """Permissions; whoever may write may connect."""
+    group: int | None = None
+    """The id of the group that they belong to; None: that of the process."""
+    allow_shared_directory: bool = False
+    """Whether they may be where everybody could put another in their place."""
+
+
+def parse_socket_mode(text: str) -> int:
+    """Read permissions in octal, such as 0660. Raises ValueError with one sentence."""
+    if not re.fullmatch("(0o?)?[0-7]{3}", text, re.ASCII):
+        raise ValueError(f"{text!r} is not a mode of three octal digits, such as 0660")
+    return int(text.removeprefix("0o"), 8)
+
+
+def find_group(text: str) -> int:
+    """Return the id of a group that is named, or given by its id. Raises ValueError."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return grp.getgrnam(text).gr_gid
+    except KeyError:
+        raise ValueError(f"there is no group {text!r} on this machine") from None

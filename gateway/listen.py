@@ -15,45 +15,71 @@ from typing import TextIO
 
 import grpc
 
-from gateway.addresses import UNIX, socket_path
+from gateway.addresses import UNIX, SocketRules, socket_path
+from gateway.certificates import Certificates
+from gateway.tls import TlsFiles, TlsUnusable
 
 SERVER_OPTIONS = (("grpc.so_reuseport", 0),)
 """What the server must be made with for a TCP port to be exclusive."""
 
-SOCKET_MODE = 0o660
-"""Permissions of a Unix socket: its owner and group."""
+_NOBODY_ELSE = 0o177
+"""The umask under which a socket is made, before it gets its group and mode."""
 
 
 class BindError(Exception):
     """An address that cannot be served on. Its text says why and what to do."""
 
 
+def load_certificates(files: TlsFiles) -> Certificates:
+    """Read what TCP ports speak TLS with. Raises BindError if it is not usable any more."""
+    try:
+        return Certificates(files)
+    except TlsUnusable as error:
+        raise BindError(f"cannot listen with TLS: {error}") from error
+
+
 class Listener:
     """One address of `server`: bound when made, released by `close`."""
 
-    def __init__(self, server: grpc.aio.Server, address: str) -> None:
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        address: str,
+        *,
+        certificates: Certificates | None = None,
+        sockets: SocketRules | None = None,
+    ) -> None:
         """Bind `address`, `host:port` (port 0: any free one) or `unix:/path`.
 
-        Raises BindError.
+        A port speaks TLS if there are `certificates`; a socket never does. Raises BindError.
         """
         self._lock: TextIO | None = None
         if address.startswith(UNIX):
-            self.address = self._bind_socket(server, address)
+            self.address = self._bind_socket(server, address, sockets or SocketRules())
         else:
-            self.address = _bind_port(server, address)
+            self.address = _bind_port(server, address, certificates)
 
     def close(self) -> None:
         """Let another gateway have the address."""
         if self._lock is not None:
             self._lock.close()
 
-    def _bind_socket(self, server: grpc.aio.Server, address: str) -> str:
+    def _bind_socket(self, server: grpc.aio.Server, address: str, rules: SocketRules) -> str:
         path = socket_path(address)
+        if not rules.allow_shared_directory:
+            _refuse_shared_directory(path)
         self._lock = _lock(path)
         try:
             _refuse_to_steal(path)
-            server.add_insecure_port(f"{UNIX}{path}")
-            os.chmod(path, SOCKET_MODE)  # noqa: PTH101 - a socket, not a file
+            # grpc makes it as the umask says: nobody may get in before all is set.
+            before = os.umask(_NOBODY_ELSE)
+            try:
+                server.add_insecure_port(f"{UNIX}{path}")
+            finally:
+                os.umask(before)
+            if rules.group is not None:
+                os.chown(path, -1, rules.group)
+            os.chmod(path, rules.mode)  # noqa: PTH101 - a socket, not a file
         except (RuntimeError, OSError) as error:
             self._lock.close()
             raise BindError(f"cannot listen on {address}: {_why(error)}") from error
@@ -63,9 +89,12 @@ class Listener:
         return f"{UNIX}{path}"
 
 
-def _bind_port(server: grpc.aio.Server, address: str) -> str:
+def _bind_port(server: grpc.aio.Server, address: str, certificates: Certificates | None) -> str:
     try:
-        port = server.add_insecure_port(address)
+        if certificates is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, certificates.credentials())
     except RuntimeError as error:
         raise BindError(
             f"cannot listen on {address}: is another gateway running there, or is the address not "
@@ -74,10 +103,27 @@ def _bind_port(server: grpc.aio.Server, address: str) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
 
 
+def _refuse_shared_directory(path: str) -> None:
+    """Raise BindError if everybody may replace what is in the directory of `path`."""
+    directory = os.path.dirname(path) or "."  # noqa: PTH120 - as it was written
+    try:
+        mode = os.stat(directory).st_mode  # noqa: PTH116 - as above
+    except OSError as error:
+        raise BindError(f"cannot listen on {UNIX}{path}: {_why(error)}") from error
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise BindError(
+            f"cannot listen on {UNIX}{path}: everybody may write to {directory}, and put a socket "
+            "of their own in its place: take that right away, or add "
+            "--allow-shared-socket-directory if all who can reach it are trusted"
+        )
+
+
 def _lock(path: str) -> TextIO:
     """Take the lock beside the socket; it goes with the process, however that ends."""
+    # Never through a link, which somebody else may have put there to have its target written to.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
     try:
-        lock = open(f"{path}.lock", "w", encoding="ascii")  # noqa: PTH123, SIM115 - held until close
+        lock = open(os.open(f"{path}.lock", flags, 0o600), "w", encoding="ascii")  # noqa: PTH123, SIM115 - held until close
     except OSError as error:
         raise BindError(f"cannot listen on {UNIX}{path}: {_why(error)}") from error
     try:

@@ -104,12 +104,6 @@ class Client:
         return self._participants.ListParticipants(request, timeout=self._timeout)
 
 
-def connect(address: str) -> grpc.Channel:
-    """Open a plaintext channel to `address`; nothing is sent before the first call."""
-    # A proxy from the environment is meant for the internet, not for a sidecar beside us.
-    return grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
-
-
 class _Window(TypedDict):
     valid_from: Timestamp | None
     valid_until: Timestamp | None

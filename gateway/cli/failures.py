@@ -52,7 +52,8 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
 # Without a reason the failure is gRPC's own: no handler of a gateway has written it.
 _NEXT_BY_CODE = {
     grpc.StatusCode.UNAVAILABLE: (
-        "Is a gateway running on {address}? `rooms-gateway serve --emulator` starts one."
+        "Is a gateway running on {address}? `rooms-gateway serve --emulator` starts one. "
+        "If it speaks TLS, give --tls-ca."
     ),
     grpc.StatusCode.DEADLINE_EXCEEDED: (
         "Is it a gateway that listens on {address}? Allow more time with --timeout."

@@ -6,20 +6,21 @@ import sys
 
 import click
 
+from gateway.cli.channel import ClientTls, connect, tls_flags
 from gateway.cli.inputs import ADDRESS
 
 
 @click.command()
 @ADDRESS
+@tls_flags
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait for the answer.")
-def health(address: str, timeout: float) -> None:
+def health(*, address: str, timeout: float, tls: ClientTls | None) -> None:
     """Ask a gateway whether it serves: exits with 0 if it does, with 1 if not."""
     # Not at the top, for the sake of --help.
     import grpc  # noqa: PLC0415
     from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
 
-    # A probe is never for a proxy to answer, whatever the environment names for other traffic.
-    with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+    with connect(address, tls) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined] # not in the stubs
                 health_pb2.HealthCheckRequest(), timeout=timeout

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.channel import ClientTls, connect, tls_flags
 from gateway.cli.inputs import ADDRESS
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Link:
     timeout: float
     as_json: bool
     dialer: Dialer
+    tls: ClientTls | None = None
+    """What to speak TLS with; None: plaintext."""
 
     @contextmanager
     def open(self) -> "Iterator[tuple[Client, Printer]]":
@@ -48,7 +51,8 @@ class Link:
         from gateway.cli import calls, failures, output  # noqa: PLC0415 - as above
 
         try:
-            with (self.dialer.dial or calls.connect)(self.address) as channel:
+            dial = self.dialer.dial or functools.partial(connect, tls=self.tls)
+            with dial(self.address) as channel:
                 yield calls.Client(channel, self.timeout), output.Printer(as_json=self.as_json)
         except grpc.RpcError as error:
             failure = failures.read_failure(error)
@@ -63,6 +67,7 @@ def linked(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of every call, and pass them to it as a Link."""
 
     @ADDRESS
+    @tls_flags
     @click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
@@ -77,8 +82,10 @@ def linked(command: Callable[..., None]) -> Callable[..., None]:
         help="Print answers as proto JSON, one line per message (for a list, per page).",
     )
     @functools.wraps(command)
-    def with_link(*, address: str, timeout: float, as_json: bool, **options: object) -> None:
+    def with_link(
+        *, address: str, timeout: float, as_json: bool, tls: ClientTls | None, **options: object
+    ) -> None:
         dialer = click.get_current_context().find_object(Dialer) or Dialer()
-        command(Link(address, timeout, as_json, dialer), **options)
+        command(Link(address, timeout, as_json, dialer, tls), **options)
 
     return with_link

@@ -1,0 +1,63 @@
+"""Options of `rooms-gateway serve` that say how its listeners are protected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gateway.addresses import parse_socket_mode
+from gateway.cli.options import Command, setting
+
+
+class _SocketMode(click.ParamType[int, str]):
+    """Permissions in octal; click has only numbers to the base of ten."""
+
+    name = "mode"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_socket_mode(value)
+        except ValueError as fault:
+            return self.fail(str(fault), param, ctx)
+
+
+def listener_flags(command: Command) -> Command:
+    """Give `command` the flags of TLS and of Unix sockets, each as a field of Settings."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    for option in reversed(
+        (
+            setting(
+                "--tls-cert",
+                type=file,
+                help="A PEM file with the certificate that TCP listeners serve with, and its "
+                "chain. It, its key and the client CA are read again when they change.",
+            ),
+            setting("--tls-key", type=file, help="A PEM file with the private key of --tls-cert."),
+            setting(
+                "--tls-client-ca",
+                type=file,
+                help="A PEM file with who signs the certificates of clients. With it, TCP "
+                "listeners refuse clients without one (mTLS).",
+            ),
+            setting(
+                "--socket-mode",
+                type=_SocketMode(),
+                default="0660",
+                help="Permissions of Unix sockets, in octal: whoever may write may connect.",
+            ),
+            setting(
+                "--socket-group",
+                metavar="NAME|GID",
+                help="The group that Unix sockets belong to. By default that of the process.",
+            ),
+            setting(
+                "--allow-shared-socket-directory",
+                is_flag=True,
+                help="Make Unix sockets also in directories that everybody may write to, such as "
+                "an emptyDir of Kubernetes.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

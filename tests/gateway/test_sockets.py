@@ -1,0 +1,142 @@
+"""Unix sockets: who may connect to them, and where they may be."""
+
+from __future__ import annotations
+
+import grp
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+
+from gateway.addresses import find_group, parse_socket_mode
+from gateway.app import Gateway
+from gateway.listen import BindError
+from gateway.settings import Settings, SettingsError
+
+
+def settings(path: Path, **others: Any) -> Settings:
+    return Settings(upstream=None, api_version="2025-03-13", listen=(f"unix:{path}",), **others)
+
+
+async def create_through(path: Path) -> str:
+    async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
+        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        return (await stub.CreateRoom(CreateRoomRequest())).room.id
+
+
+def other_group() -> int:
+    """Return a group that a socket of this process can get without being its own."""
+    groups = set(os.getgroups()) - {os.getegid()}
+    if os.geteuid() == 0:
+        groups |= {each.gr_gid for each in grp.getgrall()} - {os.getegid()}
+    if not groups:
+        pytest.skip("this user is in one group only")
+    return max(groups)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+async def test_a_socket_has_the_mode_that_is_asked_for_whatever_the_umask_is(
+    tmp_path: Path, mode: int, umask: int
+) -> None:
+    path = tmp_path / "socket"
+    before = os.umask(umask)
+    try:
+        async with Gateway(settings(path, socket_mode=mode)):
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+            assert await create_through(path)
+            # What else the process makes is not changed by it.
+            (tmp_path / "other").touch()
+            assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o666 & ~umask
+    finally:
+        os.umask(before)
+
+
+async def test_nobody_else_can_connect_to_a_socket_before_its_mode_is_set(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    modes = []
+
+    # What Python tells before each chmod; a hook stays for good, so it looks at this path only.
+    def before_chmod(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.chmod" and arguments[0] == str(path):
+            modes.append(stat.S_IMODE(path.stat().st_mode))
+
+    sys.addaudithook(before_chmod)
+    async with Gateway(settings(path)):
+        assert modes == [0o600]
+
+
+async def test_a_socket_belongs_to_the_group_that_is_given_by_its_id(tmp_path: Path) -> None:
+    path, group = tmp_path / "socket", other_group()
+    async with Gateway(settings(path, socket_group=str(group))):
+        assert path.stat().st_gid == group
+        assert await create_through(path)
+
+
+async def test_a_socket_belongs_to_the_group_that_is_given_by_its_name(tmp_path: Path) -> None:
+    path, group = tmp_path / "socket", grp.getgrgid(other_group())
+    async with Gateway(settings(path, socket_group=group.gr_name)):
+        assert path.stat().st_gid == group.gr_gid
+
+
+def test_a_group_that_there_is_not_is_a_fault_of_the_settings(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^--socket-group: there is no group 'no-such-group'"):
+        settings(tmp_path / "socket", socket_group="no-such-group")
+
+
+def folder(path: Path, mode: int) -> Path:
+    path.chmod(mode)
+    return path
+
+
+async def test_a_socket_where_everybody_could_replace_it_is_refused(tmp_path: Path) -> None:
+    shared = folder(tmp_path, 0o777)
+    with pytest.raises(BindError, match=f"everybody may write to {shared}, and put a socket"):
+        await Gateway(settings(shared / "socket")).__aenter__()
+    assert not (shared / "socket").exists()
+    assert not (shared / "socket.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "others"),
+    [(0o1777, {}), (0o770, {}), (0o777, {"allow_shared_socket_directory": True})],
+    ids=["sticky", "of a group", "allowed"],
+)
+async def test_a_socket_where_nobody_can_replace_it_or_it_is_allowed_serves(
+    tmp_path: Path, mode: int, others: dict[str, Any]
+) -> None:
+    path = folder(tmp_path, mode) / "socket"
+    async with Gateway(settings(path, **others)):
+        assert await create_through(path)
+
+
+async def test_a_link_in_place_of_the_lock_is_refused_and_its_target_left_alone(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "notes"
+    target.write_text("precious")
+    (tmp_path / "socket.lock").symlink_to(target)
+    with pytest.raises(BindError, match=r"^cannot listen on unix:"):
+        await Gateway(settings(tmp_path / "socket")).__aenter__()
+    assert target.read_text() == "precious"
+
+
+@pytest.mark.parametrize("text", ["0660", "660", "0o660"])
+def test_a_mode_is_read_as_octal_in_every_common_form(text: str) -> None:
+    assert parse_socket_mode(text) == 0o660
+
+
+@pytest.mark.parametrize("text", ["", "0", "66", "0888", "-660", "1777", "rw-rw----", "٠٦٦٠"])
+def test_what_is_no_mode_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 0660"):
+        parse_socket_mode(text)
+
+
+def test_a_group_may_be_an_id_that_has_no_name() -> None:
+    assert find_group("4294960000") == 4294960000

@@ -1,0 +1,263 @@
+"""TLS as one types it: the flags of the server and of the clients, and files that change."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from authority import Authority, Files, Issued, channel, served_by
+from processes import PATIENCE, Process, run, started
+from running import until
+
+OURS = Authority()
+THEIRS = Authority()
+
+ROOT = Path(__file__).parents[2]
+BUF = Path(sys.executable).with_name("buf")
+GRPCURL = ROOT / ".tools" / "grpcurl"
+
+needs_grpcurl = pytest.mark.skipif(
+    not GRPCURL.exists(), reason="there is no .tools/grpcurl; make test builds it where Go is"
+)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path).write(OURS.issue(), OURS)
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Files:
+    """Write what a client has: a certificate, and whose servers it trusts."""
+    folder = tmp_path / "client"
+    folder.mkdir()
+    return Files(folder).write(OURS.issue("client"), OURS)
+
+
+@asynccontextmanager
+async def serving(files: Files, *others: str, mutual: bool = False) -> AsyncIterator[Process]:
+    flags = ("--emulator", "--listen", "127.0.0.1:0", *files.flags(mutual=mutual), *others)
+    async with started("serve", *flags) as process:
+        await process.address()
+        yield process
+
+
+def secret(files: Files) -> str:
+    return Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
+
+
+# --- the server -----------------------------------------------------------------------------------
+
+
+async def test_files_that_change_while_calls_go_through_are_followed_and_fail_none(
+    files: Files,
+) -> None:
+    """With the gateway's own pace of looking at files, and a new handshake for each call."""
+    first, second = OURS.issue(), OURS.issue()
+    files.write(first)
+    codes: list[grpc.StatusCode] = []
+
+    async def keep_calling(address: str) -> None:
+        while True:
+            async with channel(address, OURS) as opened:
+                stub = rooms_pb2_grpc.RoomsServiceStub(opened)
+                codes.append(await stub.CreateRoom(CreateRoomRequest()).code())
+
+    async with serving(files) as process:
+        address = await process.address()
+        before = await asyncio.to_thread(served_by, address)
+        load = [asyncio.create_task(keep_calling(address)) for _ in range(4)]
+        files.write_key(b"broken")
+        await until(lambda: "there is no private key" in process.err, PATIENCE)
+        assert await asyncio.to_thread(served_by, address) == before
+        files.write(second)
+        await until(lambda: "the certificate that is now in" in process.err, PATIENCE)
+        assert await asyncio.to_thread(served_by, address) != before
+        done = len(codes)
+        await until(lambda: len(codes) > done + 20, PATIENCE)
+        for task in load:
+            task.cancel()
+        for task in load:
+            with suppress(asyncio.CancelledError):
+                await task
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
+    assert set(codes) == {grpc.StatusCode.OK}
+    assert process.err.count("going on with the certificate from before") == 1
+    assert not any(each.key.decode().splitlines()[1] in process.err for each in (first, second))
+
+
+def _nothing(files: Files) -> None:
+    pass
+
+
+def _lose_both(files: Files) -> None:
+    files.cert.unlink()
+    files.key.unlink()
+
+
+def _mismatch(files: Files) -> None:
+    files.key.write_bytes(OURS.issue().key)
+
+
+def _expire(files: Files) -> None:
+    files.write(OURS.expired())
+
+
+def _spoil_all(files: Files) -> None:
+    _mismatch(files)
+    files.ca.write_text("canary")
+
+
+CERT, KEY, CA = (
+    "--tls-cert={files.cert}",
+    "--tls-key={files.key}",
+    "--tls-client-ca={files.ca}",
+)
+FAULTS: dict[str, tuple[Callable[[Files], None], tuple[str, ...], tuple[str, ...]]] = {
+    "a certificate alone": (_nothing, (CERT,), ("--tls-cert needs --tls-key",)),
+    "a key alone": (_nothing, (KEY,), ("--tls-key needs --tls-cert",)),
+    "a client CA alone": (_nothing, (CA,), ("--tls-client-ca needs --tls-cert and --tls-key",)),
+    "no files": (_lose_both, (CERT, KEY), ("--tls-cert: cannot read", "--tls-key: cannot read")),
+    "another's key": (_mismatch, (CERT, KEY), ("is not the key of the certificate in",)),
+    "expired": (_expire, (CERT, KEY), ("expired on",)),
+    "all at once": (
+        _spoil_all,
+        (CERT, KEY, CA, "--listen=here", "--socket-group=no-such-group"),
+        ("'here' is not", "is not the key of", "--tls-client-ca: there is no", "--socket-group: "),
+    ),
+    "strangers without TLS": (
+        _nothing,
+        ("--listen=0.0.0.0:0",),
+        ("encrypt with --tls-cert and --tls-key, or add --allow-plaintext",),
+    ),
+    "a mode that is none": (_nothing, ("--socket-mode=888",), ("such as 0660",)),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+async def test_a_fault_of_the_settings_is_exit_code_2_and_one_sentence_without_the_key(
+    files: Files, kind: str
+) -> None:
+    spoil, flags, sentences = FAULTS[kind]
+    before = secret(files)
+    spoil(files)
+    done = await run("serve", "--emulator", *(flag.format(files=files) for flag in flags))
+    assert (done.code, done.out) == (2, "")
+    for sentence in sentences:
+        assert done.err.count(sentence) == 1, done.err
+    assert "Traceback" not in done.err
+    assert before not in done.err
+    assert "PRIVATE KEY" not in done.err
+
+
+async def test_a_directory_that_everybody_may_write_to_is_exit_code_3(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    address = f"unix:{tmp_path}/shared/socket"
+    done = await run("serve", "--emulator", "--listen", address)
+    assert done.code == 3
+    assert f"rooms-gateway: cannot listen on {address}: everybody may write to" in done.err
+    allowed = ("--allow-shared-socket-directory", "--socket-mode", "0600")
+    async with started("serve", "--emulator", "--listen", address, *allowed) as process:
+        assert await process.address() == address
+        assert (tmp_path / "shared" / "socket").stat().st_mode & 0o777 == 0o600
+
+
+# --- the clients ----------------------------------------------------------------------------------
+
+
+async def test_health_and_rooms_reach_a_gateway_that_speaks_mtls(
+    files: Files, client: Files
+) -> None:
+    async with serving(files, mutual=True) as process:
+        where = ("--address", await process.address(), "--tls-ca", str(client.ca))
+        flags = (*where, *client.flags())
+        done = await run("health", *flags)
+        assert (done.code, done.out, done.err) == (0, "SERVING\n", "")
+        done = await run("rooms", "create", "--json", *flags)
+        assert json.loads(done.out)["room"]["id"]
+        assert (await run("health", *where)).code == 1
+        done = await run("rooms", "list", "--address", await process.address())
+        assert done.code == 64 + 14
+        assert "If it speaks TLS, give --tls-ca." in done.err
+
+
+async def test_a_server_name_stands_in_for_the_one_in_the_address(
+    files: Files, client: Files
+) -> None:
+    files.write(OURS.issue("gateway.example"))
+    async with serving(files) as process:
+        flags = ("--address", await process.address(), "--tls-ca", str(client.ca))
+        assert (await run("health", *flags)).code == 1
+        assert (await run("health", *flags, "--tls-server-name", "gateway.example")).code == 0
+
+
+async def test_a_client_does_not_talk_to_a_server_of_another_authority(
+    files: Files, client: Files
+) -> None:
+    client.ca.write_bytes(THEIRS.pem)
+    async with serving(files) as process:
+        flags = ("--address", await process.address(), "--tls-ca", str(client.ca))
+        done = await run("rooms", "list", *flags)
+        assert done.code == 64 + 14
+        assert "CERTIFICATE_VERIFY_FAILED" in done.err
+
+
+@pytest.mark.parametrize("command", [("health",), ("rooms", "list"), ("participants", "list", "1")])
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--tls-cert={files.cert}", "--tls-key={files.key}"), "need --tls-ca"),
+        (("--tls-server-name=a",), "need --tls-ca"),
+        (("--tls-ca={files.ca}", "--tls-cert={files.cert}"), "go together"),
+        (("--tls-ca={files.ca}", "--address=unix:/x"), "a Unix socket is never encrypted"),
+        (("--tls-ca=/no/such/file",), "--tls-ca: cannot read /no/such/file"),
+        (
+            ("--tls-ca={files.ca}", "--tls-cert=/no/such/file", "--tls-key={files.key}"),
+            "--tls-cert: cannot read /no/such/file",
+        ),
+        (("--tls-ca={files.key}",), "--tls-ca: there is no certificate in PEM form"),
+        (
+            ("--tls-ca={files.ca}", "--tls-cert={files.ca}", "--tls-key={files.key}"),
+            "is not the key of the certificate",
+        ),
+    ],
+)
+async def test_flags_of_a_client_that_cannot_be_are_exit_code_2(
+    files: Files, command: tuple[str, ...], flags: tuple[str, ...], sentence: str
+) -> None:
+    done = await run(*command, *(flag.format(files=files) for flag in flags))
+    assert (done.code, done.out) == (2, "")
+    assert sentence in done.err
+    assert secret(files) not in done.err
+
+
+# --- tools, with the commands that the gateway says to try ----------------------------------------
+
+
+@pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mtls"])
+@pytest.mark.parametrize(
+    ("tool", "program"),
+    [pytest.param("grpcurl", GRPCURL, marks=needs_grpcurl), ("buf", BUF)],
+)
+async def test_the_commands_that_it_says_to_try_work_with_the_files_of_a_client(
+    files: Files, client: Files, tool: str, program: Path, *, mutual: bool
+) -> None:
+    async with serving(files, mutual=mutual) as process:
+        line = await process.line(rf"  (\S*{tool} .*-d.*)")
+        assert ("client.pem" in line) is mutual
+        words = line.replace("'{}'", "{}").split()[1:]
+        real = {"ca.pem": client.ca, "client.pem": client.cert, "client.key": client.key}
+        done = await run(*(real.get(word, word) for word in words), program=str(program))
+        assert (done.code, done.err) == (0, "")
+        assert json.loads(done.out)["room"]["id"]
