@@ -5,14 +5,19 @@ from collections.abc import Iterator, Sequence
 import click
 from reference_markdown import table
 
+from gateway.cli.settings_file import toml_type
+from gateway.cli.sources import Setting
+
 _PREFACE = """\
 # Settings reference
 
 Generated from the options of `rooms-gateway serve` by `make generate`: change them in
 `gateway/cli/serve.py`.
 
-A flag goes before its environment variable, and that before the default. Where a setting can be
-given more than once, the variable holds all of them, separated by spaces.
+A flag goes before its environment variable, that before the file of `--config`, and that before the
+default. Where a setting can be given more than once, the variable holds all of them, separated by
+spaces. `rooms-gateway config show` prints what is in effect and where each value comes from; see
+[Configure the gateway](../how-to/configure.md).
 """
 
 
@@ -24,8 +29,11 @@ def page(command: click.Command) -> str:
 
 def _table(options: Sequence[click.Option]) -> Iterator[str]:
     return table(
-        ("Flag", "Environment variable", "Default", "Meaning"),
-        ((_flag(each), _variables(each), _default(each), each.help or "") for each in options),
+        ("Flag", "Environment variable", "Key in the TOML file", "Default", "Meaning"),
+        (
+            (_flag(each), _variables(each), _key(each), _default(each), each.help or "")
+            for each in options
+        ),
     )
 
 
@@ -41,6 +49,12 @@ def _flag(option: click.Option) -> str:
 def _variables(option: click.Option) -> str:
     names = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
     return "<br>".join(f"`{name}`" for name in names)
+
+
+def _key(option: click.Option) -> str:
+    if not isinstance(option, Setting) or not option.in_file:
+        return ""
+    return f"`{option.key}`, {toml_type(option)}"
 
 
 def _default(option: click.Option) -> str:

@@ -8,7 +8,8 @@ import sys
 import click
 
 from gateway.addresses import check_address
-from gateway.cli.serve import EXIT_CANNOT_LISTEN, EXIT_CUT_SHORT, EXIT_USAGE
+from gateway.cli.serve import EXIT_CANNOT_LISTEN, EXIT_CUT_SHORT
+from gateway.cli.sources import EXIT_USAGE
 from gateway.emulator import DEVELOPMENT_KEY, Emulator
 from gateway.endpoint import parse_access_key
 from gateway.signals import stop_requested

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from gateway.cli.sources import PREFIX, Setting
 from gateway.credentials import EntraKind
 from gateway.credentials.flags import EntraFlags
 
@@ -18,15 +19,16 @@ Command = TypeVar("Command", bound=Callable[..., None])
 def setting(
     name: str, *, also: str | None = None, field: str | None = None, **attributes: Any
 ) -> Callable[[Command], Command]:
-    """Make an option that ROOMS_GATEWAY_<NAME> sets too: a rule, not a table.
+    """Make an option that ROOMS_GATEWAY_<NAME> and the settings file set too: a rule, not a table.
 
     `also` is one more environment variable, for those that others have made known; `field` is what
     Settings calls it, where that is not the flag.
     """
     stem = name.partition("/")[0].removeprefix("--")
-    variable = "ROOMS_GATEWAY_" + stem.replace("-", "_").upper()
+    variable = PREFIX + stem.replace("-", "_").upper()
     return click.option(
         *([name, field] if field else [name]),
+        cls=Setting,
         envvar=[variable, also] if also else [variable],
         show_envvar=True,
         show_default=True,

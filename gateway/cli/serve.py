@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from gateway.cli.greeting import say_ready
+from gateway.cli.listeners import listener_flags
 from gateway.cli.options import entra_flags, setting
+from gateway.cli.settings_command import SettingsCommand
+from gateway.cli.sources import Reading, read_settings_file
 from gateway.credentials import CredentialUnusable
 from gateway.credentials.flags import EntraFlags
 from gateway.rest.versions import ALL_API_VERSIONS, DEFAULT_API_VERSION, LEGACY_API_VERSION
 from gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstream
 
-if TYPE_CHECKING:
-    from gateway.app import Gateway
-
 EXIT_CUT_SHORT = 1
-EXIT_USAGE = 2
 EXIT_CANNOT_LISTEN = 3
 EXIT_NO_CREDENTIAL = 4
 
@@ -30,10 +29,26 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
 """Has no flag: command lines can be read by everybody on the machine."""
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
+@setting(
+    "--config",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    in_file=False,
+    callback=read_settings_file,
+    help="A TOML file with settings, by the names of the flags: max-attempts = 5.",
+)
+@setting(
+    "--config-test",
+    is_flag=True,
+    in_file=False,
+    help="Check all settings, and the files that they name, and start nothing.",
+)
 @setting(
     "--connection-string",
     also="COMMUNICATION_CONNECTION_STRING",
+    secret=True,
     metavar="TEXT",
     help="endpoint=https://…;accesskey=…, as the Keys page of the resource shows it.",
 )
@@ -64,6 +79,7 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
     is_flag=True,
     help="Listen on addresses that other machines reach, although calls are not encrypted.",
 )
+@listener_flags
 @setting(
     "--api-version",
     type=click.Choice(list(ALL_API_VERSIONS)),
@@ -95,6 +111,17 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
     help="Calls served at once; more are refused with RESOURCE_EXHAUSTED.",
 )
 @setting(
+    "--admin-listen",
+    metavar="ADDRESS",
+    help="host:port for probes and metrics: /startupz, /readyz, /livez, /metrics. None by default.",
+)
+@setting(
+    "--drain-delay",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Seconds to serve on, not ready any more, before a stop begins.",
+)
+@setting(
     "--drain-grace",
     type=click.FloatRange(min=0),
     default=10.0,
@@ -118,6 +145,11 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
     default="info",
     help="Log from this level on, to standard error. One line a call at info.",
 )
+@setting(
+    "--log-format",
+    type=click.Choice(["json", "console"]),
+    help="How log lines are written. By default console on a terminal, json otherwise.",
+)
 @click.pass_context
 def serve(  # noqa: PLR0913 - one parameter a flag
     context: click.Context,
@@ -128,23 +160,23 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     access_key_file: Path | None,
     entra: EntraFlags,
     emulator: bool,
+    config_test: bool,
     log_level: str,
+    log_format: str | None,
     **others: Any,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.
 
-    Prints `rooms-gateway is ready on ADDRESS` for each listener when it serves. Exits with 0 after
-    a clean stop, 1 if a second signal cut it short, 2 if a setting is wrong, 3 if an address cannot
-    be bound, 4 if no Entra ID token can be had.
+    A flag goes before its environment variable, that before the file of --config, and that before
+    the default. Prints `rooms-gateway is ready on ADDRESS` for each listener when it serves. Exits
+    with 0 after a clean stop, 1 if a second signal cut it short, 2 if a setting is wrong, 3 if an
+    address cannot be bound, 4 if no Entra ID token can be had.
     """
-    # Not at the top: `--help` and the client commands need none of it.
-    from gateway import app, telemetry  # noqa: PLC0415
-    from gateway.listen import BindError  # noqa: PLC0415
-
-    try:
+    reading = Reading.of(context)
+    upstream = None
+    with reading.rules(context):
         if emulator:
             _refuse_two_upstreams(context)
-            upstream = None
         else:
             upstream = read_upstream(
                 connection_string,
@@ -153,15 +185,20 @@ def serve(  # noqa: PLR0913 - one parameter a flag
                 access_key=os.environ.get(ACCESS_KEY_VARIABLE),
                 entra=entra,
             )
+    with reading.rules(context):
         settings = Settings(upstream=upstream, **others)
-    except SettingsError as error:
-        for fault in error.faults:
-            click.echo(f"rooms-gateway: {fault}.", err=True)
-        click.echo("Try 'rooms-gateway serve --help'.", err=True)
-        sys.exit(EXIT_USAGE)
-    telemetry.configure(log_level)
+    reading.exit_if_faulty(context)
+    if config_test:
+        return
+
+    # Not at the top: `--help` and the client commands need none of it.
+    from gateway import app  # noqa: PLC0415
+    from gateway.listen import BindError  # noqa: PLC0415
+    from gateway.telemetry import logs  # noqa: PLC0415
+
+    logs.configure(log_level, logs.LogFormat(log_format) if log_format else None)
     try:
-        asyncio.run(app.serve(settings, _say_ready))
+        asyncio.run(app.serve(settings, say_ready))
     except BindError as error:
         click.echo(f"rooms-gateway: {error}.", err=True)
         sys.exit(EXIT_CANNOT_LISTEN)
@@ -174,42 +211,18 @@ def serve(  # noqa: PLR0913 - one parameter a flag
 
 
 def _refuse_two_upstreams(context: click.Context) -> None:
-    """Raise SettingsError if the command line names a service beside --emulator.
+    """Raise SettingsError if the command line, or the file that says `emulator`, names a service.
 
     One from the environment is passed over: --emulator is how one gets around it.
     """
-    for name in ("connection_string", "endpoint", "access_key_file", "entra"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            flag = name.replace("_", "-")
-            raise SettingsError([f"--emulator and --{flag} name two services: give one of them"])
-
-
-def _say_ready(gateway: Gateway) -> None:
-    for address in gateway.addresses:
-        click.echo(f"rooms-gateway is ready on {address}")
-    if gateway.emulator is not None:
-        click.echo(f"in front of an emulator: {gateway.emulator.connection_string}")
-        _say_what_to_try(gateway.addresses[0])
-    sys.stdout.flush()
-
-
-def _say_what_to_try(address: str) -> None:
-    method = "acs.rooms.v1.RoomsService/CreateRoom"
-    sibling = Path(sys.executable).with_name("buf")
-    buf = "buf" if shutil.which("buf") or not sibling.exists() else _short(sibling)
-    if address.startswith("unix:"):
-        path = address.removeprefix("unix:")
-        grpcurl = f"grpcurl -plaintext -d '{{}}' unix://{path} {method}"
-        curl = f"--unix-socket {path} -d '{{}}' http://localhost/{method}"
-    else:
-        grpcurl = f"grpcurl -plaintext -d '{{}}' {address} {method}"
-        curl = f"-d '{{}}' http://{address}/{method}"
-    click.echo("try one of:")
-    click.echo(f"  {grpcurl}")
-    click.echo(f"  {buf} curl --http2-prior-knowledge --protocol grpc {curl}")
-
-
-def _short(path: Path) -> str:
-    """Return `path` as one would type it here."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    refused = {ParameterSource.COMMANDLINE}
+    if context.get_parameter_source("emulator") is ParameterSource.DEFAULT_MAP:
+        refused.add(ParameterSource.DEFAULT_MAP)
+    names = ("connection_string", "endpoint", "access_key_file", "entra")
+    flags = [
+        name.replace("_", "-") for name in names if context.get_parameter_source(name) in refused
+    ]
+    if flags:
+        raise SettingsError(
+            [f"--emulator and --{flag} name two services: give one of them" for flag in flags]
+        )
