@@ -8,6 +8,7 @@ import click
 
 _COMMANDS = {
     "serve": "gateway.cli.serve:serve",
+    "config": "gateway.cli.config:config",
     "emulator": "gateway.cli.emulator:emulator",
     "demo": "gateway.cli.demo:demo",
     "health": "gateway.cli.health:health",

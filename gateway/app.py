@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 import grpc
 from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
+from gateway.drain import drain
 from gateway.emulator import Emulator
 from gateway.endpoint import parse_connection_string
 from gateway.interceptors import CallInterceptor
@@ -23,7 +24,7 @@ from gateway.legacy import LegacyRoomsServicer
 from gateway.legacy.backend import LegacyRooms
 from gateway.legacy.native import NativeLegacyRooms
 from gateway.legacy.translated import TranslatedLegacyRooms
-from gateway.listen import SERVER_OPTIONS, BindError, Listener
+from gateway.listen import SERVER_OPTIONS, BindError, Listener, load_certificates
 from gateway.participants import ParticipantsServicer
 from gateway.reflection import add_reflection
 from gateway.rest import RoomsApi
@@ -32,8 +33,13 @@ from gateway.rest.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
 from gateway.rooms import RoomsServicer
 from gateway.settings import Settings, Upstream
 from gateway.signals import stop_requested
+from gateway.telemetry.observers import NOBODY
 from gateway.transport import RetryPolicy, Transport
 from gateway.transport.http import HttpClient
+
+if TYPE_CHECKING:
+    from gateway.admin import Progress
+    from gateway.telemetry.metrics import Metrics
 
 SERVICES = [
     rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
@@ -50,9 +56,6 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
-_SETTLE = 0.05
-"""Seconds for a call that came in with the stop to reach its handler, or for an answer to leave."""
-
 
 class Gateway:
     """A gateway: serving inside of `async with`, drained and stopped after it."""
@@ -64,6 +67,11 @@ class Gateway:
         self._parts = AsyncExitStack()
         self.addresses: list[str] = []
         """What is bound, with the real ports."""
+        self.admin_address: str | None = None
+        """Where probes and metrics are, if they are anywhere."""
+        self.certificates: Certificates | None = None
+        """What TCP listeners serve with, if they speak TLS."""
+        self._progress: Progress | None = None
         self.emulator: Emulator | None = None
         """The embedded emulator, if there is no other upstream."""
 
@@ -84,13 +92,18 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         """Drain: no new calls, those in flight finish within the grace, then all parts close."""
+        if self._progress is not None:
+            self._progress.serving = False
         await self._parts.aclose()
 
     async def _start(self, parts: AsyncExitStack) -> None:
         settings = self._settings
+        # First, so that probes are answered from the start to the end of all else.
+        metrics = await self._start_admin(parts)
         upstream = settings.upstream or await self._start_emulator(parts)
         credential = await parts.enter_async_context(
-            self._credential or make_credential(upstream.credential, upstream.endpoint)
+            self._credential
+            or make_credential(upstream.credential, upstream.endpoint, metrics or NOBODY)
         )
         http = await parts.enter_async_context(
             HttpClient(
@@ -106,6 +119,7 @@ class Gateway:
             credential,
             attempt_timeout=settings.attempt_timeout,
             policy=RetryPolicy(max_attempts=settings.max_attempts),
+            observer=metrics or NOBODY,
         )
         api = RoomsApi(transport, upstream.endpoint, ALL_API_VERSIONS[settings.api_version])
 
@@ -115,7 +129,15 @@ class Gateway:
             api_version=settings.api_version,
             default_timeout=settings.default_timeout,
             max_concurrent_calls=settings.max_concurrent_calls,
+            observer=metrics or NOBODY,
         )
+        if metrics is not None:
+            metrics.show_state(
+                in_flight=lambda: calls.running,
+                retry_budget=lambda: transport.budget.balance,
+                clock_skew=transport.clock_skew,
+                certificate_expiry=lambda: self.certificates.expires if self.certificates else None,
+            )
         server = grpc.aio.server(
             interceptors=[calls],
             options=[*SERVER_OPTIONS, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
@@ -137,9 +159,14 @@ class Gateway:
         for name in ("", *names):
             await healths.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
 
+        if settings.tls is not None:
+            self.certificates = await parts.enter_async_context(load_certificates(settings.tls))
+        sockets = settings.sockets
         try:
             for address in settings.listen:
-                listener = Listener(server, address)
+                listener = Listener(
+                    server, address, certificates=self.certificates, sockets=sockets
+                )
                 parts.callback(listener.close)
                 self.addresses.append(listener.address)
         except BindError:
@@ -148,9 +175,34 @@ class Gateway:
             await server.stop(None)
             raise
         await server.start()
-        parts.push_async_callback(_drain, server, healths, calls, settings.drain_grace)
+        parts.push_async_callback(
+            drain,
+            server,
+            healths,
+            calls.wait_idle,
+            delay=settings.drain_delay,
+            grace=settings.drain_grace,
+        )
         for name in ("", *names):
             await healths.set(name, health_pb2.HealthCheckResponse.SERVING)
+        if self._progress is not None:
+            self._progress.started = self._progress.serving = True
+
+    async def _start_admin(self, parts: AsyncExitStack) -> Metrics | None:
+        """Start the listener for operators; without one, nothing is counted either."""
+        address = self._settings.admin_listen
+        if address is None:
+            return None
+        # Not at the top: most of it is libraries that nothing else needs.
+        from gateway.admin import AdminListener, Progress  # noqa: PLC0415
+        from gateway.telemetry.metrics import Metrics  # noqa: PLC0415
+
+        metrics = Metrics(version("rooms-gateway"), self._settings.api_version)
+        self._progress = Progress()
+        admin = AdminListener(address, self._progress, metrics.expose)
+        self.admin_address = (await parts.enter_async_context(admin)).address
+        logger.info("probes and metrics are on http://%s", self.admin_address)
+        return metrics
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         legacy = self._settings.api_version == LEGACY_API_VERSION
@@ -176,38 +228,6 @@ def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) ->
     legacy_rooms_pb2_grpc.add_LegacyRoomsServiceServicer_to_server(
         LegacyRoomsServicer(backend), server
     )
-
-
-async def _drain(
-    server: grpc.aio.Server,
-    healths: Any,
-    calls: CallInterceptor,
-    grace: float,
-) -> None:
-    """Say so, stop listening, let the calls in flight finish, and end what is left.
-
-    Health watchers and reflection streams never end by themselves, so the grace is cut short when
-    only they are left.
-    """
-    said = asyncio.ensure_future(healths.enter_graceful_shutdown())
-    # A watcher who does not read would hold this up for ever.
-    await asyncio.wait([said], timeout=_SETTLE)
-    stopped = asyncio.ensure_future(server.stop(grace))
-    idle = asyncio.ensure_future(_settled(calls))
-    try:
-        await asyncio.wait([stopped, idle], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        # A second signal comes here too, while the calls that it ends still have all they need.
-        idle.cancel()
-        await server.stop(None)
-        await asyncio.gather(said, stopped)
-
-
-async def _settled(calls: CallInterceptor) -> None:
-    """Return when no call is running, none is on its way in, and no answer on its way out."""
-    await asyncio.sleep(_SETTLE)
-    await calls.wait_idle()
-    await asyncio.sleep(_SETTLE)
 
 
 async def serve(settings: Settings, ready: Callable[[Gateway], None]) -> None:

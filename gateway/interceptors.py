@@ -19,12 +19,13 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway import telemetry
 from gateway.call import Call, Context, current_call
 from gateway.convert.dry_run import describe
 from gateway.errors import GatewayOverloaded
 from gateway.rest import NotSent
 from gateway.status import BUG, to_status
+from gateway.telemetry import logs
+from gateway.telemetry.observers import NOBODY, CallObserver, MethodObserver
 from gateway.validation import validate
 
 # grpc's own types know only synchronous handlers.
@@ -49,6 +50,7 @@ class _Method:
     repeatable: bool
     default_timeout: float
     """Seconds for a call that brings no deadline."""
+    observer: MethodObserver
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # not at run time
@@ -65,13 +67,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         api_version: str,
         default_timeout: float,
         max_concurrent_calls: int,
+        observer: CallObserver = NOBODY,
     ) -> None:
         """Wrap the methods of `services`.
 
         `default_timeout`, in seconds, is for unary calls that bring no deadline.
         """
+        self._observer = observer
+        # All watched from the start: a counter that appears with its first call hides that call
+        # from whoever looks at its growth.
         self._methods = {
-            f"/{service.full_name}/{method.name}": method
+            f"/{service.full_name}/{method.name}": (
+                method,
+                observer.of_method(service.full_name, method.name, streams=method.server_streaming),
+            )
             for service in services
             for method in service.methods
         }
@@ -79,7 +88,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         self._api_version = api_version
         self._default_timeout = default_timeout
         self._max_concurrent_calls = max_concurrent_calls
-        self._running = 0
+        self.running = 0
+        """Calls of our services in flight."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -99,10 +109,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
             wrapped = await continuation(handler_call_details)
             method = self._methods.get(name)
             if method is not None:
-                wrapped = self._wrapped[name] = self._wrap(name, method, wrapped)
+                wrapped = self._wrapped[name] = self._wrap(name, *method, wrapped)
+            elif wrapped is None:
+                self._observer.unknown_method()
         return wrapped
 
-    def _wrap(self, name: str, descriptor: MethodDescriptor, handler: Handler) -> Handler:
+    def _wrap(
+        self, name: str, descriptor: MethodDescriptor, observer: MethodObserver, handler: Handler
+    ) -> Handler:
         idempotency = descriptor.GetOptions().idempotency_level
         streams = descriptor.server_streaming
         method = _Method(
@@ -110,6 +124,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
             repeatable=idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN,
             # A list may take as long as its reader does; each of its requests has its own limit.
             default_timeout=math.inf if streams else self._default_timeout,
+            observer=observer,
         )
 
         make_response = GetMessageClass(descriptor.output_type)
@@ -123,7 +138,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                     return make_response(dry_run=describe(stopped.request, show_people=shown))
                 return response
 
-            return await self._around(method, request, context, serve)
+            response = await self._around(method, request, context, serve)
+            observer.message_sent()
+            return response
 
         async def stream(request: Message, context: Context) -> None:
             async def serve() -> None:
@@ -133,6 +150,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                 async with aclosing(pages):
                     async for page in pages:
                         await context.write(page)
+                        observer.message_sent()
 
             await self._around(method, request, context, serve)
 
@@ -158,15 +176,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         started = time.monotonic()
         call = _begin(method, request, context, started)
         current_call.set(call)
+        method.observer.started()
         code, reason = grpc.StatusCode.OK, ""
-        self._running += 1
+        self.running += 1
         self._idle.clear()
         try:
-            if self._running > self._max_concurrent_calls:
+            if self.running > self._max_concurrent_calls:
                 raise GatewayOverloaded(
                     f"the gateway serves {self._max_concurrent_calls} calls already"
                 )
             validate(request)
+            logs.log_request(call.request_id, request)
             return await serve()
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _task_is_cancelled():
@@ -183,18 +203,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                 trailing_metadata=((_STATUS_DETAILS, status.SerializeToString()),),
             )
         finally:
-            self._running -= 1
-            if not self._running:
+            self.running -= 1
+            if not self.running:
                 self._idle.set()
-            telemetry.log_call(
-                method=method.name,
-                code=code.name,
-                reason=reason,
-                seconds=time.monotonic() - started,
-                attempts=call.attempts,
-                request_id=call.request_id,
-                upstream=call.service_request_id,
-            )
+            seconds = time.monotonic() - started
+            method.observer.ended(code.name, reason, seconds)
+            if logs.calls.isEnabledFor(logging.INFO):
+                logs.log_call(
+                    logs.FinishedCall(
+                        request_id=call.request_id,
+                        method=method.name,
+                        code=code.name,
+                        reason=reason,
+                        attempts=call.attempts,
+                        upstream_id=call.service_request_id,
+                        duration_ms=seconds * 1000,
+                        peer=logs.peer_kind(context.peer()),
+                    )
+                )
 
 
 def _begin(method: _Method, request: Message, context: Context, now: float) -> Call:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.addresses import check_address
+from gateway.addresses import SOCKET_MODE, UNIX, SocketRules, check_address, find_group
 from gateway.credentials import CredentialSettings, KeySettings
 from gateway.credentials.flags import CREDENTIALS, EntraFlags, read_credential
 from gateway.endpoint import Endpoint, parse_connection_string
 from gateway.rest.versions import LEGACY_API_VERSION
+from gateway.tls import TlsFiles, tls_faults
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
@@ -55,6 +57,18 @@ class Settings:
     """Each `host:port` or `unix:/path`."""
     allow_plaintext: bool = False
     """Whether other machines may reach a listener although nothing is encrypted."""
+    tls_cert: Path | None = None
+    """What TCP listeners serve with, PEM; None: plaintext. Unix sockets are never encrypted."""
+    tls_key: Path | None = None
+    """The private key of `tls_cert`."""
+    tls_client_ca: Path | None = None
+    """Who signs the certificates that clients must have; None: they need none."""
+    socket_mode: int = SOCKET_MODE
+    """Permissions of Unix sockets."""
+    socket_group: str | None = None
+    """Name or id of the group that Unix sockets belong to; None: that of the process."""
+    allow_shared_socket_directory: bool = False
+    """Whether Unix sockets may be where everybody could put another in their place."""
     default_timeout: float = 30.0
     """Seconds for a unary call whose caller sets no deadline."""
     attempt_timeout: float = 10.0
@@ -65,6 +79,10 @@ class Settings:
     """More at once are refused with RESOURCE_EXHAUSTED."""
     max_connections: int = 100
     """HTTP connections to the service."""
+    admin_listen: str | None = None
+    """`host:port` for probes and metrics; None: there are none."""
+    drain_delay: float = 0.0
+    """Seconds to serve on after a stop is asked for and told, until everybody has heard of it."""
     drain_grace: float = 10.0
     """Seconds that calls in flight have to finish after a stop is asked for."""
     complete_windows: bool = True
@@ -79,9 +97,21 @@ class Settings:
         faults = []
         for address in self.listen:
             try:
-                check_address(address, allow_plaintext=self.allow_plaintext)
+                check_address(
+                    address,
+                    allow_plaintext=self.allow_plaintext,
+                    encrypted=self.tls_cert is not None,
+                )
             except ValueError as fault:
-                faults.append(str(fault))
+                faults.append(f"--listen: {fault}")
+        faults += tls_faults(self.tls_cert, self.tls_key, self.tls_client_ca, now=time.time())
+        if self.socket_group is not None:
+            try:
+                find_group(self.socket_group)
+            except ValueError as fault:
+                faults.append(f"--socket-group: {fault}")
+        if self.admin_listen is not None:
+            faults.extend(_admin_faults(self.admin_listen, allow_plaintext=self.allow_plaintext))
         if self.api_version == LEGACY_API_VERSION and not self.legacy:
             faults.append(
                 f"--api-version {LEGACY_API_VERSION} has nothing but the preview's operations: add "
@@ -90,11 +120,34 @@ class Settings:
         # The command line lets "inf" and "nan" through as numbers; no timer can be set to them.
         faults.extend(
             f"--{name.replace('_', '-')} must be a number of seconds"
-            for name in ("default_timeout", "attempt_timeout", "drain_grace")
+            for name in ("default_timeout", "attempt_timeout", "drain_delay", "drain_grace")
             if not math.isfinite(getattr(self, name))
         )
         if faults:
             raise SettingsError(faults)
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The files of TLS, None for plaintext."""
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        return TlsFiles(self.tls_cert, self.tls_key, self.tls_client_ca)
+
+    @property
+    def sockets(self) -> SocketRules:
+        """Who may connect to Unix sockets. Raises ValueError if the group has gone since."""
+        group = None if self.socket_group is None else find_group(self.socket_group)
+        return SocketRules(self.socket_mode, group, self.allow_shared_socket_directory)
+
+
+def _admin_faults(address: str, *, allow_plaintext: bool) -> list[str]:
+    if address.startswith(UNIX):
+        return [f"--admin-listen {address}: probes and scrapers cannot reach a socket file"]
+    try:
+        check_address(address, allow_plaintext=allow_plaintext)
+    except ValueError as fault:
+        return [f"--admin-listen: {fault}"]
+    return []
 
 
 def read_upstream(

@@ -19,6 +19,7 @@ from gateway.credentials.settings import (
     KeySettings,
 )
 from gateway.endpoint import Endpoint
+from gateway.telemetry.observers import NOBODY, CredentialObserver
 
 __all__ = [
     "AccessKey",
@@ -37,16 +38,18 @@ __all__ = [
 ]
 
 
-def make_credential(settings: CredentialSettings, endpoint: Endpoint) -> Credential:
+def make_credential(
+    settings: CredentialSettings, endpoint: Endpoint, observer: CredentialObserver = NOBODY
+) -> Credential:
     """Make the credential for `endpoint`; it works inside of `async with`.
 
     Raises CredentialUnusable if tokens would go over a network unencrypted, or if azure-identity
     is needed and not installed.
     """
     if isinstance(settings, KeySettings):
-        return AccessKeys(settings.keys, settings.file)
+        return AccessKeys(settings.keys, settings.file, observer=observer)
     if not endpoint.private:
         raise CredentialUnusable(
             "a token is never sent over http:// except to this machine: whoever reads it can use it"
         )
-    return BearerTokens(entra_tokens(settings))
+    return BearerTokens(entra_tokens(settings), observer=observer)

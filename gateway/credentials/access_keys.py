@@ -12,6 +12,7 @@ from typing import Self
 from gateway.credentials.access_key import AccessKey
 from gateway.credentials.key_file import read_key_file
 from gateway.credentials.protocol import Signer
+from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
 
 POLL_INTERVAL = 5.0
 """Seconds between two looks at the key file. A 401 looks at once."""
@@ -33,6 +34,7 @@ class AccessKeys:
         file: Path | None = None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        observer: CredentialObserver = NOBODY,
     ) -> None:
         """Take decoded `keys`, at least one, the preferred one first."""
         self._keys = tuple(AccessKey(key) for key in keys)
@@ -44,6 +46,7 @@ class AccessKeys:
         self._reads_begun = 0
         self._last_read = 0
         self._sleep = sleep
+        self._observer = observer
         self._following: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -67,6 +70,7 @@ class AccessKeys:
         for number, key in enumerate(self._keys, 1):
             if key == signer and key != self._preferred:
                 self._preferred = key
+                self._observer.credential_event(CredentialEvent.KEY_SWITCHED)
                 logger.warning(
                     "the service rejected the access key in use; going on with key %d of %d",
                     number,
@@ -101,10 +105,12 @@ class AccessKeys:
         if self._preferred not in keys:
             self._retired = self._preferred
             self._preferred = keys[0]
+        self._observer.credential_event(CredentialEvent.KEY_FILE_READ)
         logger.info("read %d access key(s) from %s, which has changed", len(keys), self._file)
 
     def _complain(self, fault: str) -> None:
         if fault != self._fault:
+            self._observer.credential_event(CredentialEvent.KEY_FILE_UNUSABLE)
             logger.warning("%s; going on with the access keys from before", fault)
         self._fault = fault
 

@@ -16,6 +16,7 @@ from typing import ClassVar, Self
 
 from gateway.credentials.protocol import CredentialUnusable, Signer
 from gateway.errors import CredentialExpired
+from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
 
 RENEWAL_MARGIN = 300.0
 """Seconds before its end at which a token is renewed at the latest; less for short-lived ones."""
@@ -85,12 +86,14 @@ class BearerTokens:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
+        observer: CredentialObserver = NOBODY,
     ) -> None:
         """Take the source of tokens; nothing is fetched before `async with`."""
         self._fetch = fetch
         self._clock = clock
         self._sleep = sleep
         self._uniform = uniform
+        self._observer = observer
         self._bearer = Bearer("")
         self._expires_at = self._due = self._forced_at = -float("inf")
         self._failures = 0
@@ -148,6 +151,7 @@ class BearerTokens:
                 )
         except CredentialUnusable as fault:
             self._fault = fault
+            self._observer.credential_event(CredentialEvent.TOKEN_NOT_RENEWED)
             if not self._bearer.value:
                 return  # The start fails with it, and says so.
             wait = self._uniform(0.5, 1) * min(MAX_BACKOFF, 2.0**self._failures)
@@ -166,6 +170,8 @@ class BearerTokens:
         self._fault = None
         self._bearer = Bearer(token.value)
         self._expires_at = token.expires_at
+        self._observer.token_expires(token.expires_at)
+        self._observer.credential_event(CredentialEvent.TOKEN_RENEWED)
         life = max(0.0, token.expires_at - now)
         latest = token.expires_at - min(RENEWAL_MARGIN, RENEWAL_SHARE * life)
         self._due = latest if token.refresh_at is None else min(latest, token.refresh_at)

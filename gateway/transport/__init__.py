@@ -12,7 +12,8 @@ from dataclasses import replace
 from gateway.call import Call
 from gateway.credentials import Credential, Signer
 from gateway.endpoint import Endpoint
-from gateway.errors import DeadlineExceeded, ServiceUnreachable
+from gateway.errors import DeadlineExceeded, ServiceAnswerUnreadable, ServiceUnreachable
+from gateway.telemetry.observers import NOBODY, CredentialEvent, Failure, Observer
 from gateway.transport.http import ExchangeFailed, HttpClient
 from gateway.transport.messages import RestAnswer, RestRequest
 from gateway.transport.retry import (
@@ -54,6 +55,7 @@ class Transport:
         attempt_timeout: float = 10.0,
         policy: RetryPolicy | None = None,
         budget: RetryBudget | None = None,
+        observer: Observer = NOBODY,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -63,10 +65,12 @@ class Transport:
         self._credential = credential
         self._attempt_timeout = attempt_timeout
         self._policy = policy or RetryPolicy()
-        self._budget = budget or RetryBudget()
+        self.budget = budget or RetryBudget()
+        self._observer = observer
         self._clock = clock
         self._sleep = sleep
         self._skew = 0.0
+        self._last_date: tuple[str, float] | None = None
 
     async def send(self, request: RestRequest, call: Call) -> RestAnswer:
         """Send `request` until there is an answer that no retry would better; return that answer.
@@ -77,7 +81,8 @@ class Transport:
         got an answer, ServiceAnswerUnreadable when one was too large, CredentialExpired when there
         is nothing to sign with.
         """
-        self._budget.deposit()
+        self.budget.deposit()
+        self._observer.request_begun()
         signer = self._credential.signer
         rejected: list[Signer] = []
         ambiguous = clock_corrected = False
@@ -87,6 +92,7 @@ class Transport:
             outcome = await self._attempt(request, call, signer, signed_at)
             if isinstance(outcome, RestAnswer):
                 if outcome.status == UNAUTHORIZED:
+                    self._observer.credential_event(CredentialEvent.REJECTED)
                     if signer.dated and not clock_corrected:
                         clock_corrected = self._adopt_clock_of_service(outcome, signed_at)
                         if clock_corrected:
@@ -112,7 +118,7 @@ class Transport:
                 # A read is safe to send again, also one that prepares what is not.
                 or not (call.repeatable or request.method == "GET")
                 or wait >= call.remaining()
-                or not self._budget.withdraw()
+                or not self._withdraw()
             ):
                 return self._give_up(outcome, call)
             await self._sleep(wait)
@@ -125,10 +131,23 @@ class Transport:
             raise DeadlineExceeded("the deadline passed before the service answered")
         call.attempts += 1
         signature = signer.sign(request.method, request.target, self._host, request.body, signed_at)
+        result: int | Failure = Failure.OTHER
+        begun = time.monotonic()
         try:
             answer = await self._http.exchange(request, signature, seconds)
+            result = answer.status
         except ExchangeFailed as failure:
+            result = failure.kind
             return failure
+        except ServiceAnswerUnreadable:
+            result = Failure.UNREADABLE
+            raise
+        except asyncio.CancelledError:
+            result = Failure.CANCELLED
+            raise
+        finally:
+            self._observer.attempt_ended(request.method, result, time.monotonic() - begun)
+        self._last_date = (answer.headers.get("Date", ""), self._clock())
         vector = answer.headers.get("MS-CV", "")
         # It goes into log lines, so it must not look like more than an id.
         call.service_request_id = vector if _SERVICE_REQUEST_ID.fullmatch(vector) else ""
@@ -143,6 +162,25 @@ class Transport:
                 return await self._credential.replacement(rejected)
         except TimeoutError:
             raise DeadlineExceeded("the deadline passed before the service answered") from None
+
+    def _withdraw(self) -> bool:
+        """Let the budget pay for a retry; False if it cannot."""
+        if self.budget.withdraw():
+            return True
+        self._observer.retry_withheld()
+        return False
+
+    def clock_skew(self) -> float | None:
+        """Return by how many seconds the service's clock is ahead of ours, by its last answer.
+
+        To half a second, since the service tells whole ones. None if that is not known.
+        """
+        if self._last_date is None:
+            return None
+        text, received_at = self._last_date
+        theirs = http_date(text)
+        skew = None if theirs is None else theirs + 0.5 - received_at
+        return None if skew is None or abs(skew) > PLAUSIBLE_SKEW else skew
 
     @staticmethod
     def _give_up(outcome: RestAnswer | ExchangeFailed, call: Call) -> RestAnswer:

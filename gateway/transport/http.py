@@ -11,6 +11,7 @@ from yarl import URL
 
 from gateway.endpoint import Endpoint
 from gateway.errors import ServiceAnswerUnreadable
+from gateway.telemetry.observers import Failure
 from gateway.transport.messages import RestAnswer, RestRequest
 
 CONNECT_TIMEOUT = 5.0
@@ -23,10 +24,14 @@ KEEPALIVE = 60.0
 class ExchangeFailed(Exception):
     """There was no complete answer."""
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    def __init__(self, reason: str, kind: Failure) -> None:
         super().__init__(reason)
-        self.sent = sent
+        self.kind = kind
+
+    @property
+    def sent(self) -> bool:
         """Whether the service may have got the request, and so may have acted on it."""
+        return self.kind is not Failure.CONNECT
 
 
 class HttpClient:
@@ -99,9 +104,10 @@ class HttpClient:
                 body = await self._read(response)
                 return RestAnswer(response.status, response.headers, body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise ExchangeFailed(_describe(error), sent=False) from error
+            raise ExchangeFailed(_describe(error), Failure.CONNECT) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ExchangeFailed(_describe(error), sent=True) from error
+            kind = Failure.TIMEOUT if isinstance(error, TimeoutError) else Failure.LOST
+            raise ExchangeFailed(_describe(error), kind) from error
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":

@@ -51,6 +51,11 @@ class RetryBudget:
         self._reserve = reserve
         self._balance = reserve
 
+    @property
+    def balance(self) -> float:
+        """How many retries are left."""
+        return self._balance
+
     def deposit(self) -> None:
         """Count a call."""
         self._balance = min(self._reserve, self._balance + self._ratio)

@@ -1,0 +1,97 @@
+"""The listener for operators: probes and metrics over HTTP, apart from the calls.
+
+It is there before everything else starts and after everything else has stopped, so that a probe
+always gets an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from gateway.addresses import split_host_port
+from gateway.listen import BindError
+
+SHUTDOWN_TIMEOUT = 1.0
+"""Seconds for an answer that is on its way out; all of them are short."""
+
+Exposition = Callable[[str], tuple[bytes, str]]
+"""Returns the metrics in the format that an Accept header asks for, and its content type."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the gateway is. Nothing in it depends on the service behind it."""
+
+    started: bool = False
+    """Whether the start has succeeded."""
+    serving: bool = False
+    """Whether calls should be sent here: from the start on, until the drain begins."""
+
+
+class AdminListener:
+    """Serves inside of `async with`: /startupz, /readyz, /livez and /metrics."""
+
+    def __init__(self, address: str, progress: Progress, expose: Exposition) -> None:
+        """Take `address`, a host:port (port 0: any free one), and what to tell."""
+        self._wanted = address
+        self._progress = progress
+        self._expose = expose
+        self.address = ""
+        """What is bound, with the real port."""
+
+    async def __aenter__(self) -> Self:
+        """Bind, and answer from now on. Raises BindError."""
+        app = web.Application()
+        app.router.add_get("/startupz", self._startupz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+        await self._runner.setup()
+        host, port = split_host_port(self._wanted)
+        # Not shared, unlike grpc's: asyncio's default lets nobody else bind the port.
+        site = web.TCPSite(self._runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise BindError(
+                f"cannot listen on {self._wanted}, for probes and metrics: is another gateway "
+                "running there, or is the address not of this machine? Stop it, or choose another "
+                "with --admin-listen"
+            ) from error
+        bound = self._runner.addresses[0][1]
+        self.address = f"{self._wanted.rpartition(':')[0]}:{bound}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let another gateway have the address."""
+        await self._runner.cleanup()
+
+    async def _startupz(self, _: web.Request) -> web.Response:
+        return _answer("started", yes=self._progress.started)
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return _answer("ready", yes=self._progress.serving)
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        # That this runs is the proof: the event loop turns.
+        return _answer("alive", yes=True)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        body, content_type = self._expose(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+def _answer(what: str, *, yes: bool) -> web.Response:
+    return web.Response(text=f"{what}\n" if yes else f"not {what}\n", status=200 if yes else 503)

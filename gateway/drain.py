@@ -1,0 +1,53 @@
+"""The stop, in the order that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+
+_SETTLE = 0.05
+"""Seconds for a call that came in with the stop to reach its handler, or for an answer to leave."""
+
+
+async def drain(
+    server: grpc.aio.Server,
+    healths: Any,
+    wait_idle: Callable[[], Awaitable[None]],
+    *,
+    delay: float,
+    grace: float,
+) -> None:
+    """Say so, serve on for `delay` seconds, stop listening, let the calls in flight finish.
+
+    What is left after `grace` seconds is ended. Health watchers and reflection streams never end by
+    themselves, so the grace is cut short when only they are left. When this is cancelled, all that
+    is left is ended at once.
+    """
+    said = asyncio.ensure_future(healths.enter_graceful_shutdown())
+    said_and_stopped: list[asyncio.Future[None]] = [said]
+    try:
+        # A watcher who does not read would hold this up for ever.
+        await asyncio.wait([said], timeout=_SETTLE)
+        # Those who send calls here need time to hear of it: until then, new ones are welcome.
+        await asyncio.sleep(delay)
+        stopped = asyncio.ensure_future(server.stop(grace))
+        said_and_stopped.append(stopped)
+        idle = asyncio.ensure_future(_settled(wait_idle))
+        try:
+            await asyncio.wait([stopped, idle], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            idle.cancel()
+    finally:
+        # A second signal comes here too, while the calls that it ends still have all they need.
+        await server.stop(None)
+        await asyncio.gather(*said_and_stopped)
+
+
+async def _settled(wait_idle: Callable[[], Awaitable[None]]) -> None:
+    """Return when no call is running, none is on its way in, and no answer on its way out."""
+    await asyncio.sleep(_SETTLE)
+    await wait_idle()
+    await asyncio.sleep(_SETTLE)

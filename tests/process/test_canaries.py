@@ -1,0 +1,113 @@
+"""Planted secrets, people and words of others: never in a log line, a metric or a probe."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+from typing import Any
+
+import grpc
+import pytest
+from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
+from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from processes import started
+from running import collect, failure_of, until
+from scraping import get
+
+from gateway.emulator import Emulator, Fault
+
+KEY = base64.b64encode(b"planted access key").decode()
+PERSON = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
+STRANGER = "8:acs:planted-resource_planted-person"
+PHONE = "4:+15550100123"
+TOKEN = "planted-bearer-token"
+TEXT = "planted words of the service"
+
+CANARIES = (
+    *(KEY, "planted", "7288de014884", "363a0d005464", "5550100123", "Bearer", "Signature="),
+    *("HMAC", "Traceback"),
+)
+
+FAULTS = [
+    Fault(status=400, body=json.dumps({"error": {"code": TEXT, "message": f"{TEXT} {PHONE}"}})),
+    Fault(status=404, body=json.dumps({"error": {"code": "NotFound", "message": PERSON}})),
+    Fault(status=200, body=TEXT),
+    Fault(status=403, headers={"MS-CV": TEXT, "Date": TEXT, "WWW-Authenticate": TOKEN}),
+    Fault(status=429, headers={"Retry-After": TEXT}, count=4),
+    Fault(status=401, headers={"WWW-Authenticate": TEXT}, count=4),
+    Fault(status=307, headers={"Location": "http://planted.example/"}),
+    Fault(status=500, body=TEXT, count=4),
+    Fault(drop="before", count=4),
+    Fault(headers={"Content-Encoding": "planted"}),
+    Fault(truncate=3, count=4),
+    Fault(operation="ListRooms", next_link="https://planted.example/rooms?x=planted"),
+]
+
+
+async def plant(emulator: Emulator, channel: Any) -> int:
+    """Make calls that carry canaries in and out, of all outcomes, and say how many."""
+    [room] = emulator.store.seed(1)
+    rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+    people = participants_pb2_grpc.ParticipantsServiceStub(channel)
+    metadata = [("authorization", f"Bearer {TOKEN}"), ("x-request-id", f"{TOKEN} {PHONE}")]
+
+    def upsert(raw_id: str) -> Any:
+        request = UpsertParticipantsRequest(room_id=room, participants=[Participant(raw_id=raw_id)])
+        return people.UpsertParticipants(request, metadata=metadata)
+
+    await rooms.CreateRoom(CreateRoomRequest(participants=[Participant(raw_id=PERSON)]))
+    await upsert(PERSON)
+    await collect(people.ListParticipants(participants_pb2.ListParticipantsRequest(room_id=room)))
+    for refused in (PHONE, STRANGER):
+        await failure_of(upsert(refused))
+    await failure_of(rooms.GetRoom(GetRoomRequest(room_id="planted/../room")))
+    for fault in FAULTS:
+        emulator.faults.add(fault)
+        listing = fault.operation == "ListRooms"
+        await failure_of(
+            (lambda: collect(rooms.ListRooms(ListRoomsRequest())))
+            if listing
+            else rooms.GetRoom(GetRoomRequest(room_id=room), metadata=metadata)
+        )
+        emulator.faults.clear()
+    unknown = channel.unary_unary("/planted.Service/Planted")
+    assert await unknown(b"").code() is grpc.StatusCode.UNIMPLEMENTED
+    return 6 + len(FAULTS)
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+@pytest.mark.parametrize("log_format", ["json", "console"])
+async def test_no_canary_is_in_a_log_line_or_a_metric_and_each_call_is_one_line(
+    log_format: str, level: str
+) -> None:
+    async with (
+        Emulator(access_key=KEY) as emulator,
+        started(
+            *("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
+            *("--log-format", log_format, "--log-level", level, "--attempt-timeout", "2"),
+            env={"COMMUNICATION_CONNECTION_STRING": emulator.connection_string},
+        ) as process,
+        grpc.aio.insecure_channel(await process.address()) as channel,
+    ):
+        await until(lambda: "http://127.0.0.1:" in process.err)
+        admin = process.err.partition("metrics are on http://")[2].splitlines()[0].strip('"}')
+        calls = await plant(emulator, channel)
+        shown = [await get(admin, path) for path in ("/metrics", "/readyz", "/planted")]
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
+    written = process.out + process.err + "".join(text for _, text in shown)
+    assert [canary for canary in CANARIES if canary in written] == []
+    lines = process.err.splitlines()
+    if log_format == "json":
+        entries = [json.loads(line) for line in lines]
+        assert sum(entry["logger"] == "gateway.calls" for entry in entries) == calls
+        requested = sum(entry["logger"] == "gateway.requests" for entry in entries)
+    else:
+        assert sum(" INFO gateway.calls " in line for line in lines) == calls
+        requested = sum(" DEBUG gateway.requests " in line for line in lines)
+    # All but the one that breaks a rule.
+    assert requested == (calls - 1 if level == "debug" else 0)
+    if level == "debug":
+        assert "participants { raw_id: [REDACTED] }" in process.err

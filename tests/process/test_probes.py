@@ -1,0 +1,165 @@
+"""Probes over the life of a real process, from its start to the signal that stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from processes import PATIENCE, Process, run, started
+from running import until
+from scraping import get, not_ready, scrape
+
+from gateway.emulator import Emulator, Fault
+
+TERM, INT = signal.SIGTERM, signal.SIGINT
+NO_HURRY = "300"
+"""A delay so long that a stop which waits for it fails the test."""
+
+PROBES = ("/startupz", "/readyz", "/livez")
+
+
+async def admin_of(process: Process) -> str:
+    """Wait until the log says where probes are; return the address."""
+    said = "probes and metrics are on http://"
+
+    def lines() -> list[str]:
+        whole = process.err[: process.err.rfind("\n") + 1].splitlines()
+        return [line for line in whole if said in line]
+
+    await until(lambda: bool(lines()) or process.ended, PATIENCE)
+    return str(json.loads(lines()[0])["message"]).removeprefix(said)
+
+
+@asynccontextmanager
+async def serving(emulator: Emulator, *arguments: str) -> AsyncIterator[tuple[Process, str, Any]]:
+    """Run a gateway with probes; yield it, where they are, and a channel to it."""
+    async with (
+        started(
+            *("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
+            *("--connection-string", emulator.connection_string),
+            *arguments,
+        ) as process,
+        grpc.aio.insecure_channel(await process.address()) as channel,
+    ):
+        yield process, await admin_of(process), channel
+
+
+async def statuses(address: str) -> tuple[int, ...]:
+    return tuple([(await get(address, path))[0] for path in PROBES])
+
+
+async def create(channel: Any) -> None:
+    await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
+
+
+@pytest.mark.parametrize("number", [TERM, INT], ids=lambda each: each.name)
+async def test_a_gateway_is_started_ready_and_alive_and_from_the_signal_on_not_ready(
+    emulator: Emulator, number: signal.Signals
+) -> None:
+    async with serving(emulator, "--drain-delay", "1") as (process, admin, channel):
+        assert await statuses(admin) == (200, 200, 200)
+        process.signal(number)
+        await not_ready(admin)
+        assert await statuses(admin) == (200, 503, 200)
+        async with grpc.aio.insecure_channel(await process.address()) as newcomer:
+            await create(newcomer)
+        await create(channel)
+        assert not process.ended
+        assert await process.exit_code() == 0
+    assert "Traceback" not in process.err
+
+
+async def test_a_watcher_hears_of_the_drain_and_does_not_hold_it_up(emulator: Emulator) -> None:
+    async with serving(emulator, "--drain-delay", "0.2", "--drain-grace", NO_HURRY) as (
+        process,
+        _,
+        channel,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = aiter(health.Watch(health_pb2.HealthCheckRequest()))
+        assert (await anext(watch)).status == health_pb2.HealthCheckResponse.SERVING
+        process.signal(TERM)
+        assert (await anext(watch)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await process.exit_code() == 0
+
+
+async def test_a_second_signal_in_the_drain_delay_stops_at_once_with_exit_code_1(
+    emulator: Emulator,
+) -> None:
+    async with serving(emulator, "--drain-delay", NO_HURRY) as (process, admin, _):
+        process.signal(TERM)
+        await not_ready(admin)
+        process.signal(TERM)
+        assert await process.exit_code() == 1
+    assert "Traceback" not in process.err
+
+
+async def test_a_gateway_that_waits_for_its_first_token_is_alive_and_not_started(
+    tmp_path: Path,
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("canary", encoding="ascii")
+    silent = socket.create_server(("127.0.0.1", 0))
+    port = silent.getsockname()[1]
+    async with started(
+        *("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
+        *("--endpoint", "https://contoso.communication.azure.com", "--entra", "client-secret"),
+        *("--entra-client-id", "id", "--entra-tenant-id", "tenant"),
+        *("--entra-client-secret-file", secret),
+        *("--entra-authority-host", f"https://127.0.0.1:{port}"),
+    ) as process:
+        assert await statuses(await admin_of(process)) == (503, 503, 200)
+        assert process.out == ""
+    silent.close()
+
+
+async def test_metrics_and_probes_are_there_while_calls_are_refused(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(latency=1.0))
+    async with serving(emulator, "--max-concurrent-calls", "1") as (_, admin, channel):
+        busy = asyncio.ensure_future(create(channel))
+        await until(lambda: len(emulator.journal) == 1)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await create(channel)
+        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await statuses(admin) == (200, 200, 200)
+        seen = await scrape(admin)
+        assert seen.value("rooms_gateway_call_failures_total", reason="GATEWAY_OVERLOADED") == 1
+        await busy
+
+
+async def test_a_taken_admin_address_is_exit_code_3_and_said_in_one_line(
+    emulator: Emulator,
+) -> None:
+    async with serving(emulator) as (_, admin, __):
+        second = await run(
+            "serve", "--emulator", "--listen", "127.0.0.1:0", "--admin-listen", admin
+        )
+    assert (second.code, second.out) == (3, "")
+    assert second.err.startswith(f"rooms-gateway: cannot listen on {admin}, for probes and metrics")
+    assert "Traceback" not in second.err
+
+
+async def test_an_admin_address_that_strangers_reach_is_exit_code_2_without_the_flag() -> None:
+    done = await run("serve", "--emulator", "--admin-listen", "0.0.0.0:9464")
+    assert done.code == 2
+    assert "--admin-listen: 0.0.0.0:9464 can be reached from other machines" in done.err
+
+
+async def test_after_the_stop_nobody_answers_there(emulator: Emulator) -> None:
+    async with serving(emulator) as (process, admin, _):
+        process.signal(TERM)
+        assert await process.exit_code() == 0
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await get(admin, "/livez")

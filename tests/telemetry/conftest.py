@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from running import Running, gateway_before
+
+from gateway.emulator import Emulator
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def watched(emulator: Emulator) -> AsyncIterator[Running]:
+    """Run a gateway with an admin listener that gives up after two attempts."""
+    async with gateway_before(emulator, admin_listen="127.0.0.1:0", max_attempts=2) as running:
+        yield running

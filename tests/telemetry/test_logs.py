@@ -1,0 +1,175 @@
+"""Log lines: their form, their fields, and what can never be in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.telemetry import logs
+from gateway.telemetry.logs import (
+    ConsoleFormatter,
+    FinishedCall,
+    JsonFormatter,
+    LogFormat,
+    configure,
+    log_call,
+    peer_kind,
+)
+
+CALL = FinishedCall(
+    request_id="id",
+    method="/acs.rooms.v1.RoomsService/GetRoom",
+    code="NOT_FOUND",
+    reason="ROOM_NOT_FOUND",
+    attempts=2,
+    upstream_id="cv.0",
+    duration_ms=12.3456,
+    peer="unix",
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@contextmanager
+def started(level: str, log_format: LogFormat | None, stream: io.StringIO) -> Iterator[None]:
+    """Log as a gateway does that has just been started: without the handlers of pytest."""
+    root = logging.getLogger()
+    handlers, before = root.handlers[:], root.level
+    root.handlers.clear()
+    try:
+        configure(level, log_format, stream)
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(before)
+
+
+def record_of(message: object, *arguments: object, **others: object) -> logging.LogRecord:
+    record = logging.LogRecord("some.logger", logging.WARNING, "", 0, message, arguments, None)
+    record.__dict__.update(others)
+    return record
+
+
+def test_the_line_of_a_call_in_json_has_exactly_the_published_fields() -> None:
+    stream = io.StringIO()
+    with started("info", LogFormat.JSON, stream):
+        log_call(CALL)
+    line = json.loads(stream.getvalue())
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "logger": "gateway.calls",
+        "request_id": "id",
+        "method": "/acs.rooms.v1.RoomsService/GetRoom",
+        "code": "NOT_FOUND",
+        "reason": "ROOM_NOT_FOUND",
+        "attempts": 2,
+        "upstream_id": "cv.0",
+        "duration_ms": 12.346,
+        "peer": "unix",
+    }
+
+
+def test_the_line_of_a_call_on_a_console_has_the_same_in_words() -> None:
+    stream = io.StringIO()
+    with started("info", LogFormat.CONSOLE, stream):
+        log_call(CALL)
+    assert stream.getvalue().endswith(
+        " INFO gateway.calls method=/acs.rooms.v1.RoomsService/GetRoom code=NOT_FOUND "
+        "reason=ROOM_NOT_FOUND ms=12.3 attempts=2 request_id=id upstream_id=cv.0 peer=unix\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stream", "is_json"), [(io.StringIO(), True), (Terminal(), False)], ids=["file", "terminal"]
+)
+def test_without_a_choice_a_terminal_gets_words_and_all_else_json(
+    stream: io.StringIO, *, is_json: bool
+) -> None:
+    with started("info", None, stream):
+        log_call(CALL)
+    assert stream.getvalue().startswith("{") is is_json
+
+
+@pytest.mark.parametrize(("level", "lines"), [("info", 1), ("debug", 1), ("warning", 0)])
+def test_calls_are_logged_at_info(level: str, lines: int) -> None:
+    stream = io.StringIO()
+    with started(level, LogFormat.JSON, stream):
+        if logs.calls.isEnabledFor(logging.INFO):
+            log_call(CALL)
+    assert stream.getvalue().count("\n") == lines
+
+
+def test_what_others_attach_to_a_record_is_not_written() -> None:
+    line = JsonFormatter().format(record_of("text %s", "a", secret="canary", request_id="canary"))
+    assert json.loads(line).keys() == {"time", "level", "logger", "message"}
+    assert "canary" not in line
+
+
+@given(st.text(st.characters()))
+def test_whatever_a_message_has_in_it_a_json_line_is_one_line_of_ascii(text: str) -> None:
+    line = JsonFormatter().format(record_of("%s", text))
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["message"] == text
+
+
+@given(st.text(st.characters()))
+def test_whatever_a_message_has_in_it_a_console_line_prints_and_is_one_line(text: str) -> None:
+    assert ConsoleFormatter().format(record_of("%s", text)).isprintable()
+
+
+def test_a_trace_is_a_field_in_json_and_lines_without_escapes_on_a_console() -> None:
+    try:
+        raise ValueError("a\x1b[31mb")
+    except ValueError as error:
+        trace = (type(error), error, error.__traceback__)
+    record = record_of("failed", exc_info=trace)
+    assert "ValueError: a\x1b[31mb" in json.loads(JsonFormatter().format(record))["trace"]
+    shown = ConsoleFormatter().format(record_of("failed", exc_info=trace))
+    assert shown.endswith("ValueError: a\\x1b[31mb")
+    assert "\nTraceback" in shown
+
+
+@pytest.mark.parametrize(
+    ("peer", "kind"),
+    [
+        ("unix:", "unix"),
+        ("unix:/run/socket", "unix"),
+        ("ipv4:192.0.2.1:1234", "tcp"),
+        ("ipv6:%5B::1%5D:1234", "tcp"),
+        ("canary:1", "other"),
+        ("", "other"),
+    ],
+)
+def test_of_a_peer_only_the_kind_is_told(peer: str, kind: str) -> None:
+    assert peer_kind(peer) == kind
+
+
+def test_at_debug_a_request_is_written_without_people() -> None:
+    stream = io.StringIO()
+    person = Participant(raw_id="canary")
+    with started("debug", LogFormat.JSON, stream):
+        logs.log_request("id", UpsertParticipantsRequest(room_id="99", participants=[person]))
+    assert json.loads(stream.getvalue())["message"] == (
+        "request_id=id acs.rooms.v1.UpsertParticipantsRequest room_id: '99' "
+        "participants { raw_id: [REDACTED] }"
+    )
+
+
+def test_at_info_no_request_is_written() -> None:
+    stream = io.StringIO()
+    with started("info", LogFormat.JSON, stream):
+        logs.log_request("id", UpsertParticipantsRequest(room_id="99"))
+    assert stream.getvalue() == ""

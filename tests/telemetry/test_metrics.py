@@ -1,0 +1,278 @@
+"""Calls in the metrics, read over HTTP after real ones of every outcome: exact counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import grpc
+import pytest
+from acs.rooms.v1 import errors_pb2
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from running import Running, collect, failure_of, gateway_before, until
+from scraping import Scrape, scrape, settled
+
+from gateway.emulator import Emulator, Fault
+
+SERVICE = "acs.rooms.v1.RoomsService"
+NO_SUCH_ROOM = "99400000000000000"
+
+
+# --- outcomes -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A way for a call to end, and what that leaves in the metrics."""
+
+    code: str
+    go_code: str
+    call: Callable[[Running], Awaitable[None]]
+    reason: str = ""
+    method: str = "GetRoom"
+    faults: tuple[Fault, ...] = ()
+    attempts: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By HTTP status and type of error."""
+    sent: int = 0
+    error_type: str = ""
+
+    @property
+    def streams(self) -> bool:
+        return self.method == "ListRooms"
+
+
+async def found(running: Running) -> None:
+    [room] = running.emulator.store.seed(1)
+    await running.rooms.GetRoom(GetRoomRequest(room_id=room))
+
+
+async def not_found(running: Running) -> None:
+    await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=NO_SUCH_ROOM)))
+
+
+async def invalid(running: Running) -> None:
+    await failure_of(running.rooms.GetRoom(GetRoomRequest()))
+
+
+async def impatient(running: Running) -> None:
+    call = running.rooms.GetRoom(GetRoomRequest(room_id=NO_SUCH_ROOM), timeout=0.2)
+    assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def cancelled(running: Running) -> None:
+    call = running.rooms.GetRoom(GetRoomRequest(room_id=NO_SUCH_ROOM))
+    waiting = asyncio.ensure_future(call.code())
+    await until(lambda: running.requests() == 1)
+    call.cancel()
+    assert await waiting is grpc.StatusCode.CANCELLED
+
+
+async def pages(running: Running) -> None:
+    running.emulator.store.seed(95)
+    assert len(await collect(running.rooms.ListRooms(ListRoomsRequest()))) == 4
+
+
+async def half_of_the_pages(running: Running) -> None:
+    running.emulator.store.seed(95)
+    await failure_of(lambda: collect(running.rooms.ListRooms(ListRoomsRequest())))
+
+
+OUTCOMES = {
+    "a success": Outcome("OK", "OK", found, attempts={("200", ""): 1}, sent=1),
+    "a request that breaks a rule": Outcome(
+        "INVALID_ARGUMENT", "InvalidArgument", invalid, "REQUEST_INVALID"
+    ),
+    "no such room": Outcome(
+        "NOT_FOUND", "NotFound", not_found, "ROOM_NOT_FOUND", attempts={("404", "404"): 1}
+    ),
+    "an outage, retried": Outcome(
+        *("UNAVAILABLE", "Unavailable", not_found, "SERVICE_UNAVAILABLE"),
+        faults=(Fault(status=503, count=None),),
+        attempts={("503", "503"): 2},
+        error_type="UNAVAILABLE",
+    ),
+    "connections that are lost": Outcome(
+        *("UNAVAILABLE", "Unavailable", not_found, "SERVICE_UNAVAILABLE"),
+        faults=(Fault(drop="before", count=None),),
+        attempts={("", "connection_lost"): 2},
+        error_type="UNAVAILABLE",
+    ),
+    "a retry that helped": Outcome(
+        *("OK", "OK", found),
+        faults=(Fault(status=500),),
+        attempts={("500", "500"): 1, ("200", ""): 1},
+        sent=1,
+    ),
+    "throttling": Outcome(
+        *("RESOURCE_EXHAUSTED", "ResourceExhausted", not_found, "THROTTLED"),
+        faults=(Fault(status=429, count=None),),
+        attempts={("429", "429"): 2},
+    ),
+    "a deadline": Outcome(
+        *("DEADLINE_EXCEEDED", "DeadlineExceeded", impatient),
+        faults=(Fault(latency=5, count=None),),
+        error_type="DEADLINE_EXCEEDED",
+    ),
+    "a caller who went away": Outcome(
+        *("CANCELLED", "Canceled", cancelled),
+        faults=(Fault(latency=5, count=None),),
+        attempts={("", "cancelled"): 1},
+    ),
+    "a list": Outcome("OK", "OK", pages, method="ListRooms", attempts={("200", ""): 4}, sent=4),
+    "a list that fails in its middle": Outcome(
+        *("INTERNAL", "Internal", half_of_the_pages, "SERVICE_ANSWER_UNREADABLE"),
+        method="ListRooms",
+        faults=(Fault(operation="ListRooms", skip=2, body="{"),),
+        attempts={("200", ""): 3},
+        sent=2,
+        error_type="INTERNAL",
+    ),
+}
+
+DEADLINE = OUTCOMES["a deadline"]
+
+outcomes = pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)
+
+CERTAIN = {name: outcome for name, outcome in OUTCOMES.items() if outcome is not DEADLINE}
+certain_outcomes = pytest.mark.parametrize("outcome", CERTAIN.values(), ids=CERTAIN)
+"""Without the deadline: whether grpc's clock or ours strikes first is left to chance."""
+
+
+async def twice(watched: Running, outcome: Outcome) -> Scrape:
+    """Let it come to `outcome` two times, so that nothing is just there."""
+    for _ in range(2):
+        watched.emulator.journal.clear()
+        watched.emulator.faults.clear()
+        watched.emulator.store.clear()
+        for fault in outcome.faults:
+            watched.emulator.faults.add(fault)
+        await outcome.call(watched)
+        await settled(watched.gateway.admin_address)
+    return await settled(watched.gateway.admin_address)
+
+
+@outcomes
+async def test_a_call_is_counted_once_under_the_names_of_dashboards(
+    watched: Running, outcome: Outcome
+) -> None:
+    seen = await twice(watched, outcome)
+    labels = {
+        "grpc_type": "server_stream" if outcome.streams else "unary",
+        "grpc_service": SERVICE,
+        "grpc_method": outcome.method,
+    }
+    assert seen.value("grpc_server_started_total", **labels) == 2
+    assert seen.value("grpc_server_handled_total", **labels, grpc_code=outcome.go_code) == 2
+    assert seen.value("grpc_server_handling_seconds_count", **labels) == 2
+    assert seen.value("grpc_server_msg_sent_total", **labels) == 2 * outcome.sent
+    for name in ("started_total", "handled_total", "handling_seconds_count"):
+        assert seen.total(f"grpc_server_{name}") == 2
+
+
+@outcomes
+async def test_a_call_is_counted_once_under_the_names_of_opentelemetry(
+    watched: Running, outcome: Outcome
+) -> None:
+    seen = await twice(watched, outcome)
+    labels = {
+        "rpc_system_name": "grpc",
+        "rpc_method": f"{SERVICE}/{outcome.method}",
+        "rpc_response_status_code": outcome.code,
+        "error_type": outcome.error_type,
+    }
+    assert seen.value("rpc_server_call_duration_seconds_count", **labels) == 2
+    assert seen.total("rpc_server_call_duration_seconds_count") == 2
+    seconds = seen.value("rpc_server_call_duration_seconds_sum", **labels)
+    assert seconds == pytest.approx(seen.total("grpc_server_handling_seconds_sum"))
+    assert seconds > 0
+
+
+@certain_outcomes
+async def test_every_attempt_is_counted_once_with_how_it_ended(
+    watched: Running, outcome: Outcome
+) -> None:
+    seen = await twice(watched, outcome)
+    for (status, error), count in outcome.attempts.items():
+        labels = {
+            "http_request_method": "GET",
+            "http_response_status_code": status,
+            "error_type": error,
+        }
+        assert seen.value("http_client_request_duration_seconds_count", **labels) == 2 * count
+    attempts = 2 * sum(outcome.attempts.values())
+    assert seen.total("http_client_request_duration_seconds_count") == attempts
+    throttled = 2 * outcome.attempts.get(("429", "429"), 0)
+    assert seen.value("rooms_gateway_upstream_throttled_total") == throttled
+
+
+async def test_an_attempt_that_the_deadline_ends_is_counted_once(watched: Running) -> None:
+    seen = await twice(watched, DEADLINE)
+    count = "http_client_request_duration_seconds_count"
+    ended = [seen.total(count, error_type=error) for error in ("timeout", "cancelled")]
+    assert sum(ended) == seen.total(count) == 2
+    told = seen.value("rooms_gateway_call_failures_total", reason="DEADLINE_EXCEEDED")
+    assert told == seen.total("rooms_gateway_call_failures_total") <= 2
+
+
+@certain_outcomes
+async def test_a_failure_is_counted_under_its_reason(watched: Running, outcome: Outcome) -> None:
+    seen = await twice(watched, outcome)
+    assert seen.total("rooms_gateway_call_failures_total") == (2 if outcome.reason else 0)
+    if outcome.reason:
+        assert seen.value("rooms_gateway_call_failures_total", reason=outcome.reason) == 2
+
+
+async def test_attempts_can_be_set_against_requests(watched: Running) -> None:
+    watched.emulator.faults.add(Fault(status=503))
+    await not_found(watched)
+    await not_found(watched)
+    seen = await settled(watched.gateway.admin_address)
+    assert seen.value("rooms_gateway_upstream_requests_total") == 2
+    assert seen.total("http_client_request_duration_seconds_count") == 3
+
+
+async def test_an_overload_is_counted_and_told_from_throttling(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(latency=1.0))
+    async with gateway_before(
+        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1
+    ) as running:
+        busy = asyncio.ensure_future(running.rooms.CreateRoom(CreateRoomRequest()).code())
+        await until(lambda: running.requests() == 1)
+        assert (await scrape(running.gateway.admin_address)).value(
+            "rooms_gateway_calls_in_flight"
+        ) == 1
+        await not_found(running)
+        await busy
+        seen = await settled(running.gateway.admin_address)
+    assert seen.total("grpc_server_handled_total", grpc_code="ResourceExhausted") == 1
+    assert seen.value("rooms_gateway_call_failures_total", reason="GATEWAY_OVERLOADED") == 1
+    assert seen.value("rooms_gateway_upstream_throttled_total") == 0
+    assert seen.value("rooms_gateway_calls_in_flight") == 0
+
+
+async def test_a_spent_retry_budget_shows_and_so_does_every_retry_it_withheld(
+    emulator: Emulator,
+) -> None:
+    emulator.faults.add(Fault(status=429, headers={"Retry-After": "0"}, count=None))
+    async with gateway_before(emulator, admin_listen="127.0.0.1:0", max_attempts=21) as running:
+        for _ in range(3):
+            await not_found(running)
+        seen = await settled(running.gateway.admin_address)
+    # 50 are saved up, three calls pay in 0.1 each and the first finds the budget full.
+    assert seen.value("rooms_gateway_retry_budget") == pytest.approx(0.2)
+    assert seen.value("rooms_gateway_upstream_retries_withheld_total") == 1
+    assert seen.total("http_client_request_duration_seconds_count") == 53
+
+
+async def test_reasons_are_those_that_are_published(watched: Running) -> None:
+    for outcome in OUTCOMES.values():
+        await twice(watched, outcome)
+    seen = await settled(watched.gateway.admin_address)
+    published = {
+        name.removeprefix("ERROR_REASON_")
+        for name in errors_pb2.ErrorReason.DESCRIPTOR.values_by_name
+    }
+    told = {dict(labels).get("reason") for _, labels in seen.samples} - {None}
+    assert told
+    assert told <= published

@@ -1,0 +1,184 @@
+"""Messages as text for logs: what `debug_redact` names is never in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from acs.rooms.legacy.v1 import legacy_rooms_pb2
+from acs.rooms.v1 import participants_pb2, rest_request_pb2, rooms_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.telemetry.redaction import MAX_TEXT, REDACTED, redacted
+
+FILES = (rooms_pb2, participants_pb2, rest_request_pb2, legacy_rooms_pb2)
+MESSAGES: list[Descriptor] = [
+    message for file in FILES for message in file.DESCRIPTOR.message_types_by_name.values()
+]
+CANARY = "canary"
+
+
+def is_redacted(field: Any) -> bool:
+    return bool(field.GetOptions().debug_redact)
+
+
+PEOPLE = [field for message in MESSAGES for field in message.fields if is_redacted(field)]
+
+
+def fill(message: Message, words: st.DataObject, *, within_redacted: bool = False) -> int:
+    """Set every field at random; return how many redacted ones were set, the outermost of each."""
+    count = 0
+    for field in message.DESCRIPTOR.fields:
+        one_of = field.containing_oneof
+        if one_of is not None and message.WhichOneof(one_of.name) is not None:
+            continue
+        if not words.draw(st.booleans()):
+            continue
+        secret = within_redacted or is_redacted(field)
+        count += is_redacted(field) and not within_redacted
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            # The contract's only maps are of text to text.
+            getattr(message, field.name)[CANARY if secret else "key"] = CANARY if secret else "a"
+        elif field.message_type is not None:
+            nested = getattr(message, field.name)
+            for _ in range(words.draw(st.integers(1, 2)) if field.is_repeated else 1):
+                inner = nested.add() if field.is_repeated else nested
+                inner.SetInParent()
+                count += fill(inner, words, within_redacted=secret)
+        elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+            text: Any = CANARY if secret else words.draw(st.text("ab\n\x1b\u202e\"'", min_size=1))
+            text = text.encode() if field.type == FieldDescriptor.TYPE_BYTES else text
+            set_value(message, field, text)
+        else:
+            set_value(message, field, 1)
+    return count
+
+
+def set_value(message: Message, field: Any, value: Any) -> None:
+    if field.is_repeated:
+        getattr(message, field.name).append(value)
+    else:
+        setattr(message, field.name, value)
+
+
+@pytest.mark.parametrize("descriptor", MESSAGES, ids=lambda each: each.full_name)
+def test_no_redacted_field_of_any_message_is_in_its_text(descriptor: Descriptor) -> None:
+    @given(st.data())
+    def prove(words: st.DataObject) -> None:
+        message = GetMessageClass(descriptor)()
+        count = fill(message, words)
+        text = redacted(message)
+        assert CANARY not in text
+        assert text.isprintable()
+        assert text.isascii() or text.endswith("…")
+        if len(text) < MAX_TEXT - 100:
+            assert text.count(REDACTED) == count
+
+    prove()
+
+
+@pytest.mark.parametrize("field", PEOPLE, ids=lambda each: each.full_name)
+def test_each_redacted_field_is_named_without_its_value(field: FieldDescriptor) -> None:
+    descriptor = field.containing_type
+    assert descriptor is not None
+    message = GetMessageClass(descriptor)()
+    if field.message_type is None:
+        set_value(message, field, CANARY)
+    else:
+        getattr(message, field.name).SetInParent()
+    assert redacted(message) == f"{field.name}: {REDACTED}"
+
+
+def test_the_contract_redacts_raw_ids_phone_numbers_and_bodies() -> None:
+    names = {field.full_name.removeprefix("acs.rooms.") for field in PEOPLE}
+    assert {"v1.Participant.raw_id", "v1.RestRequest.body"} <= names
+    assert any("PhoneNumber" in name for name in names)
+
+
+def test_what_is_not_redacted_is_shown_as_it_is() -> None:
+    request = rooms_pb2.UpdateRoomRequest(room_id="99", pstn_dial_out_enabled=False)
+    request.valid_from.seconds = 7
+    assert redacted(request) == (
+        "room_id: '99' valid_from { seconds: 7 } pstn_dial_out_enabled: false"
+    )
+
+
+def test_a_role_is_shown_by_name_and_one_that_is_not_known_by_number() -> None:
+    known = participants_pb2.Participant(role=participants_pb2.ROLE_PRESENTER)
+    assert redacted(known) == "role: ROLE_PRESENTER"
+    assert redacted(participants_pb2.Participant.FromString(b"\x10\x63")) == "role: 99"
+
+
+def test_a_field_that_is_not_known_is_not_shown() -> None:
+    unknown = rooms_pb2.GetRoomRequest.FromString(b"\xfa\x3e\x06canary")
+    assert CANARY not in redacted(unknown)
+
+
+def test_what_is_packed_into_an_any_is_not_shown() -> None:
+    packed = Packed()
+    packed.Pack(participants_pb2.Participant(raw_id=CANARY))
+    assert redacted(packed) == (
+        f"type_url: 'type.googleapis.com/acs.rooms.v1.Participant' value: {REDACTED}"
+    )
+
+
+def test_a_large_message_is_cut() -> None:
+    people = [participants_pb2.Participant(role=participants_pb2.ROLE_PRESENTER)] * 350
+    text = redacted(participants_pb2.UpsertParticipantsRequest(participants=people))
+    assert text.endswith(" …")
+    assert len(text) <= MAX_TEXT + 2
+
+
+def test_a_huge_string_is_cut() -> None:
+    text = redacted(rooms_pb2.GetRoomRequest(room_id="x" * 100_000))
+    assert text == "…"
+
+
+# --- maps of messages: the contract has none yet --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def directory() -> type[Message]:
+    """Make a message with maps of people, by name."""
+    file = descriptor_pb2.FileDescriptorProto(name="maps.proto", package="maps", syntax="proto3")
+    kinds = descriptor_pb2.FieldDescriptorProto
+    person = file.message_type.add(name="Person")
+    number = person.field.add(name="phone", number=1, type=kinds.TYPE_STRING)
+    number.options.debug_redact = True
+    person.field.add(name="floor", number=2, type=kinds.TYPE_INT32)
+    holder = file.message_type.add(name="Directory")
+    for index, (name, secret) in enumerate([("open", False), ("closed", True)], 1):
+        entry = holder.nested_type.add(name=f"{name.title()}Entry")
+        entry.options.map_entry = True
+        entry.field.add(name="key", number=1, type=kinds.TYPE_STRING)
+        entry.field.add(name="value", number=2, type=kinds.TYPE_MESSAGE, type_name=".maps.Person")
+        field = holder.field.add(
+            name=name,
+            number=index,
+            label=kinds.LABEL_REPEATED,
+            type=kinds.TYPE_MESSAGE,
+            type_name=f".maps.Directory.{entry.name}",
+        )
+        field.options.debug_redact = secret
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return GetMessageClass(pool.FindMessageTypeByName("maps.Directory"))
+
+
+def test_a_redacted_field_inside_of_a_map_is_not_shown(directory: Any) -> None:
+    message = directory()
+    message.open["a"].phone = CANARY
+    message.open["a"].floor = 3
+    assert redacted(message) == f"open {{ key: 'a' value {{ phone: {REDACTED} floor: 3 }} }}"
+
+
+def test_neither_keys_nor_values_of_a_redacted_map_are_shown(directory: Any) -> None:
+    message = directory()
+    message.closed[CANARY].floor = 3
+    assert redacted(message) == f"closed: {REDACTED}"

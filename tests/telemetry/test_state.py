@@ -1,0 +1,162 @@
+"""What metrics tell beside calls: keys and tokens, clocks, what runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
+from authority import Authority, Files
+from cryptography import x509
+from running import Running, failure_of, gateway_before, upstream_of
+from scraping import scrape, settled
+
+from gateway.app import Gateway
+from gateway.credentials import AccessKeys, BearerTokens, CredentialUnusable
+from gateway.credentials.bearer import Token
+from gateway.emulator import Emulator, Fault
+from gateway.settings import Settings, Upstream
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observers import CredentialEvent
+
+NO_SUCH_ROOM = "99400000000000000"
+
+
+def settings(upstream: Upstream | None, **others: Any) -> Settings:
+    chosen: dict[str, Any] = {"listen": ("127.0.0.1:0",), "admin_listen": "127.0.0.1:0", **others}
+    return Settings(upstream=upstream, api_version="2025-03-13", **chosen)
+
+
+async def not_found(running: Running) -> None:
+    await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=NO_SUCH_ROOM)))
+
+
+async def test_two_gateways_in_one_process_count_for_themselves(emulator: Emulator) -> None:
+    async with (
+        gateway_before(emulator, admin_listen="127.0.0.1:0") as one,
+        gateway_before(emulator, admin_listen="127.0.0.1:0") as other,
+    ):
+        await not_found(one)
+        first = await settled(one.gateway.admin_address)
+        second = await settled(other.gateway.admin_address)
+    assert first.total("grpc_server_started_total") == 1
+    assert second.total("grpc_server_started_total") == 0
+
+
+async def test_a_401_and_the_other_key_are_counted(emulator: Emulator) -> None:
+    upstream = upstream_of(emulator)
+    [right] = upstream.credential.keys  # type: ignore[union-attr] # the emulator's is a key
+    both = Upstream(upstream.endpoint, type(upstream.credential)((b"wrong", right)))  # type: ignore[arg-type]
+    async with (
+        Gateway(settings(both)) as gateway,
+        grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
+    ):
+        await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
+        seen = await settled(gateway.admin_address)
+    events = "rooms_gateway_credential_events_total"
+    assert seen.value(events, event="rejected") == 1
+    assert seen.value(events, event="key_switched") == 1
+    assert seen.total(events) == 2
+    assert not seen.has("rooms_gateway_token_expiry_timestamp_seconds")
+
+
+def events_of(metrics: Metrics) -> dict[str, float]:
+    """Return the events that there were."""
+    text = metrics.expose("")[0].decode()
+    counted = {
+        event.value: float(
+            text.partition(f'rooms_gateway_credential_events_total{{event="{event}"}} ')[2].split()[
+                0
+            ]
+        )
+        for event in CredentialEvent
+    }
+    return {name: count for name, count in counted.items() if count}
+
+
+async def test_a_changed_key_file_is_counted_and_a_broken_one_once(tmp_path: Path) -> None:
+    metrics = Metrics("0", "2025-03-13")
+    file = tmp_path / "keys"
+    keys = AccessKeys((b"key",), file, observer=metrics)
+    file.write_text("bmV3", encoding="ascii")
+    await keys.reload()
+    file.write_text("", encoding="ascii")
+    await keys.reload()
+    await keys.reload()
+    assert events_of(metrics) == {"key_file_read": 1, "key_file_unusable": 1}
+
+
+async def test_renewals_of_a_token_are_counted_and_its_end_is_shown() -> None:
+    metrics = Metrics("0", "2025-03-13")
+    answers = [Token("one", expires_at=5000.0), Token("two", expires_at=6000.5)]
+
+    async def fetch() -> Token:
+        if not answers:
+            raise CredentialUnusable("no more")
+        return answers.pop(0)
+
+    tokens = BearerTokens(fetch, clock=lambda: 1000.0, observer=metrics)
+    async with tokens:
+        await tokens.replacement([tokens.signer])
+        assert b"rooms_gateway_token_expiry_timestamp_seconds 6000.5\n" in metrics.expose("")[0]
+    # The second renewal because of a 401 within ten seconds is not made.
+    assert events_of(metrics) == {"token_renewed": 2}
+
+
+async def test_a_renewal_that_fails_is_counted() -> None:
+    metrics = Metrics("0", "2025-03-13")
+
+    async def fetch() -> Token:
+        raise CredentialUnusable("no")
+
+    with pytest.raises(CredentialUnusable):
+        await BearerTokens(fetch, observer=metrics).__aenter__()
+    assert events_of(metrics) == {"token_not_renewed": 1}
+
+
+async def test_the_clock_skew_is_not_there_before_the_first_answer_and_right_after_it(
+    watched: Running,
+) -> None:
+    name = "rooms_gateway_clock_skew_seconds"
+    assert not (await scrape(watched.gateway.admin_address)).has(name)
+    await not_found(watched)
+    assert abs((await settled(watched.gateway.admin_address)).value(name)) < 1.5
+    watched.emulator.faults.add(
+        Fault(status=404, headers={"Date": "Fri, 01 Jan 2100 00:00:00 GMT"})
+    )
+    await not_found(watched)
+    assert (await settled(watched.gateway.admin_address)).value(name) > 1e9
+
+
+@pytest.mark.parametrize("date", ["canary", "Fri, 01 Jan 9999 00:00:00 GMT"])
+async def test_a_date_that_cannot_be_is_no_clock_skew(watched: Running, date: str) -> None:
+    watched.emulator.faults.add(Fault(status=404, headers={"Date": date}))
+    await not_found(watched)
+    seen = await settled(watched.gateway.admin_address)
+    assert not seen.has("rooms_gateway_clock_skew_seconds")
+
+
+async def test_what_runs_is_shown(watched: Running) -> None:
+    seen = await scrape(watched.gateway.admin_address)
+    assert seen.total("rooms_gateway_build_info", api_version="2025-03-13") == 1
+    assert seen.has("process_resident_memory_bytes")
+    assert "_created" not in seen.text
+
+
+async def test_the_end_of_the_certificate_in_use_is_shown(tmp_path: Path) -> None:
+    authority = Authority()
+    issued = authority.issue()
+    files = Files(tmp_path).write(issued, authority)
+    async with Gateway(settings(None, **files.settings())) as gateway:
+        seen = await scrape(gateway.admin_address)
+    certificate = x509.load_pem_x509_certificate(issued.certificate)
+    end = certificate.not_valid_after_utc.timestamp()
+    assert seen.value("rooms_gateway_certificate_expiry_timestamp_seconds") == end
+
+
+async def test_without_tls_there_is_no_end_of_a_certificate(watched: Running) -> None:
+    seen = await scrape(watched.gateway.admin_address)
+    assert not seen.has("rooms_gateway_certificate_expiry_timestamp_seconds")
