@@ -1,0 +1,53 @@
+"""The code of the page for clients is run, and prints what the page says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from deploy.manifests import ROOT
+from processes import run, started
+
+PAGE = (ROOT / "docs/how-to/clients.md").read_text(encoding="utf-8")
+PACKAGES = ROOT / "tests/clients/node/node_modules"
+NODE = shutil.which("node")
+
+
+def block(language: str) -> tuple[str, str]:
+    """Return the one block of a language, and what the page says that it prints."""
+    pattern = rf"^```{language}\n(.*?)^```\n\n```text\n(.*?)^```$"
+    [(code, printed)] = re.findall(pattern, PAGE, re.DOTALL | re.MULTILINE)
+    return code, printed
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[str]:
+    async with started("serve", "--emulator", "--listen", "127.0.0.1:0") as gateway:
+        yield await gateway.address()
+
+
+async def test_the_python_of_the_page_prints_what_it_says(address: str) -> None:
+    code, printed = block("python")
+    code = code.replace("127.0.0.1:50051", address).replace(
+        "deploy/client", f"{ROOT}/deploy/client"
+    )
+    done = await run("-c", code, program=str(ROOT / ".venv/bin/python"))
+    assert (done.err, done.out) == ("", printed)
+
+
+@pytest.mark.skipif(
+    NODE is None or not (PACKAGES / "@grpc/grpc-js").exists(),
+    reason="Node or the packages in tests/clients/node are not installed; make test installs them",
+)
+async def test_the_javascript_of_the_page_prints_what_it_says(address: str) -> None:
+    code, printed = block("js")
+    # Resolved from where the packages are; eval has no place of its own.
+    for package in ("@grpc/grpc-js", "@grpc/proto-loader"):
+        at = (PACKAGES / package / "build/src/index.js").as_uri()
+        code = code.replace(f'from "{package}"', f'from "{at}"')
+    code = code.replace("127.0.0.1:50051", address)
+    arguments = ("--input-type=module", "--eval", code)
+    done = await run(*arguments, env={"ROOMS_GATEWAY_SOURCE": str(ROOT)}, program=str(NODE))
+    assert (done.err, done.out) == ("", printed)

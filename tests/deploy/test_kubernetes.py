@@ -1,0 +1,256 @@
+"""The Kubernetes manifests, against the schemas of Kubernetes and against each other."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped] # it ships no types
+import pytest
+import yaml
+from deploy.manifests import (
+    DEPLOY,
+    IMAGE,
+    KUSTOMIZATIONS,
+    Manifest,
+    built,
+    containers,
+    of_kind,
+    ours,
+    pod,
+    setting,
+    tool,
+    yaml_files,
+)
+
+# The oldest that has sidecars without a feature gate, and the newest there are schemas of.
+KUBERNETES_VERSIONS = ["1.29", kubernetes_validate.latest_version()]
+
+CUSTOM = {"ServiceMonitor"}
+"""Kinds that are not Kubernetes' own."""
+
+COMPLETE = [
+    path
+    for folder in ("sidecar", "shared/base")
+    for path in sorted((DEPLOY / "kubernetes" / folder).glob("*.yaml"))
+    if path.name != "kustomization.yaml"
+]
+"""Files that hold a whole manifest each, not a patch of one."""
+
+every_kustomization = pytest.mark.parametrize("name", KUSTOMIZATIONS)
+
+
+def check(manifest: Manifest, kubernetes: str) -> None:
+    kubernetes_validate.validate(manifest, kubernetes, strict=True)
+
+
+@pytest.mark.parametrize("path", yaml_files(), ids=lambda path: str(path.relative_to(DEPLOY)))
+def test_every_yaml_file_can_be_read(path: Any) -> None:
+    assert all(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+def test_every_kustomization_is_tested() -> None:
+    root = DEPLOY / "kubernetes"
+    there = [path.parent for path in root.rglob("kustomization.yaml")]
+    assert sorted(KUSTOMIZATIONS) == sorted(
+        str(path.relative_to(root)) for path in there if path.parent.name != "components"
+    )
+
+
+@pytest.mark.parametrize("kubernetes", KUBERNETES_VERSIONS)
+@pytest.mark.parametrize("path", COMPLETE, ids=lambda path: path.name)
+def test_every_file_fits_the_schemas_of_kubernetes(path: Any, kubernetes: str) -> None:
+    for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        check(manifest, kubernetes)
+
+
+@pytest.mark.parametrize("kubernetes", KUBERNETES_VERSIONS)
+@every_kustomization
+def test_what_kustomize_builds_fits_the_schemas_of_kubernetes(name: str, kubernetes: str) -> None:
+    manifests = [each for each in built(name) if each["kind"] not in CUSTOM]
+    assert manifests
+    for manifest in manifests:
+        check(manifest, kubernetes)
+
+
+def test_a_misspelled_field_does_not_fit_the_schemas() -> None:
+    manifest = yaml.safe_load(COMPLETE[0].read_text(encoding="utf-8"))
+    manifest["spec"]["template"]["spec"]["enableServiceLink"] = False
+    with pytest.raises(kubernetes_validate.ValidationError, match="enableServiceLink"):
+        check(manifest, KUBERNETES_VERSIONS[-1])
+
+
+def read_monitor(manifest: Manifest) -> subprocess.CompletedProcess[str]:
+    command, text = [tool("servicemonitor")], yaml.safe_dump(manifest)
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+
+
+def test_prometheus_operator_reads_the_service_monitor_and_refuses_a_misspelled_one() -> None:
+    [monitor] = of_kind(built("shared/overlays/monitoring"), "ServiceMonitor")
+    assert read_monitor(monitor).returncode == 0
+    monitor["spec"]["endpoints"][0]["intervall"] = "30s"
+    assert "intervall" in read_monitor(monitor).stderr
+
+
+def test_the_service_monitor_scrapes_the_metrics_of_the_service() -> None:
+    manifests = built("shared/overlays/monitoring")
+    [monitor] = of_kind(manifests, "ServiceMonitor")
+    [service] = of_kind(manifests, "Service")
+    wanted = monitor["spec"]["selector"]["matchLabels"]
+    assert wanted.items() <= service["metadata"]["labels"].items()
+    [endpoint] = monitor["spec"]["endpoints"]
+    assert endpoint["path"] == "/metrics"
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+@every_kustomization
+def test_our_image_is_that_of_this_version(name: str) -> None:
+    images = {each["image"] for each in containers(built(name)) if each["name"] != "my-service"}
+    assert images == {IMAGE}
+
+
+@every_kustomization
+def test_no_container_is_root_or_gets_any_privilege(name: str) -> None:
+    manifests = built(name)
+    shared = pod(manifests)["securityContext"]
+    assert shared["runAsNonRoot"] is True
+    assert (shared["runAsUser"], shared["runAsGroup"], shared["fsGroup"]) == (65532,) * 3
+    assert shared["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod(manifests)["automountServiceAccountToken"] is False
+    for container in containers(manifests):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+@every_kustomization
+def test_every_container_says_what_it_needs_and_has_a_limit_of_memory(name: str) -> None:
+    for container in containers(built(name)):
+        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+        assert "memory" in container["resources"]["limits"]
+
+
+def port_numbers(container: Manifest) -> dict[str, int]:
+    return {port["name"]: port["containerPort"] for port in container["ports"]}
+
+
+@every_kustomization
+def test_every_probe_asks_the_path_of_its_meaning_on_the_port_of_its_listener(name: str) -> None:
+    manifests = built(name)
+    container = ours(manifests)
+    ports = port_numbers(container)
+    admin = int(setting(manifests, "admin-listen").rpartition(":")[2])
+    asked = {}
+    for meaning in ("startup", "readiness", "liveness"):
+        probe = container[f"{meaning}Probe"]
+        if "grpc" in probe:
+            listen = setting(manifests, "listen")
+            assert probe["grpc"]["port"] == int(listen.rpartition(":")[2])
+            # The probes of Kubernetes for gRPC speak no TLS.
+            assert not setting(manifests, "tls-cert")
+            asked[meaning] = "grpc"
+        else:
+            assert ports[probe["httpGet"]["port"]] == admin
+            asked[meaning] = probe["httpGet"]["path"]
+    assert asked == {
+        "startup": "/startupz",
+        "readiness": "grpc" if name.endswith("emulator") else "/readyz",
+        "liveness": "/livez",
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in KUSTOMIZATIONS if name != "sidecar"])
+def test_the_service_is_headless_and_leads_to_the_ports_that_are_listened_on(name: str) -> None:
+    manifests = built(name)
+    [service] = of_kind(manifests, "Service")
+    [deployment] = of_kind(manifests, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["selector"].items() <= labels.items()
+    ports = port_numbers(ours(manifests))
+    leads_to = {port["name"]: ports[port["targetPort"]] for port in service["spec"]["ports"]}
+    assert leads_to == {
+        "grpc": int(setting(manifests, "listen").rpartition(":")[2]),
+        "admin": int(setting(manifests, "admin-listen").rpartition(":")[2]),
+    }
+
+
+def test_the_budget_and_the_autoscaler_are_about_the_gateway_and_keep_one_running() -> None:
+    manifests = built("shared/base")
+    [deployment] = of_kind(manifests, "Deployment")
+    [budget] = of_kind(manifests, "PodDisruptionBudget")
+    [autoscaler] = of_kind(manifests, "HorizontalPodAutoscaler")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert autoscaler["spec"]["scaleTargetRef"] == {
+        "apiVersion": deployment["apiVersion"],
+        "kind": "Deployment",
+        "name": deployment["metadata"]["name"],
+    }
+    assert autoscaler["spec"]["minReplicas"] > budget["spec"]["maxUnavailable"]
+    assert "replicas" not in deployment["spec"]
+
+
+@every_kustomization
+def test_a_pod_has_longer_to_stop_than_its_gateway_takes(name: str) -> None:
+    manifests = built(name)
+    delay = float(setting(manifests, "drain-delay") or 0)
+    grace = float(setting(manifests, "drain-grace"))
+    assert delay + grace + 5 <= pod(manifests)["terminationGracePeriodSeconds"]
+
+
+@every_kustomization
+def test_every_mount_has_a_volume_and_every_volume_a_mount(name: str) -> None:
+    manifests = built(name)
+    mounts = [mount for each in containers(manifests) for mount in each.get("volumeMounts", [])]
+    volumes = {volume["name"] for volume in pod(manifests).get("volumes", [])}
+    assert {mount["name"] for mount in mounts} == volumes
+    # By subPath, a rotated key would never arrive.
+    assert not any("subPath" in mount for mount in mounts)
+
+
+@every_kustomization
+def test_every_file_that_a_setting_names_is_in_a_mounted_secret(name: str) -> None:
+    manifests = built(name)
+    secrets = {v["name"] for v in pod(manifests).get("volumes", []) if "secret" in v}
+    folders = {m["mountPath"] for m in ours(manifests)["volumeMounts"] if m["name"] in secrets}
+    flags = ("access-key-file", "tls-cert", "tls-key", "tls-client-ca")
+    files = [path for flag in flags if (path := setting(manifests, flag))]
+    assert {path.rpartition("/")[0] for path in files} == folders
+
+
+def test_both_containers_of_the_sidecar_s_pod_have_the_folder_of_the_socket() -> None:
+    manifests = built("sidecar")
+    socket = setting(manifests, "listen")
+    [mine] = pod(manifests)["containers"]
+    assert mine["env"] == [{"name": "ROOMS_GATEWAY_ADDRESS", "value": socket}]
+    folder = socket.removeprefix("unix:").rpartition("/")[0]
+    for container in containers(manifests):
+        assert folder in {mount["mountPath"] for mount in container["volumeMounts"]}
+    [volume] = [v for v in pod(manifests)["volumes"] if "emptyDir" in v]
+    assert volume["name"] == "rooms-socket"
+    assert ours(manifests)["restartPolicy"] == "Always"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in KUSTOMIZATIONS if "overlays/emulator" not in name]
+)
+def test_other_machines_reach_calls_with_a_client_s_certificate_or_not_at_all(name: str) -> None:
+    manifests = built(name)
+    unix = setting(manifests, "listen").startswith("unix:")
+    assert unix or (setting(manifests, "tls-cert") and setting(manifests, "tls-client-ca"))
+
+
+def test_with_workload_identity_no_pod_gets_a_key() -> None:
+    manifests = built("shared/overlays/workload-identity")
+    assert setting(manifests, "entra") == "workload-identity"
+    assert setting(manifests, "access-key-file") == ""
+    assert "access-key" not in {volume["name"] for volume in pod(manifests)["volumes"]}
+    [deployment] = of_kind(manifests, "Deployment")
+    [account] = of_kind(manifests, "ServiceAccount")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert labels["azure.workload.identity/use"] == "true"
+    assert "azure.workload.identity/client-id" in account["metadata"]["annotations"]
+    assert pod(manifests)["serviceAccountName"] == account["metadata"]["name"]

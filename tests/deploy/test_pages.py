@@ -1,0 +1,58 @@
+"""The pages about what is in deploy/, against what is there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from deploy.manifests import ROOT, built
+from processes import run
+
+PAGES = ROOT / "docs/how-to"
+
+
+def page(name: str) -> str:
+    return PAGES.joinpath(name).read_text(encoding="utf-8")
+
+
+def blocks(name: str) -> list[str]:
+    found: list[str] = re.findall(r"^```\w+\n(.*?)^```$", page(name), re.DOTALL | re.MULTILINE)
+    return found
+
+
+def prose(name: str) -> str:
+    return re.sub(r"^```.*?^```$", "", page(name), flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["clients.md", "kubernetes.md"])
+def test_every_relative_link_of_the_page_leads_somewhere(name: str) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose(name))
+    assert targets
+    for target in targets:
+        assert (PAGES / target).exists(), target
+
+
+def test_every_path_below_deploy_that_the_page_names_is_there() -> None:
+    paths = re.findall(r"(?<![/\w])deploy/[\w/.-]*\w", page("kubernetes.md"))
+    assert paths
+    for path in paths:
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("name", ["sidecar", "shared/overlays/emulator"])
+def test_what_the_page_says_that_kubectl_makes_is_what_kustomize_builds(name: str) -> None:
+    [block] = [
+        each for each in blocks("kubernetes.md") if f"apply -k deploy/kubernetes/{name}\n" in each
+    ]
+    made = re.findall(r"^(\w+)[\w.]*/([\w-]+) created$", block, re.MULTILINE)
+    manifests = built(name)
+    assert made == [(each["kind"].lower(), each["metadata"]["name"]) for each in manifests]
+
+
+async def test_the_fault_that_the_page_shows_is_what_the_gateway_says() -> None:
+    [block] = [each for each in blocks("kubernetes.md") if "--config-test" in each]
+    command, _, said = block.partition("\n")
+    variable, _, *arguments = command.removeprefix("$ ").split()
+    name, _, value = variable.partition("=")
+    done = await run(*arguments, env={name: value})
+    assert (done.code, done.err) == (2, said)

@@ -1,0 +1,219 @@
+"""What deploy/client/service_config.json does for a client of two gateways that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from acs.rooms.legacy.v1 import legacy_rooms_pb2
+from acs.rooms.v1 import participants_pb2, rooms_pb2, rooms_pb2_grpc
+from google.protobuf.descriptor_pb2 import MethodDescriptorProto, MethodOptions
+from processes import PATIENCE, Process, started
+from running import gateway_before, until
+
+from gateway.emulator import Emulator, Fault
+
+if TYPE_CHECKING:
+    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
+
+CONFIG = Path(__file__).parents[2].joinpath("deploy/client/service_config.json")
+TEXT = CONFIG.read_text(encoding="utf-8")
+
+METHODS = [
+    method
+    for file in (rooms_pb2, participants_pb2, legacy_rooms_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+]
+
+
+def names(*, retried: bool) -> list[str]:
+    return [
+        f"{name['service']}.{name['method']}"
+        for group in json.loads(TEXT)["methodConfig"]
+        for name in group["name"]
+        if ("retryPolicy" in group) == retried
+    ]
+
+
+def is_safe(method: Any) -> bool:
+    level = method.GetOptions().idempotency_level
+    return level in (MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_EFFECTS)
+
+
+def test_retried_are_exactly_the_rpcs_that_the_protos_declare_safe_to_repeat() -> None:
+    safe = sorted(method.full_name for method in METHODS if is_safe(method))
+    assert sorted(names(retried=True)) == safe
+
+
+def test_every_rpc_is_named_once() -> None:
+    named = names(retried=True) + names(retried=False)
+    assert sorted(named) == sorted(method.full_name for method in METHODS)
+
+
+def test_streams_have_the_longer_time_out_of_the_two() -> None:
+    streams = set()
+    for method in METHODS:
+        proto = MethodDescriptorProto()
+        method.CopyToProto(proto)
+        if proto.server_streaming:
+            streams.add(method.full_name)
+    by_timeout: dict[str, set[str]] = {}
+    for group in json.loads(TEXT)["methodConfig"]:
+        found = by_timeout.setdefault(group["timeout"], set())
+        found |= {f"{name['service']}.{name['method']}" for name in group["name"]}
+    assert set(by_timeout) == {"30s", "300s"}
+    assert by_timeout["300s"] == streams
+
+
+def test_only_a_status_that_says_try_again_is_retried() -> None:
+    policies = [g["retryPolicy"] for g in json.loads(TEXT)["methodConfig"] if "retryPolicy" in g]
+    assert [policy["retryableStatusCodes"] for policy in policies] == [["UNAVAILABLE"]] * 2
+
+
+@asynccontextmanager
+async def client(*addresses: str) -> AsyncIterator[grpc.aio.Channel]:
+    """Make a channel to gateways, as a headless Service would name them, with the file as it is."""
+    options = [
+        ("grpc.service_config", TEXT),
+        # A gateway that is back is noticed at once, so that the test need not wait.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 100),
+    ]
+    async with grpc.aio.insecure_channel(f"ipv4:{','.join(addresses)}", options) as channel:
+        yield channel
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with Emulator() as emulator:
+        yield emulator
+
+
+async def test_a_create_that_the_client_repeats_makes_no_second_room(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
+    # With one attempt of its own, so that the repetition is the client's.
+    async with (
+        gateway_before(emulator, max_attempts=1) as running,
+        client(running.gateway.addresses[0]) as channel,
+    ):
+        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        answer = await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(request_id=str(uuid.uuid4())))
+        assert running.requests("CreateRoom") == 2
+    assert answer.room.id
+    assert len(emulator.store) == 1
+
+
+async def test_a_call_waits_for_a_gateway_that_is_not_there_yet(emulator: Emulator) -> None:
+    async with gateway_before(emulator) as running:
+        address = running.gateway.addresses[0]
+    async with client(address) as channel:
+        call = rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(rooms_pb2.CreateRoomRequest())
+        await until(lambda: channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE)
+        async with gateway_before(emulator, listen=(address,)):
+            assert (await call).room.id
+
+
+@dataclass(slots=True)
+class Load:
+    """Somebody who creates, reads and lists rooms without a pause, and notes what fails."""
+
+    channel: grpc.aio.Channel
+    created: int = 0
+    resumed: int = 0
+    """Lists that broke off after a page."""
+    failures: list[grpc.aio.AioRpcError] = field(default_factory=list)
+    stopped: bool = False
+
+    async def work(self) -> None:
+        rooms = rooms_pb2_grpc.RoomsServiceStub(self.channel)
+        while not self.stopped:
+            create = rooms_pb2.CreateRoomRequest(request_id=str(uuid.uuid4()))
+            try:
+                room = (await rooms.CreateRoom(create)).room
+                self.created += 1
+                found = await rooms.GetRoom(rooms_pb2.GetRoomRequest(room_id=room.id))
+                assert found.room == room
+                await self.read(rooms, rooms_pb2.ListRoomsRequest(max_pages=2))
+            except grpc.aio.AioRpcError as error:
+                self.failures.append(error)
+
+    async def read(self, rooms: RoomsServiceAsyncStub, request: rooms_pb2.ListRoomsRequest) -> None:
+        """Read a list; one that breaks off after a page goes on after it: gRPC repeats no such."""
+        last = None
+        try:
+            async for page in rooms.ListRooms(request):
+                last = page
+        except grpc.aio.AioRpcError as error:
+            if last is None or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            self.resumed += 1
+            if last.next_page_token:
+                again = rooms_pb2.ListRoomsRequest(page_token=last.next_page_token, max_pages=1)
+                await self.read(rooms, again)
+
+
+@asynccontextmanager
+async def under_load(channel: grpc.aio.Channel) -> AsyncIterator[Load]:
+    """Keep four callers busy on `channel`."""
+    load = Load(channel)
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(4):
+            workers.create_task(load.work())
+        try:
+            yield load
+        finally:
+            load.stopped = True
+
+
+async def serves(gateway: Process) -> None:
+    """Wait until a gateway has served a create, by its log."""
+    await until(lambda: "CreateRoom" in gateway.err, PATIENCE)
+
+
+async def test_calls_are_spread_over_all_gateways(emulator: Emulator) -> None:
+    upstream = {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string}
+    listen = ("serve", "--listen", "127.0.0.1:0")
+    async with started(*listen, env=upstream) as one, started(*listen, env=upstream) as other:
+        addresses = [await one.address(), await other.address()]
+        async with client(*addresses) as channel, under_load(channel) as load:
+            await serves(one)
+            await serves(other)
+    assert load.failures == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_rolling_restart_under_load_fails_no_call_and_makes_no_second_room(
+    emulator: Emulator, how: signal.Signals
+) -> None:
+    upstream = {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string}
+
+    async def start(parts: AsyncExitStack, address: str) -> tuple[Process, str]:
+        options = ("--listen", address, "--drain-delay", "0.2")
+        gateway = await parts.enter_async_context(started("serve", *options, env=upstream))
+        return gateway, await gateway.address()
+
+    async with AsyncExitStack() as parts:
+        gateways = [await start(parts, "127.0.0.1:0") for _ in range(2)]
+        channel = await parts.enter_async_context(client(*(address for _, address in gateways)))
+        async with under_load(channel) as load:
+            for gateway, address in gateways:
+                await serves(gateway)
+                gateway.signal(how)
+                assert await gateway.exit_code() == (0 if how is signal.SIGTERM else -how)
+                again, _ = await start(parts, address)
+                # Only then may the other go.
+                await serves(again)
+    assert load.failures == []
+    assert load.created == len(emulator.store)
+    # A gateway that may drain breaks off nothing at all.
+    assert how is signal.SIGKILL or load.resumed == 0

@@ -1,0 +1,206 @@
+"""The settings in deploy/, as the gateway itself takes them."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import aiohttp
+import grpc
+import pytest
+import trustme
+import yaml
+from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
+from deploy.manifests import DEPLOY, KUSTOMIZATIONS, built, containers, environment, ours, setting
+from processes import Process, run, started
+
+from gateway.emulator import DEVELOPMENT_KEY, Emulator
+
+ROOT = Path(__file__).parents[2]
+
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+VARIABLE = re.compile(r"\bROOMS_GATEWAY_[A-Z_]+\b")
+
+NOT_OF_SERVE = {"ROOMS_GATEWAY_ADDRESS"}
+"""Where the client commands look."""
+
+WEBHOOK = {
+    "AZURE_CLIENT_ID": "00000000-0000-0000-0000-000000000000",
+    "AZURE_TENANT_ID": "00000000-0000-0000-0000-000000000000",
+    "AZURE_FEDERATED_TOKEN_FILE": "/var/run/secrets/azure/tokens/azure-identity-token",
+}
+"""What the workload identity webhook adds to a pod."""
+
+
+def without_comments(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+
+
+FILES = sorted(path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".service"})
+
+
+async def test_every_flag_and_variable_in_deploy_is_one_that_the_command_has() -> None:
+    text = "\n".join(map(without_comments, FILES))
+    help_of = {name: (await run(name, "--help")).out for name in ("serve", "emulator")}
+    flags, variables = set(FLAG.findall(text)), set(VARIABLE.findall(text))
+    assert flags > {"--listen"}
+    assert variables > {"ROOMS_GATEWAY_LISTEN"}
+    assert flags <= set(FLAG.findall(" ".join(help_of.values())))
+    # The help wraps its lines inside of words.
+    assert variables <= set(VARIABLE.findall(help_of["serve"])) | NOT_OF_SERVE
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Make the files that Secrets would bring: a key and certificates."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1", "rooms-gateway.rooms.svc.cluster.local")
+    for folder in ("access-key", "tls"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "access-key/key").write_text(DEVELOPMENT_KEY, encoding="ascii")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "tls/tls.crt")
+    certificate.private_key_pem.write_to_path(tmp_path / "tls/tls.key")
+    authority.cert_pem.write_to_path(tmp_path / "tls/ca.crt")
+    client = authority.issue_cert("my-service.rooms.svc.cluster.local")
+    client.cert_chain_pems[0].write_to_path(tmp_path / "client.crt")
+    client.private_key_pem.write_to_path(tmp_path / "client.key")
+    return tmp_path
+
+
+def here(text: str, files: Path) -> str:
+    return text.replace("/etc/rooms-gateway", str(files))
+
+
+@pytest.mark.parametrize("name", KUSTOMIZATIONS)
+async def test_the_gateway_accepts_the_settings_of_every_kustomization(
+    name: str, files: Path
+) -> None:
+    manifests = built(name)
+    arguments = [here(argument, files) for argument in ours(manifests)["args"]]
+    variables = {key: here(value, files) for key, value in environment(manifests).items()}
+    webhook = WEBHOOK if setting(manifests, "entra") else {}
+    done = await run(*arguments, "--config-test", env={**variables, **webhook})
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with Emulator() as emulator:
+        yield emulator
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def replaced(arguments: Iterable[str], **values: str) -> list[str]:
+    """Give some flags other values."""
+    new = {f"--{flag.replace('_', '-')}": value for flag, value in values.items()}
+    changed = []
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        changed.append(f"{flag}={new.pop(flag)}" if flag in new else argument)
+    assert not new
+    return changed
+
+
+async def answers(admin: str, probe: str) -> int:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{admin}{probe}") as answer,
+    ):
+        return answer.status
+
+
+async def create_room(address: str, tls: grpc.ChannelCredentials | None = None) -> str:
+    make = grpc.aio.insecure_channel
+    async with make(address) if tls is None else grpc.aio.secure_channel(address, tls) as channel:
+        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        answer = await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(), timeout=20)
+        return answer.room.id
+
+
+async def test_the_sidecar_as_its_manifest_starts_it_passes_its_probes_and_serves_on_its_socket(
+    emulator: Emulator, files: Path
+) -> None:
+    manifests = built("sidecar")
+    container = ours(manifests)
+    shared = files / "rooms"
+    shared.mkdir()
+    # As an emptyDir is, with fsGroup.
+    shared.chmod(0o2777)
+    admin = free_address()
+    arguments = replaced(
+        (here(argument, files) for argument in container["args"]),
+        listen=f"unix:{shared}/gateway.sock",
+        admin_listen=admin,
+    )
+    variables = environment(manifests) | {"ROOMS_GATEWAY_ENDPOINT": emulator.endpoint}
+    async with started(*arguments, env=variables) as gateway:
+        address = await gateway.address()
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert await answers(admin, container[probe]["httpGet"]["path"]) == 200
+        assert await answers(admin, "/metrics") == 200
+        assert await create_room(address)
+        assert len(emulator.store) == 1
+        await stops_cleanly(gateway)
+
+
+async def test_the_shared_gateway_as_its_manifest_starts_it_serves_who_has_a_certificate_alone(
+    emulator: Emulator, files: Path
+) -> None:
+    manifests = built("shared/base")
+    admin = free_address()
+    variables = {key: here(value, files) for key, value in environment(manifests).items()} | {
+        "ROOMS_GATEWAY_ENDPOINT": emulator.endpoint,
+        "ROOMS_GATEWAY_LISTEN": "127.0.0.1:0",
+        "ROOMS_GATEWAY_ADMIN_LISTEN": admin,
+        # Nobody waits for the test to hear of the stop.
+        "ROOMS_GATEWAY_DRAIN_DELAY": "0",
+    }
+    authority, key, chain = (
+        (files / name).read_bytes() for name in ("tls/ca.crt", "client.key", "client.crt")
+    )
+    async with started(*ours(manifests)["args"], env=variables) as gateway:
+        address = await gateway.address()
+        assert await answers(admin, "/readyz") == 200
+        assert await create_room(address, grpc.ssl_channel_credentials(authority, key, chain))
+        for stranger in (None, grpc.ssl_channel_credentials(authority)):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await create_room(address, stranger)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert len(emulator.store) == 1
+        await stops_cleanly(gateway)
+
+
+async def stops_cleanly(process: Process) -> None:
+    process.process.terminate()
+    assert await process.exit_code() == 0
+
+
+async def test_the_emulator_s_overlay_as_it_is_started_serves_with_its_own_key(
+    files: Path,
+) -> None:
+    manifests = built("shared/overlays/emulator")
+    [emulator] = [each for each in containers(manifests) if each["name"] == "emulator"]
+    variables = {key: here(value, files) for key, value in environment(manifests).items()}
+    async with started(*replaced(emulator["args"], listen="127.0.0.1:0")) as behind:
+        variables |= {
+            "ROOMS_GATEWAY_ENDPOINT": await behind.line(r"rooms-gateway emulator is ready on (.*)"),
+            "ROOMS_GATEWAY_LISTEN": "127.0.0.1:0",
+            "ROOMS_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
+        }
+        async with started(*ours(manifests)["args"], env=variables) as gateway:
+            assert await create_room(await gateway.address())
+            await stops_cleanly(gateway)
+
+
+def test_the_key_in_deploy_is_the_emulator_s_which_is_no_secret() -> None:
+    overlay = DEPLOY / "kubernetes/shared/overlays/emulator/kustomization.yaml"
+    [generated] = yaml.safe_load(overlay.read_text(encoding="utf-8"))["secretGenerator"]
+    assert generated["literals"] == [f"key={DEVELOPMENT_KEY}"]

@@ -1,0 +1,81 @@
+"""The systemd unit, by systemd's own tools."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from deploy.manifests import DEPLOY
+from processes import COMMAND, run
+
+from gateway.emulator import DEVELOPMENT_KEY
+
+UNIT = DEPLOY / "systemd/rooms-gateway.service"
+TEXT = UNIT.read_text(encoding="utf-8")
+INSTALLED = "/opt/rooms-gateway/bin/rooms-gateway"
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+
+
+def values(key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", TEXT, re.MULTILINE)
+
+
+def analyze(verb: str, unit: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = ["systemd-analyze", verb, *options, str(unit)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """Make the unit name the command that is installed here, for systemd looks whether it is."""
+    unit = tmp_path / UNIT.name
+    unit.write_text(TEXT.replace(INSTALLED, COMMAND), encoding="utf-8")
+    return unit
+
+
+@needs_systemd
+def test_systemd_finds_no_fault_in_the_unit(unit: Path) -> None:
+    done = analyze("verify", unit, "--man=no")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_systemd
+def test_systemd_finds_a_misspelled_option(unit: Path) -> None:
+    unit.write_text(TEXT.replace("DynamicUser", "DynamicUsers"), encoding="utf-8")
+    assert "DynamicUsers" in analyze("verify", unit, "--man=no").stderr
+
+
+@needs_systemd
+def test_systemd_gives_the_unit_s_exposure_two_of_ten_or_less(unit: Path) -> None:
+    # In tenths of a point.
+    done = analyze("security", unit, "--offline=true", "--threshold=20", "--no-pager")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_the_gateway_accepts_the_settings_of_the_unit(tmp_path: Path) -> None:
+    (tmp_path / "access-key").write_text(DEVELOPMENT_KEY, encoding="ascii")
+    assert [value.partition(":")[0] for value in values("LoadCredential")] == ["access-key"]
+    [command] = values("ExecStart")
+    program, *arguments = command.split()
+    assert program == INSTALLED
+    # %d is the folder of the credentials.
+    pairs = [pair.replace("%d", str(tmp_path)).partition("=") for pair in values("Environment")]
+    variables = {name: value for name, _, value in pairs}
+    done = await run(*arguments, "--config-test", env=variables)
+    assert (done.code, done.err) == (0, "")
+    socket = variables["ROOMS_GATEWAY_LISTEN"].removeprefix("unix:")
+    assert [f"/run/{name}" for name in values("RuntimeDirectory")] == [str(Path(socket).parent)]
+    assert int(values("TimeoutStopSec")[0]) > float(variables["ROOMS_GATEWAY_DRAIN_GRACE"])
+
+
+def test_the_group_of_the_unit_is_made_by_the_file_beside_it() -> None:
+    lines = UNIT.with_name("rooms-gateway.sysusers.conf").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[:2] for line in lines if not line.startswith("#")] == [
+        ["g", group] for group in values("Group")
+    ]
