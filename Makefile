@@ -32,7 +32,7 @@ run: setup ## Run the gateway on 127.0.0.1:50051 with the emulator behind it.
 demo: setup ## Walk a room's whole life through a gateway on free ports.
 	@exec $(BIN)/rooms-gateway demo
 
-test: setup .tools/installed .tools/legacy-sdk/installed ## Run all tests.
+test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy ## Run all tests.
 	@$(BIN)/pytest
 
 # Real clients in other languages, each only where its language is: the tests say what they skip.
@@ -51,6 +51,16 @@ test: setup .tools/installed .tools/legacy-sdk/installed ## Run all tests.
 	@echo "Installing the preview's Python client …"
 	@$(PYTHON) -m venv .tools/legacy-sdk
 	@.tools/legacy-sdk/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+# What checks the manifests in deploy/, only where Go is: the tests say what they skip.
+.tools/deploy: $(wildcard tests/deploy/tools/*/go.mod tests/deploy/tools/*/go.sum tests/deploy/tools/*/*.go)
+	@mkdir -p .tools
+	@if command -v go >/dev/null; then echo "Building what checks deploy/ …"; \
+		(cd tests/deploy/tools/kustomize && go build -o ../../../../.tools/kustomize sigs.k8s.io/kustomize/kustomize/v5) && \
+		(cd tests/deploy/tools/compose && go build -o ../../../../.tools/compose-go github.com/compose-spec/compose-go/v2/cmd) && \
+		(cd tests/deploy/tools/monitoring && go build -o ../../../../.tools/servicemonitor .); \
+		else echo "No Go here: the tests that build the manifests will be skipped."; fi
 	@touch $@
 
 check: lint types imports protos breaking check-generated ## Run all checks but the tests.

@@ -37,4 +37,20 @@ def test_every_flag_has_a_row_with_its_variables_and_meaning(option: click.Optio
 )
 def test_a_row_tells_the_default(flag: str, default: str) -> None:
     (option,) = (option for option in OPTIONS if flag in option.opts)
-    assert row_of(option).split(" | ")[2].strip() == default
+    assert row_of(option).split(" | ")[3].strip() == default
+
+
+@pytest.mark.parametrize(
+    ("flag", "key"),
+    [
+        ("--api-version", "`api-version`, string"),
+        ("--listen", "`listen`, array of strings"),
+        ("--max-attempts", "`max-attempts`, integer"),
+        ("--drain-grace", "`drain-grace`, number"),
+        ("--reflection", "`reflection`, boolean"),
+        ("--config", ""),
+    ],
+)
+def test_a_row_tells_the_key_in_the_file_and_its_type(flag: str, key: str) -> None:
+    (option,) = (option for option in OPTIONS if flag in option.opts)
+    assert row_of(option).split(" | ")[2].strip() == key

@@ -1,0 +1,94 @@
+"""The page on logs, probes and metrics says what there is, no less and no more."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from acs.rooms.v1.rooms_pb2 import GetRoomRequest
+from running import failure_of, gateway_before
+from scraping import scrape, settled
+
+from gateway.emulator import Emulator
+from gateway.telemetry.logs import FinishedCall, JsonFormatter
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observers import CredentialEvent, Failure
+
+PAGE = (Path(__file__).parents[2] / "docs/how-to/observe.md").read_text(encoding="utf-8")
+EXPIRY = ("token", "certificate")
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """Return the rows of the table whose first column has `heading`, by their first cell."""
+    text = PAGE.partition(f"\n| {heading} |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split("|") for line in text.splitlines()[2:]]
+    return {row[0].strip().strip("`"): [cell.strip() for cell in row[1:]] for row in rows}
+
+
+METRICS = table("metric")
+
+
+async def test_the_page_has_every_metric_with_its_labels_and_no_other() -> None:
+    async with (
+        Emulator() as emulator,
+        gateway_before(emulator, admin_listen="127.0.0.1:0") as running,
+    ):
+        await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id="99400000000000000")))
+        seen = await settled(running.gateway.admin_address)
+    exposed = {
+        name: labels for name, labels in seen.labels.items() if not name.startswith("process_")
+    }
+    documented = {
+        name: frozenset(re.findall(r"`(\w+)`", cells[1])) for name, cells in METRICS.items()
+    }
+    # This gateway signs with a key, and listens without TLS.
+    for what in EXPIRY:
+        assert documented.pop(f"rooms_gateway_{what}_expiry_timestamp_seconds") == frozenset()
+    assert documented == exposed
+
+
+async def test_the_page_has_the_type_of_every_metric() -> None:
+    metrics = Metrics("0", "0")
+    metrics.token_expires(1)
+    metrics.show_state(
+        in_flight=float, retry_budget=float, clock_skew=float, certificate_expiry=float
+    )
+    types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", metrics.expose("")[0].decode(), re.MULTILINE))
+    assert {name: types[name] for name in METRICS} == {
+        name: cells[0] for name, cells in METRICS.items()
+    }
+
+
+def test_the_page_has_every_field_of_a_line() -> None:
+    call = FinishedCall("", "", "", "", 0, "", 0.0, "")
+    record = logging.LogRecord("", logging.INFO, "", 0, call, None, None)
+    assert list(table("field")) == list(json.loads(JsonFormatter().format(record)))
+
+
+@pytest.mark.parametrize(
+    ("heading", "values"),
+    [("`error_type`", Failure), ("`event`", CredentialEvent)],
+    ids=["error_type", "event"],
+)
+def test_the_page_has_every_value_of_a_label(heading: str, values: Iterable[str]) -> None:
+    assert list(table(heading)) == [str(value) for value in values]
+
+
+async def test_every_metric_that_a_query_of_the_page_asks_for_is_there() -> None:
+    queries = "\n".join(re.findall(r"```promql\n(.*?)```", PAGE, re.DOTALL))
+    asked = set(re.findall(r"\b(?:grpc|rpc|http|rooms)_\w+_(?:\w+)", queries)) - {
+        label for cells in METRICS.values() for label in re.findall(r"`(\w+)`", cells[1])
+    }
+    async with (
+        Emulator() as emulator,
+        gateway_before(emulator, admin_listen="127.0.0.1:0") as running,
+    ):
+        await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id="99400000000000000")))
+        await settled(running.gateway.admin_address)
+        seen = await scrape(running.gateway.admin_address)
+    assert asked
+    assert [name for name in sorted(asked) if not seen.has(name)] == []
