@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from authority import Files
 from legacy import STABLE, Legacy, serving
 from quick import Quick, quick_gateway
 from running import Running, gateway_before, upstream_of
+from tls import OURS
 
 from gateway.emulator import Emulator
 
@@ -47,3 +50,9 @@ async def legacy(version: str) -> AsyncIterator[Legacy]:
     """Run a gateway with the preview's operations."""
     async with serving(version) as legacy:
         yield legacy
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """Certificate, key and client CA of our own authority, good for a listener."""
+    return Files(tmp_path).write(OURS.issue(), OURS)

@@ -1,68 +1,29 @@
-"""TLS and mTLS on TCP listeners, and what a change of their files does."""
+"""TLS and mTLS on TCP listeners, and the rotation of their files."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from authority import (
-    Authority,
     Files,
     Issued,
     channel,
-    expired_authority,
-    only_for_clients,
     served_by,
 )
 from running import until
-from trustme import KeyType
+from tls import OURS, THEIRS, certificates_of, create, leaf, settings
 
 from gateway.app import Gateway
 from gateway.certificates import POLL_INTERVAL, Certificates
-from gateway.settings import Settings, SettingsError
-from gateway.tls import TlsFiles, TlsUnusable, check_tls, read_tls
-
-OURS = Authority()
-THEIRS = Authority()
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path).write(OURS.issue(), OURS)
-
-
-def settings(files: Files, *, mutual: bool = False, **others: Any) -> Settings:
-    chosen = {"listen": ("127.0.0.1:0",), "api_version": "2025-03-13", **others}
-    return Settings(upstream=None, **files.settings(mutual=mutual), **chosen)
-
-
-async def create(channel: grpc.aio.Channel) -> grpc.StatusCode:
-    """Create a room through a channel that is closed afterwards."""
-    async with channel:
-        return await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest()).code()
-
-
-def certificates_of(gateway: Gateway) -> Certificates:
-    assert gateway.certificates is not None
-    return gateway.certificates
-
-
-def leaf(issued: Issued) -> bytes:
-    return ssl.PEM_cert_to_DER_cert(issued.certificate.decode().partition("-----END")[0] + ENDING)
-
-
-ENDING = "-----END CERTIFICATE-----\n"
+from gateway.tls import TlsFiles
 
 # --- who gets in ----------------------------------------------------------------------------------
 
@@ -255,180 +216,3 @@ async def test_the_files_are_looked_at_again_and_again_in_the_background(files: 
 
 def _ending_early() -> Issued:
     return OURS.issue(not_after=datetime.now(UTC) + timedelta(days=1))
-
-
-# --- files that cannot be used --------------------------------------------------------------------
-
-
-def _missing(files: Files) -> None:
-    files.key.unlink()
-
-
-def _half_written(files: Files) -> None:
-    files.cert.write_bytes(files.cert.read_bytes()[:200])
-
-
-def _mismatched(files: Files) -> None:
-    files.key.write_bytes(OURS.issue().key)
-
-
-def _damaged_key(files: Files) -> None:
-    lines = files.key.read_bytes().splitlines()
-    files.key.write_bytes(b"\n".join([lines[0], lines[1][:20], *lines[2:]]))
-
-
-def _damaged_certificate(files: Files) -> None:
-    files.cert.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
-
-
-def _swapped(files: Files) -> None:
-    cert, key = files.cert.read_bytes(), files.key.read_bytes()
-    files.cert.write_bytes(key)
-    files.key.write_bytes(cert)
-
-
-def _encrypted(files: Files) -> None:
-    files.key.write_text(
-        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"
-        "DEK-Info: AES-256-CBC,00000000000000000000000000000000\n\ncanary0=\n"
-        "-----END RSA PRIVATE KEY-----\n"
-    )
-
-
-def _expired(files: Files) -> None:
-    files.write(OURS.expired())
-
-
-def _early(files: Files) -> None:
-    files.write(OURS.early())
-
-
-def _not_for_servers(files: Files) -> None:
-    files.write(only_for_clients())
-
-
-def _no_ca(files: Files) -> None:
-    files.ca.write_text("")
-
-
-def _damaged_ca(files: Files) -> None:
-    files.ca.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
-
-
-def _cut_off_ca(files: Files) -> None:
-    files.ca.write_bytes(OURS.pem + THEIRS.pem[:300])
-
-
-def _expired_ca(files: Files) -> None:
-    files.ca.write_bytes(expired_authority())
-
-
-def _huge_ca(files: Files) -> None:
-    files.ca.write_bytes(b"\n" * (2 << 20))
-
-
-def _a_folder(files: Files) -> None:
-    files.ca.unlink()
-    files.ca.mkdir()
-
-
-UNUSABLE: dict[Callable[[Files], None], str] = {
-    _missing: "--tls-key: cannot read {key}: No such file or directory",
-    _half_written: "--tls-cert: there is no certificate in PEM form in {cert}",
-    _mismatched: "--tls-key: {key} is not the key of the certificate in {cert}",
-    _damaged_key: "--tls-cert and --tls-key: {cert} and {key} cannot be read as PEM",
-    _damaged_certificate: "--tls-cert and --tls-key: {cert} and {key} cannot be read as PEM",
-    _swapped: "--tls-cert: there is no certificate in PEM form in {cert}",
-    _encrypted: "--tls-key: {key} is encrypted: store it decrypted",
-    _expired: "--tls-cert: {cert} expired on ",
-    _early: "--tls-cert: {cert} is not valid before ",
-    _not_for_servers: "--tls-cert: clients would refuse {cert}: ",
-    _no_ca: "--tls-client-ca: there is no certificate in PEM form in {ca}",
-    _damaged_ca: "--tls-client-ca: {ca} cannot be read as PEM",
-    _cut_off_ca: "--tls-client-ca: {ca} is cut off, or damaged",
-    _expired_ca: "--tls-client-ca: all certificates in {ca} have expired, the last on ",
-    _huge_ca: "--tls-client-ca: {ca} does not hold what it should: it is too long",
-    _a_folder: "--tls-client-ca: cannot read {ca}: Is a directory",
-}
-each_kind = pytest.mark.parametrize("spoil", UNUSABLE, ids=lambda spoil: spoil.__name__.strip("_"))
-
-
-@each_kind
-async def test_new_files_that_cannot_be_used_keep_the_old_and_are_logged_once(
-    files: Files, caplog: pytest.LogCaptureFixture, spoil: Callable[[Files], None]
-) -> None:
-    first, client = Issued(files.cert.read_bytes(), files.key.read_bytes()), OURS.issue("client")
-    async with Gateway(settings(files, mutual=True)) as gateway:
-        certificates, [address] = certificates_of(gateway), gateway.addresses
-        caplog.set_level(logging.INFO, "gateway.certificates")
-        spoil(files)
-        for _ in range(3):
-            await certificates.reload()
-        [record] = [each for each in caplog.records if each.name == "gateway.certificates"]
-        said = UNUSABLE[spoil].format(cert=files.cert, key=files.key, ca=files.ca)
-        assert record.levelno == logging.WARNING
-        assert record.getMessage().startswith(said)
-        assert record.getMessage().endswith("; going on with the certificate from before")
-        assert first.secret not in caplog.text
-        assert await create(channel(address, OURS, client=client)) is grpc.StatusCode.OK
-
-        # Repaired, it is taken, said, and a fault that comes back is news again.
-        caplog.clear()
-        with suppress(OSError):
-            files.ca.rmdir()
-        files.write(OURS.issue(), OURS)
-        await certificates.reload()
-        assert "serving with the certificate that is now in" in caplog.text
-        assert "valid until" in caplog.text
-        assert await create(channel(address, OURS, client=client)) is grpc.StatusCode.OK
-
-
-@each_kind
-def test_files_that_cannot_be_used_are_a_fault_of_the_settings(
-    files: Files, spoil: Callable[[Files], None]
-) -> None:
-    secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
-    spoil(files)
-    with pytest.raises(SettingsError) as raised:
-        settings(files, mutual=True)
-    [fault] = raised.value.faults
-    assert fault.startswith(UNUSABLE[spoil].format(cert=files.cert, key=files.key, ca=files.ca))
-    assert secret not in fault
-
-
-def test_faults_of_the_pair_and_of_the_client_ca_are_told_at_once(files: Files) -> None:
-    _mismatched(files)
-    _no_ca(files)
-    with pytest.raises(SettingsError) as raised:
-        settings(files, mutual=True, listen=("here",))
-    assert len(raised.value.faults) == 3
-
-
-def test_a_certificate_is_usable_until_the_second_in_which_it_ends(files: Files) -> None:
-    end = Certificates(TlsFiles(files.cert, files.key)).expires
-    assert end > time.time()
-    Certificates(TlsFiles(files.cert, files.key), now=lambda: end - 1)
-    with pytest.raises(TlsUnusable, match="expired on"):
-        Certificates(TlsFiles(files.cert, files.key), now=lambda: end)
-
-
-def test_files_that_change_while_they_are_checked_are_not_served_unchecked(files: Files) -> None:
-    named = TlsFiles(files.cert, files.key)
-    content = read_tls(named)
-    files.write(OURS.issue())
-    with pytest.raises(TlsUnusable, match="changed while they were read"):
-        check_tls(named, content, now=time.time())
-
-
-@pytest.mark.parametrize("kind", [KeyType.RSA, KeyType.ECDSA])
-async def test_keys_of_both_common_kinds_serve(files: Files, kind: KeyType) -> None:
-    files.write(OURS.issue(key_type=kind))
-    async with Gateway(settings(files)) as gateway:
-        assert await create(channel(gateway.addresses[0], OURS)) is grpc.StatusCode.OK
-
-
-def test_nothing_that_holds_a_key_shows_it(files: Files) -> None:
-    secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
-    certificates = Certificates(TlsFiles(files.cert, files.key, files.ca))
-    shown = repr(certificates) + repr(certificates._content) + repr(settings(files))
-    assert secret not in shown
