@@ -5,7 +5,7 @@ have a fixed code and message and say what is wrong in ``details``; their answer
 ``api-supported-versions`` nor ``x-ms-error-code``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -123,3 +123,10 @@ def of_status(
         phrase = f"Status {status}"
     code = "".join(character for character in phrase if character.isalnum())
     return ServiceError(status, ErrorBody(code, message or f"{phrase}."), headers)
+
+
+def no_operation(allowed: Sequence[str]) -> ServiceError:
+    """Make the error for a path that has only the ``allowed`` methods, or none: 405 or 404."""
+    if not allowed:
+        return not_found("There is no resource at this path.")
+    return of_status(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
@@ -92,11 +91,7 @@ class Match:
         """
         if self.route is not None:
             return self.route
-        if not self.allowed:
-            raise problems.not_found("There is no resource at this path.")
-        raise problems.of_status(
-            HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(self.allowed)}
-        )
+        raise problems.no_operation(self.allowed)
 
 
 def find(method: str, path: str, *, legacy: bool = False) -> Match:

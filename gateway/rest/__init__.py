@@ -37,7 +37,7 @@ from gateway.rest.exchange import (
 )
 from gateway.rest.pages import QueriedPage, follow
 from gateway.rest.versions import ApiVersion
-from gateway.transport import RestAnswer, Transport
+from gateway.transport import Transport
 from gateway.transport.retry import http_date
 
 __all__ = ["CreatedRoom", "NotSent", "QueriedPage", "RoomsApi"]
@@ -91,7 +91,7 @@ class RoomsApi:
             "Repeatability-First-Sent": formatdate(usegmt=True),
         }
         started = time.monotonic()
-        answer = await self._send("POST", "/rooms", call, encode(body), headers)
+        answer = await self._served().send("POST", "/rooms", call, encode(body), headers)
         # By the service's clock, which is told in whole seconds: theirs and ours may differ.
         answered_at = http_date(answer.headers.get("Date", ""))
         elapsed = time.monotonic() - started
@@ -100,17 +100,19 @@ class RoomsApi:
 
     async def get_room(self, room_id: str, call: Call) -> Room:
         """Read a room. REST: Rooms_Get."""
-        return decode(_room, await self._send("GET", room_path(room_id), call))
+        return decode(_room, await self._served().send("GET", room_path(room_id), call))
 
     async def update_room(self, room_id: str, body: UpdateRoom, call: Call) -> Room:
         """Change what `body` sets. REST: Rooms_Update."""
         self._version.check_room(body)
         path = room_path(room_id)
-        return decode(_room, await self._send("PATCH", path, call, encode(body), MERGE_PATCH))
+        return decode(
+            _room, await self._served().send("PATCH", path, call, encode(body), MERGE_PATCH)
+        )
 
     async def delete_room(self, room_id: str, call: Call) -> None:
         """Delete a room. REST: Rooms_Delete."""
-        await self._send("DELETE", room_path(room_id), call, gone_is_done=True)
+        await self._served().send("DELETE", room_path(room_id), call, gone_is_done=True)
 
     def list_rooms(
         self, start: str | None, limit: int, call: Call
@@ -126,7 +128,7 @@ class RoomsApi:
         self._version.check_roster(roster)
         path = participants_path(room_id)
         body = encode(UpdateParticipants(roster))
-        await self._send("PATCH", path, call, body, MERGE_PATCH)
+        await self._served().send("PATCH", path, call, body, MERGE_PATCH)
 
     def list_participants(
         self, room_id: str, start: str | None, limit: int, call: Call
@@ -143,26 +145,14 @@ class RoomsApi:
         call: Call,
     ) -> AsyncGenerator[QueriedPage[T], None]:
         async def fetch(query: str | None) -> QueriedPage[T]:
-            page = decode(decoder, await self._send("GET", path, call, query=query))
+            page = decode(decoder, await self._served().send("GET", path, call, query=query))
             link = page.next_link
             # An empty link ends a list as a missing one does; real links are never empty.
             return QueriedPage(page.value, next_query(link, self._endpoint, path) if link else None)
 
         return follow(fetch, start, limit)
 
-    async def _send(  # noqa: PLR0913 - the parts of a request
-        self,
-        method: str,
-        path: str,
-        call: Call,
-        body: bytes = b"",
-        headers: dict[str, str] | None = None,
-        *,
-        query: str | None = None,
-        gone_is_done: bool = False,
-    ) -> RestAnswer:
-        """Send as `Exchange.send` does, if the api-version has this API at all."""
+    def _served(self) -> Exchange:
+        """Return the exchange. Raises ApiVersionUnsupported if the version lacks this API."""
         self._version.check_operations()
-        return await self._exchange.send(
-            method, path, call, body, headers, query=query, gone_is_done=gone_is_done
-        )
+        return self._exchange

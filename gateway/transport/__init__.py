@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from gateway.call import Call
 from gateway.credentials import Credential, Signer
@@ -105,7 +104,7 @@ class Transport:
                 elif rejected and outcome.status not in RETRYABLE_STATUSES:
                     self._credential.prefer(signer)
                 if outcome.status not in RETRYABLE_STATUSES:
-                    return replace(outcome, after_ambiguous_attempt=ambiguous)
+                    return outcome.after(ambiguous=ambiguous)
                 ambiguous |= outcome.status in AMBIGUOUS_STATUSES
                 asked_wait = retry_after(outcome.headers, self._clock())
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,7 @@ class RestAnswer:
     body: bytes
     after_ambiguous_attempt: bool = False
     """Whether an earlier attempt of the same call may have had its effect unseen."""
+
+    def after(self, *, ambiguous: bool) -> RestAnswer:
+        """Return the answer marked so; mostly there is nothing to mark, and nothing to copy."""
+        return replace(self, after_ambiguous_attempt=True) if ambiguous else self

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
@@ -43,13 +42,13 @@ class Match:
     Attributes:
         route: the operation, or ``None`` if there is none at this path or with this method.
         raw_id: the id in the path, decoded; empty if there is none.
-        allowed: the method that the path knows; empty if the path is unknown.
+        allowed: the methods that the path knows; none if the path is unknown.
 
     """
 
     route: Route | None = None
     raw_id: str = ""
-    allowed: str = ""
+    allowed: tuple[str, ...] = ()
 
     def require(self) -> Route:
         """Give the operation.
@@ -60,9 +59,7 @@ class Match:
         """
         if self.route is not None:
             return self.route
-        if not self.allowed:
-            raise problems.not_found("There is no resource at this path.")
-        raise problems.of_status(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": self.allowed})
+        raise problems.no_operation(self.allowed)
 
 
 def find(method: str, path: str) -> Match:
@@ -70,5 +67,5 @@ def find(method: str, path: str) -> Match:
     for route in ROUTES:
         if match := route.path.fullmatch(path):
             raw_id = unquote(match[1]) if match.re.groups else ""
-            return Match(route if route.method == method else None, raw_id, route.method)
+            return Match(route if route.method == method else None, raw_id, (route.method,))
     return Match()
