@@ -26,6 +26,7 @@ from gateway.legacy.native import NativeLegacyRooms
 from gateway.legacy.translated import TranslatedLegacyRooms
 from gateway.listen import SERVER_OPTIONS, BindError, Listener, load_certificates
 from gateway.participants import ParticipantsServicer
+from gateway.reachability import Reachability
 from gateway.reflection import add_reflection
 from gateway.rest import RoomsApi
 from gateway.rest.legacy import LegacyApi
@@ -142,7 +143,9 @@ class Gateway:
             observer=metrics or NOBODY,
         )
         if metrics is not None:
+            reachability = await self._ask_upstream(parts, http, credential, upstream)
             metrics.show_state(
+                upstream_answers=lambda: float(reachability.answers) if reachability else None,
                 in_flight=lambda: calls.running,
                 retry_budget=lambda: transport.budget.balance,
                 clock_skew=transport.clock_skew,
@@ -206,10 +209,31 @@ class Gateway:
 
         metrics = Metrics(version("rooms-gateway"), self._settings.api_version)
         self._progress = Progress()
-        admin = AdminListener(address, self._progress, metrics.expose)
+        ask_to_stop = self._ask_to_stop if self._settings.quitquitquit else None
+        admin = AdminListener(address, self._progress, metrics.expose, ask_to_stop)
         self.admin_address = (await parts.enter_async_context(admin)).address
         logger.info("probes and metrics are on http://%s", self.admin_address)
         return metrics
+
+    async def _ask_upstream(
+        self,
+        parts: AsyncExitStack,
+        http: HttpClient,
+        credential: Credential,
+        upstream: Upstream,
+    ) -> Reachability | None:
+        """Let readiness depend on the service, if that is wanted."""
+        interval = self._settings.readiness_upstream
+        if interval is None or self._progress is None:
+            return None
+        # Of its own, with neither retries nor a budget that calls would miss, and not counted.
+        transport = Transport(
+            http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1)
+        )
+        reachability = Reachability(transport, self._settings.api_version, interval)
+        await parts.enter_async_context(reachability.asking())
+        self._progress.upstream_answers = lambda: reachability.answers
+        return reachability
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         legacy = self._settings.api_version == LEGACY_API_VERSION

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from gateway.cli.greeting import say_ready
-from gateway.cli.listeners import listener_flags
+from gateway.cli.listeners import admin_flags, listener_flags
 from gateway.cli.options import entra_flags, setting
 from gateway.cli.settings_command import SettingsCommand
 from gateway.cli.sources import Reading, read_settings_file
@@ -118,6 +118,7 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
     metavar="ADDRESS",
     help="host:port for probes and metrics: /startupz, /readyz, /livez, /metrics. None by default.",
 )
+@admin_flags
 @setting(
     "--drain-delay",
     type=click.FloatRange(min=0),
