@@ -9,7 +9,7 @@ SERVICES := $(shell grep -l "^service " $(MESSAGES))
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types imports protos breaking check-generated generate format lock clean
+.PHONY: help setup run demo test check lint types imports protos breaking check-generated manifests generate format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,7 +63,7 @@ test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy ## Run al
 		else echo "No Go here: the tests that build the manifests will be skipped."; fi
 	@touch $@
 
-check: lint types imports protos breaking check-generated ## Run all checks but the tests.
+check: lint types imports protos breaking check-generated manifests ## Run all checks but the tests.
 
 lint: setup ## Lint and check the format of the Python code.
 	@$(BIN)/ruff check
@@ -90,6 +90,9 @@ check-generated: setup ## Check that generated/ and docs/reference are what the 
 		{ diff -r --exclude=__pycache__ "$$fresh/generated" generated && \
 		diff -r --exclude=coverage.md "$$fresh/reference" docs/reference || \
 		{ echo "generated/ or docs/reference is out of date: run make generate" >&2; exit 1; }; }
+
+manifests: setup .tools/deploy ## Check the manifests in deploy/ by the schemas and tools of their kind.
+	@$(BIN)/pytest -q --no-header tests/deploy/test_kubernetes.py tests/deploy/test_compose.py tests/deploy/test_systemd.py
 
 GENERATED ?= generated
 REFERENCE ?= docs/reference

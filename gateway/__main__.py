@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 import click
 
@@ -12,6 +13,8 @@ _COMMANDS = {
     "emulator": "gateway.cli.emulator:emulator",
     "demo": "gateway.cli.demo:demo",
     "health": "gateway.cli.health:health",
+    "wait": "gateway.cli.wait:wait",
+    "shutdown": "gateway.cli.shutdown:shutdown",
     "rooms": "gateway.cli.client:rooms",
     "participants": "gateway.cli.client:participants",
 }
@@ -39,6 +42,9 @@ class _Commands(click.Group):
 @click.version_option(package_name="rooms-gateway")
 def main() -> None:
     """Typed gRPC in front of the Azure Communication Services Rooms REST API."""
+    # Before anything imports grpc, whose core would write lines of its own beside ours, which are
+    # JSON and say what went wrong. To debug TLS: GRPC_VERBOSITY=ERROR.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 if __name__ == "__main__":

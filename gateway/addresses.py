@@ -41,10 +41,17 @@ def socket_path(address: str) -> str:
     return address.removeprefix(UNIX).removeprefix("//")
 
 
-def check_address(address: str, *, allow_plaintext: bool, encrypted: bool | None = None) -> None:
+def check_address(
+    address: str,
+    *,
+    allow_plaintext: bool,
+    encrypted: bool | None = None,
+    flag: str = "--allow-plaintext",
+) -> None:
     """Raise ValueError, with one sentence, if `address` is malformed or would serve strangers.
 
-    `encrypted` says whether calls to it over TCP are; None: they cannot be.
+    `encrypted` says whether calls to it over TCP are; None: they cannot be. `flag` is what sets
+    `allow_plaintext`.
     """
     if address.startswith(UNIX):
         if not socket_path(address):
@@ -55,7 +62,7 @@ def check_address(address: str, *, allow_plaintext: bool, encrypted: bool | None
         encrypt = "" if encrypted is None else "encrypt with --tls-cert and --tls-key, "
         raise ValueError(
             f"{address} can be reached from other machines, and calls to it are not encrypted: "
-            f"listen on 127.0.0.1, {encrypt}or add --allow-plaintext if the network is trusted"
+            f"listen on 127.0.0.1, {encrypt}or add {flag} if the network is trusted"
         )
 
 

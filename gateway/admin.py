@@ -13,11 +13,14 @@ from typing import Self
 
 from aiohttp import web
 
-from gateway.addresses import split_host_port
+from gateway.addresses import is_loopback, split_host_port
 from gateway.listen import BindError
 
 SHUTDOWN_TIMEOUT = 1.0
 """Seconds for an answer that is on its way out; all of them are short."""
+
+_ON_BEHALF = frozenset({"origin", "sec-fetch-site", "forwarded", "x-forwarded-for", "via"})
+"""What browsers and proxies add. A page may not leave its Origin out."""
 
 Exposition = Callable[[str], tuple[bytes, str]]
 """Returns the metrics in the format that an Accept header asks for, and its content type."""
@@ -25,22 +28,34 @@ Exposition = Callable[[str], tuple[bytes, str]]
 
 @dataclass(slots=True)
 class Progress:
-    """How far the gateway is. Nothing in it depends on the service behind it."""
+    """How far the gateway is."""
 
     started: bool = False
     """Whether the start has succeeded."""
     serving: bool = False
-    """Whether calls should be sent here: from the start on, until the drain begins."""
+    """Whether calls can be sent here: from the start on, until the drain begins."""
+    upstream_answers: Callable[[], bool] = lambda: True
+    """Whether the service is there, for those who want readiness to depend on it; not the rule."""
 
 
 class AdminListener:
-    """Serves inside of `async with`: /startupz, /readyz, /livez and /metrics."""
+    """Serves inside of `async with`: probes, metrics, and /quitquitquit if it is wanted."""
 
-    def __init__(self, address: str, progress: Progress, expose: Exposition) -> None:
-        """Take `address`, a host:port (port 0: any free one), and what to tell."""
+    def __init__(
+        self,
+        address: str,
+        progress: Progress,
+        expose: Exposition,
+        ask_to_stop: Callable[[], None] | None = None,
+    ) -> None:
+        """Take `address`, a host:port (port 0: any free one), and what to tell.
+
+        `ask_to_stop` is for /quitquitquit; None: there is no such path.
+        """
         self._wanted = address
         self._progress = progress
         self._expose = expose
+        self._ask_to_stop = ask_to_stop
         self.address = ""
         """What is bound, with the real port."""
 
@@ -51,6 +66,8 @@ class AdminListener:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/metrics", self._metrics)
+        if self._ask_to_stop is not None:
+            app.router.add_post("/quitquitquit", self._quitquitquit)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
         await self._runner.setup()
         host, port = split_host_port(self._wanted)
@@ -82,11 +99,20 @@ class AdminListener:
         return _answer("started", yes=self._progress.started)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _answer("ready", yes=self._progress.serving)
+        progress = self._progress
+        if progress.serving and not progress.upstream_answers():
+            return web.Response(text="not ready: the service does not answer\n", status=503)
+        return _answer("ready", yes=progress.serving)
 
     async def _livez(self, _: web.Request) -> web.Response:
         # That this runs is the proof: the event loop turns.
         return _answer("alive", yes=True)
+
+    async def _quitquitquit(self, request: web.Request) -> web.Response:
+        if self._ask_to_stop is None or not _is_of_this_machine(request):
+            return web.Response(text="only programs on this machine may stop it\n", status=403)
+        self._ask_to_stop()
+        return web.Response(text="stopping\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._expose(request.headers.get("Accept", ""))
@@ -95,3 +121,10 @@ class AdminListener:
 
 def _answer(what: str, *, yes: bool) -> web.Response:
     return web.Response(text=f"{what}\n" if yes else f"not {what}\n", status=200 if yes else 503)
+
+
+def _is_of_this_machine(request: web.Request) -> bool:
+    """Tell a program here from others, and from those who have a browser or a proxy here ask."""
+    if _ON_BEHALF.intersection(name.lower() for name in request.headers):
+        return False
+    return request.remote is not None and is_loopback(request.remote)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
@@ -26,13 +26,15 @@ from gateway.legacy.native import NativeLegacyRooms
 from gateway.legacy.translated import TranslatedLegacyRooms
 from gateway.listen import SERVER_OPTIONS, BindError, Listener, load_certificates
 from gateway.participants import ParticipantsServicer
+from gateway.reachability import Reachability
 from gateway.reflection import add_reflection
 from gateway.rest import RoomsApi
 from gateway.rest.legacy import LegacyApi
 from gateway.rest.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
 from gateway.rooms import RoomsServicer
 from gateway.settings import Settings, Upstream
-from gateway.signals import stop_requested
+from gateway.signals import Stop
+from gateway.systemd import ServiceManager
 from gateway.telemetry.observers import NOBODY
 from gateway.transport import RetryPolicy, Transport
 from gateway.transport.http import HttpClient
@@ -60,10 +62,17 @@ logger = logging.getLogger(__name__)
 class Gateway:
     """A gateway: serving inside of `async with`, drained and stopped after it."""
 
-    def __init__(self, settings: Settings, credential: Credential | None = None) -> None:
-        """Take the settings, and a credential to use in place of theirs."""
+    def __init__(
+        self,
+        settings: Settings,
+        credential: Credential | None = None,
+        *,
+        ask_to_stop: Callable[[], None] | None = None,
+    ) -> None:
+        """Take the settings, a credential to use in place of theirs, and what asks to stop it."""
         self._settings = settings
         self._credential = credential
+        self._ask_to_stop = ask_to_stop
         self._parts = AsyncExitStack()
         self.addresses: list[str] = []
         """What is bound, with the real ports."""
@@ -74,6 +83,8 @@ class Gateway:
         self._progress: Progress | None = None
         self.emulator: Emulator | None = None
         """The embedded emulator, if there is no other upstream."""
+        self.stopped_cleanly = True
+        """Whether all calls in flight have finished within the grace of the drain."""
 
     async def __aenter__(self) -> Self:
         """Start everything; health is SERVING when this returns.
@@ -132,7 +143,9 @@ class Gateway:
             observer=metrics or NOBODY,
         )
         if metrics is not None:
+            reachability = await self._ask_upstream(parts, http, credential, upstream)
             metrics.show_state(
+                upstream_answers=lambda: float(reachability.answers) if reachability else None,
                 in_flight=lambda: calls.running,
                 retry_budget=lambda: transport.budget.balance,
                 clock_skew=transport.clock_skew,
@@ -175,18 +188,15 @@ class Gateway:
             await server.stop(None)
             raise
         await server.start()
-        parts.push_async_callback(
-            drain,
-            server,
-            healths,
-            calls.wait_idle,
-            delay=settings.drain_delay,
-            grace=settings.drain_grace,
-        )
+        parts.push_async_callback(self._drain, server, healths, calls)
         for name in ("", *names):
             await healths.set(name, health_pb2.HealthCheckResponse.SERVING)
         if self._progress is not None:
             self._progress.started = self._progress.serving = True
+
+    async def _drain(self, server: grpc.aio.Server, healths: Any, calls: CallInterceptor) -> None:
+        delay, grace = self._settings.drain_delay, self._settings.drain_grace
+        self.stopped_cleanly = await drain(server, healths, calls, delay=delay, grace=grace)
 
     async def _start_admin(self, parts: AsyncExitStack) -> Metrics | None:
         """Start the listener for operators; without one, nothing is counted either."""
@@ -199,10 +209,31 @@ class Gateway:
 
         metrics = Metrics(version("rooms-gateway"), self._settings.api_version)
         self._progress = Progress()
-        admin = AdminListener(address, self._progress, metrics.expose)
+        ask_to_stop = self._ask_to_stop if self._settings.quitquitquit else None
+        admin = AdminListener(address, self._progress, metrics.expose, ask_to_stop)
         self.admin_address = (await parts.enter_async_context(admin)).address
         logger.info("probes and metrics are on http://%s", self.admin_address)
         return metrics
+
+    async def _ask_upstream(
+        self,
+        parts: AsyncExitStack,
+        http: HttpClient,
+        credential: Credential,
+        upstream: Upstream,
+    ) -> Reachability | None:
+        """Let readiness depend on the service, if that is wanted."""
+        interval = self._settings.readiness_upstream
+        if interval is None or self._progress is None:
+            return None
+        # Of its own, with neither retries nor a budget that calls would miss, and not counted.
+        transport = Transport(
+            http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1)
+        )
+        reachability = Reachability(transport, self._settings.api_version, interval)
+        await parts.enter_async_context(reachability.asking())
+        self._progress.upstream_answers = lambda: reachability.answers
+        return reachability
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         legacy = self._settings.api_version == LEGACY_API_VERSION
@@ -230,12 +261,19 @@ def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) ->
     )
 
 
-async def serve(settings: Settings, ready: Callable[[Gateway], None]) -> None:
-    """Run a gateway until SIGTERM or SIGINT; call `ready` when it serves.
+async def serve(
+    settings: Settings, stop: Stop, ready: Callable[[Gateway], None], manager: ServiceManager
+) -> bool:
+    """Run a gateway until `stop` is asked for; call `ready` when it serves.
 
-    Raises BindError, CredentialUnusable, and CancelledError when a second signal has cut the stop
-    short.
+    Returns whether all calls in flight could finish. Raises BindError, CredentialUnusable, and
+    CancelledError when the start was ended or the stop cut short.
     """
-    async with stop_requested() as stop, Gateway(settings) as gateway:
-        ready(gateway)
-        await stop.wait()
+    with stop.by_signals():
+        async with manager.watching(), Gateway(settings, ask_to_stop=stop.ask) as gateway:
+            stop.started = True
+            ready(gateway)
+            manager.tell("READY=1")
+            await stop.wait()
+            manager.tell("STOPPING=1")
+    return gateway.stopped_cleanly

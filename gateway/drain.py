@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
 _SETTLE = 0.05
 """Seconds for a call that came in with the stop to reach its handler, or for an answer to leave."""
 
+_LONGER = 5.0
+"""Seconds that grpc would wait longer than we do."""
+
+
+class Calls(Protocol):
+    """The calls of our services."""
+
+    @property
+    def running(self) -> int:
+        """How many are in flight."""
+
+    async def wait_idle(self) -> None:
+        """Return when none is."""
+
 
 async def drain(
-    server: grpc.aio.Server,
-    healths: Any,
-    wait_idle: Callable[[], Awaitable[None]],
-    *,
-    delay: float,
-    grace: float,
-) -> None:
+    server: grpc.aio.Server, healths: Any, calls: Calls, *, delay: float, grace: float
+) -> bool:
     """Say so, serve on for `delay` seconds, stop listening, let the calls in flight finish.
 
-    What is left after `grace` seconds is ended. Health watchers and reflection streams never end by
-    themselves, so the grace is cut short when only they are left. When this is cancelled, all that
-    is left is ended at once.
+    What is left after `grace` seconds is ended; returns whether there was no such call. Health
+    watchers and reflection streams never end by themselves, so the grace is cut short when only
+    they are left. When this is cancelled, all that is left is ended at once.
     """
     said = asyncio.ensure_future(healths.enter_graceful_shutdown())
     said_and_stopped: list[asyncio.Future[None]] = [said]
@@ -33,13 +42,17 @@ async def drain(
         await asyncio.wait([said], timeout=_SETTLE)
         # Those who send calls here need time to hear of it: until then, new ones are welcome.
         await asyncio.sleep(delay)
-        stopped = asyncio.ensure_future(server.stop(grace))
+        # The grace is watched here, since grpc does not tell what it had to end; its own is longer.
+        stopped = asyncio.ensure_future(server.stop(grace + _LONGER))
         said_and_stopped.append(stopped)
-        idle = asyncio.ensure_future(_settled(wait_idle))
+        idle = asyncio.ensure_future(_settled(calls.wait_idle))
         try:
-            await asyncio.wait([stopped, idle], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                [stopped, idle], timeout=grace, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             idle.cancel()
+        return bool(done) or not calls.running
     finally:
         # A second signal comes here too, while the calls that it ends still have all they need.
         await server.stop(None)

@@ -81,6 +81,12 @@ class Settings:
     """HTTP connections to the service."""
     admin_listen: str | None = None
     """`host:port` for probes and metrics; None: there are none."""
+    admin_allow_remote: bool = False
+    """Whether other machines may reach that one."""
+    quitquitquit: bool = False
+    """Whether a POST to it, from this machine, may stop the gateway."""
+    readiness_upstream: float | None = None
+    """Seconds between two questions to the service, for /readyz; None: nobody asks it."""
     drain_delay: float = 0.0
     """Seconds to serve on after a stop is asked for and told, until everybody has heard of it."""
     drain_grace: float = 10.0
@@ -111,7 +117,13 @@ class Settings:
             except ValueError as fault:
                 faults.append(f"--socket-group: {fault}")
         if self.admin_listen is not None:
-            faults.extend(_admin_faults(self.admin_listen, allow_plaintext=self.allow_plaintext))
+            faults.extend(_admin_faults(self.admin_listen, allow_remote=self.admin_allow_remote))
+        else:
+            faults.extend(
+                f"--{name.replace('_', '-')} needs --admin-listen"
+                for name in ("quitquitquit", "readiness_upstream")
+                if getattr(self, name)
+            )
         if self.api_version == LEGACY_API_VERSION and not self.legacy:
             faults.append(
                 f"--api-version {LEGACY_API_VERSION} has nothing but the preview's operations: add "
@@ -120,8 +132,11 @@ class Settings:
         # The command line lets "inf" and "nan" through as numbers; no timer can be set to them.
         faults.extend(
             f"--{name.replace('_', '-')} must be a number of seconds"
-            for name in ("default_timeout", "attempt_timeout", "drain_delay", "drain_grace")
-            if not math.isfinite(getattr(self, name))
+            for name in (
+                *("default_timeout", "attempt_timeout", "drain_delay", "drain_grace"),
+                "readiness_upstream",
+            )
+            if not math.isfinite(getattr(self, name) or 0)
         )
         if faults:
             raise SettingsError(faults)
@@ -140,11 +155,11 @@ class Settings:
         return SocketRules(self.socket_mode, group, self.allow_shared_socket_directory)
 
 
-def _admin_faults(address: str, *, allow_plaintext: bool) -> list[str]:
+def _admin_faults(address: str, *, allow_remote: bool) -> list[str]:
     if address.startswith(UNIX):
         return [f"--admin-listen {address}: probes and scrapers cannot reach a socket file"]
     try:
-        check_address(address, allow_plaintext=allow_plaintext)
+        check_address(address, allow_plaintext=allow_remote, flag="--admin-allow-remote")
     except ValueError as fault:
         return [f"--admin-listen: {fault}"]
     return []

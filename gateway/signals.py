@@ -1,32 +1,63 @@
-"""SIGTERM and SIGINT as something to wait for."""
+"""A stop that is asked for from outside, by SIGTERM, by SIGINT or by whoever else may."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-@asynccontextmanager
-async def stop_requested() -> AsyncIterator[asyncio.Event]:
-    """Yield an event that the first SIGTERM or SIGINT sets.
+class Stop:
+    """Whether a stop was asked for, by what, and how far the process had come by then."""
 
-    A second one, while what the first asked for still goes on, cancels the task.
-    """
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    stop = asyncio.Event()
+    def __init__(self) -> None:
+        self.began_with: signal.Signals | None = None
+        """The signal that asked first; None if it was no signal, or nobody has asked."""
+        self.started = False
+        """Whether the start has ended. Until then, who asks for a stop ends the start."""
+        self.cut_short = False
+        """Whether a second signal has ended the stop that was under way."""
+        self._asked = asyncio.Event()
+        self._signalled = False
+        self._task: asyncio.Task[object] | None = None
 
-    def on_signal() -> None:
-        if stop.is_set() and task is not None:
-            task.cancel()
-        stop.set()
+    async def wait(self) -> None:
+        """Return when a stop is asked for."""
+        await self._asked.wait()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        yield stop
-    finally:
+    def ask(self) -> None:
+        """Ask for a stop; to ask again changes nothing."""
+        if self._asked.is_set():
+            return
+        self._asked.set()
+        if not self.started and self._task is not None:
+            self._task.cancel()
+
+    @contextmanager
+    def by_signals(self) -> Iterator[None]:
+        """Let SIGTERM and SIGINT ask, and a second one of them cancel the task that this runs in.
+
+        A first signal ends no stop that others have asked for: Kubernetes sends one to a sidecar
+        whose service has just asked it to stop.
+        """
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._signalled:
+            self.cut_short = True
+            if self._task is not None:
+                self._task.cancel()
+            return
+        self._signalled = True
+        if not self._asked.is_set():
+            self.began_with = number
+        self.ask()

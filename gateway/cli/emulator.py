@@ -12,7 +12,7 @@ from gateway.cli.serve import EXIT_CANNOT_LISTEN, EXIT_CUT_SHORT
 from gateway.cli.sources import EXIT_USAGE
 from gateway.emulator import DEVELOPMENT_KEY, Emulator
 from gateway.endpoint import parse_access_key
-from gateway.signals import stop_requested
+from gateway.signals import Stop
 
 
 @click.command()
@@ -69,8 +69,11 @@ def emulator(listen: str, access_key: str, *, allow_plaintext: bool, legacy: boo
 
 
 async def _run(emulator: Emulator) -> None:
-    async with stop_requested() as stop, emulator as running:
-        click.echo(f"rooms-gateway emulator is ready on {running.endpoint}")
-        click.echo(running.connection_string)
-        sys.stdout.flush()
-        await stop.wait()
+    stop = Stop()
+    with stop.by_signals():
+        async with emulator as running:
+            stop.started = True
+            click.echo(f"rooms-gateway emulator is ready on {running.endpoint}")
+            click.echo(running.connection_string)
+            sys.stdout.flush()
+            await stop.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from gateway.cli.greeting import say_ready
-from gateway.cli.listeners import listener_flags
+from gateway.cli.listeners import admin_flags, listener_flags
 from gateway.cli.options import entra_flags, setting
 from gateway.cli.settings_command import SettingsCommand
 from gateway.cli.sources import Reading, read_settings_file
@@ -24,6 +25,8 @@ from gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstr
 EXIT_CUT_SHORT = 1
 EXIT_CANNOT_LISTEN = 3
 EXIT_NO_CREDENTIAL = 4
+EXIT_CALLS_CUT = 5
+EXIT_NOT_STARTED = 6
 
 ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
 """Has no flag: command lines can be read by everybody on the machine."""
@@ -115,6 +118,7 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
     metavar="ADDRESS",
     help="host:port for probes and metrics: /startupz, /readyz, /livez, /metrics. None by default.",
 )
+@admin_flags
 @setting(
     "--drain-delay",
     type=click.FloatRange(min=0),
@@ -126,6 +130,11 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
     type=click.FloatRange(min=0),
     default=10.0,
     help="Seconds that calls in flight have to finish at a stop.",
+)
+@setting(
+    "--exit-zero-on-sigterm",
+    is_flag=True,
+    help="Exit with 0 after any stop that began with SIGTERM, so that a sidecar fails no Job.",
 )
 @setting(
     "--complete-windows/--no-complete-windows",
@@ -163,6 +172,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     config_test: bool,
     log_level: str,
     log_format: str | None,
+    exit_zero_on_sigterm: bool,
     **others: Any,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.
@@ -170,7 +180,8 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     A flag goes before its environment variable, that before the file of --config, and that before
     the default. Prints `rooms-gateway is ready on ADDRESS` for each listener when it serves. Exits
     with 0 after a clean stop, 1 if a second signal cut it short, 2 if a setting is wrong, 3 if an
-    address cannot be bound, 4 if no Entra ID token can be had.
+    address cannot be bound, 4 if no Entra ID token can be had, 5 if calls in flight outlasted
+    --drain-grace and were ended, 6 if it was stopped before it served.
     """
     reading = Reading.of(context)
     upstream = None
@@ -194,20 +205,30 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     # Not at the top: `--help` and the client commands need none of it.
     from gateway import app  # noqa: PLC0415
     from gateway.listen import BindError  # noqa: PLC0415
+    from gateway.signals import Stop  # noqa: PLC0415
+    from gateway.systemd import ServiceManager  # noqa: PLC0415
     from gateway.telemetry import logs  # noqa: PLC0415
 
     logs.configure(log_level, logs.LogFormat(log_format) if log_format else None)
+    stop = Stop()
+    code = 0
+    complaint: object = None
     try:
-        asyncio.run(app.serve(settings, say_ready))
+        manager = ServiceManager.of(os.environ)
+        if not asyncio.run(app.serve(settings, stop, say_ready, manager)):
+            code, complaint = EXIT_CALLS_CUT, "calls outlasted --drain-grace and were ended"
     except BindError as error:
-        click.echo(f"rooms-gateway: {error}.", err=True)
-        sys.exit(EXIT_CANNOT_LISTEN)
+        code, complaint = EXIT_CANNOT_LISTEN, error
     except CredentialUnusable as error:
-        click.echo(f"rooms-gateway: {error}.", err=True)
-        sys.exit(EXIT_NO_CREDENTIAL)
+        code, complaint = EXIT_NO_CREDENTIAL, error
     except asyncio.CancelledError:
-        click.echo("rooms-gateway: stopped at once, as the second signal asked.", err=True)
-        sys.exit(EXIT_CUT_SHORT)
+        if stop.cut_short:
+            code, complaint = EXIT_CUT_SHORT, "stopped at once, as the second signal asked"
+        else:
+            code, complaint = EXIT_NOT_STARTED, "stopped before it served, as it was asked"
+    if complaint is not None:
+        click.echo(f"rooms-gateway: {complaint}.", err=True)
+    sys.exit(0 if exit_zero_on_sigterm and stop.began_with is signal.SIGTERM else code)
 
 
 def _refuse_two_upstreams(context: click.Context) -> None:

@@ -83,6 +83,7 @@ class Metrics:
         retry_budget: Callable[[], float],
         clock_skew: Callable[[], float | None],
         certificate_expiry: Callable[[], float | None],
+        upstream_answers: Callable[[], float | None],
     ) -> None:
         """Show how things are, beside what has happened."""
         self.add_gauge("rooms_gateway_calls_in_flight", "Calls under way.", in_flight)
@@ -100,6 +101,11 @@ class Metrics:
             "rooms_gateway_certificate_expiry_timestamp_seconds",
             "When the TLS certificate in use ends.",
             certificate_expiry,
+        )
+        self.add_gauge(
+            "rooms_gateway_upstream_reachable",
+            "Whether the service answers, where readiness depends on it.",
+            upstream_answers,
         )
 
     def expose(self, accept: str) -> tuple[bytes, str]:

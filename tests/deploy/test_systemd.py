@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
+import signal
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 from deploy.manifests import DEPLOY
-from processes import COMMAND, run
+from processes import COMMAND, PATIENCE, run, started
 
 from gateway.emulator import DEVELOPMENT_KEY
 
@@ -69,9 +72,53 @@ async def test_the_gateway_accepts_the_settings_of_the_unit(tmp_path: Path) -> N
     variables = {name: value for name, _, value in pairs}
     done = await run(*arguments, "--config-test", env=variables)
     assert (done.code, done.err) == (0, "")
-    socket = variables["ROOMS_GATEWAY_LISTEN"].removeprefix("unix:")
-    assert [f"/run/{name}" for name in values("RuntimeDirectory")] == [str(Path(socket).parent)]
+    path = variables["ROOMS_GATEWAY_LISTEN"].removeprefix("unix:")
+    assert [f"/run/{name}" for name in values("RuntimeDirectory")] == [str(Path(path).parent)]
     assert int(values("TimeoutStopSec")[0]) > float(variables["ROOMS_GATEWAY_DRAIN_GRACE"])
+
+
+@pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
+async def test_systemd_hears_that_the_gateway_serves_lives_and_stops(
+    tmp_path: Path, *, abstract: bool
+) -> None:
+    assert values("Type") == ["notify"]
+    name = f"@{tmp_path}/notify" if abstract else f"{tmp_path}/notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name.replace("@", "\0", 1) if abstract else name)
+        manager.setblocking(False)
+        loop = asyncio.get_running_loop()
+
+        async def heard(word: bytes) -> None:
+            async with asyncio.timeout(PATIENCE):
+                while (said := await loop.sock_recv(manager, 100)) != word:
+                    assert said == b"WATCHDOG=1"
+
+        env = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "200000"}
+        async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
+            await heard(b"READY=1")
+            # Said before systemd was told, not after.
+            assert await gateway.address()
+            assert await loop.sock_recv(manager, 100) == b"WATCHDOG=1"
+            assert await loop.sock_recv(manager, 100) == b"WATCHDOG=1"
+            gateway.signal(signal.SIGTERM)
+            await heard(b"STOPPING=1")
+            assert await gateway.exit_code() == 0
+    assert gateway.err == ""
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"WATCHDOG_PID": "1", "WATCHDOG_USEC": "1000"}, {"WATCHDOG_USEC": "soon"}]
+)
+async def test_a_manager_that_is_gone_fails_nothing_and_gets_no_sign_that_is_not_for_it(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    env = {"NOTIFY_SOCKET": f"{tmp_path}/nobody", **env}
+    async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
+        assert await gateway.address()
+        gateway.signal(signal.SIGTERM)
+        assert await gateway.exit_code() == 0
+    assert gateway.err.count("cannot tell systemd READY=1") == 1
+    assert "WATCHDOG" not in gateway.err
 
 
 def test_the_group_of_the_unit_is_made_by_the_file_beside_it() -> None:

@@ -45,7 +45,8 @@ async def test_the_page_has_every_metric_with_its_labels_and_no_other() -> None:
     documented = {
         name: frozenset(re.findall(r"`(\w+)`", cells[1])) for name, cells in METRICS.items()
     }
-    # This gateway signs with a key, and listens without TLS.
+    # This gateway does not ask the service, signs with a key, and listens without TLS.
+    assert documented.pop("rooms_gateway_upstream_reachable") == frozenset()
     for what in EXPIRY:
         assert documented.pop(f"rooms_gateway_{what}_expiry_timestamp_seconds") == frozenset()
     assert documented == exposed
@@ -55,7 +56,11 @@ async def test_the_page_has_the_type_of_every_metric() -> None:
     metrics = Metrics("0", "0")
     metrics.token_expires(1)
     metrics.show_state(
-        in_flight=float, retry_budget=float, clock_skew=float, certificate_expiry=float
+        in_flight=float,
+        retry_budget=float,
+        clock_skew=float,
+        certificate_expiry=float,
+        upstream_answers=float,
     )
     types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", metrics.expose("")[0].decode(), re.MULTILINE))
     assert {name: types[name] for name in METRICS} == {

@@ -106,23 +106,52 @@ async def test_a_second_signal_in_the_drain_delay_stops_at_once_with_exit_code_1
     assert "Traceback" not in process.err
 
 
+@asynccontextmanager
+async def waiting_for_a_token(folder: Path, *arguments: str) -> AsyncIterator[tuple[Process, str]]:
+    """Run a gateway whose issuer of tokens says nothing; yield it, and where its probes are."""
+    secret = folder / "secret"
+    secret.write_text("canary", encoding="ascii")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        port = silent.getsockname()[1]
+        async with started(
+            *("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
+            *("--endpoint", "https://contoso.communication.azure.com", "--entra", "client-secret"),
+            *("--entra-client-id", "id", "--entra-tenant-id", "tenant"),
+            *("--entra-client-secret-file", secret),
+            *("--entra-authority-host", f"https://127.0.0.1:{port}"),
+            *arguments,
+        ) as process:
+            admin = await admin_of(process)
+            # The issuer has been asked, so that the start is where it would stay for long.
+            connection, _ = await asyncio.to_thread(silent.accept)
+            with connection:
+                yield process, admin
+
+
 async def test_a_gateway_that_waits_for_its_first_token_is_alive_and_not_started(
     tmp_path: Path,
 ) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("canary", encoding="ascii")
-    silent = socket.create_server(("127.0.0.1", 0))
-    port = silent.getsockname()[1]
-    async with started(
-        *("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
-        *("--endpoint", "https://contoso.communication.azure.com", "--entra", "client-secret"),
-        *("--entra-client-id", "id", "--entra-tenant-id", "tenant"),
-        *("--entra-client-secret-file", secret),
-        *("--entra-authority-host", f"https://127.0.0.1:{port}"),
-    ) as process:
-        assert await statuses(await admin_of(process)) == (503, 503, 200)
+    async with waiting_for_a_token(tmp_path) as (process, admin):
+        assert await statuses(admin) == (503, 503, 200)
         assert process.out == ""
-    silent.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "flags", "code"),
+    [(TERM, [], 6), (INT, [], 6), (TERM, ["--exit-zero-on-sigterm"], 0)],
+)
+async def test_a_signal_ends_a_start_that_waits_and_the_exit_code_says_that_nothing_was_served(
+    tmp_path: Path, number: signal.Signals, flags: list[str], code: int
+) -> None:
+    async with waiting_for_a_token(tmp_path, *flags) as (process, _):
+        process.signal(number)
+        # The token would be waited for three times as long.
+        async with asyncio.timeout(10):
+            assert await process.exit_code() == code
+    assert process.out == ""
+    assert process.err.endswith("rooms-gateway: stopped before it served, as it was asked.\n")
+    assert "Traceback" not in process.err
 
 
 async def test_metrics_and_probes_are_there_while_calls_are_refused(emulator: Emulator) -> None:
@@ -152,8 +181,9 @@ async def test_a_taken_admin_address_is_exit_code_3_and_said_in_one_line(
 
 
 async def test_an_admin_address_that_strangers_reach_is_exit_code_2_without_the_flag() -> None:
-    done = await run("serve", "--emulator", "--admin-listen", "0.0.0.0:9464")
+    done = await run("serve", "--emulator", "--admin-listen", "0.0.0.0:9464", "--allow-plaintext")
     assert done.code == 2
+    assert "add --admin-allow-remote" in done.err
     assert "--admin-listen: 0.0.0.0:9464 can be reached from other machines" in done.err
 
 

@@ -112,16 +112,47 @@ async def test_a_second_signal_stops_at_once_with_exit_code_1_and_a_status_for_c
     assert "Traceback" not in process.err
 
 
-async def test_a_call_that_outlasts_the_grace_gets_a_status_and_the_exit_code_is_0() -> None:
+ZERO = "--exit-zero-on-sigterm"
+
+
+@pytest.mark.parametrize(
+    ("number", "flags", "code"), [(TERM, [], 5), (INT, [], 5), (TERM, [ZERO], 0), (INT, [ZERO], 5)]
+)
+async def test_a_call_that_outlasts_the_grace_gets_a_status_and_the_exit_code_tells(
+    number: signal.Signals, flags: list[str], code: int
+) -> None:
     async with scripted(silence) as service:
         string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
-        async with serving(string, "--drain-grace", "0.1") as (process, channel):
+        async with serving(string, "--drain-grace", "0.1", *flags) as (process, channel):
+            call = asyncio.ensure_future(get_room(channel, "1").code())
+            await until(lambda: len(service.requests) == 1)
+            process.signal(number)
+            assert await process.exit_code() == code
+            assert await call is grpc.StatusCode.UNAVAILABLE
+    assert process.err.endswith("rooms-gateway: calls outlasted --drain-grace and were ended.\n")
+    assert "Traceback" not in process.err
+
+
+@pytest.mark.parametrize("second", [TERM, INT], ids=lambda each: each.name)
+async def test_a_stop_that_sigterm_began_is_exit_code_0_with_the_flag_also_when_it_is_cut_short(
+    second: signal.Signals,
+) -> None:
+    async with scripted(silence) as service:
+        string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
+        async with serving(string, "--drain-grace", NO_HURRY, ZERO) as (process, channel):
             call = asyncio.ensure_future(get_room(channel, "1").code())
             await until(lambda: len(service.requests) == 1)
             process.signal(TERM)
+            await refuses(process)
+            process.signal(second)
             assert await process.exit_code() == 0
             assert await call is grpc.StatusCode.UNAVAILABLE
-    assert "Traceback" not in process.err
+
+
+async def test_a_fault_of_the_start_keeps_its_exit_code_with_the_flag() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert (await run("serve", "--emulator", "--listen", address, ZERO)).code == 3
 
 
 # --- addresses ------------------------------------------------------------------------------------
@@ -135,10 +166,11 @@ async def test_a_second_gateway_on_the_port_of_a_first_fails_with_exit_code_3_an
         second = await run("serve", "--emulator", "--listen", address)
         assert second.code == 3
         assert second.out == ""
-        assert (
-            f"rooms-gateway: cannot listen on {address}: is another gateway running" in second.err
+        # Alone: grpc's own line about it is not JSON.
+        assert second.err == (
+            f"rooms-gateway: cannot listen on {address}: is another gateway running there, or is "
+            "the address not of this machine? Stop it, or choose another with --listen.\n"
         )
-        assert "Traceback" not in second.err
         for _ in range(5):
             assert await get_room(channel, "99400000000000000").code() is grpc.StatusCode.NOT_FOUND
 

@@ -1,0 +1,108 @@
+"""Readiness that depends on the service, where it is wanted: when it goes, and when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from lifecycle import SERVING, status_of
+from running import gateway_before
+from scraping import get, scrape
+
+from gateway.call import Call
+from gateway.emulator import Emulator, Fault
+from gateway.errors import ServiceUnreachable
+from gateway.reachability import FAILURES, JITTER, Reachability
+from gateway.transport import RestAnswer, RestRequest
+
+GAUGE = "rooms_gateway_upstream_reachable"
+
+
+class Service:
+    """Gives the answers that a test says, one for each question; None: no answer."""
+
+    def __init__(self, *statuses: int | None) -> None:
+        self.statuses = list(statuses)
+        self.seen: list[bool] = []
+        self.slept: list[float] = []
+        self.done = asyncio.Event()
+        self.reachability = Reachability(
+            self, "2025-03-13", 10.0, sleep=self.sleep, uniform=lambda _, high: high
+        )
+
+    async def send(self, request: RestRequest, call: Call) -> RestAnswer:
+        assert (request.method, request.body) == ("GET", b"")
+        assert call.remaining() <= 10
+        status = self.statuses.pop(0)
+        if status is None:
+            raise ServiceUnreachable("no answer")
+        return RestAnswer(status, {}, b"")
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seen.append(self.reachability.answers)
+        if not self.statuses:
+            self.done.set()
+            await asyncio.Event().wait()
+
+
+async def states(*statuses: int | None) -> str:
+    """Say for each question whether the service counted as there (+) or gone (-) after it."""
+    service = Service(*statuses)
+    async with service.reachability.asking():
+        await service.done.wait()
+    assert set(service.slept) == {10.0 * (1 + JITTER)}
+    return "".join("+" if each else "-" for each in service.seen)
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 410, 429])
+async def test_any_answer_but_a_401_or_a_5xx_is_one(status: int) -> None:
+    assert await states(status) == "+"
+
+
+@pytest.mark.parametrize("status", [401, 500, 503, 599, None])
+async def test_a_401_a_5xx_and_no_answer_count_only_when_they_repeat(status: int | None) -> None:
+    assert FAILURES == 3
+    assert await states(200, status, status, 404, status, status, status) == "+++++" + "+-"
+
+
+async def test_before_the_first_answer_the_service_is_not_there_and_one_answer_brings_it_back() -> (
+    None
+):
+    assert await states(503, 404, 503, 503, 503, 503, 404, 503) == "-+++--++"
+
+
+async def ready(address: str | None, status: int) -> None:
+    async with asyncio.timeout(20):
+        while (await get(address, "/readyz"))[0] != status:  # noqa: ASYNC110 - nothing there tells of it
+            await asyncio.sleep(0.02)
+
+
+async def test_a_gateway_is_not_ready_while_the_service_is_gone_and_serves_and_lives_on() -> None:
+    async with (
+        Emulator() as emulator,
+        gateway_before(emulator, admin_listen="127.0.0.1:0", readiness_upstream=0.05) as running,
+    ):
+        admin = running.gateway.admin_address
+        await ready(admin, 200)
+        assert (await scrape(admin)).value(GAUGE) == 1
+        emulator.faults.add(Fault(status=503, count=None))
+        await ready(admin, 503)
+        assert await get(admin, "/readyz") == (503, "not ready: the service does not answer\n")
+        assert (await scrape(admin)).value(GAUGE) == 0
+        assert (await scrape(admin)).total("rooms_gateway_upstream_requests_total") == 0
+        assert [(await get(admin, path))[0] for path in ("/startupz", "/livez")] == [200, 200]
+        assert await status_of(running.channel) == SERVING
+        emulator.faults.clear()
+        await ready(admin, 200)
+        assert len(emulator.store) == 0
+
+
+async def test_nobody_asks_the_service_unless_it_is_wanted() -> None:
+    async with (
+        Emulator() as emulator,
+        gateway_before(emulator, admin_listen="127.0.0.1:0") as running,
+    ):
+        assert (await get(running.gateway.admin_address, "/readyz"))[0] == 200
+        assert not (await scrape(running.gateway.admin_address)).has(GAUGE)
+        assert running.requests() == 0

@@ -1,0 +1,161 @@
+"""`rooms-gateway wait` and `rooms-gateway shutdown`, with gateways that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from authority import Authority, Files
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from process.test_probes import serving
+from processes import Process, run, started
+from running import until
+from scraping import not_ready
+
+from gateway.admin import AdminListener, Progress
+from gateway.emulator import Emulator, Fault
+
+NO_HURRY = "300"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+# --- wait -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix", "tls", "admin"])
+async def test_it_returns_when_a_gateway_that_was_not_there_yet_serves(
+    kind: str, tmp_path: Path
+) -> None:
+    address = f"unix:{tmp_path}/socket" if kind == "unix" else f"127.0.0.1:{free_port()}"
+    admin = f"127.0.0.1:{free_port()}"
+    client, server = ["--address", address], ["--listen", address, "--admin-listen", admin]
+    if kind == "tls":
+        authority = Authority()
+        files = Files(tmp_path).write(authority.issue(), authority)
+        server += files.flags()
+        client += [f"--tls-ca={files.ca}"]
+    if kind == "admin":
+        client = ["--admin", admin]
+    async with started("wait", *client, "--max-wait", "60") as waiting:
+        # Asked in vain at least once: a connection to nobody takes no time.
+        await asyncio.sleep(1)
+        assert not waiting.ended
+        async with started("serve", "--emulator", *server):
+            assert await waiting.exit_code() == 0
+        assert (waiting.out, waiting.err) == ("", "")
+
+
+@pytest.mark.parametrize("where", [["--address", "127.0.0.1:1"], ["--admin", "127.0.0.1:1"]])
+async def test_nobody_there_is_exit_code_1_and_one_line(where: list[str]) -> None:
+    done = await run("wait", *where, "--max-wait", "0.3")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("rooms-gateway: 127.0.0.1:1 did not serve within 0.3 s: ")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["--address", "--admin"])
+async def test_a_server_that_keeps_silent_is_exit_code_1_within_the_time(flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        done = await run("wait", flag, address, "--max-wait", "0.3")
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+
+
+async def test_a_gateway_that_answers_and_is_not_ready_is_exit_code_3() -> None:
+    async with AdminListener("127.0.0.1:0", Progress(), lambda _: (b"", "")) as admin:
+        done = await run("wait", "--admin", admin.address, "--max-wait", "0.3")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == f"rooms-gateway: {admin.address} did not serve within 0.3 s: not ready.\n"
+
+
+async def test_a_change_of_health_is_heard_on_the_same_connection() -> None:
+    healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
+    await healths.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(healths, server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    early = await run("wait", "--address", address, "--max-wait", "1")
+    assert (early.code, early.err.count("NOT_SERVING.\n")) == (3, 1)
+    async with started("wait", "--address", address) as waiting:
+        await asyncio.sleep(1)
+        assert not waiting.ended
+        await healths.set("", health_pb2.HealthCheckResponse.SERVING)
+        assert await waiting.exit_code() == 0
+    await server.stop(None)
+
+
+# --- shutdown -------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def quitting(emulator: Emulator, *flags: str) -> AsyncIterator[tuple[Process, str]]:
+    async with serving(emulator, "--quitquitquit", *flags) as (process, admin, _):
+        yield process, admin
+
+
+async def test_a_gateway_is_drained_as_at_a_signal_and_wait_returns_when_it_has_stopped(
+    emulator: Emulator,
+) -> None:
+    emulator.faults.add(Fault(latency=1.5))
+    async with serving(emulator, "--quitquitquit", "--drain-grace", NO_HURRY) as served:
+        process, admin, channel = served
+        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        call = asyncio.ensure_future(stub.CreateRoom(CreateRoomRequest()).code())
+        await until(lambda: len(emulator.journal) == 1)
+        done = await run("shutdown", "--admin", admin, "--wait")
+        assert call.done()
+        assert await call is grpc.StatusCode.OK
+        assert await process.exit_code() == 0
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+async def test_a_signal_after_it_does_not_cut_the_drain_short_and_a_second_one_does(
+    emulator: Emulator,
+) -> None:
+    async with quitting(emulator, "--drain-delay", NO_HURRY) as (process, admin):
+        assert (await run("shutdown", "--admin", admin)).code == 0
+        await not_ready(admin)
+        process.signal(signal.SIGTERM)
+        late = await run("shutdown", "--admin", admin, "--wait", "--max-wait", "0.5")
+        assert late.code == 4
+        assert late.err == f"rooms-gateway: {admin} has not stopped within 0.5 s.\n"
+        assert not process.ended
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 1
+
+
+async def test_a_gateway_that_was_not_told_to_listen_to_it_goes_on_and_that_is_exit_code_3(
+    emulator: Emulator,
+) -> None:
+    async with serving(emulator) as (process, admin, _):
+        done = await run("shutdown", "--admin", admin)
+        assert (done.code, done.err) == (
+            3,
+            f"rooms-gateway: {admin} cannot be stopped so: start it with --quitquitquit.\n",
+        )
+        assert not process.ended
+
+
+async def test_nobody_to_shut_down_is_exit_code_1_and_one_line() -> None:
+    done = await run("shutdown", "--admin", "127.0.0.1:1", "--wait")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+
+
+@pytest.mark.parametrize("command", ["wait", "shutdown"])
+@pytest.mark.parametrize("address", ["", "x", "unix:/tmp/x", "127.0.0.1:99999"])
+async def test_an_admin_address_that_cannot_be_is_exit_code_2(command: str, address: str) -> None:
+    assert (await run(command, "--admin", address)).code == 2
