@@ -1,0 +1,193 @@
+"""Every parser of text from outside takes it or refuses it in the one way that it promises.
+
+Each has its seeds: what it takes, and what once was, or might be, trouble. The texts tried are the
+seeds, what is near to them, and whatever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.addresses import check_address, parse_socket_mode
+from gateway.cli.inputs import parse_address, parse_instant, parse_person
+from gateway.cli.serve import serve
+from gateway.cli.settings_file import parse as parse_settings
+from gateway.cli.sources import Setting
+from gateway.convert.identifiers import from_raw_id, to_raw_id
+from gateway.convert.page_tokens import decode, encode
+from gateway.convert.timestamps import from_rest
+from gateway.credentials.key_file import parse_access_keys
+from gateway.endpoint import Endpoint, parse_connection_string
+from gateway.errors import PageTokenInvalid, ServiceAnswerUnreadable
+from gateway.links import next_query
+from gateway.settings import SettingsError
+from gateway.transport.retry import http_date, retry_after
+
+ENDPOINT = Endpoint.parse("https://contoso.communication.azure.com")
+SETTINGS = [option for option in serve.params if isinstance(option, Setting)]
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """A parser, how it refuses, and where to begin."""
+
+    parse: Callable[[str], object]
+    refuses: type[Exception] | None
+    """None: it takes everything."""
+    seeds: tuple[str, ...]
+
+
+def check_identifier(text: str) -> None:
+    # Neither protobuf nor the JSON decoder lets half a character through.
+    whole = text.encode(errors="replace").decode()
+    assert to_raw_id(from_raw_id(whole)) == whole
+
+
+PARSERS = {
+    "the service's times": Parser(
+        from_rest,
+        ServiceAnswerUnreadable,
+        (
+            "2025-03-06T00:20:03.4401806+00:00",
+            "0001-01-01T00:00:00+23:59",
+            "9999-12-31T23:59:59.9999999-23:59",
+            "2025-02-30T00:00:00Z",
+            "2025-03-06T24:00:00Z",
+            "٢٠٢٥-03-06T00:20:03Z",
+        ),
+    ),
+    "nextLink": Parser(
+        lambda text: next_query(text, ENDPOINT, "/rooms"),
+        ServiceAnswerUnreadable,
+        (
+            "https://contoso.communication.azure.com/rooms?nextLink=a&api-version=2025-03-13",
+            "https://contoso.communication.azure.com@evil.invalid/rooms?nextLink=a",
+            "//evil.invalid/rooms?nextLink=a",
+            "https://[::1/rooms?nextLink=a",
+            "https://contoso.communication.azure.com:99999/rooms?nextLink=a",
+            "https://contoso.communication.azure.com:/rooms?nextLink=%",
+            "https://contoso.communication.azure.com/rooms?\r\nHost: evil",
+        ),
+    ),
+    "page tokens": Parser(
+        lambda text: decode(text, "ListRooms"),
+        PageTokenInvalid,
+        (encode("nextLink=a", "ListRooms") or "", "AA==", "é", "A" * 9000, "\0"),
+    ),
+    "connection strings": Parser(
+        parse_connection_string,
+        ValueError,
+        (
+            "endpoint=https://contoso.communication.azure.com/;accesskey=c2VjcmV0",
+            "EndPoint=https://h/;AccessKey==;;",
+            "endpoint=https://[::1]:8125;accesskey=c2VjcmV0",
+            "endpoint=https://a\\@b/;accesskey=c2VjcmV0",
+            "accesskey=c2VjcmV0",
+        ),
+    ),
+    "endpoints": Parser(
+        Endpoint.parse,
+        ValueError,
+        (
+            "https://contoso.communication.azure.com",
+            "http://127.0.0.1:8125/",
+            "https://h:0",
+            "https://[::ffff:1.2.3.4%25eth0]:1",
+            "https://xn--a.example",
+            "https://h:٣",
+        ),
+    ),
+    "access key files": Parser(
+        parse_access_keys,
+        ValueError,
+        ("c2VjcmV0\n", "c2VjcmV0\r\nb3RoZXI=\n", "\ufeffc2VjcmV0", "="),
+    ),
+    "settings files": Parser(
+        lambda text: parse_settings(text.encode(errors="surrogatepass"), SETTINGS, private=True),
+        SettingsError,
+        (
+            'listen = ["127.0.0.1:0"]\nmax-attempts = 5\n',
+            "drain-grace = nan",
+            "a" * 5000 + " = 1",
+            "x = " + "[" * 3000,
+            f"max-attempts = {'9' * 5000}",
+        ),
+    ),
+    "identifiers": Parser(
+        check_identifier,
+        None,
+        (
+            "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464",
+            "4:+14255550123",
+            "28:orgid:b60f5cc1-83a7-485a-a45c-7288de014884",
+            "8:teamsvisitor:x",
+            "8:acs:a_b_c",
+            ":::",
+        ),
+    ),
+    "Retry-After": Parser(
+        lambda text: retry_after({"Retry-After": text}, time.time()),
+        None,
+        ("1", "9" * 400, "²", "-1", "Thu, 06 Mar 2025 00:20:03 GMT", "Thu, 06 Mar 99999 00:20:03"),
+    ),
+    "HTTP dates": Parser(
+        http_date,
+        None,
+        ("Thu, 06 Mar 2025 00:20:03 GMT", "Thu, 31 Dec 9999 23:59:59 -2359", "Mon, 0 Jan 0 0:0:0"),
+    ),
+    "addresses to listen on": Parser(
+        lambda text: check_address(text, allow_plaintext=True),
+        ValueError,
+        ("127.0.0.1:0", "[::1]:50051", "unix:/run/rooms.sock", "unix:", ":1", "h:99999", "h:\0"),
+    ),
+    "socket modes": Parser(parse_socket_mode, ValueError, ("660", "0o660", "7777", "-1", "٦٦٠")),
+    "times on the command line": Parser(
+        lambda text: parse_instant(text, 0.0),
+        ValueError,
+        ("2030-01-31T09:00:00Z", "+1d12h", "-999999999w", "2030-02-30", "now"),
+    ),
+    "people on the command line": Parser(
+        parse_person, ValueError, ("8:acs:x_y=presenter", "=", "a=b=consumer")
+    ),
+    "gRPC targets on the command line": Parser(
+        parse_address, ValueError, ("127.0.0.1:50051", "unix:/x", "http://h:1", "h")
+    ),
+}
+
+
+@st.composite
+def near(draw: st.DrawFn, seeds: tuple[str, ...]) -> str:
+    """Draw a seed with a piece of it replaced, doubled or taken out."""
+    seed = draw(st.sampled_from(seeds))
+    start = draw(st.integers(0, len(seed)))
+    end = draw(st.integers(start, min(len(seed), start + 8)))
+    piece = draw(
+        st.text(max_size=3)
+        | st.sampled_from(["\0", "\r\n", "%", "\ud800", "٣", "[", "//", "@", seed[start:end] * 2])
+    )
+    return seed[:start] + piece + seed[end:]
+
+
+@pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
+def test_text_from_outside_is_taken_or_refused_as_promised(parser: Parser) -> None:
+    @given(st.sampled_from(parser.seeds) | near(parser.seeds) | st.text())
+    @settings(max_examples=500, deadline=None)
+    def only_as_promised(text: str) -> None:
+        try:
+            parser.parse(text)
+        except Exception as error:
+            if parser.refuses is None or type(error) is not parser.refuses:
+                raise
+
+    only_as_promised()
+
+
+@pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
+def test_a_parser_takes_its_first_seed(parser: Parser) -> None:
+    parser.parse(parser.seeds[0])

@@ -1,0 +1,329 @@
+"""Gateway and emulator together behave as a service of a few lines does, whatever is called.
+
+Every step is a call through a real channel, some of them with a fault of the service on the way
+that retries must hide. What the model holds, the service must show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+import grpc
+import hypothesis.strategies as st
+from acs.rooms.v1 import participants_pb2 as people_pb
+from acs.rooms.v1 import rooms_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from people import user
+from quick import Quick, quick_gateway
+from running import UNKNOWN_ROOM, by_raw_id, collect, failure_of, upstream_of
+
+from gateway.emulator import Emulator
+from gateway.emulator.faults import Fault
+from gateway.emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
+
+Role: TypeAlias = people_pb.Role.ValueType
+DAY = 86400
+
+Answer = TypeVar("Answer")
+
+FAULTS = (
+    Fault(drop="before"),
+    Fault(drop="after"),
+    Fault(status=503),
+    Fault(status=429, headers={"Retry-After": "0"}),
+    Fault(status=500),
+    Fault(truncate=3),
+    Fault(drop="after", count=2),
+)
+"""What a call that is safe to repeat survives."""
+
+FAULT = st.none() | st.sampled_from(FAULTS)
+
+ROLES = {
+    people_pb.ROLE_UNSPECIFIED: people_pb.ROLE_ATTENDEE,
+    people_pb.ROLE_PRESENTER: people_pb.ROLE_PRESENTER,
+    people_pb.ROLE_ATTENDEE: people_pb.ROLE_ATTENDEE,
+    people_pb.ROLE_CONSUMER: people_pb.ROLE_CONSUMER,
+    people_pb.ROLE_COLLABORATOR: people_pb.ROLE_COLLABORATOR,
+}
+"""What is asked for, and what the service makes of it."""
+
+PEOPLE = st.dictionaries(st.integers(0, 6).map(user), st.sampled_from(list(ROLES)), max_size=5)
+SOMEBODY = st.dictionaries(
+    st.integers(0, 6).map(user), st.sampled_from(list(ROLES)), min_size=1, max_size=5
+)
+GONE = st.sets(st.integers(0, 6).map(user), min_size=1, max_size=4)
+
+
+@dataclass(slots=True)
+class ModelRoom:
+    """What the service should know of a room."""
+
+    room: pb.Room
+    roster: dict[str, Role] = field(default_factory=dict)
+    """Raw id to role, in the order of joining."""
+
+    def change(self, upsert: dict[str, Role], remove: set[str]) -> None:
+        for raw_id in remove:
+            self.roster.pop(raw_id, None)
+        for raw_id, role in upsert.items():
+            self.roster[raw_id] = ROLES[role]
+
+
+def participants(of: dict[str, Role]) -> list[people_pb.Participant]:
+    return [people_pb.Participant(raw_id=raw_id, role=role) for raw_id, role in of.items()]
+
+
+class Service(RuleBasedStateMachine):
+    """Any order of calls on a few rooms and a few people."""
+
+    rooms = Bundle("rooms")
+    deleted = Bundle("deleted")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.parts = AsyncExitStack()
+        self.model: dict[str, ModelRoom] = {}
+        """By room id, oldest first."""
+        self.run(self.start())
+
+    async def start(self) -> None:
+        # Small pages, so that lists have several.
+        self.emulator = await self.parts.enter_async_context(Emulator(participants_page_size=2))
+        self.gateway: Quick = await self.parts.enter_async_context(
+            quick_gateway(upstream_of(self.emulator))
+        )
+
+    def teardown(self) -> None:
+        self.run(self.parts.aclose())
+        self.runner.close()
+
+    def run(self, awaitable: Awaitable[Answer]) -> Answer:
+        async def wait() -> Answer:
+            return await awaitable
+
+        return self.runner.run(wait())
+
+    @initialize()
+    def a_service_has_deleted_rooms_on_its_pages(self) -> None:
+        self.emulator.store.seed(40, deleted=True)
+
+    def strike(self, fault: Fault | None) -> None:
+        """Have the next request fail, and no other."""
+        self.emulator.faults.clear()
+        if fault is not None:
+            self.emulator.faults.add(fault)
+
+    @rule(
+        target=rooms,
+        people=PEOPLE,
+        dial_out=st.none() | st.booleans(),
+        again=st.booleans(),
+        fault=FAULT,
+    )
+    def create(
+        self, *, people: dict[str, Role], dial_out: bool | None, again: bool, fault: Fault | None
+    ) -> str:
+        self.strike(fault)
+        request = pb.CreateRoomRequest(
+            participants=participants(people),
+            pstn_dial_out_enabled=dial_out,
+            request_id=str(uuid.uuid4()) if again else "",
+        )
+        room = self.run(self.gateway.rooms.CreateRoom(request)).room
+        assert room.id not in self.model
+        assert room.pstn_dial_out_enabled is bool(dial_out)
+        assert room.valid_until.seconds - room.valid_from.seconds == 180 * DAY
+        self.model[room.id] = ModelRoom(room)
+        self.model[room.id].change(people, set())
+        if again:
+            repeated = self.run(self.gateway.rooms.CreateRoom(request))
+            assert repeated.replayed
+            assert repeated.room == room
+        return room.id
+
+    @rule(room=rooms, fault=FAULT)
+    def get(self, *, room: str, fault: Fault | None) -> None:
+        self.strike(fault)
+        found = self.run(self.gateway.rooms.GetRoom(pb.GetRoomRequest(room_id=room)))
+        assert found.room == self.model[room].room
+
+    @rule(room=rooms, fault=FAULT)
+    def get_with_roster(self, *, room: str, fault: Fault | None) -> None:
+        self.strike(fault)
+        request = pb.GetRoomRequest(room_id=room, include_participants=True)
+        found = self.run(self.gateway.rooms.GetRoom(request))
+        assert found.room == self.model[room].room
+        assert {one.raw_id: one.role for one in found.participants} == self.model[room].roster
+
+    @rule(
+        room=rooms,
+        dial_out=st.none() | st.booleans(),
+        start=st.none() | st.integers(-400, 100),
+        days=st.none() | st.integers(101, 179),
+        fault=FAULT,
+    )
+    def update(
+        self,
+        *,
+        room: str,
+        dial_out: bool | None,
+        start: int | None,
+        days: int | None,
+        fault: Fault | None,
+    ) -> None:
+        self.strike(fault)
+        known = self.model[room].room
+        now = self.emulator.clock.now() // TICKS_PER_SECOND
+        request = pb.UpdateRoomRequest(room_id=room, pstn_dial_out_enabled=dial_out)
+        if start is not None:
+            request.valid_from.FromSeconds(now + start)
+        if days is not None:
+            request.valid_until.FromSeconds(now + days * DAY)
+        if dial_out is None and start is None and days is None:
+            failed = self.run(failure_of(self.gateway.rooms.UpdateRoom(request)))
+            assert (failed.code, failed.reason) == (
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "REQUEST_INVALID",
+            )
+            return
+        expected = pb.Room()
+        expected.CopyFrom(known)
+        if dial_out is not None:
+            expected.pstn_dial_out_enabled = dial_out
+        if start is not None:
+            expected.valid_from.CopyFrom(request.valid_from)
+        if days is not None:
+            expected.valid_until.CopyFrom(request.valid_until)
+        if start is not None or days is not None:
+            length = _ticks(expected.valid_until) - _ticks(expected.valid_from)
+            if length > 180 * TICKS_PER_DAY:
+                failed = self.run(failure_of(self.gateway.rooms.UpdateRoom(request)))
+                assert failed.reason == "SERVICE_REJECTED_REQUEST"
+                return
+        changed = self.run(self.gateway.rooms.UpdateRoom(request)).room
+        assert changed == expected
+        self.model[room].room = changed
+
+    @rule(target=deleted, room=consumes(rooms), fault=FAULT)
+    def delete(self, *, room: str, fault: Fault | None) -> str:
+        self.strike(fault)
+        # Also when the answer to the first attempt is lost, and the second finds no room.
+        self.run(self.gateway.rooms.DeleteRoom(pb.DeleteRoomRequest(room_id=room)))
+        del self.model[room]
+        return room
+
+    @rule(room=rooms, people=SOMEBODY, fault=FAULT)
+    def upsert(self, *, room: str, people: dict[str, Role], fault: Fault | None) -> None:
+        self.strike(fault)
+        request = people_pb.UpsertParticipantsRequest(
+            room_id=room, participants=participants(people)
+        )
+        self.run(self.gateway.participants.UpsertParticipants(request))
+        self.model[room].change(people, set())
+
+    @rule(room=rooms, gone=GONE, fault=FAULT)
+    def remove(self, *, room: str, gone: set[str], fault: Fault | None) -> None:
+        self.strike(fault)
+        request = people_pb.RemoveParticipantsRequest(room_id=room, raw_ids=sorted(gone))
+        self.run(self.gateway.participants.RemoveParticipants(request))
+        self.model[room].change({}, gone)
+
+    @rule(room=rooms, people=PEOPLE, gone=GONE, fault=FAULT)
+    def change_roster(
+        self, *, room: str, people: dict[str, Role], gone: set[str], fault: Fault | None
+    ) -> None:
+        self.strike(fault)
+        request = people_pb.UpdateParticipantsRequest(
+            room_id=room, upsert=participants(people), remove=sorted(gone)
+        )
+        call = self.gateway.participants.UpdateParticipants(request)
+        if gone & people.keys():
+            assert self.run(failure_of(call)).reason == "REQUEST_INVALID"
+            return
+        self.run(call)
+        self.model[room].change(people, gone)
+
+    @rule(room=rooms, pages=st.integers(1, 3), fault=FAULT)
+    def read_roster(self, *, room: str, pages: int, fault: Fault | None) -> None:
+        """Pages of any number, resumed by their tokens, are the whole roster in its order."""
+        self.strike(fault)
+        read: list[people_pb.Participant] = []
+        token = ""
+        while True:
+            request = people_pb.ListParticipantsRequest(
+                room_id=room, page_token=token, max_pages=pages
+            )
+            part = self.run(collect(self.gateway.participants.ListParticipants(request)))
+            assert len(part) <= pages
+            read += by_raw_id(part)
+            token = part[-1].next_page_token if part else ""
+            if not token:
+                break
+        assert [(one.raw_id, one.role) for one in read] == list(self.model[room].roster.items())
+
+    @precondition(lambda self: self.model)
+    @rule(pages=st.integers(0, 2), fault=FAULT)
+    def list_rooms(self, *, pages: int, fault: Fault | None) -> None:
+        self.strike(fault)
+        read: list[pb.Room] = []
+        token = ""
+        while True:
+            request = pb.ListRoomsRequest(page_token=token, max_pages=pages)
+            part = self.run(collect(self.gateway.rooms.ListRooms(request)))
+            read += [room for page in part for room in page.rooms]
+            token = part[-1].next_page_token if part else ""
+            if not token:
+                break
+        assert read == [known.room for known in reversed(self.model.values())]
+
+    @rule(room=deleted | st.just(UNKNOWN_ROOM), kind=st.sampled_from(["get", "delete", "roster"]))
+    def what_is_not_there_is_not_found(self, *, room: str, kind: str) -> None:
+        # A lost answer to a delete would make the repeat's 404 a success.
+        self.strike(None)
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "get": lambda: self.gateway.rooms.GetRoom(pb.GetRoomRequest(room_id=room)),
+            "delete": lambda: self.gateway.rooms.DeleteRoom(pb.DeleteRoomRequest(room_id=room)),
+            "roster": lambda: collect(
+                self.gateway.participants.ListParticipants(
+                    people_pb.ListParticipantsRequest(room_id=room)
+                )
+            ),
+        }
+        failed = self.run(failure_of(calls[kind]))
+        assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+
+    @invariant()
+    def the_service_has_what_was_acknowledged_and_nothing_else(self) -> None:
+        assert len(self.emulator.store) == len(self.model)
+        for room_id, known in self.model.items():
+            assert [one.raw_id for one in self.emulator.store.people(room_id)] == [*known.roster]
+
+
+def _ticks(instant: Timestamp) -> int:
+    return instant.seconds * TICKS_PER_SECOND + instant.nanos // 100
+
+
+TestService = Service.TestCase
+TestService.settings = settings(
+    max_examples=50,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
