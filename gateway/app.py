@@ -14,6 +14,8 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from gateway.callers.following import FollowedPolicy
+from gateway.callers.reach import policy_warnings
 from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
@@ -71,6 +73,8 @@ class Gateway:
         """Where probes and metrics are, if they are anywhere."""
         self.certificates: Certificates | None = None
         """What TCP listeners serve with, if they speak TLS."""
+        self.callers: FollowedPolicy | None = None
+        """Who may call what, if not everybody everything."""
         self._progress: Progress | None = None
         self.emulator: Emulator | None = None
         """The embedded emulator, if there is no other upstream."""
@@ -78,7 +82,7 @@ class Gateway:
     async def __aenter__(self) -> Self:
         """Start everything; health is SERVING when this returns.
 
-        Raises BindError and CredentialUnusable.
+        Raises BindError, CredentialUnusable and PolicyUnusable.
         """
         async with AsyncExitStack() as parts:
             await self._start(parts)
@@ -124,12 +128,14 @@ class Gateway:
         api = RoomsApi(transport, upstream.endpoint, ALL_API_VERSIONS[settings.api_version])
 
         services = [*SERVICES, LEGACY_SERVICE] if settings.legacy else SERVICES
+        self.callers = await self._follow_policy(parts, metrics)
         calls = CallInterceptor(
             services,
             api_version=settings.api_version,
             default_timeout=settings.default_timeout,
             max_concurrent_calls=settings.max_concurrent_calls,
             observer=metrics or NOBODY,
+            gate=None if self.callers is None else self.callers.gate,
         )
         if metrics is not None:
             metrics.show_state(
@@ -188,6 +194,22 @@ class Gateway:
         if self._progress is not None:
             self._progress.started = self._progress.serving = True
 
+    async def _follow_policy(
+        self, parts: AsyncExitStack, metrics: Metrics | None
+    ) -> FollowedPolicy | None:
+        settings = self._settings
+        if settings.caller_policy is None:
+            return None
+        callers = FollowedPolicy(settings.caller_policy, observer=metrics or NOBODY)
+        for warning in policy_warnings(
+            callers.gate.state.policy,
+            settings.listen,
+            encrypted=settings.tls is not None,
+            asks_clients=settings.tls_client_ca is not None,
+        ):
+            logger.warning("--caller-policy: %s", warning)
+        return await parts.enter_async_context(callers)
+
     async def _start_admin(self, parts: AsyncExitStack) -> Metrics | None:
         """Start the listener for operators; without one, nothing is counted either."""
         address = self._settings.admin_listen
@@ -233,8 +255,8 @@ def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) ->
 async def serve(settings: Settings, ready: Callable[[Gateway], None]) -> None:
     """Run a gateway until SIGTERM or SIGINT; call `ready` when it serves.
 
-    Raises BindError, CredentialUnusable, and CancelledError when a second signal has cut the stop
-    short.
+    Raises BindError, CredentialUnusable, PolicyUnusable, and CancelledError when a second signal
+    has cut the stop short.
     """
     async with stop_requested() as stop, Gateway(settings) as gateway:
         ready(gateway)

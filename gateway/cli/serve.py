@@ -170,7 +170,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     A flag goes before its environment variable, that before the file of --config, and that before
     the default. Prints `rooms-gateway is ready on ADDRESS` for each listener when it serves. Exits
     with 0 after a clean stop, 1 if a second signal cut it short, 2 if a setting is wrong, 3 if an
-    address cannot be bound, 4 if no Entra ID token can be had.
+    address cannot be bound, 4 if no Entra ID token can be had, or no key to check callers' tokens.
     """
     reading = Reading.of(context)
     upstream = None
@@ -193,6 +193,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
 
     # Not at the top: `--help` and the client commands need none of it.
     from gateway import app  # noqa: PLC0415
+    from gateway.callers.policy_file import PolicyUnusable  # noqa: PLC0415
     from gateway.listen import BindError  # noqa: PLC0415
     from gateway.telemetry import logs  # noqa: PLC0415
 
@@ -202,7 +203,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     except BindError as error:
         click.echo(f"rooms-gateway: {error}.", err=True)
         sys.exit(EXIT_CANNOT_LISTEN)
-    except CredentialUnusable as error:
+    except (CredentialUnusable, PolicyUnusable) as error:
         click.echo(f"rooms-gateway: {error}.", err=True)
         sys.exit(EXIT_NO_CREDENTIAL)
     except asyncio.CancelledError:
