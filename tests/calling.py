@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ from running import UNKNOWN_ROOM
 
 ISSUER, AUDIENCE = "https://issuer.example", "rooms-gateway"
 STATIC = {name: f"canary-static-{name}-0123456789" for name in ("reader", "writer", "admin", "few")}
+
+NEWLINE_FREE = re.compile(r"[^\n\r]+")
 
 Metadata = Sequence[tuple[str, str]]
 

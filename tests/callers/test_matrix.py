@@ -105,7 +105,7 @@ IDENTITIES = (
 
 
 def needed(method: MethodDescriptor) -> Role:
-    """The rule of the table, in a sentence: reads, deletes, and all else."""
+    """Say the table as a rule: reads, deletes, and all else."""
     if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
         return Role.READER
     return Role.ADMIN if method.name.startswith("Delete") else Role.WRITER
@@ -160,7 +160,7 @@ def _channel(addresses: tuple[str, str], identity: Identity) -> grpc.aio.Channel
 async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_else(
     addresses: tuple[str, str], emulator: Emulator, identity: Identity
 ) -> None:
-    allowed, denied = set(), {}
+    allowed, denied, costs, told = set(), {}, set[int](), list[str]()
     async with _channel(addresses, identity) as over:
         for method in RPCS:
             emulator.journal.clear()
@@ -170,12 +170,13 @@ async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_el
                 failed = read_failure(error)
                 if failed.reason.startswith("CALLER_"):
                     denied[_path(method)] = (failed.code.name, failed.reason)
-                    # Refused before anything was sent, and without a word of what was shown.
-                    assert list(emulator.journal) == []
-                    assert failed.metadata["attempts"] == "0"
-                    assert "canary" not in str(error)
+                    told.append(str(error))
+                    costs.add(len(emulator.journal))
                     continue
             allowed.add(_path(method))
+    # Refused before anything was sent, and without a word of what was shown.
+    assert costs <= {0}
+    assert "canary" not in "".join(told)
     expected = {
         _path(method)
         for method in RPCS
@@ -195,14 +196,15 @@ async def test_health_and_reflection_answer_everybody_and_there_is_no_more_to_le
 ) -> None:
     async with _channel(addresses, identity) as over:
         assert await status_of(over) == SERVING
-        stub: Any = reflection_pb2_grpc.ServerReflectionStub(over)
+        untyped: Any = over
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(untyped)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         [answer] = await collect(stub.ServerReflectionInfo(iter([request])))
         assert answer.list_services_response.service
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await over.unary_unary("/acs.rooms.v1.RoomsService/NoSuch")(
+            await untyped.unary_unary("/acs.rooms.v1.RoomsService/NoSuch")(
                 b"", metadata=tuple(identity.metadata)
             )
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert raised.value.details() == "Method not found!"
-    assert "grpc-status-details-bin" not in dict(raised.value.trailing_metadata())
+    assert not raised.value.trailing_metadata()
