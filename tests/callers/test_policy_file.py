@@ -23,7 +23,8 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
     ),
     "roles and methods that are not there": (
         (
-            '[callers.a]\nrole = "root"\nmethods = ["acs.rooms.v1.RoomsService/GetRom", "GetRoom"]\n'
+            '[callers.a]\nrole = "root"\nmethods = ["acs.rooms.v1.RoomsService/GetRom", '
+            '"GetRoom"]\n'
             'dns = "a.example"'
         ),
         [
