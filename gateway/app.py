@@ -14,6 +14,8 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from gateway.callers.following import FollowedPolicy
+from gateway.callers.reach import policy_warnings
 from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
@@ -80,6 +82,8 @@ class Gateway:
         """Where probes and metrics are, if they are anywhere."""
         self.certificates: Certificates | None = None
         """What TCP listeners serve with, if they speak TLS."""
+        self.callers: FollowedPolicy | None = None
+        """Who may call what, if not everybody everything."""
         self._progress: Progress | None = None
         self.emulator: Emulator | None = None
         """The embedded emulator, if there is no other upstream."""
@@ -89,7 +93,7 @@ class Gateway:
     async def __aenter__(self) -> Self:
         """Start everything; health is SERVING when this returns.
 
-        Raises BindError and CredentialUnusable.
+        Raises BindError, CredentialUnusable and PolicyUnusable.
         """
         async with AsyncExitStack() as parts:
             await self._start(parts)
@@ -135,12 +139,14 @@ class Gateway:
         api = RoomsApi(transport, upstream.endpoint, ALL_API_VERSIONS[settings.api_version])
 
         services = [*SERVICES, LEGACY_SERVICE] if settings.legacy else SERVICES
+        self.callers = await self._follow_policy(parts, metrics)
         calls = CallInterceptor(
             services,
             api_version=settings.api_version,
             default_timeout=settings.default_timeout,
             max_concurrent_calls=settings.max_concurrent_calls,
             observer=metrics or NOBODY,
+            gate=None if self.callers is None else self.callers.gate,
         )
         if metrics is not None:
             reachability = await self._ask_upstream(parts, http, credential, upstream)
@@ -197,6 +203,22 @@ class Gateway:
     async def _drain(self, server: grpc.aio.Server, healths: Any, calls: CallInterceptor) -> None:
         delay, grace = self._settings.drain_delay, self._settings.drain_grace
         self.stopped_cleanly = await drain(server, healths, calls, delay=delay, grace=grace)
+
+    async def _follow_policy(
+        self, parts: AsyncExitStack, metrics: Metrics | None
+    ) -> FollowedPolicy | None:
+        settings = self._settings
+        if settings.caller_policy is None:
+            return None
+        callers = FollowedPolicy(settings.caller_policy, observer=metrics or NOBODY)
+        for warning in policy_warnings(
+            callers.gate.state.policy,
+            settings.listen,
+            encrypted=settings.tls is not None,
+            asks_clients=settings.tls_client_ca is not None,
+        ):
+            logger.warning("--caller-policy: %s", warning)
+        return await parts.enter_async_context(callers)
 
     async def _start_admin(self, parts: AsyncExitStack) -> Metrics | None:
         """Start the listener for operators; without one, nothing is counted either."""
@@ -266,8 +288,8 @@ async def serve(
 ) -> bool:
     """Run a gateway until `stop` is asked for; call `ready` when it serves.
 
-    Returns whether all calls in flight could finish. Raises BindError, CredentialUnusable, and
-    CancelledError when the start was ended or the stop cut short.
+    Returns whether all calls in flight could finish. Raises BindError, CredentialUnusable,
+    PolicyUnusable, and CancelledError when the start was ended or the stop cut short.
     """
     with stop.by_signals():
         async with manager.watching(), Gateway(settings, ask_to_stop=stop.ask) as gateway:

@@ -23,6 +23,8 @@ class Call:
     """When to give up, in seconds of `time.monotonic`."""
     repeatable: bool
     """Whether the proto declares the RPC safe to repeat (`idempotency_level`)."""
+    caller: str = ""
+    """The policy's name for who calls; empty while nobody is known."""
     dry_run: bool = False
     """Whether nothing may be sent: see NotSent."""
     attempts: int = 0

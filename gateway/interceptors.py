@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.call import Call, Context, current_call
+from gateway.callers.gate import Gate
 from gateway.convert.dry_run import describe
 from gateway.errors import GatewayOverloaded
 from gateway.rest import NotSent
@@ -60,7 +61,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
     CancelledError would leave the caller waiting: here both become a status.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a call
         self,
         services: list[ServiceDescriptor],
         *,
@@ -68,12 +69,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         default_timeout: float,
         max_concurrent_calls: int,
         observer: CallObserver = NOBODY,
+        gate: Gate | None = None,
     ) -> None:
         """Wrap the methods of `services`.
 
-        `default_timeout`, in seconds, is for unary calls that bring no deadline.
+        `default_timeout`, in seconds, is for unary calls that bring no deadline. Without a `gate`
+        everybody may call everything.
         """
         self._observer = observer
+        self._gate = gate
         # All watched from the start: a counter that appears with its first call hides that call
         # from whoever looks at its growth.
         self._methods = {
@@ -181,6 +185,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         self.running += 1
         self._idle.clear()
         try:
+            if self._gate is not None:
+                await self._gate.admit(call, context, method.name)
             if self.running > self._max_concurrent_calls:
                 raise GatewayOverloaded(
                     f"the gateway serves {self._max_concurrent_calls} calls already"
@@ -219,6 +225,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                         upstream_id=call.service_request_id,
                         duration_ms=seconds * 1000,
                         peer=logs.peer_kind(context.peer()),
+                        caller=call.caller,
                     )
                 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.addresses import SOCKET_MODE, UNIX, SocketRules, check_address, find_group
+from gateway.callers.reach import policy_faults
 from gateway.credentials import CredentialSettings, KeySettings
 from gateway.credentials.flags import CREDENTIALS, EntraFlags, read_credential
 from gateway.endpoint import Endpoint, parse_connection_string
@@ -69,6 +70,8 @@ class Settings:
     """Name or id of the group that Unix sockets belong to; None: that of the process."""
     allow_shared_socket_directory: bool = False
     """Whether Unix sockets may be where everybody could put another in their place."""
+    caller_policy: Path | None = None
+    """Who may call what; None: whoever reaches a listener may call everything."""
     default_timeout: float = 30.0
     """Seconds for a unary call whose caller sets no deadline."""
     attempt_timeout: float = 10.0
@@ -111,6 +114,9 @@ class Settings:
             except ValueError as fault:
                 faults.append(f"--listen: {fault}")
         faults += tls_faults(self.tls_cert, self.tls_key, self.tls_client_ca, now=time.time())
+        faults += policy_faults(
+            self.caller_policy, self.listen, asks_clients=self.tls_client_ca is not None
+        )
         if self.socket_group is not None:
             try:
                 find_group(self.socket_group)

@@ -25,7 +25,9 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
         "REQUEST_INVALID": _CORRECT,
         "PAGE_TOKEN_INVALID": "Start the list again without --page-token.",
         "SERVICE_REJECTED_REQUEST": _CORRECT,
-        "CALLER_UNAUTHENTICATED": "Present credentials to the gateway.",
+        "CALLER_UNAUTHENTICATED": (
+            "Show a token with --token-file, or a certificate with --tls-cert and --tls-key."
+        ),
         "CALLER_FORBIDDEN": "Ask whoever runs the gateway to allow it.",
         "GATEWAY_CREDENTIAL_REJECTED": "Whoever runs the gateway must check its key and clock.",
         "SERVICE_FORBADE": "Whoever runs the gateway must check what its credential may do.",

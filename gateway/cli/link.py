@@ -6,11 +6,12 @@ This module imports neither grpc nor protobuf before a command runs, so that --h
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.bearer import token_flag, travels_openly, with_bearer
 from gateway.cli.channel import ClientTls, connect, tls_flags
 from gateway.cli.inputs import ADDRESS
 
@@ -38,6 +39,8 @@ class Link:
     dialer: Dialer
     tls: ClientTls | None = None
     """What to speak TLS with; None: plaintext."""
+    token: str | None = field(default=None, repr=False)
+    """The bearer token to show, if any."""
 
     @contextmanager
     def open(self) -> "Iterator[tuple[Client, Printer]]":
@@ -52,7 +55,8 @@ class Link:
 
         try:
             dial = self.dialer.dial or functools.partial(connect, tls=self.tls)
-            with dial(self.address) as channel:
+            with dial(self.address) as dialled:
+                channel = with_bearer(dialled, self.token) if self.token else dialled
                 yield calls.Client(channel, self.timeout), output.Printer(as_json=self.as_json)
         except grpc.RpcError as error:
             failure = failures.read_failure(error)
@@ -68,6 +72,7 @@ def linked(command: Callable[..., None]) -> Callable[..., None]:
 
     @ADDRESS
     @tls_flags
+    @token_flag
     @click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
@@ -83,9 +88,21 @@ def linked(command: Callable[..., None]) -> Callable[..., None]:
     )
     @functools.wraps(command)
     def with_link(
-        *, address: str, timeout: float, as_json: bool, tls: ClientTls | None, **options: object
+        *,
+        address: str,
+        timeout: float,
+        as_json: bool,
+        tls: ClientTls | None,
+        token: str | None,
+        **options: object,
     ) -> None:
+        if token is not None and tls is None and travels_openly(address):
+            click.echo(
+                f"warning: the token travels to {address} unencrypted; give --tls-ca if the "
+                "gateway speaks TLS",
+                err=True,
+            )
         dialer = click.get_current_context().find_object(Dialer) or Dialer()
-        command(Link(address, timeout, as_json, dialer, tls), **options)
+        command(Link(address, timeout, as_json, dialer, tls, token), **options)
 
     return with_link

@@ -53,6 +53,12 @@ def listener_flags(command: Command) -> Command:
             help="The group that Unix sockets belong to. By default that of the process.",
         ),
         setting(
+            "--caller-policy",
+            type=file,
+            help="A TOML file that says who may call what: see docs/how-to/callers.md. Without "
+            "one, whoever reaches a listener may call everything. Read again when it changes.",
+        ),
+        setting(
             "--allow-shared-socket-directory",
             is_flag=True,
             help="Make Unix sockets also in directories that everybody may write to, such as "

@@ -180,8 +180,9 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     A flag goes before its environment variable, that before the file of --config, and that before
     the default. Prints `rooms-gateway is ready on ADDRESS` for each listener when it serves. Exits
     with 0 after a clean stop, 1 if a second signal cut it short, 2 if a setting is wrong, 3 if an
-    address cannot be bound, 4 if no Entra ID token can be had, 5 if calls in flight outlasted
-    --drain-grace and were ended, 6 if it was stopped before it served.
+    address cannot be bound, 4 if no Entra ID token can be had, or no key to check callers'
+    tokens, 5 if calls in flight outlasted --drain-grace and were ended, 6 if it was stopped before
+    it served.
     """
     reading = Reading.of(context)
     upstream = None
@@ -204,6 +205,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
 
     # Not at the top: `--help` and the client commands need none of it.
     from gateway import app  # noqa: PLC0415
+    from gateway.callers.policy_file import PolicyUnusable  # noqa: PLC0415
     from gateway.listen import BindError  # noqa: PLC0415
     from gateway.signals import Stop  # noqa: PLC0415
     from gateway.systemd import ServiceManager  # noqa: PLC0415
@@ -219,7 +221,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
             code, complaint = EXIT_CALLS_CUT, "calls outlasted --drain-grace and were ended"
     except BindError as error:
         code, complaint = EXIT_CANNOT_LISTEN, error
-    except CredentialUnusable as error:
+    except (CredentialUnusable, PolicyUnusable) as error:
         code, complaint = EXIT_NO_CREDENTIAL, error
     except asyncio.CancelledError:
         if stop.cut_short:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from gateway.cli.settings_file import suggestion
 from gateway.cli.sources import PREFIX, Setting
 
-OTHERS = (f"{PREFIX}ACCESS_KEY", f"{PREFIX}ADDRESS", f"{PREFIX}CONFIG_TEST")
+OTHERS = (f"{PREFIX}ACCESS_KEY", f"{PREFIX}ADDRESS", f"{PREFIX}CONFIG_TEST", f"{PREFIX}TOKEN")
 """Variables of ours that not every command with settings has a flag for: the key has none at all,
-the address is where the client commands look, and the test is of `serve` alone."""
+the address and the token are of the client commands, and the test is of `serve` alone."""
 
 # What Kubernetes gives every container for a Service named rooms-gateway, or rooms-gateway-admin.
 _OF_A_SERVICE = re.compile(

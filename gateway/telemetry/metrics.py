@@ -52,7 +52,7 @@ class Metrics:
         )
         self._events = Counter(
             "rooms_gateway_credential_events",
-            "What happened to access keys and tokens.",
+            "What happened to access keys, tokens and the policy of callers.",
             ("event",),
             registry=self._registry,
         )

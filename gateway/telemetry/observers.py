@@ -83,6 +83,11 @@ class CredentialEvent(StrEnum):
     KEY_FILE_UNUSABLE = "key_file_unusable"
     TOKEN_RENEWED = "token_renewed"  # noqa: S105 - the name of an event
     TOKEN_NOT_RENEWED = "token_not_renewed"  # noqa: S105 - the name of an event
+    CALLER_POLICY_READ = "caller_policy_read"
+    """The policy, its tokens or its keys have changed and were taken over."""
+    CALLER_POLICY_UNUSABLE = "caller_policy_unusable"
+    CALLER_KEYS_UNUSABLE = "caller_keys_unusable"
+    """No keys could be had from the URL of the issuer."""
 
 
 class CredentialObserver(Protocol):

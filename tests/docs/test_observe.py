@@ -69,7 +69,7 @@ async def test_the_page_has_the_type_of_every_metric() -> None:
 
 
 def test_the_page_has_every_field_of_a_line() -> None:
-    call = FinishedCall("", "", "", "", 0, "", 0.0, "")
+    call = FinishedCall("", "", "", "", 0, "", 0.0, "", "")
     record = logging.LogRecord("", logging.INFO, "", 0, call, None, None)
     assert list(table("field")) == list(json.loads(JsonFormatter().format(record)))
 

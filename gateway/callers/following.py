@@ -1,0 +1,108 @@
+"""Keeping a gate up to date with the files of its policy while they change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gateway.callers.gate import Gate, State
+from gateway.callers.key_url import KeyUrl
+from gateway.callers.policy import Policy
+from gateway.callers.policy_file import PolicyUnusable, read_policy
+from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+
+POLL_INTERVAL = 5.0
+"""Seconds between two looks at the files."""
+
+logger = logging.getLogger(__name__)
+
+
+class FollowedPolicy:
+    """A gate by the policy at a path, taken over while it changes, inside of `async with`.
+
+    The policy, its tokens and its keys are one: all of them are usable, or nothing changes and the
+    fault is logged once. They are compared by content: Kubernetes swaps symbolic links.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        observer: CredentialObserver = NOBODY,
+    ) -> None:
+        """Read the policy. Raises PolicyUnusable with every fault."""
+        self._path = path
+        self._sleep = sleep
+        self._observer = observer
+        self._fault = ""
+        self._following: asyncio.Task[None] | None = None
+        self.gate = Gate(State(read_policy(path)))
+        """Judges by what is in force; usable inside of `async with`."""
+
+    async def reload(self) -> None:
+        """Take over what the files hold now; what cannot be used changes nothing and is logged."""
+        before = self.gate.state
+        try:
+            policy = await asyncio.to_thread(read_policy, self._path)
+            if policy.version == before.policy.version:
+                self._fault = ""
+                return
+            keys = await self._keys_for(policy, before.keys)
+        except PolicyUnusable as error:
+            self._complain(str(error))
+            return
+        self._fault = ""
+        self.gate.state = State(policy, keys)
+        if before.keys is not None and before.keys is not keys:
+            await before.keys.close()
+        self._observer.credential_event(CredentialEvent.CALLER_POLICY_READ)
+        logger.info("judging by what is now in %s: %d callers", self._path, len(policy.callers))
+
+    async def _keys_for(self, policy: Policy, current: KeyUrl | None) -> KeyUrl | None:
+        """Return where the keys of `policy` come from. Raises PolicyUnusable if there are none."""
+        url = None if policy.jwt is None else policy.jwt.keys_url
+        if url is None:
+            return None
+        if current is not None and current.url == url:
+            return current
+        keys = KeyUrl(url, observer=self._observer)
+        await keys.look_again()
+        if not keys.keys:
+            raise PolicyUnusable([f"{self._path}: jwt.keys-url: there are no keys at {url}"])
+        keys.follow()
+        return keys
+
+    def _complain(self, fault: str) -> None:
+        if fault != self._fault:
+            self._observer.credential_event(CredentialEvent.CALLER_POLICY_UNUSABLE)
+            logger.warning("%s; going on with the policy from before", fault)
+        self._fault = fault
+
+    async def _follow(self) -> None:
+        while True:
+            await self._sleep(POLL_INTERVAL)
+            await self.reload()
+
+    async def __aenter__(self) -> Self:
+        """Fetch keys that come from a URL, and follow the files. Raises PolicyUnusable."""
+        policy = self.gate.state.policy
+        self.gate.state = State(policy, await self._keys_for(policy, None))
+        self._following = asyncio.create_task(self._follow())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+        if self.gate.state.keys is not None:
+            await self.gate.state.keys.close()

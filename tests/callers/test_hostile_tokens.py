@@ -1,0 +1,190 @@
+"""Tokens that prove nothing: each is refused, costs no REST request, is not repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+
+import grpc
+import jwt
+import pytest
+from calling import (
+    AUDIENCE,
+    ISSUER,
+    STATIC,
+    Metadata,
+    PolicyFiles,
+    Signer,
+    bearer,
+    get,
+    jwt_table,
+    unsigned,
+)
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from running import failure_of, gateway_before
+
+from gateway.callers.jwt_tokens import LEEWAY, read_keys
+from gateway.emulator import Emulator
+
+POLICY = f"""
+tokens-file = "tokens"
+{jwt_table()}
+[callers.billing]
+role = "admin"
+subject = "billing"
+[callers.reader]
+role = "reader"
+"""
+
+
+def _signed_with_the_public_key(signer: Signer) -> str:
+    claims = signer.claims()
+    bare = unsigned({"alg": "HS256", "kid": "one"}, claims).rpartition(".")[0]
+    signature = hmac.digest(signer.public_pem, bare.encode(), hashlib.sha256)
+    return unsigned({"alg": "HS256", "kid": "one"}, claims, signature)
+
+
+def _of_another_key(signer: Signer) -> str:
+    return Signer(signer.kid).token()
+
+
+def _with_its_own_key(signer: Signer) -> str:
+    other = Signer()
+    return jwt.encode(signer.claims(), other.key, "ES256", headers={"kid": "one", "jwk": other.jwk})
+
+
+def _changed(signer: Signer) -> str:
+    header, _, signature = signer.token().split(".")
+    claims = unsigned({}, signer.claims("admin")).split(".")[1]
+    return f"{header}.{claims}.{signature}"
+
+
+def _without_kid(signer: Signer) -> str:
+    return jwt.encode(signer.claims(), ec.generate_private_key(ec.SECP256R1()), "ES256")
+
+
+def _deep(signer: Signer) -> str:
+    return unsigned({"alg": "ES256", "kid": signer.kid}, {"a": [[[[]]]]}) + "A" * 4000
+
+
+JWTS: dict[str, tuple[Callable[[Signer], str], str]] = {
+    "alg none": (lambda s: unsigned({"alg": "none", "kid": "one"}, s.claims()), "not signed in"),
+    "alg none without kid": (lambda s: unsigned({"alg": "none"}, s.claims()), "not signed in"),
+    "HS256 with the public key": (_signed_with_the_public_key, "not signed in"),
+    "another algorithm": (
+        lambda s: unsigned({"alg": "ES512", "kid": s.kid}, s.claims()),
+        "not signed in",
+    ),
+    "another key": (_of_another_key, "not one that this gateway knows"),
+    "another key, unnamed": (_without_kid, "not one that this gateway knows"),
+    "a key of its own": (_with_its_own_key, "not one that this gateway knows"),
+    "an unknown kid": (lambda s: Signer("two", s.key).token(), "with a key that this gateway"),
+    "changed claims": (_changed, "not one that this gateway knows"),
+    "expired": (lambda s: s.token(exp=time.time() - LEEWAY - 5), "has expired"),
+    "not yet valid": (lambda s: s.token(nbf=time.time() + LEEWAY + 60), "is not valid yet"),
+    "no exp": (lambda s: s.token(exp=None), "lacks one of"),
+    "exp of text": (lambda s: s.token(exp="never"), "not one that this gateway knows"),
+    "exp of infinity": (lambda s: s.token(exp=float("inf")), "not one that this gateway"),
+    "another audience": (lambda s: s.token(aud="others"), "is for another audience"),
+    "no audience": (lambda s: s.token(aud=None), "lacks one of"),
+    "another issuer": (lambda s: s.token(iss=f"{ISSUER}/"), "is from another issuer"),
+    "no subject": (lambda s: s.token(sub=None), "has no claim sub"),
+    "garbage in three parts": (lambda _: "canary.canary.canary", "not one that this gateway"),
+    "a header that is no object": (lambda _: "W10.W10.canary", "not one that this gateway"),
+    "empty parts": (lambda _: "..", "not one that this gateway knows"),
+    "deep and long": (_deep, "not one that this gateway knows"),
+}
+
+HEADERS: dict[str, Metadata] = {
+    "no token": (("authorization", "Bearer"),),
+    "blank": (("authorization", "Bearer  "),),
+    "another scheme": (("authorization", "Basic Y2FuYXJ5OmNhbmFyeQ=="),),
+    "no scheme": (("authorization", STATIC["reader"]),),
+    "not a token": bearer('canary"canary'),
+    "two tokens in one": bearer(f"{STATIC['reader']}, {STATIC['reader']}"),
+    "two good headers": (*bearer(STATIC["reader"]), *bearer(STATIC["reader"])),
+    "the token's hash": bearer(hashlib.sha256(STATIC["reader"].encode()).hexdigest()),
+    "half a token": bearer(STATIC["reader"][:-1]),
+    "almost more than grpc takes": bearer("c" * 7900),
+    "none": (),
+}
+
+
+async def _refusal(
+    files: PolicyFiles, emulator: Emulator, signer: Signer, metadata: Metadata
+) -> str:
+    files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
+    async with gateway_before(emulator, caller_policy=files.policy) as running:
+        failed = await failure_of(get(running.channel, metadata))
+        assert (failed.code, failed.reason) == (
+            grpc.StatusCode.UNAUTHENTICATED,
+            "CALLER_UNAUTHENTICATED",
+        )
+        assert running.requests() == 0
+        assert "canary" not in str(failed.status)
+    return failed.message
+
+
+@pytest.mark.parametrize("kind", JWTS)
+async def test_a_jwt_that_proves_nothing_is_refused_with_what_is_wrong(
+    files: PolicyFiles, emulator: Emulator, signer: Signer, kind: str
+) -> None:
+    make, why = JWTS[kind]
+    message = await _refusal(files, emulator, signer, bearer(make(signer)))
+    assert why in message
+    assert message.endswith(": get a new one")
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+async def test_an_authorization_that_proves_nothing_is_refused(
+    files: PolicyFiles, emulator: Emulator, signer: Signer, kind: str
+) -> None:
+    await _refusal(files, emulator, signer, HEADERS[kind])
+
+
+async def test_clocks_may_differ_by_the_leeway(
+    files: PolicyFiles, emulator: Emulator, signer: Signer
+) -> None:
+    files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
+    late = signer.token(exp=time.time() - LEEWAY / 2, aud=["others", AUDIENCE])
+    async with gateway_before(emulator, caller_policy=files.policy) as running:
+        failed = await failure_of(get(running.channel, bearer(late)))
+    assert failed.reason == "ROOM_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    "signer",
+    [
+        Signer(key=rsa.generate_private_key(65537, 2048), algorithm="RS256"),
+        Signer(key=ec.generate_private_key(ec.SECP384R1()), algorithm="ES384"),
+    ],
+    ids=["RS256", "ES384"],
+)
+async def test_keys_of_all_usual_kinds_are_taken_and_weak_ones_are_not(
+    files: PolicyFiles, emulator: Emulator, signer: Signer
+) -> None:
+    files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
+    async with gateway_before(emulator, caller_policy=files.policy) as running:
+        failed = await failure_of(get(running.channel, bearer(signer.token())))
+    assert failed.reason == "ROOM_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"keys": {}}',
+        b'{"keys": []}',
+        b'{"keys": [1, {"kty": "oct", "k": "Y2FuYXJ5", "alg": "HS256"}]}',
+        b'{"keys": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}]}',
+        b'{"keys": [{"kty": ["RSA"], "alg": {}}]}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_key_set_without_a_public_key_for_signatures_is_no_key_set(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^(is not|has no)"):
+        read_keys(content)

@@ -1,0 +1,210 @@
+"""Identity by RPC: who may call what, for every RPC that the protos have."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from acs.rooms.legacy.v1 import legacy_rooms_pb2
+from acs.rooms.v1 import participants_pb2, rooms_pb2
+from authority import Files, Issued, channel
+from calling import STATIC, Metadata, PolicyFiles, Signer, bearer, jwt_table, named
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from lifecycle import SERVING, status_of
+from running import collect, gateway_before, read_failure
+from tls import OURS
+
+from gateway.app import LEGACY_SERVICE, SERVICES
+from gateway.callers.roles import METHODS, Role
+from gateway.emulator import Emulator
+
+FEW = "acs.rooms.v1.RoomsService/DeleteRoom"
+POLICY = f"""
+tokens-file = "tokens"
+{jwt_table()}
+[callers.reader]
+role = "reader"
+uri = "spiffe://example.org/reader"
+subject = "reader"
+[callers.writer]
+role = "writer"
+uri = "urn:writer"
+subject = ["writer", "other"]
+[callers.admin]
+role = "admin"
+dns = "Admin.example"
+[callers.few]
+methods = ["{FEW}"]
+[callers.local]
+role = "reader"
+methods = ["{FEW}"]
+socket = true
+"""
+RPCS: list[MethodDescriptor] = [
+    method for service in [*SERVICES, LEGACY_SERVICE] for method in service.methods
+]
+SIGNER = Signer()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody who calls, what the policy calls them, and what they may do."""
+
+    name: str
+    role: Role | None = None
+    methods: tuple[str, ...] = ()
+    client: Issued | None = None
+    """None: over the Unix socket."""
+    metadata: Metadata = ()
+    refused: str = "CALLER_FORBIDDEN"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+IDENTITIES = (
+    Identity("spiffe", Role.READER, client=named(OURS, uris=["spiffe://example.org/reader"])),
+    Identity("uri", Role.WRITER, client=named(OURS, uris=["urn:writer"])),
+    Identity("dns", Role.ADMIN, client=named(OURS, dns=["aDmin.Example"])),
+    *(
+        Identity(f"token of {role.name}", role, metadata=bearer(STATIC[role.name.lower()]))
+        for role in Role
+    ),
+    Identity("token of few", methods=(FEW,), metadata=bearer(STATIC["few"])),
+    Identity("jwt of reader", Role.READER, metadata=bearer(SIGNER.token("reader"))),
+    Identity("jwt of writer", Role.WRITER, metadata=bearer(SIGNER.token("other"))),
+    Identity("socket", Role.READER, (FEW,)),
+    Identity(
+        "a token counts before a certificate",
+        Role.READER,
+        client=named(OURS, dns=["admin.example"]),
+        metadata=bearer(STATIC["reader"]),
+    ),
+    Identity("unknown certificate", client=named(OURS, dns=["other.example"])),
+    Identity(
+        "two URIs are no SPIFFE id",
+        client=named(OURS, uris=["spiffe://example.org/reader", "spiffe://example.org/b"]),
+        refused="CALLER_UNAUTHENTICATED",
+    ),
+    Identity("nameless certificate", client=named(OURS), refused="CALLER_UNAUTHENTICATED"),
+    Identity("jwt of a stranger", metadata=bearer(SIGNER.token("stranger"))),
+    Identity(
+        "a bad token beside a good certificate",
+        client=named(OURS, dns=["admin.example"]),
+        metadata=bearer("canary-canary-canary"),
+        refused="CALLER_UNAUTHENTICATED",
+    ),
+)
+
+
+def needed(method: MethodDescriptor) -> Role:
+    """Say the table as a rule: reads, deletes, and all else."""
+    if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
+        return Role.READER
+    return Role.ADMIN if method.name.startswith("Delete") else Role.WRITER
+
+
+def test_every_rpc_has_a_row_and_no_row_is_without_an_rpc() -> None:
+    files = (rooms_pb2, participants_pb2, legacy_rooms_pb2)
+    methods = [
+        method
+        for file in files
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    ]
+    assert {_path(method): needed(method) for method in methods} == METHODS
+
+
+def _path(method: MethodDescriptor) -> str:
+    return f"{method.containing_service.full_name}/{method.name}"
+
+
+async def _call(over: grpc.aio.Channel, method: MethodDescriptor, metadata: Metadata) -> None:
+    make: Any = over.unary_stream if method.server_streaming else over.unary_unary
+    call = make(
+        f"/{_path(method)}",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=GetMessageClass(method.output_type).FromString,
+    )(GetMessageClass(method.input_type)(), metadata=tuple(metadata))
+    await (collect(call) if method.server_streaming else call)
+
+
+@pytest.fixture
+async def addresses(tmp_path: Path, emulator: Emulator) -> AsyncIterator[tuple[str, str]]:
+    """Serve by the policy; return where there is TLS, and the Unix socket."""
+    policy = PolicyFiles(tmp_path).write(POLICY).write_tokens(STATIC).write_keys(SIGNER)
+    async with gateway_before(
+        emulator,
+        listen=("127.0.0.1:0", f"unix:{tmp_path}/socket"),
+        caller_policy=policy.policy,
+        legacy=True,
+        **Files(tmp_path).write(OURS.issue(), OURS).settings(mutual=True),
+    ) as running:
+        yield running.gateway.addresses[0], running.gateway.addresses[1]
+
+
+def _channel(addresses: tuple[str, str], identity: Identity) -> grpc.aio.Channel:
+    if identity.client is None:
+        return grpc.aio.insecure_channel(addresses[1])
+    return channel(addresses[0], OURS, client=identity.client)
+
+
+@pytest.mark.parametrize("identity", IDENTITIES, ids=str)
+async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_else(
+    addresses: tuple[str, str], emulator: Emulator, identity: Identity
+) -> None:
+    allowed, denied, costs, told = set(), {}, set[int](), list[str]()
+    async with _channel(addresses, identity) as over:
+        for method in RPCS:
+            emulator.journal.clear()
+            try:
+                await _call(over, method, identity.metadata)
+            except grpc.aio.AioRpcError as error:
+                failed = read_failure(error)
+                if failed.reason.startswith("CALLER_"):
+                    denied[_path(method)] = (failed.code.name, failed.reason)
+                    told.append(str(error))
+                    costs.add(len(emulator.journal))
+                    continue
+            allowed.add(_path(method))
+    # Refused before anything was sent, and without a word of what was shown.
+    assert costs <= {0}
+    assert "canary" not in "".join(told)
+    expected = {
+        _path(method)
+        for method in RPCS
+        if (identity.role and needed(method) <= identity.role) or _path(method) in identity.methods
+    }
+    assert allowed == expected
+    codes = {
+        "CALLER_FORBIDDEN": "PERMISSION_DENIED",
+        "CALLER_UNAUTHENTICATED": "UNAUTHENTICATED",
+    }
+    assert set(denied.values()) <= {(codes[identity.refused], identity.refused)}
+
+
+@pytest.mark.parametrize("identity", IDENTITIES, ids=str)
+async def test_health_and_reflection_answer_everybody_and_there_is_no_more_to_learn(
+    addresses: tuple[str, str], identity: Identity
+) -> None:
+    async with _channel(addresses, identity) as over:
+        assert await status_of(over) == SERVING
+        untyped: Any = over
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(untyped)
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        [answer] = await collect(stub.ServerReflectionInfo(iter([request])))
+        assert answer.list_services_response.service
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await untyped.unary_unary("/acs.rooms.v1.RoomsService/NoSuch")(
+                b"", metadata=tuple(identity.metadata)
+            )
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert raised.value.details() == "Method not found!"
+    assert not raised.value.trailing_metadata()

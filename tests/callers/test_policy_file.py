@@ -1,0 +1,217 @@
+"""Policies that the gateway cannot start with: all faults at once, by key and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from calling import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
+from processes import run, started
+from running import settings
+
+from gateway.callers.policy_file import PolicyUnusable, read_policy
+from gateway.callers.reach import policy_warnings
+from gateway.settings import SettingsError
+
+FAULTS: dict[str, tuple[str, list[str]]] = {
+    "empty": ("", ["callers: there is none: write [callers.NAME]"]),
+    "not TOML": ("a = [", ["not TOML: Invalid value (at end of document)"]),
+    "keys that are not there": (
+        'token-file = "t"\n[callers.a]\nrole = "reader"\nurl = "x"\ndns = "a.example"',
+        ["token-file: there is no such key: did you mean tokens-file?", "callers.a.url: there is"],
+    ),
+    "roles and methods that are not there": (
+        (
+            '[callers.a]\nrole = "root"\nmethods = ["acs.rooms.v1.RoomsService/GetRom", '
+            '"GetRoom"]\n'
+            'dns = "a.example"'
+        ),
+        [
+            "callers.a.role: must be one of reader, writer, admin",
+            (
+                "callers.a.methods: there is no 'acs.rooms.v1.RoomsService/GetRom': did you mean "
+                "acs.rooms.v1.RoomsService/GetRoom?"
+            ),
+            "callers.a.methods: there is no 'GetRoom'",
+        ],
+    ),
+    "nothing to know them by": (
+        '[callers.a]\nrole = "reader"',
+        ["callers.a: nothing shows who it is: give uri, dns, subject, socket or a token"],
+    ),
+    "nothing to do": ('[callers.a]\ndns = "a"', ["callers.a: it may do nothing: give it a role"]),
+    "one identity of two": (
+        (
+            '[callers.a]\nrole = "reader"\ndns = "x.example"\nsocket = true\n'
+            '[callers.b]\nrole = "admin"\ndns = "X.example"\nsocket = true'
+        ),
+        ["callers.b.dns: 'X.example' is callers.a, too", "callers.b.socket: callers.a has it"],
+    ),
+    "identities of a wrong form": (
+        '[callers.a]\nrole = "reader"\ndns = "*.example"\nuri = "nobody"\nsubject = 5',
+        [
+            "callers.a.dns: '*.example' is not a host name without wildcards",
+            "callers.a.uri: 'nobody' is not a URI",
+            "callers.a.subject: must be a string or an array of strings",
+            "callers.a.subject: needs a table [jwt]",
+        ],
+    ),
+    "a name for no log": (
+        '[callers."a\\nb"]\nrole = "reader"\ndns = "a"',
+        ["callers.'a\\nb': a name has letters"],
+    ),
+    "an incomplete [jwt]": (
+        (
+            '[jwt]\nkeys-url = "http://issuer.example"\nkeys-file = "gone"\n'
+            '[callers.a]\nrole = "reader"\nsubject = "a"'
+        ),
+        [
+            "jwt.issuer: must be",
+            "jwt.audience: must be",
+            "jwt: give either keys-file or keys-url",
+            "jwt.keys-url: must begin with https://",
+            "jwt.keys-file: cannot read",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_all_faults_are_told_at_once_by_key(files: PolicyFiles, kind: str) -> None:
+    text, expected = FAULTS[kind]
+    files.write(text)
+    with pytest.raises(PolicyUnusable) as raised:
+        read_policy(files.policy)
+    faults = raised.value.faults
+    assert len(faults) == len(expected)
+    for fault, sentence in zip(sorted(faults), sorted(expected), strict=True):
+        assert fault.startswith(f"{files.policy}: {sentence}")
+        assert NEWLINE_FREE.fullmatch(fault)
+
+
+TOKENS = """
+# tokens
+reader canary-canary-canary
+reader canary
+reader canary-canary-canary canary
+reader canary"canary"canary"canary
+reader sha256:canary
+stranger canary-canary-canary-canary
+stranger canary-canary-canary
+"""
+
+
+def test_faults_of_tokens_are_told_by_line_and_repeat_none(files: PolicyFiles) -> None:
+    files.write('tokens-file = "tokens"\n[callers.reader]\nrole = "reader"')
+    (files.folder / "tokens").write_text(TOKENS)
+    (files.folder / "tokens").chmod(0o600)
+    with pytest.raises(PolicyUnusable) as raised:
+        read_policy(files.policy)
+    where = f"{files.folder}/tokens, line"
+    said = str(raised.value)
+    for sentence in (
+        f"{where} 4: the token could be guessed",
+        f"{where} 5: is not a caller's name and a token",
+        f"{where} 6: the token has characters",
+        f"{where} 7: a SHA-256 has 64 hexadecimal digits",
+        f"{where} 9: has the token of another caller",
+        "has a token of 'stranger', no caller",
+    ):
+        assert sentence in said
+    assert len(raised.value.faults) == 6
+    assert "canary" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "said"),
+    [("tokens", 0o644, "everybody on this machine can read"), ("policy.toml", 0o646, "can change")],
+)
+def test_files_that_everybody_can_read_or_change_are_refused(
+    files: PolicyFiles, name: str, mode: int, said: str
+) -> None:
+    files.write('tokens-file = "tokens"\n[callers.a]\nrole = "reader"')
+    files.write_tokens({"a": "canary-canary-canary"})
+    (files.folder / name).chmod(mode)
+    with pytest.raises(PolicyUnusable, match=said):
+        read_policy(files.policy)
+
+
+CERTIFICATES = '[callers.a]\nrole = "reader"\ndns = "a.example"\n'
+SOCKET = '[callers.b]\nrole = "reader"\nsocket = true\n'
+
+
+def test_a_policy_by_which_nobody_can_ever_be_known_is_a_fault(files: PolicyFiles) -> None:
+    files.write(CERTIFICATES + SOCKET)
+    with pytest.raises(SettingsError, match=r"no caller of .* can ever show who it is here"):
+        settings(caller_policy=files.policy)
+    settings(caller_policy=files.policy, listen=(f"unix:{files.folder}/socket",))
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ({"listen": ("0.0.0.0:1", "127.0.0.1:1"), "encrypted": False, "asks_clients": False}, 3),
+        ({"listen": ("0.0.0.0:1", "unix:/s"), "encrypted": True, "asks_clients": True}, 0),
+        ({"listen": ("unix:/s",), "encrypted": False, "asks_clients": False}, 1),
+    ],
+)
+def test_useless_callers_and_tokens_in_plaintext_are_warned_about(
+    files: PolicyFiles, options: dict[str, Any], count: int
+) -> None:
+    subject = '[callers.c]\nrole = "reader"\nsubject = "c"\n'
+    files.write(jwt_table() + CERTIFICATES + SOCKET + subject).write_keys(Signer())
+    assert len(policy_warnings(read_policy(files.policy), **options)) == count
+
+
+async def test_config_test_and_config_show_tell_the_faults_of_a_policy(
+    files: PolicyFiles,
+) -> None:
+    files.write('[callers.a]\nrole = "root"')
+    flags = ("--emulator", "--caller-policy", files.policy)
+    for command in (("serve", "--config-test"), ("config", "show")):
+        done = await run(*command, *flags)
+        assert done.code == 2
+        said = f"rooms-gateway: --caller-policy: {files.policy}: callers.a"
+        assert done.err.count(said) == 2
+    files.write(SOCKET)
+    done = await run("serve", "--config-test", *flags, "--listen", f"unix:{files.folder}/s")
+    assert (done.code, done.out) == (0, "settings are fine\n")
+
+
+async def test_without_keys_at_the_url_the_gateway_does_not_start(files: PolicyFiles) -> None:
+    subject = '[callers.c]\nrole = "reader"\nsubject = "c"\n'
+    files.write(jwt_table('keys-url = "http://127.0.0.1:1/keys"') + subject)
+    done = await run(
+        "serve", "--emulator", "--listen", "127.0.0.1:0", "--caller-policy", files.policy
+    )
+    assert done.code == 4
+    assert "jwt.keys-url: there are no keys at http://127.0.0.1:1/keys." in done.err
+
+
+async def test_the_client_shows_a_token_from_a_file_or_the_environment(
+    files: PolicyFiles, tmp_path: Path
+) -> None:
+    token = "canary-canary-canary"
+    files.write('tokens-file = "tokens"\n[callers.billing]\nrole = "reader"')
+    files.write_tokens({"billing": token})
+    (tmp_path / "token").write_text(f"{token}\n")
+    async with started(
+        *("serve", "--emulator", "--listen", "127.0.0.1:0", "--caller-policy", files.policy)
+    ) as process:
+        address = await process.address()
+        listing = ("rooms", "list", "--address", address)
+        assert (await run(*listing, "--token-file", tmp_path / "token")).code == 0
+        assert (await run(*listing, env={"ROOMS_GATEWAY_TOKEN": token})).code == 0
+        refused = await run(*listing)
+        assert refused.code == 64 + 16
+        assert "Show a token with --token-file" in refused.err
+        forbidden = await run(
+            *("rooms", "create", "--address", address), env={"ROOMS_GATEWAY_TOKEN": token}
+        )
+        assert forbidden.code == 64 + 7
+        assert "does not let the caller billing do this" in forbidden.err
+        bad = await run(*listing, env={"ROOMS_GATEWAY_TOKEN": "canary canary"})
+        assert (bad.code, "canary" in bad.err) == (2, False)
+    assert process.err.count('"caller":"billing"') == 3
+    assert token not in process.err + process.out

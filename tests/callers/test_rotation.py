@@ -1,0 +1,214 @@
+"""Tokens, keys and policies that change while calls come in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from calling import (
+    STATIC,
+    PolicyFiles,
+    Signer,
+    bearer,
+    get,
+    jwt_table,
+    publishing,
+)
+from running import Running, failure_of, gateway_before, until
+from scraping import settled
+
+from gateway.callers.following import POLL_INTERVAL, FollowedPolicy
+from gateway.callers.key_url import COOLDOWN, MAX_BYTES, KeyUrl, check_url
+from gateway.emulator import Emulator
+
+POLICY = """
+tokens-file = "tokens"
+[callers.reader]
+role = "reader"
+"""
+NEW = "canary-new-canary-new-canary"
+
+
+def callers_of(running: Running) -> FollowedPolicy:
+    assert running.gateway.callers is not None
+    return running.gateway.callers
+
+
+async def reason(running: Running, token: str) -> str:
+    """Say how a call with `token` ends: ROOM_NOT_FOUND if it gets through."""
+    return (await failure_of(get(running.channel, bearer(token)))).reason
+
+
+async def test_a_rotation_of_tokens_under_load_fails_no_call(
+    files: PolicyFiles, emulator: Emulator
+) -> None:
+    files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
+    token, reasons = STATIC["reader"], list[str]()
+    async with gateway_before(emulator, caller_policy=files.policy) as running:
+
+        async def keep_calling() -> None:
+            while True:
+                reasons.append(await reason(running, token))
+
+        load = [asyncio.create_task(keep_calling()) for _ in range(4)]
+        (files.folder / "tokens").write_text(f"reader {STATIC['reader']}\nreader {NEW}\n")
+        await callers_of(running).reload()
+        token = NEW
+        done = len(reasons)
+        await until(lambda: len(reasons) > done + 30, seconds=20)
+        files.write_tokens({"reader": NEW})
+        await callers_of(running).reload()
+        done = len(reasons)
+        await until(lambda: len(reasons) > done + 30, seconds=20)
+        for task in load:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        assert set(reasons) == {"ROOM_NOT_FOUND"}
+        assert await reason(running, STATIC["reader"]) == "CALLER_UNAUTHENTICATED"
+
+
+async def test_a_new_policy_counts_from_the_next_call_on(
+    files: PolicyFiles, emulator: Emulator
+) -> None:
+    files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
+    async with gateway_before(emulator, caller_policy=files.policy) as running:
+        files.write(POLICY.replace('role = "reader"', "methods = []"))
+        await callers_of(running).reload()
+        assert await reason(running, STATIC["reader"]) == "CALLER_FORBIDDEN"
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("[callers", "not TOML"),
+        (POLICY.replace("reader", "raeder"), "callers.raeder.role: must be one of reader"),
+        (POLICY.replace('"tokens"', '"gone"'), "tokens-file: cannot read"),
+    ],
+)
+async def test_a_broken_policy_keeps_the_old_is_said_once_and_counted(
+    files: PolicyFiles, emulator: Emulator, caplog: pytest.LogCaptureFixture, broken: str, said: str
+) -> None:
+    files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
+    async with gateway_before(
+        emulator, caller_policy=files.policy, admin_listen="127.0.0.1:0"
+    ) as running:
+        caplog.set_level(logging.INFO, "gateway.callers")
+        files.write(broken)
+        for _ in range(3):
+            await callers_of(running).reload()
+        [record] = [each for each in caplog.records if each.name.startswith("gateway.callers")]
+        assert record.levelno == logging.WARNING
+        assert said in record.getMessage()
+        assert record.getMessage().endswith("; going on with the policy from before")
+        assert "canary" not in caplog.text
+        assert await reason(running, STATIC["reader"]) == "ROOM_NOT_FOUND"
+        metrics = await settled(running.gateway.admin_address)
+        event = {"event": "caller_policy_unusable"}
+        assert metrics.value("rooms_gateway_credential_events_total", **event) == 1
+
+
+async def test_the_files_are_looked_at_again_and_again_in_the_background(
+    files: PolicyFiles,
+) -> None:
+    naps: asyncio.Queue[float] = asyncio.Queue()
+    wake = asyncio.Semaphore(0)
+
+    async def sleep(seconds: float) -> None:
+        naps.put_nowait(seconds)
+        await wake.acquire()
+
+    files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
+    async with FollowedPolicy(files.policy, sleep=sleep) as followed:
+        assert await naps.get() == POLL_INTERVAL
+        first = followed.gate.state
+        wake.release()
+        await naps.get()
+        assert followed.gate.state is first
+        files.write_tokens({"reader": NEW})
+        wake.release()
+        await naps.get()
+        assert followed.gate.state.policy.version != first.policy.version
+
+
+# --- keys from a URL ------------------------------------------------------------------------------
+
+BY_URL = """
+[callers.billing]
+role = "reader"
+subject = "billing"
+"""
+
+
+async def test_a_key_that_is_new_at_the_url_is_taken_and_a_failed_fetch_keeps_the_old(
+    files: PolicyFiles, emulator: Emulator, signer: Signer
+) -> None:
+    second, third, now = Signer("two"), Signer("three"), 0.0
+    async with publishing(signer) as server:
+        files.write(jwt_table(f'keys-url = "{server.url}"') + BY_URL)
+        async with gateway_before(emulator, caller_policy=files.policy) as running:
+            keys = callers_of(running).gate.state.keys
+            assert keys is not None
+            keys._clock = lambda: now
+            keys._fetched_at = now
+            assert await reason(running, signer.token()) == "ROOM_NOT_FOUND"
+            server.signers.append(second)
+            # Just fetched: whoever makes up key ids does not make us ask the issuer each time.
+            assert await reason(running, second.token()) == "CALLER_UNAUTHENTICATED"
+            assert server.requests == 1
+            now += COOLDOWN
+            reasons = await asyncio.gather(*(reason(running, second.token()) for _ in range(20)))
+            assert set(reasons) == {"ROOM_NOT_FOUND"}
+            assert server.requests == 2
+            for status, body in (
+                (503, None),
+                (302, None),
+                (200, b"?"),
+                (200, b" " * MAX_BYTES * 2),
+            ):
+                server.status, server.body = status, body
+                now += COOLDOWN
+                assert await reason(running, third.token()) == "CALLER_UNAUTHENTICATED"
+                assert await reason(running, second.token()) == "ROOM_NOT_FOUND"
+            assert server.requests == 6
+
+
+async def test_a_caller_who_goes_away_does_not_take_the_fetch_from_the_others(
+    signer: Signer,
+) -> None:
+    async with publishing(signer) as server:
+        keys = KeyUrl(server.url)
+        first, second = (asyncio.create_task(keys.look_again()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert (len(keys.keys), keys.fetches) == (1, 1)
+        await keys.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://issuer.example/keys", "must begin with https://"),
+        ("ftp://127.0.0.1/keys", "must begin with https://"),
+        ("file:///etc/passwd", "is not a URL"),
+        ("https://user:canary@issuer.example", "must not contain a user name"),
+        ("https://issuer.example:port", "is not a URL"),
+        ("https://a b", "is not a URL"),
+        ("", "is not a URL"),
+    ],
+)
+def test_keys_are_fetched_over_https_or_from_this_machine_only(url: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_url(url)
+    check_url("https://issuer.example/keys")
+    check_url("http://127.0.0.1:1/keys")
+
+
+def test_nothing_that_holds_a_token_shows_it(files: PolicyFiles, tmp_path: Path) -> None:
+    files.write(POLICY).write_tokens({"reader": NEW})
+    shown = repr(FollowedPolicy(tmp_path / "policy.toml").gate.state)
+    assert NEW not in shown
