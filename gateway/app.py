@@ -18,7 +18,7 @@ from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
 from gateway.emulator import Emulator
-from gateway.endpoint import parse_connection_string
+from gateway.endpoint import Endpoint, parse_connection_string
 from gateway.interceptors import CallInterceptor
 from gateway.legacy import LegacyRoomsServicer
 from gateway.legacy.backend import LegacyRooms
@@ -34,6 +34,7 @@ from gateway.rooms import RoomsServicer
 from gateway.settings import Settings, Upstream
 from gateway.signals import stop_requested
 from gateway.telemetry.observers import NOBODY
+from gateway.telemetry.traces import PASSING_ON, Tracer
 from gateway.transport import RetryPolicy, Transport
 from gateway.transport.http import HttpClient
 
@@ -105,6 +106,7 @@ class Gateway:
             self._credential
             or make_credential(upstream.credential, upstream.endpoint, metrics or NOBODY)
         )
+        tracer = await self._start_tracing(parts, upstream.endpoint)
         http = await parts.enter_async_context(
             HttpClient(
                 upstream.endpoint,
@@ -130,6 +132,7 @@ class Gateway:
             default_timeout=settings.default_timeout,
             max_concurrent_calls=settings.max_concurrent_calls,
             observer=metrics or NOBODY,
+            tracer=tracer,
         )
         if metrics is not None:
             metrics.show_state(
@@ -203,6 +206,17 @@ class Gateway:
         self.admin_address = (await parts.enter_async_context(admin)).address
         logger.info("probes and metrics are on http://%s", self.admin_address)
         return metrics
+
+    async def _start_tracing(self, parts: AsyncExitStack, service: Endpoint) -> Tracer:
+        """Start to trace; without that, callers' traces are passed on."""
+        if not self._settings.traces:
+            return PASSING_ON
+        # Not at the top: it is an optional extra.
+        from gateway.telemetry.tracing import Tracing  # noqa: PLC0415
+
+        return await parts.enter_async_context(
+            Tracing(version("rooms-gateway"), service.host, service.port)
+        )
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         legacy = self._settings.api_version == LEGACY_API_VERSION

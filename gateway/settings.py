@@ -81,6 +81,8 @@ class Settings:
     """HTTP connections to the service."""
     admin_listen: str | None = None
     """`host:port` for probes and metrics; None: there are none."""
+    traces: bool = False
+    """Whether calls are traced, and spans sent to where the OTEL_* variables say."""
     drain_delay: float = 0.0
     """Seconds to serve on after a stop is asked for and told, until everybody has heard of it."""
     drain_grace: float = 10.0

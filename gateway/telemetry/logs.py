@@ -53,13 +53,16 @@ class FinishedCall:
     duration_ms: float
     peer: str
     """How the caller is connected: `unix`, `tcp` or `other`."""
+    trace_id: str = ""
+    """That of the caller's trace, or of ours; empty if there is neither."""
 
     def __str__(self) -> str:
         """Return the line as people read it."""
         return (
             f"method={self.method} code={self.code} reason={self.reason or '-'} "
             f"ms={self.duration_ms:.1f} attempts={self.attempts} request_id={self.request_id} "
-            f"upstream_id={self.upstream_id or '-'} peer={self.peer}"
+            f"upstream_id={self.upstream_id or '-'} peer={self.peer} "
+            f"trace_id={self.trace_id or '-'}"
         )
 
 
@@ -117,6 +120,7 @@ class JsonFormatter(logging.Formatter):
             fields["upstream_id"] = call.upstream_id
             fields["duration_ms"] = round(call.duration_ms, 3)
             fields["peer"] = call.peer
+            fields["trace_id"] = call.trace_id
             return _encode(fields)
         fields["message"] = record.getMessage()
         if record.exc_info:
