@@ -110,7 +110,8 @@ async def receiver() -> AsyncIterator[Receiver]:
     """Receive on a free port of this machine."""
     server = grpc.aio.server()
     state = Receiver()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(state, server)
+    add = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
+    add(state, server)  # type: ignore[no-untyped-call] # generated without types
     state.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:
