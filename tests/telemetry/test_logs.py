@@ -33,6 +33,7 @@ CALL = FinishedCall(
     upstream_id="cv.0",
     duration_ms=12.3456,
     peer="unix",
+    trace_id="4bf9",
 )
 
 
@@ -78,6 +79,7 @@ def test_the_line_of_a_call_in_json_has_exactly_the_published_fields() -> None:
         "upstream_id": "cv.0",
         "duration_ms": 12.346,
         "peer": "unix",
+        "trace_id": "4bf9",
     }
 
 
@@ -87,7 +89,8 @@ def test_the_line_of_a_call_on_a_console_has_the_same_in_words() -> None:
         log_call(CALL)
     assert stream.getvalue().endswith(
         " INFO gateway.calls method=/acs.rooms.v1.RoomsService/GetRoom code=NOT_FOUND "
-        "reason=ROOM_NOT_FOUND ms=12.3 attempts=2 request_id=id upstream_id=cv.0 peer=unix\n"
+        "reason=ROOM_NOT_FOUND ms=12.3 attempts=2 request_id=id upstream_id=cv.0 peer=unix "
+        "trace_id=4bf9\n"
     )
 
 
