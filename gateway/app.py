@@ -20,7 +20,7 @@ from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
 from gateway.emulator import Emulator
-from gateway.endpoint import parse_connection_string
+from gateway.endpoint import Endpoint, parse_connection_string
 from gateway.interceptors import CallInterceptor
 from gateway.legacy import LegacyRoomsServicer
 from gateway.legacy.backend import LegacyRooms
@@ -38,6 +38,7 @@ from gateway.settings import Settings, Upstream
 from gateway.signals import Stop
 from gateway.systemd import ServiceManager
 from gateway.telemetry.observers import NOBODY
+from gateway.telemetry.traces import PASSING_ON, Tracer
 from gateway.transport import RetryPolicy, Transport
 from gateway.transport.http import HttpClient
 
@@ -120,6 +121,7 @@ class Gateway:
             self._credential
             or make_credential(upstream.credential, upstream.endpoint, metrics or NOBODY)
         )
+        tracer = await self._start_tracing(parts, upstream.endpoint)
         http = await parts.enter_async_context(
             HttpClient(
                 upstream.endpoint,
@@ -147,6 +149,7 @@ class Gateway:
             max_concurrent_calls=settings.max_concurrent_calls,
             observer=metrics or NOBODY,
             gate=None if self.callers is None else self.callers.gate,
+            tracer=tracer,
         )
         if metrics is not None:
             reachability = await self._ask_upstream(parts, http, credential, upstream)
@@ -256,6 +259,17 @@ class Gateway:
         await parts.enter_async_context(reachability.asking())
         self._progress.upstream_answers = lambda: reachability.answers
         return reachability
+
+    async def _start_tracing(self, parts: AsyncExitStack, service: Endpoint) -> Tracer:
+        """Start to trace; without that, callers' traces are passed on."""
+        if not self._settings.traces:
+            return PASSING_ON
+        # Not at the top: it is an optional extra.
+        from gateway.telemetry.tracing import Tracing  # noqa: PLC0415
+
+        return await parts.enter_async_context(
+            Tracing(version("rooms-gateway"), service.host, service.port)
+        )
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         legacy = self._settings.api_version == LEGACY_API_VERSION

@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from gateway.telemetry.traces import UNTRACED, CallTrace
+
 if TYPE_CHECKING:
     import grpc
 
@@ -31,6 +33,8 @@ class Call:
     """How many REST requests the call has cost so far."""
     service_request_id: str = ""
     """The service's own id (`MS-CV`) of its last answer."""
+    trace: CallTrace = UNTRACED
+    """Where its REST attempts are noted, and what they tell the service of the caller's trace."""
 
     def remaining(self) -> float:
         """Return the seconds left until the deadline; 0 or less when it has passed."""

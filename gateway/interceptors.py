@@ -27,6 +27,8 @@ from gateway.rest import NotSent
 from gateway.status import BUG, to_status
 from gateway.telemetry import logs
 from gateway.telemetry.observers import NOBODY, CallObserver, MethodObserver
+from gateway.telemetry.trace_context import read_context
+from gateway.telemetry.traces import PASSING_ON, Tracer
 from gateway.validation import validate
 
 # grpc's own types know only synchronous handlers.
@@ -70,6 +72,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         max_concurrent_calls: int,
         observer: CallObserver = NOBODY,
         gate: Gate | None = None,
+        tracer: Tracer = PASSING_ON,
     ) -> None:
         """Wrap the methods of `services`.
 
@@ -78,6 +81,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         """
         self._observer = observer
         self._gate = gate
+        self._tracer = tracer
         # All watched from the start: a counter that appears with its first call hides that call
         # from whoever looks at its growth.
         self._methods = {
@@ -179,6 +183,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         """Run `serve` as one call: the one place that catches, aborts and logs."""
         started = time.monotonic()
         call = _begin(method, request, context, started)
+        call.trace = self._tracer.call_begun(
+            method.name, call.request_id, read_context(context.invocation_metadata() or ())
+        )
         current_call.set(call)
         method.observer.started()
         code, reason = grpc.StatusCode.OK, ""
@@ -214,6 +221,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                 self._idle.set()
             seconds = time.monotonic() - started
             method.observer.ended(code.name, reason, seconds)
+            call.trace.ended(code.name, reason, call.service_request_id)
             if logs.calls.isEnabledFor(logging.INFO):
                 logs.log_call(
                     logs.FinishedCall(
@@ -226,6 +234,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                         duration_ms=seconds * 1000,
                         peer=logs.peer_kind(context.peer()),
                         caller=call.caller,
+                        trace_id=call.trace.trace_id,
                     )
                 )
 

@@ -90,6 +90,8 @@ class Settings:
     """Whether a POST to it, from this machine, may stop the gateway."""
     readiness_upstream: float | None = None
     """Seconds between two questions to the service, for /readyz; None: nobody asks it."""
+    traces: bool = False
+    """Whether calls are traced, and spans sent to where the OTEL_* variables say."""
     drain_delay: float = 0.0
     """Seconds to serve on after a stop is asked for and told, until everybody has heard of it."""
     drain_grace: float = 10.0

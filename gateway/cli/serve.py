@@ -21,6 +21,7 @@ from gateway.credentials import CredentialUnusable
 from gateway.credentials.flags import EntraFlags
 from gateway.rest.versions import ALL_API_VERSIONS, DEFAULT_API_VERSION, LEGACY_API_VERSION
 from gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstream
+from gateway.telemetry.tracing_faults import tracing_faults
 
 EXIT_CUT_SHORT = 1
 EXIT_CANNOT_LISTEN = 3
@@ -120,6 +121,12 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
 )
 @admin_flags
 @setting(
+    "--traces",
+    is_flag=True,
+    help="Trace calls, and send spans by OTLP (gRPC) to where OTEL_EXPORTER_OTLP_ENDPOINT says. "
+    "Needs pip install 'rooms-gateway[otel]'.",
+)
+@setting(
     "--drain-delay",
     type=click.FloatRange(min=0),
     default=0.0,
@@ -199,6 +206,9 @@ def serve(  # noqa: PLR0913 - one parameter a flag
             )
     with reading.rules(context):
         settings = Settings(upstream=upstream, **others)
+    with reading.rules(context):
+        if others["traces"] and (faults := tracing_faults(os.environ)):
+            raise SettingsError(faults)
     reading.exit_if_faulty(context)
     if config_test:
         return

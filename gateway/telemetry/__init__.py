@@ -1,4 +1,4 @@
-"""What operators see: log lines, metrics, and what is left out of both.
+"""What operators see: log lines, metrics, traces, and what is left out of them.
 
 The parts that have something to tell know `observers` alone; the composition root decides who
 listens. So a gateway without an admin listener pays for no metrics, and two gateways in one process

@@ -53,8 +53,10 @@ class FinishedCall:
     duration_ms: float
     peer: str
     """How the caller is connected: `unix`, `tcp` or `other`."""
-    caller: str
+    caller: str = ""
     """The policy's name for who called; empty if nobody is known."""
+    trace_id: str = ""
+    """That of the caller's trace, or of ours; empty if there is neither."""
 
     def __str__(self) -> str:
         """Return the line as people read it."""
@@ -62,7 +64,8 @@ class FinishedCall:
             f"method={self.method} code={self.code} reason={self.reason or '-'} "
             f"ms={self.duration_ms:.1f} attempts={self.attempts} request_id={self.request_id} "
             f"upstream_id={self.upstream_id or '-'} peer={self.peer} "
-            f"caller={self.caller or '-'}"
+            f"caller={self.caller or '-'} "
+            f"trace_id={self.trace_id or '-'}"
         )
 
 
@@ -121,6 +124,7 @@ class JsonFormatter(logging.Formatter):
             fields["duration_ms"] = round(call.duration_ms, 3)
             fields["peer"] = call.peer
             fields["caller"] = call.caller
+            fields["trace_id"] = call.trace_id
             return _encode(fields)
         fields["message"] = record.getMessage()
         if record.exc_info:

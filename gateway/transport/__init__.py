@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import re
 import time
@@ -86,9 +87,10 @@ class Transport:
         rejected: list[Signer] = []
         ambiguous = clock_corrected = False
         attempt = 0
+        resends = itertools.count()
         while True:
             signed_at = self._clock() + self._skew
-            outcome = await self._attempt(request, call, signer, signed_at)
+            outcome = await self._attempt(request, call, signer, signed_at, next(resends))
             if isinstance(outcome, RestAnswer):
                 if outcome.status == UNAUTHORIZED:
                     self._observer.credential_event(CredentialEvent.REJECTED)
@@ -123,7 +125,7 @@ class Transport:
             await self._sleep(wait)
 
     async def _attempt(
-        self, request: RestRequest, call: Call, signer: Signer, signed_at: float
+        self, request: RestRequest, call: Call, signer: Signer, signed_at: float, resends: int
     ) -> RestAnswer | ExchangeFailed:
         seconds = min(self._attempt_timeout, call.remaining())
         if seconds <= 0:
@@ -132,8 +134,9 @@ class Transport:
         signature = signer.sign(request.method, request.target, self._host, request.body, signed_at)
         result: int | Failure = Failure.OTHER
         begun = time.monotonic()
+        trace = call.trace.attempt_begun(request.method, request.target, resends)
         try:
-            answer = await self._http.exchange(request, signature, seconds)
+            answer = await self._http.exchange(request, {**signature, **trace.headers}, seconds)
             result = answer.status
         except ExchangeFailed as failure:
             result = failure.kind
@@ -146,6 +149,7 @@ class Transport:
             raise
         finally:
             self._observer.attempt_ended(request.method, result, time.monotonic() - begun)
+            trace.ended(result)
         self._last_date = (answer.headers.get("Date", ""), self._clock())
         vector = answer.headers.get("MS-CV", "")
         # It goes into log lines, so it must not look like more than an id.

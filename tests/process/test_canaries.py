@@ -12,6 +12,7 @@ import pytest
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
 from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from otlp import receiver
 from processes import started
 from running import collect, failure_of, until
 from scraping import get
@@ -111,3 +112,23 @@ async def test_no_canary_is_in_a_log_line_or_a_metric_and_each_call_is_one_line(
     assert requested == (calls - 1 if level == "debug" else 0)
     if level == "debug":
         assert "participants { raw_id: [REDACTED] }" in process.err
+
+
+async def test_no_canary_and_no_room_is_in_a_span() -> None:
+    async with receiver() as received, Emulator(access_key=KEY) as emulator:
+        async with (
+            started(
+                *("serve", "--listen", "127.0.0.1:0", "--attempt-timeout", "2", "--traces"),
+                env=received.environment
+                | {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string},
+            ) as process,
+            grpc.aio.insecure_channel(await process.address()) as channel,
+        ):
+            calls = await plant(emulator, channel)
+            process.signal(signal.SIGTERM)
+            assert await process.exit_code() == 0
+        rooms = [room.id for room in emulator.store.rooms_page().items]
+    sent = b"".join(each.SerializeToString() for each in received.resources)
+    assert len(received.calls) == calls
+    assert rooms
+    assert [canary for canary in (*CANARIES, *rooms) if canary.encode() in sent] == []

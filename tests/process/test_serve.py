@@ -237,7 +237,7 @@ async def test_each_call_is_one_line_without_keys_people_or_words_of_others(leve
     pattern = re.compile(
         r"\S+ \S+ INFO gateway\.calls method=/acs\.rooms\.v1\.\w+/\w+ code=[A-Z_]+ "
         r"reason=(-|[A-Z_]+) ms=\d+\.\d attempts=\d request_id=[\w-]{1,128} upstream_id=\S+ "
-        r"peer=tcp caller=-"
+        r"peer=tcp caller=- trace_id=-"
     )
     assert [line for line in lines if not pattern.fullmatch(line)] == []
     written = process.out + process.err

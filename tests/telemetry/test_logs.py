@@ -34,6 +34,7 @@ CALL = FinishedCall(
     duration_ms=12.3456,
     peer="unix",
     caller="billing",
+    trace_id="4bf9",
 )
 
 
@@ -80,6 +81,7 @@ def test_the_line_of_a_call_in_json_has_exactly_the_published_fields() -> None:
         "duration_ms": 12.346,
         "peer": "unix",
         "caller": "billing",
+        "trace_id": "4bf9",
     }
 
 
@@ -90,7 +92,7 @@ def test_the_line_of_a_call_on_a_console_has_the_same_in_words() -> None:
     assert stream.getvalue().endswith(
         " INFO gateway.calls method=/acs.rooms.v1.RoomsService/GetRoom code=NOT_FOUND "
         "reason=ROOM_NOT_FOUND ms=12.3 attempts=2 request_id=id upstream_id=cv.0 peer=unix "
-        "caller=billing\n"
+        "caller=billing trace_id=4bf9\n"
     )
 
 

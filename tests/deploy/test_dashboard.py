@@ -1,0 +1,172 @@
+"""The dashboard asks for what a gateway shows: every query against metrics of real traffic."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import promql_parser as promql
+import pytest
+from acs.rooms.v1.rooms_pb2 import GetRoomRequest, ListRoomsRequest
+from authority import Files
+from prometheus_client.parser import text_string_to_metric_families
+from running import UNKNOWN_ROOM, collect, failure_of, gateway_before
+from scraping import settled
+from tls import OURS
+
+from gateway.emulator import Emulator, Fault
+
+FOLDER = Path(__file__).parents[2] / "deploy/grafana"
+DASHBOARD: Any = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+QUERIES = [(panel["title"], query) for panel in PANELS for query in panel["targets"]]
+
+OF_THE_SCRAPE = {"job", "instance"}
+"""Labels that Prometheus adds."""
+
+NOT_WITH_KEYS = "rooms_gateway_token_expiry_timestamp_seconds"
+
+queries = pytest.mark.parametrize(
+    ("title", "query"), QUERIES, ids=[f"{title} {query['refId']}" for title, query in QUERIES]
+)
+
+
+def parsed(expression: str) -> promql.Expr:
+    """Parse as Prometheus gets it, the variables of Grafana filled in."""
+    return promql.parse(re.sub(r"\$\w+", "x", expression.replace("$__rate_interval", "1m")))
+
+
+def walk(expression: promql.Expr) -> Iterator[promql.Expr]:
+    """Go through an expression and all that is in it."""
+    yield expression
+    inner = [getattr(expression, name, None) for name in ("lhs", "rhs", "expr", "vector_selector")]
+    for part in [*inner, *getattr(expression, "args", ())]:
+        if part is not None:
+            yield from walk(part)
+
+
+def selectors(expression: promql.Expr) -> dict[str, promql.VectorSelector]:
+    """Return what an expression selects, by name."""
+    found = (each for each in walk(expression) if isinstance(each, promql.VectorSelector))
+    return {str(each.name): each for each in found}
+
+
+def groupings(expression: promql.Expr) -> set[str]:
+    """Return the labels that an expression keeps."""
+    return {
+        label
+        for each in walk(expression)
+        if isinstance(each, promql.AggregateExpr) and each.modifier is not None
+        for label in each.modifier.labels
+    }
+
+
+async def shown_by_a_gateway(folder: Path) -> dict[str, set[str]]:
+    """Return the labels of every sample that a gateway shows after calls of all kinds."""
+    files = Files(folder).write(OURS.issue(), OURS)
+    async with Emulator() as emulator:
+        tls: dict[str, Any] = {"tls_cert": files.cert, "tls_key": files.key}
+        async with gateway_before(emulator, admin_listen="127.0.0.1:0") as running:
+            emulator.store.seed(40)
+            emulator.faults.add(Fault(drop="before"))
+            await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
+            await collect(running.rooms.ListRooms(ListRoomsRequest()))
+            texts = [(await settled(running.gateway.admin_address)).text]
+        async with gateway_before(emulator, admin_listen="127.0.0.1:0", **tls) as running:
+            texts.append((await settled(running.gateway.admin_address)).text)
+    samples: dict[str, set[str]] = {}
+    for text in texts:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                samples.setdefault(sample.name, set()).update(sample.labels)
+    return samples
+
+
+@pytest.fixture
+async def shown(tmp_path: Path) -> Mapping[str, set[str]]:
+    return await shown_by_a_gateway(tmp_path)
+
+
+async def test_every_metric_and_label_that_a_query_names_is_shown(
+    shown: Mapping[str, set[str]],
+) -> None:
+    shown = {**shown, NOT_WITH_KEYS: set()}
+    for title, query in QUERIES:
+        expression = parsed(query["expr"])
+        selected = selectors(expression)
+        assert selected, title
+        for name, selector in selected.items():
+            assert name in shown, (title, name)
+            asked = {matcher.name for matcher in selector.matchers.matchers}
+            assert asked <= shown[name] | OF_THE_SCRAPE, (title, name)
+            assert groupings(expression) <= shown[name] | OF_THE_SCRAPE, (title, name)
+
+
+async def test_every_metric_of_ours_is_on_the_dashboard(shown: Mapping[str, set[str]]) -> None:
+    asked = {name for _, query in QUERIES for name in selectors(parsed(query["expr"]))}
+    asked |= {name for text in variables() for name in selectors(parsed(text))}
+    ours = {name for name in shown if name.startswith("rooms_gateway_")}
+    assert ours <= asked
+
+
+def variables() -> list[str]:
+    """Return what the variables of the dashboard select."""
+    texts = [
+        variable["query"]["query"]
+        for variable in DASHBOARD["templating"]["list"]
+        if variable["type"] == "query"
+    ]
+    found = [re.fullmatch(r"label_values\((.*), (job|instance)\)", text) for text in texts]
+    return [match[1] for match in found if match]
+
+
+@queries
+def test_every_selector_obeys_the_choice_of_job_and_instance(
+    title: str, query: dict[str, str]
+) -> None:
+    for name, selector in selectors(parsed(query["expr"])).items():
+        chosen = {matcher.name for matcher in selector.matchers.matchers}
+        assert chosen >= OF_THE_SCRAPE, (title, name)
+
+
+@queries
+def test_a_legend_names_labels_that_the_query_keeps(title: str, query: dict[str, str]) -> None:
+    named = set(re.findall(r"{{(\w+)}}", query["legendFormat"]))
+    assert named <= groupings(parsed(query["expr"])), title
+    # And what it keeps tells the lines of a panel apart.
+    assert named == groupings(parsed(query["expr"])) - {"le"}, title
+
+
+def test_counters_are_asked_for_their_growth_and_nothing_else_is() -> None:
+    for title, query in QUERIES:
+        expression = parsed(query["expr"])
+        calls = [each for each in walk(expression) if isinstance(each, promql.Call)]
+        rated = {name for each in calls if each.func.name == "rate" for name in selectors(each)}
+        counters = {
+            name
+            for name in selectors(expression)
+            if name.endswith(("_total", "_bucket", "_count", "_sum"))
+        }
+        assert rated == counters, title
+
+
+def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
+    every = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in every}) == len(every)
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in every)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+def test_panels_say_what_they_show_and_ask_the_data_source_that_was_chosen() -> None:
+    for panel in PANELS:
+        assert panel["description"], panel["title"]
+        assert panel["datasource"]["uid"] == "${datasource}", panel["title"]

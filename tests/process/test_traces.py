@@ -1,0 +1,128 @@
+"""Traces of a gateway as a user runs it: switched on by one flag, and nobody's burden."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from otlp import receiver
+from processes import run, started
+from running import until
+
+from gateway.telemetry.tracing import FLUSH_TIMEOUT
+
+if TYPE_CHECKING:
+    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
+
+SERVE = ("serve", "--emulator", "--listen", "127.0.0.1:0", "--log-format", "json")
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+async def call(address: str, **others: object) -> None:
+    async with grpc.aio.insecure_channel(address) as channel:
+        rooms: RoomsServiceAsyncStub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        await rooms.CreateRoom(CreateRoomRequest(), **others)  # type: ignore[arg-type]
+
+
+async def test_one_flag_switches_it_on_and_a_stop_sends_what_is_left() -> None:
+    async with receiver() as received:
+        # No batch is due within an hour.
+        environment = received.environment | {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+        async with started(*SERVE, "--traces", env=environment) as process:
+            await call(await process.address())
+            assert received.spans == []
+            process.signal(signal.SIGTERM)
+            assert await process.exit_code() == 0
+    assert [span.pb.name for span in received.spans] == [
+        "acs.rooms.v1.RoomsService/CreateRoom",
+        "POST /rooms",
+    ]
+
+
+async def test_the_log_line_has_the_trace_id() -> None:
+    async with receiver() as received:
+        async with started(*SERVE, "--traces", env=received.environment) as process:
+            await call(await process.address())
+            process.signal(signal.SIGTERM)
+            assert await process.exit_code() == 0
+        [trace] = {span.trace_id for span in received.spans}
+        assert f'"trace_id":"{trace}"' in process.err
+
+
+async def test_without_the_flag_the_log_line_has_the_callers_trace_id_and_no_variable_matters() -> (
+    None
+):
+    async with started(*SERVE, env={"OTEL_TRACES_SAMPLER": "nonsense"}) as process:
+        address = await process.address()
+        await call(address, metadata=(("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01"),))
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
+    assert f'"trace_id":"{TRACE}"' in process.err
+    assert "nonsense" not in process.err
+
+
+async def test_faults_are_told_before_anything_starts() -> None:
+    finished = await run(
+        *(*SERVE, "--traces"),
+        env={"OTEL_TRACES_SAMPLER": "nonsense", "OTEL_EXPORTER_OTLP_ENDPOINT": "collector"},
+    )
+    assert finished.code == 2
+    assert "OTEL_TRACES_SAMPLER must be" in finished.err
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT must be" in finished.err
+
+
+async def test_without_the_extra_the_fault_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "opentelemetry").mkdir()
+    # An empty package of that name stands before the real one.
+    (tmp_path / "opentelemetry" / "__init__.py").touch()
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    finished = await run(*SERVE, "--traces", env={"PYTHONPATH": path})
+    assert finished.code == 2
+    assert "pip install 'rooms-gateway[otel]'" in finished.err
+
+
+async def test_a_receiver_that_is_away_costs_one_log_line_and_a_bounded_stop() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, and never listening
+        away = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{nobody.getsockname()[1]}",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+            "OTEL_BSP_SCHEDULE_DELAY": "20",
+        }
+        async with started(*SERVE, "--traces", env=away) as process:
+            address = await process.address()
+            for _ in range(3):
+                await call(address)
+            await until(lambda: "no OTLP receiver takes the traces" in process.err, 20)
+            for _ in range(3):
+                await call(address)
+            process.signal(signal.SIGTERM)
+            began = time.monotonic()
+            assert await process.exit_code() == 0
+            took = time.monotonic() - began
+    assert process.err.count("no OTLP receiver takes the traces") == 1
+    assert "Traceback" not in process.err
+    assert process.err.count('"code":"OK"') == 6
+    # The flush, and what any stop takes on a busy machine.
+    assert took < FLUSH_TIMEOUT + 10
+
+
+async def test_a_receiver_that_never_answers_does_not_hold_up_the_stop() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "3600",
+        }
+        async with started(*SERVE, "--traces", env=environment) as process:
+            await call(await process.address())
+            process.signal(signal.SIGTERM)
+            # Fails after PATIENCE, which is far below the time-out of the exporter.
+            assert await process.exit_code() == 0
+    assert "the last spans were not sent" in process.err

@@ -1,0 +1,320 @@
+"""Spans of calls and attempts, as a real receiver of OTLP gets them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from acs.rooms.v1.rooms_pb2 import (
+    CreateRoomRequest,
+    GetRoomRequest,
+    ListRoomsRequest,
+    UpdateRoomRequest,
+)
+from google.protobuf.timestamp_pb2 import Timestamp
+from otlp import Receiver, receiver
+from running import ONE_OF_EACH, UNKNOWN_ROOM, Running, collect, failure_of, gateway_before, until
+from running import send as call_of
+
+from gateway.emulator import Emulator, Fault
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SPAN = "00f067aa0ba902b7"
+SAMPLED = (("traceparent", f"00-{TRACE}-{SPAN}-01"), ("tracestate", "vendor=a,b@c=d"))
+UNSAMPLED = (("traceparent", f"00-{TRACE}-{SPAN}-00"),)
+GET = "acs.rooms.v1.RoomsService/GetRoom"
+NOWHERE = GetRoomRequest(room_id=UNKNOWN_ROOM)
+
+
+@pytest.fixture
+async def received(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
+    """Run a receiver that the SDK's variables name."""
+    async with receiver() as state:
+        for name, value in state.environment.items():
+            monkeypatch.setenv(name, value)
+        yield state
+
+
+@asynccontextmanager
+async def traced(emulator: Emulator, **others: Any) -> AsyncIterator[Running]:
+    """Run a gateway that has sent all its spans at the end of the block."""
+    async with gateway_before(emulator, traces=True, **others) as running:
+        yield running
+
+
+def sent(emulator: Emulator, header: str = "traceparent") -> list[str | None]:
+    """Return what the service was told, request by request."""
+    return [entry.headers.get(header) for entry in emulator.journal]
+
+
+async def test_the_callers_span_is_the_parent_of_the_call_and_that_of_its_attempts(
+    emulator: Emulator, received: Receiver
+) -> None:
+    emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}, count=2))
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE, metadata=SAMPLED))
+    [call] = received.calls
+    assert (call.trace_id, call.parent_id) == (TRACE, SPAN)
+    assert [attempt.parent_id for attempt in received.attempts] == [call.span_id] * 3
+    assert {attempt.trace_id for attempt in received.attempts} == {TRACE}
+
+
+async def test_the_service_is_told_the_span_of_each_attempt(
+    emulator: Emulator, received: Receiver
+) -> None:
+    emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}, count=2))
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE, metadata=SAMPLED))
+    assert sent(emulator) == [attempt.traceparent for attempt in received.attempts]
+    assert len(set(sent(emulator))) == 3
+    assert sent(emulator, "tracestate") == ["vendor=a,b@c=d"] * 3
+
+
+async def test_attempts_tell_how_often_the_request_was_sent_before_and_how_they_ended(
+    emulator: Emulator, received: Receiver
+) -> None:
+    emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}))
+    emulator.faults.add(Fault(drop="before"))
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE))
+    port = int(emulator.endpoint.rpartition(":")[2].strip("/"))
+    same = {
+        "http.request.method": "GET",
+        "url.template": "/rooms/{roomId}",
+        "server.address": "127.0.0.1",
+        "server.port": port,
+    }
+    first, second, third = received.attempts
+    assert first.attributes == same | {"http.response.status_code": 503, "error.type": "503"}
+    assert second.attributes == same | {
+        "http.request.resend_count": 1,
+        "error.type": "connection_lost",
+    }
+    assert third.attributes == same | {
+        "http.request.resend_count": 2,
+        "http.response.status_code": 404,
+        "error.type": "404",
+    }
+    assert {attempt.pb.name for attempt in received.attempts} == {"GET /rooms/{roomId}"}
+    assert all(attempt.failed for attempt in received.attempts)
+
+
+async def test_a_second_rest_request_of_a_call_was_not_sent_before(
+    emulator: Emulator, received: Receiver
+) -> None:
+    """An update of one end of a window reads the other first."""
+    async with traced(emulator) as running:
+        made = await running.rooms.CreateRoom(CreateRoomRequest())
+        until_ = Timestamp(seconds=made.room.valid_until.seconds - 60)
+        await running.rooms.UpdateRoom(UpdateRoomRequest(room_id=made.room.id, valid_until=until_))
+    _, read, write = received.attempts
+    assert (read.attributes["http.request.method"], write.attributes["http.request.method"]) == (
+        "GET",
+        "PATCH",
+    )
+    assert "http.request.resend_count" not in write.attributes
+    assert read.parent_id == write.parent_id == received.calls[1].span_id
+
+
+async def test_a_call_tells_its_status_reason_and_ids(
+    emulator: Emulator, received: Receiver
+) -> None:
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE, metadata=(("x-request-id", "mine-1"),)))
+    [call] = received.calls
+    attributes = call.attributes
+    assert attributes.pop("rooms_gateway.upstream_id")
+    assert attributes == {
+        "rpc.system.name": "grpc",
+        "rpc.method": GET,
+        "rpc.response.status_code": "NOT_FOUND",
+        "rooms_gateway.reason": "ROOM_NOT_FOUND",
+        "rooms_gateway.request_id": "mine-1",
+    }
+    assert call.pb.name == GET
+    # The caller is at fault, not this server.
+    assert not call.failed
+    assert call.parent_id == ""
+
+
+async def test_a_fault_of_the_service_marks_the_call_as_an_error(
+    emulator: Emulator, received: Receiver
+) -> None:
+    emulator.faults.add(Fault(status=503, count=None))
+    async with traced(emulator, max_attempts=1) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE))
+    [call] = received.calls
+    assert call.failed
+    assert call.attributes["error.type"] == "UNAVAILABLE"
+    assert call.attributes["rooms_gateway.reason"] == "SERVICE_UNAVAILABLE"
+
+
+async def test_a_success_is_no_error(emulator: Emulator, received: Receiver) -> None:
+    async with traced(emulator) as running:
+        await running.rooms.CreateRoom(CreateRoomRequest())
+    assert [span.failed for span in received.spans] == [False, False]
+    assert received.calls[0].attributes["rpc.response.status_code"] == "OK"
+    assert "error.type" not in received.calls[0].attributes
+    assert received.attempts[0].attributes["http.response.status_code"] == 201
+
+
+async def test_a_caller_who_goes_away_is_cancelled_and_the_attempt_with_it(
+    emulator: Emulator, received: Receiver
+) -> None:
+    emulator.faults.add(Fault(latency=60))
+    async with traced(emulator) as running:
+        call = running.rooms.GetRoom(NOWHERE)
+        waiting = asyncio.ensure_future(call.code())
+        await until(lambda: running.requests() == 1)
+        call.cancel()
+        assert await waiting is grpc.StatusCode.CANCELLED
+    [span], [attempt] = received.calls, received.attempts
+    assert span.attributes["rpc.response.status_code"] == "CANCELLED"
+    assert not span.failed
+    assert attempt.attributes["error.type"] == "cancelled"
+    assert "http.response.status_code" not in attempt.attributes
+
+
+async def test_a_deadline_is_a_deadline(emulator: Emulator, received: Receiver) -> None:
+    emulator.faults.add(Fault(latency=60))
+    async with traced(emulator) as running:
+        call = running.rooms.GetRoom(NOWHERE, timeout=0.3)
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    [span], [attempt] = received.calls, received.attempts
+    assert span.attributes["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
+    assert span.failed
+    # Whether our clock strikes first or grpc's is left to chance.
+    assert attempt.attributes["error.type"] in {"timeout", "cancelled"}
+
+
+async def test_a_list_is_one_call_with_an_attempt_for_each_page(
+    emulator: Emulator, received: Receiver
+) -> None:
+    emulator.store.seed(95)
+    async with traced(emulator) as running:
+        assert len(await collect(running.rooms.ListRooms(ListRoomsRequest()))) == 4
+    [call] = received.calls
+    assert call.attributes["rpc.method"] == "acs.rooms.v1.RoomsService/ListRooms"
+    assert [attempt.parent_id for attempt in received.attempts] == [call.span_id] * 4
+    assert {attempt.attributes["url.template"] for attempt in received.attempts} == {"/rooms"}
+    end = call.pb.end_time_unix_nano
+    assert all(attempt.pb.end_time_unix_nano <= end for attempt in received.attempts)
+
+
+async def test_a_list_that_is_cancelled_has_no_attempt_that_outlives_it(
+    emulator: Emulator, received: Receiver
+) -> None:
+    emulator.store.seed(95)
+    emulator.faults.add(Fault(operation="ListRooms", skip=1, latency=60))
+    async with traced(emulator) as running:
+        pages = running.rooms.ListRooms(ListRoomsRequest())
+        await pages.read()
+        await until(lambda: running.requests() == 2)
+        pages.cancel()
+    [call] = received.calls
+    assert call.attributes["rpc.response.status_code"] == "CANCELLED"
+    first, second = received.attempts
+    assert first.attributes["http.response.status_code"] == 200
+    assert second.attributes["error.type"] == "cancelled"
+
+
+async def test_every_rpc_is_traced_under_its_name(emulator: Emulator, received: Receiver) -> None:
+    async with traced(emulator) as running:
+        for request in ONE_OF_EACH:
+            try:
+                await call_of(running, request)
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.NOT_FOUND  # noqa: PT017 - others may succeed
+    methods = [str(call.attributes["rpc.method"]).rpartition("/")[2] for call in received.calls]
+    assert methods == [type(request).__name__.removesuffix("Request") for request in ONE_OF_EACH]
+    assert {attempt.attributes["url.template"] for attempt in received.attempts} == {
+        "/rooms",
+        "/rooms/{roomId}",
+        "/rooms/{roomId}/participants",
+    }
+
+
+async def test_a_call_that_breaks_a_rule_has_a_span_and_no_attempt(
+    emulator: Emulator, received: Receiver
+) -> None:
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(GetRoomRequest()))
+    [span] = received.spans
+    assert span.attributes["rooms_gateway.reason"] == "REQUEST_INVALID"
+
+
+async def test_a_caller_who_does_not_sample_decides_for_the_gateway_and_the_service(
+    emulator: Emulator, received: Receiver
+) -> None:
+    emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}))
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE, metadata=UNSAMPLED))
+    assert received.spans == []
+    for told in sent(emulator):
+        assert told is not None
+        assert told.startswith(f"00-{TRACE}-")
+        assert told.endswith("-00")
+
+
+async def test_a_sampler_that_drops_all_tells_the_service_to_drop_too(
+    emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE))
+    assert received.spans == []
+    [told] = sent(emulator)
+    assert told is not None
+    assert int(told[-2:], 16) & 1 == 0
+
+
+async def test_a_disabled_sdk_sends_nothing_and_passes_the_context_on(
+    emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE))
+        await failure_of(running.rooms.GetRoom(NOWHERE, metadata=SAMPLED))
+    assert received.spans == []
+    assert sent(emulator) == [None, SAMPLED[0][1]]
+
+
+async def test_without_tracing_the_callers_context_goes_on_to_the_service(
+    emulator: Emulator,
+) -> None:
+    async with gateway_before(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE, metadata=SAMPLED))
+        await failure_of(running.rooms.GetRoom(NOWHERE))
+    assert sent(emulator) == [SAMPLED[0][1], None]
+    assert sent(emulator, "tracestate") == [SAMPLED[1][1], None]
+
+
+async def test_the_resource_says_who_and_which_version_and_nothing_of_the_command_line(
+    emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE))
+    keys = {
+        each.key: each.value.string_value
+        for resource in received.resources
+        for each in resource.resource.attributes
+    }
+    assert keys["service.name"] == "rooms-gateway"
+    assert keys["deployment.environment.name"] == "test"
+    assert keys["service.version"]
+    assert not any(key.startswith("process.") for key in keys)
+
+
+async def test_a_name_from_the_environment_is_the_services_name(
+    emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "rooms-of-contoso")
+    async with traced(emulator) as running:
+        await failure_of(running.rooms.GetRoom(NOWHERE))
+    [resource] = {each.resource.SerializeToString() for each in received.resources}
+    assert b"rooms-of-contoso" in resource
