@@ -29,6 +29,8 @@ class Call:
     """How many REST requests the call has cost so far."""
     service_request_id: str = ""
     """The service's own id (`MS-CV`) of its last answer."""
+    caller: str = ""
+    """The name of the caller that was authenticated; empty when it is not known."""
 
     def remaining(self) -> float:
         """Return the seconds left until the deadline; 0 or less when it has passed."""

@@ -80,12 +80,14 @@ class Metrics:
         self,
         *,
         in_flight: Callable[[], float],
+        queued: Callable[[], float],
         retry_budget: Callable[[], float],
         clock_skew: Callable[[], float | None],
         certificate_expiry: Callable[[], float | None],
     ) -> None:
         """Show how things are, beside what has happened."""
         self.add_gauge("rooms_gateway_calls_in_flight", "Calls under way.", in_flight)
+        self.add_gauge("rooms_gateway_calls_queued", "Of these, those that wait.", queued)
         self.add_gauge(
             "rooms_gateway_retry_budget",
             "Retries that are left; below 1 there are none.",

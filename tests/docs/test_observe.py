@@ -55,7 +55,11 @@ async def test_the_page_has_the_type_of_every_metric() -> None:
     metrics = Metrics("0", "0")
     metrics.token_expires(1)
     metrics.show_state(
-        in_flight=float, retry_budget=float, clock_skew=float, certificate_expiry=float
+        in_flight=float,
+        queued=float,
+        retry_budget=float,
+        clock_skew=float,
+        certificate_expiry=float,
     )
     types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", metrics.expose("")[0].decode(), re.MULTILINE))
     assert {name: types[name] for name in METRICS} == {

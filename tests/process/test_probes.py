@@ -127,7 +127,11 @@ async def test_a_gateway_that_waits_for_its_first_token_is_alive_and_not_started
 
 async def test_metrics_and_probes_are_there_while_calls_are_refused(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=1.0))
-    async with serving(emulator, "--max-concurrent-calls", "1") as (_, admin, channel):
+    async with serving(emulator, "--max-concurrent-calls", "1", "--max-queued-calls", "0") as (
+        _,
+        admin,
+        channel,
+    ):
         busy = asyncio.ensure_future(create(channel))
         await until(lambda: len(emulator.journal) == 1)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
