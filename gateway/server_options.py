@@ -25,9 +25,10 @@ _AGE_GRACE = 300.0
 """Seconds for what is under way on a connection that is past its age: a list's time in the service
 config for clients. A list that takes longer goes on from its last page token."""
 
-_SPARE_STREAMS = 100
-"""HTTP/2 streams on a connection beside those of calls that are admitted: for health, and for those
-that have to hear that they are not."""
+_MIN_STREAMS = 10_000
+"""HTTP/2 streams that a connection may have at the least. Far above what is admitted: past this
+limit grpc resets streams, health checks among them, and nobody is told why. It is there for clients
+that leave streams open behind them."""
 
 _MAX_INT = 2**31 - 1
 
@@ -44,9 +45,7 @@ def server_options(
         # Two gateways on one port would share its calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-        # Of one connection. Above what is admitted: who is over the limit is told, not left waiting
-        # in its own client, and its health checks with it.
-        ("grpc.max_concurrent_streams", min(max_calls + _SPARE_STREAMS, _MAX_INT)),
+        ("grpc.max_concurrent_streams", min(max(2 * max_calls, _MIN_STREAMS), _MAX_INT)),
         ("grpc.server_handshake_timeout_ms", _milliseconds(_HANDSHAKE_TIMEOUT)),
         ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(min_ping_interval)),
         ("grpc.keepalive_permit_without_calls", 1),
