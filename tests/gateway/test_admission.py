@@ -170,7 +170,8 @@ async def test_a_thousand_callers_of_a_service_that_hangs_leave_health_and_memor
     emulator.faults.add(Fault(latency=60, count=100))
     async with gateway_before(emulator, max_concurrent_calls=20, max_queued_calls=80) as running:
         before = asyncio.all_tasks()
-        codes = [asyncio.ensure_future(running.rooms.GetRoom(ROOM).code()) for _ in range(1000)]
+        calls = [running.rooms.GetRoom(ROOM) for _ in range(1000)]
+        codes = [asyncio.ensure_future(call.code()) for call in calls]
         async with asyncio.timeout(30):
             await until(lambda: running.requests() == 20)
             assert await status_of(running.channel) == SERVING
@@ -184,8 +185,8 @@ async def test_a_thousand_callers_of_a_service_that_hangs_leave_health_and_memor
         # Nothing of those who were refused is kept.
         await until(lambda: handlers(asyncio.all_tasks() - before) == 100)
         assert running.requests() == 20
-        for each in codes:
-            each.cancel()
+        for call in calls:
+            call.cancel()
         await until(lambda: handlers(asyncio.all_tasks() - before) == 0)
         emulator.faults.clear()
         assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
