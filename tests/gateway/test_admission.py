@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from typing import cast
 
 import grpc
 import pytest
@@ -20,7 +22,8 @@ ROOM = GetRoomRequest(room_id=UNKNOWN_ROOM)
 
 
 def pushback(error: grpc.aio.AioRpcError) -> str | bytes | None:
-    return dict(error.trailing_metadata()).get("grpc-retry-pushback-ms")
+    trailers = dict(cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata()))
+    return trailers.get("grpc-retry-pushback-ms")
 
 
 async def test_a_call_above_the_limits_is_told_at_once_to_come_again_and_when(

@@ -14,6 +14,7 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
 from http2 import frame
+from lifecycle import SERVING, status_of
 from running import gateway_before
 
 import gateway
@@ -38,10 +39,10 @@ def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
     assert b"grpc.http2.min_recv_ping_interval_without_data_ms\0" not in library
 
 
-def test_no_setting_is_too_large_for_grpc() -> None:
-    options = server_options(max_calls=10**12, max_connection_age=1e12, min_ping_interval=1e12)
-    assert max(value for _, value in options) == 2**31 - 1
-    grpc.aio.server(options=options)
+async def test_no_setting_is_too_large_for_grpc(emulator: Emulator) -> None:
+    huge = {"max_queued_calls": 10**12, "max_connection_age": 1e12, "min_ping_interval": 1e12}
+    async with gateway_before(emulator, **huge) as running:
+        assert await status_of(running.channel) == SERVING
 
 
 class Pinging:
