@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import grpc
 from acs.rooms.v1 import rooms_pb2_grpc
@@ -40,7 +41,11 @@ def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
 
 
 async def test_no_setting_is_too_large_for_grpc(emulator: Emulator) -> None:
-    huge = {"max_queued_calls": 10**12, "max_connection_age": 1e12, "min_ping_interval": 1e12}
+    huge: dict[str, Any] = {
+        "max_queued_calls": 10**12,
+        "max_connection_age": 1e12,
+        "min_ping_interval": 1e12,
+    }
     async with gateway_before(emulator, **huge) as running:
         assert await status_of(running.channel) == SERVING
 
