@@ -14,6 +14,7 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from gateway.admission import Admission, Limits, Places
 from gateway.callers.following import FollowedPolicy
 from gateway.callers.reach import policy_warnings
 from gateway.certificates import Certificates
@@ -26,7 +27,7 @@ from gateway.legacy import LegacyRoomsServicer
 from gateway.legacy.backend import LegacyRooms
 from gateway.legacy.native import NativeLegacyRooms
 from gateway.legacy.translated import TranslatedLegacyRooms
-from gateway.listen import SERVER_OPTIONS, BindError, Listener, load_certificates
+from gateway.listen import BindError, Listener, load_certificates
 from gateway.participants import ParticipantsServicer
 from gateway.reachability import Reachability
 from gateway.reflection import add_reflection
@@ -34,6 +35,7 @@ from gateway.rest import RoomsApi
 from gateway.rest.legacy import LegacyApi
 from gateway.rest.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
 from gateway.rooms import RoomsServicer
+from gateway.server_options import server_options
 from gateway.settings import Settings, Upstream
 from gateway.signals import Stop
 from gateway.systemd import ServiceManager
@@ -52,9 +54,6 @@ SERVICES = [
 ]
 
 LEGACY_SERVICE = legacy_rooms_pb2.DESCRIPTOR.services_by_name["LegacyRoomsService"]
-
-MAX_REQUEST_BYTES = 1024 * 1024
-"""The largest request of the contract, 700 people, has about 200 kB."""
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The largest answer of the service, a roster of 350 or 30 rooms, has about 50 kB."""
@@ -142,11 +141,12 @@ class Gateway:
 
         services = [*SERVICES, LEGACY_SERVICE] if settings.legacy else SERVICES
         self.callers = await self._follow_policy(parts, metrics)
+        admission = _places(settings)
         calls = CallInterceptor(
             services,
             api_version=settings.api_version,
             default_timeout=settings.default_timeout,
-            max_concurrent_calls=settings.max_concurrent_calls,
+            admission=admission,
             observer=metrics or NOBODY,
             gate=None if self.callers is None else self.callers.gate,
             tracer=tracer,
@@ -156,13 +156,18 @@ class Gateway:
             metrics.show_state(
                 upstream_answers=lambda: float(reachability.answers) if reachability else None,
                 in_flight=lambda: calls.running,
+                queued=lambda: admission.queued,
                 retry_budget=lambda: transport.budget.balance,
                 clock_skew=transport.clock_skew,
                 certificate_expiry=lambda: self.certificates.expires if self.certificates else None,
             )
         server = grpc.aio.server(
             interceptors=[calls],
-            options=[*SERVER_OPTIONS, ("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
+            options=server_options(
+                max_calls=settings.max_calls,
+                max_connection_age=settings.max_connection_age,
+                min_ping_interval=settings.min_ping_interval,
+            ),
         )
         rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
             RoomsServicer(api, complete_windows=settings.complete_windows), server
@@ -276,6 +281,21 @@ class Gateway:
         emulator = await parts.enter_async_context(Emulator(legacy=legacy))
         self.emulator = emulator
         return Upstream.with_key(*parse_connection_string(emulator.connection_string))
+
+
+def _places(settings: Settings) -> Admission:
+    return Admission(
+        Places(
+            "calls",
+            Limits(
+                settings.max_concurrent_calls,
+                settings.max_queued_calls,
+                settings.max_calls_per_caller,
+            ),
+        ),
+        Places("streams", Limits(settings.max_streams, 0, settings.max_streams_per_caller)),
+        settings.write_stall_timeout,
+    )
 
 
 def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) -> None:

@@ -6,6 +6,7 @@
     ├── CallerUnauthenticated     the gateway does not know who calls
     ├── CallerForbidden           the gateway knows, and does not allow it
     ├── GatewayOverloaded         the gateway has as much to do as it takes on
+    ├── ReaderTooSlow             the caller has not taken a message of a stream for too long
     ├── ApiVersionUnsupported     the REST api-version does not know the operation or the value
     ├── RosterTooLarge            the roster asked for with a room does not fit into one message
     ├── AlreadyParticipant        people to add are in the room already
@@ -67,7 +68,16 @@ class CallerForbidden(GatewayError):
 
 
 class GatewayOverloaded(GatewayError):
-    """The gateway has as much to do as it takes on."""
+    """The gateway has as much to do as it takes on; nothing was done."""
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds after which the caller may come again."""
+
+
+class ReaderTooSlow(GatewayError):
+    """The caller has not taken a message of a stream for too long."""
 
 
 class ApiVersionUnsupported(GatewayError):

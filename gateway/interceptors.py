@@ -9,9 +9,9 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -19,10 +19,11 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.admission import Admission, Places, caller_of
 from gateway.call import Call, Context, current_call
 from gateway.callers.gate import Gate
 from gateway.convert.dry_run import describe
-from gateway.errors import GatewayOverloaded
+from gateway.errors import ReaderTooSlow
 from gateway.rest import NotSent
 from gateway.status import BUG, to_status
 from gateway.telemetry import logs
@@ -40,6 +41,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
 Response = TypeVar("Response")
 
 _STATUS_DETAILS = "grpc-status-details-bin"
+_PUSHBACK = "grpc-retry-pushback-ms"
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class _Method:
     default_timeout: float
     """Seconds for a call that brings no deadline."""
     observer: MethodObserver
+    places: Places
+    """Where its calls need one."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # not at run time
@@ -69,7 +73,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         *,
         api_version: str,
         default_timeout: float,
-        max_concurrent_calls: int,
+        admission: Admission,
         observer: CallObserver = NOBODY,
         gate: Gate | None = None,
         tracer: Tracer = PASSING_ON,
@@ -95,9 +99,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         self._wrapped: dict[str, Handler] = {}
         self._api_version = api_version
         self._default_timeout = default_timeout
-        self._max_concurrent_calls = max_concurrent_calls
+        self._admission = admission
         self.running = 0
-        """Calls of our services in flight."""
+        """Calls of our services in flight, those that wait for a place included."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -133,6 +137,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
             # A list may take as long as its reader does; each of its requests has its own limit.
             default_timeout=math.inf if streams else self._default_timeout,
             observer=observer,
+            places=self._admission.streams if streams else self._admission.calls,
         )
 
         make_response = GetMessageClass(descriptor.output_type)
@@ -157,7 +162,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                 # when it is collected, and what it reads ahead would go on until then.
                 async with aclosing(pages):
                     async for page in pages:
-                        await context.write(page)
+                        await self._write(context, page)
                         observer.message_sent()
 
             await self._around(method, request, context, serve)
@@ -189,32 +194,31 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         current_call.set(call)
         method.observer.started()
         code, reason = grpc.StatusCode.OK, ""
+        peer = context.peer()
         self.running += 1
         self._idle.clear()
         try:
             if self._gate is not None:
                 await self._gate.admit(call, context, method.name)
-            if self.running > self._max_concurrent_calls:
-                raise GatewayOverloaded(
-                    f"the gateway serves {self._max_concurrent_calls} calls already"
-                )
-            validate(request)
-            logs.log_request(call.request_id, request)
-            return await serve()
+            return await self._admitted(method, request, call, caller_of(call.caller, peer), serve)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _task_is_cancelled():
                 expired = call.remaining() <= 0
                 code = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
                 raise
-            code, reason, status = to_status(error, call, request, self._api_version)
+            code, reason, status, pushback = to_status(error, call, request, self._api_version)
             if reason == BUG:
                 logger.exception("method=%s request_id=%s failed", method.name, call.request_id)
-            # Not abort_with_status: observers around us would see no code with that.
-            await context.abort(
-                code,
-                status.message,
-                trailing_metadata=((_STATUS_DETAILS, status.SerializeToString()),),
+            metadata: tuple[tuple[str, str | bytes], ...] = (
+                (_STATUS_DETAILS, status.SerializeToString()),
             )
+            if pushback is not None:
+                metadata += ((_PUSHBACK, str(pushback)),)
+            # Not abort_with_status: observers around us would see no code with that.
+            abort = context.abort(code, status.message, trailing_metadata=metadata)
+            if isinstance(error, ReaderTooSlow):
+                await _leave(abort)
+            await abort
         finally:
             self.running -= 1
             if not self.running:
@@ -232,11 +236,52 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                         attempts=call.attempts,
                         upstream_id=call.service_request_id,
                         duration_ms=seconds * 1000,
-                        peer=logs.peer_kind(context.peer()),
+                        peer=logs.peer_kind(peer),
                         caller=call.caller,
                         trace_id=call.trace.trace_id,
                     )
                 )
+
+    @staticmethod
+    async def _admitted(
+        method: _Method,
+        request: Message,
+        call: Call,
+        caller: str,
+        serve: Callable[[], Awaitable[Response]],
+    ) -> Response:
+        """Run `serve` once there is a place for it."""
+        places = method.places
+        if not places.take(caller):
+            await places.wait(caller, call.remaining())
+        try:
+            validate(request)
+            logs.log_request(call.request_id, request)
+            return await serve()
+        finally:
+            places.leave(caller)
+
+    async def _write(self, context: Context, message: Message) -> None:
+        """Send a message of a stream. Raises ReaderTooSlow if nobody takes it."""
+        patience = self._admission.write_stall_timeout
+        try:
+            async with asyncio.timeout(patience):
+                await context.write(message)
+        except TimeoutError:
+            raise ReaderTooSlow(f"the caller has taken nothing for {patience:g} s") from None
+
+
+async def _leave(abort: Awaitable[None]) -> NoReturn:
+    """Begin `abort`, and do not wait until the status is sent.
+
+    It goes out behind the messages that nobody takes; grpc keeps both until somebody does, or the
+    call or its connection ends.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            await abort
+    # All that grpc lets a handler end with without a word once it has given its status.
+    raise asyncio.CancelledError
 
 
 def _begin(method: _Method, request: Message, context: Context, now: float) -> Call:

@@ -1,7 +1,8 @@
 """Binding: one gateway to an address, and only addresses that are safe to bind.
 
 grpc shares a TCP port by default, and takes a Unix socket away from whoever serves on it; both
-would split the traffic between two gateways without a word.
+would split the traffic between two gateways without a word. (The first is switched off in
+`server_options`.)
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ import grpc
 from gateway.addresses import UNIX, SocketRules, socket_path
 from gateway.certificates import Certificates
 from gateway.tls import TlsFiles, TlsUnusable
-
-SERVER_OPTIONS = (("grpc.so_reuseport", 0),)
-"""What the server must be made with for a TCP port to be exclusive."""
 
 _NOBODY_ELSE = 0o177
 """The umask under which a socket is made, before it gets its group and mode."""

@@ -13,6 +13,7 @@ from gateway.credentials import CredentialSettings, KeySettings
 from gateway.credentials.flags import CREDENTIALS, EntraFlags, read_credential
 from gateway.endpoint import Endpoint, parse_connection_string
 from gateway.rest.versions import LEGACY_API_VERSION
+from gateway.server_options import MIN_PING_INTERVAL
 from gateway.tls import TlsFiles, tls_faults
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
@@ -78,10 +79,22 @@ class Settings:
     """Seconds for one REST request."""
     max_attempts: int = 4
     """REST requests for one call, the first included."""
-    max_concurrent_calls: int = 1000
-    """More at once are refused with RESOURCE_EXHAUSTED."""
-    max_connections: int = 100
-    """HTTP connections to the service."""
+    max_concurrent_calls: int = 200
+    """Unary calls served at once: at 100 ms a request, more than one process has the CPU for."""
+    max_queued_calls: int = 800
+    """Unary calls that may wait for others to end; more are refused with RESOURCE_EXHAUSTED."""
+    max_streams: int = 100
+    """Lists read at once; more are refused with RESOURCE_EXHAUSTED."""
+    max_calls_per_caller: int | None = None
+    """Of `max_concurrent_calls`, how many one caller may have; None: all."""
+    max_streams_per_caller: int | None = None
+    """Of `max_streams`, how many one caller may have; None: all."""
+    write_stall_timeout: float = 60.0
+    """Seconds that the reader of a list may leave a page before the list is ended."""
+    max_connection_age: float = 0.0
+    """Seconds after which a client is asked to connect anew; 0: never."""
+    min_ping_interval: float = MIN_PING_INTERVAL
+    """Seconds between the keepalive pings of a client without data, at the least."""
     admin_listen: str | None = None
     """`host:port` for probes and metrics; None: there are none."""
     admin_allow_remote: bool = False
@@ -142,7 +155,7 @@ class Settings:
             f"--{name.replace('_', '-')} must be a number of seconds"
             for name in (
                 *("default_timeout", "attempt_timeout", "drain_delay", "drain_grace"),
-                "readiness_upstream",
+                *("readiness_upstream", "write_stall_timeout", "max_connection_age"),
             )
             if not math.isfinite(getattr(self, name) or 0)
         )
@@ -155,6 +168,20 @@ class Settings:
         if self.tls_cert is None or self.tls_key is None:
             return None
         return TlsFiles(self.tls_cert, self.tls_key, self.tls_client_ca)
+
+    @property
+    def max_calls(self) -> int:
+        """How many calls of all kinds there can be at once, those that wait included."""
+        return self.max_concurrent_calls + self.max_queued_calls + self.max_streams
+
+    @property
+    def max_connections(self) -> int:
+        """How many HTTP connections to the service there can be: one for each request under way.
+
+        So nobody waits for one, least of all a call for the pages of lists. A call has two requests
+        under way where it reads a room and its roster, a list never more than one.
+        """
+        return 2 * self.max_concurrent_calls + self.max_streams
 
     @property
     def sockets(self) -> SocketRules:

@@ -40,6 +40,7 @@ from gateway.errors import (
     JoinPolicyUnsupported,
     NotAParticipant,
     PageTokenInvalid,
+    ReaderTooSlow,
     RequestInvalid,
     RosterTooLarge,
     ServiceAnswerUnreadable,
@@ -69,6 +70,9 @@ BY_ERROR: Final[dict[type[GatewayError], _Verdict]] = {
     CallerUnauthenticated: (StatusCode.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
     CallerForbidden: (StatusCode.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_FORBIDDEN),
     GatewayOverloaded: (StatusCode.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
+    # ABORTED says to go on at a higher level, here from the last page token. DEADLINE_EXCEEDED
+    # would say that the call took too long, RESOURCE_EXHAUSTED that there is too much of it.
+    ReaderTooSlow: (StatusCode.ABORTED, _R.ERROR_REASON_READER_TOO_SLOW),
     ApiVersionUnsupported: (StatusCode.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
     RosterTooLarge: (StatusCode.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
     AlreadyParticipant: (StatusCode.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
@@ -126,6 +130,9 @@ class Failure(NamedTuple):
     reason: str
     """As ErrorInfo carries it: a name of ErrorReason without its prefix."""
     status: Status
+    pushback: int | None = None
+    """What a client with a retry policy has to do: milliseconds to wait before it repeats the call,
+    -1 not to repeat it; None leaves it to the policy (gRFC A6)."""
 
 
 def to_status(error: BaseException, call: Call, request: Message, api_version: str) -> Failure:
@@ -161,7 +168,7 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
     status = Status(code=code.value[0], message=_clip(message, _MAX_MESSAGE))
     for detail in details:
         status.details.add().Pack(detail)
-    return Failure(code, reason_text(reason), status)
+    return Failure(code, reason_text(reason), status, _pushback(error, reason))
 
 
 def reason_text(reason: ErrorReason.ValueType) -> str:
@@ -236,8 +243,16 @@ def _bounded(violations: Sequence[Violation]) -> list[BadRequest.FieldViolation]
     return shown
 
 
+def _pushback(error: BaseException, reason: ErrorReason.ValueType) -> int | None:
+    if isinstance(error, GatewayOverloaded):
+        return round(1000 * error.retry_after)
+    # The gateway has repeated it as often as was worth it: a client that went on by itself would
+    # only add to what the service has too much of, or wait until its deadline and never hear why.
+    return -1 if reason == _R.ERROR_REASON_THROTTLED else None
+
+
 def _retry_delay(error: BaseException) -> Duration:
-    asked = error.retry_after if isinstance(error, ServiceRefused) else None
+    asked = error.retry_after if isinstance(error, (ServiceRefused, GatewayOverloaded)) else None
     seconds = _DEFAULT_RETRY_DELAY if asked is None else min(asked, _MAX_RETRY_DELAY)
     delay = Duration()
     delay.FromMilliseconds(round(1000 * seconds))

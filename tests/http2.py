@@ -27,13 +27,14 @@ def unary_call(
     message = request.SerializeToString()
     return (
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        + _frame(4, 0, 0, settings)
-        + _frame(1, 0x4, 1, b"".join(_literal(*header) for header in named.items()))
-        + _frame(0, 0x1, 1, b"\0" + struct.pack(">I", len(message)) + message)
+        + frame(4, 0, 0, settings)
+        + frame(1, 0x4, 1, b"".join(_literal(*header) for header in named.items()))
+        + frame(0, 0x1, 1, b"\0" + struct.pack(">I", len(message)) + message)
     )
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """Write a frame as RFC 9113, 4.1, says."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import grpc
 from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
 
+from gateway.admission import Admission, Limits, Places
 from gateway.app import MAX_ANSWER_BYTES, SERVICES
 from gateway.credentials import make_credential
 from gateway.interceptors import CallInterceptor
@@ -37,6 +38,11 @@ class Quick:
     participants: ParticipantsServiceAsyncStub
     transport: Transport
     slept: list[float] = field(default_factory=list)
+
+
+def roomy() -> Admission:
+    """Make places that no test fills."""
+    return Admission(Places("calls", Limits(1000)), Places("streams", Limits(1000)))
 
 
 def longest(_: float, high: float) -> float:
@@ -79,7 +85,7 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
             SERVICES,
             api_version=DEFAULT_API_VERSION,
             default_timeout=default_timeout,
-            max_concurrent_calls=1000,
+            admission=roomy(),
         )
         server = grpc.aio.server(interceptors=[calls])
         rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api), server)

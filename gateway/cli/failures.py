@@ -44,6 +44,7 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
         "SERVICE_ANSWER_UNREADABLE": _TELL,
         "GATEWAY_OVERLOADED": _LATER,
         "GATEWAY_BUG": _TELL,
+        "READER_TOO_SLOW": "Go on with the last page token, and read faster.",
         "ROSTER_TOO_LARGE": "Read it with `rooms-gateway participants list`.",
         "ALREADY_PARTICIPANT": _LEGACY,
         "NOT_A_PARTICIPANT": _LEGACY,

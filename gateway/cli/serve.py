@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from gateway.cli.greeting import say_ready
+from gateway.cli.limits import limit_flags
 from gateway.cli.listeners import admin_flags, listener_flags
 from gateway.cli.options import entra_flags, setting
 from gateway.cli.settings_command import SettingsCommand
@@ -111,9 +112,10 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
 @setting(
     "--max-concurrent-calls",
     type=click.IntRange(min=1),
-    default=1000,
-    help="Calls served at once; more are refused with RESOURCE_EXHAUSTED.",
+    default=200,
+    help="Unary calls served at once; more wait. As many connections to the service, or twice.",
 )
+@limit_flags
 @setting(
     "--admin-listen",
     metavar="ADDRESS",

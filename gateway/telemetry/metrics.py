@@ -76,10 +76,11 @@ class Metrics:
         """Show what `read` returns whenever somebody looks; nothing while that is None."""
         self._gauges.add(name, meaning, read)
 
-    def show_state(
+    def show_state(  # noqa: PLR0913 - one for each gauge
         self,
         *,
         in_flight: Callable[[], float],
+        queued: Callable[[], float],
         retry_budget: Callable[[], float],
         clock_skew: Callable[[], float | None],
         certificate_expiry: Callable[[], float | None],
@@ -87,6 +88,7 @@ class Metrics:
     ) -> None:
         """Show how things are, beside what has happened."""
         self.add_gauge("rooms_gateway_calls_in_flight", "Calls under way.", in_flight)
+        self.add_gauge("rooms_gateway_calls_queued", "Of these, those that wait.", queued)
         self.add_gauge(
             "rooms_gateway_retry_budget",
             "Retries that are left; below 1 there are none.",

@@ -77,7 +77,9 @@ def test_streams_have_the_longer_time_out_of_the_two() -> None:
 
 def test_only_a_status_that_says_try_again_is_retried() -> None:
     policies = [g["retryPolicy"] for g in json.loads(TEXT)["methodConfig"] if "retryPolicy" in g]
-    assert [policy["retryableStatusCodes"] for policy in policies] == [["UNAVAILABLE"]] * 2
+    # Of RESOURCE_EXHAUSTED the gateway itself says which, by its pushback.
+    codes = ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
+    assert [policy["retryableStatusCodes"] for policy in policies] == [codes] * 2
 
 
 @asynccontextmanager
@@ -121,6 +123,35 @@ async def test_a_call_waits_for_a_gateway_that_is_not_there_yet(emulator: Emulat
         await until(lambda: channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE)
         async with gateway_before(emulator, listen=(address,)):
             assert (await call).room.id
+
+
+async def test_a_call_that_was_refused_for_too_much_at_once_comes_again_when_it_is_told_to(
+    emulator: Emulator,
+) -> None:
+    emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
+    async with (
+        gateway_before(emulator, max_concurrent_calls=1, max_queued_calls=0) as running,
+        client(running.gateway.addresses[0]) as channel,
+    ):
+        busy = asyncio.ensure_future(running.rooms.CreateRoom(rooms_pb2.CreateRoomRequest()).code())
+        await until(lambda: running.requests() == 1)
+        begun = asyncio.get_running_loop().time()
+        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        assert (await rooms.CreateRoom(rooms_pb2.CreateRoomRequest())).room.id
+        # By the policy it would have been 0.1 s.
+        assert asyncio.get_running_loop().time() - begun >= 0.45
+        assert await busy is grpc.StatusCode.OK
+
+
+async def test_what_the_service_throttled_is_left_to_the_caller(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(status=429, headers={"Retry-After": "3600"}, count=None))
+    async with (
+        gateway_before(emulator) as running,
+        client(running.gateway.addresses[0]) as channel,
+    ):
+        call = rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(rooms_pb2.CreateRoomRequest())
+        assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert running.requests() == 1
 
 
 @dataclass(slots=True)

@@ -57,6 +57,7 @@ async def test_the_page_has_the_type_of_every_metric() -> None:
     metrics.token_expires(1)
     metrics.show_state(
         in_flight=float,
+        queued=float,
         retry_budget=float,
         clock_skew=float,
         certificate_expiry=float,

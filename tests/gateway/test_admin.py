@@ -119,7 +119,7 @@ async def test_probes_and_metrics_answer_while_the_gateway_is_saturated(
 ) -> None:
     emulator.faults.add(Fault(latency=1.0))
     async with gateway_before(
-        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1
+        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1, max_queued_calls=0
     ) as running:
         busy = asyncio.ensure_future(running.rooms.CreateRoom(CreateRoomRequest()).code())
         await until(lambda: running.requests() == 1)

@@ -3,83 +3,212 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from pathlib import Path
+from collections.abc import Iterable
+from typing import cast
 
 import grpc
 import pytest
-from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from google.rpc.error_details_pb2 import RetryInfo
-from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
 from lifecycle import SERVING, status_of
-from outcomes import OVERLOADED
+from listing import pages, until_failure
+from outcomes import OVERLOADED, THROTTLED
 from running import UNKNOWN_ROOM, Running, failure_of, gateway_before, send, until
+from scraping import scrape
 
-import gateway
 from gateway.emulator import Emulator, Fault
-from gateway.listen import SERVER_OPTIONS
+
+ROOM = GetRoomRequest(room_id=UNKNOWN_ROOM)
 
 
-async def test_more_calls_than_the_gateway_takes_on_are_told_to_come_again(
+def pushback(error: grpc.aio.AioRpcError) -> str | bytes | None:
+    trailers = dict(cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata()))
+    return trailers.get("grpc-retry-pushback-ms")
+
+
+async def test_a_call_above_the_limits_is_told_at_once_to_come_again_and_when(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
-    async with gateway_before(emulator, max_concurrent_calls=1) as running:
+    async with gateway_before(emulator, max_concurrent_calls=1, max_queued_calls=0) as running:
         first = asyncio.ensure_future(send(running, CreateRoomRequest()))
         await until(lambda: running.requests() == 1)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await running.rooms.CreateRoom(CreateRoomRequest())
         failed = await failure_of(send(running, CreateRoomRequest()))
+        assert not first.done()
         assert (failed.code, failed.reason) == OVERLOADED
-        assert failed.detail(RetryInfo) is not None
+        assert failed.metadata["attempts"] == "0"
+        told = failed.detail(RetryInfo)
+        assert told is not None
+        assert 500 <= told.retry_delay.ToMilliseconds() <= 1500
+        assert 500 <= int(pushback(raised.value) or 0) <= 1500
         await first
         await send(running, CreateRoomRequest())
     assert sum(entry.operation == "CreateRoom" for entry in emulator.journal) == 2
 
 
-async def test_calls_above_the_limit_are_refused_and_health_still_answers(
+async def test_what_the_service_throttled_is_not_to_be_repeated_by_a_client_on_its_own(
+    once: Running,
+) -> None:
+    once.emulator.faults.add(Fault(status=429))
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await once.rooms.GetRoom(ROOM)
+    assert pushback(raised.value) == "-1"
+    once.emulator.faults.add(Fault(status=429))
+    failed = await failure_of(once.rooms.GetRoom(ROOM))
+    assert (failed.code, failed.reason) == THROTTLED
+
+
+async def test_calls_within_the_queue_wait_for_their_turn_and_are_seen_to(
     emulator: Emulator,
 ) -> None:
-    [room] = emulator.store.seed(1)
-    request = GetRoomRequest(room_id=room)
-    emulator.faults.add(Fault(latency=1.0, count=2))
-    async with gateway_before(emulator, max_concurrent_calls=2) as running:
-        calls = [asyncio.ensure_future(running.rooms.GetRoom(request).code()) for _ in range(2)]
-        await until(lambda: running.requests() == 2)
-        failed = await failure_of(running.rooms.GetRoom(request))
+    emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
+    async with gateway_before(
+        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1, max_queued_calls=2
+    ) as running:
+        calls = [asyncio.ensure_future(send(running, CreateRoomRequest())) for _ in range(3)]
+        await until(lambda: running.requests() == 1)
+        failed = await failure_of(send(running, CreateRoomRequest()))
         assert (failed.code, failed.reason) == OVERLOADED
-        assert failed.metadata["attempts"] == "0"
-        assert failed.detail(RetryInfo) is not None
-        assert await status_of(running.channel) == SERVING
-        assert running.requests() == 2
-        assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
-        assert (await running.rooms.GetRoom(request)).room.id == room
+        seen = await scrape(running.gateway.admin_address)
+        assert seen.value("rooms_gateway_calls_queued") == 2
+        assert running.requests() == 1
+        await asyncio.gather(*calls)
+        assert running.requests() == 3
+        seen = await scrape(running.gateway.admin_address)
+        assert seen.value("rooms_gateway_calls_queued") == 0
+
+
+@pytest.mark.parametrize("whose", ["the caller's", "the gateway's"])
+async def test_a_deadline_ends_the_wait_in_the_queue_and_nothing_is_sent(
+    emulator: Emulator, whose: str
+) -> None:
+    emulator.faults.add(Fault(operation="CreateRoom", latency=1.0))
+    async with gateway_before(emulator, max_concurrent_calls=1, default_timeout=0.2) as running:
+        busy = asyncio.ensure_future(
+            running.rooms.CreateRoom(CreateRoomRequest(), timeout=5).code()
+        )
+        await until(lambda: running.requests() == 1)
+        call = running.rooms.GetRoom(ROOM, timeout=0.1 if whose == "the caller's" else None)
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert not busy.done()
+        assert await busy is grpc.StatusCode.OK
+        assert running.requests("GetRoom") == 0
+        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_call_that_is_cancelled_in_the_queue_is_never_sent(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
+    async with gateway_before(
+        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1
+    ) as running:
+        busy = asyncio.ensure_future(send(running, CreateRoomRequest()))
+        await until(lambda: running.requests() == 1)
+        waiting = running.rooms.GetRoom(ROOM)
+        async with asyncio.timeout(5):
+            while (await scrape(running.gateway.admin_address)).value(
+                "rooms_gateway_calls_queued"
+            ) != 1:
+                pass
+        waiting.cancel()
+        await busy
+        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
+        assert running.requests("GetRoom") == 1
 
 
 async def test_a_refused_or_failed_call_frees_its_place(emulator: Emulator) -> None:
-    async with gateway_before(emulator, max_concurrent_calls=1) as running:
+    async with gateway_before(emulator, max_concurrent_calls=1, max_queued_calls=0) as running:
         for _ in range(3):
             failed = await failure_of(running.rooms.GetRoom(GetRoomRequest()))
             assert failed.reason == "REQUEST_INVALID"
-            failed = await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
+            failed = await failure_of(running.rooms.GetRoom(ROOM))
             assert failed.reason == "ROOM_NOT_FOUND"
 
 
-async def test_a_request_larger_than_a_mebibyte_is_refused_before_it_is_read(
-    running: Running,
+async def test_lists_and_calls_have_places_of_their_own(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(latency=0.5, count=2))
+    async with gateway_before(
+        emulator, max_concurrent_calls=1, max_queued_calls=0, max_streams=1
+    ) as running:
+        call = asyncio.ensure_future(send(running, CreateRoomRequest()))
+        listing = asyncio.ensure_future(send(running, ListRoomsRequest()))
+        await until(lambda: running.requests() == 2)
+        failed = await failure_of(running.rooms.GetRoom(ROOM))
+        assert (failed.code, failed.reason) == OVERLOADED
+        _, failed = await until_failure(running)
+        assert (failed.code, failed.reason) == OVERLOADED
+        assert failed.message == "the gateway serves 1 streams already"
+        await asyncio.gather(call, listing)
+        assert await pages(running)
+        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_lists_that_wait_for_the_service_hold_up_no_call(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(operation="ListRooms", latency=30, count=None))
+    async with gateway_before(emulator, max_concurrent_calls=1, max_streams=20) as running:
+        lists = [running.rooms.ListRooms(ListRoomsRequest()) for _ in range(20)]
+        await until(lambda: running.requests("ListRooms") == 20)
+        assert await running.rooms.GetRoom(ROOM, timeout=5).code() is grpc.StatusCode.NOT_FOUND
+        for each in lists:
+            each.cancel()
+
+
+async def test_one_host_cannot_have_more_than_its_share(emulator: Emulator) -> None:
+    emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
+    async with gateway_before(
+        emulator, max_calls_per_caller=1, max_queued_calls=0, max_streams_per_caller=1
+    ) as running:
+        first = asyncio.ensure_future(send(running, CreateRoomRequest()))
+        await until(lambda: running.requests() == 1)
+        failed = await failure_of(running.rooms.GetRoom(ROOM))
+        assert (failed.code, failed.reason) == OVERLOADED
+        assert failed.message == "the caller has 1 calls under way already"
+        await first
+
+
+async def test_a_thousand_callers_of_a_service_that_hangs_leave_health_and_memory_alone(
+    emulator: Emulator,
 ) -> None:
+    emulator.faults.add(Fault(latency=60, count=100))
+    async with gateway_before(emulator, max_concurrent_calls=20, max_queued_calls=80) as running:
+        before = asyncio.all_tasks()
+        calls = [running.rooms.GetRoom(ROOM) for _ in range(1000)]
+        codes = [asyncio.ensure_future(call.code()) for call in calls]
+        async with asyncio.timeout(30):
+            await until(lambda: running.requests() == 20)
+            assert await status_of(running.channel) == SERVING
+            refused = set()
+            for next_done in asyncio.as_completed(codes):
+                refused.add(await next_done)
+                if sum(each.done() for each in codes) == 900:
+                    break
+            assert refused == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+            assert await status_of(running.channel) == SERVING
+        # Nothing of those who were refused is kept.
+        await until(lambda: handlers(asyncio.all_tasks() - before) == 100)
+        assert running.requests() == 20
+        for call in calls:
+            call.cancel()
+        await until(lambda: handlers(asyncio.all_tasks() - before) == 0)
+        emulator.faults.clear()
+        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
+
+
+def handlers(tasks: set[asyncio.Task[object]]) -> int:
+    """Count the handlers that grpc runs."""
+    return sum(
+        getattr(task.get_coro(), "__qualname__", "") == "_handle_exceptions" for task in tasks
+    )
+
+
+@pytest.mark.parametrize("compression", grpc.Compression)
+async def test_a_request_larger_than_a_mebibyte_is_refused_also_when_it_is_compressed(
+    running: Running, compression: grpc.Compression
+) -> None:
+    large = GetRoomRequest(room_id="x" * (1 << 20))
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await running.rooms.GetRoom(GetRoomRequest(room_id="x" * (1 << 20)))
+        await running.rooms.GetRoom(large, compression=compression)
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in (raised.value.details() or "")
     assert running.requests() == 0
-
-
-def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
-    # A wrong name is ignored without a word.
-    library = Path(cygrpc.__file__).read_bytes()
-    sources = Path(gateway.__file__).parent.rglob("*.py")
-    names = {
-        name for source in sources for name in re.findall(r'\("(grpc\.[\w.]+)"', source.read_text())
-    }
-    assert {name for name, _ in SERVER_OPTIONS} <= names
-    assert "grpc.max_receive_message_length" in names
-    assert [name for name in names if f"{name}\0".encode() not in library] == []
-    assert b"grpc.http2.min_recv_ping_interval_without_data_ms\0" not in library

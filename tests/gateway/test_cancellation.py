@@ -20,7 +20,7 @@ from acs.rooms.v1.rooms_pb2 import (
     ListRoomsRequest,
     UpdateRoomRequest,
 )
-from quick import Quick, quick_gateway
+from quick import Quick, quick_gateway, roomy
 from running import failure_of, until, upstream_of
 from scripted import Scripted, answer, scripted, silence
 
@@ -182,7 +182,7 @@ class Stray(RoomsServicer):
 
 async def test_a_cancellation_that_is_not_the_callers_still_gives_the_caller_a_status() -> None:
     calls = CallInterceptor(
-        SERVICES, api_version="2025-03-13", default_timeout=30, max_concurrent_calls=10
+        SERVICES, api_version="2025-03-13", default_timeout=30, admission=roomy()
     )
     server = grpc.aio.server(interceptors=[calls])
     rooms_pb2_grpc.add_RoomsServiceServicer_to_server(Stray(cast("RoomsApi", None)), server)

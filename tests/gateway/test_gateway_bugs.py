@@ -20,6 +20,7 @@ from acs.rooms.v1.rooms_pb2 import (
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RequestInfo
 from grpc import StatusCode
+from quick import roomy
 from running import Failed, collect, failure_of, read_failure, upstream_of
 
 from gateway.app import SERVICES
@@ -44,7 +45,7 @@ CANARY = "canary-7f3a-secret"
 async def serving(add_handlers: Callable[[grpc.aio.Server], None]) -> AsyncIterator[RoomsStub]:
     """Serve handlers of our services, as they are, behind the gateway's interceptor."""
     calls = CallInterceptor(
-        SERVICES, api_version="2025-03-13", default_timeout=5.0, max_concurrent_calls=10
+        SERVICES, api_version="2025-03-13", default_timeout=5.0, admission=roomy()
     )
     server = grpc.aio.server(interceptors=[calls])
     add_handlers(server)

@@ -156,7 +156,11 @@ async def test_a_signal_ends_a_start_that_waits_and_the_exit_code_says_that_noth
 
 async def test_metrics_and_probes_are_there_while_calls_are_refused(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=1.0))
-    async with serving(emulator, "--max-concurrent-calls", "1") as (_, admin, channel):
+    async with serving(emulator, "--max-concurrent-calls", "1", "--max-queued-calls", "0") as (
+        _,
+        admin,
+        channel,
+    ):
         busy = asyncio.ensure_future(create(channel))
         await until(lambda: len(emulator.journal) == 1)
         with pytest.raises(grpc.aio.AioRpcError) as raised:

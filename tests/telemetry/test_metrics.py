@@ -235,7 +235,7 @@ async def test_attempts_can_be_set_against_requests(watched: Running) -> None:
 async def test_an_overload_is_counted_and_told_from_throttling(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=1.0))
     async with gateway_before(
-        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1
+        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1, max_queued_calls=0
     ) as running:
         busy = asyncio.ensure_future(running.rooms.CreateRoom(CreateRoomRequest()).code())
         await until(lambda: running.requests() == 1)

@@ -140,9 +140,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_GATEWAY_OVERLOADED: _ErrorReason.ValueType  # 17
     """ERROR_REASON_GATEWAY_OVERLOADED: the gateway has as much to do as it takes on.
+    Nothing was done.
     Code: RESOURCE_EXHAUSTED, with RetryInfo.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-    Do: repeat with back-off.
+    Do: repeat after the time in RetryInfo; clients with a retry policy do so by themselves.
     """
     ERROR_REASON_GATEWAY_BUG: _ErrorReason.ValueType  # 18
     """ERROR_REASON_GATEWAY_BUG: a defect of the gateway; the text is fixed, and its log has the
@@ -177,6 +178,12 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Code: FAILED_PRECONDITION, with BadRequest.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
     Do: put everybody who may join on the roster.
+    """
+    ERROR_REASON_READER_TOO_SLOW: _ErrorReason.ValueType  # 23
+    """ERROR_REASON_READER_TOO_SLOW: the caller has not taken a message of a stream for too long.
+    Code: ABORTED.
+    Example: {"attempts": "3", "apiVersion": "2025-03-13"}
+    Do: go on with the last page token, and read faster.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -313,9 +320,10 @@ Do: read the state; report it to whoever runs the gateway.
 """
 ERROR_REASON_GATEWAY_OVERLOADED: ErrorReason.ValueType  # 17
 """ERROR_REASON_GATEWAY_OVERLOADED: the gateway has as much to do as it takes on.
+Nothing was done.
 Code: RESOURCE_EXHAUSTED, with RetryInfo.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-Do: repeat with back-off.
+Do: repeat after the time in RetryInfo; clients with a retry policy do so by themselves.
 """
 ERROR_REASON_GATEWAY_BUG: ErrorReason.ValueType  # 18
 """ERROR_REASON_GATEWAY_BUG: a defect of the gateway; the text is fixed, and its log has the
@@ -350,4 +358,10 @@ invitation; nothing was sent.
 Code: FAILED_PRECONDITION, with BadRequest.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: put everybody who may join on the roster.
+"""
+ERROR_REASON_READER_TOO_SLOW: ErrorReason.ValueType  # 23
+"""ERROR_REASON_READER_TOO_SLOW: the caller has not taken a message of a stream for too long.
+Code: ABORTED.
+Example: {"attempts": "3", "apiVersion": "2025-03-13"}
+Do: go on with the last page token, and read faster.
 """

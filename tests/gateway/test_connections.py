@@ -1,0 +1,166 @@
+"""What the server asks of connections: how often to ping, how long to live, and in which names."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import GetRoomRequest
+from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
+from http2 import frame
+from lifecycle import SERVING, status_of
+from running import gateway_before
+
+import gateway
+from gateway.emulator import Emulator
+from gateway.server_options import server_options
+
+PING, GOAWAY, ACK = 6, 7, 1
+ENHANCE_YOUR_CALM = 11
+
+
+def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
+    # A wrong name is ignored without a word.
+    library = Path(cygrpc.__file__).read_bytes()
+    sources = Path(gateway.__file__).parent.rglob("*.py")
+    names = {
+        name for source in sources for name in re.findall(r'\("(grpc\.[\w.]+)"', source.read_text())
+    }
+    passed = {name for name, _ in server_options(max_calls=1, max_connection_age=1)}
+    assert len(passed) == 11
+    assert passed <= names
+    assert [name for name in names if f"{name}\0".encode() not in library] == []
+    assert b"grpc.http2.min_recv_ping_interval_without_data_ms\0" not in library
+
+
+async def test_no_setting_is_too_large_for_grpc(emulator: Emulator) -> None:
+    huge: dict[str, Any] = {
+        "max_queued_calls": 10**12,
+        "max_connection_age": 1e12,
+        "min_ping_interval": 1e12,
+    }
+    async with gateway_before(emulator, **huge) as running:
+        assert await status_of(running.channel) == SERVING
+
+
+class Pinging:
+    """A client that has no calls and only pings, in frames written by hand."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b""))
+
+    async def ping(self) -> bool:
+        """Ping, and return whether that was welcome; False: we are asked to go away for it."""
+        self._writer.write(frame(PING, 0, 0, b"12345678"))
+        while True:
+            head = await self._reader.readexactly(9)
+            payload = await self._reader.readexactly(int.from_bytes(head[:3]))
+            if head[3] == PING and head[4] == ACK:
+                return True
+            if head[3] == GOAWAY:
+                [_, code] = struct.unpack(">II", payload[:8])
+                assert code == ENHANCE_YOUR_CALM
+                assert payload[8:] == b"too_many_pings"
+                return False
+
+
+@asynccontextmanager
+async def pinging(address: str) -> AsyncIterator[Pinging]:
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    yield Pinging(reader, writer)
+    writer.close()
+
+
+async def test_a_client_that_pings_far_more_often_than_it_may_is_sent_away(
+    emulator: Emulator,
+) -> None:
+    async with (
+        gateway_before(emulator) as running,
+        pinging(running.gateway.addresses[0]) as client,
+    ):
+        welcome = [await client.ping() for _ in range(3)]
+        while welcome[-1]:
+            welcome.append(await client.ping())
+        # The first, and two more are forgiven.
+        assert len(welcome) <= 5
+
+
+async def test_a_client_without_calls_may_ping_as_often_as_the_gateway_allows(
+    emulator: Emulator,
+) -> None:
+    async with (
+        gateway_before(emulator, min_ping_interval=0.02) as running,
+        pinging(running.gateway.addresses[0]) as client,
+    ):
+        for _ in range(15):
+            assert await client.ping()
+            await asyncio.sleep(0.03)
+
+
+def test_a_client_may_ping_every_10_seconds() -> None:
+    allowed = dict(server_options(max_calls=1))["grpc.http2.min_ping_interval_without_data_ms"]
+    # Timers and networks shift pings against each other.
+    assert allowed <= 9_000
+
+
+@asynccontextmanager
+async def relay(address: str) -> AsyncIterator[tuple[str, list[None]]]:
+    """Pass connections on to `address`; note each."""
+    host, _, port = address.rpartition(":")
+    seen: list[None] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with suppress(OSError):
+                while data := await reader.read(65536):
+                    writer.write(data)
+                    await writer.drain()
+        finally:
+            writer.close()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(None)
+        to_reader, to_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(pump(reader, to_writer), pump(to_reader, writer))
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(pass_on(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_clients_connect_anew_at_the_age_of_a_connection_and_no_call_fails(
+    emulator: Emulator,
+) -> None:
+    [room] = emulator.store.seed(1)
+    async with (
+        gateway_before(emulator, max_connection_age=0.1) as running,
+        relay(running.gateway.addresses[0]) as (address, connections),
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+
+        async def work() -> None:
+            while len(connections) < 10:
+                assert (await rooms.GetRoom(GetRoomRequest(room_id=room))).room.id == room
+
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(work() for _ in range(8)))
+    assert len(connections) >= 10
