@@ -40,6 +40,7 @@ class Process:
         self._ready = re.compile(ready)
         self._is_ready = threading.Event()
         self._stopped = False
+        self._forced = False
         self._last_log = ""
         # A file and not a pipe, because nobody reads it while the process runs.
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
@@ -95,6 +96,7 @@ class Process:
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
+            self._forced = True
             self._process.kill()
             self._process.wait()
         self._reader.join()
@@ -110,9 +112,12 @@ class Process:
             ProcessFailed: it had ended already.
 
         """
-        ended_alone = not self._stopped and self.ended
+        stopped_before = self._stopped
+        ended_alone = not stopped_before and self.ended
         self.stop()
-        if ended_alone:
+        # A clean stop ends with 0; who was killed a moment ago may not have looked dead yet.
+        failed = self._process.returncode != 0 and not self._forced
+        if ended_alone or (failed and not stopped_before):
             raise ProcessFailed(self._tell(f"ended with exit code {self._process.returncode}"))
 
     def shown_log(self) -> str:
