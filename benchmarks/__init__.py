@@ -1,1 +1,1 @@
-"""What the gateway is measured with and against. Nothing here is part of the package."""
+"""What measures the gateway: faults, soak, load, and whom it is compared with."""

@@ -89,7 +89,6 @@ class Load:
             "seconds": seconds,
             "warmup": min(0.3, seconds / 2),
             "calls": calls,
-            "stream": str(work.streams).lower(),
             "items": work.pages * work.size,
             "bytes": work.answer_bytes,
             "pids": ",".join(str(server.pid) for server in servers),

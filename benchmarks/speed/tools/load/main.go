@@ -1,18 +1,14 @@
 // Command load calls one gRPC method from a number of callers, each as fast as it is answered, and
 // prints what came of it as JSON.
 //
-// Messages are bytes made beforehand and are not decoded, so that the load costs little beside what
+// It speaks HTTP/2 by frames: messages are bytes made beforehand and are not decoded, so that the load costs little beside what
 // it measures. Every answer counts only if its status is OK and it has what it must have.
 package main
 
 import (
-	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"flag"
-	"fmt"
-	"io"
 	"log"
 	"os"
 	"slices"
@@ -23,30 +19,23 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
-
-// raw hands messages through as the bytes they are.
-type raw struct{}
-
-func (raw) Marshal(message any) ([]byte, error) { return *message.(*[]byte), nil }
-func (raw) Name() string                        { return "proto" }
-func (raw) Unmarshal(data []byte, message any) error {
-	*message.(*[]byte) = data
-	return nil
-}
 
 type job struct {
 	method  string
 	request []byte
-	stream  bool
-	bytes   int   // the least that an answer must have
-	items   int   // what a stream must bring to its end
-	calls   int64 // how many to make; 0: until the time is over
+	bytes   int // the least that an answer must have
+	items   int // what a stream must bring to its end
+
+	limited   bool         // whether only so many calls are made
+	left      atomic.Int64 // how many they are still
+	measuring atomic.Bool
 }
 
-// tally is what one caller has seen while it was measured.
+// another tells whether one more call is to be made.
+func (j *job) another() bool { return !j.limited || j.left.Add(-1) >= 0 }
+
+// tally is what one connection has seen while it was measured.
 type tally struct {
 	calls, messages, items, errors int64
 	latencies                      []time.Duration
@@ -66,85 +55,6 @@ type result struct {
 	P90       float64 `json:"p90"`
 	P99       float64 `json:"p99"`
 	Max       float64 `json:"max"`
-}
-
-type caller struct {
-	job       *job
-	channel   *grpc.ClientConn
-	measuring *atomic.Bool
-	left      *atomic.Int64
-	tally     tally
-}
-
-func (c *caller) run(ctx context.Context) {
-	for ctx.Err() == nil {
-		if c.job.calls > 0 && c.left.Add(-1) < 0 {
-			return
-		}
-		started := time.Now()
-		call := c.unary
-		if c.job.stream {
-			call = c.list
-		}
-		err := call(ctx)
-		switch {
-		case ctx.Err() != nil:
-			// What the end of the measurement has cut off says nothing.
-		case err != nil:
-			c.tally.errors++
-			c.tally.problem = err.Error()
-			time.Sleep(time.Millisecond)
-		case c.measuring.Load():
-			c.tally.calls++
-			c.tally.latencies = append(c.tally.latencies, time.Since(started))
-		}
-	}
-}
-
-func (c *caller) unary(ctx context.Context) error {
-	var answer []byte
-	if err := c.channel.Invoke(ctx, c.job.method, &c.job.request, &answer); err != nil {
-		return err
-	}
-	if len(answer) < c.job.bytes {
-		return fmt.Errorf("an answer of %d bytes, not %d", len(answer), c.job.bytes)
-	}
-	return nil
-}
-
-func (c *caller) list(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := c.channel.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, c.job.method)
-	if err != nil {
-		return err
-	}
-	if err := stream.SendMsg(&c.job.request); err != nil {
-		return err
-	}
-	if err := stream.CloseSend(); err != nil {
-		return err
-	}
-	seen := 0
-	for {
-		var answer []byte
-		err := stream.RecvMsg(&answer)
-		if errors.Is(err, io.EOF) {
-			if seen != c.job.items {
-				return fmt.Errorf("a list of %d, not %d", seen, c.job.items)
-			}
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		items := count(answer)
-		seen += items
-		if c.measuring.Load() {
-			c.tally.messages++
-			c.tally.items += int64(items)
-		}
-	}
 }
 
 // count returns how often field 1 is in a message of length-delimited fields only.
@@ -189,7 +99,6 @@ func main() {
 	seconds := flag.Float64("seconds", 1, "how long to measure")
 	warmup := flag.Float64("warmup", 0.3, "how long to call before that")
 	calls := flag.Int64("calls", 0, "measure so many calls instead")
-	stream := flag.Bool("stream", false, "the method answers with a stream")
 	items := flag.Int("items", 0, "how many items of field 1 a whole stream has")
 	least := flag.Int("bytes", 0, "the least size of an answer")
 	pids := flag.String("pids", "", "processes whose CPU time to take, with commas between")
@@ -209,52 +118,58 @@ func main() {
 			servers = append(servers, pid)
 		}
 	}
-	work := &job{*method, message, *stream, *least, *items, *calls}
+	work := &job{method: *method, request: message, bytes: *least, items: *items, limited: *calls > 0}
+	work.left.Store(*calls)
+	work.measuring.Store(work.limited)
 
-	var channels []*grpc.ClientConn
+	var everybody []*connection
 	for range *connections {
-		channel, err := grpc.NewClient("passthrough:///"+*target,
-			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{}), grpc.MaxCallRecvMsgSize(1<<24)))
+		connection, err := dial(*target, work)
 		if err != nil {
 			log.Fatal(err)
 		}
-		channels = append(channels, channel)
+		everybody = append(everybody, connection)
 	}
-
-	ctx, cancel := context.WithCancel(context.Background())
-	var measuring atomic.Bool
-	var left atomic.Int64
-	left.Store(*calls)
-	measuring.Store(*calls > 0)
-	everybody := make([]*caller, *callers)
-	started, server, own := time.Now(), processCPU(servers), processCPU([]int{os.Getpid()})
+	var over atomic.Bool
 	var running sync.WaitGroup
-	for i := range everybody {
-		everybody[i] = &caller{job: work, channel: channels[i%len(channels)], measuring: &measuring, left: &left}
+	started, server, own := time.Now(), processCPU(servers), processCPU([]int{os.Getpid()})
+	for i, connection := range everybody {
+		share := *callers / *connections
+		if i < *callers%*connections {
+			share++
+		}
 		running.Add(1)
-		go func() { defer running.Done(); everybody[i].run(ctx) }()
+		go func() {
+			defer running.Done()
+			if err := connection.run(share); err != nil && !over.Load() {
+				connection.tally.errors++
+				connection.tally.problem = err.Error()
+			}
+		}()
 	}
-	if *calls == 0 {
+	if work.limited {
+		running.Wait()
+	} else {
 		time.Sleep(time.Duration(*warmup * float64(time.Second)))
 		started, server, own = time.Now(), processCPU(servers), processCPU([]int{os.Getpid()})
-		measuring.Store(true)
+		work.measuring.Store(true)
 		time.Sleep(time.Duration(*seconds * float64(time.Second)))
-	} else {
-		running.Wait()
 	}
-	measuring.Store(false)
 	outcome := result{
 		Seconds:   time.Since(started).Seconds(),
 		ServerCPU: processCPU(servers) - server,
 		LoadCPU:   processCPU([]int{os.Getpid()}) - own,
 	}
-	cancel()
+	work.measuring.Store(false)
+	over.Store(true)
+	for _, connection := range everybody {
+		_ = connection.socket.Close()
+	}
 	running.Wait()
 
 	var latencies []time.Duration
-	for _, caller := range everybody {
-		tally := &caller.tally
+	for _, connection := range everybody {
+		tally := &connection.tally
 		outcome.Calls += tally.calls
 		outcome.Messages += tally.messages
 		outcome.Items += tally.items
