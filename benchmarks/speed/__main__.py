@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.speed import contenders, upstream
 from benchmarks.speed.contenders import AS_IT_SHIPS, FLOOR, ROOT, Arm
@@ -14,18 +15,20 @@ from benchmarks.speed.rounds import interleaved
 from benchmarks.speed.summary import summarise, table
 from benchmarks.speed.works import WORKS
 
+ENVOY_PROGRAM = "envoy/lib/python*/site-packages/envoy/_bin/envoy"
+
 TOOLS = ROOT / ".tools" / "bench"
 
 
 def main() -> None:
     """Measure, and print what came of it."""
     options = _options()
-    arms = _arms(options)
     works = [
         work for work in WORKS
         if not options.only or any(part.lower() in work.name.lower() for part in options.only)
     ]  # fmt: skip
-    with upstream.serving(options.tools / "stub") as stub:
+    with TemporaryDirectory() as folder, upstream.serving(options.tools / "stub") as stub:
+        arms = _arms(options, Path(folder))
         samples = interleaved(
             stub, Load(options.tools / "load"), arms, works, options.rounds, options.seconds
         )
@@ -58,10 +61,13 @@ def _labelled(text: str) -> tuple[str, Path]:
     return label, Path(path).resolve()
 
 
-def _arms(options: argparse.Namespace) -> Sequence[Arm]:
+def _arms(options: argparse.Namespace, folder: Path) -> Sequence[Arm]:
     known = [
         contenders.echo,
         contenders.floor,
+        contenders.naive,
+        contenders.sdk,
+        *(contenders.envoy(program, folder) for program in options.tools.glob(ENVOY_PROGRAM)),
         contenders.gateway(contenders.GATEWAY, options.gateway_path.resolve(), *AS_IT_SHIPS),
     ]
     if options.arms:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.speed.envoy import Envoy
 from benchmarks.speed.processes import Running, started
-from benchmarks.speed.upstream import Stub
+from benchmarks.speed.upstream import ACCESS_KEY, Stub
 from benchmarks.speed.works import Work
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +19,8 @@ GATEWAY = "gateway"
 FLOOR = "floor"
 NAIVE = "naive"
 ECHO = "echo"
+SDK = "sdk"
+ENVOY = "envoy"
 
 
 def _everything(work: Work) -> bool:  # noqa: ARG001 - it is the answer for all
@@ -37,6 +40,9 @@ class Arm:
     does: Callable[[Work], bool] = _everything
     request: Callable[[Work], bytes | None] = lambda _: None
     """The request in its own contract, where that is not the gateway's."""
+
+    in_process: bool = False
+    """Whether it makes the calls itself, and is told so on its standard input."""
 
     @contextmanager
     def running(self, stub: Stub, *, tls: bool = False) -> Iterator[Running]:
@@ -76,4 +82,27 @@ AS_IT_SHIPS = ("--admin-listen", "127.0.0.1:0")
 """Metrics are on where there is somewhere to read them; the rest is on anyway."""
 
 floor = Arm(FLOOR, _module("benchmarks.speed.arms.floor"))
-echo = Arm(ECHO, _module("benchmarks.speed.arms.echo"), does=lambda work: not work.streams)
+echo = Arm(ECHO, _module("benchmarks.speed.arms.echo"), does=lambda work: not (work.streams or work.tls))
+
+_NAIVE = "import asyncio, sys; from benchmarks.naive import main; asyncio.run(main(*sys.argv[1:]))"
+
+naive = Arm(
+    NAIVE,
+    lambda stub, tls: (
+        sys.executable, "-c", _NAIVE, "127.0.0.1:0", stub.connection_string(tls=tls),
+    ),
+)  # fmt: skip
+
+sdk = Arm(
+    SDK,
+    lambda stub, tls: (
+        sys.executable, "-m", "benchmarks.speed.arms.sdk", stub.origin(tls=tls), ACCESS_KEY,
+    ),
+    in_process=True,
+)  # fmt: skip
+
+
+def envoy(program: Path, folder: Path) -> Arm:
+    """Return Envoy, whose program is `program`, with its files in `folder`."""
+    maker = Envoy(program, folder)
+    return Arm(ENVOY, maker.command, does=maker.does, request=maker.request)

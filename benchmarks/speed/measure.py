@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -81,13 +83,9 @@ class Load:
     ) -> subprocess.Popen[bytes]:
         """Start what `run` does, to do something else beside it."""
         arguments = {
+            **_job(work, seconds, request),
             "target": servers[0].address,
-            "method": work.method,
-            "request": (work.request.SerializeToString() if request is None else request).hex(),
-            "callers": work.callers,
             "connections": connections or min(CONNECTIONS, work.callers),
-            "seconds": seconds,
-            "warmup": min(0.3, seconds / 2),
             "calls": calls,
             "items": work.pages * work.size,
             "bytes": work.answer_bytes,
@@ -98,6 +96,21 @@ class Load:
             stdout=subprocess.PIPE,
             env={"GOMAXPROCS": "1", "GOGC": "400"},
         )
+
+
+def ask(work: Work, arm: Running, *, seconds: float) -> Sample:
+    """Have an arm that makes the calls itself do `work`. Raises WentWrong."""
+    return checked(arm.ask(json.dumps(_job(work, seconds))).encode())
+
+
+def _job(work: Work, seconds: float, request: bytes | None = None) -> dict[str, Any]:
+    return {
+        "method": work.method,
+        "request": (work.request.SerializeToString() if request is None else request).hex(),
+        "callers": work.callers,
+        "seconds": seconds,
+        "warmup": min(0.3, seconds / 2),
+    }
 
 
 def read(process: subprocess.Popen[bytes]) -> Sample:

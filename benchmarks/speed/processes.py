@@ -31,6 +31,15 @@ class Running:
     address: str
     start_seconds: float
     """From its start to the line that says it serves."""
+    process: subprocess.Popen[str]
+
+    def ask(self, line: str) -> str:
+        """Write a line to its standard input, and return the line that it prints."""
+        assert self.process.stdin  # noqa: S101 - pipes were asked for
+        assert self.process.stdout  # noqa: S101
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
 
     @property
     def rss(self) -> int:
@@ -63,7 +72,7 @@ def started(
     with TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: S603 - commands of our own
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             env={**_clean_environment(), **(env or {})},
@@ -73,7 +82,7 @@ def started(
         try:
             assert process.stdout  # noqa: S101 - a pipe was asked for
             address = _address(process.stdout, log, command)
-            yield Running(process.pid, address, time.monotonic() - begun)
+            yield Running(process.pid, address, time.monotonic() - begun, process)
         finally:
             process.kill()
             process.communicate()

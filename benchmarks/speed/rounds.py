@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from benchmarks.speed.contenders import Arm
-from benchmarks.speed.measure import Load, Sample, WentWrong
+from benchmarks.speed.measure import Load, Sample, WentWrong, ask
 from benchmarks.speed.processes import Running
 from benchmarks.speed.upstream import Stub
 from benchmarks.speed.works import Work
@@ -33,6 +33,8 @@ class Field:
             self._running[key] = self.parts.enter_context(arm.running(self.stub, tls=work.tls))
         if work.streams:
             self.stub.shape(work.pages, work.size)
+        if arm.in_process:
+            return ask(work, self._running[key], seconds=seconds)
         return self.load.run(
             work, [self._running[key]], seconds=seconds, request=arm.request(work)
         )
