@@ -74,13 +74,14 @@ local function hmac(text) return sha256(sha256(text, inner, 64), outer, 64) end
 
 local second, date
 function envoy_on_request(handle)
-  local headers = handle:headers()
-  local target = headers:get(":path") .. "?api-version=@API_VERSION@"
   local content = ""
-  if headers:get(":method") ~= "GET" then
+  if handle:headers():get(":method") ~= "GET" then
     local body = handle:body()
     content = body and body:getBytes(0, body:length()) or ""
   end
+  -- Not before: while the body is waited for, Envoy takes the headers back.
+  local headers = handle:headers()
+  local target = headers:get(":path") .. "?api-version=@API_VERSION@"
   local now = os.time()
   if now ~= second then
     second, date = now, os.date("!%a, %d %b %Y %H:%M:%S GMT", now)
