@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.speed.envoy import Envoy
 from benchmarks.speed.processes import Running, started
 from benchmarks.speed.upstream import ACCESS_KEY, Stub
-from benchmarks.speed.works import Work
+from benchmarks.speed.works import Work, get_room
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +21,7 @@ NAIVE = "naive"
 ECHO = "echo"
 SDK = "sdk"
 ENVOY = "envoy"
+BARE = "bare"
 
 
 def _everything(work: Work) -> bool:  # noqa: ARG001 - it is the answer for all
@@ -48,7 +49,7 @@ class Arm:
     def running(self, stub: Stub, *, tls: bool = False) -> Iterator[Running]:
         """Run it until the end of the block. Raises NotReady."""
         env = {
-            "PYTHONPATH": f"{self.path}:{self.path / 'generated'}",
+            "PYTHONPATH": f"{self.path}:{self.path / 'generated'}:{ROOT}",
             # How one tells Python of a certificate authority that the machine does not know.
             "SSL_CERT_FILE": stub.authority,
             **self.env,
@@ -65,21 +66,32 @@ def gateway(
     name: str = GATEWAY,
     path: Path = ROOT,
     *flags: str,
-    program: Sequence[str] = ("-m", "gateway"),
+    listen: str = "127.0.0.1:0",
+    program: str = "gateway",
+    does: Callable[[Work], bool] = _everything,
 ) -> Arm:
     """Return this gateway, from the checkout at `path`: everything on, as it ships."""
 
     def command(stub: Stub, tls: bool) -> Sequence[str]:  # noqa: FBT001 - as Arm has it
         return (
-            sys.executable, *program, "serve", "--listen", "127.0.0.1:0",
+            sys.executable, "-m", program, "serve", "--listen", listen,
             "--connection-string", stub.connection_string(tls=tls), *flags,
         )  # fmt: skip
 
-    return Arm(name, command, path)
+    return Arm(name, command, path, does=does)
 
 
 AS_IT_SHIPS = ("--admin-listen", "127.0.0.1:0")
 """Metrics are on where there is somewhere to read them; the rest is on anyway."""
+
+
+def bare(path: Path = ROOT) -> Arm:
+    """Return this gateway without metrics, log lines and validation, for what these cost."""
+    return gateway(
+        BARE, path, "--log-level", "warning", program="benchmarks.speed.arms.unvalidated",
+        does=lambda work: work in (get_room(16), get_room(64)),
+    )  # fmt: skip
+
 
 floor = Arm(FLOOR, _module("benchmarks.speed.arms.floor"))
 echo = Arm(ECHO, _module("benchmarks.speed.arms.echo"), does=lambda work: not (work.streams or work.tls))

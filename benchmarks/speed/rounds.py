@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from benchmarks.speed.contenders import Arm
 from benchmarks.speed.measure import Load, Sample, WentWrong, ask
 from benchmarks.speed.processes import Running
+from benchmarks.speed.progress import say
 from benchmarks.speed.upstream import Stub
 from benchmarks.speed.works import Work
 
@@ -66,9 +66,3 @@ def interleaved(
     say("")
     return samples
 
-
-def say(progress: str) -> None:
-    """Show how far it is, on one line that is written over where somebody watches."""
-    watched = sys.stderr.isatty()
-    print(f"\r\033[K{progress}" if watched else progress, end="" if watched else "\n", file=sys.stderr)
-    sys.stderr.flush()
