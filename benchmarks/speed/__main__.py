@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -106,7 +106,7 @@ def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, M
     def sharing(address: str) -> Arm:
         return contenders.gateway("gateway", path, scaling.FLAG, listen=address)
 
-    parts = {
+    parts: dict[str, Callable[[], Mapping[str, Any]]] = {
         "start": lambda: footprint.start(stub, load, plain, rounds),
         "lists": lambda: footprint.lists(stub, load, ships, LENGTHS),
         "slow upstream": lambda: crowding.slow_upstream(stub, load, ships, seconds),

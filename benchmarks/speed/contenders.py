@@ -94,7 +94,9 @@ def bare(path: Path = ROOT) -> Arm:
 
 
 floor = Arm(FLOOR, _module("benchmarks.speed.arms.floor"))
-echo = Arm(ECHO, _module("benchmarks.speed.arms.echo"), does=lambda work: not (work.streams or work.tls))
+echo = Arm(
+    ECHO, _module("benchmarks.speed.arms.echo"), does=lambda work: not (work.streams or work.tls)
+)
 
 _NAIVE = "import asyncio, sys; from benchmarks.naive import main; asyncio.run(main(*sys.argv[1:]))"
 

@@ -35,12 +35,10 @@ class Field:
             self.stub.shape(work.pages, work.size)
         if arm.in_process:
             return ask(work, self._running[key], seconds=seconds)
-        return self.load.run(
-            work, [self._running[key]], seconds=seconds, request=arm.request(work)
-        )
+        return self.load.run(work, [self._running[key]], seconds=seconds, request=arm.request(work))
 
 
-def interleaved(
+def interleaved(  # noqa: PLR0913, PLR0917 - what there is to say of a run
     stub: Stub, load: Load, arms: Sequence[Arm], works: Sequence[Work], rounds: int, seconds: float
 ) -> Samples:
     """Measure each work with each arm, `rounds` times, work by work and A B C A B C within one.
@@ -54,7 +52,9 @@ def interleaved(
             able = [arm for arm in arms if arm.does(work)]
             for turn in range(1, rounds + 1):
                 for arm in list(able):
-                    say(f"[{number}/{len(works)}] {work.name}: round {turn} of {rounds}, {arm.name}")
+                    say(
+                        f"[{number}/{len(works)}] {work.name}: round {turn} of {rounds}, {arm.name}"
+                    )
                     try:
                         sample = everyone.measure(arm, work, seconds)
                     except WentWrong as error:
@@ -65,4 +65,3 @@ def interleaved(
                     samples.setdefault((work.name, arm.name), []).append(sample)
     say("")
     return samples
-

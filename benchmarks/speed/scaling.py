@@ -24,7 +24,7 @@ CONNECTIONS = 32
 
 def can_share_a_port(path: Path) -> bool:
     """Say whether the gateway at `path` has the flag."""
-    shown = subprocess.run(  # noqa: S603 - our own command
+    shown = subprocess.run(
         [sys.executable, "-m", "gateway", "serve", "--help"],
         cwd=path, capture_output=True, text=True, check=False,
         env={"PYTHONPATH": f"{path}:{path / 'generated'}"},
@@ -62,9 +62,7 @@ def processes(
     }
 
 
-def _group(
-    parts: ExitStack, stub: Stub, make: Callable[[str], Arm], count: int
-) -> list[Running]:
+def _group(parts: ExitStack, stub: Stub, make: Callable[[str], Arm], count: int) -> list[Running]:
     first = parts.enter_context(make("127.0.0.1:0").running(stub))
     others = (make(first.address).running(stub) for _ in range(count - 1))
     return [first, *map(parts.enter_context, others)]

@@ -90,7 +90,8 @@ def _cell(work: Work, arm: str, seen: list[Sample], base: list[Sample] | None) -
 def table(cells: Iterable[Cell]) -> str:
     """Return the cells as a Markdown table."""
     head = (
-        "| work | arm | per CPU-second, × floor | per second, × floor | µs of CPU | p50 ms | p99 ms |\n"
+        "| work | arm | per CPU-second, × floor | per second, × floor | µs of CPU | p50 ms "
+        "| p99 ms |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
     )
     return head + "".join(

@@ -98,7 +98,10 @@ def _people(cells: Cells) -> Iterator[Target]:
     expected = base + 49 * each
     off = some.cpu_micros.median / expected - 1
     yield Target(
-        "UpsertParticipants, 50: on the line from 1 to 350", "± 15 %", f"{off:+.0%}", abs(off) < 0.15
+        "UpsertParticipants, 50: on the line from 1 to 350",
+        "± 15 %",
+        f"{off:+.0%}",
+        abs(off) < 0.15,
     )
 
 
@@ -121,6 +124,7 @@ def _footprint(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
 def table(wishes: list[Target]) -> str:
     """Return them as a Markdown table."""
     return "| target | wanted | measured | |\n| --- | --- | --- | --- |\n" + "".join(
-        f"| {wish.name} | {wish.wanted} | {wish.measured} | {'met' if wish.met else '**not met**'} |\n"
+        f"| {wish.name} | {wish.wanted} | {wish.measured} "
+        f"| {'met' if wish.met else '**not met**'} |\n"
         for wish in wishes
     )

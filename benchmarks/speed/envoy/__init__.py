@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from acs.rooms.v1 import rooms_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped] # has no stubs
 
 from benchmarks.speed.arms.serving import API_VERSION
 from benchmarks.speed.upstream import ACCESS_KEY, Stub
@@ -71,8 +71,8 @@ class Envoy:
         pool = descriptor_pool.DescriptorPool()
         parsed = descriptor_pb2.FileDescriptorSet.FromString(self._descriptors.read_bytes())
         for file in parsed.file:
-            pool.Add(file)  # type: ignore[no-untyped-call]
-        found = pool.FindMessageTypeByName("acs.rooms.v1.CreateRoomRequest")  # type: ignore[no-untyped-call]
+            pool.Add(file)
+        found = pool.FindMessageTypeByName("acs.rooms.v1.CreateRoomRequest")
         request: Any = message_factory.GetMessageClass(found)()
         for person in work.request.participants:
             request.participants[person.raw_id].role = "Attendee"
