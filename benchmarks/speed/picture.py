@@ -58,5 +58,6 @@ def draw(cells: list[Cell], path: Path) -> None:
     axes.invert_yaxis()
     axes.axvline(1, color="#444444", linewidth=0.8)
     axes.set_xlabel("calls or rooms per CPU-second of the server, relative to the floor")
-    axes.legend(loc="lower right")
+    # Beside the bars: inside, it hides the longest.
+    figure.legend(loc="outside upper center", ncols=len(COLOURS))
     figure.savefig(path, metadata={"Date": None})

@@ -47,7 +47,8 @@ class Report:
         """Return it for people."""
         where = ", ".join(f"{name} {value}" for name, value in self.where.items())
         parts = [
-            f"{where}. {self.rounds} rounds of {self.seconds:g} s for each work and arm.",
+            f"{where}. {self.rounds} rounds of {self.seconds:g} s for each work and arm. The load "
+            f"generator used at most {self._load_share():.0%} of one core.",
             "### Targets\n\n" + targets.table(targets.targets(self.cells, self.more)).rstrip(),
             "### All arms\n\n" + summary.table(self.cells).rstrip(),
         ]
@@ -66,6 +67,9 @@ class Report:
             parts.append(f"### Processes on one port\n\n{head}| --- | --- | --- | --- |\n{rows}")
         return "\n\n".join(parts)
 
+    def _load_share(self) -> float:
+        return max((cell.load_share for cell in self.cells), default=0.0)
+
 
 def _values(values: Mapping[str, float]) -> str:
     rows = (f"| {name.replace('_', ' ')} | {value:,.2f} |" for name, value in values.items())
@@ -83,7 +87,7 @@ def where() -> dict[str, str]:
         platform.machine(),
     )
     return {
-        "measured": datetime.now(UTC).date().isoformat(),
+        "Measured": datetime.now(UTC).date().isoformat(),
         "on": f"{cpu} with {_cores()} cores, Linux {platform.release()}",
         "CPython": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
