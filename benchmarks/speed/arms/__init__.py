@@ -1,0 +1,1 @@
+"""What is measured, one program each. All print `ready on ADDRESS` when they serve."""

@@ -1,0 +1,123 @@
+"""Microsoft's asynchronous Python client in a program's own process: no gateway, no gRPC.
+
+What a Python program pays that calls the service itself. Reads one job of JSON a line, does it, and
+prints what came of it, in the form of the load generator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from acs.rooms.v1 import participants_pb2, rooms_pb2
+from azure.communication.rooms import ParticipantRole, RoomParticipant, UnknownIdentifier
+from azure.communication.rooms.aio import RoomsClient
+from azure.core.credentials import AzureKeyCredential
+
+from benchmarks.speed.arms.serving import API_VERSION
+
+Do = Callable[["Tally"], Awaitable[None]]
+
+
+class Tally:
+    """What has been done so far."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.items = 0
+        self.latencies: list[float] = []
+
+    def begin(self) -> None:
+        """Forget the warm-up."""
+        self.__init__()  # type: ignore[misc] # the same state as at first
+
+
+def _people(request: Any) -> list[RoomParticipant]:
+    return [
+        RoomParticipant(
+            communication_identifier=UnknownIdentifier(person.raw_id),
+            role=ParticipantRole.ATTENDEE,
+        )
+        for person in request.participants
+    ]
+
+
+def _doing(client: RoomsClient, method: str, content: bytes) -> Do:
+    if method.endswith("/GetRoom"):
+        room_id = rooms_pb2.GetRoomRequest.FromString(content).room_id
+
+        async def get_room(_: Tally) -> None:
+            await client.get_room(room_id)
+
+        return get_room
+    if method.endswith("/CreateRoom"):
+        people = _people(rooms_pb2.CreateRoomRequest.FromString(content))
+
+        async def create_room(_: Tally) -> None:
+            await client.create_room(participants=people)
+
+        return create_room
+    if method.endswith("/UpsertParticipants"):
+        request = participants_pb2.UpsertParticipantsRequest.FromString(content)
+        roster = _people(request)
+
+        async def upsert(_: Tally) -> None:
+            await client.add_or_update_participants(room_id=request.room_id, participants=roster)
+
+        return upsert
+
+    async def list_rooms(tally: Tally) -> None:
+        async for _ in client.list_rooms():
+            tally.items += 1
+
+    return list_rooms
+
+
+async def _measure(client: RoomsClient, job: dict[str, Any]) -> dict[str, float]:
+    do = _doing(client, job["method"], bytes.fromhex(job["request"]))
+    tally = Tally()
+
+    async def caller() -> None:
+        while True:
+            started = time.perf_counter()
+            await do(tally)
+            tally.calls += 1
+            tally.latencies.append(time.perf_counter() - started)
+
+    callers = [asyncio.ensure_future(caller()) for _ in range(job["callers"])]
+    await asyncio.wait(callers, timeout=job["warmup"])
+    tally.begin()
+    started, cpu = time.perf_counter(), time.process_time()
+    failed, _ = await asyncio.wait(
+        callers, timeout=job["seconds"], return_when=asyncio.FIRST_EXCEPTION
+    )
+    seconds, used = time.perf_counter() - started, time.process_time() - cpu
+    for each in callers:
+        each.cancel()
+    await asyncio.wait(callers)
+    latencies = sorted(tally.latencies) or [0.0]
+    return {
+        "calls": tally.calls,
+        "errors": len(failed),
+        "items": tally.items,
+        "seconds": seconds,
+        "server_cpu": used,
+        **{f"p{part}": latencies[(len(latencies) - 1) * part // 100] for part in (50, 90, 99)},
+        "max": latencies[-1],
+    }
+
+
+async def _main(origin: str, key: str) -> None:
+    # The version as a text: the client's own default breaks its second pages under Python 3.11.
+    async with RoomsClient(origin, AzureKeyCredential(key), api_version=API_VERSION) as client:
+        print("ready on stdin", flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            print(json.dumps(await _measure(client, json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1], sys.argv[2]))

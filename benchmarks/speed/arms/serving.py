@@ -1,0 +1,31 @@
+"""What the arms in Python have in common: their command line, and serving on a free port."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import grpc
+import uvloop
+
+API_VERSION = "2025-03-13"
+
+Add = Callable[[grpc.aio.Server, str], Awaitable[None]]
+"""Adds an arm's servicers to a server; the text is the upstream's origin."""
+
+
+def main(add: Add) -> None:
+    """Serve what `add` adds until the process is ended, on uvloop."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("upstream", help="the origin of the REST service: http://127.0.0.1:1234")
+    uvloop.run(_serve(add, parser.parse_args().upstream))
+
+
+async def _serve(add: Add, upstream: str) -> None:
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
+    await add(server, upstream)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(f"ready on 127.0.0.1:{port}", flush=True)
+    await asyncio.Event().wait()

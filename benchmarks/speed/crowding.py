@@ -1,0 +1,73 @@
+"""Whether calls get into each other's way: a slow upstream under a crowd, lists beside reads."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+from grpc_health.v1 import health_pb2
+
+from benchmarks.speed.contenders import Arm
+from benchmarks.speed.footprint import MIB
+from benchmarks.speed.measure import Load, read
+from benchmarks.speed.progress import say
+from benchmarks.speed.upstream import Stub
+from benchmarks.speed.works import Work, get_room, list_rooms
+
+CROWD = 1000
+DELAY = 500
+"""Milliseconds that every answer of the slow upstream waits."""
+
+HEALTH = Work("Check", "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), 1)
+
+
+def slow_upstream(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str, float]:
+    """Return MiB of memory and health's latency while a crowd waits for a slow upstream."""
+    say(f"{CROWD:,} callers before a slow upstream")
+    with gateway.running(stub) as running:
+        alone = load.run(HEALTH, [running], seconds=seconds)
+        before = running.rss / MIB
+        stub.shape(delay=DELAY)
+        try:
+            with load.begin(get_room(CROWD), [running], seconds=4 * seconds + 2) as crowd:
+                time.sleep(2)
+                early = running.rss / MIB
+                health = load.run(HEALTH, [running], seconds=2 * seconds)
+                time.sleep(seconds)
+                late = running.rss / MIB
+                served = read(crowd)
+        finally:
+            stub.shape()
+    return {
+        "calls_per_second": served.calls / served.seconds,
+        "rss_before_mib": before,
+        "rss_early_mib": early,
+        "rss_late_mib": late,
+        "health_p50_alone_ms": alone.p50 * 1000,
+        "health_p50_ms": health.p50 * 1000,
+        "health_p99_ms": health.p99 * 1000,
+        "health_max_ms": health.max * 1000,
+    }
+
+
+def lists_beside_reads(
+    stub: Stub, load: Load, gateway: Arm, rounds: int, seconds: float
+) -> dict[str, float]:
+    """Return the latency of reads, alone and beside four lists that never end."""
+    lists, reads = list_rooms(100, 100), get_room(16)
+    stub.shape(lists.pages, lists.size)
+    alone, beside = [], []
+    with gateway.running(stub) as running:
+        for number in range(1, rounds + 1):
+            say(f"lists beside reads: round {number} of {rounds}")
+            alone.append(load.run(reads, [running], seconds=seconds))
+            with load.begin(lists, [running], seconds=seconds + 2) as listing:
+                time.sleep(0.5)
+                beside.append(load.run(reads, [running], seconds=seconds))
+                read(listing)
+    return {
+        "p50_alone_ms": median(sample.p50 for sample in alone) * 1000,
+        "p99_alone_ms": median(sample.p99 for sample in alone) * 1000,
+        "p50_beside_lists_ms": median(sample.p50 for sample in beside) * 1000,
+        "p99_beside_lists_ms": median(sample.p99 for sample in beside) * 1000,
+    }

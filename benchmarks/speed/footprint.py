@@ -1,0 +1,49 @@
+"""What the gateway takes before and beside its work: time to start, and memory."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from statistics import median
+
+from benchmarks.speed.contenders import Arm
+from benchmarks.speed.measure import Load
+from benchmarks.speed.progress import say
+from benchmarks.speed.upstream import Stub
+from benchmarks.speed.works import get_room, list_rooms
+
+MIB = 1024 * 1024
+PAGE = 100
+
+
+def start(stub: Stub, load: Load, gateway: Arm, times: int) -> dict[str, float]:
+    """Return the seconds from start to SERVING, and MiB of memory at rest and after calls."""
+    seconds, resting, worked = [], [], []
+    for number in range(1, times + 1):
+        say(f"start {number} of {times}")
+        with gateway.running(stub) as running:
+            seconds.append(running.start_seconds)
+            resting.append(running.rss / MIB)
+            load.run(get_room(16), [running], seconds=0.5)
+            worked.append(running.rss / MIB)
+    return {
+        "seconds": median(seconds),
+        "rss_mib": median(resting),
+        "rss_after_calls_mib": median(worked),
+    }
+
+
+def lists(stub: Stub, load: Load, gateway: Arm, lengths: tuple[int, ...]) -> dict[str, float]:
+    """Return the most MiB of memory that one gateway has had after lists of each length.
+
+    A few of the shortest come first, so that what is only the first use of something is over.
+    """
+    peaks = {}
+    with ExitStack() as parts:
+        running = parts.enter_context(gateway.running(stub))
+        for length in (lengths[0], *lengths):
+            say(f"a list of {length:,} rooms")
+            work = list_rooms(length // PAGE, PAGE, callers=1)
+            stub.shape(work.pages, work.size)
+            load.run(work, [running], seconds=0, calls=20 if length == lengths[0] else 1)
+            peaks[str(length)] = running.peak_rss / MIB
+    return peaks

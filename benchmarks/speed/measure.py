@@ -1,0 +1,129 @@
+"""One measurement: an arm does a work for some seconds, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.speed.processes import Running
+from benchmarks.speed.works import Work
+
+CONNECTIONS = 4
+"""The most connections that the callers share: a few clients, not one and not hundreds."""
+
+
+class WentWrong(Exception):
+    """Something was answered wrongly, so its speed means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one measurement saw. Times are in seconds."""
+
+    calls: int
+    errors: int
+    items: int
+    seconds: float
+    server_cpu: float
+    """CPU time of all threads of the server."""
+    p50: float
+    p90: float
+    p99: float
+    max: float
+    load_cpu: float = 0.0
+    """CPU time of the load generator."""
+    messages: int = 0
+    problem: str = ""
+
+    def amount(self, work: Work) -> int:
+        """Return how much was done, in the work's unit."""
+        return self.items if work.streams else self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The load generator."""
+
+    program: Path
+
+    def run(  # noqa: PLR0913 - what there is to say of a measurement
+        self,
+        work: Work,
+        servers: Sequence[Running],
+        *,
+        seconds: float,
+        request: bytes | None = None,
+        calls: int = 0,
+        connections: int | None = None,
+    ) -> Sample:
+        """Load the first of `servers`, and take the CPU time of all of them.
+
+        Raises WentWrong if an answer was wrong, or none came.
+        """
+        with self.begin(
+            work, servers, seconds=seconds, request=request, calls=calls, connections=connections
+        ) as process:
+            return read(process)
+
+    def begin(  # noqa: PLR0913 - as above
+        self,
+        work: Work,
+        servers: Sequence[Running],
+        *,
+        seconds: float,
+        request: bytes | None = None,
+        calls: int = 0,
+        connections: int | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start what `run` does, to do something else beside it."""
+        arguments = {
+            **_job(work, seconds, request),
+            "target": servers[0].address,
+            "connections": connections or min(CONNECTIONS, work.callers),
+            "calls": calls,
+            "items": work.pages * work.size,
+            "bytes": work.answer_bytes,
+            "pids": ",".join(str(server.pid) for server in servers),
+        }
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [self.program, *(f"-{name}={value}" for name, value in arguments.items())],
+            stdout=subprocess.PIPE,
+            env={"GOMAXPROCS": "1", "GOGC": "400"},
+        )
+
+
+def ask(work: Work, arm: Running, *, seconds: float) -> Sample:
+    """Have an arm that makes the calls itself do `work`. Raises WentWrong."""
+    return checked(arm.ask(json.dumps(_job(work, seconds))).encode())
+
+
+def _job(work: Work, seconds: float, request: bytes | None = None) -> dict[str, Any]:
+    return {
+        "method": work.method,
+        "request": (work.request.SerializeToString() if request is None else request).hex(),
+        "callers": work.callers,
+        "seconds": seconds,
+        "warmup": min(0.3, seconds / 2),
+    }
+
+
+def read(process: subprocess.Popen[bytes]) -> Sample:
+    """Wait for what a load generator prints. Raises WentWrong."""
+    out, _ = process.communicate()
+    if process.returncode:
+        raise WentWrong(f"the load generator ended with {process.returncode}")
+    return checked(out)
+
+
+def checked(line: bytes) -> Sample:
+    """Read the line of a measurement. Raises WentWrong if an answer was wrong, or none came."""
+    sample = msgspec.json.decode(line, type=Sample)
+    if sample.errors or not (sample.calls or sample.items):
+        raise WentWrong(f"{sample.errors} errors, {sample.calls} calls: {sample.problem}")
+    return sample

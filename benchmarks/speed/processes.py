@@ -1,0 +1,102 @@
+"""Programs that run while something is measured: started, waited for, and ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+READY = re.compile(r"ready on (\S+)")
+
+PATIENCE = 30.0
+"""Seconds that a program has to get ready."""
+
+
+class NotReady(Exception):
+    """A program ended, or said nothing, before it was ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A program that serves."""
+
+    pid: int
+    address: str
+    start_seconds: float
+    """From its start to the line that says it serves."""
+    process: subprocess.Popen[str]
+
+    def ask(self, line: str) -> str:
+        """Write a line to its standard input, and return the line that it prints."""
+        assert self.process.stdin  # noqa: S101 - pipes were asked for
+        assert self.process.stdout  # noqa: S101
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
+
+    @property
+    def rss(self) -> int:
+        """The bytes of memory it has now."""
+        return _status(self.pid, "VmRSS")
+
+    @property
+    def peak_rss(self) -> int:
+        """The most bytes of memory it has had."""
+        return _status(self.pid, "VmHWM")
+
+
+def _status(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(name)
+
+
+@contextmanager
+def started(
+    command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Iterator[Running]:
+    """Run `command` until the end of the block; its errors and logs go to a file nobody reads.
+
+    A file, because whoever writes logs should pay for writing them, and nobody else for reading.
+    Raises NotReady, with the end of that file.
+    """
+    begun = time.monotonic()
+    with TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: S603 - commands of our own
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**_clean_environment(), **(env or {})},
+            cwd=cwd,
+            text=True,
+        )
+        try:
+            assert process.stdout  # noqa: S101 - a pipe was asked for
+            address = _address(process.stdout, log, command)
+            yield Running(process.pid, address, time.monotonic() - begun, process)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return ours without what would change a gateway's settings."""
+    prefixes = ("ROOMS_GATEWAY_", "COMMUNICATION_", "GRPC_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
+def _address(out: IO[str], log: IO[bytes], command: Sequence[str]) -> str:
+    for line in out:
+        if match := READY.search(line):
+            return match[1]
+    log.seek(0)
+    raise NotReady(f"{' '.join(command)}\n{log.read()[-2000:].decode(errors='replace')}")

@@ -1,0 +1,67 @@
+"""Measuring all arms in turn, again and again, so that what drifts hits all of them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from benchmarks.speed.contenders import Arm
+from benchmarks.speed.measure import Load, Sample, WentWrong, ask
+from benchmarks.speed.processes import Running
+from benchmarks.speed.progress import say
+from benchmarks.speed.upstream import Stub
+from benchmarks.speed.works import Work
+
+Samples = dict[tuple[str, str], list[Sample]]
+"""By the names of work and arm, in the order of the rounds."""
+
+
+@dataclass(slots=True)
+class Field:
+    """The arms, each started when it is first needed and kept until the end."""
+
+    stub: Stub
+    load: Load
+    parts: ExitStack
+    _running: dict[tuple[str, bool], Running] = field(default_factory=dict)
+
+    def measure(self, arm: Arm, work: Work, seconds: float) -> Sample:
+        """Have `arm` do `work`. Raises NotReady and WentWrong."""
+        key = (arm.name, work.tls)
+        if key not in self._running:
+            self._running[key] = self.parts.enter_context(arm.running(self.stub, tls=work.tls))
+        if work.streams:
+            self.stub.shape(work.pages, work.size)
+        if arm.in_process:
+            return ask(work, self._running[key], seconds=seconds)
+        return self.load.run(work, [self._running[key]], seconds=seconds, request=arm.request(work))
+
+
+def interleaved(  # noqa: PLR0913, PLR0917 - what there is to say of a run
+    stub: Stub, load: Load, arms: Sequence[Arm], works: Sequence[Work], rounds: int, seconds: float
+) -> Samples:
+    """Measure each work with each arm, `rounds` times, work by work and A B C A B C within one.
+
+    An arm that does a work wrongly is left out of it, and that is said.
+    """
+    samples: Samples = {}
+    with ExitStack() as parts:
+        everyone = Field(stub, load, parts)
+        for number, work in enumerate(works, 1):
+            able = [arm for arm in arms if arm.does(work)]
+            for turn in range(1, rounds + 1):
+                for arm in list(able):
+                    say(
+                        f"[{number}/{len(works)}] {work.name}: round {turn} of {rounds}, {arm.name}"
+                    )
+                    try:
+                        sample = everyone.measure(arm, work, seconds)
+                    except WentWrong as error:
+                        say(f"{work.name}, {arm.name}: {error}\n")
+                        able.remove(arm)
+                        samples.pop((work.name, arm.name), None)
+                        continue
+                    samples.setdefault((work.name, arm.name), []).append(sample)
+    say("")
+    return samples

@@ -1,0 +1,130 @@
+"""What the gateway wants to reach, and whether it did. For people to read: nothing fails by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from benchmarks.speed.contenders import BARE, FLOOR, GATEWAY, NAIVE
+from benchmarks.speed.summary import Cell
+from benchmarks.speed.works import Work, get_room, list_rooms, upsert
+
+LISTS = (list_rooms(100, 100), list_rooms(1000, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One wish, and what was measured."""
+
+    name: str
+    wanted: str
+    measured: str
+    met: bool
+
+
+def targets(cells: list[Cell], more: Mapping[str, Mapping[str, float]]) -> list[Target]:
+    """Return those of the targets for which there are measurements."""
+    found = {(cell.work, cell.arm): cell for cell in cells}
+    return [*_speed(found), *_footprint(more)]
+
+
+Cells = dict[tuple[str, str], Cell]
+
+
+def _speed(cells: Cells) -> Iterator[Target]:
+    for callers in (16, 64):
+        name = get_room(callers).name
+        yield from _times(cells, get_room(callers), FLOOR, 1.6)
+        yield from _times(cells, get_room(callers), NAIVE, 4.0)
+        ours, bare = cells.get((name, GATEWAY)), cells.get((name, BARE))
+        if ours and bare:
+            share = 1 - bare.cpu_micros.median / ours.cpu_micros.median
+            yield Target(
+                f"{name}: observability and validation together",
+                "< 10 % of the call",
+                f"{share:.1%}",
+                share < 0.1,
+            )
+    yield from _latency(cells, get_room(64), "p99")
+    yield from _latency(cells, get_room(1), "p50")
+    yield from _people(cells)
+    for work in LISTS:
+        yield from _times(cells, work, FLOOR, 6.0)
+        yield from _times(cells, work, NAIVE, 8.0)
+    for work in (get_room(16), get_room(64)):
+        plain = cells.get((work.name, GATEWAY))
+        tls = cells.get((work.over_tls().name, GATEWAY))
+        if plain and tls:
+            share = tls.cpu_micros.median / plain.cpu_micros.median
+            yield Target(
+                f"{work.name}: CPU over TLS", "≤ 1.20 × plain", f"{share:.2f}", share <= 1.2
+            )
+
+
+def _times(cells: Cells, work: Work, other: str, least: float) -> Iterator[Target]:
+    ours, theirs = cells.get((work.name, GATEWAY)), cells.get((work.name, other))
+    if ours and theirs:
+        times = ours.per_cpu_second.median / theirs.per_cpu_second.median
+        yield Target(
+            f"{work.name}: {work.unit} per CPU-second",
+            f"≥ {least:g} × {other}",
+            f"{times:.2f}",
+            times >= least,
+        )
+
+
+def _latency(cells: Cells, work: Work, which: str) -> Iterator[Target]:
+    ours, floor = cells.get((work.name, GATEWAY)), cells.get((work.name, FLOOR))
+    if ours and floor:
+        mine, its = getattr(ours, which).median, getattr(floor, which).median
+        yield Target(
+            f"{work.name}: {which}",
+            f"≤ the floor's {its * 1000:.2f} ms",
+            f"{mine * 1000:.2f} ms",
+            mine <= its,
+        )
+
+
+def _people(cells: Cells) -> Iterator[Target]:
+    one, some, many = (cells.get((upsert(people).name, GATEWAY)) for people in (1, 50, 350))
+    if not (one and some and many):
+        return
+    base, most = one.cpu_micros.median, many.cpu_micros.median
+    each = (most - base) / 349
+    yield Target(
+        "UpsertParticipants, 350: CPU for each participant", "≤ 4 µs", f"{each:.2f} µs", each <= 4
+    )
+    # Between the ends of a straight line nothing is above it by more than noise.
+    expected = base + 49 * each
+    off = some.cpu_micros.median / expected - 1
+    yield Target(
+        "UpsertParticipants, 50: on the line from 1 to 350",
+        "± 15 %",
+        f"{off:+.0%}",
+        abs(off) < 0.15,
+    )
+
+
+def _footprint(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
+    if start := more.get("start"):
+        seconds, rss = start["seconds"], start["rss_mib"]
+        yield Target("start to SERVING", "< 1 s", f"{seconds:.2f} s", seconds < 1)
+        yield Target("RSS without extras", "< 70 MiB", f"{rss:.1f} MiB", rss < 70)
+    if lists := more.get("lists"):
+        lengths = sorted(lists, key=int)
+        grown = lists[lengths[-1]] - lists[lengths[0]]
+        yield Target(
+            f"peak RSS, from lists of {int(lengths[0]):,} rooms to {int(lengths[-1]):,}",
+            "no growth (< 2 MiB)",
+            f"{grown:+.1f} MiB",
+            grown < 2,
+        )
+
+
+def table(wishes: list[Target]) -> str:
+    """Return them as a Markdown table."""
+    return "| target | wanted | measured | |\n| --- | --- | --- | --- |\n" + "".join(
+        f"| {wish.name} | {wish.wanted} | {wish.measured} "
+        f"| {'met' if wish.met else '**not met**'} |\n"
+        for wish in wishes
+    )
