@@ -192,13 +192,13 @@ def serve(  # noqa: PLR0913 - one parameter a flag
         return
 
     # Not at the top: `--help` and the client commands need none of it.
-    from gateway import app  # noqa: PLC0415
+    from gateway import app, loops  # noqa: PLC0415
     from gateway.listen import BindError  # noqa: PLC0415
     from gateway.telemetry import logs  # noqa: PLC0415
 
     logs.configure(log_level, logs.LogFormat(log_format) if log_format else None)
     try:
-        asyncio.run(app.serve(settings, say_ready))
+        loops.run(app.serve(settings, say_ready))
     except BindError as error:
         click.echo(f"rooms-gateway: {error}.", err=True)
         sys.exit(EXIT_CANNOT_LISTEN)
