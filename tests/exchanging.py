@@ -58,9 +58,7 @@ async def echo(state: Scripted, _: asyncio.StreamReader, writer: asyncio.StreamW
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(target), target))
 
 
-async def slow_echo(
-    state: Scripted, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
+async def slow_echo(state: Scripted, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer as `echo` does, some turns of the loop later."""
     target = state.requests[-1].split(b" ")[1]
     for _ in range(5):

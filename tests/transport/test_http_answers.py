@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,9 +57,7 @@ WHOLE: dict[str, Whole] = {
     "chunks": Whole(CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"),
     "chunks with extensions": Whole(CHUNKED + b"2;a=b\r\n{}\r\n0;c\r\n\r\n"),
     "chunks with trailers": Whole(CHUNKED + b"2\r\n{}\r\n0\r\nX-Sum: 1\r\nDate: no\r\n\r\n"),
-    "a coding in capitals": Whole(
-        OK + b"Transfer-Encoding: CHUNKED\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
-    ),
+    "a coding in capitals": Whole(OK + b"Transfer-Encoding: CHUNKED\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
     "identity, said": Whole(OK + b"Content-Encoding: IDENTITY\r\nContent-Length: 2\r\n\r\n{}"),
     "an offer to upgrade": Whole(
         OK + b"Upgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 2\r\n\r\n{}"
@@ -166,7 +165,8 @@ async def test_a_whole_answer_is_that_answer_and_its_connection_is_kept_if_it_ma
 @pytest.mark.parametrize("name", LOST)
 @pytest.mark.parametrize("close", [True, False])
 async def test_what_is_no_whole_answer_is_lost_and_so_is_its_connection(
-    name: str, close: bool  # noqa: FBT001 - a parameter of the test
+    name: str,
+    close: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     silent_end = not close and name in WAITS
     async with (
@@ -256,7 +256,7 @@ async def read(pieces: list[bytes], *, end: bool) -> RestAnswer | Exception:
 def test_an_answer_is_the_same_in_whatever_pieces_it_comes(case: Whole, data: Any) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(case.sent)), max_size=20)))
     bounds = [0, *cuts, len(case.sent)]
-    pieces = [case.sent[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if a < b]
+    pieces = [case.sent[a:b] for a, b in itertools.pairwise(bounds) if a < b]
     answer = asyncio.run(read(pieces, end=case.close))
     assert isinstance(answer, RestAnswer)
     assert (answer.status, answer.body) == (case.status, case.body)

@@ -28,7 +28,9 @@ def test_a_thousand_exchanges_share_ten_connections_and_each_gets_its_own_answer
         async with scripted(slow_echo) as service, client_of(service) as client:
             requests = [get(number) for number in range(1000)]
             answers = await asyncio.gather(*(exchange(client, request) for request in requests))
-            assert [answer.body.decode() for answer in answers] == [each.target for each in requests]
+            assert [answer.body.decode() for answer in answers] == [
+                each.target for each in requests
+            ]
             assert (service.connections, client._pool.slots, client._pool.idle) == (10, 10, 10)
 
     run_on(loop_factory, main())
@@ -125,9 +127,7 @@ async def test_a_slot_whose_connection_cannot_be_made_goes_to_the_next() -> None
             return connection
 
         pool = Pool(connect, limit=1, clock=loop.time)
-        first, second = await asyncio.gather(
-            pool.acquire(), pool.acquire(), return_exceptions=True
-        )
+        first, second = await asyncio.gather(pool.acquire(), pool.acquire(), return_exceptions=True)
         assert isinstance(first, ConnectionRefusedError)
         assert isinstance(second, Connection)
         pool.release(second)
