@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -237,5 +238,8 @@ async def serve(settings: Settings, ready: Callable[[Gateway], None]) -> None:
     short.
     """
     async with stop_requested() as stop, Gateway(settings) as gateway:
+        # What is there by now stays; the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         ready(gateway)
         await stop.wait()

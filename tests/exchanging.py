@@ -61,6 +61,6 @@ async def echo(state: Scripted, _: asyncio.StreamReader, writer: asyncio.StreamW
 async def slow_echo(state: Scripted, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer as `echo` does, some turns of the loop later."""
     target = state.requests[-1].split(b" ")[1]
-    for _ in range(5):
+    for __ in range(5):
         await asyncio.sleep(0)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(target), target))

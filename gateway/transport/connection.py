@@ -50,15 +50,20 @@ class Connection(asyncio.Protocol):
         self.lost: asyncio.Future[None] = loop.create_future()
         """Done when the transport is gone."""
 
-    async def exchange(self, request: bytes) -> RestAnswer:
-        """Send a whole request, but no HEAD; return the answer to it.
+    async def exchange(self, request: bytes, deadline: float) -> RestAnswer:
+        """Send a whole request, but no HEAD; return the answer to it. By the loop's clock.
 
         The transport takes all of it at once: it is in memory anyway, and there is no second one
-        before the first is answered. Raises AnswerBroken and ServiceAnswerUnreadable.
+        before the first is answered. Raises AnswerBroken, ServiceAnswerUnreadable, TimeoutError.
         """
         self._waiter = self._loop.create_future()
+        # Not asyncio.timeout, which costs as much as the rest of the exchange.
+        timer = self._loop.call_at(deadline, self._fail, TimeoutError())
         self._transport.write(request)
-        return await self._waiter
+        try:
+            return await self._waiter
+        finally:
+            timer.cancel()
 
     @property
     def usable(self) -> bool:

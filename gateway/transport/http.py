@@ -87,11 +87,13 @@ class HttpClient:
         request cannot be written as HTTP.
         """
         message = self._write(request, signature)
-        connection = None
+        deadline = self._loop.time() + seconds
+        connection = self._pool.take()
         try:
-            async with asyncio.timeout(seconds):
-                connection = await self._pool.acquire()
-                return await connection.exchange(message)
+            if connection is None:
+                async with asyncio.timeout_at(deadline):
+                    connection = await self._pool.acquire()
+            return await connection.exchange(message, deadline)
         except AnswerBroken as error:
             raise ExchangeFailed(str(error), Failure.LOST) from error
         except TimeoutError as error:

@@ -52,16 +52,23 @@ class Pool:
         """Connections that wait to be used again."""
         return len(self._idle)
 
-    async def acquire(self) -> Connection:
-        """Return a usable connection, made if need be; it must be released.
-
-        Raises what making one raises.
-        """
+    def take(self) -> Connection | None:
+        """Return an idle connection, if there is one; it must be released."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
                 return connection
             self._slots -= 1
+        return None
+
+    async def acquire(self) -> Connection:
+        """Return a connection, made or waited for if need be; it must be released.
+
+        Raises what making one raises.
+        """
+        idle = self.take()
+        if idle is not None:
+            return idle
         if self._slots < self._limit:
             self._slots += 1
         else:

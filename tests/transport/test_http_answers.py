@@ -239,7 +239,9 @@ async def read(pieces: list[bytes], *, end: bool) -> RestAnswer | Exception:
     connection = Connection(asyncio.get_running_loop(), MAX_ANSWER_BYTES)
     wire = Wire()
     connection.connection_made(wire)
-    answered = asyncio.ensure_future(connection.exchange(b""))
+    answered = asyncio.ensure_future(
+        connection.exchange(b"", asyncio.get_running_loop().time() + 60)
+    )
     await asyncio.sleep(0)
     for piece in pieces:
         if not wire.closed:
