@@ -18,7 +18,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
-from gateway.emulator import Emulator
 from gateway.endpoint import parse_connection_string
 from gateway.interceptors import CallInterceptor
 from gateway.legacy import LegacyRoomsServicer
@@ -40,6 +39,7 @@ from gateway.transport.http import HttpClient
 
 if TYPE_CHECKING:
     from gateway.admin import Progress
+    from gateway.emulator import Emulator
     from gateway.telemetry.metrics import Metrics
 
 SERVICES = [
@@ -206,6 +206,9 @@ class Gateway:
         return metrics
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
+        # Not at the top, as above.
+        from gateway.emulator import Emulator  # noqa: PLC0415
+
         legacy = self._settings.api_version == LEGACY_API_VERSION
         emulator = await parts.enter_async_context(Emulator(legacy=legacy))
         self.emulator = emulator
