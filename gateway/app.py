@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -10,9 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
-from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.admission import Admission, Limits, Places
 from gateway.callers.following import FollowedPolicy
@@ -20,23 +18,15 @@ from gateway.callers.reach import policy_warnings
 from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
-from gateway.emulator import Emulator
-from gateway.emulator.fault_plan import read_file
 from gateway.endpoint import Endpoint, parse_connection_string
 from gateway.interceptors import CallInterceptor
-from gateway.legacy import LegacyRoomsServicer
-from gateway.legacy.backend import LegacyRooms
-from gateway.legacy.native import NativeLegacyRooms
-from gateway.legacy.translated import TranslatedLegacyRooms
 from gateway.listen import BindError, Listener, load_certificates
-from gateway.participants import ParticipantsServicer
 from gateway.reachability import Reachability
-from gateway.reflection import add_reflection
 from gateway.rest import RoomsApi
 from gateway.rest.legacy import LegacyApi
 from gateway.rest.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
-from gateway.rooms import RoomsServicer
 from gateway.server_options import server_options
+from gateway.services import Services, services_of
 from gateway.settings import Settings, Upstream
 from gateway.signals import Stop
 from gateway.systemd import ServiceManager
@@ -47,14 +37,8 @@ from gateway.transport.http import HttpClient
 
 if TYPE_CHECKING:
     from gateway.admin import Progress
+    from gateway.emulator import Emulator
     from gateway.telemetry.metrics import Metrics
-
-SERVICES = [
-    rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
-    participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"],
-]
-
-LEGACY_SERVICE = legacy_rooms_pb2.DESCRIPTOR.services_by_name["LegacyRoomsService"]
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The largest answer of the service, a roster of 350 or 30 rooms, has about 50 kB."""
@@ -140,11 +124,10 @@ class Gateway:
         )
         api = RoomsApi(transport, upstream.endpoint, ALL_API_VERSIONS[settings.api_version])
 
-        services = [*SERVICES, LEGACY_SERVICE] if settings.legacy else SERVICES
         self.callers = await self._follow_policy(parts, metrics)
         admission = _places(settings)
         calls = CallInterceptor(
-            services,
+            services_of(legacy=settings.legacy),
             api_version=settings.api_version,
             default_timeout=settings.default_timeout,
             admission=admission,
@@ -170,22 +153,14 @@ class Gateway:
                 min_ping_interval=settings.min_ping_interval,
             ),
         )
-        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
-            RoomsServicer(api, complete_windows=settings.complete_windows), server
+        served = Services(
+            server,
+            api,
+            LegacyApi(transport) if settings.legacy else None,
+            complete_windows=settings.complete_windows,
+            reflection=settings.reflection,
         )
-        participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
-            ParticipantsServicer(api), server
-        )
-        if settings.legacy:
-            _add_legacy(server, LegacyApi(transport), api)
-        names = [service.full_name for service in services]
-        healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
-        health_pb2_grpc.add_HealthServicer_to_server(healths, server)
-        if settings.reflection:
-            add_reflection(server, [*names, health.SERVICE_NAME])
-        # The library starts out as SERVING, before anything is.
-        for name in ("", *names):
-            await healths.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await served.say(serving=False)
 
         if settings.tls is not None:
             self.certificates = await parts.enter_async_context(load_certificates(settings.tls))
@@ -203,9 +178,8 @@ class Gateway:
             await server.stop(None)
             raise
         await server.start()
-        parts.push_async_callback(self._drain, server, healths, calls)
-        for name in ("", *names):
-            await healths.set(name, health_pb2.HealthCheckResponse.SERVING)
+        parts.push_async_callback(self._drain, server, served.healths, calls)
+        await served.say(serving=True)
         if self._progress is not None:
             self._progress.started = self._progress.serving = True
 
@@ -278,6 +252,10 @@ class Gateway:
         )
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
+        # Not at the top, as above.
+        from gateway.emulator import Emulator  # noqa: PLC0415
+        from gateway.emulator.fault_plan import read_file  # noqa: PLC0415
+
         legacy = self._settings.api_version == LEGACY_API_VERSION
         file = self._settings.emulator_faults
         faults = None if file is None else read_file(file)
@@ -301,25 +279,6 @@ def _places(settings: Settings) -> Admission:
     )
 
 
-def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) -> None:
-    """Serve the preview's operations: as they are where the api-version has them, else translated.
-
-    Says once that they are deprecated, in the log of whoever switched them on.
-    """
-    logger.warning(
-        "serving %s, which is deprecated: see docs/how-to/migrate-from-the-previews.md",
-        LEGACY_SERVICE.full_name,
-    )
-    backend: LegacyRooms = (
-        NativeLegacyRooms(native)
-        if stable.api_version == LEGACY_API_VERSION
-        else TranslatedLegacyRooms(stable)
-    )
-    legacy_rooms_pb2_grpc.add_LegacyRoomsServiceServicer_to_server(
-        LegacyRoomsServicer(backend), server
-    )
-
-
 async def serve(
     settings: Settings, stop: Stop, ready: Callable[[Gateway], None], manager: ServiceManager
 ) -> bool:
@@ -331,6 +290,9 @@ async def serve(
     with stop.by_signals():
         async with manager.watching(), Gateway(settings, ask_to_stop=stop.ask) as gateway:
             stop.started = True
+            # What is there by now stays; the collector need not look through it again and again.
+            gc.collect()
+            gc.freeze()
             ready(gateway)
             manager.tell("READY=1")
             await stop.wait()

@@ -7,7 +7,6 @@ import logging
 import math
 import re
 import time
-import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.admission import Admission, Places, caller_of
-from gateway.call import Call, Context, current_call
+from gateway.call import Call, Context, current_call, new_id
 from gateway.callers.gate import Gate
 from gateway.convert.dry_run import describe
 from gateway.errors import ReaderTooSlow
@@ -299,7 +298,7 @@ def _request_id(context: Context) -> str:
     for key, value in context.invocation_metadata() or ():
         if key == REQUEST_ID_METADATA and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             return value
-    return str(uuid.uuid4())
+    return new_id()
 
 
 def _task_is_cancelled() -> bool:

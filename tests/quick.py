@@ -13,13 +13,14 @@ import grpc
 from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
 
 from gateway.admission import Admission, Limits, Places
-from gateway.app import MAX_ANSWER_BYTES, SERVICES
+from gateway.app import MAX_ANSWER_BYTES
 from gateway.credentials import make_credential
 from gateway.interceptors import CallInterceptor
 from gateway.participants import ParticipantsServicer
 from gateway.rest import RoomsApi
 from gateway.rest.versions import API_VERSIONS, DEFAULT_API_VERSION
 from gateway.rooms import RoomsServicer
+from gateway.services import SERVICES
 from gateway.settings import Upstream
 from gateway.transport import RetryBudget, RetryPolicy, Transport
 from gateway.transport.http import HttpClient

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from gateway.addresses import check_address
-from gateway.cli.serve import EXIT_CANNOT_LISTEN, EXIT_CUT_SHORT
+from gateway.cli import exit_codes
 from gateway.cli.sources import EXIT_USAGE
 from gateway.emulator import DEVELOPMENT_KEY, Emulator
 from gateway.emulator.fault_plan import read_file
@@ -113,10 +113,10 @@ def emulator(  # noqa: PLR0913 - one parameter a flag
             f"--listen{' or --control-listen' if control_listen else ''}.",
             err=True,
         )
-        sys.exit(EXIT_CANNOT_LISTEN)
+        sys.exit(exit_codes.CANNOT_LISTEN)
     except asyncio.CancelledError:
         # A second signal; there is nothing here that would be lost.
-        sys.exit(EXIT_CUT_SHORT)
+        sys.exit(exit_codes.CUT_SHORT)
 
 
 async def _run(emulator: Emulator) -> None:

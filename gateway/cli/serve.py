@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,23 +10,18 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from gateway.cli.greeting import say_ready
 from gateway.cli.limits import limit_flags
 from gateway.cli.listeners import admin_flags, listener_flags
 from gateway.cli.options import entra_flags, setting
 from gateway.cli.settings_command import SettingsCommand
 from gateway.cli.sources import Reading, read_settings_file
-from gateway.credentials import CredentialUnusable
 from gateway.credentials.flags import EntraFlags
 from gateway.rest.versions import ALL_API_VERSIONS, DEFAULT_API_VERSION, LEGACY_API_VERSION
 from gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstream
 from gateway.telemetry.tracing_faults import tracing_faults
 
-EXIT_CUT_SHORT = 1
-EXIT_CANNOT_LISTEN = 3
-EXIT_NO_CREDENTIAL = 4
-EXIT_CALLS_CUT = 5
-EXIT_NOT_STARTED = 6
+GRPC_EXPERIMENTS = "-event_engine_client,-event_engine_listener"
+"""A tenth less CPU a call: see docs/decisions/0002-hot-path.md."""
 
 ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
 """Has no flag: command lines can be read by everybody on the machine."""
@@ -224,34 +217,14 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     if config_test:
         return
 
-    # Not at the top: `--help` and the client commands need none of it.
-    from gateway import app  # noqa: PLC0415
-    from gateway.callers.policy_file import PolicyUnusable  # noqa: PLC0415
-    from gateway.listen import BindError  # noqa: PLC0415
-    from gateway.signals import Stop  # noqa: PLC0415
-    from gateway.systemd import ServiceManager  # noqa: PLC0415
+    # grpc reads it when it is first used. What an operator has set stands.
+    os.environ.setdefault("GRPC_EXPERIMENTS", GRPC_EXPERIMENTS)
+    # Not at the top: `--help` and `--config-test` need none of it.
+    from gateway.cli.run import run  # noqa: PLC0415
     from gateway.telemetry import logs  # noqa: PLC0415
 
     logs.configure(log_level, logs.LogFormat(log_format) if log_format else None)
-    stop = Stop()
-    code = 0
-    complaint: object = None
-    try:
-        manager = ServiceManager.of(os.environ)
-        if not asyncio.run(app.serve(settings, stop, say_ready, manager)):
-            code, complaint = EXIT_CALLS_CUT, "calls outlasted --drain-grace and were ended"
-    except BindError as error:
-        code, complaint = EXIT_CANNOT_LISTEN, error
-    except (CredentialUnusable, PolicyUnusable) as error:
-        code, complaint = EXIT_NO_CREDENTIAL, error
-    except asyncio.CancelledError:
-        if stop.cut_short:
-            code, complaint = EXIT_CUT_SHORT, "stopped at once, as the second signal asked"
-        else:
-            code, complaint = EXIT_NOT_STARTED, "stopped before it served, as it was asked"
-    if complaint is not None:
-        click.echo(f"rooms-gateway: {complaint}.", err=True)
-    sys.exit(0 if exit_zero_on_sigterm and stop.began_with is signal.SIGTERM else code)
+    sys.exit(run(settings, exit_zero_on_sigterm=exit_zero_on_sigterm))
 
 
 def _check_faults(file: Path) -> None:

@@ -11,9 +11,17 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from typing import ClassVar
 
 _EMPTY_BODY_HASH = base64.b64encode(hashlib.sha256(b"").digest()).decode()
+
+
+@lru_cache(maxsize=8)
+def _date(second: int) -> str:
+    """Return an HTTP date; all attempts of a second share one."""
+    # formatdate, not strftime: the names of days and months must not follow the locale.
+    return formatdate(second, usegmt=True)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,8 +38,7 @@ class AccessKey:
 
     def sign(self, method: str, target: str, host: str, body: bytes, now: float) -> dict[str, str]:
         """Return `x-ms-date`, `x-ms-content-sha256` and `Authorization`."""
-        # formatdate, not strftime: the names of days and months must not follow the locale.
-        date = formatdate(now, usegmt=True)
+        date = _date(int(now))
         content_hash = (
             base64.b64encode(hashlib.sha256(body).digest()).decode() if body else _EMPTY_BODY_HASH
         )

@@ -27,6 +27,8 @@ MERGE_PATCH: Final = {"Content-Type": "application/merge-patch+json"}
 
 encode: Final = msgspec.json.Encoder().encode
 
+_SUCCESS = range(200, 300)
+
 _error = msgspec.json.Decoder(ErrorEnvelope)
 
 
@@ -67,7 +69,7 @@ class Exchange:
         if call.dry_run:
             raise NotSent(request)
         answer = await self._transport.send(request, call)
-        if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        if answer.status in _SUCCESS:
             return answer
         gone = answer.status == HTTPStatus.NOT_FOUND
         if gone_is_done and gone and answer.after_ambiguous_attempt:

@@ -47,7 +47,7 @@ def tracing_faults(environment: Mapping[str, str]) -> list[str]:
         f"{name} must be a whole number above 0"
         for plain in _NUMBERS
         for name in _names(plain)
-        if name in given and not (given[name].isdecimal() and int(given[name]) > 0)
+        if name in given and not _above_0(given[name])
     ]
     faults += [
         f"{name} names no file"
@@ -65,10 +65,10 @@ def tracing_faults(environment: Mapping[str, str]) -> list[str]:
     if sampler in _RATIOS and not _is_share(given.get("OTEL_TRACES_SAMPLER_ARG", "")):
         faults.append(f"OTEL_TRACES_SAMPLER_ARG must be a share from 0 to 1 for {sampler}")
     batch, queue = (
-        given.get(f"OTEL_BSP_MAX_{what}", default)
+        _above_0(given.get(f"OTEL_BSP_MAX_{what}", default))
         for what, default in (("EXPORT_BATCH_SIZE", "512"), ("QUEUE_SIZE", "2048"))
     )
-    if batch.isdecimal() and queue.isdecimal() and int(batch) > int(queue):
+    if batch and queue and batch > queue:
         faults.append(
             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE must not be above OTEL_BSP_MAX_QUEUE_SIZE, which is "
             "2048 by default"
@@ -85,6 +85,11 @@ def installed() -> bool:
         )
     except ModuleNotFoundError:
         return False
+
+
+def _above_0(text: str) -> int:
+    """Read a whole number above 0; 0 if it is none, or one of more digits than anybody needs."""
+    return int(text) if text.isdecimal() and len(text) < 10 else 0  # noqa: PLR2004
 
 
 def _names(name: str) -> tuple[str, ...]:

@@ -1,24 +1,30 @@
-"""One exchange with the service over HTTP. The only module that knows aiohttp."""
+"""One exchange with the service over HTTP. Knows sockets, TLS and the pool of connections."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-import aiohttp
-from yarl import URL
+import aiohappyeyeballs
 
 from gateway.endpoint import Endpoint
-from gateway.errors import ServiceAnswerUnreadable
 from gateway.telemetry.observers import Failure
+from gateway.transport.connection import AnswerBroken, Connection
 from gateway.transport.messages import RestAnswer, RestRequest
+from gateway.transport.pool import Pool
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds for TCP and TLS; less than an attempt's time-out, so that a retry can follow."""
+"""Seconds for DNS, TCP and TLS; less than an attempt's time-out, so that a retry can follow."""
 
-KEEPALIVE = 60.0
-"""Seconds that an idle connection is kept."""
+HAPPY_EYEBALLS_DELAY = 0.25
+"""Seconds after which the next address is tried as well; RFC 8305, section 5."""
+
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 
 
 class ExchangeFailed(Exception):
@@ -37,8 +43,8 @@ class ExchangeFailed(Exception):
 class HttpClient:
     """A pool of connections to one endpoint.
 
-    No redirects, no cookies, no proxies from the environment, no decompression: what is signed
-    goes to one place, as it is, and what comes back is bounded.
+    No redirects, no cookies, no proxies from the environment, no decompression, no request sent
+    twice: what is signed goes to one place, as it is, and what comes back is bounded.
     """
 
     def __init__(
@@ -49,31 +55,18 @@ class HttpClient:
         max_connections: int,
         max_answer_bytes: int,
     ) -> None:
-        self._origin = endpoint.origin
-        self._authority = endpoint.authority
-        self._user_agent = user_agent
+        self._endpoint = endpoint
         self._max_connections = max_connections
         self._max_answer_bytes = max_answer_bytes
+        self._fixed = (
+            f" HTTP/1.1\r\nHost: {endpoint.authority}\r\nUser-Agent: {user_agent}\r\n"
+            "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+        )
+        self._tls = _tls_context() if endpoint.scheme == "https" else None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._max_connections, keepalive_timeout=KEEPALIVE
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": self._user_agent,
-                "Host": self._authority,
-            },
-            skip_auto_headers=("Content-Type",),
-            max_field_size=16384,
-        )
-        # aiohttp would quietly send GET, PUT and DELETE again on a stale connection, past our own
-        # count, budget and signature. There is no public switch; a test watches this one.
-        self._session._retry_connection = False  # noqa: SLF001 - see above
+        self._loop = asyncio.get_running_loop()
+        self._pool = Pool(self._connect, limit=self._max_connections, clock=self._loop.time)
         return self
 
     async def __aexit__(
@@ -82,50 +75,74 @@ class HttpClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._session.close()
+        await self._pool.close()
 
     async def exchange(
         self, request: RestRequest, signature: Mapping[str, str], seconds: float
     ) -> RestAnswer:
         """Send `request` with the headers of `signature`; read the answer, within `seconds`.
 
-        Raises ExchangeFailed when there is no complete answer, and ServiceAnswerUnreadable when it
-        is larger than allowed or encoded although we asked for it plain.
+        Raises ExchangeFailed when there is no complete answer, ServiceAnswerUnreadable when it is
+        larger than allowed or encoded although we asked for it plain, and ValueError when the
+        request cannot be written as HTTP.
         """
+        message = self._write(request, signature)
+        deadline = self._loop.time() + seconds
+        connection = self._pool.take()
         try:
-            async with self._session.request(
-                request.method,
-                URL(self._origin + request.target, encoded=True),
-                data=request.body or None,
-                headers={**request.headers, **signature},
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT),
-            ) as response:
-                body = await self._read(response)
-                return RestAnswer(response.status, response.headers, body)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise ExchangeFailed(_describe(error), Failure.CONNECT) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            kind = Failure.TIMEOUT if isinstance(error, TimeoutError) else Failure.LOST
-            raise ExchangeFailed(_describe(error), kind) from error
+            if connection is None:
+                async with asyncio.timeout_at(deadline):
+                    connection = await self._pool.acquire()
+            return await connection.exchange(message, deadline)
+        except AnswerBroken as error:
+            raise ExchangeFailed(str(error), Failure.LOST) from error
+        except TimeoutError as error:
+            # Nothing was written before there was a connection.
+            kind = Failure.CONNECT if connection is None else Failure.TIMEOUT
+            raise ExchangeFailed("timed out", kind) from error
+        except OSError as error:
+            raise ExchangeFailed(type(error).__name__, Failure.CONNECT) from error
+        finally:
+            if connection is not None:
+                self._pool.release(connection)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise ServiceAnswerUnreadable(
-                "the service sent an encoded answer that was not asked for"
+    def _write(self, request: RestRequest, signature: Mapping[str, str]) -> bytes:
+        """Return the whole request as bytes, once it is sure that no value starts a new line."""
+        method, target, body = request.method, request.target, request.body
+        fields = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
+        fields += [f"{name}: {value}\r\n" for name, value in signature.items()]
+        if body or method in _BODY_EXPECTED:
+            fields.append(f"Content-Length: {len(body)}\r\n")
+        head = f"{method} {target}{self._fixed}{''.join(fields)}\r\n".encode("ascii")
+        lines = b"\r\n" * (self._fixed.count("\r\n") + len(fields) + 1)
+        if head.translate(None, _PRINTABLE) != lines or " " in target or method == "HEAD":
+            raise ValueError("the request has characters, or a method, that cannot be sent")
+        return head + body
+
+    async def _connect(self) -> Connection:
+        """Open a connection; the name is looked up anew each time. Raises OSError."""
+        endpoint, loop = self._endpoint, self._loop
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            addresses = await loop.getaddrinfo(
+                endpoint.host, endpoint.port, type=socket.SOCK_STREAM
             )
-        chunks = []
-        left = self._max_answer_bytes
-        async for chunk in response.content.iter_any():
-            left -= len(chunk)
-            if left < 0:
-                raise ServiceAnswerUnreadable(
-                    f"the service's answer is larger than {self._max_answer_bytes} bytes"
+            sock = await aiohappyeyeballs.start_connection(
+                addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY, interleave=1, loop=loop
+            )
+            try:
+                _, connection = await loop.create_connection(
+                    lambda: Connection(loop, self._max_answer_bytes),
+                    sock=sock,
+                    ssl=self._tls,
+                    server_hostname=endpoint.host.rstrip(".") if self._tls else None,
                 )
-            chunks.append(chunk)
-        return b"".join(chunks)
+            except BaseException:
+                sock.close()
+                raise
+        return connection
 
 
-def _describe(error: Exception) -> str:
-    """Name the failure without what the peer or the operating system wrote into its text."""
-    return "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -24,13 +24,13 @@ from quick import Quick, quick_gateway, roomy
 from running import failure_of, until, upstream_of
 from scripted import Scripted, answer, scripted, silence
 
-from gateway.app import SERVICES
 from gateway.emulator import Emulator
 from gateway.endpoint import Endpoint
 from gateway.errors import ServiceUnreachable
 from gateway.interceptors import CallInterceptor
 from gateway.rest.pages import QueriedPage, follow
 from gateway.rooms import RoomsServicer
+from gateway.services import SERVICES
 from gateway.settings import Upstream
 
 if TYPE_CHECKING:

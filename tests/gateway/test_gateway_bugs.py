@@ -23,7 +23,6 @@ from grpc import StatusCode
 from quick import roomy
 from running import Failed, collect, failure_of, read_failure, upstream_of
 
-from gateway.app import SERVICES
 from gateway.call import Context
 from gateway.credentials import AccessKey, AccessKeys
 from gateway.emulator import Emulator
@@ -31,6 +30,7 @@ from gateway.interceptors import CallInterceptor
 from gateway.rest import RoomsApi
 from gateway.rest.versions import API_VERSIONS
 from gateway.rooms import RoomsServicer
+from gateway.services import SERVICES
 from gateway.transport import RetryPolicy, Transport
 from gateway.transport.http import HttpClient
 

@@ -28,8 +28,8 @@ from outcomes import INVALID
 from people import user
 from running import ROOM_REQUESTS, UNKNOWN_ROOM, Running, failure_of, send
 
-from gateway.app import SERVICES
 from gateway.convert.identifiers import from_raw_id
+from gateway.services import SERVICES
 
 SOMEBODY = Participant(raw_id=user(0))
 MANY = [Participant(raw_id=user(number)) for number in range(351)]

@@ -28,7 +28,7 @@ FAULTY = {
     "OTEL_EXPORTER_OTLP_TIMEOUT": ("planted", "0", "-1", "inf"),
     "OTEL_TRACES_EXPORTER": ("console", "none"),
     "OTEL_TRACES_SAMPLER": ("planted",),
-    "OTEL_BSP_MAX_QUEUE_SIZE": ("planted", "0"),
+    "OTEL_BSP_MAX_QUEUE_SIZE": ("planted", "0", "9" * 5000),
     "OTEL_BSP_SCHEDULE_DELAY": ("1.5",),
 }
 

@@ -1,0 +1,92 @@
+"""What a server serves: our services, health and reflection."""
+
+from __future__ import annotations
+
+import logging
+
+import grpc
+from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
+from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from gateway.legacy import LegacyRoomsServicer
+from gateway.legacy.backend import LegacyRooms
+from gateway.legacy.native import NativeLegacyRooms
+from gateway.legacy.translated import TranslatedLegacyRooms
+from gateway.participants import ParticipantsServicer
+from gateway.reflection import add_reflection
+from gateway.rest import RoomsApi
+from gateway.rest.legacy import LegacyApi
+from gateway.rest.versions import LEGACY_API_VERSION
+from gateway.rooms import RoomsServicer
+
+SERVICES = [
+    rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
+    participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"],
+]
+
+LEGACY_SERVICE = legacy_rooms_pb2.DESCRIPTOR.services_by_name["LegacyRoomsService"]
+
+logger = logging.getLogger(__name__)
+
+
+def services_of(*, legacy: bool) -> list[ServiceDescriptor]:
+    """Return our services, with the deprecated one if it is wanted."""
+    return [*SERVICES, LEGACY_SERVICE] if legacy else SERVICES
+
+
+class Services:
+    """All services of one server."""
+
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        api: RoomsApi,
+        legacy: LegacyApi | None,
+        *,
+        complete_windows: bool,
+        reflection: bool,
+    ) -> None:
+        """Add them to `server`; `legacy` is None unless the deprecated one is wanted."""
+        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
+            RoomsServicer(api, complete_windows=complete_windows), server
+        )
+        participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
+            ParticipantsServicer(api), server
+        )
+        if legacy is not None:
+            _add_legacy(server, legacy, api)
+        self._names = [service.full_name for service in services_of(legacy=legacy is not None)]
+        self.healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
+        health_pb2_grpc.add_HealthServicer_to_server(self.healths, server)
+        if reflection:
+            add_reflection(server, [*self._names, health.SERVICE_NAME])
+
+    async def say(self, *, serving: bool) -> None:
+        """Have health say of all services, and of the gateway, whether they are there.
+
+        To be said before the server starts, too: the library begins with SERVING.
+        """
+        states = health_pb2.HealthCheckResponse
+        for name in ("", *self._names):
+            await self.healths.set(name, states.SERVING if serving else states.NOT_SERVING)
+
+
+def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) -> None:
+    """Serve the preview's operations: as they are where the api-version has them, else translated.
+
+    Says once that they are deprecated, in the log of whoever switched them on.
+    """
+    logger.warning(
+        "serving %s, which is deprecated: see docs/how-to/migrate-from-the-previews.md",
+        LEGACY_SERVICE.full_name,
+    )
+    backend: LegacyRooms = (
+        NativeLegacyRooms(native)
+        if stable.api_version == LEGACY_API_VERSION
+        else TranslatedLegacyRooms(stable)
+    )
+    legacy_rooms_pb2_grpc.add_LegacyRoomsServiceServicer_to_server(
+        LegacyRoomsServicer(backend), server
+    )

@@ -1,0 +1,66 @@
+"""The HTTP client alone, without a gateway around it, and what it makes of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvloop
+from scripted import Scripted
+
+from gateway.endpoint import Endpoint
+from gateway.transport.http import HttpClient
+from gateway.transport.messages import RestAnswer, RestRequest
+
+MAX_ANSWER_BYTES = 1000
+MAX_CONNECTIONS = 10
+
+on_both_loops = pytest.mark.parametrize(
+    "loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+"""For synchronous tests, which run what they test with `run_on`."""
+
+
+def run_on(loop_factory: Any, main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` on a loop of the one kind or the other."""
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main)
+
+
+@asynccontextmanager
+async def client_of(service: Scripted | Endpoint, limit: int = 10) -> AsyncIterator[HttpClient]:
+    """Make a client with a pool of `limit` connections and a small cap for answers."""
+    endpoint = service.upstream.endpoint if isinstance(service, Scripted) else service
+    async with HttpClient(
+        endpoint, user_agent="test", max_connections=limit, max_answer_bytes=MAX_ANSWER_BYTES
+    ) as client:
+        yield client
+
+
+def get(number: int = 1) -> RestRequest:
+    """Make a request that can be told from others."""
+    return RestRequest("GET", f"/rooms/{number}?api-version=2025-03-13")
+
+
+async def exchange(
+    client: HttpClient, request: RestRequest | None = None, seconds: float = 30
+) -> RestAnswer:
+    """Send a request as the transport does."""
+    return await client.exchange(request or get(), {"Authorization": "test"}, seconds)
+
+
+async def echo(state: Scripted, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer with the target of the request, so that a mix-up shows."""
+    target = state.requests[-1].split(b" ")[1]
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(target), target))
+
+
+async def slow_echo(state: Scripted, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer as `echo` does, some turns of the loop later."""
+    target = state.requests[-1].split(b" ")[1]
+    for __ in range(5):
+        await asyncio.sleep(0)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(target), target))

@@ -1,0 +1,287 @@
+"""What is an answer, what is none, and whether its connection is used again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from exchanging import MAX_ANSWER_BYTES, client_of, exchange
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted import raw, scripted
+
+from gateway.errors import ServiceAnswerUnreadable
+from gateway.telemetry.observers import Failure
+from gateway.transport.connection import MAX_FIELDS, AnswerBroken, Connection
+from gateway.transport.http import ExchangeFailed
+from gateway.transport.messages import RestAnswer
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+PLAIN = OK + b"Content-Length: 2\r\n\r\n{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Bytes that are an answer: its status and body, and whether the connection is kept."""
+
+    sent: bytes
+    status: int = 200
+    body: bytes = b"{}"
+    kept: bool = True
+    close: bool = False
+    """Whether the service closes after it."""
+
+
+WHOLE: dict[str, Whole] = {
+    "a length": Whole(PLAIN),
+    "no reason": Whole(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}"),
+    "a length of nothing": Whole(OK + b"Content-Length: 0\r\n\r\n", body=b""),
+    "a status that nobody knows": Whole(
+        b"HTTP/1.1 799 Odd\r\nContent-Length: 2\r\n\r\n{}", status=799
+    ),
+    "100 before it": Whole(b"HTTP/1.1 100 Continue\r\n\r\n" + PLAIN),
+    "102 and 103 before it": Whole(
+        b"HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n" + PLAIN
+    ),
+    "204": Whole(b"HTTP/1.1 204 No Content\r\n\r\n", status=204, body=b""),
+    "204 with a length": Whole(
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", status=204, body=b""
+    ),
+    "304 with a length": Whole(
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", status=304, body=b""
+    ),
+    "chunks": Whole(CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"),
+    "chunks with extensions": Whole(CHUNKED + b"2;a=b\r\n{}\r\n0;c\r\n\r\n"),
+    "chunks with trailers": Whole(CHUNKED + b"2\r\n{}\r\n0\r\nX-Sum: 1\r\nDate: no\r\n\r\n"),
+    "a coding in capitals": Whole(OK + b"Transfer-Encoding: CHUNKED\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+    "identity, said": Whole(OK + b"Content-Encoding: IDENTITY\r\nContent-Length: 2\r\n\r\n{}"),
+    "an offer to upgrade": Whole(
+        OK + b"Upgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 2\r\n\r\n{}"
+    ),
+    "empty fields": Whole(OK + b"X-A:\r\nX-B: \r\nContent-Length: 2\r\n\r\n{}"),
+    "exactly the cap": Whole(
+        OK + b"Content-Length: %d\r\n\r\n" % MAX_ANSWER_BYTES + b" " * MAX_ANSWER_BYTES,
+        body=b" " * MAX_ANSWER_BYTES,
+    ),
+    "Connection: close": Whole(
+        OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}", kept=False
+    ),
+    "HTTP/1.0": Whole(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", kept=False),
+    "HTTP/1.0 that stays": Whole(
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}"
+    ),
+    "until the end": Whole(OK + b"\r\n{}", kept=False, close=True),
+    "HTTP/1.0 until the end": Whole(b"HTTP/1.0 200 OK\r\n\r\n{}", kept=False, close=True),
+    "more than was announced": Whole(PLAIN + b"xx", kept=False),
+    "two answers to one request": Whole(PLAIN + PLAIN, kept=False),
+    "the beginning of a second answer": Whole(PLAIN + b"H", kept=False),
+    "closed after the answer": Whole(PLAIN, kept=False, close=True),
+}
+
+LOST: dict[str, bytes] = {
+    "nothing": b"",
+    "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "a request": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "HTTP/1.2": b"HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "a status of two digits": b"HTTP/1.1 99 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "a status of four digits": b"HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "status 000": b"HTTP/1.1 000 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "switching protocols": b"HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx",
+    "101 without an upgrade": b"HTTP/1.1 101 Go\r\n\r\n" + PLAIN,
+    "only an announcement": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "half a head": OK + b"Content-Length: 2\r\n",
+    "half a body": OK + b"Content-Length: 3\r\n\r\n{}",
+    "half a chunk": CHUNKED + b"5\r\n{}",
+    "no last chunk": CHUNKED + b"2\r\n{}\r\n",
+    "no end of the trailers": CHUNKED + b"2\r\n{}\r\n0\r\nX-Sum: 1\r\n",
+    "a chunk of no size": CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n",
+    "a chunk of a negative size": CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n",
+    "a chunk of more bytes than there are": CHUNKED + b"ffffffffffffffffff\r\n{}\r\n",
+    "a chunk longer than it says": CHUNKED + b"1\r\n{}\r\n0\r\n\r\n",
+    "chunks and a length": OK
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "a length and chunks": OK
+    + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "a length among the trailers": CHUNKED + b"2\r\n{}\r\n0\r\nContent-Length: 2\r\n\r\n",
+    "two codings": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "two fields of codings": OK
+    + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "an unknown coding": OK + b"Transfer-Encoding: xchunked\r\n\r\n{}",
+    "the coding identity": OK + b"Transfer-Encoding: identity\r\n\r\n{}",
+    "two lengths": OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "the same length twice": OK + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    "a list of lengths": OK + b"Content-Length: 2, 2\r\n\r\n{}",
+    "a length with a sign": OK + b"Content-Length: +2\r\n\r\n{}",
+    "a negative length": OK + b"Content-Length: -2\r\n\r\n{}",
+    "a hexadecimal length": OK + b"Content-Length: 0x2\r\n\r\n{}",
+    "an empty length": OK + b"Content-Length: \r\n\r\n{}",
+    "a length beyond 64 bits": OK + b"Content-Length: 99999999999999999999999\r\n\r\n{}",
+    "a folded field": OK + b"X-A: a\r\n b\r\nContent-Length: 2\r\n\r\n{}",
+    "a space before the colon": OK + b"Content-Length : 2\r\n\r\n{}",
+    "a field without a colon": OK + b"nonsense\r\nContent-Length: 2\r\n\r\n{}",
+    "a field without a name": OK + b": b\r\nContent-Length: 2\r\n\r\n{}",
+    "NUL in a field": OK + b"X: a\0b\r\nContent-Length: 2\r\n\r\n{}",
+    "a control character in a field": OK + b"X: a\x01b\r\nContent-Length: 2\r\n\r\n{}",
+    "CR in a field": OK + b"X: a\rb\r\nContent-Length: 2\r\n\r\n{}",
+    "lines that end with LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
+    "a field of 16 KiB": OK + b"X: " + b"x" * 16384 + b"\r\nContent-Length: 2\r\n\r\n{}",
+    "a field without an end": OK + b"X: " + b"x" * 600_000,
+    "too many fields": OK + b"X: x\r\n" * (MAX_FIELDS + 1) + b"Content-Length: 2\r\n\r\n{}",
+    "too many trailers": CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X: x\r\n" * (MAX_FIELDS + 1) + b"\r\n",
+    "a trailer without an end": CHUNKED + b"2\r\n{}\r\n0\r\nX: " + b"x" * 600_000,
+    "an extension without an end": CHUNKED + b"2;" + b"x" * 600_000,
+    "announcements without an end": b"HTTP/1.1 100 Continue\r\n\r\n" * 60_000,
+}
+
+UNREADABLE: dict[str, bytes] = {
+    "a body beyond the cap": OK + b"Content-Length: 1001\r\n\r\n" + b" " * 1001,
+    "chunks beyond the cap": CHUNKED + b"100\r\n%b\r\n" % (b" " * 256) * 4,
+    "a body without an end beyond the cap": OK + b"\r\n" + b" " * 1001,
+    "gzip": OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    "gzip with an error": b"HTTP/1.1 500 No\r\nContent-Encoding: GZIP\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+async def test_a_whole_answer_is_that_answer_and_its_connection_is_kept_if_it_may_be(
+    name: str,
+) -> None:
+    case = WHOLE[name]
+    async with scripted(raw(case.sent, close=case.close)) as service, client_of(service) as client:
+        answer = await exchange(client)
+        assert (answer.status, answer.body) == (case.status, case.body)
+        # What the service closes or adds may only show when it is used again.
+        if case.kept:
+            assert (await exchange(client)).body == case.body
+            assert service.connections == 1
+        elif not case.close:
+            assert client._pool.idle == 0
+
+
+@pytest.mark.parametrize("name", LOST)
+@pytest.mark.parametrize("close", [True, False])
+async def test_what_is_no_whole_answer_is_lost_and_so_is_its_connection(
+    name: str,
+    close: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    silent_end = not close and name in WAITS
+    async with (
+        scripted(raw(LOST[name], close=close)) as service,
+        client_of(service) as client,
+    ):
+        with pytest.raises(ExchangeFailed) as raised:
+            await exchange(client, seconds=0.1 if silent_end else 30)
+        assert raised.value.kind is (Failure.TIMEOUT if silent_end else Failure.LOST)
+        assert (client._pool.slots, client._pool.idle) == (0, 0)
+
+
+WAITS = {
+    "nothing",
+    "only an announcement",
+    "half a head",
+    "half a body",
+    "half a chunk",
+    "no last chunk",
+    "no end of the trailers",
+}
+"""These could still become an answer."""
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_an_answer_that_is_too_large_or_encoded_is_unreadable(name: str) -> None:
+    async with scripted(raw(UNREADABLE[name])) as service, client_of(service) as client:
+        with pytest.raises(ServiceAnswerUnreadable):
+            await exchange(client)
+        assert (client._pool.slots, client._pool.idle) == (0, 0)
+
+
+async def test_headers_are_found_in_any_case_the_first_of_a_name_and_no_trailer() -> None:
+    sent = (
+        OK + b"MS-CV: one\r\nms-cv: two\r\nX-Odd: \xe9\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\nDate: never\r\n\r\n"
+    )
+    async with scripted(raw(sent)) as service, client_of(service) as client:
+        headers = (await exchange(client)).headers
+    assert headers["Ms-Cv"] == headers["MS-CV"] == "one"
+    assert headers["x-odd"] == "é"
+    assert "Date" not in headers
+    assert headers.get("é\u2028", "none") == "none"
+    assert dict(headers) == {"ms-cv": "one", "x-odd": "é", "transfer-encoding": "chunked"}
+    assert len(headers) == 3
+
+
+class Wire(asyncio.Transport):
+    """A transport to nowhere, to hand a connection bytes in pieces of our choice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        """Send nothing."""
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+async def read(pieces: list[bytes], *, end: bool) -> RestAnswer | Exception:
+    """Return what a connection makes of an answer in these pieces."""
+    connection = Connection(asyncio.get_running_loop(), MAX_ANSWER_BYTES)
+    wire = Wire()
+    connection.connection_made(wire)
+    answered = asyncio.ensure_future(
+        connection.exchange(b"", asyncio.get_running_loop().time() + 60)
+    )
+    await asyncio.sleep(0)
+    for piece in pieces:
+        if not wire.closed:
+            connection.data_received(piece)
+    if end and not wire.closed:
+        connection.eof_received()
+    connection.connection_lost(None)
+    [outcome] = await asyncio.gather(answered, return_exceptions=True)
+    assert not isinstance(outcome, BaseException) or isinstance(outcome, Exception)
+    return outcome
+
+
+@given(st.sampled_from(list(WHOLE.values())), st.data())
+def test_an_answer_is_the_same_in_whatever_pieces_it_comes(case: Whole, data: Any) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(case.sent)), max_size=20)))
+    bounds = [0, *cuts, len(case.sent)]
+    pieces = [case.sent[a:b] for a, b in itertools.pairwise(bounds) if a < b]
+    answer = asyncio.run(read(pieces, end=case.close))
+    assert isinstance(answer, RestAnswer)
+    assert (answer.status, answer.body) == (case.status, case.body)
+
+
+FRAMED = [case for case in WHOLE.values() if case.kept]
+
+
+@given(st.sampled_from(FRAMED), st.data())
+def test_an_answer_that_was_cut_short_is_never_taken_for_a_whole_one(
+    case: Whole, data: Any
+) -> None:
+    cut = data.draw(st.integers(0, len(case.sent) - 1))
+    outcome = asyncio.run(read([case.sent[:cut]], end=True))
+    assert isinstance(outcome, AnswerBroken)
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", OK, CHUNKED, PLAIN[:-2]]))
+def test_noise_is_an_answer_or_a_failure_of_ours_and_never_more_than_the_cap(
+    noise: bytes, before: bytes
+) -> None:
+    outcome = asyncio.run(read([before + noise], end=True))
+    if isinstance(outcome, RestAnswer):
+        assert len(outcome.body) <= MAX_ANSWER_BYTES
+    else:
+        assert isinstance(outcome, AnswerBroken | ServiceAnswerUnreadable)

@@ -1,0 +1,242 @@
+"""What goes out, over what, and what cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authority import Authority, Issued
+from exchanging import client_of, exchange, get, on_both_loops, run_on
+from running import until
+from scripted import answer, scripted
+
+from gateway.endpoint import Endpoint
+from gateway.telemetry.observers import Failure
+from gateway.transport.http import ExchangeFailed
+from gateway.transport.messages import RestRequest
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+async def test_a_request_is_written_as_it_stands() -> None:
+    request = RestRequest("PATCH", "/rooms/1?a=%20", b'{"a":1}', {"Content-Type": "text/x"})
+    async with scripted(answer(b"{}")) as service, client_of(service) as client:
+        await exchange(client, request)
+        await exchange(client, RestRequest("POST", "/rooms"))
+        await exchange(client, RestRequest("DELETE", "/rooms/1"))
+    start, rest = service.requests[0].split(b"\r\n", 1)
+    fields, body = rest.split(b"\r\n\r\n")
+    assert start == b"PATCH /rooms/1?a=%20 HTTP/1.1"
+    assert sorted(fields.split(b"\r\n")) == [
+        b"Accept-Encoding: identity",
+        b"Accept: application/json",
+        b"Authorization: test",
+        b"Content-Length: 7",
+        b"Content-Type: text/x",
+        b"Host: 127.0.0.1:%d" % service.port,
+        b"User-Agent: test",
+    ]
+    assert body == b'{"a":1}'
+    assert b"\r\nContent-Length: 0\r\n" in service.requests[1]
+    assert b"Content-Length" not in service.requests[2]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        RestRequest("GET\r\nX: y", "/"),
+        RestRequest("GET", "/\r\nX: y"),
+        RestRequest("GET", "/\nX: y"),
+        RestRequest("GET", "/ HTTP/1.1\r\n\r\nGET /secret"),
+        RestRequest("GET", "/a b"),
+        RestRequest("GET", "/\0"),
+        RestRequest("GET", "/é"),
+        RestRequest("GET", "/\u2028"),
+        RestRequest("GET", "/", headers={"X": "a\r\nY: b"}),
+        RestRequest("GET", "/", headers={"X": "a\rb"}),
+        RestRequest("GET", "/", headers={"X\r\nY": "a"}),
+        RestRequest("GET", "/", headers={"X": "a\x7fb"}),
+        RestRequest("GET", "/", headers={"X": "a\tb"}),
+        RestRequest("GET", "/", headers={"X": "é"}),
+        RestRequest("HEAD", "/"),
+    ],
+    ids=repr,
+)
+async def test_no_value_can_add_a_line_to_a_request(request_: RestRequest) -> None:
+    async with scripted(answer(b"{}")) as service, client_of(service) as client:
+        with pytest.raises(ValueError, match=r"cannot be sent|ascii"):
+            await exchange(client, request_)
+        assert service.connections == 0
+
+
+@on_both_loops
+def test_a_large_body_arrives_whole(loop_factory: Any) -> None:
+    async def main() -> None:
+        body = bytes(range(256)) * 4000
+        async with scripted(answer(b"{}")) as service, client_of(service) as client:
+            for _ in range(2):
+                await exchange(client, RestRequest("POST", "/rooms", body))
+                assert service.requests[-1].endswith(body)
+            assert service.connections == 1
+
+    run_on(loop_factory, main())
+
+
+@on_both_loops
+def test_an_answer_before_all_of_the_body_is_out_is_taken_and_ends_the_connection(
+    loop_factory: Any,
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        await done.wait()
+        writer.close()
+
+    done = asyncio.Event()
+
+    async def main() -> None:
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0, limit=1024)
+        endpoint = Endpoint("http", "127.0.0.1", server.sockets[0].getsockname()[1])
+        async with server, client_of(endpoint) as client:
+            # More than the buffers of two sockets.
+            body = b" " * 64_000_000
+            answered = await exchange(client, RestRequest("POST", "/rooms", body))
+            assert answered.status == 413
+            assert client._pool.slots == 0
+            done.set()
+
+    run_on(loop_factory, main())
+
+
+async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer every request on a connection."""
+    try:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(OK)
+    except (OSError, asyncio.IncompleteReadError):
+        writer.close()
+
+
+async def exchange_over_tls(issued: Issued, folder: Path, host: str) -> int:
+    """Send two requests to a server with this certificate; return the statuses' sum."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    path = folder / "pair.pem"
+    path.write_bytes(issued.certificate + issued.key)
+    context.load_cert_chain(path)
+    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=context)
+    endpoint = Endpoint("https", host, server.sockets[0].getsockname()[1])
+    async with server, client_of(endpoint) as client:
+        first, second = await exchange(client), await exchange(client)
+        assert client._pool.slots == 1
+    return first.status + second.status
+
+
+@on_both_loops
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_tls_with_a_certificate_of_an_authority_of_the_system(
+    loop_factory: Any, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority()
+    trust(authority, tmp_path, monkeypatch)
+
+    async def main() -> None:
+        assert await exchange_over_tls(authority.issue(), tmp_path, host) == 400
+
+    run_on(loop_factory, main())
+
+
+@on_both_loops
+@pytest.mark.parametrize("flaw", ["unknown authority", "other name", "expired"])
+def test_nothing_is_sent_over_tls_to_somebody_who_is_not_who_was_meant(
+    loop_factory: Any, flaw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority()
+    trust(authority if flaw != "unknown authority" else Authority(), tmp_path, monkeypatch)
+    issued = {
+        "unknown authority": authority.issue,
+        "other name": lambda: authority.issue("contoso.communication.azure.com"),
+        "expired": authority.expired,
+    }[flaw]()
+
+    async def main() -> None:
+        with pytest.raises(ExchangeFailed) as raised:
+            await exchange_over_tls(issued, tmp_path, "127.0.0.1")
+        assert raised.value.kind is Failure.CONNECT
+        assert str(raised.value) == "SSLCertVerificationError"
+
+    run_on(loop_factory, main())
+
+
+def trust(authority: Authority, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `authority` the only one that the system knows."""
+    (folder / "ca.pem").write_bytes(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+
+
+@on_both_loops
+@pytest.mark.parametrize("host", ["nobody.invalid", "127.0.0.1"])
+def test_without_a_connection_nothing_was_sent(loop_factory: Any, host: str) -> None:
+    async def main() -> None:
+        async with scripted(answer(b"{}")) as service:
+            port = service.port
+        async with client_of(Endpoint("http", host, port)) as client:
+            with pytest.raises(ExchangeFailed) as raised:
+                await exchange(client)
+            assert raised.value.kind is Failure.CONNECT
+            assert client._pool.slots == 0
+
+    run_on(loop_factory, main())
+
+
+@on_both_loops
+def test_a_handshake_that_does_not_end_is_given_up_and_was_no_request(loop_factory: Any) -> None:
+    held: list[asyncio.StreamWriter] = []
+
+    async def main() -> None:
+        async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            held.append(writer)
+
+        server = await asyncio.start_server(hold, "127.0.0.1", 0)
+        endpoint = Endpoint("https", "127.0.0.1", server.sockets[0].getsockname()[1])
+        async with server, client_of(endpoint) as client:
+            with pytest.raises(ExchangeFailed) as raised:
+                await exchange(client, seconds=0.1)
+            assert raised.value.kind is Failure.CONNECT
+            assert client._pool.slots == 0
+            for writer in held:
+                writer.close()
+
+    run_on(loop_factory, main())
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scripted(answer(b"no")) as proxy, scripted(answer(b"{}")) as service:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        async with client_of(service) as client:
+            assert (await exchange(client)).body == b"{}"
+        assert proxy.connections == 0
+
+
+async def test_a_cancelled_exchange_ends_its_connection() -> None:
+    begun = asyncio.Event()
+
+    async def begin(_: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK[:-1])
+        begun.set()
+        await reader.read()
+        writer.close()
+
+    async with scripted(begin, answer(b"{}")) as service, client_of(service) as client:
+        cancelled = asyncio.ensure_future(exchange(client))
+        await begun.wait()
+        cancelled.cancel()
+        await until(cancelled.done)
+        assert client._pool.slots == 0
+        assert (await exchange(client, get(2))).body == b"{}"
+        assert service.connections == 2
