@@ -1,0 +1,1 @@
+"""What measures the gateway: faults, soak, load, and whom it is compared with."""
