@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,8 @@ from gateway.addresses import check_address
 from gateway.cli.serve import EXIT_CANNOT_LISTEN, EXIT_CUT_SHORT
 from gateway.cli.sources import EXIT_USAGE
 from gateway.emulator import DEVELOPMENT_KEY, Emulator
+from gateway.emulator.fault_plan import read_file
+from gateway.emulator.fault_rules import LARGEST_SEED
 from gateway.endpoint import parse_access_key
 from gateway.signals import stop_requested
 
@@ -39,27 +42,75 @@ from gateway.signals import stop_requested
     is_flag=True,
     help="Speak the preview's api-version 2022-02-01 too, which production does not list.",
 )
-def emulator(listen: str, access_key: str, *, allow_plaintext: bool, legacy: bool) -> None:
+@click.option(
+    "--faults",
+    "fault_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A TOML file that says what goes wrong from the start on; see docs/emulator.md.",
+)
+@click.option(
+    "--fault-seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    help="Decides what is drawn for faults, before the seed of the file. By default one is drawn.",
+)
+@click.option(
+    "--control-listen",
+    metavar="HOST:PORT",
+    help="Where to serve the control path alone, so that it is reached while connections are "
+    "refused.",
+)
+@click.option(
+    "--journal-length",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    help="How many of the latest requests the journal keeps.",
+)
+def emulator(  # noqa: PLR0913 - one parameter a flag
+    listen: str,
+    access_key: str,
+    fault_file: Path | None,
+    fault_seed: int | None,
+    control_listen: str | None,
+    *,
+    allow_plaintext: bool,
+    legacy: bool,
+    journal_length: int,
+) -> None:
     """Run an emulator of the Rooms REST API until SIGTERM or Ctrl-C.
 
-    Prints its connection string, endpoint=…;accesskey=…, on a line of its own. Everything is kept
-    in memory. Exits with 0 after a clean stop, 2 if an option is wrong, 3 if the address cannot be
-    bound.
+    Prints its connection string, endpoint=…;accesskey=…, on a line of its own, and control=… if
+    the control path has a port of its own. With faults it prints their seed: the same seed and the
+    same requests lead to the same failures. Everything is kept in memory. Exits with 0 after a
+    clean stop, 2 if an option is wrong, 3 if an address cannot be bound.
     """
     try:
-        if listen.startswith("unix:"):
-            raise ValueError(f"{listen}: the emulator serves host:port only, as the service does")
-        check_address(listen, allow_plaintext=allow_plaintext)
+        for address in filter(None, (listen, control_listen)):
+            if address.startswith("unix:"):
+                raise ValueError(
+                    f"{address}: the emulator serves host:port only, as the service does"
+                )
+            check_address(address, allow_plaintext=allow_plaintext)
         parse_access_key(access_key)
+        made = Emulator(
+            listen=listen,
+            access_key=access_key,
+            legacy=legacy,
+            journal_length=journal_length,
+            faults=None if fault_file is None else read_file(fault_file),
+            fault_seed=fault_seed,
+            control_listen=control_listen,
+        )
     except ValueError as fault:
         click.echo(f"rooms-gateway emulator: {fault}.", err=True)
         sys.exit(EXIT_USAGE)
     try:
-        asyncio.run(_run(Emulator(listen=listen, access_key=access_key, legacy=legacy)))
+        asyncio.run(_run(made))
     except OSError as error:
         click.echo(
             f"rooms-gateway emulator: {error.strerror or error}. Choose another address with "
-            "--listen.",
+            f"--listen{' or --control-listen' if control_listen else ''}.",
             err=True,
         )
         sys.exit(EXIT_CANNOT_LISTEN)
@@ -72,5 +123,9 @@ async def _run(emulator: Emulator) -> None:
     async with stop_requested() as stop, emulator as running:
         click.echo(f"rooms-gateway emulator is ready on {running.endpoint}")
         click.echo(running.connection_string)
+        if running.control_endpoint != running.endpoint:
+            click.echo(f"control={running.control_endpoint}")
+        if running.faults.list():
+            click.echo(f"fault-seed={running.faults.seed}")
         sys.stdout.flush()
         await stop.wait()

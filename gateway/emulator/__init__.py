@@ -5,7 +5,8 @@ is recorded fact and what is a choice of ours.
 """
 
 from gateway.emulator.authentication import DEVELOPMENT_KEY
+from gateway.emulator.fault_presets import preset
 from gateway.emulator.faults import Fault
 from gateway.emulator.server import Emulator
 
-__all__ = ["DEVELOPMENT_KEY", "Emulator", "Fault"]
+__all__ = ["DEVELOPMENT_KEY", "Emulator", "Fault", "preset"]

@@ -6,18 +6,20 @@ No credentials are asked for; only callers on the same machine are let in.
 from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.emulator import headers, timestamps, wire
+from gateway.emulator import fault_plan, headers, timestamps, wire
 from gateway.emulator.callers import Callers
 from gateway.emulator.clock import Clock
-from gateway.emulator.faults import Fault, Faults, Rule
+from gateway.emulator.fault_plan import Plan
+from gateway.emulator.fault_presets import from_members
+from gateway.emulator.fault_rules import Faults, Rule
 from gateway.emulator.identity.store import Identities
-from gateway.emulator.journal import Journal
+from gateway.emulator.journal import Entry, Journal
 from gateway.emulator.problems import Envelope, ErrorBody, ServiceError
 from gateway.emulator.repeatability import RememberedCreates
 from gateway.emulator.roster import LARGEST_ROSTER
@@ -75,10 +77,33 @@ class Added(msgspec.Struct):
     id: int
 
 
-class FaultList(msgspec.Struct):
-    """The rules, in order."""
+class Refusal(msgspec.Struct, forbid_unknown_fields=True):
+    """How long to refuse connections; 0 ends a refusal."""
 
+    seconds: Annotated[float, Meta(ge=0, le=3600)]
+
+
+class FaultList(msgspec.Struct):
+    """The rules, in order, and the seed of what is drawn for them."""
+
+    seed: int
     faults: tuple[Rule, ...]
+
+
+class FaultNote(msgspec.Struct):
+    """The fault that struck a request: the id and label of its rule, and what was drawn."""
+
+    id: int
+    label: str
+    latency: float
+    status: int | None
+
+
+class EffectNote(msgspec.Struct):
+    """What a request changed: a room, or its roster; numbers grow in the order of the changes."""
+
+    number: int
+    room: str
 
 
 class JournalEntry(msgspec.Struct):
@@ -93,6 +118,8 @@ class JournalEntry(msgspec.Struct):
     body: str
     status: int | None
     faulty: bool
+    fault: FaultNote | None
+    effect: EffectNote | None
 
 
 class JournalList(msgspec.Struct):
@@ -114,6 +141,8 @@ class Control:
         faults: Faults,
         journal: Journal,
         clock: Clock,
+        plan: Plan,
+        refuse: Callable[[float], None],
     ) -> None:
         self._store = store
         self._identities = identities
@@ -122,6 +151,8 @@ class Control:
         self._faults = faults
         self._journal = journal
         self._clock = clock
+        self._plan = plan
+        self._refuse = refuse
         self._routes: dict[str, dict[str, Callable[[bytes], msgspec.Struct | None]]] = {
             "reset": {"POST": self._reset},
             "rooms": {"POST": self._seed},
@@ -132,19 +163,22 @@ class Control:
             "faults": {
                 "GET": self._list_faults,
                 "POST": self._add_fault,
+                "PUT": self._replace_faults,
                 "DELETE": self._clear_faults,
             },
+            "refuse": {"POST": self._refuse_connections},
         }
 
     def reset(self) -> None:
-        """Make it as at its start: no rooms, identities, faults or requests, real time."""
+        """Make it as at its start: no rooms, identities, requests; the first faults, real time."""
         self._store.clear()
         self._identities.clear()
         self._creates.clear()
         self._callers.reset()
-        self._faults.clear()
+        self._faults.replace(*self._plan)
         self._journal.clear()
         self._clock.reset()
+        self._refuse(0)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Do what a control request asks for."""
@@ -205,34 +239,45 @@ class Control:
         return self._read_clock(body)
 
     def _read_journal(self, _: bytes) -> JournalList:
-        return JournalList(
-            [
-                JournalEntry(
-                    entry.number,
-                    timestamps.render(entry.at),
-                    entry.operation,
-                    entry.method,
-                    entry.target.encode(errors="surrogateescape").decode(errors="replace"),
-                    entry.shown_headers(),
-                    entry.body.decode(errors="replace"),
-                    entry.status,
-                    entry.faulty,
-                )
-                for entry in self._journal
-            ]
-        )
+        return JournalList([_shown(entry) for entry in self._journal])
 
     def _clear_journal(self, _: bytes) -> None:
         self._journal.clear()
 
     def _list_faults(self, _: bytes) -> FaultList:
-        return FaultList(self._faults.list())
+        return FaultList(self._faults.seed, self._faults.list())
 
     def _add_fault(self, body: bytes) -> Added:
-        return Added(self._faults.add(msgspec.json.decode(body, type=Fault)))
+        members = msgspec.json.decode(body, type=dict[str, Any])
+        return Added(self._faults.add(from_members(members)))
+
+    def _replace_faults(self, body: bytes) -> FaultList:
+        plan = fault_plan.read(msgspec.json.decode(body))
+        self._faults.replace(*plan)
+        return self._list_faults(body)
 
     def _clear_faults(self, _: bytes) -> None:
         self._faults.clear()
+
+    def _refuse_connections(self, body: bytes) -> None:
+        self._refuse(msgspec.json.decode(body, type=Refusal).seconds)
+
+
+def _shown(entry: Entry) -> JournalEntry:
+    strike, effect = entry.strike, entry.effect
+    return JournalEntry(
+        entry.number,
+        timestamps.render(entry.at),
+        entry.operation,
+        entry.method,
+        entry.target.encode(errors="surrogateescape").decode(errors="replace"),
+        entry.shown_headers(),
+        entry.body.decode(errors="replace"),
+        entry.status,
+        entry.faulty,
+        FaultNote(strike.id, strike.fault.label, strike.latency, strike.status) if strike else None,
+        EffectNote(*effect) if effect else None,
+    )
 
 
 def is_local(address: str | None) -> bool:

@@ -9,7 +9,9 @@ import msgspec
 
 from gateway.emulator.faults import Fault
 
-SECOND_KEY: Final = "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhlIHNlY29uZCBkZXZlbG9wbWVudCBrZXksIG5vIHNlY3JldA=="
+SECOND_KEY: Final = (
+    "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhlIHNlY29uZCBkZXZlbG9wbWVudCBrZXksIG5vIHNlY3JldA=="
+)
 """The access key that ``key-rotated`` puts in the place of the others."""
 
 _HTML: Final = {"Content-Type": "text/html"}
@@ -94,5 +96,7 @@ def _members_of(name: object) -> Mapping[str, Any]:
     if name not in PRESETS:
         close = difflib.get_close_matches(name[:100], PRESETS, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(f"preset: there is no {name[:100]!r}; {hint}There are {', '.join(PRESETS)}")
+        raise ValueError(
+            f"preset: there is no {name[:100]!r}; {hint}There are {', '.join(PRESETS)}"
+        )
     return PRESETS[name]

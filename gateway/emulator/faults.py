@@ -1,6 +1,7 @@
 """What can be ordered to go wrong with a request, for tests of those who call the service."""
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -19,8 +20,8 @@ LARGEST_PAD: Final = 1 << 27
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What goes wrong, for which requests. The same members in JSON have camelCase names.
 
-    Unless there is a ``status`` or ``refuse``, or ``drop`` is ``before``, the operation takes effect
-    and only its answer is hurt.
+    Unless there is a ``status`` or ``refuse``, or ``drop`` is ``before``, the operation takes
+    effect and only its answer is hurt.
 
     Attributes:
         label: what the journal calls it; that of a preset is its name.
@@ -96,8 +97,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError("status must be between 200 and 599, or a list of such")
         if self.body is not None and self.body_bytes is not None:
             raise ValueError("body and bodyBytes exclude each other")
-        if self.keys == ():
-            raise ValueError("keys must hold an access key")
+        if self.keys is not None and not (self.keys and all(map(_is_key, self.keys))):
+            raise ValueError("keys must hold an access key, base64")
         self._check_headers()
 
     def _check_headers(self) -> None:
@@ -135,6 +136,13 @@ _RANGES: Final = (
     ("drip", 0, _MANY),
     ("clock_offset", -1e9, 1e9),
 )
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return bool(b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 def _json_name(name: str) -> str:

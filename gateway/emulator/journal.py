@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from gateway.emulator.fault_rules import Strike
+from gateway.emulator.store import Effect
+
 # What may leave the process: no credentials, which is why this says what to show, not what to hide.
 _SHOWN = (
     "accept",
@@ -35,7 +38,9 @@ class Entry(msgspec.Struct):
         body: the body, untouched.
         operation: the operation that it led to; empty if to none.
         status: the status that was answered; ``None`` if nothing was, or not yet.
-        faulty: whether a fault struck it.
+        strike: the fault that struck it, if one did.
+        effect: what it changed among the rooms and rosters, if anything; set as well where the
+            caller never got an answer.
         number: counts the requests since the start or the last reset, from 1.
 
     """
@@ -47,8 +52,14 @@ class Entry(msgspec.Struct):
     body: bytes
     operation: str
     status: int | None = None
-    faulty: bool = False
+    strike: Strike | None = None
+    effect: Effect | None = None
     number: int = 0
+
+    @property
+    def faulty(self) -> bool:
+        """Whether a fault struck it."""
+        return self.strike is not None
 
     def shown_headers(self) -> dict[str, str]:
         """Give the headers that hold no credentials and are worth a look, in lower case."""

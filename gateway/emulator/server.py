@@ -1,14 +1,13 @@
 """The emulator as a whole: its parts put together, started and stopped."""
 
-import asyncio
 import os
-import socket
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random, SystemRandom
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from aiohttp import web
 
@@ -17,7 +16,8 @@ from gateway.emulator.authentication import DEVELOPMENT_KEY, AccessKey
 from gateway.emulator.callers import BearerRule, Callers
 from gateway.emulator.clock import Clock
 from gateway.emulator.control import Control
-from gateway.emulator.faults import Faults
+from gateway.emulator.fault_plan import Plan
+from gateway.emulator.fault_rules import Faults
 from gateway.emulator.headers import Stamp
 from gateway.emulator.identity.operations import IdentityOperations
 from gateway.emulator.identity.routes import OPERATIONS as IDENTITY_OPERATIONS
@@ -25,13 +25,10 @@ from gateway.emulator.identity.service import IdentityService
 from gateway.emulator.identity.store import Identities
 from gateway.emulator.journal import Journal
 from gateway.emulator.legacy import LegacyOperations
+from gateway.emulator.listener import Listener
 from gateway.emulator.repeatability import RememberedCreates
 from gateway.emulator.service import Service
 from gateway.emulator.store import Store
-
-# Well above a link with the longest recorded token (2,752 characters).
-_LONGEST_LINE: Final = 1 << 15
-_STOP_SECONDS: Final = 1.0
 
 
 class Emulator:
@@ -53,11 +50,17 @@ class Emulator:
         journal_length: how many requests the journal keeps; ``None`` keeps all.
         legacy: whether to speak api-version 2022-02-01 too, and to take the signatures that the
             clients of that time make over plain http. Production does neither.
+        faults: what goes wrong from the start on, and again after a ``reset``.
+        fault_seed: decides what is drawn for faults; by default that of ``faults``, or else one
+            that is drawn, to be found at ``faults.seed``.
+        control_listen: where to serve the control path alone, ``host:port``, so that it can be
+            reached while connections are refused; by default nowhere.
         file: where to keep the rooms between runs: read at the start if it is there, written at
             the stop, as a whole or not at all. Ids of repeatable requests are not kept.
 
     Raises:
-        ValueError: ``listen`` or ``access_key`` cannot be read.
+        ValueError: ``listen``, ``control_listen`` or ``access_key`` cannot be read, or ``faults``
+            names an operation that there is not.
 
     """
 
@@ -74,9 +77,13 @@ class Emulator:
         participants_page_size: int | None = None,
         journal_length: int | None = 1000,
         legacy: bool = False,
+        faults: Plan | None = None,
+        fault_seed: int | None = None,
+        control_listen: str | None = None,
         file: Path | None = None,
     ) -> None:
-        self._host, self._port = _parse(listen)
+        self._listener = Listener(listen)
+        self._control_listener = None if control_listen is None else Listener(control_listen)
         self._file = file
         random = random or SystemRandom()
         self._clock = Clock(clock)
@@ -92,7 +99,13 @@ class Emulator:
             bearer,
         )
         self._identities = Identities(random)
-        self._faults = Faults((*routes.OPERATIONS, *IDENTITY_OPERATIONS))
+        faults = faults or Plan()
+        seed = faults.seed if fault_seed is None else fault_seed
+        self._faults = Faults(
+            (*routes.OPERATIONS, *IDENTITY_OPERATIONS),
+            SystemRandom().getrandbits(32) if seed is None else seed,
+        )
+        self._faults.replace(faults.faults)
         self._journal = Journal(journal_length)
         creates = RememberedCreates()
         self._control = Control(
@@ -103,28 +116,35 @@ class Emulator:
             faults=self._faults,
             journal=self._journal,
             clock=self._clock,
+            plan=Plan(faults.faults, self._faults.seed),
+            refuse=self.refuse,
         )
         stamp = Stamp(self._clock, random)
         self._service = Service(
             callers=self._callers,
             operations=LegacyOperations(self._store, creates, self._clock),
+            store=self._store,
             faults=self._faults,
             journal=self._journal,
             clock=self._clock,
             stamp=stamp,
+            refuse=self.refuse,
             legacy=legacy,
         )
         self._identity_service = IdentityService(
             self._service, IdentityOperations(self._identities, self._clock), stamp
         )
-        self._server: web.Server | None = None
-        self._listener: asyncio.Server | None = None
+        self._parts = AsyncExitStack()
 
     @property
     def endpoint(self) -> str:
         """The address to call, such as ``http://127.0.0.1:8125``, with the port that is used."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return self._listener.endpoint
+
+    @property
+    def control_endpoint(self) -> str:
+        """Where the control path is served, also while connections are refused if it can be."""
+        return (self._control_listener or self._listener).endpoint
 
     @property
     def connection_string(self) -> str:
@@ -165,6 +185,13 @@ class Emulator:
         """Make it as at the start: no rooms, identities, faults or requests, real time."""
         self._control.reset()
 
+    def refuse(self, seconds: float) -> None:
+        """Refuse connections for so many seconds from now, and close those that there are.
+
+        What is being answered is still answered. 0 seconds end a refusal.
+        """
+        self._listener.refuse(seconds)
+
     async def start(self) -> None:
         """Listen.
 
@@ -175,18 +202,17 @@ class Emulator:
             ValueError: the file holds something else.
 
         """
-        if self._listener is not None:
+        if self._listener.is_open:
             raise RuntimeError("the emulator is running already")
         if self._file is not None and self._file.exists():
             self._load(self._file)
-        listening = _listen(self._host, self._port)
-        self._port = listening.getsockname()[1]
-        # The signature covers the body as it was sent, so nothing may be decompressed.
-        self._server = web.Server(
-            self._handle, access_log=None, auto_decompress=False, max_line_size=_LONGEST_LINE
-        )
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._server, sock=listening, backlog=1024)
+        async with AsyncExitStack() as parts:
+            await self._listener.start(self._handle)
+            parts.push_async_callback(self._listener.stop)
+            if self._control_listener is not None:
+                await self._control_listener.start(self._control.handle)
+                parts.push_async_callback(self._control_listener.stop)
+            self._parts = parts.pop_all()
 
     async def stop(self) -> None:
         """Stop listening, close all connections, and save the rooms; nothing if not running.
@@ -195,15 +221,9 @@ class Emulator:
             OSError: the file cannot be written.
 
         """
-        if self._listener is None or self._server is None:
-            return
-        listener, server = self._listener, self._server
-        self._listener = self._server = None
-        listener.close()
-        server.pre_shutdown()
-        await server.shutdown(_STOP_SECONDS)
-        await listener.wait_closed()
-        if self._file is not None:
+        running = self._listener.is_open
+        await self._parts.aclose()
+        if running and self._file is not None:
             self._save(self._file)
 
     def _load(self, file: Path) -> None:
@@ -235,24 +255,3 @@ class Emulator:
         if IdentityService.serves(request.raw_path):
             return await self._identity_service.handle(request)
         return await self._service.handle(request)
-
-
-def _parse(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        raise ValueError(f"cannot listen on {listen!r}: it has to be host:port")
-    return host, int(port)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        # One address, even if a name has several, so that there is one port and one endpoint.
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        listening = socket.create_server(address[:2], family=family, backlog=1024)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {reason}") from None
-    listening.setblocking(False)
-    return listening

@@ -11,25 +11,25 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
-from gateway.emulator import bodies, headers, problems, routes, versions, wire
+from gateway.emulator import bodies, breaking, headers, problems, routes, spoiling, versions, wire
 from gateway.emulator.authentication import Signed
 from gateway.emulator.callers import Callers
 from gateway.emulator.clock import Clock
-from gateway.emulator.faults import Fault, Faults
+from gateway.emulator.fault_rules import Faults, Strike
+from gateway.emulator.faults import Fault
 from gateway.emulator.headers import Stamp
 from gateway.emulator.journal import Entry, Journal
 from gateway.emulator.legacy import LegacyOperations
-from gateway.emulator.models import Collection
 from gateway.emulator.operations import Answer, Call
 from gateway.emulator.problems import Envelope, ServiceError
 from gateway.emulator.roster import RosterFullError
 from gateway.emulator.routes import Match
-from gateway.emulator.store import NoSuchRoomError
+from gateway.emulator.store import NoSuchRoomError, Store
 from gateway.emulator.wire import Reply
 
 _LOG: Final = logging.getLogger(__name__)
 _ENCODER: Final = msgspec.json.Encoder()
-_NO_FAULT: Final = Fault()
+_NO_STRIKE: Final = Strike(0, Fault(), 0.0, None)
 
 
 class Service:
@@ -40,18 +40,22 @@ class Service:
         *,
         callers: Callers,
         operations: LegacyOperations,
+        store: Store,
         faults: Faults,
         journal: Journal,
         clock: Clock,
         stamp: Stamp,
+        refuse: Callable[[float], None],
         legacy: bool = False,
     ) -> None:
         self._callers = callers
         self._operations = operations
+        self._store = store
         self._faults = faults
         self._journal = journal
         self._clock = clock
         self._stamp = stamp
+        self._refuse = refuse
         self._legacy = legacy
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -71,7 +75,7 @@ class Service:
         request: web.BaseRequest,
         operation: str,
         answer: Callable[[Signed], Answer],
-        render: Callable[[Answer | ServiceError, Fault], Reply],
+        render: Callable[[Answer | ServiceError], Reply],
     ) -> web.StreamResponse:
         """Do with a request what every API does: write it down, strike it, answer and send.
 
@@ -79,7 +83,7 @@ class Service:
             request: the request.
             operation: what it leads to, for the journal and the faults; empty if to nothing.
             answer: finds the answer; may raise whatever the operations raise.
-            render: writes an outcome as HTTP, with what the fault wants changed.
+            render: writes an outcome as HTTP.
 
         """
         target = request.raw_path
@@ -90,23 +94,39 @@ class Service:
             refusal = error
         entry = Entry(self._clock.now(), request.method, target, request.headers, body, operation)
         self._journal.add(entry)
-        fault = self._faults.strike(operation) or _NO_FAULT
-        entry.faulty = fault is not _NO_FAULT
-        if fault.latency:
-            await asyncio.sleep(fault.latency)
-        if fault.drop == "before":
-            return wire.hang_up(request)
-        if fault.status is not None:
-            outcome = _ordered(fault.status)
-        elif refusal is not None:
-            outcome = refusal
-        else:
-            outcome = _outcome(answer, Signed(request.method, target, request.headers, body))
-        reply = render(outcome, fault)
+        entry.strike = self._faults.strike(operation)
+        strike = entry.strike or _NO_STRIKE
+        fault = strike.fault
+        if strike.latency:
+            await asyncio.sleep(strike.latency)
+        self._change(fault)
+        if fault.drop == "before" or fault.refuse is not None:
+            return breaking.hang_up(request, reset=fault.reset)
+        signed = Signed(request.method, target, request.headers, body)
+        before = self._store.last_effect
+        outcome = spoiling.ordered(strike) or refusal or _outcome(answer, signed)
+        if self._store.last_effect is not before:
+            entry.effect = self._store.last_effect
         if fault.drop == "after":
-            return wire.hang_up(request)
+            return breaking.hang_up(request, reset=fault.reset)
+        reply = render(spoiling.bend(outcome, fault, signed))
         entry.status = reply.status
-        return await wire.send(request, reply, truncate=fault.truncate)
+        if entry.strike is None:
+            return await wire.send(request, reply)
+        # Aside, because other requests should not wait for it: it may compress 100 MB.
+        reply = await asyncio.to_thread(spoiling.spoil, reply, fault)
+        if fault.truncate is None and fault.drip is None:
+            return await wire.send(request, reply)
+        return await breaking.send(request, reply, fault)
+
+    def _change(self, fault: Fault) -> None:
+        """Do what a fault does to the service as a whole."""
+        if fault.clock_offset is not None:
+            self._clock.set_offset(fault.clock_offset)
+        if fault.keys is not None:
+            self._callers.keys = fault.keys
+        if fault.refuse is not None:
+            self._refuse(fault.refuse)
 
     def admit(self, request: Signed) -> None:
         """Let a request in, whichever API it is for.
@@ -137,8 +157,8 @@ class Service:
         call = Call(version, url, match.room_id, query, request.headers, body)
         return route.run(self._operations, call)
 
-    def _render(self, outcome: Answer | ServiceError, fault: Fault, *, legacy: bool) -> Reply:
-        """Write an outcome as HTTP, with what the fault wants changed."""
+    def _render(self, outcome: Answer | ServiceError, *, legacy: bool) -> Reply:
+        """Write an outcome as HTTP."""
         lines = self._stamp.headers()
         if isinstance(outcome, ServiceError):
             content: msgspec.Struct | None = Envelope(outcome.body)
@@ -149,15 +169,11 @@ class Service:
         else:
             content = outcome.body
             lines |= headers.SUPPORTED_VERSIONS
-            if fault.next_link is not None and isinstance(content, Collection):
-                content = msgspec.structs.replace(content, next_link=fault.next_link)
         lines |= outcome.headers
         body = None if content is None else _ENCODER.encode(content)
-        if fault.payload is not None:
-            body = fault.payload
         if body is not None:
             lines["Content-Type"] = headers.JSON
-        return Reply(outcome.status, headers.merge(lines, fault.headers), body)
+        return Reply(outcome.status, lines, body)
 
 
 def _outcome(answer: Callable[[Signed], Answer], request: Signed) -> Answer | ServiceError:
@@ -172,10 +188,3 @@ def _outcome(answer: Callable[[Signed], Answer], request: Signed) -> Answer | Se
     except Exception:  # noqa: BLE001 - a fault of ours, too, is told in the service's words
         _LOG.exception("The emulator failed to answer %s %s", request.method, request.target)
         return problems.of_status(HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _ordered(status: int) -> Answer | ServiceError:
-    """Make the outcome that a fault asks for by its status alone."""
-    if status >= HTTPStatus.BAD_REQUEST:
-        return problems.of_status(status)
-    return Answer(status)

@@ -50,6 +50,13 @@ class Page(NamedTuple, Generic[T]):
     next: int | None
 
 
+class Effect(NamedTuple):
+    """A change of a room or its roster; ``number`` grows in the order in which they happened."""
+
+    number: int
+    room: str
+
+
 class _Record(msgspec.Struct):
     """All that is kept of one room; ``sequence`` counts the rooms in the order of creation."""
 
@@ -69,6 +76,9 @@ class _State(msgspec.Struct):
 
 class Store:
     """All rooms of one Communication Services resource.
+
+    Attributes:
+        last_effect: the latest change, if there was one since the last ``clear``.
 
     Args:
         clock: tells when a room was created.
@@ -105,6 +115,7 @@ class Store:
         self._deleted: deque[int] = deque()
         self._next_sequence = 0
         self._last_created_at = 0
+        self.last_effect: Effect | None = None
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -143,6 +154,7 @@ class Store:
         self._next_sequence += 1
         self._by_id[room_id] = self._by_sequence[record.sequence] = record
         self._sequences.append(record.sequence)
+        self._note(room_id)
         return room
 
     def get(self, room_id: str) -> Room:
@@ -174,6 +186,7 @@ class Store:
         pstn = old.pstn_dial_out_enabled if pstn_dial_out_enabled is None else pstn_dial_out_enabled
         policy = join_policy or old.join_policy
         record.room = Room(old.id, old.created_at, start, end, pstn, policy)
+        self._note(room_id)
         return record.room
 
     def delete(self, room_id: str) -> None:
@@ -188,6 +201,7 @@ class Store:
         self._deleted.append(sequence)
         if len(self._deleted) > self._deleted_kept:
             del self._sequences[bisect_left(self._sequences, self._deleted.popleft())]
+        self._note(room_id)
 
     def rooms_page(self, before: int | None = None) -> Page[Room]:
         """Read a page of rooms, newest first.
@@ -216,6 +230,7 @@ class Store:
         """
         record = self._record(room_id)
         record.roster = record.roster.changed(changes)
+        self._note(room_id)
 
     def people(self, room_id: str) -> list[Participant]:
         """Read a whole roster, in the order of joining.
@@ -286,6 +301,10 @@ class Store:
         self._sequences = sorted([*self._by_sequence, *state.deleted])
         self._next_sequence = state.next_sequence
         self._last_created_at = state.last_created_at
+
+    def _note(self, room_id: str) -> None:
+        last = self.last_effect
+        self.last_effect = Effect(1 if last is None else last.number + 1, room_id)
 
     def _record(self, room_id: str) -> _Record:
         try:

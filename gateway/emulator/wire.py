@@ -48,40 +48,11 @@ async def receive(request: web.BaseRequest) -> bytes:
     return body
 
 
-async def send(
-    request: web.BaseRequest, reply: Reply, *, truncate: int | None = None
-) -> web.StreamResponse:
-    """Write an answer, chunked as the service does, or only so many bytes of its body."""
-    chunked = request.version >= HttpVersion11
-    if truncate is not None:
-        return await _send_part(request, reply, truncate, chunked=chunked)
+async def send(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    """Write an answer, chunked as the service does."""
     response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
-    if chunked and reply.body is not None:
+    if request.version >= HttpVersion11 and reply.body is not None:
         response.enable_chunked_encoding()
     if request.keep_alive:
         response.headers["Connection"] = "keep-alive"
-    return response
-
-
-def hang_up(request: web.BaseRequest) -> web.StreamResponse:
-    """Close the connection at once, without an answer."""
-    if request.transport is not None:
-        request.transport.abort()
-    # aiohttp wants something to write, and finds nobody to write it to.
-    return web.Response()
-
-
-async def _send_part(
-    request: web.BaseRequest, reply: Reply, length: int, *, chunked: bool
-) -> web.StreamResponse:
-    body = reply.body or b""
-    response = web.StreamResponse(status=reply.status, headers=reply.headers)
-    if chunked:
-        response.enable_chunked_encoding()
-    else:
-        response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[:length])
-    if request.transport is not None:
-        request.transport.close()
     return response

@@ -8,7 +8,7 @@ from aiohttp import ClientPayloadError, ServerDisconnectedError
 from emulator.signing_client import Client
 
 from gateway.emulator import Emulator, Fault, routes
-from gateway.emulator.faults import Faults
+from gateway.emulator.fault_rules import Faults
 
 
 async def statuses(client: Client, count: int, path: str = "/rooms") -> list[int]:
@@ -161,4 +161,4 @@ async def test_a_late_answer_is_late_and_right(emulator: Emulator, client: Clien
 )
 def test_a_fault_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        Faults(routes.OPERATIONS).add(Fault(**wrong))
+        Faults(routes.OPERATIONS, 1).add(Fault(**wrong))

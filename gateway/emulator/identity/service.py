@@ -11,7 +11,6 @@ from aiohttp import web
 
 from gateway.emulator import headers, problems
 from gateway.emulator.authentication import Signed
-from gateway.emulator.faults import Fault
 from gateway.emulator.headers import Stamp
 from gateway.emulator.identity import versions
 from gateway.emulator.identity.operations import IdentityCall, IdentityOperations
@@ -76,7 +75,7 @@ class IdentityService:
         except NoSuchIdentityError:
             raise no_such_identity() from None
 
-    def _render(self, outcome: Answer | ServiceError, fault: Fault) -> Reply:
+    def _render(self, outcome: Answer | ServiceError) -> Reply:
         lines = self._stamp.headers() | _SECURITY
         content: msgspec.Struct | None
         if isinstance(outcome, ServiceError):
@@ -88,8 +87,6 @@ class IdentityService:
             lines["api-supported-versions"] = versions.SUPPORTED
         lines |= outcome.headers
         body = None if content is None else msgspec.json.encode(content)
-        if fault.payload is not None:
-            body = fault.payload
         if body is not None:
             lines["Content-Type"] = media_type
-        return Reply(outcome.status, headers.merge(lines, fault.headers), body)
+        return Reply(outcome.status, lines, body)
