@@ -18,6 +18,7 @@ from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
 from gateway.emulator import Emulator
+from gateway.emulator.fault_plan import read_file
 from gateway.endpoint import parse_connection_string
 from gateway.interceptors import CallInterceptor
 from gateway.legacy import LegacyRoomsServicer
@@ -206,7 +207,9 @@ class Gateway:
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         legacy = self._settings.api_version == LEGACY_API_VERSION
-        emulator = await parts.enter_async_context(Emulator(legacy=legacy))
+        file = self._settings.emulator_faults
+        faults = None if file is None else read_file(file)
+        emulator = await parts.enter_async_context(Emulator(legacy=legacy, faults=faults))
         self.emulator = emulator
         return Upstream.with_key(*parse_connection_string(emulator.connection_string))
 

@@ -53,6 +53,8 @@ class Settings:
     """None: an emulator of our own."""
     api_version: str
     """One of `gateway.rest.versions.ALL_API_VERSIONS`."""
+    emulator_faults: Path | None = None
+    """A TOML file with what goes wrong in an emulator of our own; None: nothing."""
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
     """Each `host:port` or `unix:/path`."""
     allow_plaintext: bool = False
@@ -95,6 +97,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Raise SettingsError with every fault that types alone do not exclude."""
         faults = []
+        if self.emulator_faults is not None and self.upstream is not None:
+            faults.append("--emulator-faults: there is no emulator: give --emulator too")
         for address in self.listen:
             try:
                 check_address(

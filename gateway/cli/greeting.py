@@ -21,6 +21,8 @@ def say_ready(gateway: Gateway) -> None:
         click.echo(f"rooms-gateway is ready on {address}")
     if gateway.emulator is not None:
         click.echo(f"in front of an emulator: {gateway.emulator.connection_string}")
+        if gateway.emulator.faults.list():
+            click.echo(f"with faults, fault-seed={gateway.emulator.faults.seed}")
         click.echo("try one of:")
         for command in _what_to_try(gateway):
             click.echo(f"  {command}")

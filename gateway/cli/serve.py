@@ -68,6 +68,11 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
     "--emulator", is_flag=True, help="Talk to an emulator of the service, inside this process."
 )
 @setting(
+    "--emulator-faults",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --emulator, a TOML file that says what goes wrong in it; see docs/emulator.md.",
+)
+@setting(
     "--listen",
     multiple=True,
     default=(DEFAULT_LISTEN,),
@@ -160,6 +165,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     access_key_file: Path | None,
     entra: EntraFlags,
     emulator: bool,
+    emulator_faults: Path | None,
     config_test: bool,
     log_level: str,
     log_format: str | None,
@@ -186,7 +192,10 @@ def serve(  # noqa: PLR0913 - one parameter a flag
                 entra=entra,
             )
     with reading.rules(context):
-        settings = Settings(upstream=upstream, **others)
+        settings = Settings(upstream=upstream, emulator_faults=emulator_faults, **others)
+    if emulator_faults is not None:
+        with reading.rules(context):
+            _check_faults(emulator_faults)
     reading.exit_if_faulty(context)
     if config_test:
         return
@@ -208,6 +217,17 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     except asyncio.CancelledError:
         click.echo("rooms-gateway: stopped at once, as the second signal asked.", err=True)
         sys.exit(EXIT_CUT_SHORT)
+
+
+def _check_faults(file: Path) -> None:
+    """Raise SettingsError if there are no faults in `file`."""
+    from gateway.emulator import Emulator  # noqa: PLC0415 - as above
+    from gateway.emulator.fault_plan import read_file  # noqa: PLC0415
+
+    try:
+        Emulator(faults=read_file(file))
+    except ValueError as error:
+        raise SettingsError([f"--emulator-faults: {error}"]) from None
 
 
 def _refuse_two_upstreams(context: click.Context) -> None:
