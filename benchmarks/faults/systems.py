@@ -82,31 +82,31 @@ class System:
         return Usage(int(self.probe.read_text()), len(list((folder / "fd").iterdir())), rss)
 
 
-def _command(name: str, endpoint: str, keys: Path) -> tuple[list[str], dict[str, str]]:
+def _command(name: str, endpoint: str, keys: Path, port: int) -> tuple[list[str], dict[str, str]]:
     """Return what to run, and its environment."""
     connection = {"COMMUNICATION_CONNECTION_STRING": f"endpoint={endpoint};accesskey={DEVELOPMENT_KEY}"}
     if name == "gateway":
         where = ["--endpoint", endpoint, "--access-key-file", str(keys)]
-        listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+        listen = ["--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0"]
         return ["gateway", "serve", *where, *listen, "--log-format", "json"], {}
     if name == "naive":
-        return ["benchmarks.naive", "127.0.0.1:0"], connection
+        return ["benchmarks.naive", f"127.0.0.1:{port}"], connection
     return ["benchmarks.faults.sdk_worker"], connection
 
 
 @asynccontextmanager
 async def started(
-    name: str, endpoint: str, *, extra: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+    name: str, endpoint: str, *, port: int = 0, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[System]:
     """Start a system in front of `endpoint`; kill it at the end if it still runs."""
     with tempfile.TemporaryDirectory() as folder:
         keys, probe = Path(folder) / "keys", Path(folder) / "tasks"
         keys.write_text(f"{DEVELOPMENT_KEY}\n{SECOND_KEY}\n")
         keys.chmod(0o600)
-        command, own = _command(name, endpoint, keys)
+        command, own = _command(name, endpoint, keys, port)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "benchmarks.faults.probed", str(probe), *command, *extra),
+            *("-m", "benchmarks.faults.probed", str(probe), *command),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
