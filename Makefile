@@ -9,7 +9,7 @@ SERVICES := $(shell grep -l "^service " $(MESSAGES))
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types imports protos breaking check-generated generate format lock clean
+.PHONY: help setup run demo test check lint types imports protos breaking check-generated generate format lock clean faults soak
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,6 +63,18 @@ test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy ## Run al
 		else echo "No Go here: the tests that build the manifests will be skipped."; fi
 	@touch $@
 
+# What draws the picture, beside what the tests need.
+.venv/bench: .venv/installed requirements-bench.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+faults: .venv/bench ## Run the fault campaign (some 10 minutes), and bring docs/reliability.md up to date.
+	@$(BIN)/python -m benchmarks.faults --write
+
+soak: setup ## Make a million calls and hold many callers (some 15 minutes), for docs/reliability.md.
+	@$(BIN)/python -m benchmarks.soak --write
+	@$(BIN)/python -m benchmarks.load --write
+
 check: lint types imports protos breaking check-generated ## Run all checks but the tests.
 
 lint: setup ## Lint and check the format of the Python code.
@@ -110,6 +122,7 @@ LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header 
 lock: setup ## Bring the lock files in line with pyproject.toml.
 	@$(BIN)/$(LOCK) --extra entra -o requirements.lock
 	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
+	@$(BIN)/$(LOCK) --group dev --group bench -o requirements-bench.lock
 	@echo 'azure-communication-rooms==1.0.0b2' | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --quiet -o tests/clients/python-legacy/requirements.lock
 

@@ -34,7 +34,7 @@ class GrpcCaller:
         except TimeoutError:
             code, text, reason, value = "CANCELLED", "", "", ""
         except grpc.aio.AioRpcError as error:
-            code, text, reason, value = error.code().name, *_told(error), ""
+            code, text, reason, value = error.code().name, *told(error), ""
         else:
             code, text, reason = OK, "", ""
         seconds = time.monotonic() - begun
@@ -92,7 +92,7 @@ def _attendee(raw_id: str) -> participants_pb2.Participant:
     return participants_pb2.Participant(raw_id=raw_id, role=participants_pb2.ROLE_ATTENDEE)
 
 
-def _told(error: grpc.aio.AioRpcError) -> tuple[str, str]:
+def told(error: grpc.aio.AioRpcError) -> tuple[str, str]:
     """Return all that the caller can read of a failure, and the reason in it."""
     trailers: Iterable[tuple[str, Any]] = cast("Any", error.trailing_metadata() or ())
     text, info = f"{error.details()} {error.debug_error_string()}", ErrorInfo()

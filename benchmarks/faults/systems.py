@@ -96,7 +96,7 @@ def _command(name: str, endpoint: str, keys: Path, port: int) -> tuple[list[str]
 
 @asynccontextmanager
 async def started(
-    name: str, endpoint: str, *, port: int = 0, env: Mapping[str, str] | None = None
+    name: str, endpoint: str, *, port: int = 0, quiet: bool = False, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[System]:
     """Start a system in front of `endpoint`; kill it at the end if it still runs."""
     with tempfile.TemporaryDirectory() as folder:
@@ -104,6 +104,9 @@ async def started(
         keys.write_text(f"{DEVELOPMENT_KEY}\n{SECOND_KEY}\n")
         keys.chmod(0o600)
         command, own = _command(name, endpoint, keys, port)
+        if quiet:
+            # One line a call is what operators want, and not what is measured.
+            command += ["--log-level", "warning"]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "benchmarks.faults.probed", str(probe), *command),
