@@ -80,7 +80,14 @@ async def hold(system: System, callers: int, seconds: float, usual: float | None
     rate = len(taken) / (time.monotonic() - begun)
     p99 = 1000 * quantile(taken, 0.99)
     return Held(
-        *(callers, sum(codes.values()), rate, 1000 * quantile(taken, 0.5), p99, p99 / (usual or p99)),
+        *(
+            callers,
+            sum(codes.values()),
+            rate,
+            1000 * quantile(taken, 0.5),
+            p99,
+            p99 / (usual or p99),
+        ),
         codes=dict(codes),
         rss=(await system.usage()).rss,
     )
@@ -97,7 +104,8 @@ async def run(scale: float) -> list[Held]:
             one = found[-1]
             print(
                 f"{callers:5} callers: {one.per_second:6.0f} a second, p50 {one.p50:.1f} ms, "
-                f"p99 {one.p99:.1f} ms ({one.ratio:.1f} times), {one.rss / 1e6:.0f} MB, {one.codes}",
+                f"p99 {one.p99:.1f} ms ({one.ratio:.1f} times), {one.rss / 1e6:.0f} MB, "
+                f"{one.codes}",
                 flush=True,
             )
         return found
@@ -106,7 +114,7 @@ async def run(scale: float) -> list[Held]:
 def table(found: list[Held]) -> str:
     """Return the numbers as a table in Markdown."""
     lines = [
-        "| callers | calls | a second | p50, ms | p99, ms | p99 to 16 callers | overloaded | memory, MB |",
+        "| callers | calls | a second | p50, ms | p99, ms | to 16 callers | refused | memory, MB |",
         "|" + " ---: |" * 8,
     ]
     lines += [

@@ -83,7 +83,8 @@ def to_people(people: Any) -> list[RoomParticipant]:
     """Convert participants of a request."""
     return [
         RoomParticipant(
-            communication_identifier=UnknownIdentifier(person.raw_id), role=ROLES.get(person.role)
+            communication_identifier=UnknownIdentifier(person.raw_id),
+            role=ROLES.get(person.role, "Attendee"),
         )
         for person in people
     ]
@@ -158,6 +159,18 @@ class Participants(participants_pb2_grpc.ParticipantsServiceServicer):
         people: Any = [UnknownIdentifier(raw_id) for raw_id in request.raw_ids]
         await self._client.remove_participants(room_id=request.room_id, participants=people)
         return participants_pb2.RemoveParticipantsResponse()
+
+    @unary
+    async def UpdateParticipants(self, request: Any) -> Any:
+        """Add or change, then remove."""
+        if request.upsert:
+            await self._client.add_or_update_participants(
+                room_id=request.room_id, participants=to_people(request.upsert)
+            )
+        if request.remove:
+            people: Any = [UnknownIdentifier(raw_id) for raw_id in request.remove]
+            await self._client.remove_participants(room_id=request.room_id, participants=people)
+        return participants_pb2.UpdateParticipantsResponse()
 
     @stream
     async def ListParticipants(self, request: Any) -> AsyncIterator[Any]:

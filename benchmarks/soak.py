@@ -159,8 +159,9 @@ def line(grown: Grown) -> str:
     """Return a phase as a line of progress."""
     return (
         f"{grown.count:>9} {grown.phase:18} {grown.per_second:6.0f} a second, "
-        f"left: {grown.tasks} tasks, {grown.fds} descriptors; memory {grown.rss_before / 1e6:.1f} to "
-        f"{grown.rss_after / 1e6:.1f} MB, {grown.slope:+.1f} bytes each"
+        f"left: {grown.tasks} tasks, {grown.fds} descriptors; memory "
+        f"{grown.rss_before / 1e6:.1f} to {grown.rss_after / 1e6:.1f} MB, "
+        f"{grown.slope:+.1f} bytes each"
         f"{'' if grown.flat else '  NOT FLAT'}"
     )
 
@@ -184,7 +185,10 @@ def table(found: list[Grown]) -> str:
 @click.option("--write", is_flag=True, help="Put the result into docs/reliability.md.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
 def main(*, scale: float, write: bool, file: Path | None) -> None:
-    """Make 1,000,000 calls, cancel 100,000 streams, connect 10,000 times; exit with 1 if it shows."""
+    """Make 1,000,000 calls, cancel 100,000 streams, connect 10,000 times.
+
+    Exits with 1 if any of it shows.
+    """
     begun = time.monotonic()
     found = asyncio.run(run(scale))
     about = report.Result((), 0, scale, time.monotonic() - begun).run()

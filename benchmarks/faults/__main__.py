@@ -22,7 +22,9 @@ SYSTEMS = ("gateway", "sdk", "naive")
 @click.option("--only", multiple=True, type=click.Choice(list(BY_NAME)), help="These rows only.")
 @click.option("--system", "systems", multiple=True, type=click.Choice(SYSTEMS))
 @click.option("--seed", default=20_250_313, show_default=True, help="Decides all that is drawn.")
-@click.option("--scale", default=1.0, show_default=True, help="How many trials, to the full number.")
+@click.option(
+    "--scale", default=1.0, show_default=True, help="How many trials, to the full number."
+)
 @click.option("--write", is_flag=True, help="Put the result into docs/reliability.md.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
 def main(  # noqa: PLR0913 - one parameter an option

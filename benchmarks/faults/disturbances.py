@@ -30,7 +30,7 @@ Enough = Callable[[], None]
 """Says that no more calls are needed than were planned; until then there are always more."""
 
 
-async def restart_service(_: Any, emulator: Emulator, calls: Calls, enough: Enough) -> None:
+async def restart_service(_system: Any, emulator: Emulator, calls: Calls, enough: Enough) -> None:
     """Stop the service and start it, three times."""
     running = asyncio.ensure_future(calls)
     for _ in range(3):
@@ -42,7 +42,7 @@ async def restart_service(_: Any, emulator: Emulator, calls: Calls, enough: Enou
     await running
 
 
-async def idle_streams(system: Any, _: Emulator, calls: Calls, enough: Enough) -> None:
+async def idle_streams(system: Any, _emulator: Emulator, calls: Calls, enough: Enough) -> None:
     """Hold streams open on which nothing comes, over some connections, while calls are made."""
     async with AsyncExitStack() as parts:
         watchers = []
@@ -50,7 +50,7 @@ async def idle_streams(system: Any, _: Emulator, calls: Calls, enough: Enough) -
             own = [("grpc.use_local_subchannel_pool", 1)]
             channel = grpc.aio.insecure_channel(system.address, own)
             await parts.enter_async_context(channel)
-            stub = health_pb2_grpc.HealthStub(channel)
+            stub: Any = health_pb2_grpc.HealthStub(channel)
             for _ in range(IDLE_STREAMS // 10):
                 watcher = stub.Watch(health_pb2.HealthCheckRequest())
                 watchers.append(watcher)
@@ -124,9 +124,7 @@ async def pair(
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as held:
         # All held at once, so that they differ.
-        servers = [
-            held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [int(server.getsockname()[1]) for server in servers]
 
 

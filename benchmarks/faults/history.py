@@ -46,7 +46,9 @@ class Findings:
     """Acknowledged, but not done, not in that order, or not in that room."""
 
 
-def check(told: Sequence[Told], done: Sequence[Done], final: Mapping[str, Iterable[str]]) -> Findings:
+def check(
+    told: Sequence[Told], done: Sequence[Done], final: Mapping[str, Iterable[str]]
+) -> Findings:
     """Find what does not fit.
 
     `final` is, for each room that should be there at the end, the keys that should be seen in it

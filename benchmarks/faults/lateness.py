@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from typing import Self
 
 _STEP = 0.01
 _KEPT = 500
@@ -16,7 +17,7 @@ class Lateness:
     def __init__(self) -> None:
         self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
-    async def __aenter__(self) -> Lateness:
+    async def __aenter__(self) -> Self:
         """Begin to watch."""
         self._task = asyncio.ensure_future(self._watch())
         return self
@@ -41,6 +42,6 @@ class Lateness:
         return max([0.0, time.monotonic() - last - _STEP, *recent])
 
     def overdue(self, begun: float, deadline: float) -> float:
-        """Return the seconds after `deadline` (itself in seconds from `begun`) that are not ours."""
+        """Return the seconds after `deadline`, in seconds from `begun`, that are not ours."""
         over = time.monotonic() - begun - deadline
         return max(0.0, over - self.since(begun + deadline - 2 * _STEP)) if over > 0 else 0.0

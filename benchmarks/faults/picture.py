@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib import pyplot
+from matplotlib import pyplot as plt
 
 from benchmarks.faults.row import Row
 from benchmarks.faults.verdicts import Verdict
@@ -30,7 +30,7 @@ def draw(rows: tuple[Row, ...], file: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "reliability"
     names = list(dict.fromkeys(row.scenario for row in rows))
     systems = list(dict.fromkeys(row.system for row in rows))
-    figure, axes = pyplot.subplots(
+    figure, axes = plt.subplots(
         *(1, len(systems)),
         sharey=True,
         squeeze=False,
@@ -53,4 +53,4 @@ def draw(rows: tuple[Row, ...], file: Path) -> None:
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.savefig(file, format="svg", metadata={"Date": None})
-    pyplot.close(figure)
+    plt.close(figure)

@@ -69,12 +69,16 @@ def cells(row: Row) -> tuple[str, ...]:
 def line(row: Row) -> str:
     """Return a row as a line of progress."""
     first, second, trials, *others = cells(row)
-    return f"{first:22} {second:8} {trials:12} {' '.join(f'{o:>6}' for o in others)} {row.seconds:5.1f} s"
+    counts = " ".join(f"{other:>6}" for other in others)
+    return f"{first:22} {second:8} {trials:12} {counts} {row.seconds:5.1f} s"
 
 
 def table(rows: tuple[Row, ...]) -> str:
     """Return the rows as a table in Markdown; of a fault, what it is."""
-    lines = ["| " + " | ".join(_HEADINGS) + " |", "| --- | --- |" + " ---: |" * (len(_HEADINGS) - 2)]
+    lines = [
+        "| " + " | ".join(_HEADINGS) + " |",
+        "| --- | --- |" + " ---: |" * (len(_HEADINGS) - 2),
+    ]
     last = ""
     for row in rows:
         name, *others = cells(row)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.faults.calls import CHANGES, EVERYTHING, Kind
+from benchmarks.faults.calls import EVERYTHING, Kind
 from benchmarks.faults.verdicts import DEADLINE, NOTHING, Right
 from gateway.emulator import Fault, preset
 
@@ -15,12 +15,8 @@ SHARE: Final = 1 / 8
 """How many of the requests a passing fault strikes; more would be an outage."""
 
 _UNAVAILABLE: Final = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
-_LATE: Final = Right.of(
-    "UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE DEADLINE_EXCEEDED"
-)
-_FAILED: Final = Right.of(
-    "UNAVAILABLE", "INTERNAL", reasons="SERVICE_UNAVAILABLE SERVICE_FAILED"
-)
+_LATE: Final = Right.of("UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE DEADLINE_EXCEEDED")
+_FAILED: Final = Right.of("UNAVAILABLE", "INTERNAL", reasons="SERVICE_UNAVAILABLE SERVICE_FAILED")
 _UNREADABLE: Final = Right.of(
     "INTERNAL", "UNAVAILABLE", reasons="SERVICE_ANSWER_UNREADABLE SERVICE_UNAVAILABLE"
 )
@@ -89,7 +85,9 @@ SCENARIOS: Final = (
     _passing("jittery", "0.02 to 0.22 s late", _LATE, share=1.0, trials=400, callers=32),
     _passing("late", "2 s late, the deadline is 1 s", _LATE, trials=400, callers=64, deadline=1.0),
     _passing("hanging", "no answer at all", _LATE, trials=400, callers=64, deadline=1.5),
-    _passing("slow-drip", "20 bytes of the body a second", _LATE, trials=400, callers=64, deadline=1.5),
+    _passing(
+        "slow-drip", "20 bytes of the body a second", _LATE, trials=400, callers=64, deadline=1.5
+    ),
     # Statuses.
     _status(400, "INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST"),
     _status(403, "PERMISSION_DENIED", reasons="SERVICE_FORBADE"),
@@ -109,12 +107,25 @@ SCENARIOS: Final = (
         deadline=1.5,
     ),
     _passing(
-        "throttle-storm", "429 to every second request", _THROTTLED, share=0.5, callers=128, deadline=3.0
+        "throttle-storm",
+        "429 to every second request",
+        _THROTTLED,
+        share=0.5,
+        callers=128,
+        deadline=3.0,
     ),
     _passing("unavailable", "status 503", _UNAVAILABLE),
     _passing("mixed-5xx", "500, 502, 503, 504 at 20 %", _FAILED, share=0.2, callers=64),
     _passing("proxy-error", "502 with HTML", _UNAVAILABLE),
-    _passing("outage", "503 to everything", _UNAVAILABLE, share=1.0, callers=256, deadline=2.0, outage=True),
+    _passing(
+        "outage",
+        "503 to everything",
+        _UNAVAILABLE,
+        share=1.0,
+        callers=256,
+        deadline=2.0,
+        outage=True,
+    ),
     # Bodies.
     _passing("wrong-content-type", "Content-Type: text/html", _UNREADABLE),
     _passing("invalid-json", "half a JSON body", _UNREADABLE),
@@ -130,16 +141,37 @@ SCENARIOS: Final = (
         trials=200,
     ),
     # Links to the next page.
-    _passing(
-        *("looping-next-link", "nextLink leads to itself", _REFUSED_LINK),
-        **{"share": 1.0, "kinds": _LISTS, "trials": 48, "deadline": 2.0},
+    Scenario(
+        name="looping-next-link",
+        what="nextLink leads to itself",
+        fault=preset("looping-next-link"),
+        right=_REFUSED_LINK,
+        share=1.0,
+        kinds=_LISTS,
+        trials=48,
+        deadline=2.0,
     ),
-    _passing("foreign-next-link", "nextLink to another host", _REFUSED_LINK, kinds=_LISTS, trials=300),
-    _passing("downgraded-next-link", "nextLink to another port", _REFUSED_LINK, kinds=_LISTS, trials=300),
-    _passing("userinfo-next-link", "nextLink with user info", _REFUSED_LINK, kinds=_LISTS, trials=300),
+    _passing(
+        "foreign-next-link", "nextLink to another host", _REFUSED_LINK, kinds=_LISTS, trials=300
+    ),
+    _passing(
+        "downgraded-next-link", "nextLink to another port", _REFUSED_LINK, kinds=_LISTS, trials=300
+    ),
+    _passing(
+        "userinfo-next-link", "nextLink with user info", _REFUSED_LINK, kinds=_LISTS, trials=300
+    ),
     # Credentials and time.
-    _passing("clock-skew", "the service's clock jumps 15 min", _CREDENTIAL, share=1.0, spreads=True, trials=300),
-    _passing("key-rotated", "the first key is revoked", _CREDENTIAL, share=1.0, spreads=True, trials=300),
+    _passing(
+        "clock-skew",
+        "the service's clock jumps 15 min",
+        _CREDENTIAL,
+        share=1.0,
+        spreads=True,
+        trials=300,
+    ),
+    _passing(
+        "key-rotated", "the first key is revoked", _CREDENTIAL, share=1.0, spreads=True, trials=300
+    ),
     _passing("token-refused", "status 401", _CREDENTIAL),
     Scenario(
         name="refused-person",
@@ -150,24 +182,78 @@ SCENARIOS: Final = (
         trials=300,
     ),
     # Around the service.
-    Scenario(name="dns-failure", what="the host has no address", right=_UNAVAILABLE, spreads=True,
-             special="dns", trials=200, deadline=3.0),
-    Scenario(name="tls-expired", what="the service's certificate has expired", right=_UNAVAILABLE,
-             spreads=True, special="tls", trials=200, deadline=3.0),
-    Scenario(name="upstream-restart", what="the service stops and starts, 3 times", right=_UNAVAILABLE,
-             spreads=True, special="restart"),
+    Scenario(
+        name="dns-failure",
+        what="the host has no address",
+        right=_UNAVAILABLE,
+        spreads=True,
+        special="dns",
+        trials=200,
+        deadline=3.0,
+    ),
+    Scenario(
+        name="tls-expired",
+        what="the service's certificate has expired",
+        right=_UNAVAILABLE,
+        spreads=True,
+        special="tls",
+        trials=200,
+        deadline=3.0,
+    ),
+    Scenario(
+        name="upstream-restart",
+        what="the service stops and starts, 3 times",
+        right=_UNAVAILABLE,
+        spreads=True,
+        special="restart",
+    ),
     # Around the system.
-    Scenario(name="client-cancel", what="callers give up after 0 to 30 ms", fault=Fault(latency=0.05),
-             share=0.5, right=Right.of("CANCELLED"), spreads=True, cancel=0.03),
-    Scenario(name="client-deadline", what="deadline 50 ms, half the answers 0.2 s late",
-             fault=Fault(latency=0.2), share=0.5, right=_LATE, spreads=True, deadline=0.05),
-    Scenario(name="slow-reader", what="lists of 20 pages, 50 ms for each", kinds=(Kind.LIST_ROOMS,),
-             rooms=600, pause=0.05, trials=32, deadline=10.0),
-    Scenario(name="idle-streams", what="1,000 idle streams beside", special="idle", only=("gateway",)),
-    Scenario(name="rolling-restart", what="SIGTERM to each of two replicas, under load", special="rolling",
-             callers=8, only=("gateway", "naive")),
-    Scenario(name="sigkill", what="SIGKILL to each of two replicas, under load", right=_GONE,
-             spreads=True, special="kill", callers=8, only=("gateway", "naive")),
+    Scenario(
+        name="client-cancel",
+        what="callers give up after 0 to 30 ms",
+        fault=Fault(latency=0.05),
+        share=0.5,
+        right=Right.of("CANCELLED"),
+        spreads=True,
+        cancel=0.03,
+    ),
+    Scenario(
+        name="client-deadline",
+        what="deadline 50 ms, half the answers 0.2 s late",
+        fault=Fault(latency=0.2),
+        share=0.5,
+        right=_LATE,
+        spreads=True,
+        deadline=0.05,
+    ),
+    Scenario(
+        name="slow-reader",
+        what="lists of 20 pages, 50 ms for each",
+        kinds=(Kind.LIST_ROOMS,),
+        rooms=600,
+        pause=0.05,
+        trials=32,
+        deadline=10.0,
+    ),
+    Scenario(
+        name="idle-streams", what="1,000 idle streams beside", special="idle", only=("gateway",)
+    ),
+    Scenario(
+        name="rolling-restart",
+        what="SIGTERM to each of two replicas, under load",
+        special="rolling",
+        callers=8,
+        only=("gateway", "naive"),
+    ),
+    Scenario(
+        name="sigkill",
+        what="SIGKILL to each of two replicas, under load",
+        right=_GONE,
+        spreads=True,
+        special="kill",
+        callers=8,
+        only=("gateway", "naive"),
+    ),
 )
 
 BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}
@@ -178,7 +264,6 @@ def fault_of(scenario: Scenario, sink: int) -> Fault | None:
     fault = scenario.fault
     if fault is None:
         return None
-
 
     changes: dict[str, object] = {"count": None, "probability": scenario.share}
     if fault.next_link is not None:

@@ -89,7 +89,10 @@ async def main() -> None:
             loop.call_soon_threadsafe(lines.put_nowait, line)
         loop.call_soon_threadsafe(lines.put_nowait, "")
 
-    async with RoomsClient(parts["endpoint"], key, api_version="2025-03-13") as client, Lateness() as late:
+    async with (
+        RoomsClient(parts["endpoint"], key, api_version="2025-03-13") as client,
+        Lateness() as late,
+    ):
         print("sdk is ready", flush=True)
         threading.Thread(target=read, daemon=True).start()
         running = set()

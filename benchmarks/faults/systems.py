@@ -84,7 +84,9 @@ class System:
 
 def _command(name: str, endpoint: str, keys: Path, port: int) -> tuple[list[str], dict[str, str]]:
     """Return what to run, and its environment."""
-    connection = {"COMMUNICATION_CONNECTION_STRING": f"endpoint={endpoint};accesskey={DEVELOPMENT_KEY}"}
+    connection = {
+        "COMMUNICATION_CONNECTION_STRING": f"endpoint={endpoint};accesskey={DEVELOPMENT_KEY}"
+    }
     if name == "gateway":
         where = ["--endpoint", endpoint, "--access-key-file", str(keys)]
         listen = ["--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0"]
@@ -96,7 +98,12 @@ def _command(name: str, endpoint: str, keys: Path, port: int) -> tuple[list[str]
 
 @asynccontextmanager
 async def started(
-    name: str, endpoint: str, *, port: int = 0, quiet: bool = False, env: Mapping[str, str] | None = None
+    name: str,
+    endpoint: str,
+    *,
+    port: int = 0,
+    quiet: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> AsyncIterator[System]:
     """Start a system in front of `endpoint`; kill it at the end if it still runs."""
     with tempfile.TemporaryDirectory() as folder:
@@ -118,13 +125,15 @@ async def started(
             env={**_clean(os.environ), **own, **(env or {})},
         )
         system = System(name, process, probe)
-        readers = [asyncio.ensure_future(_follow(system, process.stderr))]
+        readers: list[asyncio.Future[None]] = [
+            asyncio.ensure_future(_follow(system, process.stderr))
+        ]
         try:
             await _ready(system, readers)
             yield system
         finally:
             if system.channel is not None:
-                await system.channel.close()
+                await system.channel.close(None)
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()

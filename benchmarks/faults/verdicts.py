@@ -78,15 +78,11 @@ def judge(outcome: Outcome, right: Right, *, requests: int, needed: int, details
         if not right.success:
             return Verdict.WRONG
         return Verdict.FIRST if requests <= needed else Verdict.RETRIED
-    if outcome.code == UNTYPED:
+    bare = details and not outcome.reason and outcome.code not in CLIENT_MADE
+    if outcome.code == UNTYPED or bare:
         return Verdict.UNTYPED
-    if details and not outcome.reason and outcome.code not in CLIENT_MADE:
-        return Verdict.UNTYPED
-    if outcome.code not in right.codes:
-        return Verdict.WRONG
-    if outcome.reason and right.reasons and outcome.reason not in right.reasons:
-        return Verdict.WRONG
-    return Verdict.TYPED
+    reasoned = not (outcome.reason and right.reasons) or outcome.reason in right.reasons
+    return Verdict.TYPED if outcome.code in right.codes and reasoned else Verdict.WRONG
 
 
 def secrets_in(text: str, secrets: tuple[str, ...]) -> int:

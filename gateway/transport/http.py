@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
@@ -90,7 +91,8 @@ class HttpClient:
         """Send `request` with the headers of `signature`; read the answer, within `seconds`.
 
         Raises ExchangeFailed when there is no complete answer, and ServiceAnswerUnreadable when it
-        is larger than allowed or encoded although we asked for it plain.
+        is larger than allowed or encoded although we asked for it plain; of a refusal, such a body
+        is left out.
         """
         try:
             async with self._session.request(
@@ -101,7 +103,13 @@ class HttpClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT),
             ) as response:
-                body = await self._read(response)
+                try:
+                    body = await self._read(response)
+                except ServiceAnswerUnreadable:
+                    # The status of a refusal says enough, and whether to try again.
+                    if response.status < HTTPStatus.BAD_REQUEST:
+                        raise
+                    body = b""
                 return RestAnswer(response.status, response.headers, body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise ExchangeFailed(_describe(error), Failure.CONNECT) from error

@@ -60,7 +60,9 @@ def test_changes_that_were_acknowledged_in_one_order_and_done_in_another_are_fou
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[Told], list[Done], dict[str, list[str]]]:
     """Make what a service that does all that it acknowledges, once and in order, leaves behind."""
-    told, happened, final = [], [], {}
+    told: list[Told] = []
+    happened: list[Done] = []
+    final: dict[str, list[str]] = {}
     for number in range(draw(st.integers(1, 4))):
         room = f"r{number}"
         told.append(create(f"c{number}", room))
@@ -70,8 +72,8 @@ def histories(draw: st.DrawFn) -> tuple[list[Told], list[Done], dict[str, list[s
             key = f"{room}.{step}"
             acknowledged = draw(st.booleans())
             told.append(change(key, room, acknowledged=acknowledged))
-            for _ in range(draw(st.integers(1 if acknowledged else 0, 2))):
-                happened.append(Done(key, room))
+            times = draw(st.integers(1 if acknowledged else 0, 2))
+            happened += [Done(key, room)] * times
             final[room] += [key] if acknowledged else []
     return told, happened, final
 
