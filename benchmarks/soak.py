@@ -105,7 +105,10 @@ async def left(system: System, before: Usage) -> Usage:
 
 async def run(scale: float) -> list[Grown]:
     """Run all phases on one gateway."""
-    async with stub() as endpoint, started("gateway", endpoint, quiet=True) as system:
+    async with (
+        stub(late=2 * CALLERS) as endpoint,
+        started("gateway", endpoint, quiet=True) as system,
+    ):
         assert system.channel is not None  # noqa: S101 - it is a gateway
         rooms = rooms_pb2_grpc.RoomsServiceStub(system.channel)
         get, listing = rooms_pb2.GetRoomRequest(room_id=ROOM_ID), rooms_pb2.ListRoomsRequest()

@@ -32,7 +32,7 @@ async def _where(
 ) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """Give the endpoint that the system is told, and its environment."""
     if scenario.special == "dns":
-        yield "http://nobody-has-this-name.invalid:8125", {}
+        yield "https://nobody-has-this-name.invalid", {}
     elif scenario.special == "tls":
         async with expired_tls() as found:
             yield found
