@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
-from benchmarks.faults.calls import EVERYTHING, Kind, plan
+from benchmarks.faults.calls import EVERYTHING, Call, Kind, plan
 from benchmarks.faults.disturbances import DISTURBANCES, PAIRS, Pair, pair
 from benchmarks.faults.grpc_caller import GrpcCaller
 from benchmarks.faults.judging import judge_all, search
@@ -64,6 +64,9 @@ async def run(scenario: Scenario, name: str, *, seed: int, scale: float = 1.0) -
         warm = Cell(_plain(scenario), system, emulator, Random(seed))  # noqa: S311 - as above
         if reachable:
             await _warm_up(warm, seed, min(WARM_UP, count))
+        else:
+            # For the connection to the system itself.
+            await system(Call(Kind.GET, "1", deadline=scenario.deadline))
         emulator.store.clear()
         emulator.journal.clear()
         emulator.store.seed(scenario.rooms)

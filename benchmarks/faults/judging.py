@@ -15,6 +15,7 @@ from benchmarks.faults.trials import PEOPLE, Cell, Trial, room_pages
 from benchmarks.faults.verdicts import NOTHING, OK, TOLERANCE, Outcome, Verdict, judge, secrets_in
 from gateway.emulator import DEVELOPMENT_KEY
 from gateway.emulator.fault_presets import SECOND_KEY
+from gateway.emulator.store import RECORDS_PER_PAGE
 
 SECRETS = (DEVELOPMENT_KEY, SECOND_KEY, "Signature=", RESOURCE, "5550100987")
 
@@ -41,7 +42,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
             _checked(trial),
             scenario.right if hurt else NOTHING,
             requests=requests[call.key],
-            needed=(PEOPLE + 1) // 2 if call.kind is Kind.LIST else 1,
+            needed=_needed(trial),
             details=cell.system.details and scenario.special not in PAIRS,
         )
         row.verdicts[verdict] += 1
@@ -73,6 +74,15 @@ def judge_all(cell: Cell, row: Row) -> Row:
             row.note(f"history: {key}")
     row.requests_per_call = sum(requests.values()) / max(1, row.trials)
     return row
+
+
+def _needed(trial: Trial) -> int:
+    """Return how many requests the call takes without a fault."""
+    if trial.call.kind is Kind.LIST:
+        return (PEOPLE + 1) // 2
+    if trial.call.kind is Kind.LIST_ROOMS:
+        return -(-len(trial.roster.split()) // RECORDS_PER_PAGE)
+    return 1
 
 
 def _checked(trial: Trial) -> Outcome:

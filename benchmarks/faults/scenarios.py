@@ -185,7 +185,7 @@ SCENARIOS: Final = (
     Scenario(
         name="dns-failure",
         what="the host has no address",
-        right=_UNAVAILABLE,
+        right=_LATE,
         spreads=True,
         special="dns",
         trials=200,
