@@ -41,7 +41,6 @@ class _Stub(asyncio.Protocol):
             if not head.startswith(b"GET /rooms?"):
                 self._write(_answer(_ROOM))
                 continue
-                continue
             page = head.partition(b"page=")[2].partition(b" ")[0] or b"0"
             link = self._link + str(int(page) + 1).encode()
             body = b'{"value":[%s],"nextLink":"%s"}' % (_ROOM, link)

@@ -19,8 +19,14 @@ from gateway.addresses import UNIX, SocketRules, socket_path
 from gateway.certificates import Certificates
 from gateway.tls import TlsFiles, TlsUnusable
 
-SERVER_OPTIONS = (("grpc.so_reuseport", 0),)
-"""What the server must be made with for a TCP port to be exclusive."""
+SERVER_OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    # Beyond 1,000 calls that Python has not taken over yet, grpc would drop some at random, and
+    # tell their callers CANCELLED; refusing calls is ours to do, with a reason.
+    ("grpc.server.max_pending_requests", 1_000_000),
+    ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
+)
+"""What the server must be made with: for a TCP port to be exclusive, and no call dropped unseen."""
 
 _NOBODY_ELSE = 0o177
 """The umask under which a socket is made, before it gets its group and mode."""

@@ -59,6 +59,7 @@ class System:
     """All that it wrote."""
     caller: Caller | None = None
     channel: grpc.aio.Channel | None = None
+    probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, call: Call) -> Outcome:
         """Make one call."""
@@ -72,14 +73,17 @@ class System:
 
     async def usage(self) -> Usage:
         """Count what the process holds."""
-        self.probe.unlink(missing_ok=True)
-        self.process.send_signal(signal.SIGUSR1)
-        async with asyncio.timeout(PATIENCE):
-            while not self.probe.exists():  # noqa: ASYNC110 - nothing tells of a file
-                await asyncio.sleep(0.01)
+        # One at a time: a signal on top of another would find half a file.
+        async with self.probing:
+            self.probe.unlink(missing_ok=True)
+            self.process.send_signal(signal.SIGUSR1)
+            async with asyncio.timeout(PATIENCE):
+                while not self.probe.exists():  # noqa: ASYNC110 - nothing tells of a file
+                    await asyncio.sleep(0.01)
+            tasks = int(self.probe.read_text())
         folder = Path(f"/proc/{self.process.pid}")
         rss = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        return Usage(int(self.probe.read_text()), len(list((folder / "fd").iterdir())), rss)
+        return Usage(tasks, len(list((folder / "fd").iterdir())), rss)
 
 
 def _command(name: str, endpoint: str, keys: Path, port: int) -> tuple[list[str], dict[str, str]]:
