@@ -35,6 +35,7 @@ class Listener:
         self._listening: asyncio.Server | None = None
         self._reserved: socket.socket | None = None
         self._reopening: asyncio.Task[None] | None = None
+        self._busy: set[asyncio.Transport | None] = set()
 
     @property
     def endpoint(self) -> str:
@@ -56,9 +57,18 @@ class Listener:
         """
         bound = _bind(self._host, self._port, listen=True)
         self._port = bound.getsockname()[1]
+
         # The signature covers the body as it was sent, so nothing may be decompressed.
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            transport = request.transport
+            self._busy.add(transport)
+            try:
+                return await handler(request)
+            finally:
+                self._busy.discard(transport)
+
         self._server = web.Server(
-            handler, access_log=None, auto_decompress=False, max_line_size=_LONGEST_LINE
+            answer, access_log=None, auto_decompress=False, max_line_size=_LONGEST_LINE
         )
         await self._listen(self._server, bound)
 
@@ -78,7 +88,11 @@ class Listener:
             self._listening = None
             # Bound but not listening: connections are refused, and nobody else gets the port.
             self._reserved = _bind(self._host, self._port, listen=False)
-        self._server.pre_shutdown()
+        for connection in self._server.connections:
+            if connection.transport in self._busy:
+                connection.close()
+            else:
+                connection.force_close()
         self._reopening = asyncio.ensure_future(self._reopen(self._server, seconds))
 
     async def stop(self) -> None:

@@ -1,0 +1,80 @@
+"""The pytest plugin, as the tests of its users meet it: in a run of pytest of their own."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "how-to" / "test-your-failures.md").read_text()
+
+INI = """
+[pytest]
+addopts = -p no:cacheprovider
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+"""
+
+FAILING = """
+import os, signal
+
+def test_fails(rooms_emulator, rooms_gateway):
+    print("pid", rooms_gateway.pid)
+    rooms_emulator.fault("outage", on="GetRoom")
+    assert False
+
+def test_kills(rooms_gateway):
+    os.kill(rooms_gateway.pid, signal.SIGKILL)
+
+def test_orders_nonsense(rooms_emulator):
+    rooms_emulator.fault("gzip-bom")
+
+async def test_asynchronous(rooms_emulator):
+    assert rooms_emulator.requests() == []
+"""
+
+
+def run_pytest(folder: Path, text: str, *options: str) -> tuple[int, str]:
+    file = folder / "test_users.py"
+    file.write_text(text)
+    (folder / "pytest.ini").write_text(INI)
+    plugins = ("-p", "gateway.pytest_plugin", "-p", "pytest_asyncio.plugin")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, *options, str(file)],
+        cwd=folder,
+        # Only here by name: whether this checkout is installed must not matter.
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_tests_that_the_page_shows_pass(tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    code, output = run_pytest(tmp_path, snippet)
+    assert code == 0, output
+    assert "3 passed" in output
+
+
+def test_a_failing_test_shows_its_seed_and_log_and_leaves_no_process(tmp_path: Path) -> None:
+    """A gateway that ended on its own is told, and so is a fault that there is not."""
+    _, output = run_pytest(tmp_path, FAILING, "--rooms-fault-seed=42")
+    assert "2 failed, 2 passed, 1 error" in output, output
+    assert "repeat with --rooms-fault-seed=42" in output
+    assert "fault 1 outage on GetRoom: matched 0, struck 0" in output
+    assert "rooms-gateway serve ended with exit code -9" in output
+    assert "did you mean gzip-bomb?" in output
+    pid = re.search(r"pid (\d+)", output)
+    assert pid is not None
+    assert not Path(f"/proc/{pid[1]}").exists()
+
+
+def test_the_package_tells_pytest_of_the_plugin() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"rooms_gateway": "gateway.pytest_plugin"}
