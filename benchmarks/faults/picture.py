@@ -28,6 +28,7 @@ def draw(rows: tuple[Row, ...], file: Path) -> None:
     """Draw a bar for each row, one column for each system, as SVG."""
     # Without it the ids in the file would differ from run to run.
     mpl.rcParams["svg.hashsalt"] = "reliability"
+    mpl.rcParams["svg.fonttype"] = "none"
     names = list(dict.fromkeys(row.scenario for row in rows))
     systems = list(dict.fromkeys(row.system for row in rows))
     figure, axes = plt.subplots(

@@ -25,7 +25,8 @@ _THROTTLED: Final = Right.of("RESOURCE_EXHAUSTED", reasons="THROTTLED")
 _CREDENTIAL: Final = Right.of(
     "UNAVAILABLE", "UNAUTHENTICATED", reasons="GATEWAY_CREDENTIAL_REJECTED"
 )
-_GONE: Final = Right.of("UNAVAILABLE", DEADLINE)
+# NOT_FOUND: a caller's channel repeats a delete that a replica did before it was killed.
+_GONE: Final = Right.of("UNAVAILABLE", DEADLINE, "NOT_FOUND")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
