@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib import pyplot as plt
 
 from benchmarks.faults.row import Row
@@ -25,10 +24,7 @@ TITLES = {
 
 
 def draw(rows: tuple[Row, ...], file: Path) -> None:
-    """Draw a bar for each row, one column for each system, as SVG."""
-    # Without it the ids in the file would differ from run to run.
-    mpl.rcParams["svg.hashsalt"] = "reliability"
-    mpl.rcParams["svg.fonttype"] = "none"
+    """Draw a bar for each row, one column for each system, as PNG."""
     names = list(dict.fromkeys(row.scenario for row in rows))
     systems = list(dict.fromkeys(row.system for row in rows))
     figure, axes = plt.subplots(
@@ -53,5 +49,5 @@ def draw(rows: tuple[Row, ...], file: Path) -> None:
     axes[0][0].invert_yaxis()
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    figure.savefig(file, format="png", dpi=110)
     plt.close(figure)

@@ -18,7 +18,7 @@ from benchmarks.faults.verdicts import Verdict
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "reliability.md"
 DATA = DOCS / "reliability.json"
-PICTURE = DOCS / "reliability.svg"
+PICTURE = DOCS / "reliability.png"
 LIBRARIES = ("aiohttp", "azure-communication-rooms", "azure-core", "grpcio", "rooms-gateway")
 
 _HEADINGS = (
