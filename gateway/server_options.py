@@ -41,11 +41,16 @@ def server_options(
     `max_connection_age`, in seconds, which grpc varies by a tenth, is when clients are asked to
     connect anew (0: never); `min_ping_interval`, in seconds, is how often they may ping.
     """
+    streams = min(max(2 * max_calls, _MIN_STREAMS), _MAX_INT)
     options = [
         # Two gateways on one port would share its calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-        ("grpc.max_concurrent_streams", min(max(2 * max_calls, _MIN_STREAMS), _MAX_INT)),
+        ("grpc.max_concurrent_streams", streams),
+        # With more calls than 1,000 that Python has not taken over yet, grpc would drop some at
+        # random, and tell their callers CANCELLED; to refuse calls, with a reason, is ours.
+        ("grpc.server.max_pending_requests", streams),
+        ("grpc.server.max_pending_requests_hard_limit", streams),
         ("grpc.server_handshake_timeout_ms", _milliseconds(_HANDSHAKE_TIMEOUT)),
         ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(min_ping_interval)),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -40,4 +40,6 @@ def _run(settings: Settings, stop: Stop) -> tuple[int, object]:
         if stop.cut_short:
             return exit_codes.CUT_SHORT, "stopped at once, as the second signal asked"
         return exit_codes.NOT_STARTED, "stopped before it served, as it was asked"
-    return (0, None) if clean else (exit_codes.CALLS_CUT, "calls outlasted --drain-grace and were ended")
+    if not clean:
+        return exit_codes.CALLS_CUT, "calls outlasted --drain-grace and were ended"
+    return 0, None

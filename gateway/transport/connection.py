@@ -8,6 +8,7 @@ httptools.
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Never, cast
 
 import httptools
@@ -142,9 +143,7 @@ class Connection(asyncio.Protocol):
         if coding is not None and coding.strip().lower() != b"chunked":
             self._refuse(AnswerBroken("UnknownTransferCoding"))
         if fields.get(b"content-encoding", b"identity").lower() != b"identity":
-            self._refuse(
-                ServiceAnswerUnreadable("the service sent an encoded answer that was not asked for")
-            )
+            self._do_without_body("the service sent an encoded answer that was not asked for")
         self._persistent = parser.should_keep_alive()
         self._until_close = (
             coding is None and b"content-length" not in fields and status not in _WITHOUT_BODY
@@ -154,10 +153,8 @@ class Connection(asyncio.Protocol):
         """Collect the body, as much of it as is allowed."""
         self._size += len(body)
         if self._size > self._max_body_bytes:
-            self._refuse(
-                ServiceAnswerUnreadable(
-                    f"the service's answer is larger than {self._max_body_bytes} bytes"
-                )
+            self._do_without_body(
+                f"the service's answer is larger than {self._max_body_bytes} bytes"
             )
         self._body.append(body)
 
@@ -189,6 +186,14 @@ class Connection(asyncio.Protocol):
         """End the parser's work; it does not hand on what its callbacks raise."""
         self._error = error
         raise error
+
+    def _do_without_body(self, why: str) -> Never:
+        """Leave out a body that is not read. The status of a refusal says enough; no other does."""
+        status = cast("httptools.HttpResponseParser", self._parser).get_status_code()
+        if status < HTTPStatus.BAD_REQUEST:
+            self._refuse(ServiceAnswerUnreadable(why))
+        self._answer = RestAnswer(status, cast("Headers", self._headers), b"")
+        self._refuse(AnswerBroken("BodyLeftOut"))
 
     def _limit_silence(self, received: int) -> None:
         """Bound what the parser keeps or skips without a word: half a field, chunk extensions."""

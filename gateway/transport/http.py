@@ -83,8 +83,8 @@ class HttpClient:
         """Send `request` with the headers of `signature`; read the answer, within `seconds`.
 
         Raises ExchangeFailed when there is no complete answer, ServiceAnswerUnreadable when it is
-        larger than allowed or encoded although we asked for it plain, and ValueError when the
-        request cannot be written as HTTP.
+        larger than allowed or encoded although we asked for it plain (of a refusal, such a body is
+        left out), and ValueError when the request cannot be written as HTTP.
         """
         message = self._write(request, signature)
         deadline = self._loop.time() + seconds

@@ -114,6 +114,36 @@ async def test_an_answer_that_takes_longer_than_an_attempt_may_is_given_up(scrip
         assert (len(service.requests), service.connections) == (2, 2)
 
 
+UNREADABLE_BODIES: dict[str, tuple[bytes, str]] = {
+    "larger than the cap": (b" " * (MAX_ANSWER_BYTES + 1), "X-Any: 1"),
+    "gzip that was not asked for": (gzip.compress(b"{}"), "Content-Encoding: gzip"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE_BODIES)
+async def test_a_refusal_is_tried_again_whatever_its_body_is(kind: str) -> None:
+    body, header = UNREADABLE_BODIES[kind]
+    busy = answer(body, "503 Service Unavailable", header)
+    async with (
+        scripted(busy, answer(b'{"id":"1"}')) as service,
+        quick_gateway(service.upstream) as quick,
+    ):
+        assert (await get(quick, "1")).room.id == "1"
+        assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize("kind", UNREADABLE_BODIES)
+async def test_a_refusal_has_the_code_of_its_status_whatever_its_body_is(kind: str) -> None:
+    body, header = UNREADABLE_BODIES[kind]
+    async with (
+        scripted(answer(body, "503 Service Unavailable", header)) as service,
+        quick_gateway(service.upstream, max_attempts=2) as quick,
+    ):
+        failed = await failure_of(get(quick, "1"))
+    assert (failed.code, failed.reason) == UNAVAILABLE
+    assert failed.metadata["httpStatus"] == "503"
+
+
 @by_operation
 async def test_a_redirect_is_an_answer_that_makes_no_sense_and_is_not_followed(
     operation: Operation,

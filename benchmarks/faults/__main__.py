@@ -1,0 +1,69 @@
+"""`python -m benchmarks.faults`: run the campaign, or some of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from benchmarks.faults import cell, report
+from benchmarks.faults.row import Row
+from benchmarks.faults.scenarios import BY_NAME, SCENARIOS
+
+SYSTEMS = ("gateway", "sdk", "naive")
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(list(BY_NAME)), help="These rows only.")
+@click.option("--system", "systems", multiple=True, type=click.Choice(SYSTEMS))
+@click.option("--seed", default=20_250_313, show_default=True, help="Decides all that is drawn.")
+@click.option(
+    "--scale", default=1.0, show_default=True, help="How many trials, to the full number."
+)
+@click.option("--write", is_flag=True, help="Put the result into docs/reliability.md.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
+def main(  # noqa: PLR0913 - one parameter an option
+    *,
+    only: tuple[str, ...],
+    systems: tuple[str, ...],
+    seed: int,
+    scale: float,
+    write: bool,
+    file: Path | None,
+) -> None:
+    """Run every fault against every system; exit with 1 if the gateway misses a target."""
+    # The emulator's server would tell of every connection that breaks, which they do here.
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
+    begun = time.monotonic()
+    rows: list[Row] = []
+    chosen = [BY_NAME[name] for name in only] or list(SCENARIOS)
+    for scenario in chosen:
+        for system in systems or SYSTEMS:
+            if system not in scenario.only:
+                continue
+            row = asyncio.run(cell.run(scenario, system, seed=seed, scale=scale))
+            rows.append(row)
+            print(report.line(row), flush=True)
+            print(f"    {row.codes}", flush=True)
+            for note in row.notes if system == "gateway" else ():
+                print(f"    {note}", flush=True)
+    seconds = time.monotonic() - begun
+    missed = [(row, row.missed()) for row in rows if row.system == "gateway" and row.missed()]
+    result = report.Result(tuple(rows), seed, scale, seconds)
+    if file is not None:
+        file.write_text(json.dumps(result.as_json(), indent=1) + "\n")
+    if write:
+        report.write(result)
+    print(f"{len(rows)} cells in {seconds:.0f} s, seed {seed}")
+    for row, what in missed:
+        print(f"the gateway misses its targets under {row.scenario}: {', '.join(what)}")
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""One scenario on one system: start both, call, and judge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
+
+from benchmarks.faults.calls import EVERYTHING, Call, Kind, plan
+from benchmarks.faults.disturbances import DISTURBANCES, PAIRS, Pair, pair
+from benchmarks.faults.grpc_caller import GrpcCaller
+from benchmarks.faults.judging import judge_all, search
+from benchmarks.faults.lateness import Lateness
+from benchmarks.faults.row import Row, quantile
+from benchmarks.faults.scenarios import Scenario, fault_of
+from benchmarks.faults.surroundings import expired_tls, sink
+from benchmarks.faults.systems import System, Usage, started
+from benchmarks.faults.trials import Cell
+from gateway.emulator import Emulator, Fault
+
+WARM_UP = 200
+"""Calls without a fault, for the latency to compare with."""
+SETTLE = 3.0
+"""Seconds that a system has to let go of what its calls held."""
+
+
+@asynccontextmanager
+async def _where(
+    scenario: Scenario, emulator: Emulator
+) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """Give the endpoint that the system is told, and its environment."""
+    if scenario.special == "dns":
+        yield "https://nobody-has-this-name.invalid", {}
+    elif scenario.special == "tls":
+        async with expired_tls() as found:
+            yield found
+    else:
+        yield emulator.endpoint, {}
+
+
+async def run(scenario: Scenario, name: str, *, seed: int, scale: float = 1.0) -> Row:
+    """Run a scenario on a system."""
+    begun = time.monotonic()
+    count = max(round(scenario.trials * scale), min(scenario.trials, 24))
+    random = Random(f"{seed} {scenario.name}")  # noqa: S311 - repeatable on purpose
+    emulator = Emulator(
+        random=random,
+        fault_seed=random.getrandbits(32),
+        journal_length=None,
+        participants_page_size=2,
+    )
+    async with AsyncExitStack() as parts:
+        await parts.enter_async_context(emulator)
+        lateness = await parts.enter_async_context(Lateness())
+        elsewhere = await parts.enter_async_context(sink())
+        endpoint, env = await parts.enter_async_context(_where(scenario, emulator))
+        start = pair if scenario.special in PAIRS else started
+        system: System | Pair = await parts.enter_async_context(start(name, endpoint, env=env))
+        if isinstance(system.caller, GrpcCaller):
+            system.caller.lateness = lateness
+        reachable = scenario.special not in {"dns", "tls"}
+        warm = Cell(_plain(scenario), system, emulator, Random(seed))  # noqa: S311 - as above
+        if reachable:
+            await _warm_up(warm, seed, min(WARM_UP, count))
+        else:
+            # For the connection to the system itself.
+            await system(Call(Kind.GET, "1", deadline=scenario.deadline))
+        emulator.store.clear()
+        emulator.journal.clear()
+        emulator.store.seed(scenario.rooms)
+        cell = Cell(scenario, system, emulator, random)
+        before = await system.usage()
+        fault = fault_of(scenario, elsewhere.port)
+        if fault is not None:
+            emulator.faults.replace([fault])
+        steps = plan(seed, scenario.kinds, count)
+        disturb = DISTURBANCES.get(scenario.special)
+        if disturb is None:
+            await cell.call_all(steps, scenario.callers)
+        else:
+            enough = asyncio.Event()
+            steps = _until(enough, seed, scenario, count)
+            calls = cell.call_all(steps, scenario.callers)
+            await disturb(system, emulator, calls, enough.set)
+        row = judge_all(cell, Row(scenario.name, name, outage=scenario.outage))
+        row.strict = scenario.special == "rolling"
+        usual = [trial.outcome.seconds for trial in warm.trials]
+        taken = [trial.outcome.seconds for trial in cell.trials]
+        if reachable:
+            row.added_p50 = 1000 * (quantile(taken, 0.5) - quantile(usual, 0.5))
+            row.added_p99 = 1000 * (quantile(taken, 0.99) - quantile(usual, 0.99))
+        emulator.faults.clear()
+        if scenario.special not in PAIRS:
+            await _count_leftovers(row, system, before)
+        await search(row, cell, elsewhere)
+    row.seconds = time.monotonic() - begun
+    return row
+
+
+async def _warm_up(cell: Cell, seed: int, count: int) -> None:
+    """Make calls without a fault, and keep them."""
+    # As many connections as there are callers, so that none counts as left over later.
+    cell.emulator.faults.replace([Fault(latency=0.1, count=None)])
+    callers = cell.scenario.callers
+    await cell.call_all(((2_000_000 + n, Kind.GET) for n in range(2 * callers)), callers)
+    cell.emulator.faults.clear()
+    cell.trials.clear()
+    # Numbers of their own, so that people differ from those of the trials.
+    steps = plan(seed, cell.scenario.kinds, count)
+    await cell.call_all(((n + 1_000_000, kind) for n, kind in steps), callers)
+
+
+def _until(
+    enough: asyncio.Event, seed: int, scenario: Scenario, count: int
+) -> Iterator[tuple[int, Kind]]:
+    """Draw calls as planned, and on until there is enough."""
+    for number, kind in plan(seed, scenario.kinds, 1_000_000):
+        if number >= count and enough.is_set():
+            return
+        yield number, kind
+
+
+def _plain(scenario: Scenario) -> Scenario:
+    others = {Kind.LIST_ROOMS, Kind.REFUSED}
+    kinds = tuple(kind for kind in scenario.kinds if kind not in others) or EVERYTHING
+    return Scenario(name="none", what="nothing", callers=scenario.callers, kinds=kinds)
+
+
+async def _count_leftovers(row: Row, system: System | Pair, before: Usage) -> None:
+    ends = time.monotonic() + SETTLE
+    while True:
+        now = await system.usage()
+        row.tasks, row.fds = max(0, now.tasks - before.tasks), max(0, now.fds - before.fds)
+        row.rss = now.rss - before.rss
+        if (not row.tasks and not row.fds) or time.monotonic() > ends:
+            return
+        await asyncio.sleep(0.1)

@@ -1,0 +1,105 @@
+"""Calls through gRPC, as a caller of either gateway makes them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any, cast
+
+import grpc
+from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from benchmarks.faults.calls import PHONE, Call, Kind
+from benchmarks.faults.lateness import Lateness
+from benchmarks.faults.verdicts import OK, Outcome
+
+
+class GrpcCaller:
+    """Makes calls on one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel, lateness: Lateness | None = None) -> None:
+        self._rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        self._people = participants_pb2_grpc.ParticipantsServiceStub(channel)
+        self.lateness = lateness or Lateness()
+
+    async def __call__(self, call: Call) -> Outcome:
+        """Make one call, and return what the caller is told."""
+        begun = time.monotonic()
+        try:
+            value = await self._send_for_a_while(call)
+        except TimeoutError:
+            code, text, reason, value = "CANCELLED", "", "", ""
+        except grpc.aio.AioRpcError as error:
+            code, text, reason, value = error.code().name, *told(error), ""
+        else:
+            code, text, reason = OK, "", ""
+        seconds = time.monotonic() - begun
+        late = self.lateness.overdue(begun, call.deadline)
+        return Outcome(code, reason, text, seconds, late, value)
+
+    async def _send_for_a_while(self, call: Call) -> str:
+        async with asyncio.timeout(call.cancel or None):
+            return await self._send(call)
+
+    async def _send(self, call: Call) -> str:
+        timeout, room = call.deadline, call.room
+        match call.kind:
+            case Kind.CREATE:
+                people = [_attendee(call.person)]
+                # The same over the retries of the channel, as the contract asks callers to do.
+                made_up = str(uuid.uuid5(uuid.NAMESPACE_OID, call.person))
+                request = rooms_pb2.CreateRoomRequest(participants=people, request_id=made_up)
+                return (await self._rooms.CreateRoom(request, timeout=timeout)).room.id
+            case Kind.GET:
+                get = rooms_pb2.GetRoomRequest(room_id=room)
+                return (await self._rooms.GetRoom(get, timeout=timeout)).room.id
+            case Kind.UPDATE:
+                update = rooms_pb2.UpdateRoomRequest(room_id=room, pstn_dial_out_enabled=True)
+                return (await self._rooms.UpdateRoom(update, timeout=timeout)).room.id
+            case Kind.DELETE:
+                delete = rooms_pb2.DeleteRoomRequest(room_id=room)
+                await self._rooms.DeleteRoom(delete, timeout=timeout)
+            case Kind.ADD | Kind.REFUSED:
+                who = PHONE if call.kind is Kind.REFUSED else call.person
+                add = participants_pb2.UpsertParticipantsRequest(
+                    room_id=room, participants=[_attendee(who)]
+                )
+                await self._people.UpsertParticipants(add, timeout=timeout)
+            case Kind.REMOVE:
+                remove = participants_pb2.RemoveParticipantsRequest(
+                    room_id=room, raw_ids=[call.person]
+                )
+                await self._people.RemoveParticipants(remove, timeout=timeout)
+            case Kind.LIST:
+                people_of = participants_pb2.ListParticipantsRequest(room_id=room)
+                pages = self._people.ListParticipants(people_of, timeout=timeout)
+                return " ".join([who.raw_id async for page in pages for who in page.participants])
+            case Kind.LIST_ROOMS:
+                rooms = self._rooms.ListRooms(rooms_pb2.ListRoomsRequest(), timeout=timeout)
+                ids: list[str] = []
+                async for page in rooms:
+                    ids += (one.id for one in page.rooms)
+                    await asyncio.sleep(call.pause)
+                return " ".join(ids)
+        return room
+
+
+def _attendee(raw_id: str) -> participants_pb2.Participant:
+    return participants_pb2.Participant(raw_id=raw_id, role=participants_pb2.ROLE_ATTENDEE)
+
+
+def told(error: grpc.aio.AioRpcError) -> tuple[str, str]:
+    """Return all that the caller can read of a failure, and the reason in it."""
+    trailers: Iterable[tuple[str, Any]] = cast("Any", error.trailing_metadata() or ())
+    text, info = f"{error.details()} {error.debug_error_string()}", ErrorInfo()
+    for key, value in trailers:
+        text += f" {key}={value!r}"
+        if key == "grpc-status-details-bin":
+            for detail in Status.FromString(value).details:
+                text += f" {detail.value!r}"
+                detail.Unpack(info)
+    return text, info.reason

@@ -1,0 +1,138 @@
+"""What the calls of one scenario on one system come to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import aiohttp
+
+from benchmarks.faults.calls import RESOURCE, Kind, key_of
+from benchmarks.faults.disturbances import PAIRS
+from benchmarks.faults.history import Done, Told, check
+from benchmarks.faults.row import Row
+from benchmarks.faults.surroundings import Sink
+from benchmarks.faults.trials import PEOPLE, Cell, Trial, room_pages
+from benchmarks.faults.verdicts import NOTHING, OK, TOLERANCE, Outcome, Verdict, judge, secrets_in
+from gateway.emulator import DEVELOPMENT_KEY
+from gateway.emulator.fault_presets import SECOND_KEY
+from gateway.emulator.store import RECORDS_PER_PAGE
+
+SECRETS = (DEVELOPMENT_KEY, SECOND_KEY, "Signature=", RESOURCE, "5550100987")
+
+
+def judge_all(cell: Cell, row: Row) -> Row:
+    """Judge every trial, and the history of all."""
+    scenario = cell.scenario
+    requests: dict[str, int] = defaultdict(int)
+    struck: set[str] = set()
+    done = []
+    for entry in cell.emulator.journal:
+        key = key_of(entry.operation, entry.target, entry.body)
+        requests[key] += 1
+        if entry.strike is not None:
+            struck.add(key)
+        if entry.effect is not None:
+            done.append((entry.effect.number, Done(key, entry.effect.room)))
+    for trial in cell.trials:
+        call, outcome = trial.call, trial.outcome
+        hurt = scenario.spreads or call.key in struck
+        row.trials += 1
+        row.struck += call.key in struck
+        verdict = judge(
+            _checked(trial),
+            scenario.right if hurt else NOTHING,
+            requests=requests[call.key],
+            needed=_needed(trial),
+            details=cell.system.details and scenario.special not in PAIRS,
+        )
+        row.verdicts[verdict] += 1
+        words = f"{outcome.code} {outcome.reason}".strip()
+        row.codes[words] = row.codes.get(words, 0) + 1
+        late = outcome.overdue > TOLERANCE
+        row.overdue += late
+        if late or verdict in {Verdict.WRONG, Verdict.UNTYPED}:
+            row.note(
+                f"{call.kind} {outcome.code} {outcome.reason} {outcome.seconds:.3f} s, "
+                f"{outcome.overdue:.3f} s over, {requests[call.key]} requests: {outcome.text}"
+            )
+    if scenario.special not in {"dns", "tls"}:
+        told = [
+            Told(
+                trial.call.key,
+                trial.outcome.value if trial.call.kind is Kind.CREATE else trial.call.room,
+                trial.call.kind is Kind.CREATE,
+                trial.outcome.code == OK,
+            )
+            for trial in cell.trials
+            if trial.call.kind in {Kind.CREATE, Kind.ADD, Kind.REMOVE}
+        ]
+        findings = check(
+            told, [effect for _, effect in sorted(done, key=lambda d: d[0])], _final(cell)
+        )
+        row.duplicates, row.lost = len(findings.duplicated), len(findings.lost)
+        for key in (*findings.duplicated, *findings.lost):
+            row.note(f"history: {key}")
+    row.requests_per_call = sum(requests.values()) / max(1, row.trials)
+    return row
+
+
+def _needed(trial: Trial) -> int:
+    """Return how many requests the call takes without a fault."""
+    if trial.call.kind is Kind.LIST:
+        return (PEOPLE + 1) // 2
+    if trial.call.kind is Kind.LIST_ROOMS:
+        return -(-len(trial.roster.split()) // RECORDS_PER_PAGE)
+    return 1
+
+
+def _checked(trial: Trial) -> Outcome:
+    """Make a success with another answer than the one expected a failure."""
+    call, outcome = trial.call, trial.outcome
+    if outcome.code != OK or call.kind is Kind.CREATE:
+        return outcome
+    expected = trial.roster if call.kind in {Kind.LIST, Kind.LIST_ROOMS} else call.room
+    return outcome if outcome.value == expected else Outcome("ANOTHER_ANSWER", text=outcome.value)
+
+
+def _final(cell: Cell) -> dict[str, list[str]]:
+    """Return what can be seen at the end, as keys of calls."""
+    store = cell.emulator.store
+    final: dict[str, list[str]] = {}
+    for page in room_pages(store):
+        for room in page:
+            room_id = room.id
+            there = {who.raw_id for who in store.people(room_id)}
+            final[room_id] = [f"+ {who} {room_id}" for who in there]
+    present = {room: frozenset(keys) for room, keys in final.items()}
+    removed = {t.call.person for t in cell.trials if t.call.kind is Kind.REMOVE}
+    for trial in cell.trials:
+        call = trial.call
+        if call.room not in final:
+            continue
+        still = f"+ {call.person} {call.room}" in present[call.room]
+        # Whoever was to be removed may be there or not; it is the removal that tells.
+        if (call.kind is Kind.REMOVE and not still) or (
+            call.kind is Kind.ADD and call.person in removed
+        ):
+            final[call.room].append(call.key)
+    return final
+
+
+async def search(row: Row, cell: Cell, elsewhere: Sink) -> None:
+    """Look for secrets in all that can be read by others."""
+    texts = [*cell.system.outputs, *(trial.outcome.text for trial in cell.trials)]
+    if cell.system.admin:
+        async with aiohttp.ClientSession() as session:
+            try:
+                async with session.get(f"{cell.system.admin}/metrics") as answer:
+                    texts.append(await answer.text())
+            except aiohttp.ClientError:
+                row.note("no metrics")
+    for text in texts:
+        found = secrets_in(text, SECRETS)
+        row.secrets += bool(found)
+        if found:
+            row.note(f"secret in: {text}")
+    row.secrets += elsewhere.signed
+    if elsewhere.signed:
+        row.note(f"{elsewhere.signed} signed requests went to another origin")

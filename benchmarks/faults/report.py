@@ -1,0 +1,113 @@
+"""The result for readers: a line of progress, the table in docs/reliability.md, JSON, a picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults.row import Row
+from benchmarks.faults.scenarios import BY_NAME
+from benchmarks.faults.verdicts import Verdict
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "reliability.md"
+DATA = DOCS / "reliability.json"
+PICTURE = DOCS / "reliability.png"
+LIBRARIES = ("aiohttp", "azure-communication-rooms", "azure-core", "grpcio", "rooms-gateway")
+
+_HEADINGS = (
+    *("fault", "system", "trials (struck)", "first try", "after retry", "typed error"),
+    *("wrong", "untyped", "late", "twice", "lost", "secrets", "requests per call"),
+    *("p50 / p99 added, ms", "tasks / fds / MB left"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All rows of one run, and what they depend on."""
+
+    rows: tuple[Row, ...]
+    seed: int
+    scale: float
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {"run": self.run(), "rows": [row.as_json() for row in self.rows]}
+
+    def run(self) -> dict[str, Any]:
+        """Return what the numbers depend on."""
+        return {
+            "date": datetime.now(UTC).date().isoformat(),
+            "python": platform.python_version(),
+            "cpus": os.cpu_count(),
+            "seed": self.seed,
+            "scale": self.scale,
+            "seconds": round(self.seconds),
+            **{name: version(name) for name in LIBRARIES},
+        }
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return the texts of a row."""
+    counts = [*(row.verdicts[v] for v in Verdict), row.overdue, row.duplicates, row.lost]
+    return (
+        *(row.scenario, row.system, f"{row.trials} ({row.struck})"),
+        *(str(count) for count in (*counts, row.secrets)),
+        f"{row.requests_per_call:.2f}",
+        f"{row.added_p50:.0f} / {row.added_p99:.0f}",
+        f"{row.tasks} / {row.fds} / {row.rss / 1e6:.0f}",
+    )
+
+
+def line(row: Row) -> str:
+    """Return a row as a line of progress."""
+    first, second, trials, *others = cells(row)
+    counts = " ".join(f"{other:>6}" for other in others)
+    return f"{first:22} {second:8} {trials:12} {counts} {row.seconds:5.1f} s"
+
+
+def table(rows: tuple[Row, ...]) -> str:
+    """Return the rows as a table in Markdown; of a fault, what it is."""
+    lines = [
+        "| " + " | ".join(_HEADINGS) + " |",
+        "| --- | --- |" + " ---: |" * (len(_HEADINGS) - 2),
+    ]
+    last = ""
+    for row in rows:
+        name, *others = cells(row)
+        first = "" if name == last else f"**{name}**: {BY_NAME[name].what}"
+        last = name
+        lines.append("| " + " | ".join([first, *others]) + " |")
+    return "\n".join(lines)
+
+
+def replace_between(page: str, name: str, text: str) -> str:
+    """Put `text` between the markers of `name` in a page."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    head, mark, rest = page.partition(begin)
+    _, second, tail = rest.partition(end)
+    if not (mark and second):
+        raise ValueError(f"the page has no markers {begin} and {end}")
+    return f"{head}{begin}\n\n{text}\n\n{end}{tail}"
+
+
+def publish(name: str, run: dict[str, Any], text: str) -> None:
+    """Put what was found, and what it depends on, into the page."""
+    told = ", ".join(f"{key} {value}" for key, value in run.items())
+    PAGE.write_text(replace_between(PAGE.read_text(), name, f"{text}\n\n{told}."))
+
+
+def write(result: Result) -> None:
+    """Write the page, the JSON and the picture."""
+    from benchmarks.faults.picture import draw  # noqa: PLC0415 - only who writes needs matplotlib
+
+    publish("faults", result.run(), table(result.rows))
+    DATA.write_text(json.dumps(result.as_json(), indent=1) + "\n")
+    draw(result.rows, PICTURE)

@@ -1,0 +1,84 @@
+"""One row of the result: what one scenario came to for one system."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from benchmarks.faults.verdicts import Verdict
+
+AMPLIFICATION = 1.2
+"""Requests per call that an outage may cost at the most."""
+
+
+ENOUGH = 500
+"""Calls in an outage from which on the requests per call say something."""
+
+
+@dataclass(slots=True)
+class Row:
+    """Counts, of trials unless something else is said."""
+
+    scenario: str
+    system: str
+    trials: int = 0
+    struck: int = 0
+    """That the fault struck at least once."""
+    verdicts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
+    codes: dict[str, int] = field(default_factory=dict)
+    """What callers were told."""
+    overdue: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    secrets: int = 0
+    """Secrets in outputs, and signed requests to another origin."""
+    requests_per_call: float = 0.0
+    added_p50: float = 0.0
+    """Milliseconds, against the same calls without a fault."""
+    added_p99: float = 0.0
+    tasks: int = 0
+    """Left over, more than before."""
+    fds: int = 0
+    rss: int = 0
+    """Bytes."""
+    seconds: float = 0.0
+    outage: bool = False
+    strict: bool = False
+    """Whether no call may fail at all."""
+    notes: list[str] = field(default_factory=list)
+    """The first failures that are not right."""
+
+    def note(self, text: str) -> None:
+        """Keep an example."""
+        if len(self.notes) < 5:
+            self.notes.append(text[:300])
+
+    def missed(self) -> list[str]:
+        """Return the targets that are missed, in words."""
+        counts = {
+            "wrong code or answer": self.verdicts[Verdict.WRONG],
+            "untyped": self.verdicts[Verdict.UNTYPED],
+            "over deadline": self.overdue,
+            "duplicated": self.duplicates,
+            "lost": self.lost,
+            "secrets": self.secrets,
+            "tasks left": self.tasks,
+            "descriptors left": self.fds,
+        }
+        if self.strict:
+            counts["failed"] = self.verdicts[Verdict.TYPED]
+        missed = [f"{count} {what}" for what, count in counts.items() if count > 0]
+        # A few calls have more retries saved up than they should need.
+        enough = self.trials >= ENOUGH
+        if self.outage and enough and self.requests_per_call > AMPLIFICATION:
+            missed.append(f"{self.requests_per_call:.2f} requests per call")
+        return missed
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything, for the JSON report."""
+        return {**asdict(self), "missed": self.missed()}
+
+
+def quantile(values: list[float], share: float) -> float:
+    """Return the value below which `share` of `values` are."""
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)] if values else 0.0

@@ -1,0 +1,281 @@
+"""The table of faults: what goes wrong, for which calls, how often, and what is right then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from benchmarks.faults.calls import EVERYTHING, Kind
+from benchmarks.faults.verdicts import DEADLINE, NOTHING, Right
+from gateway.emulator import Fault, preset
+
+SHARE: Final = 1 / 8
+"""How many of the requests a passing fault strikes; more would be an outage."""
+
+_UNAVAILABLE: Final = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
+_LATE: Final = Right.of("UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE DEADLINE_EXCEEDED")
+_FAILED: Final = Right.of("UNAVAILABLE", "INTERNAL", reasons="SERVICE_UNAVAILABLE SERVICE_FAILED")
+_UNREADABLE: Final = Right.of(
+    "INTERNAL", "UNAVAILABLE", reasons="SERVICE_ANSWER_UNREADABLE SERVICE_UNAVAILABLE"
+)
+_REFUSED_LINK: Final = Right.of("INTERNAL", reasons="SERVICE_ANSWER_UNREADABLE", success=False)
+_THROTTLED: Final = Right.of("RESOURCE_EXHAUSTED", reasons="THROTTLED")
+_CREDENTIAL: Final = Right.of(
+    "UNAVAILABLE", "UNAUTHENTICATED", reasons="GATEWAY_CREDENTIAL_REJECTED"
+)
+# NOT_FOUND: a caller's channel repeats a delete that a replica did before it was killed.
+_GONE: Final = Right.of("UNAVAILABLE", DEADLINE, "NOT_FOUND")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One row of the table."""
+
+    name: str
+    what: str
+    fault: Fault | None = None
+    share: float = SHARE
+    """How likely the fault strikes a request."""
+    right: Right = NOTHING
+    """What is right for a call that the fault struck, beside a success."""
+    spreads: bool = False
+    """Whether the fault also hurts calls that it did not strike."""
+    kinds: tuple[Kind, ...] = EVERYTHING
+    trials: int = 1000
+    callers: int = 16
+    """How many calls are under way at once."""
+    deadline: float = 5.0
+    """Seconds, of each call."""
+    pause: float = 0.0
+    cancel: float = 0.0
+    """Upper bound of the seconds after which callers give up; 0: never."""
+    rooms: int = 0
+    """Rooms that are there before."""
+    special: str = ""
+    """What else happens meanwhile: see `disturbances`."""
+    outage: bool = False
+    """Whether nothing works, so that the requests per call are bounded."""
+    only: tuple[str, ...] = ("gateway", "sdk", "naive")
+
+
+def _status(status: int, *codes: str, reasons: str, **others: object) -> Scenario:
+    right = Right.of(*codes, reasons=reasons)
+    what = f"status {status}"
+    fault = Fault(status=status)
+    return Scenario(name=str(status), what=what, fault=fault, right=right, **others)  # type: ignore[arg-type]
+
+
+def _passing(name: str, what: str, right: Right, **others: object) -> Scenario:
+    return Scenario(name=name, what=what, fault=preset(name), right=right, **others)  # type: ignore[arg-type]
+
+
+_LISTS: Final = (Kind.LIST,)
+
+SCENARIOS: Final = (
+    Scenario(name="none", what="nothing"),
+    # The connection.
+    _passing("refused", "connections refused for 0.2 s", _UNAVAILABLE, share=1 / 250, spreads=True),
+    _passing("reset", "TCP reset before the reply", _UNAVAILABLE),
+    _passing("reset-after-effect", "TCP reset after the effect", _UNAVAILABLE),
+    _passing("closed-before-reply", "closed before the reply", _UNAVAILABLE),
+    _passing("closed-after-effect", "closed after the effect", _UNAVAILABLE),
+    _passing("truncated", "closed after 10 bytes of the body", _UNAVAILABLE),
+    # Time.
+    _passing("jittery", "0.02 to 0.22 s late", _LATE, share=1.0, trials=400, callers=32),
+    _passing("late", "2 s late, the deadline is 1 s", _LATE, trials=400, callers=64, deadline=1.0),
+    _passing("hanging", "no answer at all", _LATE, trials=400, callers=64, deadline=1.5),
+    _passing(
+        "slow-drip", "20 bytes of the body a second", _LATE, trials=400, callers=64, deadline=1.5
+    ),
+    # Statuses.
+    _status(400, "INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST"),
+    _status(403, "PERMISSION_DENIED", reasons="SERVICE_FORBADE"),
+    _status(404, "NOT_FOUND", "INTERNAL", reasons="ROOM_NOT_FOUND SERVICE_ANSWER_UNREADABLE"),
+    _status(408, "UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE"),
+    _status(409, "ALREADY_EXISTS", "ABORTED", reasons="CONFLICT"),
+    _status(412, "FAILED_PRECONDITION", reasons="PRECONDITION_FAILED"),
+    _status(413, "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", reasons="SERVICE_REJECTED_REQUEST"),
+    _passing("throttled", "429, Retry-After: 1", _THROTTLED, trials=400, callers=64),
+    Scenario(
+        name="throttled-for-an-hour",
+        what="429, Retry-After: 3600",
+        fault=Fault(status=429, headers={"Retry-After": "3600"}),
+        right=_THROTTLED,
+        trials=400,
+        callers=64,
+        deadline=1.5,
+    ),
+    _passing(
+        "throttle-storm",
+        "429 to every second request",
+        _THROTTLED,
+        share=0.5,
+        callers=128,
+        deadline=3.0,
+    ),
+    _passing("unavailable", "status 503", _UNAVAILABLE),
+    _passing("mixed-5xx", "500, 502, 503, 504 at 20 %", _FAILED, share=0.2, callers=64),
+    _passing("proxy-error", "502 with HTML", _UNAVAILABLE),
+    _passing(
+        "outage",
+        "503 to everything",
+        _UNAVAILABLE,
+        share=1.0,
+        callers=256,
+        deadline=2.0,
+        outage=True,
+    ),
+    # Bodies.
+    _passing("wrong-content-type", "Content-Type: text/html", _UNREADABLE),
+    _passing("invalid-json", "half a JSON body", _UNREADABLE),
+    _passing("invalid-utf8", "a body that is no UTF-8", _UNREADABLE),
+    _passing("unknown-role", "a role that nobody knows", NOTHING, kinds=_LISTS, trials=500),
+    _passing("huge-body", "a body of 10 MB", _UNREADABLE, trials=200),
+    _passing("gzip-bomb", "20 MB of spaces in 20 kB of gzip", _UNREADABLE, trials=200),
+    Scenario(
+        name="huge-error",
+        what="503 with a body of 10 MB",
+        fault=Fault(status=503, pad=10_000_000),
+        right=_UNAVAILABLE,
+        trials=200,
+    ),
+    # Links to the next page.
+    Scenario(
+        name="looping-next-link",
+        what="nextLink leads to itself",
+        fault=preset("looping-next-link"),
+        right=_REFUSED_LINK,
+        share=1.0,
+        kinds=_LISTS,
+        trials=48,
+        deadline=2.0,
+    ),
+    _passing(
+        "foreign-next-link", "nextLink to another host", _REFUSED_LINK, kinds=_LISTS, trials=300
+    ),
+    _passing(
+        "downgraded-next-link", "nextLink to another port", _REFUSED_LINK, kinds=_LISTS, trials=300
+    ),
+    _passing(
+        "userinfo-next-link", "nextLink with user info", _REFUSED_LINK, kinds=_LISTS, trials=300
+    ),
+    # Credentials and time.
+    _passing(
+        "clock-skew",
+        "the service's clock jumps 15 min",
+        _CREDENTIAL,
+        share=1.0,
+        spreads=True,
+        trials=300,
+    ),
+    _passing(
+        "key-rotated", "the first key is revoked", _CREDENTIAL, share=1.0, spreads=True, trials=300
+    ),
+    _passing("token-refused", "status 401", _CREDENTIAL),
+    Scenario(
+        name="refused-person",
+        what="a telephone on the roster: the service's 400 repeats it",
+        kinds=(Kind.REFUSED,),
+        right=Right.of("INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST", success=False),
+        spreads=True,
+        trials=300,
+    ),
+    # Around the service.
+    Scenario(
+        name="dns-failure",
+        what="the host has no address",
+        right=_LATE,
+        spreads=True,
+        special="dns",
+        trials=200,
+        deadline=3.0,
+    ),
+    Scenario(
+        name="tls-expired",
+        what="the service's certificate has expired",
+        right=_UNAVAILABLE,
+        spreads=True,
+        special="tls",
+        trials=200,
+        deadline=3.0,
+    ),
+    Scenario(
+        name="upstream-restart",
+        what="the service stops and starts, 3 times",
+        right=_UNAVAILABLE,
+        spreads=True,
+        special="restart",
+    ),
+    # Around the system.
+    Scenario(
+        name="client-cancel",
+        what="callers give up after 0 to 30 ms",
+        fault=Fault(latency=0.05),
+        share=0.5,
+        right=Right.of("CANCELLED"),
+        spreads=True,
+        cancel=0.03,
+    ),
+    Scenario(
+        name="client-deadline",
+        what="deadline 50 ms, half the answers 0.2 s late",
+        fault=Fault(latency=0.2),
+        share=0.5,
+        right=_LATE,
+        spreads=True,
+        deadline=0.05,
+    ),
+    Scenario(
+        name="slow-reader",
+        what="lists of 20 pages, 50 ms for each",
+        kinds=(Kind.LIST_ROOMS,),
+        rooms=600,
+        pause=0.05,
+        trials=32,
+        deadline=10.0,
+    ),
+    Scenario(
+        name="idle-streams", what="1,000 idle streams beside", special="idle", only=("gateway",)
+    ),
+    Scenario(
+        name="rolling-restart",
+        what="SIGTERM to each of two replicas, under load",
+        special="rolling",
+        callers=8,
+        only=("gateway", "naive"),
+    ),
+    Scenario(
+        name="sigkill",
+        what="SIGKILL to each of two replicas, under load",
+        right=_GONE,
+        spreads=True,
+        special="kill",
+        callers=8,
+        only=("gateway", "naive"),
+    ),
+)
+
+BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+def fault_of(scenario: Scenario, sink: int) -> Fault | None:
+    """Make the fault of a scenario; links that lead elsewhere lead to the port `sink`."""
+    fault = scenario.fault
+    if fault is None:
+        return None
+
+    changes: dict[str, object] = {"count": None, "probability": scenario.share}
+    if fault.next_link is not None:
+        elsewhere = f"127.0.0.1:{sink}"
+        changes["next_link"] = fault.next_link.replace("attacker.invalid", elsewhere).replace(
+            "{hostname}:80", elsewhere
+        )
+    if fault.refuse is not None:
+        changes["refuse"] = 0.2
+    if fault.gzip:
+        changes["pad"] = 20_000_000
+    if fault.clock_offset is not None or fault.keys is not None:
+        changes |= {"count": 1, "skip": 20}
+    return msgspec.structs.replace(fault, **changes)

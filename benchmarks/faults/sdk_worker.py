@@ -1,0 +1,106 @@
+"""Microsoft's Python client in a process of its own: calls come in as lines, outcomes go out.
+
+The client is used as its documentation shows, with its defaults; the caller's deadline is a
+time-out around the call, as a caller in the same process would set it. The api-version is given as
+a text, because the client's own default breaks its second pages under Python 3.11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+from azure.communication.rooms import RoomParticipant, UnknownIdentifier
+from azure.communication.rooms.aio import RoomsClient
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import AzureError
+
+from benchmarks.faults.calls import PHONE, Kind
+from benchmarks.faults.lateness import Lateness
+from benchmarks.faults.verdicts import DEADLINE, OK, UNTYPED
+from benchmarks.naive import code_of
+
+
+async def send(client: Any, kind: Kind, room: str, person: str, pause: float) -> str:
+    """Make one call."""
+    who: Any = UnknownIdentifier(PHONE if kind is Kind.REFUSED else person)
+    match kind:
+        case Kind.CREATE:
+            people = [RoomParticipant(communication_identifier=who, role="Attendee")]
+            return str((await client.create_room(participants=people)).id)
+        case Kind.GET:
+            return str((await client.get_room(room)).id)
+        case Kind.UPDATE:
+            return str((await client.update_room(room_id=room, pstn_dial_out_enabled=True)).id)
+        case Kind.DELETE:
+            await client.delete_room(room)
+        case Kind.ADD | Kind.REFUSED:
+            people = [RoomParticipant(communication_identifier=who, role="Attendee")]
+            await client.add_or_update_participants(room_id=room, participants=people)
+        case Kind.REMOVE:
+            await client.remove_participants(room_id=room, participants=[who])
+        case Kind.LIST:
+            found = [p async for p in client.list_participants(room)]
+            return " ".join(p.communication_identifier.raw_id for p in found)
+        case Kind.LIST_ROOMS:
+            ids: list[str] = []
+            async for page in client.list_rooms().by_page():
+                ids += [one.id async for one in page]
+                await asyncio.sleep(pause)
+            return " ".join(ids)
+    return room
+
+
+async def answer(client: Any, lateness: Lateness, line: dict[str, Any]) -> None:
+    """Make the call of a line, and write how it went."""
+    begun, text, value = time.monotonic(), "", ""
+    try:
+        async with asyncio.timeout(line["cancel"] or line["deadline"]) as limit:
+            kind = Kind(line["kind"])
+            value = await send(client, kind, line["room"], line["person"], line["pause"])
+        code = OK
+    except TimeoutError as error:
+        given_up = "CANCELLED" if line["cancel"] else DEADLINE
+        code, text = (given_up if limit.expired() else UNTYPED), repr(error)
+    except AzureError as error:
+        code, text = code_of(error).name, f"{error!r} {error}"
+    except Exception as error:  # noqa: BLE001 - that these come out is what is counted
+        code, text = UNTYPED, f"{error!r} {error}"
+    seconds = time.monotonic() - begun
+    overdue = lateness.overdue(begun, line["deadline"])
+    outcome = {"code": code, "text": text, "seconds": seconds, "overdue": overdue, "value": value}
+    sys.stdout.write(json.dumps({"id": line["id"], **outcome}) + "\n")
+    sys.stdout.flush()
+
+
+async def main() -> None:
+    """Serve lines until standard input ends."""
+    parts = dict(p.split("=", 1) for p in os.environ["COMMUNICATION_CONNECTION_STRING"].split(";"))
+    key = AzureKeyCredential(parts["accesskey"])
+    loop, lines = asyncio.get_running_loop(), asyncio.Queue[str]()
+
+    def read() -> None:
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+        loop.call_soon_threadsafe(lines.put_nowait, "")
+
+    async with (
+        RoomsClient(parts["endpoint"], key, api_version="2025-03-13") as client,
+        Lateness() as late,
+    ):
+        print("sdk is ready", flush=True)
+        threading.Thread(target=read, daemon=True).start()
+        running = set()
+        while line := await lines.get():
+            task = asyncio.ensure_future(answer(client, late, json.loads(line)))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

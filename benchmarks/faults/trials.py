@@ -1,0 +1,88 @@
+"""The calls of one scenario on one system, as they are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from benchmarks.faults.calls import CHANGES, Call, Kind, person
+from benchmarks.faults.disturbances import Pair
+from benchmarks.faults.scenarios import Scenario
+from benchmarks.faults.systems import System
+from benchmarks.faults.verdicts import OK, Outcome
+from gateway.emulator import Emulator
+from gateway.emulator.identifiers import new_communication_user
+from gateway.emulator.store import Room, Store
+
+PEOPLE = 5
+"""On the roster of a room that is listed: three pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One call and how it went, in the order of asking."""
+
+    number: int
+    call: Call
+    outcome: Outcome
+    roster: str
+    """Who was on the roster when the room was made."""
+
+
+@dataclass(slots=True)
+class Cell:
+    """What one scenario needs while it runs."""
+
+    scenario: Scenario
+    system: System | Pair
+    emulator: Emulator
+    random: Random
+    trials: list[Trial] = field(default_factory=list)
+
+    async def call_all(self, steps: Iterator[tuple[int, Kind]], callers: int) -> None:
+        """Make the calls of a plan, so many at once."""
+        await asyncio.gather(*(self._caller(steps) for _ in range(callers)))
+
+    async def _caller(self, steps: Iterator[tuple[int, Kind]]) -> None:
+        changes = not set(CHANGES).isdisjoint(self.scenario.kinds)
+        chain = self.emulator.store.seed(1)[0] if changes else ""
+        added: list[str] = []
+        for number, drawn in steps:
+            kind = Kind.ADD if drawn is Kind.REMOVE and not added else drawn
+            call, roster = self._call(number, kind, chain, added)
+            outcome = await self.system(call)
+            self.trials.append(Trial(number, call, outcome, roster))
+            if kind is Kind.ADD and outcome.code == OK:
+                added.append(call.person)
+
+    def _call(self, number: int, kind: Kind, chain: str, added: list[str]) -> tuple[Call, str]:
+        who, room, roster, store = "", "", "", self.emulator.store
+        if kind in {Kind.CREATE, Kind.ADD}:
+            who = person(number)
+        if kind is Kind.REMOVE:
+            who = added.pop()
+        if kind in CHANGES:
+            room = chain
+        elif kind is Kind.LIST_ROOMS:
+            roster = " ".join(room.id for page in room_pages(store) for room in page)
+        elif kind is not Kind.CREATE:
+            [room] = store.seed(1)
+            if kind is Kind.LIST:
+                people = [new_communication_user(self.random) for _ in range(PEOPLE)]
+                store.change_roster(room, dict.fromkeys(people, "Attendee"))
+                roster = " ".join(people)
+        cancel = self.scenario.cancel and self.random.uniform(0.001, self.scenario.cancel)
+        scenario = self.scenario
+        call = Call(kind, room, who, scenario.deadline, scenario.pause, cancel)
+        return call, roster
+
+
+def room_pages(store: Store) -> Iterator[list[Room]]:
+    """Read all rooms, page by page."""
+    page = store.rooms_page()
+    yield page.items
+    while page.next is not None:
+        page = store.rooms_page(page.next)
+        yield page.items

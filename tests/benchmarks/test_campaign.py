@@ -1,0 +1,67 @@
+"""The campaign in small: it runs, tells right from wrong, and the gateway has nothing to hide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import report
+from benchmarks.faults.cell import run
+from benchmarks.faults.row import Row
+from benchmarks.faults.scenarios import BY_NAME
+from benchmarks.faults.verdicts import Verdict
+
+SEED = 7
+SMALL = 0.03
+
+
+@pytest.mark.parametrize("name", ["closed-after-effect", "invalid-json", "foreign-next-link"])
+async def test_the_gateway_meets_its_targets(name: str) -> None:
+    row = await run(BY_NAME[name], "gateway", seed=SEED, scale=SMALL)
+    assert row.struck > 0
+    assert row.missed() == []
+
+
+@pytest.mark.parametrize("system", ["sdk", "naive"])
+async def test_a_signed_request_to_another_origin_is_noticed(system: str) -> None:
+    """That the Microsoft client follows such a link is what the row is there to show."""
+    row = await run(BY_NAME["foreign-next-link"], system, seed=SEED, scale=SMALL)
+    assert row.verdicts[Verdict.WRONG] > 0
+    assert row.secrets > 0
+
+
+async def test_an_answer_that_is_no_utf_8_leaves_the_naive_gateway_speechless() -> None:
+    row = await run(BY_NAME["unknown-role"], "naive", seed=SEED, scale=SMALL)
+    assert row.verdicts[Verdict.UNTYPED] > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"overdue": 1}, "1 over deadline"),
+        ({"duplicates": 2}, "2 duplicated"),
+        ({"lost": 1}, "1 lost"),
+        ({"secrets": 1}, "1 secrets"),
+        ({"tasks": 1}, "1 tasks left"),
+        ({"outage": True, "trials": 500, "requests_per_call": 1.3}, "1.30 requests per call"),
+    ],
+)
+def test_every_target_that_is_missed_is_told(changes: dict[str, int], told: str) -> None:
+    assert Row("none", "gateway").missed() == []
+    assert Row("none", "gateway", **changes).missed() == [told]  # type: ignore[arg-type]
+
+
+def test_a_report_goes_between_its_markers_and_nowhere_else() -> None:
+    page = "before <!-- x: begin -->\nold\n<!-- x: end --> after"
+    assert report.replace_between(page, "x", "new") == (
+        "before <!-- x: begin -->\n\nnew\n\n<!-- x: end --> after"
+    )
+    with pytest.raises(ValueError, match="no markers"):
+        report.replace_between(page, "y", "new")
+
+
+def test_the_page_has_a_place_for_every_report() -> None:
+    page = Path(report.PAGE).read_text(encoding="utf-8")
+    for name in ("faults", "soak", "load"):
+        report.replace_between(page, name, "")

@@ -1,0 +1,105 @@
+"""The history checker: what fits is let through, and every way not to fit is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.faults.history import Done, Findings, Told, check
+
+FINE = Findings((), ())
+
+
+def change(key: str, room: str = "r", *, acknowledged: bool = True) -> Told:
+    return Told(key, room, create=False, acknowledged=acknowledged)
+
+
+def create(key: str, room: str = "r", *, acknowledged: bool = True) -> Told:
+    return Told(key, room, create=True, acknowledged=acknowledged)
+
+
+def done(*keys: str, room: str = "r") -> list[Done]:
+    return [Done(key, room) for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("told", "happened", "final", "expected"),
+    [
+        ([create("c")], done("c"), {"r": []}, FINE),
+        ([create("c")], [], {}, Findings((), ("c",))),
+        ([create("c")], done("c"), {}, Findings((), ("c",))),
+        ([create("c")], done("c", room="other"), {"r": []}, Findings((), ("c",))),
+        ([create("c")], done("c", "c"), {"r": []}, Findings(("c",), ())),
+        ([create("c", "", acknowledged=False)], [], {}, FINE),
+        ([create("c", "", acknowledged=False)], done("c"), {"r": []}, FINE),
+        ([create("c", "", acknowledged=False)], done("c", "c"), {}, Findings(("c",), ())),
+        ([change("a"), change("b")], done("a", "b"), {"r": ["a", "b"]}, FINE),
+        ([change("a"), change("b")], done("a", "a", "b"), {"r": ["a", "b"]}, FINE),
+        ([change("a"), change("b")], done("b"), {"r": ["b"]}, Findings((), ("a",))),
+        ([change("a"), change("b")], done("a", "b"), {"r": ["b"]}, Findings((), ("a",))),
+        ([change("a"), change("b")], done("a", "b", "a"), {"r": ["a", "b"]}, Findings(("a",), ())),
+        ([change("a", acknowledged=False), change("b")], done("b", "a"), {"r": ["b"]}, FINE),
+        ([change("a")], done("a", room="other"), {"r": ["a"]}, Findings((), ("a",))),
+        ([change("a")], done("a"), {}, FINE),
+    ],
+)
+def test_each_rule(
+    told: Sequence[Told], happened: Sequence[Done], final: dict[str, list[str]], expected: Findings
+) -> None:
+    assert check(told, happened, final) == expected
+
+
+def test_changes_that_were_acknowledged_in_one_order_and_done_in_another_are_found() -> None:
+    found = check([change("a"), change("b")], done("b", "a"), {"r": ["a", "b"]})
+    assert found.lost or found.duplicated
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Told], list[Done], dict[str, list[str]]]:
+    """Make what a service that does all that it acknowledges, once and in order, leaves behind."""
+    told: list[Told] = []
+    happened: list[Done] = []
+    final: dict[str, list[str]] = {}
+    for number in range(draw(st.integers(1, 4))):
+        room = f"r{number}"
+        told.append(create(f"c{number}", room))
+        happened.append(Done(f"c{number}", room))
+        final[room] = []
+        for step in range(draw(st.integers(0, 4))):
+            key = f"{room}.{step}"
+            acknowledged = draw(st.booleans())
+            told.append(change(key, room, acknowledged=acknowledged))
+            times = draw(st.integers(1 if acknowledged else 0, 2))
+            happened += [Done(key, room)] * times
+            final[room] += [key] if acknowledged else []
+    return told, happened, final
+
+
+@given(histories())
+def test_a_service_that_does_what_it_says_is_let_through(
+    history: tuple[list[Told], list[Done], dict[str, list[str]]],
+) -> None:
+    assert check(*history) == FINE
+
+
+@given(histories(), st.data())
+def test_an_acknowledged_change_that_is_taken_away_is_lost(
+    history: tuple[list[Told], list[Done], dict[str, list[str]]], data: st.DataObject
+) -> None:
+    told, happened, final = history
+    gone = data.draw(st.sampled_from([each.key for each in told if each.acknowledged]))
+    assert gone in check(told, [each for each in happened if each.key != gone], final).lost
+
+
+@given(histories(), st.data())
+def test_a_create_that_is_done_again_at_any_time_is_a_duplicate(
+    history: tuple[list[Told], list[Done], dict[str, list[str]]], data: st.DataObject
+) -> None:
+    told, happened, final = history
+    again = data.draw(st.sampled_from([each for each in happened if each.key.startswith("c")]))
+    place = data.draw(st.integers(0, len(happened)))
+    changed = [*happened[:place], Done(again.key, "another"), *happened[place:]]
+    assert again.key in check(told, changed, final).duplicated

@@ -1,0 +1,47 @@
+"""What counts as right, by the table."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.faults.scenarios import BY_NAME, SCENARIOS
+from benchmarks.faults.verdicts import NOTHING, Outcome, Right, Verdict, judge, secrets_in
+from gateway.emulator.fault_presets import PRESETS
+
+BUSY = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
+REFUSED = Right.of("INTERNAL", success=False)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "right", "requests", "details", "expected"),
+    [
+        ("OK", "", NOTHING, 1, True, Verdict.FIRST),
+        ("OK", "", NOTHING, 2, True, Verdict.RETRIED),
+        ("OK", "", REFUSED, 1, True, Verdict.WRONG),
+        ("UNAVAILABLE", "SERVICE_UNAVAILABLE", BUSY, 4, True, Verdict.TYPED),
+        ("UNAVAILABLE", "SERVICE_UNAVAILABLE", NOTHING, 4, True, Verdict.WRONG),
+        ("UNAVAILABLE", "THROTTLED", BUSY, 4, True, Verdict.WRONG),
+        ("UNAVAILABLE", "", BUSY, 4, True, Verdict.UNTYPED),
+        ("UNAVAILABLE", "", BUSY, 4, False, Verdict.TYPED),
+        ("NOT_FOUND", "", BUSY, 1, False, Verdict.WRONG),
+        ("UNKNOWN", "", BUSY, 1, False, Verdict.UNTYPED),
+        ("DEADLINE_EXCEEDED", "", BUSY, 1, True, Verdict.WRONG),
+        ("DEADLINE_EXCEEDED", "", Right.of("DEADLINE_EXCEEDED"), 1, True, Verdict.TYPED),
+        ("ANOTHER_ANSWER", "", BUSY, 1, False, Verdict.WRONG),
+    ],
+)
+def test_each_rule(  # noqa: PLR0913 - the columns of the table
+    *, code: str, reason: str, right: Right, requests: int, details: bool, expected: Verdict
+) -> None:
+    outcome = Outcome(code, reason)
+    assert judge(outcome, right, requests=requests, needed=1, details=details) is expected
+
+
+def test_secrets_are_found_inside_of_words() -> None:
+    assert secrets_in("?key=abc&", ("abc", "nothing")) == 1
+    assert secrets_in("nothing to see", ("abc",)) == 0
+
+
+def test_every_fault_that_users_can_order_by_name_has_a_row() -> None:
+    assert set(PRESETS) <= set(BY_NAME)
+    assert len(BY_NAME) == len(SCENARIOS)
