@@ -141,7 +141,7 @@ format: setup ## Format the Python code and the protos.
 
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet
 lock: setup ## Bring the lock files in line with pyproject.toml.
-	@$(BIN)/$(LOCK) --extra entra -o requirements.lock
+	@$(BIN)/$(LOCK) --extra entra --extra jwt --extra otel -o requirements.lock
 	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
 	@$(BIN)/$(LOCK) --group bench --constraint requirements-dev.lock -o benchmarks/requirements.lock
 	@echo 'azure-communication-rooms==1.0.0b2' | $(BIN)/uv pip compile - --universal --python-version 3.11 \

@@ -74,6 +74,18 @@ WHOLE: dict[str, Whole] = {
     "HTTP/1.0 that stays": Whole(
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}"
     ),
+    "a refusal in gzip": Whole(
+        b"HTTP/1.1 500 No\r\nContent-Encoding: GZIP\r\nContent-Length: 2\r\n\r\n{}",
+        status=500,
+        body=b"",
+        kept=False,
+    ),
+    "a refusal beyond the cap": Whole(
+        b"HTTP/1.1 503 No\r\nContent-Length: 1001\r\n\r\n" + b" " * 1001,
+        status=503,
+        body=b"",
+        kept=False,
+    ),
     "until the end": Whole(OK + b"\r\n{}", kept=False, close=True),
     "HTTP/1.0 until the end": Whole(b"HTTP/1.0 200 OK\r\n\r\n{}", kept=False, close=True),
     "more than was announced": Whole(PLAIN + b"xx", kept=False),
@@ -142,7 +154,6 @@ UNREADABLE: dict[str, bytes] = {
     "chunks beyond the cap": CHUNKED + b"100\r\n%b\r\n" % (b" " * 256) * 4,
     "a body without an end beyond the cap": OK + b"\r\n" + b" " * 1001,
     "gzip": OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
-    "gzip with an error": b"HTTP/1.1 500 No\r\nContent-Encoding: GZIP\r\nContent-Length: 0\r\n\r\n",
 }
 
 
