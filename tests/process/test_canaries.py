@@ -195,7 +195,7 @@ async def test_no_fault_of_the_service_shows_a_secret_or_a_person_in_any_call() 
             told += (await get(admin, "/metrics"))[1]
             process.signal(signal.SIGTERM)
             assert await process.exit_code() == 0
-    told += process.out + process.err
+        told += process.out + process.err
     told += "".join(str(each.SerializeToString()) for each in received.resources)
     assert len(received.calls) == len(PRESETS) * len(ONE_OF_EACH)
     assert [canary for canary in CANARIES if canary in told] == []
