@@ -135,7 +135,13 @@ async def _serves(target: Target) -> None:
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(target.address, options) as channel:
         rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-        answer = await rooms.GetRoom(GetRoomRequest(room_id=target.room), timeout=PATIENCE)
+        request = GetRoomRequest(room_id=target.room)
+        try:
+            answer = await rooms.GetRoom(request, timeout=PATIENCE)
+        except grpc.aio.AioRpcError as error:
+            # Seen now and then right after a flood of resets; docs/security.md tells of it.
+            assert error.code() is grpc.StatusCode.CANCELLED, error
+            answer = await rooms.GetRoom(request, timeout=PATIENCE)
         assert answer.room.id == target.room
     assert (await get(target.admin, "/livez"))[0] == 200
 
