@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
 	--plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc
-MESSAGES := $(wildcard protos/acs/rooms/v1/*.proto protos/acs/rooms/legacy/v1/*.proto)
+MESSAGES := $(sort $(wildcard protos/acs/rooms/v1/*.proto protos/acs/rooms/legacy/v1/*.proto))
 SERVICES := $(shell grep -l "^service " $(MESSAGES))
 BREAKING_AGAINST ?= .git\#branch=main
 
