@@ -1,0 +1,183 @@
+"""A gateway as it ships, on an event loop and a thread of its own, with all it does counted.
+
+Its callers and its upstream are on other threads. So what happens on the loop's thread is the
+gateway's doing: Python's profile function sees one thread only, and an idle gateway does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import gateway
+from benchmarks.guard import upstream
+from gateway import loops
+from gateway.app import Gateway
+from gateway.endpoint import Endpoint
+from gateway.rest.versions import DEFAULT_API_VERSION
+from gateway.settings import Settings, Upstream
+from gateway.telemetry import logs
+
+_GATEWAY = str(Path(gateway.__file__).parent) + os.sep
+_POLL = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A gateway that serves."""
+
+    address: str
+    counts: Counter[str]
+    """What it has done so far; as it is now once the gateway is idle."""
+    loop: asyncio.AbstractEventLoop
+    _idle_tasks: int
+
+    def wait_until_idle(self) -> None:
+        """Wait until all calls are over on the gateway's side too, not only on their callers'."""
+        while len(asyncio.all_tasks(self.loop)) > self._idle_tasks:
+            time.sleep(_POLL)
+        # What the last task has left to do is in the loop's queue by now, before this.
+        self._run(lambda: None)
+
+    @contextmanager
+    def profiled(self) -> Iterator[None]:
+        """Count the Python frames that are entered or resumed, and the calls into C."""
+        self._run(partial(sys.setprofile, partial(_profile, self.counts)))
+        try:
+            yield
+        finally:
+            self._run(partial(sys.setprofile, None))
+
+    def _run(self, action: Callable[[], None]) -> None:
+        done: Future[None] = Future()
+        self.loop.call_soon_threadsafe(lambda: done.set_result(action()))
+        done.result()
+
+
+@contextmanager
+def observed() -> Iterator[Observed]:
+    """Run a gateway, and an upstream for it."""
+    counts: Counter[str] = Counter()
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        upstream.running(counts) as port,
+    ):
+        logs.configure("info", logs.LogFormat.JSON, nowhere)
+        settings = Settings(
+            upstream=Upstream.with_key(Endpoint.parse(f"http://127.0.0.1:{port}"), b"key"),
+            api_version=DEFAULT_API_VERSION,
+            listen=("127.0.0.1:0",),
+            admin_listen="127.0.0.1:0",
+        )
+        started: Future[tuple[Observed, asyncio.Event]] = Future()
+        thread = threading.Thread(target=_run, args=(settings, counts, started), daemon=True)
+        thread.start()
+        gateway, stop = started.result()
+        try:
+            yield gateway
+        finally:
+            gateway.loop.call_soon_threadsafe(stop.set)
+            thread.join()
+
+
+def _run(
+    settings: Settings, counts: Counter[str], started: Future[tuple[Observed, asyncio.Event]]
+) -> None:
+    async def serve() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_task_factory(partial(_make_task, counts))
+        _count_writes(loop, counts)
+        async with Gateway(settings) as gateway:
+            idle = len(asyncio.all_tasks())
+            started.set_result((Observed(gateway.addresses[0], counts, loop, idle), stop))
+            await stop.wait()
+
+    try:
+        loops.run(serve())
+    except BaseException as error:
+        if started.done():
+            raise
+        started.set_exception(error)
+
+
+def _profile(counts: Counter[str], frame: FrameType, event: str, _: object) -> None:
+    file = frame.f_code.co_filename
+    if file == __file__:
+        return
+    if event == "call":
+        counts["frames of all"] += 1
+        counts["frames of the gateway"] += file.startswith(_GATEWAY)
+    elif event == "c_call":
+        counts["calls into C"] += 1
+
+
+def _make_task(
+    counts: Counter[str],
+    loop: asyncio.AbstractEventLoop,
+    coroutine: Coroutine[Any, Any, Any],
+    **others: Any,
+) -> asyncio.Task[Any]:
+    counts["tasks"] += 1
+    return asyncio.Task(_Steps(coroutine, counts), loop=loop, **others)
+
+
+class _Steps(Coroutine[Any, Any, Any]):
+    """A coroutine that counts how often the loop has to come back to it."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], counts: Counter[str]) -> None:
+        self._coroutine = coroutine
+        self._counts = counts
+
+    def send(self, value: Any) -> Any:
+        self._counts["steps of tasks"] += 1
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._coroutine.__await__()
+
+
+def _count_writes(loop: asyncio.AbstractEventLoop, counts: Counter[str]) -> None:
+    """Give the connections that `loop` opens transports that count, as each write is a syscall."""
+    connect = loop.create_connection
+
+    def create_connection(make: Callable[[], asyncio.Protocol], *args: Any, **others: Any) -> Any:
+        def make_counting() -> asyncio.Protocol:
+            protocol = make()
+            made = protocol.connection_made
+            protocol.connection_made = lambda transport: made(_Writes(transport, counts))  # type: ignore[method-assign]
+            return protocol
+
+        return connect(make_counting, *args, **others)
+
+    loop.create_connection = create_connection  # type: ignore[assignment,method-assign]
+
+
+class _Writes:
+    def __init__(self, transport: Any, counts: Counter[str]) -> None:
+        self._transport = transport
+        self._counts = counts
+
+    def write(self, data: bytes) -> None:
+        self._counts["upstream writes"] += 1
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
