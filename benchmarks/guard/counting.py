@@ -5,52 +5,27 @@ from __future__ import annotations
 import gc
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from statistics import median
 
 import grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 
+from benchmarks.guard.bounds import Counted
+from benchmarks.guard.kinds import BLOCKS, KINDS
 from benchmarks.guard.observed import Observed, observed
 from benchmarks.guard.upstream import ROOM_ID
 
 WARM_UP = 50
-CALLS = 40
+CALLS = 30
 BATCHES = 5
 """The median counts: the odd one has something in it that happens once a second."""
-KEPT_CALLS = 250
+KEPT_CALLS = 150
 KEPT_WINDOWS = 3
 
-Counts = Mapping[str, float]
 Call = Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One thing that is counted."""
-
-    name: str
-    allowance: float
-    """How many more are no fault."""
-    of_python: bool = False
-    """Whether it differs between versions of Python, and between event loops."""
-
-
-KINDS = (
-    Kind("frames of the gateway", 0, of_python=True),
-    Kind("frames of all", 2, of_python=True),
-    Kind("calls into C", 4, of_python=True),
-    Kind("tasks", 0),
-    Kind("steps of tasks", 0),
-    Kind("upstream requests", 0),
-    Kind("upstream connections", 0),
-    Kind("upstream writes", 0),
-    # The gateway's version is in them.
-    Kind("upstream bytes", 2),
-    Kind("blocks of memory kept", 0.5),
-)
 
 
 def works(channel: grpc.Channel) -> dict[str, Call]:
@@ -74,27 +49,28 @@ def works(channel: grpc.Channel) -> dict[str, Call]:
     }
 
 
-def count(only: str = "") -> tuple[str, dict[str, Counts]]:
-    """Return what it was counted on, and the counts of each work with `only` in its name."""
+def count(only: str = "") -> Counted:
+    """Return the counts of each work with `only` in its name. Raises NeverIdle."""
     with observed() as gateway, grpc.insecure_channel(gateway.address) as channel:
         loop = type(gateway.loop).__module__.partition(".")[0]
-        version = ".".join(platform.python_version_tuple()[:2])
-        return f"{platform.python_implementation()} {version} with {loop}", {
-            name: _count(gateway, call) for name, call in works(channel).items() if only in name
-        }
+        python = f"{platform.python_implementation()} {sys.version_info[0]}.{sys.version_info[1]}"
+        return Counted(
+            f"{python} with {loop}",
+            {name: _count(gateway, call) for name, call in works(channel).items() if only in name},
+        )
 
 
-def _count(gateway: Observed, call: Call) -> Counts:
+def _count(gateway: Observed, call: Call) -> dict[str, int]:
     _repeat(gateway, call, WARM_UP)
     with _without_collector(), gateway.profiled():
         batches = [_batch(gateway, call) for _ in range(BATCHES)]
-    counts: dict[str, float] = {
+    counts = {
         kind.name: round(median(batch[kind.name] for batch in batches) / CALLS) for kind in KINDS
     }
-    return {**counts, "blocks of memory kept": round(_kept(gateway, call), 1)}
+    return {**counts, BLOCKS.name: round(_kept(gateway, call))}
 
 
-def _batch(gateway: Observed, call: Call) -> Mapping[str, int]:
+def _batch(gateway: Observed, call: Call) -> Counter[str]:
     before = gateway.counts.copy()
     _repeat(gateway, call, CALLS)
     return gateway.counts - before

@@ -23,6 +23,7 @@ from typing import Any
 
 import gateway
 from benchmarks.guard import upstream
+from benchmarks.guard.kinds import ALL_FRAMES, CALLS_INTO_C, FRAMES, STEPS, TASKS, WRITES
 from gateway import loops
 from gateway.app import Gateway
 from gateway.endpoint import Endpoint
@@ -32,6 +33,12 @@ from gateway.telemetry import logs
 
 _GATEWAY = str(Path(gateway.__file__).parent) + os.sep
 _POLL = 0.001
+PATIENCE = 30.0
+"""Seconds; a call is over within milliseconds."""
+
+
+class NeverIdle(Exception):
+    """Something of the calls goes on for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,17 @@ class Observed:
     _idle_tasks: int
 
     def wait_until_idle(self) -> None:
-        """Wait until all calls are over on the gateway's side too, not only on their callers'."""
-        while len(asyncio.all_tasks(self.loop)) > self._idle_tasks:
+        """Wait until calls are over on the gateway's side too, not only on their callers'.
+
+        Raises NeverIdle.
+        """
+        patient_until = time.monotonic() + PATIENCE
+        while (more := len(asyncio.all_tasks(self.loop)) - self._idle_tasks) > 0:
+            if time.monotonic() > patient_until:
+                raise NeverIdle(
+                    f"{PATIENCE:g} s after the last call, the gateway runs {more} tasks more than "
+                    "before the first: calls leave tasks behind."
+                )
             time.sleep(_POLL)
         # What the last task has left to do is in the loop's queue by now, before this.
         self._run(lambda: None)
@@ -60,8 +76,8 @@ class Observed:
         finally:
             self._run(partial(sys.setprofile, None))
 
-    def _run(self, action: Callable[[], None]) -> None:
-        done: Future[None] = Future()
+    def _run(self, action: Callable[[], object]) -> None:
+        done: Future[object] = Future()
         self.loop.call_soon_threadsafe(lambda: done.set_result(action()))
         done.result()
 
@@ -117,10 +133,10 @@ def _profile(counts: Counter[str], frame: FrameType, event: str, _: object) -> N
     if file == __file__:
         return
     if event == "call":
-        counts["frames of all"] += 1
-        counts["frames of the gateway"] += file.startswith(_GATEWAY)
+        counts[ALL_FRAMES.name] += 1
+        counts[FRAMES.name] += file.startswith(_GATEWAY)
     elif event == "c_call":
-        counts["calls into C"] += 1
+        counts[CALLS_INTO_C.name] += 1
 
 
 def _make_task(
@@ -129,7 +145,7 @@ def _make_task(
     coroutine: Coroutine[Any, Any, Any],
     **others: Any,
 ) -> asyncio.Task[Any]:
-    counts["tasks"] += 1
+    counts[TASKS.name] += 1
     return asyncio.Task(_Steps(coroutine, counts), loop=loop, **others)
 
 
@@ -141,7 +157,7 @@ class _Steps(Coroutine[Any, Any, Any]):
         self._counts = counts
 
     def send(self, value: Any) -> Any:
-        self._counts["steps of tasks"] += 1
+        self._counts[STEPS.name] += 1
         return self._coroutine.send(value)
 
     def throw(self, *error: Any) -> Any:
@@ -155,14 +171,14 @@ class _Steps(Coroutine[Any, Any, Any]):
 
 
 def _count_writes(loop: asyncio.AbstractEventLoop, counts: Counter[str]) -> None:
-    """Give the connections that `loop` opens transports that count, as each write is a syscall."""
-    connect = loop.create_connection
+    """Give the connections that `loop` opens transports that count."""
+    connect: Any = loop.create_connection
 
-    def create_connection(make: Callable[[], asyncio.Protocol], *args: Any, **others: Any) -> Any:
-        def make_counting() -> asyncio.Protocol:
+    def create_connection(make: Callable[[], Any], *args: Any, **others: Any) -> Any:
+        def make_counting() -> Any:
             protocol = make()
             made = protocol.connection_made
-            protocol.connection_made = lambda transport: made(_Writes(transport, counts))  # type: ignore[method-assign]
+            protocol.connection_made = lambda transport: made(_Writes(transport, counts))
             return protocol
 
         return connect(make_counting, *args, **others)
@@ -176,7 +192,7 @@ class _Writes:
         self._counts = counts
 
     def write(self, data: bytes) -> None:
-        self._counts["upstream writes"] += 1
+        self._counts[WRITES.name] += 1
         self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchmarks.guard.kinds import BYTES, CONNECTIONS, REQUESTS
+
 ROOM_ID = "99400000000000001"
 ROOMS = 30
 """On the one page of the list."""
@@ -39,18 +41,18 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._counts["upstream connections"] += 1
+        self._counts[CONNECTIONS.name] += 1
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._counts["upstream bytes"] += len(data)
+        self._counts[BYTES.name] += len(data)
         self._buffer += data
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
         if not found or len(rest) < (int(length[1]) if length else 0):
             return
         self._buffer = b""
-        self._counts["upstream requests"] += 1
+        self._counts[REQUESTS.name] += 1
         [answer] = (answer for start, answer in _ANSWERS.items() if head.startswith(start))
         self._transport.write(answer)  # type: ignore[attr-defined]
 
