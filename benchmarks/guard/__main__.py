@@ -74,9 +74,9 @@ def complaint(grown: list[Difference], path: Path) -> str:
     lines = "\n".join(f"  {difference}" for difference in grown)
     return (
         f"calls cost more than they did:\n{lines}\n"
-        "These are counts, not times: it is the code, not the machine. Make it cheaper; or, if it is\n"
-        f"worth its price, `make guard GUARD=--accept` writes {path.name}, and whoever reviews the\n"
-        "change sees the price in it."
+        "These are counts, not times: it is the code, not the machine. Make it cheaper; or, if it\n"
+        f"is worth its price, `make guard GUARD=--accept` writes {path.name}, and whoever\n"
+        "reviews the change sees the price in it."
     )
 
 
