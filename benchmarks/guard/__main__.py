@@ -8,7 +8,7 @@ import click
 
 from benchmarks.guard import bounds
 from benchmarks.guard.bounds import BoundsUnusable, Counted, Difference
-from benchmarks.guard.counting import count
+from benchmarks.guard.counting import WORKS, count, list_frames
 from benchmarks.guard.kinds import KINDS
 from benchmarks.guard.observed import NeverIdle
 
@@ -19,21 +19,25 @@ BOUNDS = Path(__file__).with_name("bounds.json")
 @click.option("--accept", is_flag=True, help="Make what is counted the bounds of later runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, not as a table.")
 @click.option("--only", default="", metavar="TEXT", help="Only works with TEXT in their names.")
+@click.option("--frames", is_flag=True, help="Only list the functions that are run, and how often.")
 @click.option(
     "--bounds", "path", default=BOUNDS, type=click.Path(dir_okay=False, path_type=Path),
     help="The file with the bounds, if not the one beside this program.",
 )  # fmt: skip
-def main(*, accept: bool, as_json: bool, only: str, path: Path) -> None:
+def main(*, accept: bool, as_json: bool, only: str, frames: bool, path: Path) -> None:
     """Count what calls cost, and fail if one costs more than the bounds say.
 
     Nothing is timed: the counts are the same on a slow machine, and on a busy one.
     """
+    if not any(only in name for name in WORKS):
+        raise click.UsageError(f"--only: there are {', '.join(WORKS)}; none has {only!r} in it")
     try:
+        if frames:
+            click.echo("\n".join(list_frames(only)))
+            return
         counted = count(only)
     except NeverIdle as error:
         raise click.ClickException(str(error)) from error
-    if not counted.works:
-        raise click.UsageError(f"--only: no work has {only!r} in its name")
     click.echo(counted.json() if as_json else table(counted), nl=not as_json)
     if accept:
         bounds.accept(path, counted)
@@ -74,8 +78,9 @@ def complaint(grown: list[Difference], path: Path) -> str:
     lines = "\n".join(f"  {difference}" for difference in grown)
     return (
         f"calls cost more than they did:\n{lines}\n"
-        "These are counts, not times: it is the code, not the machine. Make it cheaper; or, if it\n"
-        f"is worth its price, `make guard GUARD=--accept` writes {path.name}, and whoever\n"
+        "These are counts, not times: it is the code, not the machine. Make it cheaper:\n"
+        "`make -s guard GUARD=--frames` lists what is run; compare it with another checkout's.\n"
+        f"If it is worth its price, `make guard GUARD=--accept` writes {path.name}, and whoever\n"
         "reviews the change sees the price in it."
     )
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import gateway
@@ -31,7 +31,8 @@ from gateway.rest.versions import DEFAULT_API_VERSION
 from gateway.settings import Settings, Upstream
 from gateway.telemetry import logs
 
-_GATEWAY = str(Path(gateway.__file__).parent) + os.sep
+GATEWAY = Path(gateway.__file__).parent
+_OURS = f"{GATEWAY}{os.sep}"
 _POLL = 0.001
 PATIENCE = 30.0
 """Seconds; a call is over within milliseconds."""
@@ -48,6 +49,8 @@ class Observed:
     address: str
     counts: Counter[str]
     """What it has done so far; as it is now once the gateway is idle."""
+    frames: Counter[CodeType]
+    """The frames among them, by what they ran."""
     loop: asyncio.AbstractEventLoop
     _idle_tasks: int
 
@@ -70,7 +73,7 @@ class Observed:
     @contextmanager
     def profiled(self) -> Iterator[None]:
         """Count the Python frames that are entered or resumed, and the calls into C."""
-        self._run(partial(sys.setprofile, partial(_profile, self.counts)))
+        self._run(partial(sys.setprofile, partial(_profile, self.counts, self.frames)))
         try:
             yield
         finally:
@@ -117,7 +120,9 @@ def _run(
         _count_writes(loop, counts)
         async with Gateway(settings) as gateway:
             idle = len(asyncio.all_tasks())
-            started.set_result((Observed(gateway.addresses[0], counts, loop, idle), stop))
+            started.set_result(
+                (Observed(gateway.addresses[0], counts, Counter(), loop, idle), stop)
+            )
             await stop.wait()
 
     try:
@@ -128,13 +133,16 @@ def _run(
         started.set_exception(error)
 
 
-def _profile(counts: Counter[str], frame: FrameType, event: str, _: object) -> None:
+def _profile(
+    counts: Counter[str], frames: Counter[CodeType], frame: FrameType, event: str, _: object
+) -> None:
     file = frame.f_code.co_filename
     if file == __file__:
         return
     if event == "call":
+        frames[frame.f_code] += 1
         counts[ALL_FRAMES.name] += 1
-        counts[FRAMES.name] += file.startswith(_GATEWAY)
+        counts[FRAMES.name] += file.startswith(_OURS)
     elif event == "c_call":
         counts[CALLS_INTO_C.name] += 1
 
