@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import grpc
 
 from benchmarks.guard import bounds
 from benchmarks.guard.bounds import BoundsUnusable, Counted, Difference
@@ -38,6 +39,10 @@ def main(*, accept: bool, as_json: bool, only: str, frames: bool, path: Path) ->
         counted = count(only)
     except NeverIdle as error:
         raise click.ClickException(str(error)) from error
+    except grpc.RpcError as error:
+        raise click.ClickException(
+            f"a call that was to be counted failed; `make test` may say why.\n{error}"
+        ) from error
     click.echo(counted.json() if as_json else table(counted), nl=not as_json)
     if accept:
         bounds.accept(path, counted)
@@ -55,7 +60,7 @@ def compare(path: Path, counted: Counted) -> None:
             f"No bounds to compare with: {error}\n`make guard GUARD=--accept` writes {path}."
         ) from error
     if before.on != counted.on:
-        names = " and ".join(kind.name for kind in KINDS if kind.of_python)
+        names = ", ".join(kind.name for kind in KINDS if kind.of_python)
         click.echo(
             f"Not compared, as the bounds are for {before.on} and this is {counted.on}: {names}.",
             err=True,

@@ -82,7 +82,9 @@ def list_frames(only: str = "") -> Iterator[str]:
 
 
 def _calls(gateway: Observed, only: str) -> Iterator[tuple[str, Call]]:
-    with grpc.insecure_channel(gateway.address) as channel:
+    # A proxy of the environment is not for what runs in this process.
+    options = [("grpc.enable_http_proxy", 0)]
+    with grpc.insecure_channel(gateway.address, options) as channel:
         rooms, participants = RoomsServiceStub(channel), ParticipantsServiceStub(channel)
         for name, work in WORKS.items():
             if only in name:

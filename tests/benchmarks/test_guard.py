@@ -53,6 +53,16 @@ def test_the_same_gateway_costs_the_same_again(accepted: Path) -> None:
     assert json.loads(done.stdout) == json.loads((accepted / "bounds.json").read_text())
 
 
+def changed(
+    accepted: Path, folder: Path, module: str, added: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the guard on a gateway with something added to a module."""
+    shutil.copytree(accepted, folder, dirs_exist_ok=True)
+    with (folder / "gateway" / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n\n{added}\n")
+    return guard(folder)
+
+
 def before_each_send(line: str) -> tuple[str, str]:
     """Return a module, and what to add to it for `line` to be done with each request."""
     return "transport/__init__.py", f"""
@@ -101,14 +111,17 @@ Connection.connection_made = made
 def test_what_is_added_to_each_call_is_named(
     accepted: Path, tmp_path: Path, kind: str, module: str, added: str
 ) -> None:
-    shutil.copytree(accepted, tmp_path, dirs_exist_ok=True)
-    with (tmp_path / "gateway" / module).open("a", encoding="utf-8") as file:
-        file.write(f"\n\n{added}\n")
-    done = guard(tmp_path)
+    done = changed(accepted, tmp_path, module, added)
     assert done.returncode == 1, done.stderr
     [line] = re.findall(rf"  {WORK}: {kind}: (\d+) before, (\d+) now\n", done.stderr)
     assert int(line[1]) > int(line[0])
     assert "make guard GUARD=--accept" in done.stderr
+
+
+def test_a_call_that_fails_is_not_counted_but_said_so(accepted: Path, tmp_path: Path) -> None:
+    done = changed(accepted, tmp_path, *before_each_send("raise ValueError"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: a call that was to be counted failed")
 
 
 def test_the_committed_bounds_have_every_count_of_every_work() -> None:
