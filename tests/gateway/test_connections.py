@@ -34,7 +34,7 @@ def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
         name for source in sources for name in re.findall(r'\("(grpc\.[\w.]+)"', source.read_text())
     }
     passed = {name for name, _ in server_options(max_calls=1, max_connection_age=1)}
-    assert len(passed) == 11
+    assert len(passed) == 13
     assert passed <= names
     assert [name for name in names if f"{name}\0".encode() not in library] == []
     assert b"grpc.http2.min_recv_ping_interval_without_data_ms\0" not in library
