@@ -24,14 +24,15 @@ from benchmarks.faults.systems import System, Usage, started
 from benchmarks.stub import ROOM_ID, stub
 
 CALLERS = 32
+
+FEW = 2 * CALLERS
+"""Descriptors that may come and go: of a list that is cancelled, two connections may stay idle in
+the pool. What leaks, leaks with the count."""
 SAMPLES = 40
 SETTLED = 0.5
 """The share of the samples at the end that growth is read from: before, caches fill."""
 SETTLE = 5.0
 """Seconds that the gateway has to let go of what the last calls held."""
-
-FEW = 8
-"""Descriptors that may come and go with pools; what leaks, leaks with the count."""
 
 Step = Callable[[], Awaitable[None]]
 

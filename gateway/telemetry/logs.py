@@ -114,7 +114,15 @@ def configure(
     chosen = log_format or (LogFormat.CONSOLE if target.isatty() else LogFormat.JSON)
     handler = logging.StreamHandler(target)
     handler.setFormatter(JsonFormatter() if chosen is LogFormat.JSON else ConsoleFormatter())
+    handler.addFilter(_is_not_metadata)
     logging.basicConfig(handlers=[handler], level=level.upper())
+
+
+def _is_not_metadata(record: logging.LogRecord) -> bool:
+    """Keep out what grpc logs of metadata that is no UTF-8: the value as it is, be it a token."""
+    return not (
+        record.name == "grpc._cython.cygrpc" and str(record.msg).startswith("Invalid encoding on")
+    )
 
 
 class JsonFormatter(logging.Formatter):

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohappyeyeballs
 
@@ -66,6 +66,7 @@ class HttpClient:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        self._lookup: asyncio.Future[list[Any]] | None = None
         self._pool = Pool(self._connect, limit=self._max_connections, clock=self._loop.time)
         return self
 
@@ -75,6 +76,8 @@ class HttpClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._lookup is not None:
+            self._lookup.cancel()
         await self._pool.close()
 
     async def exchange(
@@ -123,11 +126,11 @@ class HttpClient:
         """Open a connection; the name is looked up anew each time. Raises OSError."""
         endpoint, loop = self._endpoint, self._loop
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            addresses = await loop.getaddrinfo(
-                endpoint.host, endpoint.port, type=socket.SOCK_STREAM
-            )
             sock = await aiohappyeyeballs.start_connection(
-                addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY, interleave=1, loop=loop
+                await self._addresses(),
+                happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+                interleave=1,
+                loop=loop,
             )
             try:
                 _, connection = await loop.create_connection(
@@ -140,6 +143,25 @@ class HttpClient:
                 sock.close()
                 raise
         return connection
+
+    async def _addresses(self) -> list[Any]:
+        """Look the name up; all who ask meanwhile share the answer. Raises OSError."""
+        if self._lookup is None:
+            endpoint = self._endpoint
+            self._lookup = asyncio.ensure_future(
+                self._loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+            )
+            self._lookup.add_done_callback(self._looked_up)
+        lookup = self._lookup
+        # Who goes away does not take it from the others.
+        await asyncio.wait([lookup])
+        return lookup.result()
+
+    def _looked_up(self, lookup: asyncio.Future[list[Any]]) -> None:
+        self._lookup = None
+        if not lookup.cancelled():
+            # Taken note of, also if nobody waits any more.
+            lookup.exception()
 
 
 def _tls_context() -> ssl.SSLContext:

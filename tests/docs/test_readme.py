@@ -12,22 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from consoles import examples, stable
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONSOLES = re.findall(r"^```console\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 GATEWAY = "127.0.0.1:50051"
-
-# What differs from run to run, by its form.
-VOLATILE = [
-    (re.compile(r"\b994\d{12,14}\b"), "ROOM"),
-    (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
-    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
-    (re.compile(r"[A-Za-z0-9+/]{22}\.0\b"), "MS-CV"),
-    (re.compile(r"endpoint=http://127\.0\.0\.1:\d+/"), "endpoint=http://127.0.0.1:PORT/"),
-    # protojson of Go varies its white space on purpose.
-    (re.compile(r"(?<=[:,]) +"), " "),
-]
 
 # The first is run by a test of its own, the second runs this test, the others need Azure.
 NOT_RUN_HERE = (
@@ -36,22 +25,6 @@ NOT_RUN_HERE = (
     "export COMMUNICATION_CONNECTION_STRING=",
     ".venv/bin/rooms-gateway serve",
 )
-
-
-def stable(text: str) -> str:
-    for pattern, name in VOLATILE:
-        text = pattern.sub(name, text)
-    return text.strip()
-
-
-def examples() -> list[tuple[str, str]]:
-    """Return every command of the README with the output that is printed below it."""
-    found = []
-    for console in CONSOLES:
-        for block in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]:
-            command, _, output = block.partition("\n")
-            found.append((command, output))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +60,7 @@ def made() -> Iterator[tuple[str, str]]:
 
 def test_make_run_prints_what_the_readme_says(made: tuple[str, str]) -> None:
     printed, address = made
-    expected = dict(examples())["make run"]
+    expected = dict(examples(README))["make run"]
     said = re.sub(r"Setting up .*\n", "", printed).replace(address, GATEWAY)
     if shutil.which("buf") and "  .venv/bin/buf" not in said:
         expected = expected.replace(".venv/bin/buf", "buf")
@@ -96,7 +69,7 @@ def test_make_run_prints_what_the_readme_says(made: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("command", "expected"),
-    [example for example in examples() if not example[0].startswith(NOT_RUN_HERE)],
+    [example for example in examples(README) if not example[0].startswith(NOT_RUN_HERE)],
 )
 def test_a_command_of_the_readme_prints_what_it_says(
     made: tuple[str, str], command: str, expected: str

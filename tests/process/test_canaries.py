@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import signal
@@ -12,12 +13,14 @@ import pytest
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
 from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from google.protobuf.message import Message
 from otlp import receiver
 from processes import started
-from running import collect, failure_of, until
+from running import ONE_OF_EACH, collect, failure_of, until
 from scraping import get
 
-from gateway.emulator import Emulator, Fault
+from gateway.emulator import Emulator, Fault, preset
+from gateway.emulator.fault_presets import PRESETS
 
 KEY = base64.b64encode(b"planted access key").decode()
 PERSON = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
@@ -132,3 +135,67 @@ async def test_no_canary_and_no_room_is_in_a_span() -> None:
     assert len(received.calls) == calls
     assert rooms
     assert [canary for canary in (*CANARIES, *rooms) if canary.encode() in sent] == []
+
+
+async def call_all(channel: Any, room: str) -> str:
+    """Make every call at once, each with canaries in it; return all that failures tell."""
+    metadata = [("authorization", f"Bearer {TOKEN}"), ("x-planted", f"{TOKEN} {PHONE}")]
+
+    async def call(template: Message) -> str:
+        request = type(template).FromString(template.SerializeToString())
+        fields = request.DESCRIPTOR.fields_by_name
+        if "room_id" in fields:
+            request.room_id = room  # type: ignore[attr-defined] # of messages in general
+        for name in ("participants", "upsert"):
+            if name in fields:
+                getattr(request, name).append(Participant(raw_id=PERSON))
+        service = (
+            rooms_pb2_grpc.RoomsServiceStub(channel)
+            if hasattr(rooms_pb2_grpc.RoomsServiceStub(channel), _rpc(request))
+            else participants_pb2_grpc.ParticipantsServiceStub(channel)
+        )
+        made = getattr(service, _rpc(request))(request, metadata=metadata, timeout=5)
+        try:
+            await (collect(made) if _rpc(request).startswith("List") else made)
+        except grpc.aio.AioRpcError as error:
+            return f"{error.details()} {error.trailing_metadata()}"
+        return ""
+
+    return " ".join(await asyncio.gather(*map(call, ONE_OF_EACH)))
+
+
+def _rpc(request: Message) -> str:
+    return type(request).__name__.removesuffix("Request")
+
+
+async def test_no_fault_of_the_service_shows_a_secret_or_a_person_in_any_call() -> None:
+    told = ""
+    async with receiver() as received, Emulator(access_key=KEY, fault_seed=7) as emulator:
+        async with (
+            started(
+                *("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--traces"),
+                *("--log-format", "json", "--log-level", "debug", "--attempt-timeout", "0.3"),
+                *("--max-attempts", "2"),
+                env=received.environment
+                | {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string},
+            ) as process,
+            grpc.aio.insecure_channel(await process.address()) as channel,
+        ):
+            await until(lambda: "http://127.0.0.1:" in process.err)
+            admin = process.err.partition("metrics are on http://")[2].splitlines()[0].strip('"}')
+            for name in PRESETS:
+                [room] = emulator.store.seed(1)
+                # As many as there are calls; the last of all, as new keys stay.
+                limited = PRESETS[name].get("count", 1) is not None
+                emulator.faults.add(
+                    preset(name, count=len(ONE_OF_EACH)) if limited else preset(name)
+                )
+                told += await call_all(channel, room)
+                emulator.faults.clear()
+            told += (await get(admin, "/metrics"))[1]
+            process.signal(signal.SIGTERM)
+            assert await process.exit_code() == 0
+        told += process.out + process.err
+    told += "".join(str(each.SerializeToString()) for each in received.resources)
+    assert len(received.calls) == len(PRESETS) * len(ONE_OF_EACH)
+    assert [canary for canary in CANARIES if canary in told] == []

@@ -249,3 +249,47 @@ async def test_all_addresses_of_a_name_are_tried(monkeypatch: pytest.MonkeyPatch
 
             monkeypatch.setattr(loop, "getaddrinfo", resolve)
             assert (await exchange(client)).status == 200
+
+
+async def test_all_who_ask_for_a_name_at_once_share_one_look_up_and_none_can_take_it_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = 0
+    answered = asyncio.Event()
+    async with scripted(echo) as service, client_of(service) as client:
+
+        async def resolve(*_: Any, **__: Any) -> list[Any]:
+            nonlocal asked
+            asked += 1
+            await answered.wait()
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", service.port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+        calls = [asyncio.ensure_future(exchange(client)) for _ in range(5)]
+        await until(lambda: asked == 1)
+        calls[0].cancel()
+        await asyncio.sleep(0)
+        answered.set()
+        first, *others = await asyncio.gather(*calls, return_exceptions=True)
+        assert isinstance(first, asyncio.CancelledError)
+        assert [getattr(answer, "status", answer) for answer in others] == [200] * 4
+        assert asked == 1
+
+
+async def test_a_name_that_was_not_found_is_looked_up_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = False
+    async with scripted(echo) as service, client_of(service) as client:
+
+        async def resolve(*_: Any, **__: Any) -> list[Any]:
+            if not found:
+                raise socket.gaierror(socket.EAI_NONAME, "unknown")
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", service.port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+        with pytest.raises(ExchangeFailed) as failed:
+            await exchange(client)
+        assert failed.value.kind is Failure.CONNECT
+        found = True
+        assert (await exchange(client)).status == 200
