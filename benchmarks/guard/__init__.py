@@ -1,1 +1,0 @@
-"""What a call costs, counted in things that no noisy machine can fake."""
