@@ -17,8 +17,8 @@ from processes import COMMAND, PATIENCE, run, started
 from gateway.emulator import DEVELOPMENT_KEY
 
 UNIT = DEPLOY / "systemd/rooms-gateway.service"
-TEMPLATE = UNIT.with_name("rooms-gateway@.service")
-SHARED = DEPLOY / "systemd/rooms-gateway@.service.d/shared-port.conf"
+TEMPLATE = "rooms-gateway@.service"
+SHARED = DEPLOY / f"systemd/{TEMPLATE}.d/shared-port.conf"
 INSTANCE = "rooms-gateway@9465.service"
 TEXT = UNIT.read_text(encoding="utf-8")
 INSTALLED = "/opt/rooms-gateway/bin/rooms-gateway"
@@ -39,13 +39,16 @@ def analyze(verb: str, unit: Path, *options: str) -> subprocess.CompletedProcess
 
 @pytest.fixture(params=[UNIT.name, INSTANCE])
 def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Make the unit name the command that is installed here, for systemd looks whether it is."""
-    folder = tmp_path / f"{TEMPLATE.name}.d"
+    """Make the unit name the command that is installed here, for systemd looks whether it is.
+
+    The template is the same file once more, not a link: systemd takes links for other names of a
+    unit, and a template may not be another name of what is none.
+    """
+    folder = tmp_path / SHARED.parent.name
     folder.mkdir()
     shutil.copy(SHARED, folder)
-    for file in (UNIT, TEMPLATE):
-        text = file.read_text(encoding="utf-8").replace(INSTALLED, COMMAND)
-        (tmp_path / file.name).write_text(text, encoding="utf-8")
+    for name in (UNIT.name, TEMPLATE):
+        (tmp_path / name).write_text(TEXT.replace(INSTALLED, COMMAND), encoding="utf-8")
     return tmp_path / str(request.param)
 
 
@@ -57,7 +60,7 @@ def test_systemd_finds_no_fault_in_the_unit(unit: Path) -> None:
 
 @needs_systemd
 def test_systemd_finds_a_misspelled_option(unit: Path) -> None:
-    file = unit if unit.exists() else unit.with_name(TEMPLATE.name)
+    file = unit if unit.exists() else unit.with_name(TEMPLATE)
     file.write_text(TEXT.replace("DynamicUser", "DynamicUsers"), encoding="utf-8")
     assert "DynamicUsers" in analyze("verify", unit, "--man=no").stderr
 
@@ -65,7 +68,7 @@ def test_systemd_finds_a_misspelled_option(unit: Path) -> None:
 @needs_systemd
 @pytest.mark.parametrize("unit", [INSTANCE], indirect=True)
 def test_systemd_finds_a_misspelled_option_in_what_makes_the_template(unit: Path) -> None:
-    file = unit.with_name(f"{TEMPLATE.name}.d") / SHARED.name
+    file = unit.parent / SHARED.parent.name / SHARED.name
     file.write_text("[Service]\nUsers=somebody\n", encoding="utf-8")
     assert "Users" in analyze("verify", unit, "--man=no").stderr
 
@@ -96,7 +99,6 @@ async def test_the_gateway_accepts_the_settings_of_the_unit(tmp_path: Path) -> N
 async def test_instances_of_the_template_share_a_port_and_tell_apart_what_is_their_own(
     tmp_path: Path,
 ) -> None:
-    assert TEMPLATE.resolve() == UNIT.resolve()
     (tmp_path / "access-key").write_text(DEVELOPMENT_KEY, encoding="ascii")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
