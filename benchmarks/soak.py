@@ -98,11 +98,11 @@ async def repeat(step: Step, count: int, system: System) -> list[tuple[int, int]
 
 
 async def left(system: System, before: Usage) -> Usage:
-    """Return what is held once it is no more than `before`, or after some seconds."""
+    """Return what is held once it is no more than may be after `before`, or after some seconds."""
     ends = time.monotonic() + SETTLE
     while True:
         now = await system.usage()
-        if (now.tasks <= before.tasks and now.fds <= before.fds) or time.monotonic() > ends:
+        if (now.tasks <= before.tasks and now.fds <= before.fds + FEW) or time.monotonic() > ends:
             return now
         await asyncio.sleep(0.1)
 
