@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
 from lifecycle import create_through
-from processes import Process, run, started
+from processes import PATIENCE, Process, run, started
+from running import until
 
-from gateway.emulator import Emulator
+from gateway.emulator import Emulator, Fault
 
 CONNECTIONS = 40
 """With so many, it is one in 10^12 that the kernel gives all to one of two."""
@@ -133,7 +137,7 @@ async def test_what_cannot_be_shared_is_refused_before_anything_starts(
 
 
 async def test_a_socket_beside_a_shared_port_stays_one_gateway_s(
-    emulator: Emulator, port: int, tmp_path: object
+    emulator: Emulator, port: int, tmp_path: Path
 ) -> None:
     path = f"unix:{tmp_path}/socket"
     arguments = serve(port, "--reuse-port", "--listen", path)
@@ -143,3 +147,37 @@ async def test_a_socket_beside_a_shared_port_stays_one_gateway_s(
         assert done.code == 3
         assert f"cannot listen on {path}: another gateway is running there" in done.err
         assert await create_through(address)
+
+
+def listeners(port: int) -> int:
+    """Count the sockets that listen on a port: proc(5); state 0A is LISTEN."""
+    files = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+    rows = [row.split() for file in files for row in file.read_text("ascii").splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is read in /proc")
+async def test_one_that_stops_leaves_the_port_at_once_whatever_it_still_does(
+    emulator: Emulator, port: int
+) -> None:
+    emulator.faults.add(Fault(operation="GetRoom", latency=600, count=None))
+    own = [("grpc.use_local_subchannel_pool", 1)]
+    read = rooms_pb2.GetRoomRequest(room_id="99400000000000001")
+    async with two_on(port, emulator) as (one, other), AsyncExitStack() as clients:
+        assert listeners(port) == 2
+        slow = []
+        for _ in range(CONNECTIONS):
+            channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", own)
+            rooms = rooms_pb2_grpc.RoomsServiceStub(await clients.enter_async_context(channel))
+            slow.append(rooms.GetRoom(read, wait_for_ready=True))
+        await until(lambda: len(emulator.journal) == CONNECTIONS, PATIENCE)
+        one.signal(signal.SIGTERM)
+        await until(lambda: listeners(port) == 1, PATIENCE)
+        # None waits for a port that nobody accepts on.
+        await asyncio.gather(*(call_over_a_connection_of_its_own(port) for _ in range(CONNECTIONS)))
+        assert not any(call.done() for call in slow)
+        assert not one.ended
+        for call in slow:
+            call.cancel()
+        assert await one.exit_code() == 0
+        assert other.err.count("RoomsService/CreateRoom") == CONNECTIONS
