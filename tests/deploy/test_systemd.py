@@ -18,7 +18,7 @@ from gateway.emulator import DEVELOPMENT_KEY
 
 UNIT = DEPLOY / "systemd/rooms-gateway.service"
 TEMPLATE = "rooms-gateway@.service"
-SHARED = DEPLOY / f"systemd/{TEMPLATE}.d/shared-port.conf"
+SHARED = DEPLOY / f"systemd/{TEMPLATE}.d/10-shared-port.conf"
 INSTANCE = "rooms-gateway@9465.service"
 TEXT = UNIT.read_text(encoding="utf-8")
 INSTALLED = "/opt/rooms-gateway/bin/rooms-gateway"
