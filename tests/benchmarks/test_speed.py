@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,12 @@ GATEWAY = contenders.gateway("gateway", contenders.ROOT, *AS_IT_SHIPS)
 READ = get_room(3)
 SMALL = (READ, create_room(10), upsert(350), list_rooms(5, 20), READ.over_tls())
 
-Start = Callable[[Arm, bool], Running]
+BARE = contenders.bare()
+PLAIN = (GATEWAY, contenders.floor, contenders.naive, BARE, contenders.echo)
+OVER_TLS = (GATEWAY, contenders.floor, contenders.naive)
+
+Field = Mapping[tuple[str, bool], Running]
+"""What runs, by the arm's name and whether it speaks TLS to the upstream."""
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +47,16 @@ def stub() -> Iterator[Stub]:
 
 
 @pytest.fixture(scope="module")
-def start(stub: Stub) -> Iterator[Start]:
-    """Start an arm once for all tests, with TLS to the upstream or without."""
-    with ExitStack() as parts:
-        running: dict[tuple[str, bool], Running] = {}
+def field(stub: Stub) -> Iterator[Field]:
+    """Start all arms, two at a time, since one start uses one core."""
+    arms = [*((arm, False) for arm in PLAIN), *((arm, True) for arm in OVER_TLS)]
+    with ExitStack() as parts, ThreadPoolExecutor(2) as starters:
 
         def start(arm: Arm, tls: bool) -> Running:  # noqa: FBT001 - as Arm has it
-            key = (arm.name, tls)
-            if key not in running:
-                running[key] = parts.enter_context(arm.running(stub, tls=tls))
-            return running[key]
+            return parts.enter_context(arm.running(stub, tls=tls))
 
-        yield start
+        running = starters.map(start, *zip(*arms, strict=True))
+        yield {(arm.name, tls): one for (arm, tls), one in zip(arms, running, strict=True)}
 
 
 def requests_for(work: Work) -> int:
@@ -65,15 +69,15 @@ def requests_for(work: Work) -> int:
         (GATEWAY, SMALL),
         (contenders.floor, SMALL),
         (contenders.naive, SMALL),
-        (contenders.bare(), (READ,)),
+        (BARE, (READ,)),
     ],
     ids=["gateway", "floor", "naive", "bare"],
 )
 def test_every_counted_call_of_a_gateway_reached_the_upstream(
-    stub: Stub, start: Start, arm: Arm, works: tuple[Work, ...]
+    stub: Stub, field: Field, arm: Arm, works: tuple[Work, ...]
 ) -> None:
     for work in works:
-        running = start(arm, work.tls)
+        running = field[arm.name, work.tls]
         stub.shape(work.pages, work.size)
         before = stub.requests
         sample = LOAD.run(work, [running], seconds=0, calls=CALLS)
@@ -83,17 +87,17 @@ def test_every_counted_call_of_a_gateway_reached_the_upstream(
         assert sample.server_cpu > 0
 
 
-def test_the_bound_answers_without_an_upstream(stub: Stub, start: Start) -> None:
+def test_the_bound_answers_without_an_upstream(stub: Stub, field: Field) -> None:
     before = stub.requests
-    sample = LOAD.run(READ, [start(contenders.echo, False)], seconds=0, calls=CALLS)
+    sample = LOAD.run(READ, [field[contenders.echo.name, False]], seconds=0, calls=CALLS)
     assert sample.calls == CALLS
     assert stub.requests == before
 
 
-def test_an_answer_that_lacks_something_is_no_success(stub: Stub, start: Start) -> None:
+def test_an_answer_that_lacks_something_is_no_success(stub: Stub, field: Field) -> None:
     work = list_rooms(5, 20)
     stub.shape(work.pages, work.size)
-    running = start(GATEWAY, False)
+    running = field[GATEWAY.name, False]
     with pytest.raises(WentWrong, match="a list of 100, not 105"):
         LOAD.run(replace(work, size=21), [running], seconds=0, calls=CALLS)
     with pytest.raises(WentWrong, match="grpc-status 3"):
