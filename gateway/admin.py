@@ -86,7 +86,7 @@ class AdminListener:
             raise BindError(
                 f"cannot listen on {self._wanted}, for probes and metrics: is another gateway "
                 "running there, or is the address not of this machine? Stop it, or choose another "
-                "with --admin-listen"
+                "with --admin-listen: each process needs its own, with --reuse-port too"
             ) from error
         bound = self._runner.addresses[0][1]
         self.address = f"{self._wanted.rpartition(':')[0]}:{bound}"

@@ -67,6 +67,8 @@ class Settings:
     """The private key of `tls_cert`."""
     tls_client_ca: Path | None = None
     """Who signs the certificates that clients must have; None: they need none."""
+    reuse_port: bool = False
+    """Whether other processes that say so too may listen on the same ports."""
     socket_mode: int = SOCKET_MODE
     """Permissions of Unix sockets."""
     socket_group: str | None = None
@@ -132,6 +134,8 @@ class Settings:
                 )
             except ValueError as fault:
                 faults.append(f"--listen: {fault}")
+        if self.reuse_port:
+            faults += _sharing_faults(self.listen, emulator=self.upstream is None)
         faults += tls_faults(self.tls_cert, self.tls_key, self.tls_client_ca, now=time.time())
         faults += policy_faults(
             self.caller_policy, self.listen, asks_clients=self.tls_client_ca is not None
@@ -192,6 +196,26 @@ class Settings:
         """Who may connect to Unix sockets. Raises ValueError if the group has gone since."""
         group = None if self.socket_group is None else find_group(self.socket_group)
         return SocketRules(self.socket_mode, group, self.allow_shared_socket_directory)
+
+
+def _sharing_faults(listen: tuple[str, ...], *, emulator: bool) -> list[str]:
+    """Say what keeps several processes from sharing the ports in `listen`."""
+    ports = [address for address in listen if not address.startswith(UNIX)]
+    faults = [
+        f"--reuse-port: each process would get a port of its own for {address}: choose one"
+        for address in ports
+        if address.rpartition(":")[2].strip("0") == ""
+    ]
+    if not ports:
+        faults.append(
+            "--reuse-port: a Unix socket is one gateway's: add a --listen host:port to share"
+        )
+    if emulator:
+        faults.append(
+            "--reuse-port: each process would have an emulator with rooms of its own: run "
+            "rooms-gateway emulator, and give all of them its --connection-string"
+        )
+    return faults
 
 
 def _admin_faults(address: str, *, allow_remote: bool) -> list[str]:
