@@ -21,6 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOS = 1_000_000_000
 _SECOND = timedelta(seconds=1)
 _DAY = 86_400
+_read = datetime.fromisoformat
 
 # The range of google.protobuf.Timestamp: the years 1 to 9999.
 _MIN_SECONDS = -62_135_596_800
@@ -36,11 +37,11 @@ def fill(time: Timestamp, text: str | None) -> None:
     if text is None:
         return
     try:
-        # How the service writes nine times in ten, and there are three times in a room: the marks
+        # How the service writes nine times in ten, and there are three in a room: the marks are
         # where they belong, and the digits are fromisoformat's to check.
         if len(text) == _USUAL_LENGTH and text[4:20:3] == "--T::." and text.endswith("+00:00"):
-            since = datetime.fromisoformat(text) - _EPOCH
-            time.nanos = int(text[20:27]) * 100
+            since = _read(text) - _EPOCH
+            time.nanos = since.microseconds * 1000 + int(text[26]) * 100
         else:
             moment, fraction = _any_rfc3339(text)
             since = moment - _EPOCH
