@@ -61,6 +61,7 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
     default_timeout: float = 60.0,
     budget: RetryBudget | None = None,
     clock: Callable[[], float] = time.time,
+    turns: Turns | None = None,
 ) -> AsyncIterator[Quick]:
     """Serve on a free port what the real gateway serves, with retries that sleep for no time."""
     slept: list[float] = []
@@ -90,7 +91,7 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
             admission=roomy(),
         )
         server = grpc.aio.server(interceptors=[calls])
-        turns = Turns()
+        turns = turns or Turns()
         rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api, turns), server)
         participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
             ParticipantsServicer(api, turns), server
