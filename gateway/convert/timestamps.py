@@ -40,7 +40,7 @@ def fill(time: Timestamp, text: str | None) -> None:
         return
     try:
         # How the service writes nine times in ten, and there are three in a room: the marks are
-        # where they belong, and the digits are fromisoformat's to check.
+        # where they belong; the digits are fromisoformat's to check, but for the seventh.
         if len(text) == _USUAL_LENGTH and text[4:20:3] == "--T::." and text[27:] == "+00:00":
             since = _read(text) - _EPOCH
             time.nanos = since.microseconds * 1000 + _TICKS[text[26]]
@@ -48,7 +48,7 @@ def fill(time: Timestamp, text: str | None) -> None:
             moment, fraction = _any_rfc3339(text)
             since = moment - _EPOCH
             time.nanos = int(fraction.ljust(9, "0")) if fraction else 0
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, KeyError):
         raise ServiceAnswerUnreadable("the service sent a time that no calendar has") from None
     time.seconds = since.days * _DAY + since.seconds
 
