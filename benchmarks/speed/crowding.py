@@ -18,6 +18,9 @@ CROWD = 1000
 DELAY = 500
 """Milliseconds that every answer of the slow upstream waits."""
 
+LIST_DELAY = 2000
+"""The same for every page, so that lists mostly wait: they would be busy for long otherwise."""
+
 HEALTH = Work("Check", "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), 1)
 
 
@@ -56,14 +59,15 @@ def slow_lists(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str
     They need more places than the gateway has as it ships.
     """
     say(f"{CROWD:,} lists before a slow upstream")
-    lists = list_rooms(1000, 100, CROWD)
-    stub.shape(lists.pages, lists.size, DELAY)
+    lists = list_rooms(1000, 30, CROWD)
+    stub.shape(lists.pages, lists.size, LIST_DELAY)
     try:
         with gateway.running(stub) as running:
             alone = load.run(HEALTH, [running], seconds=seconds)
             before = running.rss / MIB
-            with load.begin(lists, [running], seconds=6 * seconds + 5) as crowd:
-                time.sleep(5)
+            with load.begin(lists, [running], seconds=6 * seconds + 6) as crowd:
+                # Until each has its connection, and a page in hand.
+                time.sleep(6)
                 early = running.rss / MIB
                 health = load.run(HEALTH, [running], seconds=2 * seconds)
                 time.sleep(2 * seconds)
