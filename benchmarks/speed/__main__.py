@@ -103,6 +103,7 @@ def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, M
     path, rounds, seconds = options.gateway_path.resolve(), options.rounds, options.seconds
     plain = contenders.gateway("gateway", path)
     ships = contenders.gateway("gateway", path, *AS_IT_SHIPS)
+    roomy = contenders.gateway("gateway", path, *AS_IT_SHIPS, "--max-streams", str(crowding.CROWD))
 
     def sharing(address: str) -> Arm:
         return contenders.gateway("gateway", path, scaling.FLAG, listen=address)
@@ -111,6 +112,7 @@ def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, M
         "start": lambda: footprint.start(stub, load, plain, rounds),
         "lists": lambda: footprint.lists(stub, load, ships, LENGTHS),
         "slow upstream": lambda: crowding.slow_upstream(stub, load, ships, seconds),
+        "slow lists": lambda: crowding.slow_lists(stub, load, roomy, seconds),
         "lists beside reads": lambda: crowding.lists_beside_reads(
             stub, load, ships, rounds, seconds
         ),

@@ -25,6 +25,7 @@ _SECTIONS = {
     "start": "Start and memory",
     "lists": "Peak memory by the rooms in a list, MiB",
     "slow upstream": "1,000 callers before an upstream that takes 500 ms for every answer",
+    "slow lists": "1,000 lists before an upstream that takes 2 s for every page",
     "lists beside reads": "GetRoom from 16 callers, alone and beside four lists",
 }
 
