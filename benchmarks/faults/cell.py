@@ -102,8 +102,9 @@ async def run(scenario: Scenario, name: str, *, seed: int, scale: float = 1.0) -
 async def _warm_up(cell: Cell, seed: int, count: int) -> None:
     """Make calls without a fault, and keep them."""
     # As many connections as there are callers, so that none counts as left over later.
-    cell.emulator.faults.replace([Fault(latency=0.1, count=None)])
     callers = cell.scenario.callers
+    # So long that the last caller's call comes before the first is answered.
+    cell.emulator.faults.replace([Fault(latency=max(0.1, callers / 200), count=None)])
     await cell.call_all(((2_000_000 + n, Kind.GET) for n in range(2 * callers)), callers)
     cell.emulator.faults.clear()
     cell.trials.clear()
