@@ -31,6 +31,8 @@ SECONDS = 10.0
 WARM_UP = 1.0
 """Seconds, at the most."""
 ALLOWED = frozenset({OK, "RESOURCE_EXHAUSTED GATEWAY_OVERLOADED"})
+BYTES_EACH = 1 << 16
+"""Memory that a caller may cost, beside what the gateway takes for the fewest callers."""
 BACK_OFF = 0.05
 """Seconds that a caller waits after it was turned away."""
 
@@ -50,15 +52,17 @@ class Held:
     codes: dict[str, int]
     rss: int
     """Bytes, at the end."""
+    bound: int
+    """Bytes that it may be at the most."""
 
     @property
     def fine(self) -> bool:
-        """Whether nobody was told anything else than is allowed."""
-        return ALLOWED.issuperset(self.codes)
+        """Whether nobody was told anything else than is allowed, and memory is in its bound."""
+        return ALLOWED.issuperset(self.codes) and self.rss <= self.bound
 
 
-async def hold(system: System, callers: int, seconds: float, usual: float | None) -> Held:
-    """Have so many callers call for so long."""
+async def hold(system: System, callers: int, seconds: float, fewest: Held | None) -> Held:
+    """Have so many callers call for so long; `fewest` is what the fewest saw, if known."""
     assert system.channel is not None  # noqa: S101 - it is a gateway
     rooms = rooms_pb2_grpc.RoomsServiceStub(system.channel)
     request = rooms_pb2.GetRoomRequest(room_id=ROOM_ID)
@@ -81,6 +85,7 @@ async def hold(system: System, callers: int, seconds: float, usual: float | None
     await asyncio.gather(*(call() for _ in range(callers)))
     rate = len(taken) / (time.monotonic() - begun)
     p99 = 1000 * quantile(taken, 0.99)
+    rss = (await system.usage()).rss
     return Held(
         *(
             callers,
@@ -88,10 +93,11 @@ async def hold(system: System, callers: int, seconds: float, usual: float | None
             rate,
             1000 * quantile(taken, 0.5),
             p99,
-            p99 / (usual or p99),
+            p99 / (fewest.p99 if fewest else p99),
         ),
         codes=dict(codes),
-        rss=(await system.usage()).rss,
+        rss=rss,
+        bound=(fewest.rss if fewest else rss) + callers * BYTES_EACH,
     )
 
 
@@ -101,12 +107,13 @@ async def run(scale: float) -> list[Held]:
         await hold(system, CALLERS[0], min(WARM_UP, SECONDS * scale), None)
         found: list[Held] = []
         for callers in CALLERS:
-            usual = found[0].p99 if found else None
-            found.append(await hold(system, callers, SECONDS * scale, usual))
+            fewest = found[0] if found else None
+            found.append(await hold(system, callers, SECONDS * scale, fewest))
             one = found[-1]
             print(
                 f"{callers:5} callers: {one.per_second:6.0f} a second, p50 {one.p50:.1f} ms, "
-                f"p99 {one.p99:.1f} ms ({one.ratio:.1f} times), {one.rss / 1e6:.0f} MB, "
+                f"p99 {one.p99:.1f} ms ({one.ratio:.1f} times), {one.rss / 1e6:.0f} of "
+                f"{one.bound / 1e6:.0f} MB, "
                 f"{one.codes}",
                 flush=True,
             )
@@ -116,12 +123,16 @@ async def run(scale: float) -> list[Held]:
 def table(found: list[Held]) -> str:
     """Return the numbers as a table in Markdown."""
     lines = [
-        "| callers | calls | a second | p50, ms | p99, ms | to 16 callers | refused | memory, MB |",
+        (
+            "| callers | calls | a second | p50, ms | p99, ms | to 16 callers | refused | "
+            "memory (bound), MB |"
+        ),
         "|" + " ---: |" * 8,
     ]
     lines += [
         f"| {h.callers:,} | {h.calls:,} | {h.per_second:.0f} | {h.p50:.1f} | {h.p99:.1f} | "
-        f"{h.ratio:.1f} | {h.calls - h.codes.get(OK, 0):,} | {h.rss / 1e6:.0f} |"
+        f"{h.ratio:.1f} | {h.calls - h.codes.get(OK, 0):,} | "
+        f"{h.rss / 1e6:.0f} ({h.bound / 1e6:.0f}) |"
         for h in found
     ]
     return "\n".join(lines)
@@ -132,7 +143,10 @@ def table(found: list[Held]) -> str:
 @click.option("--write", is_flag=True, help="Put the result into docs/reliability.md.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
 def main(*, scale: float, write: bool, file: Path | None) -> None:
-    """Hold 16 to 1,024 callers; exit with 1 if one is told anything but an answer or overload."""
+    """Hold 16 to 1,024 callers.
+
+    Exits with 1 if one is told anything but an answer or overload, or costs too much memory.
+    """
     begun = time.monotonic()
     found = asyncio.run(run(scale))
     about = report.Result((), 0, scale, time.monotonic() - begun).run()

@@ -34,6 +34,8 @@ class Kind(StrEnum):
 
 EVERYTHING = (Kind.CREATE, Kind.GET, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE, Kind.LIST)
 CHANGES = (Kind.ADD, Kind.REMOVE, Kind.REFUSED)
+WRITES = (Kind.CREATE, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE)
+"""What may not be lost once it is acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,9 +104,13 @@ async def run(
 async def _warm_up(cell: Cell, seed: int, count: int) -> None:
     """Make calls without a fault, and keep them."""
     # As many connections as there are callers, so that none counts as left over later.
-    cell.emulator.faults.replace([Fault(latency=0.1, count=None)])
     callers = cell.scenario.callers
-    await cell.call_all(((2_000_000 + n, Kind.GET) for n in range(2 * callers)), callers)
+    # So long that the last caller's call comes before the first is answered.
+    cell.emulator.faults.replace([Fault(latency=max(0.1, callers / 400), count=None)])
+    # Unary calls and streams each have a limit of their own at the gateway.
+    kinds = (Kind.GET, Kind.LIST)
+    opening = ((2_000_000 + n, kinds[n % 2]) for n in range(callers))
+    await cell.call_all(opening, callers)
     cell.emulator.faults.clear()
     cell.trials.clear()
     # Numbers of their own, so that people differ from those of the trials.

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import aiohttp
 
-from benchmarks.faults.calls import RESOURCE, Kind, key_of
+from benchmarks.faults.calls import RESOURCE, WRITES, Call, Kind, key_of
 from benchmarks.faults.disturbances import PAIRS
 from benchmarks.faults.history import Done, Told, check
 from benchmarks.faults.row import Row
@@ -33,15 +33,19 @@ def judge_all(cell: Cell, row: Row) -> Row:
             struck.add(key)
         if entry.effect is not None:
             done.append((entry.effect.number, Done(key, entry.effect.room)))
+    # Nothing tells which list of rooms a request belongs to: each gets its share.
+    lists = sum(trial.call.kind is Kind.LIST_ROOMS for trial in cell.trials)
+    share = -(-requests[Call(Kind.LIST_ROOMS).key] // max(1, lists))
     for trial in cell.trials:
         call, outcome = trial.call, trial.outcome
         hurt = scenario.spreads or call.key in struck
         row.trials += 1
         row.struck += call.key in struck
+        made = share if call.kind is Kind.LIST_ROOMS else requests[call.key]
         verdict = judge(
             _checked(trial),
             scenario.right if hurt else NOTHING,
-            requests=requests[call.key],
+            requests=made,
             needed=_needed(trial),
             details=cell.system.details and scenario.special not in PAIRS,
         )
@@ -53,7 +57,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
         if late or verdict in {Verdict.WRONG, Verdict.UNTYPED}:
             row.note(
                 f"{call.kind} {outcome.code} {outcome.reason} {outcome.seconds:.3f} s, "
-                f"{outcome.overdue:.3f} s over, {requests[call.key]} requests: {outcome.text}"
+                f"{outcome.overdue:.3f} s over, {made} requests: {outcome.text}"
             )
     if scenario.special not in {"dns", "tls"}:
         told = [
@@ -64,7 +68,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
                 trial.outcome.code == OK,
             )
             for trial in cell.trials
-            if trial.call.kind in {Kind.CREATE, Kind.ADD, Kind.REMOVE}
+            if trial.call.kind in WRITES
         ]
         findings = check(
             told, [effect for _, effect in sorted(done, key=lambda d: d[0])], _final(cell)
@@ -103,6 +107,9 @@ def _final(cell: Cell) -> dict[str, list[str]]:
             room_id = room.id
             there = {who.raw_id for who in store.people(room_id)}
             final[room_id] = [f"+ {who} {room_id}" for who in there]
+            # What an update is there to set; it has the room's id for its key. So has a delete,
+            # and of a room that is still there, nothing says that it was deleted.
+            final[room_id] += [room_id] if room.pstn_dial_out_enabled else []
     present = {room: frozenset(keys) for room, keys in final.items()}
     removed = {t.call.person for t in cell.trials if t.call.kind is Kind.REMOVE}
     for trial in cell.trials:
@@ -120,7 +127,9 @@ def _final(cell: Cell) -> dict[str, list[str]]:
 
 async def search(row: Row, cell: Cell, elsewhere: Sink) -> None:
     """Look for secrets in all that can be read by others."""
-    texts = [*cell.system.outputs, *(trial.outcome.text for trial in cell.trials)]
+    # Put together first: what is read may end in the middle of a word.
+    lines = "".join(cell.system.outputs).splitlines()
+    texts = [*lines, *(trial.outcome.text for trial in cell.trials)]
     if cell.system.admin:
         async with aiohttp.ClientSession() as session:
             try:

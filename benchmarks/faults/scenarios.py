@@ -14,14 +14,21 @@ from gateway.emulator import Fault, preset
 SHARE: Final = 1 / 8
 """How many of the requests a passing fault strikes; more would be an outage."""
 
+# Of an answer that asks to try again, a caller's time may also run out while somebody does: _LATE.
 _UNAVAILABLE: Final = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
 _LATE: Final = Right.of("UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE DEADLINE_EXCEEDED")
-_FAILED: Final = Right.of("UNAVAILABLE", "INTERNAL", reasons="SERVICE_UNAVAILABLE SERVICE_FAILED")
+_FAILED: Final = Right.of(
+    "UNAVAILABLE",
+    "INTERNAL",
+    DEADLINE,
+    reasons="SERVICE_UNAVAILABLE SERVICE_FAILED DEADLINE_EXCEEDED",
+)
 _UNREADABLE: Final = Right.of(
     "INTERNAL", "UNAVAILABLE", reasons="SERVICE_ANSWER_UNREADABLE SERVICE_UNAVAILABLE"
 )
 _REFUSED_LINK: Final = Right.of("INTERNAL", reasons="SERVICE_ANSWER_UNREADABLE", success=False)
 _THROTTLED: Final = Right.of("RESOURCE_EXHAUSTED", reasons="THROTTLED")
+_STORM: Final = Right.of("RESOURCE_EXHAUSTED", DEADLINE, reasons="THROTTLED DEADLINE_EXCEEDED")
 _CREDENTIAL: Final = Right.of(
     "UNAVAILABLE", "UNAUTHENTICATED", reasons="GATEWAY_CREDENTIAL_REJECTED"
 )
@@ -110,18 +117,18 @@ SCENARIOS: Final = (
     _passing(
         "throttle-storm",
         "429 to every second request",
-        _THROTTLED,
+        _STORM,
         share=0.5,
         callers=128,
         deadline=3.0,
     ),
-    _passing("unavailable", "status 503", _UNAVAILABLE),
+    _passing("unavailable", "status 503", _LATE),
     _passing("mixed-5xx", "500, 502, 503, 504 at 20 %", _FAILED, share=0.2, callers=64),
-    _passing("proxy-error", "502 with HTML", _UNAVAILABLE),
+    _passing("proxy-error", "502 with HTML", _LATE),
     _passing(
         "outage",
         "503 to everything",
-        _UNAVAILABLE,
+        _LATE,
         share=1.0,
         callers=256,
         deadline=2.0,
@@ -138,7 +145,7 @@ SCENARIOS: Final = (
         name="huge-error",
         what="503 with a body of 10 MB",
         fault=Fault(status=503, pad=10_000_000),
-        right=_UNAVAILABLE,
+        right=_LATE,
         trials=200,
     ),
     # Links to the next page.
@@ -195,7 +202,7 @@ SCENARIOS: Final = (
     Scenario(
         name="tls-expired",
         what="the service's certificate has expired",
-        right=_UNAVAILABLE,
+        right=_LATE,
         spreads=True,
         special="tls",
         trials=200,

@@ -95,8 +95,6 @@ def _members_of(name: object) -> Mapping[str, Any]:
         raise ValueError("preset must be a string")  # noqa: TRY004 - for whoever wrote the JSON
     if name not in PRESETS:
         close = difflib.get_close_matches(name[:100], PRESETS, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(
-            f"preset: there is no {name[:100]!r}; {hint}There are {', '.join(PRESETS)}"
-        )
+        hint = f"did you mean {close[0]}? There" if close else "there"
+        raise ValueError(f"preset: there is no {name[:100]!r}; {hint} are {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -109,8 +109,10 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the exchange that is under way, if one is."""
         self._fail(AnswerBroken("ConnectionClosed" if exc is None else type(exc).__name__))
-        # It holds our methods, and we hold it.
+        # It holds our methods, and we hold it; what we hold stays until the garbage is collected,
+        # as we are also held by the frames of the errors that we keep.
         self._parser = None
+        self._body = []
         self.lost.set_result(None)
 
     # --- what the parser tells ---
@@ -164,6 +166,8 @@ class Connection(asyncio.Protocol):
         if status not in _INFORMATIONAL:
             headers = cast("Headers", self._headers)
             self._answer = RestAnswer(status, headers, b"".join(self._body))
+        # An idle connection would keep it for as long as it is idle.
+        self._body = []
 
     # --- the ends of an exchange ---
 

@@ -21,3 +21,17 @@ async def test_a_small_soak_leaves_nothing() -> None:
 
 async def test_callers_are_told_nothing_but_answers_or_overload() -> None:
     assert all(held.fine for held in await load.run(0.005))
+
+
+@pytest.mark.parametrize(
+    ("codes", "rss", "fine"),
+    [
+        ({"OK": 9, "RESOURCE_EXHAUSTED GATEWAY_OVERLOADED": 1}, 100, True),
+        ({"OK": 9, "RESOURCE_EXHAUSTED THROTTLED": 1}, 100, False),
+        ({"OK": 10}, 101, False),
+    ],
+)
+def test_load_is_fine_without_other_failures_and_within_the_memory(
+    *, codes: dict[str, int], rss: int, fine: bool
+) -> None:
+    assert load.Held(16, 10, 1.0, 1.0, 1.0, 1.0, codes, rss, bound=100).fine is fine

@@ -9,12 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.addresses import check_address, parse_socket_mode
+from gateway.callers.jwt_tokens import read_keys
+from gateway.callers.policy_file import PolicyUnusable, read_policy
+from gateway.callers.tokens import read_tokens
 from gateway.cli.inputs import parse_address, parse_instant, parse_person
 from gateway.cli.serve import serve
 from gateway.cli.settings_file import parse as parse_settings
@@ -23,6 +28,7 @@ from gateway.convert.identifiers import from_raw_id, to_raw_id
 from gateway.convert.page_tokens import decode, encode
 from gateway.convert.timestamps import from_rest
 from gateway.credentials.key_file import parse_access_keys
+from gateway.emulator import fault_plan
 from gateway.endpoint import Endpoint, parse_connection_string
 from gateway.errors import PageTokenInvalid, ServiceAnswerUnreadable
 from gateway.links import next_query
@@ -47,6 +53,19 @@ def check_identifier(text: str) -> None:
     # Neither protobuf nor the JSON decoder lets half a character through.
     whole = text.encode(errors="replace").decode()
     assert to_raw_id(from_raw_id(whole)) == whole
+
+
+def in_file(read: Callable[[Path], object]) -> Callable[[str], object]:
+    """Have what reads a file, private to us, read a text."""
+
+    def parse(text: str) -> object:
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "file")
+            path.touch(0o600)
+            path.write_bytes(text.encode(errors="surrogatepass"))
+            return read(path)
+
+    return parse
 
 
 PARSERS = {
@@ -117,6 +136,56 @@ PARSERS = {
             "a" * 5000 + " = 1",
             "x = " + "[" * 3000,
             f"max-attempts = {'9' * 5000}",
+        ),
+    ),
+    "policy files": Parser(
+        in_file(read_policy),
+        PolicyUnusable,
+        (
+            '[callers.calendar]\nrole = "reader"\nuri = ["spiffe://contoso/calendar"]\n',
+            '[callers.a]\nmethods = ["acs.rooms.v1.RoomsService/GetRoom"]\nsocket = true\n',
+            '[callers.a]\nrole = "reader"\nsubject = "x"\n[jwt]\nissuer = "https://[::1/"\n',
+            'tokens-file = "\\u0000"\n[callers.a]\nrole = "admin"\n',
+            '[jwt]\nissuer = "a"\naudience = []\nkeys-url = "http://a@b:99999/"\n',
+            "[callers]\na = " + "[" * 3000,
+            f"callers.a.role = {'9' * 5000}",
+        ),
+    ),
+    "files of callers' tokens": Parser(
+        in_file(read_tokens),
+        None,
+        (
+            "calendar " + "0" * 64,
+            "calendar sha256:" + "0" * 64,
+            "# nobody\n\n",
+            "a sha256:٣",
+            "a\x85b c",
+        ),
+    ),
+    "sets of public keys": Parser(
+        lambda text: read_keys(text.encode(errors="surrogatepass")),
+        ValueError,
+        (
+            (
+                '{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1",'
+                '"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'
+            ),
+            '{"keys":[{"kty":"EC","crv":"P-256","x":"","y":"AA"}]}',
+            '{"keys":[{"kty":"RSA","n":"AA","e":"AA"},{"kty":[],"alg":{}}]}',
+            '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}',
+            '{"keys":' + "[" * 3000,
+        ),
+    ),
+    "files of faults": Parser(
+        in_file(fault_plan.read_file),
+        ValueError,
+        (
+            'seed = 7\n[[faults]]\npreset = "mixed-5xx"\noperation = "GetRoom"\n',
+            '[[faults]]\nbodyBytes = "!"\n',
+            '[[faults]]\nheaders = { "A\\r\\nB" = "c" }\n',
+            "[[faults]]\nprobability = nan\n",
+            "[[faults]]\nstatus = []\n",
+            f"seed = {'9' * 5000}",
         ),
     ),
     "identifiers": Parser(

@@ -1,0 +1,60 @@
+"""What a whole cell comes to: that a system which lies is found out, and what a list may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from benchmarks.faults.calls import WRITES, Call, Kind, plan
+from benchmarks.faults.cell import run
+from benchmarks.faults.judging import SECRETS, judge_all, search
+from benchmarks.faults.row import Row
+from benchmarks.faults.scenarios import BY_NAME, Scenario
+from benchmarks.faults.surroundings import Sink
+from benchmarks.faults.trials import Cell
+from benchmarks.faults.verdicts import OK, Outcome, Verdict
+from gateway.emulator import Emulator
+
+SEED = 7
+CALLS = 20
+
+
+@dataclass
+class Liar:
+    """A system that says that all was done, and does nothing."""
+
+    outputs: list[str] = field(default_factory=list)
+    details: bool = False
+    admin: str = ""
+
+    async def __call__(self, call: Call) -> Outcome:
+        return Outcome(OK, value=call.room or "99400000000000001")
+
+
+def cell_of(system: Any, kind: Kind) -> Cell:
+    scenario = Scenario(name="none", what="nothing", kinds=(kind,))
+    return Cell(scenario, system, Emulator(random=Random(SEED)), Random(SEED))
+
+
+@pytest.mark.parametrize("kind", WRITES)
+async def test_whatever_is_acknowledged_and_not_done_is_lost(kind: Kind) -> None:
+    cell = cell_of(Liar(), kind)
+    await cell.call_all(plan(SEED, (kind,), CALLS), 2)
+    assert judge_all(cell, Row("none", "liar")).lost == CALLS
+
+
+async def test_a_secret_that_comes_in_two_pieces_is_found() -> None:
+    row = Row("none", "liar")
+    half = len(SECRETS[0]) // 2
+    liar = Liar([f"a line\nkey={SECRETS[0][:half]}", f"{SECRETS[0][half:]}\nanother line\n"])
+    await search(row, cell_of(liar, Kind.GET), Sink())
+    assert row.secrets == 1
+
+
+async def test_a_list_of_rooms_that_takes_no_more_requests_than_pages_is_right_at_once() -> None:
+    scenario = replace(BY_NAME["slow-reader"], rooms=70, pause=0.0, trials=6)
+    row = await run(scenario, "gateway", seed=SEED)
+    assert row.verdicts[Verdict.FIRST] == row.trials > 0
