@@ -10,6 +10,8 @@ from benchmarks.faults.verdicts import Verdict
 AMPLIFICATION = 1.2
 """Requests per call that an outage may cost at the most."""
 
+MEMORY = 100_000_000
+"""Bytes that may be left: an allocator keeps some of what many large answers took at once."""
 
 ENOUGH = 500
 """Calls in an outage from which on the requests per call say something."""
@@ -68,6 +70,8 @@ class Row:
         if self.strict:
             counts["failed"] = self.verdicts[Verdict.TYPED]
         missed = [f"{count} {what}" for what, count in counts.items() if count > 0]
+        if self.rss > MEMORY:
+            missed.append(f"{self.rss / 1e6:.0f} MB left")
         # A few calls have more retries saved up than they should need.
         enough = self.trials >= ENOUGH
         if self.outage and enough and self.requests_per_call > AMPLIFICATION:

@@ -45,6 +45,7 @@ async def test_an_answer_that_is_no_utf_8_leaves_the_naive_gateway_speechless() 
         ({"lost": 1}, "1 lost"),
         ({"secrets": 1}, "1 secrets"),
         ({"tasks": 1}, "1 tasks left"),
+        ({"rss": 150_000_000}, "150 MB left"),
         ({"outage": True, "trials": 500, "requests_per_call": 1.3}, "1.30 requests per call"),
     ],
 )
