@@ -234,7 +234,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
                         reason=reason,
                         attempts=call.attempts,
                         upstream_id=call.service_request_id,
-                        duration_ms=seconds * 1000,
+                        duration_ms=round(seconds * 1000, 3),
                         peer=logs.peer_kind(peer),
                         caller=call.caller,
                         trace_id=call.trace.trace_id,
