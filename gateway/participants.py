@@ -17,7 +17,7 @@ _LIST = "ListParticipants"
 
 
 class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
-    """The handlers of ParticipantsService. Their errors become a status in the interceptor."""
+    """The handlers of ParticipantsService. Their errors become a status in `handling`."""
 
     def __init__(self, api: RoomsApi) -> None:
         self._api = api
