@@ -22,6 +22,11 @@ class Headers(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower().encode("latin-1", "replace")].decode("latin-1")
 
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override] # text for text
+        """Return a field, or `default`. The inherited one raises and catches for what is not."""
+        value = self._fields.get(name.lower().encode("latin-1", "replace"))
+        return default if value is None else value.decode("latin-1")
+
     def __iter__(self) -> Iterator[str]:
         return (name.decode("latin-1") for name in self._fields)
 
