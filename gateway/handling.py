@@ -140,6 +140,8 @@ class _Method:
         self._name = f"/{service}/{method.name}"
         self._request_type = GetMessageClass(method.input_type)
         self._behavior = behavior
+        # Asked of the type once: a message takes long to say that it has no such field.
+        self._has_dry_run = "validate_only" in method.input_type.fields_by_name
         self._repeatable = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
         # A list may take as long as its reader does; each of its requests has its own limit.
         self._default_timeout = math.inf if self.streams else shared.default_timeout
@@ -172,7 +174,7 @@ class _Method:
                 await self._places.wait(caller, call.remaining())
             try:
                 request = self._read(data)
-                call.dry_run = getattr(request, "validate_only", False)
+                call.dry_run = self._has_dry_run and request.validate_only  # type: ignore[attr-defined]
                 validate(request)
                 logs.log_request(call.request_id, request)
                 if self.streams:
