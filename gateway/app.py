@@ -19,14 +19,14 @@ from gateway.certificates import Certificates
 from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
 from gateway.endpoint import Endpoint, parse_connection_string
-from gateway.interceptors import CallInterceptor
+from gateway.handling import Handling
 from gateway.listen import BindError, Listener, load_certificates
 from gateway.reachability import Reachability
 from gateway.rest import RoomsApi
 from gateway.rest.legacy import LegacyApi
 from gateway.rest.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
 from gateway.server_options import server_options
-from gateway.services import Services, services_of
+from gateway.services import Services
 from gateway.settings import Settings, Upstream
 from gateway.signals import Stop
 from gateway.systemd import ServiceManager
@@ -126,8 +126,7 @@ class Gateway:
 
         self.callers = await self._follow_policy(parts, metrics)
         admission = _places(settings)
-        calls = CallInterceptor(
-            services_of(legacy=settings.legacy),
+        calls = Handling(
             api_version=settings.api_version,
             default_timeout=settings.default_timeout,
             admission=admission,
@@ -146,7 +145,6 @@ class Gateway:
                 certificate_expiry=lambda: self.certificates.expires if self.certificates else None,
             )
         server = grpc.aio.server(
-            interceptors=[calls],
             options=server_options(
                 max_calls=settings.max_calls,
                 max_connection_age=settings.max_connection_age,
@@ -156,6 +154,7 @@ class Gateway:
         )
         served = Services(
             server,
+            calls,
             api,
             LegacyApi(transport) if settings.legacy else None,
             complete_windows=settings.complete_windows,
@@ -188,7 +187,7 @@ class Gateway:
         if self._progress is not None:
             self._progress.started = self._progress.serving = True
 
-    async def _drain(self, server: grpc.aio.Server, healths: Any, calls: CallInterceptor) -> None:
+    async def _drain(self, server: grpc.aio.Server, healths: Any, calls: Handling) -> None:
         delay, grace = self._settings.drain_delay, self._settings.drain_grace
         self.stopped_cleanly = await drain(server, healths, calls, delay=delay, grace=grace)
 

@@ -50,4 +50,4 @@ def new_id() -> str:
 
 
 current_call: ContextVar[Call] = ContextVar("current_call")
-"""The call that the running handler serves; set by the interceptor, read by the servicers."""
+"""The call that the running handler serves; set by `handling`, read by the servicers."""

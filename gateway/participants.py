@@ -19,7 +19,7 @@ _LIST = "ListParticipants"
 
 
 class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
-    """The handlers of ParticipantsService. Their errors become a status in the interceptor."""
+    """The handlers of ParticipantsService. Their errors become a status in `handling`."""
 
     def __init__(self, api: RoomsApi, turns: Turns) -> None:
         self._api = api

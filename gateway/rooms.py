@@ -31,7 +31,7 @@ _LIST = "ListRooms"
 
 
 class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
-    """The handlers of RoomsService. Their errors become a status in the interceptor."""
+    """The handlers of RoomsService. Their errors become a status in `handling`."""
 
     def __init__(self, api: RoomsApi, turns: Turns, *, complete_windows: bool = True) -> None:
         """Serve from `api`; `complete_windows` says whether UpdateRoom adds a missing end."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 
 import grpc
-from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.legacy.v1 import legacy_rooms_pb2
+from acs.rooms.v1 import participants_pb2, rooms_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from gateway.handling import Handling
 from gateway.legacy import LegacyRoomsServicer
 from gateway.legacy.backend import LegacyRooms
 from gateway.legacy.native import NativeLegacyRooms
@@ -22,10 +23,9 @@ from gateway.rest.versions import LEGACY_API_VERSION
 from gateway.rooms import RoomsServicer
 from gateway.turns import Turns
 
-SERVICES = [
-    rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
-    participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"],
-]
+ROOMS_SERVICE = rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"]
+PARTICIPANTS_SERVICE = participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"]
+SERVICES = [ROOMS_SERVICE, PARTICIPANTS_SERVICE]
 
 LEGACY_SERVICE = legacy_rooms_pb2.DESCRIPTOR.services_by_name["LegacyRoomsService"]
 
@@ -40,30 +40,29 @@ def services_of(*, legacy: bool) -> list[ServiceDescriptor]:
 class Services:
     """All services of one server."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that there is to serve
         self,
         server: grpc.aio.Server,
+        calls: Handling,
         api: RoomsApi,
         legacy: LegacyApi | None,
         *,
         complete_windows: bool,
         reflection: bool,
     ) -> None:
-        """Add them to `server`; `legacy` is None unless the deprecated one is wanted."""
+        """Add them to `server`, ours by `calls`; `legacy`: None unless the deprecated is wanted."""
         turns = Turns()
-        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
-            RoomsServicer(api, turns, complete_windows=complete_windows), server
-        )
-        participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
-            ParticipantsServicer(api, turns), server
-        )
+        rooms = RoomsServicer(api, turns, complete_windows=complete_windows)
+        calls.add(server, ROOMS_SERVICE, rooms)
+        calls.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, turns))
         if legacy is not None:
-            _add_legacy(server, legacy, api)
+            calls.add(server, LEGACY_SERVICE, _legacy_servicer(legacy, api))
         self._names = [service.full_name for service in services_of(legacy=legacy is not None)]
         self.healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
         health_pb2_grpc.add_HealthServicer_to_server(self.healths, server)
         if reflection:
             add_reflection(server, [*self._names, health.SERVICE_NAME])
+        calls.add_unknown(server)
 
     async def say(self, *, serving: bool) -> None:
         """Have health say of all services, and of the gateway, whether they are there.
@@ -75,7 +74,7 @@ class Services:
             await self.healths.set(name, states.SERVING if serving else states.NOT_SERVING)
 
 
-def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) -> None:
+def _legacy_servicer(native: LegacyApi, stable: RoomsApi) -> LegacyRoomsServicer:
     """Serve the preview's operations: as they are where the api-version has them, else translated.
 
     Says once that they are deprecated, in the log of whoever switched them on.
@@ -89,6 +88,4 @@ def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) ->
         if stable.api_version == LEGACY_API_VERSION
         else TranslatedLegacyRooms(stable)
     )
-    legacy_rooms_pb2_grpc.add_LegacyRoomsServiceServicer_to_server(
-        LegacyRoomsServicer(backend), server
-    )
+    return LegacyRoomsServicer(backend)

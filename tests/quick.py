@@ -15,12 +15,12 @@ from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
 from gateway.admission import Admission, Limits, Places
 from gateway.app import MAX_ANSWER_BYTES
 from gateway.credentials import make_credential
-from gateway.interceptors import CallInterceptor
+from gateway.handling import Handling
 from gateway.participants import ParticipantsServicer
 from gateway.rest import RoomsApi
 from gateway.rest.versions import API_VERSIONS, DEFAULT_API_VERSION
 from gateway.rooms import RoomsServicer
-from gateway.services import SERVICES
+from gateway.services import PARTICIPANTS_SERVICE, ROOMS_SERVICE
 from gateway.settings import Upstream
 from gateway.transport import RetryBudget, RetryPolicy, Transport
 from gateway.transport.http import HttpClient
@@ -84,18 +84,15 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
             sleep=sleep,
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS[DEFAULT_API_VERSION])
-        calls = CallInterceptor(
-            SERVICES,
+        calls = Handling(
             api_version=DEFAULT_API_VERSION,
             default_timeout=default_timeout,
             admission=roomy(),
         )
-        server = grpc.aio.server(interceptors=[calls])
+        server = grpc.aio.server()
         turns = turns or Turns()
-        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api, turns), server)
-        participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
-            ParticipantsServicer(api, turns), server
-        )
+        calls.add(server, ROOMS_SERVICE, RoomsServicer(api, turns))
+        calls.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, turns))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         try:

@@ -17,6 +17,7 @@ _ROLE_TO_REST = {
     pb.ROLE_CONSUMER: "Consumer",
     pb.ROLE_COLLABORATOR: "Collaborator",
 }
+_OF_ROLE = {role: ParticipantProperties(name) for role, name in _ROLE_TO_REST.items()}
 _ROLE_FROM_REST = {name: role for role, name in _ROLE_TO_REST.items()}
 
 
@@ -59,23 +60,35 @@ def roster_of(
     """
     roster: Roster = {}
     violations: list[Violation] = []
+    # The names of fields are made only for violations: with hundreds of people that adds up.
     for index, person in enumerate(people):
-        field = f"{people_field}[{index}]"
-        if person.role and person.unrecognized_role:
-            violations.append(
-                Violation(f"{field}.unrecognized_role", "must be empty when role is set")
-            )
-        try:
-            raw_id = identifiers.raw_id_of(person, field)
-        except RequestInvalid as error:
-            violations += error.violations
-            continue
+        role, unrecognized_role, raw_id = person.role, person.unrecognized_role, person.raw_id
+        if role and unrecognized_role:
+            field = f"{people_field}[{index}].unrecognized_role"
+            violations.append(Violation(field, "must be empty when role is set"))
+        if not raw_id or person.HasField("identifier"):
+            try:
+                raw_id = identifiers.raw_id_of(person, f"{people_field}[{index}]")
+            except RequestInvalid as error:
+                violations += error.violations
+                continue
         if raw_id in roster:
             form = "raw_id" if person.raw_id else "identifier"
-            violations.append(_named_before(f"{field}.{form}"))
-        role = _ROLE_TO_REST.get(person.role) or person.unrecognized_role or None
-        roster[raw_id] = ParticipantProperties(role)
-    for removal_field, removed in (removals or {}).items():
+            violations.append(_named_before(f"{people_field}[{index}].{form}"))
+        roster[raw_id] = _OF_ROLE.get(role) or ParticipantProperties(unrecognized_role or None)
+    _remove(removals or {}, roster, violations)
+    if violations:
+        raise RequestInvalid(*violations)
+    return roster
+
+
+def _remove(
+    removals: Mapping[str, Iterable[str | pb.CommunicationIdentifier]],
+    roster: Roster,
+    violations: list[Violation],
+) -> None:
+    """Add those to remove to `roster`, and what is wrong with them to `violations`."""
+    for removal_field, removed in removals.items():
         for index, each in enumerate(removed):
             field = f"{removal_field}[{index}]"
             try:
@@ -88,9 +101,6 @@ def roster_of(
             if raw_id in roster:
                 violations.append(_named_before(field))
             roster[raw_id] = None
-    if violations:
-        raise RequestInvalid(*violations)
-    return roster
 
 
 def _named_before(field: str) -> Violation:

@@ -23,7 +23,7 @@ __all__ = ["LegacyRoomsServicer"]
 
 
 class LegacyRoomsServicer(legacy_rooms_pb2_grpc.LegacyRoomsServiceServicer):
-    """The handlers of LegacyRoomsService. Their errors become a status in the interceptor."""
+    """The handlers of LegacyRoomsService. Their errors become a status in `handling`."""
 
     def __init__(self, backend: LegacyRooms) -> None:
         self._backend = backend

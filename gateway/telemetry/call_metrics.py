@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from collections import Counter
+from collections.abc import Iterator
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-"""Buckets, as OpenTelemetry advises them for calls of both kinds."""
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.telemetry.times import Times
 
 OTHER = "_OTHER"
 """OpenTelemetry's label for what is outside of a list."""
@@ -24,83 +27,96 @@ def go_name(code: str) -> str:
     return "Canceled" if code == "CANCELLED" else code.title().replace("_", "")
 
 
-class CallMetrics:
-    """The families of gRPC calls."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        labels = ("grpc_type", "grpc_service", "grpc_method")
-        self.started = Counter("grpc_server_started", "Calls begun.", labels, registry=registry)
-        self.handled = Counter(
-            "grpc_server_handled",
-            "Calls ended, by status code.",
-            (*labels, "grpc_code"),
-            registry=registry,
-        )
-        self.sent = Counter(
-            "grpc_server_msg_sent",
-            "Messages to callers; of a stream (server_stream), pages.",
-            labels,
-            registry=registry,
-        )
-        self.handling = Histogram(
-            "grpc_server_handling_seconds",
-            "How long calls took.",
-            labels,
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.duration = Histogram(
-            "rpc_server_call_duration_seconds",
-            "How long calls took, by status code.",
-            ("rpc_system_name", "rpc_method", "rpc_response_status_code", "error_type"),
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.failures = Counter(
-            "rooms_gateway_call_failures",
-            "Calls that failed with a reason: see docs/reference/errors.md.",
-            ("reason",),
-            registry=registry,
-        )
-        unknown = ("unary", OTHER, OTHER)
-        self._unknown_started = self.started.labels(*unknown)
-        self._unknown_handled = self.handled.labels(*unknown, go_name("UNIMPLEMENTED"))
-
-    def unknown_method(self) -> None:
-        """Count a call of a method that there is not: no time, since none was spent on it."""
-        self._unknown_started.inc()
-        self._unknown_handled.inc()
-
-
 class MethodMetrics:
-    """The children of one method, found once: looking them up costs more than counting."""
+    """What is counted of one method, as plain numbers."""
 
-    def __init__(self, families: CallMetrics, service: str, method: str, *, streams: bool) -> None:
-        labels = ("server_stream" if streams else "unary", service, method)
-        self._families = families
-        self._labels = labels
-        self._rpc_method = f"{service}/{method}"
-        self._started = families.started.labels(*labels)
-        self._sent = families.sent.labels(*labels)
-        self._handling = families.handling.labels(*labels)
-        self._by_code: dict[str, tuple[Counter, Histogram]] = {}
-        self.started = self._started.inc
-        self.message_sent = self._sent.inc
-        self._resolve("OK")
+    def __init__(self, service: str, method: str, failures: Counter[str], *, streams: bool) -> None:
+        """Count failures of calls, by reason, in `failures`, which all methods share."""
+        self.labels = ("server_stream" if streams else "unary", service, method)
+        self.rpc_method = f"{service}/{method}"
+        self.begun = 0
+        self.sent = 0
+        self.by_code = {"OK": Times()}
+        """How long calls took, by status code."""
+        self._failures = failures
+
+    def started(self) -> None:
+        """Count a call that has begun."""
+        self.begun += 1
+
+    def message_sent(self) -> None:
+        """Count a message to the caller."""
+        self.sent += 1
 
     def ended(self, code: str, reason: str, seconds: float) -> None:
         """Count a call that has ended."""
-        handled, duration = self._by_code.get(code) or self._resolve(code)
-        handled.inc()
-        self._handling.observe(seconds)
-        duration.observe(seconds)
+        times = self.by_code.get(code)
+        if times is None:
+            times = self.by_code[code] = Times()
+        times.observe(seconds)
         if reason:
-            self._families.failures.labels(reason).inc()
+            self._failures[reason] += 1
 
-    def _resolve(self, code: str) -> tuple[Counter, Histogram]:
-        error = code if code in SERVER_FAULTS else ""
-        found = self._by_code[code] = (
-            self._families.handled.labels(*self._labels, go_name(code)),
-            self._families.duration.labels("grpc", self._rpc_method, code, error),
+
+class CallMetrics(Collector):
+    """The families of gRPC calls, made from the numbers of the methods."""
+
+    def __init__(self) -> None:
+        self._methods: list[MethodMetrics] = []
+        self._failures: Counter[str] = Counter()
+        self._unknown = 0
+
+    def of_method(self, service: str, method: str, *, streams: bool) -> MethodMetrics:
+        """Return what counts the calls of a method."""
+        metrics = MethodMetrics(service, method, self._failures, streams=streams)
+        self._methods.append(metrics)
+        return metrics
+
+    def unknown_method(self) -> None:
+        """Count a call of a method that there is not: no time, since none was spent on it."""
+        self._unknown += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the families."""
+        labels = ("grpc_type", "grpc_service", "grpc_method")
+        started = CounterMetricFamily("grpc_server_started", "Calls begun.", labels=labels)
+        handled = CounterMetricFamily(
+            "grpc_server_handled",
+            "Calls ended, by status code.",
+            labels=(*labels, "grpc_code"),
         )
-        return found
+        sent = CounterMetricFamily(
+            "grpc_server_msg_sent",
+            "Messages to callers; of a stream (server_stream), pages.",
+            labels=labels,
+        )
+        handling = HistogramMetricFamily(
+            "grpc_server_handling_seconds", "How long calls took.", labels=labels
+        )
+        duration = HistogramMetricFamily(
+            "rpc_server_call_duration_seconds",
+            "How long calls took, by status code.",
+            labels=("rpc_system_name", "rpc_method", "rpc_response_status_code", "error_type"),
+        )
+        failures = CounterMetricFamily(
+            "rooms_gateway_call_failures",
+            "Calls that failed with a reason: see docs/reference/errors.md.",
+            labels=("reason",),
+        )
+        unknown = ("unary", OTHER, OTHER)
+        started.add_metric(unknown, self._unknown)
+        handled.add_metric((*unknown, go_name("UNIMPLEMENTED")), self._unknown)
+        for method in self._methods:
+            started.add_metric(method.labels, method.begun)
+            sent.add_metric(method.labels, method.sent)
+            whole = Times(*method.by_code.values())
+            handling.add_metric(method.labels, list(whole.buckets()), whole.seconds)
+            for code, times in method.by_code.items():
+                handled.add_metric((*method.labels, go_name(code)), sum(times.counts))
+                error = code if code in SERVER_FAULTS else ""
+                duration.add_metric(
+                    ("grpc", method.rpc_method, code, error), list(times.buckets()), times.seconds
+                )
+        for reason, count in self._failures.items():
+            failures.add_metric((reason,), count)
+        yield from (started, handled, sent, handling, duration, failures)

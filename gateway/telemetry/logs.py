@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 import time
-from dataclasses import dataclass
+from collections import deque
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
@@ -36,9 +37,8 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedCall:
-    """The line of one call: all the fields that there are.
+class FinishedCall(msgspec.Struct, frozen=True, gc=False):
+    """The line of one call: all the fields that there are, in their order.
 
     Only values of our own making, or checked on the way in, are in it: never a message, a room's
     people or an error's text.
@@ -55,6 +55,7 @@ class FinishedCall:
     upstream_id: str
     """The service's own id (`MS-CV`) of its last answer; empty if there was none."""
     duration_ms: float
+    """To three digits after the point."""
     peer: str
     """How the caller is connected: `unix`, `tcp` or `other`."""
     caller: str = ""
@@ -78,21 +79,14 @@ def peer_kind(peer: str) -> str:
     return _PEERS.get(peer.partition(":")[0], "other")
 
 
-_RECORD = logging.LogRecord(calls.name, logging.INFO, "", 0, "", None, None)
-"""What all records of calls have in common."""
-
-
 def log_call(call: FinishedCall) -> None:
     """Write the line of a finished call. Ask `calls.isEnabledFor` before making one."""
-    # Not calls.info, nor a LogRecord made anew: they find out who wrote the line, in which thread
-    # and process, every time, which costs more than the line.
-    record = logging.LogRecord.__new__(logging.LogRecord)
-    record.__dict__.update(_RECORD.__dict__)
-    record.msg = call
-    record.created = now = time.time()
-    record.msecs = now % 1 * 1000
-    record.relativeCreated = _RECORD.relativeCreated + (now - _RECORD.created) * 1000
-    calls.handle(record)
+    handlers = logging.root.handlers
+    # Whoever has handlers of their own gets records, as for any other line.
+    if len(handlers) == 1 and isinstance(handlers[0], Lines) and not calls.handlers:
+        handlers[0].add(call)
+    else:
+        calls.info(call)
 
 
 def log_request(request_id: str, message: Message) -> None:
@@ -112,8 +106,7 @@ def configure(
     """
     target = stream or sys.stderr
     chosen = log_format or (LogFormat.CONSOLE if target.isatty() else LogFormat.JSON)
-    handler = logging.StreamHandler(target)
-    handler.setFormatter(JsonFormatter() if chosen is LogFormat.JSON else ConsoleFormatter())
+    handler = Lines(target, JsonFormatter() if chosen is LogFormat.JSON else ConsoleFormatter())
     handler.addFilter(_is_not_metadata)
     logging.basicConfig(handlers=[handler], level=level.upper())
 
@@ -125,34 +118,91 @@ def _is_not_metadata(record: logging.LogRecord) -> bool:
     )
 
 
+class Lines(logging.StreamHandler[TextIO]):
+    """Writes all lines in their order, those of calls together at the end of the loop's turn.
+
+    What ends together is written together: at most a turn later, with the next line of another
+    kind, or with the process. A record for each, and a system call, would be most of the cost.
+    """
+
+    def __init__(self, stream: TextIO, formatter: JsonFormatter | ConsoleFormatter) -> None:
+        super().__init__(stream)
+        self.setFormatter(formatter)
+        self._line = formatter.line_of_call
+        # Others log from threads of their own; a deque loses nothing to them.
+        self._waiting: deque[str] = deque()
+
+    def add(self, call: FinishedCall) -> None:
+        """Write the line of a call soon; at once if no loop runs."""
+        first = not self._waiting
+        self._waiting.append(self._line(call, time.time()))
+        if first:
+            try:
+                asyncio.get_running_loop().call_soon(self.flush)
+            except RuntimeError:
+                self.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line of another kind, after those that wait."""
+        self._write_waiting()
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Write what waits; logging does it at the end of the process, too."""
+        self.acquire()
+        try:
+            self._write_waiting()
+            super().flush()
+        finally:
+            self.release()
+
+    def _write_waiting(self) -> None:
+        waiting = self._waiting
+        if waiting:
+            lines = [waiting.popleft() for _ in range(len(waiting))]
+            try:
+                self.stream.write("\n".join(lines) + "\n")
+            except Exception:  # noqa: BLE001 - a log that cannot be written stops no call
+                self.handleError(_RECORD)
+
+
+_RECORD = logging.LogRecord(calls.name, logging.INFO, "", 0, "the lines of calls", None, None)
+"""What logging says it could not write, if so."""
+
+
 class JsonFormatter(logging.Formatter):
     """Writes one JSON object a line. Fields come from here, never from whoever logs."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = -1
+        self._until_second = ""
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        fields: dict[str, str | int | float] = {
-            "time": when.replace("+00:00", "Z"),
+        if isinstance(record.msg, FinishedCall):
+            return self.line_of_call(record.msg, record.created)
+        fields = {
+            "time": self._time(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
+            "message": record.getMessage(),
         }
-        call = record.msg
-        if isinstance(call, FinishedCall):
-            fields["request_id"] = call.request_id
-            fields["method"] = call.method
-            fields["code"] = call.code
-            fields["reason"] = call.reason
-            fields["attempts"] = call.attempts
-            fields["upstream_id"] = call.upstream_id
-            fields["duration_ms"] = round(call.duration_ms, 3)
-            fields["peer"] = call.peer
-            fields["caller"] = call.caller
-            fields["trace_id"] = call.trace_id
-            return _encode_call(fields).decode()
-        fields["message"] = record.getMessage()
         if record.exc_info:
             fields["trace"] = self.formatException(record.exc_info)
         return _encode(fields)
+
+    def line_of_call(self, call: FinishedCall, now: float) -> str:
+        """Return the line of a call that has finished `now`."""
+        fields = _encode_call(call).decode()[1:]
+        return f'{{"time":"{self._time(now)}","level":"info","logger":"{calls.name}",{fields}'
+
+    def _time(self, now: float) -> str:
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._until_second = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._until_second}.{int((now - second) * 1000):03}Z"
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -167,6 +217,12 @@ class ConsoleFormatter(logging.Formatter):
         return (
             line if line.isprintable() else _spelt_out(line, keep="\n" if record.exc_info else "")
         )
+
+    def line_of_call(self, call: FinishedCall, now: float) -> str:
+        """Return the line of a call that has finished `now`."""
+        record = logging.makeLogRecord({**_RECORD.__dict__, "msg": call, "created": now})
+        record.msecs = now % 1 * 1000
+        return self.format(record)
 
 
 def _spelt_out(text: str, keep: str) -> str:

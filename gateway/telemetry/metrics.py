@@ -10,13 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
-from gateway.telemetry.call_metrics import OTHER, SECONDS, CallMetrics, MethodMetrics
+from gateway.telemetry.call_metrics import OTHER, CallMetrics
 from gateway.telemetry.observers import CredentialEvent, Failure, MethodObserver
+from gateway.telemetry.times import Times
 
 _STATUSES = frozenset(HTTPStatus)
 _ERRORS_FROM = 400
@@ -33,17 +39,10 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._gauges = _ReadGauges()
         self._registry.register(self._gauges)
-        self._calls = CallMetrics(self._registry)
-        self._requests = self._counter(
-            "rooms_gateway_upstream_requests", "REST requests, each of one attempt or more."
-        )
-        self._attempts = Histogram(
-            "http_client_request_duration_seconds",
-            "Attempts of REST requests, retries included.",
-            ("http_request_method", "http_response_status_code", "error_type"),
-            buckets=SECONDS,
-            registry=self._registry,
-        )
+        self._calls = CallMetrics()
+        self._registry.register(self._calls)
+        self._attempts = _Attempts()
+        self._registry.register(self._attempts)
         self._throttled = self._counter(
             "rooms_gateway_upstream_throttled", "Attempts that the service answered with 429."
         )
@@ -70,7 +69,6 @@ class Metrics:
             ("version", "api_version"),
             registry=self._registry,
         ).labels(version, api_version).set(1)
-        self._by_outcome: dict[tuple[str, int | Failure], Histogram] = {}
 
     def add_gauge(self, name: str, meaning: str, read: Callable[[], float | None]) -> None:
         """Show what `read` returns whenever somebody looks; nothing while that is None."""
@@ -117,7 +115,7 @@ class Metrics:
 
     def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:
         """Return what counts the calls of a method."""
-        return MethodMetrics(self._calls, service, method, streams=streams)
+        return self._calls.of_method(service, method, streams=streams)
 
     def unknown_method(self) -> None:
         """Count a call of a method that there is not."""
@@ -125,12 +123,11 @@ class Metrics:
 
     def request_begun(self) -> None:
         """Count a REST request."""
-        self._requests.inc()
+        self._attempts.requests += 1
 
     def attempt_ended(self, method: str, outcome: int | Failure, seconds: float) -> None:
         """Count an attempt."""
-        histogram = self._by_outcome.get((method, outcome))
-        (histogram or self._resolve(method, outcome)).observe(seconds)
+        self._attempts.times_of(method, outcome).observe(seconds)
         if outcome == _THROTTLED:
             self._throttled.inc()
 
@@ -146,7 +143,23 @@ class Metrics:
         """Take note of the end of the token in use."""
         self._expires_at = at
 
-    def _resolve(self, method: str, outcome: int | Failure) -> Histogram:
+    def _counter(self, name: str, meaning: str) -> Counter:
+        return Counter(name, meaning, registry=self._registry)
+
+
+class _Attempts(Collector):
+    """REST requests and their attempts, as plain numbers."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self._by_labels: dict[tuple[str, str, str], Times] = {}
+        self._by_outcome: dict[tuple[str, int | Failure], Times] = {}
+
+    def times_of(self, method: str, outcome: int | Failure) -> Times:
+        """Return what counts attempts that end so."""
+        return self._by_outcome.get((method, outcome)) or self._resolve(method, outcome)
+
+    def _resolve(self, method: str, outcome: int | Failure) -> Times:
         verb = method if method in _VERBS else OTHER
         if isinstance(outcome, Failure):
             status, error = "", outcome.value
@@ -154,13 +167,25 @@ class Metrics:
             # A service can answer with any three digits.
             status = str(outcome) if outcome in _STATUSES else OTHER
             error = status if outcome >= _ERRORS_FROM else ""
-        histogram = self._attempts.labels(verb, status, error)
+        times = self._by_labels.setdefault((verb, status, error), Times())
         if status != OTHER:
-            self._by_outcome[method, outcome] = histogram
-        return histogram
+            self._by_outcome[method, outcome] = times
+        return times
 
-    def _counter(self, name: str, meaning: str) -> Counter:
-        return Counter(name, meaning, registry=self._registry)
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "rooms_gateway_upstream_requests",
+            "REST requests, each of one attempt or more.",
+            self.requests,
+        )
+        attempts = HistogramMetricFamily(
+            "http_client_request_duration_seconds",
+            "Attempts of REST requests, retries included.",
+            labels=("http_request_method", "http_response_status_code", "error_type"),
+        )
+        for labels, times in self._by_labels.items():
+            attempts.add_metric(labels, list(times.buckets()), times.seconds)
+        yield attempts
 
 
 class _ReadGauges(Collector):

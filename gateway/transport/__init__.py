@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.call import Call
 from gateway.credentials import Credential, Signer
@@ -70,7 +69,7 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._skew = 0.0
-        self._last_date: tuple[str, float] | None = None
+        self._last_headers: tuple[Mapping[str, str], float] | None = None
 
     async def send(self, request: RestRequest, call: Call) -> RestAnswer:
         """Send `request` until there is an answer that no retry would better; return that answer.
@@ -86,11 +85,11 @@ class Transport:
         signer = self._credential.signer
         rejected: list[Signer] = []
         ambiguous = clock_corrected = False
-        attempt = 0
-        resends = itertools.count()
+        attempt = sent = 0
         while True:
             signed_at = self._clock() + self._skew
-            outcome = await self._attempt(request, call, signer, signed_at, next(resends))
+            outcome = await self._attempt(request, call, signer, signed_at, sent)
+            sent += 1
             if isinstance(outcome, RestAnswer):
                 if outcome.status == UNAUTHORIZED:
                     self._observer.credential_event(CredentialEvent.REJECTED)
@@ -136,7 +135,8 @@ class Transport:
         begun = time.monotonic()
         trace = call.trace.attempt_begun(request.method, request.target, resends)
         try:
-            answer = await self._http.exchange(request, {**signature, **trace.headers}, seconds)
+            added = {**signature, **trace.headers} if trace.headers else signature
+            answer = await self._http.exchange(request, added, seconds)
             result = answer.status
         except ExchangeFailed as failure:
             result = failure.kind
@@ -150,7 +150,7 @@ class Transport:
         finally:
             self._observer.attempt_ended(request.method, result, time.monotonic() - begun)
             trace.ended(result)
-        self._last_date = (answer.headers.get("Date", ""), self._clock())
+        self._last_headers = (answer.headers, self._clock())
         vector = answer.headers.get("MS-CV", "")
         # It goes into log lines, so it must not look like more than an id.
         call.service_request_id = vector if _SERVICE_REQUEST_ID.fullmatch(vector) else ""
@@ -178,10 +178,10 @@ class Transport:
 
         To half a second, since the service tells whole ones. None if that is not known.
         """
-        if self._last_date is None:
+        if self._last_headers is None:
             return None
-        text, received_at = self._last_date
-        theirs = http_date(text)
+        headers, received_at = self._last_headers
+        theirs = http_date(headers.get("Date", ""))
         skew = None if theirs is None else theirs + 0.5 - received_at
         return None if skew is None or abs(skew) > PLAUSIBLE_SKEW else skew
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, structs
 
 
 class Headers(Mapping[str, str]):
@@ -21,6 +22,11 @@ class Headers(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower().encode("latin-1", "replace")].decode("latin-1")
 
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override] # text for text
+        """Return a field, or `default`. The inherited one raises and catches for what is not."""
+        value = self._fields.get(name.lower().encode("latin-1", "replace"))
+        return default if value is None else value.decode("latin-1")
+
     def __iter__(self) -> Iterator[str]:
         return (name.decode("latin-1") for name in self._fields)
 
@@ -28,19 +34,18 @@ class Headers(Mapping[str, str]):
         return len(self._fields)
 
 
-@dataclass(frozen=True, slots=True)
-class RestRequest:
+# Not frozen dataclasses: two are made for each call, and those are set field by field from Python.
+class RestRequest(Struct, frozen=True):
     """One REST request, complete but for its signature."""
 
     method: str
     target: str
     """Path and query, ASCII, percent-encoded: signed and sent exactly as it stands."""
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class RestAnswer:
+class RestAnswer(Struct, frozen=True):
     """One answer of the service, whatever its status."""
 
     status: int
@@ -52,4 +57,4 @@ class RestAnswer:
 
     def after(self, *, ambiguous: bool) -> RestAnswer:
         """Return the answer marked so; mostly there is nothing to mark, and nothing to copy."""
-        return replace(self, after_ambiguous_attempt=True) if ambiguous else self
+        return structs.replace(self, after_ambiguous_attempt=True) if ambiguous else self

@@ -27,10 +27,10 @@ from scripted import Scripted, answer, scripted, silence
 from gateway.emulator import Emulator
 from gateway.endpoint import Endpoint
 from gateway.errors import ServiceUnreachable
-from gateway.interceptors import CallInterceptor
+from gateway.handling import Handling
 from gateway.rest.pages import QueriedPage, follow
 from gateway.rooms import RoomsServicer
-from gateway.services import SERVICES
+from gateway.services import ROOMS_SERVICE
 from gateway.settings import Upstream
 from gateway.turns import Turns
 
@@ -182,13 +182,9 @@ class Stray(RoomsServicer):
 
 
 async def test_a_cancellation_that_is_not_the_callers_still_gives_the_caller_a_status() -> None:
-    calls = CallInterceptor(
-        SERVICES, api_version="2025-03-13", default_timeout=30, admission=roomy()
-    )
-    server = grpc.aio.server(interceptors=[calls])
-    rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
-        Stray(cast("RoomsApi", None), Turns()), server
-    )
+    calls = Handling(api_version="2025-03-13", default_timeout=30, admission=roomy())
+    server = grpc.aio.server()
+    calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), Turns()))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

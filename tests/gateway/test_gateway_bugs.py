@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import grpc
 import pytest
@@ -17,7 +17,6 @@ from acs.rooms.v1.rooms_pb2 import (
     ListRoomsRequest,
     ListRoomsResponse,
 )
-from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RequestInfo
 from grpc import StatusCode
 from quick import roomy
@@ -26,11 +25,11 @@ from running import Failed, collect, failure_of, read_failure, upstream_of
 from gateway.call import Context
 from gateway.credentials import AccessKey, AccessKeys
 from gateway.emulator import Emulator
-from gateway.interceptors import CallInterceptor
+from gateway.handling import Handling
 from gateway.rest import RoomsApi
 from gateway.rest.versions import API_VERSIONS
 from gateway.rooms import RoomsServicer
-from gateway.services import SERVICES
+from gateway.services import ROOMS_SERVICE
 from gateway.transport import RetryPolicy, Transport
 from gateway.transport.http import HttpClient
 from gateway.turns import Turns
@@ -43,13 +42,11 @@ CANARY = "canary-7f3a-secret"
 
 
 @asynccontextmanager
-async def serving(add_handlers: Callable[[grpc.aio.Server], None]) -> AsyncIterator[RoomsStub]:
-    """Serve handlers of our services, as they are, behind the gateway's interceptor."""
-    calls = CallInterceptor(
-        SERVICES, api_version="2025-03-13", default_timeout=5.0, admission=roomy()
-    )
-    server = grpc.aio.server(interceptors=[calls])
-    add_handlers(server)
+async def serving(servicer: RoomsServicer) -> AsyncIterator[RoomsStub]:
+    """Serve RoomsService by `servicer`, as the gateway serves it."""
+    calls = Handling(api_version="2025-03-13", default_timeout=5.0, admission=roomy())
+    server = grpc.aio.server()
+    calls.add(server, ROOMS_SERVICE, servicer)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -57,27 +54,28 @@ async def serving(add_handlers: Callable[[grpc.aio.Server], None]) -> AsyncItera
     await server.stop(None)
 
 
-def failing_with(fail: Callable[[], Awaitable[None]]) -> Callable[[grpc.aio.Server], None]:
-    """Make handlers of RoomsService that fail as ours never should."""
+class Failing(RoomsServicer):
+    """Handlers that fail as ours never should."""
 
-    async def unary(_request: Message, _context: Context) -> Message:
-        await fail()
+    def __init__(self, fail: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(cast("RoomsApi", None))
+        self._fail = fail
+
+    async def GetRoom(  # noqa: N802 - the contract's name
+        self,
+        request: GetRoomRequest,  # noqa: ARG002 - the contract's signature
+        context: Context,  # noqa: ARG002 - as above
+    ) -> GetRoomResponse:
+        await self._fail()
         raise AssertionError
 
-    async def stream(_request: Message, _context: Context) -> AsyncIterator[Message]:
+    async def ListRooms(  # noqa: N802 - as above
+        self,
+        request: ListRoomsRequest,  # noqa: ARG002 - as above
+        context: Context,  # noqa: ARG002 - as above
+    ) -> AsyncIterator[ListRoomsResponse]:
         yield ListRoomsResponse(next_page_token="x")
-        await fail()
-
-    handlers = {
-        "GetRoom": grpc.unary_unary_rpc_method_handler(
-            unary, GetRoomRequest.FromString, GetRoomResponse.SerializeToString
-        ),
-        "ListRooms": grpc.unary_stream_rpc_method_handler(
-            stream, ListRoomsRequest.FromString, ListRoomsResponse.SerializeToString
-        ),
-    }
-    handler = grpc.method_handlers_generic_handler("acs.rooms.v1.RoomsService", handlers)
-    return lambda server: server.add_generic_rpc_handlers((handler,))
+        await self._fail()
 
 
 def check_bug(error: grpc.aio.AioRpcError) -> Failed:
@@ -114,7 +112,7 @@ async def test_what_a_handler_should_never_raise_becomes_a_fixed_text_with_an_id
         lambda rooms: rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM), timeout=5),
         lambda rooms: collect(rooms.ListRooms(ListRoomsRequest(), timeout=5)),
     ]
-    async with serving(failing_with(fail)) as rooms:
+    async with serving(Failing(fail)) as rooms:
         for call in calls:
             caplog.clear()
             with pytest.raises(grpc.aio.AioRpcError) as raised:
@@ -133,7 +131,7 @@ async def test_a_call_that_awaits_something_cancelled_ends_with_a_status() -> No
         never.cancel()
         await never
 
-    async with serving(failing_with(fail)) as rooms:
+    async with serving(Failing(fail)) as rooms:
         for call in (
             rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM), timeout=5),
             collect(rooms.ListRooms(ListRoomsRequest(), timeout=5)),
@@ -158,11 +156,7 @@ async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
     async with http:
         transport = Transport(http, endpoint, BrokenKeys([b"key"]), policy=RetryPolicy())
         api = RoomsApi(transport, endpoint, API_VERSIONS["2025-03-13"])
-
-        def add(server: grpc.aio.Server) -> None:
-            rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api, Turns()), server)
-
-        async with serving(add) as rooms:
+        async with serving(RoomsServicer(api, Turns())) as rooms:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await rooms.CreateRoom(CreateRoomRequest(), timeout=5)
             check_bug(raised.value)

@@ -18,6 +18,7 @@ import pytest_asyncio
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from grpc import StatusCode
 from http2 import (
     ACK,
     CONTINUATION,
@@ -40,8 +41,8 @@ from http2 import (
     unary_call,
 )
 from processes import PATIENCE, Process, started
-from running import until
-from scraping import get, scrape
+from running import collect, failure_of, until
+from scraping import get, scrape, settled
 
 from gateway.emulator import Emulator
 from gateway.server_options import MAX_REQUEST_BYTES
@@ -313,7 +314,6 @@ LIES: dict[str, bytes] = {
     "compressed-without-encoding": _one({}, message(gzip.compress(SMALL), compressed=1)),
     "compressed-and-is-not": _one({"grpc-encoding": "gzip"}, message(SMALL, compressed=1)),
     "unknown-encoding": _one({"grpc-encoding": f"br-{MARK}"}, message(SMALL, compressed=1)),
-    "no-protobuf": _one({}, message(b"\xff" * 50)),
     "gzip-bomb": _one({"grpc-encoding": "gzip"}, message(BOMB, compressed=1)),
     "get-for-post": _one({":method": "GET"}, message(SMALL)),
     "unknown-timeout": _one({"grpc-timeout": MARK}, message(SMALL)),
@@ -333,6 +333,39 @@ async def test_a_call_that_is_none_is_refused_without_a_handler_a_request_or_its
     writer.close()
     assert len(list(target.emulator.journal)) == seen
     assert target.memory < before + 16 * MEBIBYTE
+
+
+NO_MESSAGES: dict[str, tuple[str, bytes]] = {
+    "no-protobuf": (CREATE, b"\xff" * 50),
+    "cut-short": (CREATE, SMALL[:-5]),
+    "no-utf-8": (GET, b"\x0a\x01\xff"),
+    "a-stream": (LIST, MARK.encode()),
+}
+"""Bytes that are no message of the method, in frames and prefixes that are right."""
+
+
+@pytest.mark.parametrize(("path", "body"), NO_MESSAGES.values(), ids=NO_MESSAGES)
+async def test_bytes_that_are_no_message_are_an_invalid_request_like_any_other(
+    target: Target, path: str, body: bytes
+) -> None:
+    before = await scrape(target.admin)
+    seen, written = len(list(target.emulator.journal)), len(target.process.err)
+    async with grpc.aio.insecure_channel(target.address) as channel:
+        call = channel.unary_stream(path, None, None)(
+            body, metadata=[("x-request-id", "malformed")]
+        )
+        failed = await failure_of(collect(call))
+    assert (failed.code, failed.reason) == (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+    assert failed.message.startswith("the request is no acs.rooms.v1.")
+    assert len(list(target.emulator.journal)) == seen
+    service, method = path[1:].split("/")
+    labels = {"grpc_service": service, "grpc_method": method, "grpc_code": "InvalidArgument"}
+    counted = "grpc_server_handled_total"
+    after = await settled(target.admin)
+    assert after.total(counted, **labels) == before.total(counted, **labels) + 1
+    await until(lambda: '"request_id":"malformed"' in target.process.err[written:])
+    lines = [json.loads(line) for line in target.process.err[written:].splitlines()]
+    assert [line["level"] for line in lines if line["level"] not in {"info", "debug"}] == []
 
 
 HALVES: dict[str, bytes] = {

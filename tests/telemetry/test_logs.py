@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +14,7 @@ import pytest
 from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.telemetry import logs
 from gateway.telemetry.logs import (
@@ -31,7 +34,7 @@ CALL = FinishedCall(
     reason="ROOM_NOT_FOUND",
     attempts=2,
     upstream_id="cv.0",
-    duration_ms=12.3456,
+    duration_ms=12.346,
     peer="unix",
     caller="billing",
     trace_id="4bf9",
@@ -41,6 +44,18 @@ CALL = FinishedCall(
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+class Written(io.StringIO):
+    """Keeps what each write has written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        return super().write(text)
 
 
 @contextmanager
@@ -114,6 +129,56 @@ def test_calls_are_logged_at_info(level: str, lines: int) -> None:
         if logs.calls.isEnabledFor(logging.INFO):
             log_call(CALL)
     assert stream.getvalue().count("\n") == lines
+
+
+async def test_lines_of_calls_that_end_together_are_written_together_once_the_loop_turns() -> None:
+    stream = Written()
+    with started("info", LogFormat.JSON, stream):
+        for number in range(3):
+            log_call(replace(CALL, attempts=number))
+        assert stream.writes == []
+        await asyncio.sleep(0)
+    [lines] = [written for written in stream.writes if written]
+    assert [json.loads(line)["attempts"] for line in lines.splitlines()] == [0, 1, 2]
+
+
+async def test_other_lines_come_after_the_calls_that_ended_before_them() -> None:
+    stream = io.StringIO()
+    with started("info", LogFormat.JSON, stream):
+        log_call(CALL)
+        logging.getLogger("other").warning("between")
+        log_call(CALL)
+        logging.getLogger().handlers[0].flush()
+    loggers = [json.loads(line)["logger"] for line in stream.getvalue().splitlines()]
+    assert loggers == ["gateway.calls", "other", "gateway.calls"]
+
+
+async def test_at_the_end_of_the_process_nothing_is_left_unwritten() -> None:
+    stream = io.StringIO()
+    with started("info", LogFormat.JSON, stream):
+        log_call(CALL)
+        logging.shutdown([weakref.ref(logging.getLogger().handlers[0])])
+    assert stream.getvalue().count("\n") == 1
+
+
+async def test_a_log_that_cannot_be_written_stops_nobody(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stream = io.StringIO()
+    with started("info", LogFormat.JSON, stream):
+        stream.close()
+        log_call(CALL)
+        logging.getLogger("other").warning("goes on")
+    assert "Logging error" in capsys.readouterr().err
+
+
+def test_a_handler_of_somebody_else_gets_the_record_of_a_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "gateway.calls"):
+        log_call(CALL)
+    [record] = caplog.records
+    assert record.msg is CALL
 
 
 def test_what_others_attach_to_a_record_is_not_written() -> None:

@@ -13,6 +13,6 @@ def _nothing(request: Message) -> None:
 
 
 if __name__ == "__main__":
-    # Before the interceptor is imported, which takes the function by its name.
+    # Before `gateway.handling` is imported, which takes the function by its name.
     validation.validate = _nothing
     main()

@@ -1,0 +1,309 @@
+"""What happens around every call: its id and deadline, admission, validation, errors to status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Collection
+from contextlib import aclosing, suppress
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.admission import Admission, caller_of
+from gateway.call import Call, Context, current_call, new_id
+from gateway.callers.gate import Gate
+from gateway.convert.dry_run import describe
+from gateway.errors import ReaderTooSlow, RequestInvalid, Violation
+from gateway.rest import NotSent
+from gateway.status import BUG, Failure, to_status
+from gateway.telemetry import logs
+from gateway.telemetry.observers import NOBODY, CallObserver
+from gateway.telemetry.trace_context import TRACEPARENT, TraceContext, read_context
+from gateway.telemetry.traces import PASSING_ON, Tracer
+from gateway.validation import validate
+
+# grpc's own types know only synchronous handlers.
+Handler = Any
+
+REQUEST_ID_METADATA = "x-request-id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
+
+_STATUS_DETAILS = "grpc-status-details-bin"
+_PUSHBACK = "grpc-retry-pushback-ms"
+
+logger = logging.getLogger(__name__)
+
+
+class Handling:
+    """Adds our services to a server, with the same around each of their handlers.
+
+    Not as an interceptor of grpc.aio, which would look for the handler anew at every call. Health
+    and reflection are added without this.
+
+    An exception that left a handler would reach the caller with its class and text, and a stray
+    CancelledError would leave the caller waiting: here both become a status.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a call
+        self,
+        *,
+        api_version: str,
+        default_timeout: float,
+        admission: Admission,
+        observer: CallObserver = NOBODY,
+        gate: Gate | None = None,
+        tracer: Tracer = PASSING_ON,
+    ) -> None:
+        """Take what the handlers of all services share.
+
+        `default_timeout`, in seconds, is for unary calls that bring no deadline. Without a `gate`
+        everybody may call everything.
+        """
+        self.api_version = api_version
+        self.default_timeout = default_timeout
+        self.admission = admission
+        self.observer = observer
+        self.gate = gate
+        self.tracer = tracer
+        self.running = 0
+        """Calls of our services in flight, those that wait for a place included."""
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def add(self, server: grpc.aio.Server, service: ServiceDescriptor, servicer: object) -> None:
+        """Have `server` answer the calls of `service` by the methods of `servicer`."""
+        # All made, and watched, from the start: a counter that appears with its first call hides
+        # that call from whoever looks at its growth.
+        handlers = {
+            method.name: _handler(_Method(self, method, getattr(servicer, method.name)))
+            for method in service.methods
+        }
+        generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
+        server.add_generic_rpc_handlers((generic,))
+
+    def add_unknown(self, server: grpc.aio.Server) -> None:
+        """Count the calls of methods that `server` has not. To be added last: it asks in order."""
+        server.add_generic_rpc_handlers((_Unknown(self.observer),))
+
+    def begin(self) -> None:
+        """Take note of a call."""
+        if not self.running:
+            self._idle.clear()
+        self.running += 1
+
+    def end(self) -> None:
+        """Take note of its end."""
+        self.running -= 1
+        if not self.running:
+            self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Return when no call of our services is running."""
+        await self._idle.wait()
+
+
+class _Unknown(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not at run time
+    def __init__(self, observer: CallObserver) -> None:
+        self._observer = observer
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:  # noqa: ARG002
+        self._observer.unknown_method()
+
+
+def _handler(method: _Method) -> Handler:
+    make = (
+        grpc.unary_stream_rpc_method_handler
+        if method.streams
+        else grpc.unary_unary_rpc_method_handler
+    )
+    # Without a deserializer: what is no message gets a typed status too, and is counted and logged.
+    return make(method.handle, response_serializer=method.response_type.SerializeToString)
+
+
+class _Method:
+    """All that happens to the calls of one method, from the first byte to the log line."""
+
+    def __init__(self, shared: Handling, method: MethodDescriptor, behavior: Handler) -> None:
+        service = method.containing_service.full_name
+        idempotency = method.GetOptions().idempotency_level
+        admission = shared.admission
+        self.streams = method.server_streaming
+        self.response_type = GetMessageClass(method.output_type)
+        self._name = f"/{service}/{method.name}"
+        self._request_type = GetMessageClass(method.input_type)
+        self._behavior = behavior
+        # Asked of the type once: a message takes long to say that it has no such field.
+        self._has_dry_run = "validate_only" in method.input_type.fields_by_name
+        self._repeatable = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
+        # A list may take as long as its reader does; each of its requests has its own limit.
+        self._default_timeout = math.inf if self.streams else shared.default_timeout
+        self._places = admission.streams if self.streams else admission.calls
+        self._patience = admission.write_stall_timeout
+        self._shared = shared
+        self._observer = shared.observer.of_method(service, method.name, streams=self.streams)
+
+    async def handle(self, data: bytes, context: Context) -> Message | None:
+        """Serve a call, whose request is `data`: the one place that catches, aborts and logs."""
+        started = time.monotonic()
+        shared, request, peer = self._shared, None, context.peer()
+        left = context.time_remaining()
+        request_id, trace = _read_metadata(context.invocation_metadata() or ())
+        call = Call(
+            request_id or new_id(),
+            started + (self._default_timeout if left is None else left),
+            self._repeatable,
+        )
+        call.trace = shared.tracer.call_begun(self._name, call.request_id, trace)
+        current_call.set(call)
+        self._observer.started()
+        shared.begin()
+        code, reason = "OK", ""
+        try:
+            if shared.gate is not None:
+                await shared.gate.admit(call, context, self._name)
+            caller = caller_of(call.caller, peer)
+            if not self._places.take(caller):
+                await self._places.wait(caller, call.remaining())
+            try:
+                request = self._read(data)
+                call.dry_run = self._has_dry_run and request.validate_only  # type: ignore[attr-defined]
+                validate(request)
+                logs.log_request(call.request_id, request)
+                if self.streams:
+                    await self._send_pages(request, context)
+                    return None
+                response = await self._answer(request, context)
+            finally:
+                self._places.leave(caller)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _task_is_cancelled():
+                code = "DEADLINE_EXCEEDED" if call.remaining() <= 0 else "CANCELLED"
+                raise
+            failure = to_status(error, call, request or self._request_type(), shared.api_version)
+            code, reason = failure.code.name, failure.reason
+            await self._abort(error, failure, call, context)
+        else:
+            self._observer.message_sent()
+            return response
+        finally:
+            shared.end()
+            self._end(call, code, reason, time.monotonic() - started, peer)
+
+    def _read(self, data: bytes) -> Message:
+        try:
+            return self._request_type.FromString(data)
+        except DecodeError:
+            # Without the library's words, which may repeat what was sent.
+            wanted = self._request_type.DESCRIPTOR.full_name
+            raise RequestInvalid(Violation("", f"the request is no {wanted}")) from None
+
+    async def _answer(self, request: Message, context: Context) -> Message:
+        try:
+            response: Message = await self._behavior(request, context)
+        except NotSent as stopped:
+            shown = getattr(request, "show_people", False)
+            return self.response_type(dry_run=describe(stopped.request, show_people=shown))
+        return response
+
+    async def _send_pages(self, request: Message, context: Context) -> None:
+        pages: AsyncGenerator[Message, None] = self._behavior(request, context)
+        # Written here, not handed to grpc.aio as a generator: that would be closed only when it is
+        # collected, and what it reads ahead would go on until then.
+        async with aclosing(pages):
+            async for page in pages:
+                await self._write(context, page)
+                self._observer.message_sent()
+
+    async def _write(self, context: Context, message: Message) -> None:
+        """Send a message of a stream. Raises ReaderTooSlow if nobody takes it."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await context.write(message)
+        except TimeoutError:
+            raise ReaderTooSlow(f"the caller has taken nothing for {self._patience:g} s") from None
+
+    async def _abort(
+        self, error: BaseException, failure: Failure, call: Call, context: Context
+    ) -> NoReturn:
+        if failure.reason == BUG:
+            logger.error(
+                "method=%s request_id=%s failed", self._name, call.request_id, exc_info=error
+            )
+        metadata: tuple[tuple[str, str | bytes], ...] = (
+            (_STATUS_DETAILS, failure.status.SerializeToString()),
+        )
+        if failure.pushback is not None:
+            metadata += ((_PUSHBACK, str(failure.pushback)),)
+        # Not abort_with_status: observers around us would see no code with that.
+        abort = context.abort(failure.code, failure.status.message, trailing_metadata=metadata)
+        if isinstance(error, ReaderTooSlow):
+            await _leave(abort)
+        await abort
+        raise AssertionError("grpc's abort has returned")
+
+    def _end(self, call: Call, code: str, reason: str, seconds: float, peer: str) -> None:
+        self._observer.ended(code, reason, seconds)
+        call.trace.ended(code, reason, call.service_request_id)
+        if logs.calls.isEnabledFor(logging.INFO):
+            logs.log_call(
+                logs.FinishedCall(
+                    call.request_id,
+                    self._name,
+                    code,
+                    reason,
+                    call.attempts,
+                    call.service_request_id,
+                    round(seconds * 1000, 3),
+                    logs.peer_kind(peer),
+                    call.caller,
+                    call.trace.trace_id,
+                )
+            )
+
+
+async def _leave(abort: Awaitable[None]) -> NoReturn:
+    """Begin `abort`, and do not wait until the status is sent.
+
+    It goes out behind the messages that nobody takes; grpc keeps both until somebody does, or the
+    call or its connection ends.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            await abort
+    # All that grpc lets a handler end with without a word once it has given its status.
+    raise asyncio.CancelledError
+
+
+def _read_metadata(
+    metadata: Collection[tuple[str, str | bytes]],
+) -> tuple[str, TraceContext | None]:
+    """Return the caller's id if it is fit for logs and headers, else "", and its trace."""
+    request_id, traced = "", False
+    for key, value in metadata:
+        if key == TRACEPARENT:
+            traced = True
+        elif (
+            key == REQUEST_ID_METADATA
+            and not request_id
+            and isinstance(value, str)
+            and _REQUEST_ID.fullmatch(value)
+        ):
+            request_id = value
+    return request_id, read_context(metadata) if traced else None
+
+
+def _task_is_cancelled() -> bool:
+    """Tell the caller's cancellation, deadline or our stop from a CancelledError of other origin.
+
+    The latter comes from awaiting something that was cancelled; nobody would answer the caller.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
