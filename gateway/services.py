@@ -8,8 +8,9 @@ import grpc
 from acs.rooms.legacy.v1 import legacy_rooms_pb2, legacy_rooms_pb2_grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
+from gateway import health
 from gateway.legacy import LegacyRoomsServicer
 from gateway.legacy.backend import LegacyRooms
 from gateway.legacy.native import NativeLegacyRooms
@@ -57,20 +58,12 @@ class Services:
         )
         if legacy is not None:
             _add_legacy(server, legacy, api)
-        self._names = [service.full_name for service in services_of(legacy=legacy is not None)]
-        self.healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
-        health_pb2_grpc.add_HealthServicer_to_server(self.healths, server)
+        names = [service.full_name for service in services_of(legacy=legacy is not None)]
+        self.health = health.HealthServicer(names)
+        """Says NOT_SERVING until it is told otherwise."""
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         if reflection:
-            add_reflection(server, [*self._names, health.SERVICE_NAME])
-
-    async def say(self, *, serving: bool) -> None:
-        """Have health say of all services, and of the gateway, whether they are there.
-
-        To be said before the server starts, too: the library begins with SERVING.
-        """
-        states = health_pb2.HealthCheckResponse
-        for name in ("", *self._names):
-            await self.healths.set(name, states.SERVING if serving else states.NOT_SERVING)
+            add_reflection(server, [*names, health.NAME])
 
 
 def _add_legacy(server: grpc.aio.Server, native: LegacyApi, stable: RoomsApi) -> None:
