@@ -29,7 +29,7 @@ from gateway.telemetry import logs
 from gateway.telemetry.observers import NOBODY, CallObserver, MethodObserver
 from gateway.telemetry.trace_context import read_context
 from gateway.telemetry.traces import PASSING_ON, Tracer
-from gateway.validation import validate
+from gateway.validation import reader, validate
 
 # grpc's own types know only synchronous handlers.
 Handler = Any
@@ -173,7 +173,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         )
         return make(
             behavior,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=reader(
+                handler.request_deserializer, descriptor.input_type.full_name
+            ),
             response_serializer=handler.response_serializer,
         )
 
