@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.addresses import SOCKET_MODE, UNIX, SocketRules, check_address, find_group
+from gateway.addresses import SOCKET_MODE, UNIX, SocketRules, check_address, find_group, given_twice
 from gateway.callers.reach import policy_faults
 from gateway.credentials import CredentialSettings, KeySettings
 from gateway.credentials.flags import CREDENTIALS, EntraFlags, read_credential
@@ -132,6 +132,7 @@ class Settings:
                 )
             except ValueError as fault:
                 faults.append(f"--listen: {fault}")
+        faults += [f"--listen: {address} is given twice" for address in given_twice(self.listen)]
         faults += tls_faults(self.tls_cert, self.tls_key, self.tls_client_ca, now=time.time())
         faults += policy_faults(
             self.caller_policy, self.listen, asks_clients=self.tls_client_ca is not None
@@ -143,6 +144,8 @@ class Settings:
                 faults.append(f"--socket-group: {fault}")
         if self.admin_listen is not None:
             faults.extend(_admin_faults(self.admin_listen, allow_remote=self.admin_allow_remote))
+            if self.admin_listen in given_twice((*set(self.listen), self.admin_listen)):
+                faults.append(f"--admin-listen: {self.admin_listen} is an address of --listen")
         else:
             faults.extend(
                 f"--{name.replace('_', '-')} needs --admin-listen"
