@@ -4,12 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
 	--plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc
-MESSAGES := $(wildcard protos/acs/rooms/v1/*.proto protos/acs/rooms/legacy/v1/*.proto)
+MESSAGES := $(sort $(wildcard protos/acs/rooms/v1/*.proto protos/acs/rooms/legacy/v1/*.proto))
 SERVICES := $(shell grep -l "^service " $(MESSAGES))
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test bench faults soak check lint types imports protos breaking check-generated manifests generate format lock clean
+.PHONY: help setup run demo test bench faults soak check guard lint types imports protos breaking check-generated manifests generate format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -93,7 +93,7 @@ soak: setup ## Make a million calls and hold many callers (some 15 minutes), for
 		-r $< || echo "No Envoy for this machine: it is left out."
 	@touch $@
 
-check: lint types imports protos breaking check-generated manifests ## Run all checks but the tests.
+check: lint types imports protos breaking check-generated manifests guard ## Run all checks but the tests.
 
 lint: setup ## Lint and check the format of the Python code.
 	@$(BIN)/ruff check
@@ -123,6 +123,9 @@ check-generated: setup ## Check that generated/ and docs/reference are what the 
 
 manifests: setup .tools/deploy ## Check the manifests in deploy/ by the schemas and tools of their kind.
 	@$(BIN)/pytest -q --no-header tests/deploy/test_kubernetes.py tests/deploy/test_compose.py tests/deploy/test_systemd.py
+
+guard: setup ## Check that calls cost no more than before; GUARD=--accept if they may.
+	@PYTHONPATH=.:generated $(BIN)/python -m benchmarks.guard $(GUARD)
 
 GENERATED ?= generated
 REFERENCE ?= docs/reference

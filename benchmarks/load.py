@@ -28,6 +28,8 @@ from benchmarks.stub import ROOM_ID, stub
 
 CALLERS = (16, 64, 256, 1024)
 SECONDS = 10.0
+WARM_UP = 1.0
+"""Seconds, at the most."""
 ALLOWED = frozenset({OK, "RESOURCE_EXHAUSTED GATEWAY_OVERLOADED"})
 BACK_OFF = 0.05
 """Seconds that a caller waits after it was turned away."""
@@ -96,7 +98,7 @@ async def hold(system: System, callers: int, seconds: float, usual: float | None
 async def run(scale: float) -> list[Held]:
     """Hold every number of callers on one gateway."""
     async with stub() as endpoint, started("gateway", endpoint, quiet=True) as system:
-        await hold(system, CALLERS[0], 1.0, None)
+        await hold(system, CALLERS[0], min(WARM_UP, SECONDS * scale), None)
         found: list[Held] = []
         for callers in CALLERS:
             usual = found[0].p99 if found else None

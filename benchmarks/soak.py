@@ -80,10 +80,12 @@ def slope(points: list[tuple[int, int]]) -> float:
     return sum((x - middle) * (y - level) for x, y in points) / spread if spread else 0.0
 
 
-async def repeat(step: Step, count: int, system: System) -> list[tuple[int, int]]:
+async def repeat(
+    step: Step, count: int, system: System, samples: int = SAMPLES
+) -> list[tuple[int, int]]:
     """Do a step so many times, some at once; return the memory in use on the way, in bytes."""
     numbers = itertools.count(1)
-    every = max(1, count // SAMPLES)
+    every = max(1, count // samples)
     points = []
 
     async def work() -> None:
@@ -98,11 +100,11 @@ async def repeat(step: Step, count: int, system: System) -> list[tuple[int, int]
 
 
 async def left(system: System, before: Usage) -> Usage:
-    """Return what is held once it is no more than `before`, or after some seconds."""
+    """Return what is held once it is no more than may be after `before`, or after some seconds."""
     ends = time.monotonic() + SETTLE
     while True:
         now = await system.usage()
-        if (now.tasks <= before.tasks and now.fds <= before.fds) or time.monotonic() > ends:
+        if (now.tasks <= before.tasks and now.fds <= before.fds + FEW) or time.monotonic() > ends:
             return now
         await asyncio.sleep(0.1)
 
@@ -132,7 +134,7 @@ async def run(scale: float) -> list[Grown]:
 
         found = []
         for phase, step in zip(PHASES, (call, cancel, reconnect), strict=True):
-            await repeat(step, 4 * CALLERS, system)
+            await repeat(step, 4 * CALLERS, system, samples=1)
             before = await system.usage()
             begun = time.monotonic()
             count = max(CALLERS, round(phase.count * scale))

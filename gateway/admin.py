@@ -6,12 +6,14 @@ always gets an answer.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.addresses import is_loopback, split_host_port
 from gateway.listen import BindError
@@ -21,6 +23,8 @@ SHUTDOWN_TIMEOUT = 1.0
 
 _ON_BEHALF = frozenset({"origin", "sec-fetch-site", "forwarded", "x-forwarded-for", "via"})
 """What browsers and proxies add. A page may not leave its Origin out."""
+
+logger = logging.getLogger(__name__)
 
 Exposition = Callable[[str], tuple[bytes, str]]
 """Returns the metrics in the format that an Accept header asks for, and its content type."""
@@ -68,7 +72,9 @@ class AdminListener:
         app.router.add_get("/metrics", self._metrics)
         if self._ask_to_stop is not None:
             app.router.add_post("/quitquitquit", self._quitquitquit)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=logger, shutdown_timeout=SHUTDOWN_TIMEOUT
+        )
         await self._runner.setup()
         host, port = split_host_port(self._wanted)
         # Not shared, unlike grpc's: asyncio's default lets nobody else bind the port.
@@ -80,7 +86,7 @@ class AdminListener:
             raise BindError(
                 f"cannot listen on {self._wanted}, for probes and metrics: is another gateway "
                 "running there, or is the address not of this machine? Stop it, or choose another "
-                "with --admin-listen"
+                "with --admin-listen: each process needs its own, with --reuse-port too"
             ) from error
         bound = self._runner.addresses[0][1]
         self.address = f"{self._wanted.rpartition(':')[0]}:{bound}"
@@ -117,6 +123,14 @@ class AdminListener:
     async def _metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._expose(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+def _is_no_nonsense(record: logging.LogRecord) -> bool:
+    """Keep out what aiohttp says of bytes that are no request: a trace for each, and the bytes."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+logger.addFilter(_is_no_nonsense)
 
 
 def _answer(what: str, *, yes: bool) -> web.Response:

@@ -152,6 +152,7 @@ class Gateway:
                 max_calls=settings.max_calls,
                 max_connection_age=settings.max_connection_age,
                 min_ping_interval=settings.min_ping_interval,
+                reuse_port=settings.reuse_port,
             ),
         )
         served = Services(
@@ -168,7 +169,11 @@ class Gateway:
         try:
             for address in settings.listen:
                 listener = Listener(
-                    server, address, certificates=self.certificates, sockets=sockets
+                    server,
+                    address,
+                    certificates=self.certificates,
+                    sockets=sockets,
+                    reuse_port=settings.reuse_port,
                 )
                 parts.callback(listener.close)
                 self.addresses.append(listener.address)

@@ -2,7 +2,7 @@
 
 grpc shares a TCP port by default, and takes a Unix socket away from whoever serves on it; both
 would split the traffic between two gateways without a word. (The first is switched off in
-`server_options`.)
+`server_options`, unless it is wanted.)
 """
 
 from __future__ import annotations
@@ -22,6 +22,17 @@ from gateway.tls import TlsFiles, TlsUnusable
 
 _NOBODY_ELSE = 0o177
 """The umask under which a socket is made, before it gets its group and mode."""
+
+_TAKEN = (
+    "is another gateway running there, or is the address not of this machine? Stop it, choose "
+    "another with --listen, or give --reuse-port to all that are to share it"
+)
+
+_SHARED = (
+    "is somebody there without --reuse-port, or as another user, or is the address not of this "
+    "machine? All who share a port need the flag, and the same user"
+)
+"""Both are the kernel's conditions: socket(7), SO_REUSEPORT."""
 
 
 class BindError(Exception):
@@ -46,16 +57,18 @@ class Listener:
         *,
         certificates: Certificates | None = None,
         sockets: SocketRules | None = None,
+        reuse_port: bool = False,
     ) -> None:
         """Bind `address`, `host:port` (port 0: any free one) or `unix:/path`.
 
-        A port speaks TLS if there are `certificates`; a socket never does. Raises BindError.
+        A port speaks TLS if there are `certificates`; a socket never does. `reuse_port` is what
+        `server` was made with. Raises BindError.
         """
         self._lock: TextIO | None = None
         if address.startswith(UNIX):
             self.address = self._bind_socket(server, address, sockets or SocketRules())
         else:
-            self.address = _bind_port(server, address, certificates)
+            self.address = _bind_port(server, address, certificates, reuse_port=reuse_port)
 
     def close(self) -> None:
         """Let another gateway have the address."""
@@ -87,7 +100,13 @@ class Listener:
         return f"{UNIX}{path}"
 
 
-def _bind_port(server: grpc.aio.Server, address: str, certificates: Certificates | None) -> str:
+def _bind_port(
+    server: grpc.aio.Server,
+    address: str,
+    certificates: Certificates | None,
+    *,
+    reuse_port: bool,
+) -> str:
     try:
         if certificates is None:
             port = server.add_insecure_port(address)
@@ -95,8 +114,7 @@ def _bind_port(server: grpc.aio.Server, address: str, certificates: Certificates
             port = server.add_secure_port(address, certificates.credentials())
     except RuntimeError as error:
         raise BindError(
-            f"cannot listen on {address}: is another gateway running there, or is the address not "
-            "of this machine? Stop it, or choose another with --listen"
+            f"cannot listen on {address}: {_SHARED if reuse_port else _TAKEN}"
         ) from error
     return f"{address.rpartition(':')[0]}:{port}"
 

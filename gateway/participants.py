@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 
 from acs.rooms.v1 import participants_pb2 as pb
 from acs.rooms.v1 import participants_pb2_grpc
 
 from gateway.call import Context, current_call
 from gateway.convert import page_tokens
-from gateway.convert.participants import participant_from_rest, roster_of
+from gateway.convert.participants import add_participants, roster_of
 from gateway.rest import RoomsApi
+from gateway.turns import Turns
 
 _LIST = "ListParticipants"
 
@@ -19,8 +21,9 @@ _LIST = "ListParticipants"
 class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
     """The handlers of ParticipantsService. Their errors become a status in the interceptor."""
 
-    def __init__(self, api: RoomsApi) -> None:
+    def __init__(self, api: RoomsApi, turns: Turns) -> None:
         self._api = api
+        self._turns = turns
 
     async def UpsertParticipants(
         self, request: pb.UpsertParticipantsRequest, context: Context
@@ -61,7 +64,8 @@ class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
         )
         async with aclosing(pages):
             async for page in pages:
-                yield pb.ListParticipantsResponse(
-                    participants=map(participant_from_rest, page.items),
-                    next_page_token=page_tokens.encode(page.next_query, *scope),
-                )
+                token = page_tokens.encode(page.next_query, *scope)
+                response = pb.ListParticipantsResponse(next_page_token=token)
+                add = partial(add_participants, response.participants)
+                await self._turns.convert(page.items, add)
+                yield response

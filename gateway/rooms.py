@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 
 from acs.rooms.v1 import rooms_pb2 as pb
 from acs.rooms.v1 import rooms_pb2_grpc
@@ -13,6 +14,7 @@ from gateway.call import Context, current_call
 from gateway.convert import page_tokens
 from gateway.convert.participants import participant_from_rest
 from gateway.convert.rooms import (
+    add_rooms,
     create_to_rest,
     first_roster,
     is_one_sided,
@@ -23,6 +25,7 @@ from gateway.convert.rooms import (
 from gateway.replays import RecentCreates
 from gateway.rest import RoomsApi
 from gateway.roster import both, check_size, read_roster
+from gateway.turns import Turns
 
 _LIST = "ListRooms"
 
@@ -30,9 +33,10 @@ _LIST = "ListRooms"
 class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
     """The handlers of RoomsService. Their errors become a status in the interceptor."""
 
-    def __init__(self, api: RoomsApi, *, complete_windows: bool = True) -> None:
+    def __init__(self, api: RoomsApi, turns: Turns, *, complete_windows: bool = True) -> None:
         """Serve from `api`; `complete_windows` says whether UpdateRoom adds a missing end."""
         self._api = api
+        self._turns = turns
         self._complete_windows = complete_windows
         self._creates = RecentCreates()
 
@@ -92,7 +96,7 @@ class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
         pages = self._api.list_rooms(start, request.max_pages, current_call.get())
         async with aclosing(pages):
             async for page in pages:
-                yield pb.ListRoomsResponse(
-                    rooms=map(room_from_rest, page.items),
-                    next_page_token=page_tokens.encode(page.next_query, _LIST),
-                )
+                token = page_tokens.encode(page.next_query, _LIST)
+                response = pb.ListRoomsResponse(next_page_token=token)
+                await self._turns.convert(page.items, partial(add_rooms, response.rooms))
+                yield response

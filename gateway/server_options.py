@@ -34,17 +34,22 @@ _MAX_INT = 2**31 - 1
 
 
 def server_options(
-    *, max_calls: int, max_connection_age: float = 0, min_ping_interval: float = MIN_PING_INTERVAL
+    *,
+    max_calls: int,
+    max_connection_age: float = 0,
+    min_ping_interval: float = MIN_PING_INTERVAL,
+    reuse_port: bool = False,
 ) -> list[tuple[str, int]]:
     """Return the options of a server that admits `max_calls` calls of all kinds.
 
     `max_connection_age`, in seconds, which grpc varies by a tenth, is when clients are asked to
-    connect anew (0: never); `min_ping_interval`, in seconds, is how often they may ping.
+    connect anew (0: never); `min_ping_interval`, in seconds, is how often they may ping;
+    `reuse_port` says whether other processes may have the same ports.
     """
     streams = min(max(2 * max_calls, _MIN_STREAMS), _MAX_INT)
     options = [
-        # Two gateways on one port would share its calls.
-        ("grpc.so_reuseport", 0),
+        # By grpc's default, two gateways on one port would share its calls without a word.
+        ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_concurrent_streams", streams),
         # With more calls than 1,000 that Python has not taken over yet, grpc would drop some at

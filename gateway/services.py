@@ -21,6 +21,7 @@ from gateway.rest import RoomsApi
 from gateway.rest.legacy import LegacyApi
 from gateway.rest.versions import LEGACY_API_VERSION
 from gateway.rooms import RoomsServicer
+from gateway.turns import Turns
 
 SERVICES = [
     rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
@@ -50,11 +51,12 @@ class Services:
         reflection: bool,
     ) -> None:
         """Add them to `server`; `legacy` is None unless the deprecated one is wanted."""
+        turns = Turns()
         rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
-            RoomsServicer(api, complete_windows=complete_windows), server
+            RoomsServicer(api, turns, complete_windows=complete_windows), server
         )
         participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
-            ParticipantsServicer(api), server
+            ParticipantsServicer(api, turns), server
         )
         if legacy is not None:
             _add_legacy(server, legacy, api)

@@ -67,6 +67,8 @@ class Settings:
     """The private key of `tls_cert`."""
     tls_client_ca: Path | None = None
     """Who signs the certificates that clients must have; None: they need none."""
+    reuse_port: bool = False
+    """Whether other processes that say so too may listen on the same ports."""
     socket_mode: int = SOCKET_MODE
     """Permissions of Unix sockets."""
     socket_group: str | None = None
@@ -133,6 +135,8 @@ class Settings:
             except ValueError as fault:
                 faults.append(f"--listen: {fault}")
         faults += [f"--listen: {address} is given twice" for address in given_twice(self.listen)]
+        if self.reuse_port:
+            faults += _sharing_faults(self.listen, emulator=self.upstream is None)
         faults += tls_faults(self.tls_cert, self.tls_key, self.tls_client_ca, now=time.time())
         faults += policy_faults(
             self.caller_policy, self.listen, asks_clients=self.tls_client_ca is not None
@@ -143,9 +147,9 @@ class Settings:
             except ValueError as fault:
                 faults.append(f"--socket-group: {fault}")
         if self.admin_listen is not None:
-            faults.extend(_admin_faults(self.admin_listen, allow_remote=self.admin_allow_remote))
-            if self.admin_listen in given_twice((*set(self.listen), self.admin_listen)):
-                faults.append(f"--admin-listen: {self.admin_listen} is an address of --listen")
+            faults += _admin_faults(
+                self.admin_listen, self.listen, allow_remote=self.admin_allow_remote
+            )
         else:
             faults.extend(
                 f"--{name.replace('_', '-')} needs --admin-listen"
@@ -197,13 +201,35 @@ class Settings:
         return SocketRules(self.socket_mode, group, self.allow_shared_socket_directory)
 
 
-def _admin_faults(address: str, *, allow_remote: bool) -> list[str]:
+def _sharing_faults(listen: tuple[str, ...], *, emulator: bool) -> list[str]:
+    """Say what keeps several processes from sharing the ports in `listen`."""
+    ports = [address for address in listen if not address.startswith(UNIX)]
+    faults = [
+        f"--reuse-port: each process would get a port of its own for {address}: choose one"
+        for address in ports
+        if address.rpartition(":")[2].strip("0") == ""
+    ]
+    if not ports:
+        faults.append(
+            "--reuse-port: a Unix socket is one gateway's: add a --listen host:port to share"
+        )
+    if emulator:
+        faults.append(
+            "--reuse-port: each process would have an emulator with rooms of its own: run "
+            "rooms-gateway emulator, and give all of them its --connection-string"
+        )
+    return faults
+
+
+def _admin_faults(address: str, listen: tuple[str, ...], *, allow_remote: bool) -> list[str]:
     if address.startswith(UNIX):
         return [f"--admin-listen {address}: probes and scrapers cannot reach a socket file"]
     try:
         check_address(address, allow_plaintext=allow_remote, flag="--admin-allow-remote")
     except ValueError as fault:
         return [f"--admin-listen: {fault}"]
+    if address in given_twice((*set(listen), address)):
+        return [f"--admin-listen: {address} is an address of --listen"]
     return []
 
 

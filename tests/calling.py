@@ -154,11 +154,12 @@ class KeyServer:
     requests: int = 0
     status: int = 200
     body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def answer(self, _: web.Request) -> web.Response:
         self.requests += 1
         body = key_set(*self.signers).encode() if self.body is None else self.body
-        return web.Response(status=self.status, body=body)
+        return web.Response(status=self.status, body=body, headers=self.headers)
 
 
 @asynccontextmanager

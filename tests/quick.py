@@ -24,6 +24,7 @@ from gateway.services import SERVICES
 from gateway.settings import Upstream
 from gateway.transport import RetryBudget, RetryPolicy, Transport
 from gateway.transport.http import HttpClient
+from gateway.turns import Turns
 
 if TYPE_CHECKING:
     from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceAsyncStub
@@ -60,6 +61,7 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
     default_timeout: float = 60.0,
     budget: RetryBudget | None = None,
     clock: Callable[[], float] = time.time,
+    turns: Turns | None = None,
 ) -> AsyncIterator[Quick]:
     """Serve on a free port what the real gateway serves, with retries that sleep for no time."""
     slept: list[float] = []
@@ -89,9 +91,10 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
             admission=roomy(),
         )
         server = grpc.aio.server(interceptors=[calls])
-        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api), server)
+        turns = turns or Turns()
+        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api, turns), server)
         participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
-            ParticipantsServicer(api), server
+            ParticipantsServicer(api, turns), server
         )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

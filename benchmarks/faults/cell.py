@@ -40,8 +40,10 @@ async def _where(
         yield emulator.endpoint, {}
 
 
-async def run(scenario: Scenario, name: str, *, seed: int, scale: float = 1.0) -> Row:
-    """Run a scenario on a system."""
+async def run(
+    scenario: Scenario, name: str, *, seed: int, scale: float = 1.0, settle: float = SETTLE
+) -> Row:
+    """Run a scenario on a system, and give it `settle` seconds to let go of everything."""
     begun = time.monotonic()
     count = max(round(scenario.trials * scale), min(scenario.trials, 24))
     random = Random(f"{seed} {scenario.name}")  # noqa: S311 - repeatable on purpose
@@ -93,7 +95,7 @@ async def run(scenario: Scenario, name: str, *, seed: int, scale: float = 1.0) -
             row.added_p99 = 1000 * (quantile(taken, 0.99) - quantile(usual, 0.99))
         emulator.faults.clear()
         if scenario.special not in PAIRS:
-            await _count_leftovers(row, system, before)
+            await _count_leftovers(row, system, before, settle)
         await search(row, cell, elsewhere)
     row.seconds = time.monotonic() - begun
     return row
@@ -128,8 +130,8 @@ def _plain(scenario: Scenario) -> Scenario:
     return Scenario(name="none", what="nothing", callers=scenario.callers, kinds=kinds)
 
 
-async def _count_leftovers(row: Row, system: System | Pair, before: Usage) -> None:
-    ends = time.monotonic() + SETTLE
+async def _count_leftovers(row: Row, system: System | Pair, before: Usage, settle: float) -> None:
+    ends = time.monotonic() + settle
     while True:
         now = await system.usage()
         row.tasks, row.fds = max(0, now.tasks - before.tasks), max(0, now.fds - before.fds)

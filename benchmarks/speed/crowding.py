@@ -1,4 +1,4 @@
-"""Whether calls get into each other's way: a slow upstream under a crowd, lists beside reads."""
+"""Whether calls get into each other's way: a crowd before a slow upstream, or beside lists."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from benchmarks.speed.works import Work, get_room, list_rooms
 CROWD = 1000
 DELAY = 500
 """Milliseconds that every answer of the slow upstream waits."""
+
+LIST_DELAY = 2000
+"""The same for every page, so that lists mostly wait: they would be busy for long otherwise."""
 
 HEALTH = Work("Check", "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), 1)
 
@@ -40,6 +43,40 @@ def slow_upstream(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[
             stub.shape()
     return {
         "calls_per_second": served.calls / served.seconds,
+        "rss_before_mib": before,
+        "rss_early_mib": early,
+        "rss_late_mib": late,
+        "health_p50_alone_ms": alone.p50 * 1000,
+        "health_p50_ms": health.p50 * 1000,
+        "health_p99_ms": health.p99 * 1000,
+        "health_max_ms": health.max * 1000,
+    }
+
+
+def slow_lists(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str, float]:
+    """Return MiB of memory and health's latency while a crowd reads lists that hardly move on.
+
+    They need more places than the gateway has as it ships.
+    """
+    say(f"{CROWD:,} lists before a slow upstream")
+    lists = list_rooms(1000, 30, CROWD)
+    stub.shape(lists.pages, lists.size, LIST_DELAY)
+    try:
+        with gateway.running(stub) as running:
+            alone = load.run(HEALTH, [running], seconds=seconds)
+            before = running.rss / MIB
+            with load.begin(lists, [running], seconds=6 * seconds + 6) as crowd:
+                # Until each has its connection, and a page in hand.
+                time.sleep(6)
+                early = running.rss / MIB
+                health = load.run(HEALTH, [running], seconds=2 * seconds)
+                time.sleep(2 * seconds)
+                late = running.rss / MIB
+                served = read(crowd)
+    finally:
+        stub.shape()
+    return {
+        "pages_per_second": served.messages / served.seconds,
         "rss_before_mib": before,
         "rss_early_mib": early,
         "rss_late_mib": late,

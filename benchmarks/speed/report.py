@@ -25,6 +25,7 @@ _SECTIONS = {
     "start": "Start and memory",
     "lists": "Peak memory by the rooms in a list, MiB",
     "slow upstream": "1,000 callers before an upstream that takes 500 ms for every answer",
+    "slow lists": "1,000 lists before an upstream that takes 2 s for every page",
     "lists beside reads": "GetRoom from 16 callers, alone and beside four lists",
 }
 
@@ -60,13 +61,7 @@ class Report:
             if name in self.more
         ]
         if shared := self.more.get("processes"):
-            head = "| processes | calls per second, × one | µs of CPU for a call | p99 ms |\n"
-            rows = "\n".join(
-                f"| {count} | {seen['relative']:.2f} | {seen['cpu_micros']:.0f} "
-                f"| {seen['p99_ms']:.1f} |"
-                for count, seen in shared.items()
-            )
-            parts.append(f"### Processes on one port\n\n{head}| --- | --- | --- | --- |\n{rows}")
+            parts.append(_processes(shared))
         return "\n\n".join(parts)
 
     def _load_share(self) -> float:
@@ -76,6 +71,25 @@ class Report:
 def _values(values: Mapping[str, float]) -> str:
     rows = (f"| {name.replace('_', ' ')} | {value:,.2f} |" for name, value in values.items())
     return "\n".join(("| | |", "| --- | --- |", *rows))
+
+
+def _processes(shared: Mapping[str, Mapping[str, float]]) -> str:
+    rows = (
+        f"| {count} | {seen['relative']:.2f} | {seen['cpu_micros']:.0f} | {seen['p99_ms']:.1f} "
+        f"| {seen['gateway_cores']:.2f} | {seen['load_cores']:.2f} | {seen['upstream_cores']:.2f} |"
+        for count, seen in shared.items()
+    )
+    about = (
+        "GetRoom from 64 callers over 32 connections. The cores in use are those of the gateways, "
+        f"of the load generator and of the upstream; this machine has {_cores()} for all of them, "
+        "and where they use these up, another process adds nothing but its own cost."
+    )
+    head = (
+        "| processes | calls per second, × one | µs of CPU for a call | p99 ms | cores: gateways "
+        "| cores: load | cores: upstream |"
+    )
+    lines = ("### Processes on one port", "", about, "", head, "| --- " * 7 + "|", *rows)
+    return "\n".join(lines)
 
 
 def where() -> dict[str, str]:

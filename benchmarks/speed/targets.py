@@ -25,7 +25,7 @@ class Target:
 def targets(cells: list[Cell], more: Mapping[str, Mapping[str, float]]) -> list[Target]:
     """Return those of the targets for which there are measurements."""
     found = {(cell.work, cell.arm): cell for cell in cells}
-    return [*_speed(found), *_footprint(more)]
+    return [*_speed(found), *_footprint(more), *_crowds(more)]
 
 
 Cells = dict[tuple[str, str], Cell]
@@ -118,6 +118,29 @@ def _footprint(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
             "no growth (< 2 MiB)",
             f"{grown:+.1f} MiB",
             grown < 2,
+        )
+
+
+def _crowds(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
+    for name, who in (("slow upstream", "calls"), ("slow lists", "lists")):
+        if crowd := more.get(name):
+            grown = crowd["rss_late_mib"] - crowd["rss_early_mib"]
+            behind = f"1,000 {who} before a slow upstream"
+            yield Target(
+                f"{behind}: RSS while they wait",
+                "no growth (< 5 MiB)",
+                f"{grown:+.1f} MiB",
+                grown < 5,
+            )
+            slowest = crowd["health_max_ms"]
+            yield Target(
+                f"{behind}: health's slowest answer", "< 1 s", f"{slowest:.0f} ms", slowest < 1000
+            )
+    if beside := more.get("lists beside reads"):
+        times = beside["p50_beside_lists_ms"] / beside["p50_alone_ms"]
+        # Half of the only core is theirs, so twice is what sharing it costs.
+        yield Target(
+            "GetRoom, 16 callers: p50 beside four lists", "≤ 3 × alone", f"{times:.2f}", times <= 3
         )
 
 

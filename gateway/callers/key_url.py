@@ -116,7 +116,11 @@ async def _download(url: str) -> bytes:
     try:
         async with (
             aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT), cookie_jar=aiohttp.DummyCookieJar()
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # What is decompressed is much before it can be counted.
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
             ) as session,
             session.get(url, allow_redirects=False) as response,
         ):

@@ -42,6 +42,12 @@ def listener_flags(command: Command) -> Command:
             "listeners refuse clients without one (mTLS).",
         ),
         setting(
+            "--reuse-port",
+            is_flag=True,
+            help="Share the ports of --listen with other processes that have this flag and the "
+            "same user: see docs/how-to/several-processes.md. Without it a port is one gateway's.",
+        ),
+        setting(
             "--socket-mode",
             type=_SocketMode(),
             default="0660",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from acs.rooms.v1 import participants_pb2 as pb
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
 from gateway.convert import identifiers
 from gateway.errors import RequestInvalid, Violation
@@ -21,13 +22,28 @@ _ROLE_FROM_REST = {name: role for role, name in _ROLE_TO_REST.items()}
 
 def participant_from_rest(participant: Participant) -> pb.Participant:
     """Convert an answer; a role that the contract does not know is kept by its name."""
+    message = pb.Participant()
+    _fill(message, participant)
+    return message
+
+
+def add_participants(
+    messages: RepeatedCompositeFieldContainer[pb.Participant], participants: Iterable[Participant]
+) -> None:
+    """Convert answers as participant_from_rest does, and append them to `messages`."""
+    for participant in participants:
+        _fill(messages.add(), participant)
+
+
+def _fill(message: pb.Participant, participant: Participant) -> None:
+    # In place, because a message that is made apart is copied into its parent.
+    message.raw_id = participant.raw_id
     role = _ROLE_FROM_REST.get(participant.role)
     if role is None:
-        person = pb.Participant(raw_id=participant.raw_id, unrecognized_role=participant.role)
+        message.unrecognized_role = participant.role
     else:
-        person = pb.Participant(raw_id=participant.raw_id, role=role)
-    identifiers.fill(person.identifier, participant.raw_id)
-    return person
+        message.role = role
+    identifiers.fill(message.identifier, participant.raw_id)
 
 
 def roster_of(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from acs.rooms.v1 import rooms_pb2 as pb
 from acs.rooms.v1.participants_pb2 import Participant
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from msgspec import structs
 
 from gateway import models as rest
@@ -19,13 +21,25 @@ DEFAULT_ROLE = "Attendee"
 
 def room_from_rest(room: Room) -> pb.Room:
     """Convert an answer; what the service left out stays unset."""
-    return pb.Room(
-        id=room.id,
-        created_at=timestamps.from_rest(room.created_at),
-        valid_from=timestamps.from_rest(room.valid_from),
-        valid_until=timestamps.from_rest(room.valid_until),
-        pstn_dial_out_enabled=room.pstn_dial_out_enabled,
-    )
+    message = pb.Room()
+    _fill(message, room)
+    return message
+
+
+def add_rooms(messages: RepeatedCompositeFieldContainer[pb.Room], rooms: Iterable[Room]) -> None:
+    """Convert answers as room_from_rest does, and append them to `messages`."""
+    for room in rooms:
+        _fill(messages.add(), room)
+
+
+def _fill(message: pb.Room, room: Room) -> None:
+    # In place, because a message that is made apart is copied into its parent.
+    message.id = room.id
+    timestamps.fill(message.created_at, room.created_at)
+    timestamps.fill(message.valid_from, room.valid_from)
+    timestamps.fill(message.valid_until, room.valid_until)
+    if room.pstn_dial_out_enabled is not None:
+        message.pstn_dial_out_enabled = room.pstn_dial_out_enabled
 
 
 def create_to_rest(request: pb.CreateRoomRequest) -> CreateRoom:

@@ -12,8 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import RequestInvalid, ServiceAnswerUnreadable, Violation
 
-_USUAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)", re.ASCII)
-"""How the service writes times; there are three in a room, and read in a third of the time."""
+_USUAL_LENGTH = len("2026-08-03T09:14:27.1234567+00:00")
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d\d):(\d\d))?",
     re.ASCII,
@@ -21,31 +20,46 @@ _RFC3339 = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOS = 1_000_000_000
 _SECOND = timedelta(seconds=1)
+_DAY = 86_400
+_read = datetime.fromisoformat
+_TICKS = {str(digit): digit * 100 for digit in range(10)}
+"""Nanoseconds of the seventh digit, which a datetime has no place for."""
 
 # The range of google.protobuf.Timestamp: the years 1 to 9999.
 _MIN_SECONDS = -62_135_596_800
 _MAX_SECONDS = 253_402_300_799
 
 
-def from_rest(text: str | None) -> Timestamp | None:
-    """Read a time of the service without loss, up to nanoseconds. None stays None.
+def fill(time: Timestamp, text: str | None) -> None:
+    """Set an empty `time` to what the service wrote, without loss, up to nanoseconds.
 
-    A time without an offset is UTC. Raises ServiceAnswerUnreadable if it is no time.
+    A time without an offset is UTC. None sets nothing, and leaves `time` unset where it is a field.
+    Raises ServiceAnswerUnreadable if `text` is no time.
     """
     if text is None:
-        return None
+        return
     try:
-        usual = _USUAL.fullmatch(text)
-        if usual is not None:
-            time, fraction = usual.groups()
-            moment = datetime.fromisoformat(time + "+00:00")
+        # How the service writes nine times in ten, and there are three in a room: the marks are
+        # where they belong; the digits are fromisoformat's to check, but for the seventh.
+        if len(text) == _USUAL_LENGTH and text[4:20:3] == "--T::." and text[27:] == "+00:00":
+            since = _read(text) - _EPOCH
+            time.nanos = since.microseconds * 1000 + _TICKS[text[26]]
         else:
             moment, fraction = _any_rfc3339(text)
-    except (ValueError, OverflowError):
+            since = moment - _EPOCH
+            time.nanos = int(fraction.ljust(9, "0")) if fraction else 0
+    except (ValueError, OverflowError, KeyError):
         raise ServiceAnswerUnreadable("the service sent a time that no calendar has") from None
-    # Whole seconds, and few enough for a float to hold.
-    seconds = int(moment.timestamp())
-    return Timestamp(seconds=seconds, nanos=int(fraction.ljust(9, "0")) if fraction else 0)
+    time.seconds = since.days * _DAY + since.seconds
+
+
+def from_rest(text: str | None) -> Timestamp | None:
+    """Read a time as `fill` does. None stays None."""
+    if text is None:
+        return None
+    time = Timestamp()
+    fill(time, text)
+    return time
 
 
 def _any_rfc3339(text: str) -> tuple[datetime, str | None]:

@@ -26,13 +26,14 @@ async def test_the_gateway_meets_its_targets(name: str) -> None:
 @pytest.mark.parametrize("system", ["sdk", "naive"])
 async def test_a_signed_request_to_another_origin_is_noticed(system: str) -> None:
     """That the Microsoft client follows such a link is what the row is there to show."""
-    row = await run(BY_NAME["foreign-next-link"], system, seed=SEED, scale=SMALL)
+    # What they hold at the end is not what this is about.
+    row = await run(BY_NAME["foreign-next-link"], system, seed=SEED, scale=SMALL, settle=0)
     assert row.verdicts[Verdict.WRONG] > 0
     assert row.secrets > 0
 
 
 async def test_an_answer_that_is_no_utf_8_leaves_the_naive_gateway_speechless() -> None:
-    row = await run(BY_NAME["unknown-role"], "naive", seed=SEED, scale=SMALL)
+    row = await run(BY_NAME["unknown-role"], "naive", seed=SEED, scale=SMALL, settle=0)
     assert row.verdicts[Verdict.UNTYPED] > 0
 
 

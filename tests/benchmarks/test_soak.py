@@ -20,4 +20,4 @@ async def test_a_small_soak_leaves_nothing() -> None:
 
 
 async def test_callers_are_told_nothing_but_answers_or_overload() -> None:
-    assert all(held.fine for held in await load.run(0.02))
+    assert all(held.fine for held in await load.run(0.005))

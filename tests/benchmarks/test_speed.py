@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import pytest
 
 pytest.importorskip("uvloop", reason="make bench installs what is measured")
 
-from benchmarks.speed import contenders, upstream
+from benchmarks.speed import contenders, scaling, upstream
 from benchmarks.speed.contenders import AS_IT_SHIPS, Arm
 from benchmarks.speed.measure import Load, WentWrong
+from benchmarks.speed.processes import Running
+from benchmarks.speed.report import Report
 from benchmarks.speed.upstream import Stub
 from benchmarks.speed.works import Work, create_room, get_room, list_rooms, upsert
 
@@ -23,8 +27,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 CALLS = 12
+LOAD = Load(TOOLS / "load")
 GATEWAY = contenders.gateway("gateway", contenders.ROOT, *AS_IT_SHIPS)
-SMALL = (get_room(3), create_room(10), upsert(350), list_rooms(5, 20), get_room(3).over_tls())
+READ = get_room(3)
+SMALL = (READ, create_room(10), upsert(350), list_rooms(5, 20), READ.over_tls())
+
+BARE = contenders.bare()
+PLAIN = (GATEWAY, contenders.floor, contenders.naive, BARE, contenders.echo)
+OVER_TLS = (GATEWAY, contenders.floor, contenders.naive)
+
+Field = Mapping[tuple[str, bool], Running]
+"""What runs, by the arm's name and whether it speaks TLS to the upstream."""
 
 
 @pytest.fixture(scope="module")
@@ -33,42 +46,77 @@ def stub() -> Iterator[Stub]:
         yield serving
 
 
+@pytest.fixture(scope="module")
+def field(stub: Stub) -> Iterator[Field]:
+    """Start all arms, two at a time, since one start uses one core."""
+    arms = [*((arm, False) for arm in PLAIN), *((arm, True) for arm in OVER_TLS)]
+    with ExitStack() as parts, ThreadPoolExecutor(2) as starters:
+
+        def start(arm: Arm, tls: bool) -> Running:  # noqa: FBT001 - as Arm has it
+            return parts.enter_context(arm.running(stub, tls=tls))
+
+        running = starters.map(start, *zip(*arms, strict=True))
+        yield {(arm.name, tls): one for (arm, tls), one in zip(arms, running, strict=True)}
+
+
 def requests_for(work: Work) -> int:
     return CALLS * (work.pages or 1)
 
 
 @pytest.mark.parametrize(
-    "arm",
-    [GATEWAY, contenders.bare(), contenders.floor, contenders.naive],
-    ids=lambda arm: arm.name,
+    ("arm", "works"),
+    [
+        (GATEWAY, SMALL),
+        (contenders.floor, SMALL),
+        (contenders.naive, SMALL),
+        (BARE, (READ,)),
+    ],
+    ids=["gateway", "floor", "naive", "bare"],
 )
-def test_every_counted_call_of_a_gateway_reached_the_upstream(stub: Stub, arm: Arm) -> None:
-    for tls in (False, True):
-        with arm.running(stub, tls=tls) as running:
-            for work in (work for work in SMALL if work.tls == tls):
-                stub.shape(work.pages, work.size)
-                before = stub.requests
-                sample = Load(TOOLS / "load").run(work, [running], seconds=0, calls=CALLS)
-                assert (sample.calls, sample.errors) == (CALLS, 0), work.name
-                assert sample.items == CALLS * work.pages * work.size
-                assert stub.requests - before == requests_for(work)
-                assert sample.server_cpu > 0
+def test_every_counted_call_of_a_gateway_reached_the_upstream(
+    stub: Stub, field: Field, arm: Arm, works: tuple[Work, ...]
+) -> None:
+    for work in works:
+        running = field[arm.name, work.tls]
+        stub.shape(work.pages, work.size)
+        before = stub.requests
+        sample = LOAD.run(work, [running], seconds=0, calls=CALLS)
+        assert (sample.calls, sample.errors) == (CALLS, 0), work.name
+        assert sample.items == CALLS * work.pages * work.size
+        assert stub.requests - before == requests_for(work)
+        assert sample.server_cpu > 0
 
 
-def test_the_bound_answers_without_an_upstream(stub: Stub) -> None:
+def test_the_bound_answers_without_an_upstream(stub: Stub, field: Field) -> None:
     before = stub.requests
-    with contenders.echo.running(stub) as running:
-        sample = Load(TOOLS / "load").run(get_room(3), [running], seconds=0, calls=CALLS)
+    sample = LOAD.run(READ, [field[contenders.echo.name, False]], seconds=0, calls=CALLS)
     assert sample.calls == CALLS
     assert stub.requests == before
 
 
-def test_an_answer_that_lacks_something_is_no_success(stub: Stub) -> None:
+def test_an_answer_that_lacks_something_is_no_success(stub: Stub, field: Field) -> None:
     work = list_rooms(5, 20)
     stub.shape(work.pages, work.size)
-    with GATEWAY.running(stub) as running:
-        load = Load(TOOLS / "load")
-        with pytest.raises(WentWrong, match="a list of 100, not 105"):
-            load.run(replace(work, size=21), [running], seconds=0, calls=CALLS)
-        with pytest.raises(WentWrong, match="grpc-status 3"):
-            load.run(upsert(351), [running], seconds=0, calls=CALLS)
+    running = field[GATEWAY.name, False]
+    with pytest.raises(WentWrong, match="a list of 100, not 105"):
+        LOAD.run(replace(work, size=21), [running], seconds=0, calls=CALLS)
+    with pytest.raises(WentWrong, match="grpc-status 3"):
+        LOAD.run(upsert(351), [running], seconds=0, calls=CALLS)
+
+
+def test_each_number_of_processes_on_a_port_has_a_row_relative_to_one(stub: Stub) -> None:
+    def sharing(address: str) -> Arm:
+        return contenders.gateway("gateway", contenders.ROOT, scaling.FLAG, listen=address)
+
+    seen = scaling.processes(stub, LOAD, sharing, 1, 0.1, counts=(1, 2))
+    assert list(seen) == ["1", "2"]
+    assert seen["1"]["relative"] == 1
+    assert seen["2"]["calls_per_second"] > 0
+    for cores in ("gateway_cores", "load_cores", "upstream_cores"):
+        assert 0 < seen["2"][cores] < 100
+    page = Report({}, 1, 0.1, [], {"processes": seen}).markdown()
+    rows = page.partition("### Processes on one port")[2].splitlines()
+    assert [row.split("|")[1:3] for row in rows if row.startswith(("| 1 ", "| 2 "))] == [
+        [" 1 ", " 1.00 "],
+        [" 2 ", f" {seen['2']['relative']:.2f} "],
+    ]

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 import jwt
@@ -55,6 +56,18 @@ def _with_its_own_key(signer: Signer) -> str:
     return jwt.encode(signer.claims(), other.key, "ES256", headers={"kid": "one", "jwk": other.jwk})
 
 
+def _with_header(**header: Any) -> Callable[[Signer], str]:
+    """Sign with a key of one's own, and tell by the header where to find that."""
+
+    def sign(signer: Signer) -> str:
+        parts = {"alg": "ES256", "kid": signer.kid, **header}
+        bare = unsigned(parts, signer.claims()).rpartition(".")[0]
+        signature = jwt.get_algorithm_by_name("ES256").sign(bare.encode(), Signer().key)
+        return unsigned(parts, signer.claims(), signature)
+
+    return sign
+
+
 def _changed(signer: Signer) -> str:
     header, _, signature = signer.token().split(".")
     claims = unsigned({}, signer.claims("admin")).split(".")[1]
@@ -81,6 +94,18 @@ JWTS: dict[str, tuple[Callable[[Signer], str], str]] = {
     "another key, unnamed": (_without_kid, "not one that this gateway knows"),
     "a key of its own": (_with_its_own_key, "not one that this gateway knows"),
     "an unknown kid": (lambda s: Signer("two", s.key).token(), "with a key that this gateway"),
+    "a kid that is a path": (_with_header(kid="../../../../dev/null"), "with a key that this"),
+    "a kid that is an address": (_with_header(kid="http://127.0.0.1:1/"), "with a key that this"),
+    "a kid that is a query": (_with_header(kid="' OR 1=1 --"), "with a key that this gateway"),
+    "an empty kid": (_with_header(kid=""), "with a key that this gateway"),
+    "a kid that is a number": (_with_header(kid=0), "not one that this gateway knows"),
+    "a kid that is a list": (_with_header(kid=["one"]), "not one that this gateway knows"),
+    "an algorithm that is a list": (_with_header(alg=["ES256"]), "not signed in"),
+    "an algorithm that is an object": (_with_header(alg={}), "not signed in"),
+    "alg None": (_with_header(alg="None"), "not signed in"),
+    "an address of keys": (_with_header(jku="http://127.0.0.1:1/"), "not one that this gateway"),
+    "an address of certificates": (_with_header(x5u="http://127.0.0.1:1/"), "not one that this"),
+    "something critical": (_with_header(crit=["exp"]), "not one that this gateway knows"),
     "changed claims": (_changed, "not one that this gateway knows"),
     "expired": (lambda s: s.token(exp=time.time() - LEEWAY - 5), "has expired"),
     "not yet valid": (lambda s: s.token(nbf=time.time() + LEEWAY + 60), "is not valid yet"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from calling import (
     bearer,
     get,
     jwt_table,
+    key_set,
     publishing,
 )
 from running import Running, failure_of, gateway_before, until
@@ -187,6 +189,28 @@ async def test_a_caller_who_goes_away_does_not_take_the_fetch_from_the_others(
         await second
         assert (len(keys.keys), keys.fetches) == (1, 1)
         await keys.close()
+
+
+async def test_a_redirect_to_other_keys_is_not_followed(signer: Signer) -> None:
+    async with publishing(signer) as elsewhere, publishing(signer) as server:
+        server.status, server.headers = 302, {"Location": elsewhere.url}
+        keys = KeyUrl(server.url)
+        await keys.look_again()
+        assert (server.requests, elsewhere.requests, keys.keys) == (1, 0, ())
+
+
+async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not_unpacked(
+    signer: Signer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with publishing(signer) as server:
+        server.headers = {"Content-Encoding": "gzip"}
+        # What is good as it is, and what would be too much if it were unpacked.
+        for body in (key_set(signer).encode(), b" " * (1 << 24) + key_set(signer).encode()):
+            server.body = gzip.compress(body)
+            keys = KeyUrl(server.url)
+            await keys.look_again()
+            assert keys.keys == ()
+            assert caplog.messages[-1].endswith("is not JSON")
 
 
 @pytest.mark.parametrize(

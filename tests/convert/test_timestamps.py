@@ -78,8 +78,21 @@ def test_no_time_stays_none() -> None:
     assert from_rest(None) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-03-06T05:50:03.1234567+05:30",
+        "2025-03-06T00:20:03.123456700000Z",
+        "2025-03-05T23:20:03.1234567-01:00",
+    ],
+)
+def test_what_is_as_long_as_a_usual_time_is_read_for_what_it_is(text: str) -> None:
+    assert from_rest(text) == Timestamp(seconds=1_741_220_403, nanos=123_456_700)
+
+
 @given(
     st.text(max_size=40)
+    | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.[\w+:.-]{13}", fullmatch=True)
     | st.from_regex(
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,12})?(Z|[+-]\d\d:\d\d)?", fullmatch=True
     )
@@ -88,6 +101,11 @@ def test_no_time_stays_none() -> None:
 @example("9999-12-31T23:59:59-00:01")
 @example("2025-03-06T24:00:00Z")
 @example("2025-02-29T00:00:00Z")
+@example("2025-03-06T00:20:03.123456\u0667+00:00")
+@example("2025-03-06T00:20:03.123456x+00:00")
+@example("0001-01-01T00:00:00.0000000+00:01")
+@example("9999-12-31T23:59:59.9999999+00:0")
+@example("9999-12-31T23:59:59.999999+00:001")
 @example("\u0662\u0660\u0662\u0665-03-06T00:20:03Z")
 def test_any_text_is_a_time_in_range_or_unreadable(text: str) -> None:
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -83,13 +84,14 @@ def test_only_a_status_that_says_try_again_is_retried() -> None:
 
 
 @asynccontextmanager
-async def client(*addresses: str) -> AsyncIterator[grpc.aio.Channel]:
+async def client(*addresses: str, own_connection: bool = False) -> AsyncIterator[grpc.aio.Channel]:
     """Make a channel to gateways, as a headless Service would name them, with the file as it is."""
     options = [
         ("grpc.service_config", TEXT),
         # A gateway that is back is noticed at once, so that the test need not wait.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 100),
+        ("grpc.use_local_subchannel_pool", int(own_connection)),
     ]
     async with grpc.aio.insecure_channel(f"ipv4:{','.join(addresses)}", options) as channel:
         yield channel
@@ -248,3 +250,35 @@ async def test_a_rolling_restart_under_load_fails_no_call_and_makes_no_second_ro
     assert load.created == len(emulator.store)
     # A gateway that may drain breaks off nothing at all.
     assert how is signal.SIGKILL or load.resumed == 0
+
+
+async def test_processes_that_share_a_port_are_restarted_in_turn_without_a_lost_call(
+    emulator: Emulator,
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    upstream = {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string}
+
+    async def start(parts: AsyncExitStack) -> Process:
+        options = ("serve", "--listen", address, "--reuse-port", "--drain-delay", "0.2")
+        gateway = await parts.enter_async_context(started(*options, env=upstream))
+        await gateway.address()
+        return gateway
+
+    async with AsyncExitStack() as parts, AsyncExitStack() as clients:
+        gateways = [await start(parts) for _ in range(2)]
+        loads = []
+        # A connection belongs to one process: with so many clients, each process has some.
+        for _ in range(8):
+            channel = await clients.enter_async_context(client(address, own_connection=True))
+            loads.append(await clients.enter_async_context(under_load(channel)))
+        for gateway in gateways:
+            # Both have to serve before either goes.
+            await serves(gateway)
+            gateway.signal(signal.SIGTERM)
+            assert await gateway.exit_code() == 0
+            await start(parts)
+    assert [load.failures for load in loads] == [[]] * len(loads)
+    assert sum(load.created for load in loads) == len(emulator.store)
+    assert [load.resumed for load in loads] == [0] * len(loads)

@@ -17,6 +17,9 @@ from processes import COMMAND, PATIENCE, run, started
 from gateway.emulator import DEVELOPMENT_KEY
 
 UNIT = DEPLOY / "systemd/rooms-gateway.service"
+TEMPLATE = "rooms-gateway@.service"
+SHARED = DEPLOY / f"systemd/{TEMPLATE}.d/10-shared-port.conf"
+INSTANCE = "rooms-gateway@9465.service"
 TEXT = UNIT.read_text(encoding="utf-8")
 INSTALLED = "/opt/rooms-gateway/bin/rooms-gateway"
 
@@ -25,8 +28,8 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-def values(key: str) -> list[str]:
-    return re.findall(rf"^{key}=(.*)$", TEXT, re.MULTILINE)
+def values(key: str, text: str = TEXT) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", text, re.MULTILINE)
 
 
 def analyze(verb: str, unit: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -34,12 +37,19 @@ def analyze(verb: str, unit: Path, *options: str) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """Make the unit name the command that is installed here, for systemd looks whether it is."""
-    unit = tmp_path / UNIT.name
-    unit.write_text(TEXT.replace(INSTALLED, COMMAND), encoding="utf-8")
-    return unit
+@pytest.fixture(params=[UNIT.name, INSTANCE])
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Make the unit name the command that is installed here, for systemd looks whether it is.
+
+    The template is the same file once more, not a link: systemd takes links for other names of a
+    unit, and a template may not be another name of what is none.
+    """
+    folder = tmp_path / SHARED.parent.name
+    folder.mkdir()
+    shutil.copy(SHARED, folder)
+    for name in (UNIT.name, TEMPLATE):
+        (tmp_path / name).write_text(TEXT.replace(INSTALLED, COMMAND), encoding="utf-8")
+    return tmp_path / str(request.param)
 
 
 @needs_systemd
@@ -50,8 +60,17 @@ def test_systemd_finds_no_fault_in_the_unit(unit: Path) -> None:
 
 @needs_systemd
 def test_systemd_finds_a_misspelled_option(unit: Path) -> None:
-    unit.write_text(TEXT.replace("DynamicUser", "DynamicUsers"), encoding="utf-8")
+    file = unit if unit.exists() else unit.with_name(TEMPLATE)
+    file.write_text(TEXT.replace("DynamicUser", "DynamicUsers"), encoding="utf-8")
     assert "DynamicUsers" in analyze("verify", unit, "--man=no").stderr
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", [INSTANCE], indirect=True)
+def test_systemd_finds_a_misspelled_option_in_what_makes_the_template(unit: Path) -> None:
+    file = unit.parent / SHARED.parent.name / SHARED.name
+    file.write_text("[Service]\nUsers=somebody\n", encoding="utf-8")
+    assert "Users" in analyze("verify", unit, "--man=no").stderr
 
 
 @needs_systemd
@@ -75,6 +94,38 @@ async def test_the_gateway_accepts_the_settings_of_the_unit(tmp_path: Path) -> N
     path = variables["ROOMS_GATEWAY_LISTEN"].removeprefix("unix:")
     assert [f"/run/{name}" for name in values("RuntimeDirectory")] == [str(Path(path).parent)]
     assert int(values("TimeoutStopSec")[0]) > float(variables["ROOMS_GATEWAY_DRAIN_GRACE"])
+
+
+async def test_instances_of_the_template_share_a_port_and_tell_apart_what_is_their_own(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "access-key").write_text(DEVELOPMENT_KEY, encoding="ascii")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def variables(instance: str) -> dict[str, str]:
+        """Return the environment as systemd makes it: what comes later goes before."""
+        text = TEXT + SHARED.read_text(encoding="utf-8")
+        pairs = [
+            pair.replace("%d", str(tmp_path)).replace("%i", instance).partition("=")
+            for pair in values("Environment", text)
+        ]
+        own = {name: value for name, _, value in pairs}
+        assert own["ROOMS_GATEWAY_LISTEN"] == "127.0.0.1:50051"
+        return own | {"ROOMS_GATEWAY_LISTEN": f"127.0.0.1:{port}"}
+
+    # The kernel lets only processes of one user share a port.
+    assert values("User", SHARED.read_text(encoding="utf-8")) == ["rooms-gateway"]
+    # Port 0, so that the test needs no port by name.
+    async with (
+        started("serve", env=variables("0")) as one,
+        started("serve", env=variables("0")) as other,
+    ):
+        assert await one.address() == await other.address()
+        for gateway in (one, other):
+            gateway.signal(signal.SIGTERM)
+            assert await gateway.exit_code() == 0
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])

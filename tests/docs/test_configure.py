@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.serve import GRPC_EXPERIMENTS
+
 PAGE = Path(__file__).parents[2] / "docs/how-to/configure.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -60,3 +62,8 @@ def test_the_page_has_commands_to_run() -> None:
 def test_every_relative_link_of_the_page_leads_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
         assert (PAGE.parent / target).exists(), target
+
+
+def test_the_page_has_what_grpc_is_told() -> None:
+    assert f"| `GRPC_EXPERIMENTS` | `{GRPC_EXPERIMENTS}` |" in TEXT
+    assert "| `GRPC_VERBOSITY` | `NONE` |" in TEXT

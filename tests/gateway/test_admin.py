@@ -202,6 +202,38 @@ async def test_other_methods_are_405(watched: Running, path: str, method: str) -
     assert (await get(watched.gateway.admin_address, path, method))[0] == 405
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /livez HT",
+        b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000,
+        b"GET /livez HTTP/1.1\r\n" + b"X: planted\r\n" * 10_000,
+        b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\nplanted",
+        b"GET /planted HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"\x16\x03\x01planted\0\x1b[2J",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+    ids=range(8),
+)
+async def test_who_sends_nonsense_to_it_or_half_of_a_request_harms_no_probe_and_writes_no_line(
+    watched: Running, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = watched.gateway.admin_address
+    assert address is not None
+    host, _, port = address.rpartition(":")
+    writers = []
+    for _ in range(50):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(sent)
+        writers.append(writer)
+    assert await statuses(address) == (200, 200, 200)
+    for writer in writers:
+        writer.transport.abort()
+    assert "planted" not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 async def test_without_the_setting_there_is_no_listener(running: Running) -> None:
     assert running.gateway.admin_address is None
 

@@ -32,6 +32,7 @@ from gateway.rest.pages import QueriedPage, follow
 from gateway.rooms import RoomsServicer
 from gateway.services import SERVICES
 from gateway.settings import Upstream
+from gateway.turns import Turns
 
 if TYPE_CHECKING:
     from gateway.rest import RoomsApi
@@ -185,7 +186,9 @@ async def test_a_cancellation_that_is_not_the_callers_still_gives_the_caller_a_s
         SERVICES, api_version="2025-03-13", default_timeout=30, admission=roomy()
     )
     server = grpc.aio.server(interceptors=[calls])
-    rooms_pb2_grpc.add_RoomsServiceServicer_to_server(Stray(cast("RoomsApi", None)), server)
+    rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
+        Stray(cast("RoomsApi", None), Turns()), server
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

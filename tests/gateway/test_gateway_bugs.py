@@ -33,6 +33,7 @@ from gateway.rooms import RoomsServicer
 from gateway.services import SERVICES
 from gateway.transport import RetryPolicy, Transport
 from gateway.transport.http import HttpClient
+from gateway.turns import Turns
 
 if TYPE_CHECKING:
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub as RoomsStub
@@ -159,7 +160,7 @@ async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
         api = RoomsApi(transport, endpoint, API_VERSIONS["2025-03-13"])
 
         def add(server: grpc.aio.Server) -> None:
-            rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api), server)
+            rooms_pb2_grpc.add_RoomsServiceServicer_to_server(RoomsServicer(api, Turns()), server)
 
         async with serving(add) as rooms:
             with pytest.raises(grpc.aio.AioRpcError) as raised:

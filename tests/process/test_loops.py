@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 import uvloop
+from processes import run, started
 
 from gateway import loops
 from gateway.cli.serve import GRPC_EXPERIMENTS
@@ -41,3 +43,33 @@ def test_grpc_knows_the_experiments_that_we_switch_off_by_name(names: str, compl
     )
     assert complaint in done.stderr
     assert bool(done.stderr) == bool(complaint)
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ({}, False),
+        ({"GRPC_EXPERIMENTS": "-no_such_thing"}, True),
+        ({"GRPC_EXPERIMENTS": ""}, False),
+    ],
+    ids=["not set", "set", "empty"],
+)
+async def test_the_experiments_of_an_operator_stand(env: dict[str, str], *, told: bool) -> None:
+    async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
+        await gateway.address()
+    assert ("Unknown experiment: no_such_thing" in gateway.err) is told
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [({}, False), ({"GRPC_VERBOSITY": "ERROR"}, True)],
+    ids=["not set", "set"],
+)
+async def test_grpc_is_silent_unless_an_operator_asks(env: dict[str, str], *, told: bool) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = await run("serve", "--emulator", "--listen", address, env=env)
+    assert done.code == 3
+    assert ("Address already in use" in done.err) is told

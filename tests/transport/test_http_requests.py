@@ -121,9 +121,15 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.close()
 
 
-async def exchange_over_tls(issued: Issued, folder: Path, host: str) -> int:
+async def exchange_over_tls(
+    issued: Issued, folder: Path, host: str, only: ssl.TLSVersion | None = None
+) -> int:
     """Send two requests to a server with this certificate; return the statuses' sum."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    if only is not None:
+        # Python's own settings would refuse the old ones before the client can.
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = only
     path = folder / "pair.pem"
     path.write_bytes(issued.certificate + issued.key)
     context.load_cert_chain(path)
@@ -167,6 +173,27 @@ def test_nothing_is_sent_over_tls_to_somebody_who_is_not_who_was_meant(
             await exchange_over_tls(issued, tmp_path, "127.0.0.1")
         assert raised.value.kind is Failure.CONNECT
         assert str(raised.value) == "SSLCertVerificationError"
+
+    run_on(loop_factory, main())
+
+
+@on_both_loops
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"])
+def test_tls_with_the_service_begins_at_1_2(
+    loop_factory: Any, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority()
+    trust(authority, tmp_path, monkeypatch)
+    only = ssl.TLSVersion[version]
+
+    async def main() -> None:
+        if only >= ssl.TLSVersion.TLSv1_2:
+            assert await exchange_over_tls(authority.issue(), tmp_path, "127.0.0.1", only) == 400
+            return
+        with pytest.raises(ExchangeFailed) as raised:
+            await exchange_over_tls(authority.issue(), tmp_path, "127.0.0.1", only)
+        assert raised.value.kind is Failure.CONNECT
 
     run_on(loop_factory, main())
 

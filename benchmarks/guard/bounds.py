@@ -1,0 +1,79 @@
+"""The bounds: what a call cost when somebody last accepted it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.guard.kinds import KINDS, Kind
+
+
+class BoundsUnusable(Exception):
+    """The file with the bounds cannot be read."""
+
+
+class Counted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run has counted; written to a file, the bounds of later runs."""
+
+    on: str
+    """The Python and the event loop that it was counted on."""
+    works: dict[str, dict[str, int]]
+    """By the name of the work, then of what was counted."""
+
+    def json(self) -> bytes:
+        """Return this as a file whose lines can be compared."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A count that is not what it was."""
+
+    work: str
+    kind: Kind
+    before: int | None
+    """None if there is no bound yet."""
+    now: int
+
+    @property
+    def too_much(self) -> bool:
+        """Whether it has grown by more than is allowed."""
+        return self.before is None or self.now > self.before + self.kind.allowance
+
+    def __str__(self) -> str:
+        """Return it as a line for people."""
+        before = "without a bound" if self.before is None else f"{self.before} before"
+        return f"{self.work}: {self.kind.name}: {before}, {self.now} now"
+
+
+def differences(bounds: Counted, counted: Counted) -> Iterator[Difference]:
+    """Compare what counts alike on both Pythons; what has no bound is a difference too."""
+    for work, counts in counted.works.items():
+        before = bounds.works.get(work, {})
+        for kind in KINDS:
+            if kind.of_python and bounds.on != counted.on:
+                continue
+            found = Difference(work, kind, before.get(kind.name), counts[kind.name])
+            if found.before != found.now:
+                yield found
+
+
+def read(path: Path) -> Counted:
+    """Read bounds. Raises BoundsUnusable."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Counted)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BoundsUnusable(str(error)) from error
+
+
+def accept(path: Path, counted: Counted) -> None:
+    """Make what was counted the bounds of its works; those of others stay, if they still can."""
+    try:
+        bounds = read(path)
+        kept = bounds.works if bounds.on == counted.on else {}
+    except BoundsUnusable:
+        kept = {}
+    path.write_bytes(Counted(counted.on, kept | counted.works).json())

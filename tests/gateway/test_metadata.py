@@ -1,0 +1,40 @@
+"""Metadata of a call: what of it gets into the requests to the service."""
+
+from __future__ import annotations
+
+import pytest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
+from quick import quick_gateway
+from scripted import answer, scripted
+
+MARK = "planted"
+
+NAMES = (
+    *("accept", "accept-encoding", "authorization", "connection", "content-length", "content-type"),
+    *("cookie", "expect", "forwarded", "host", "origin", "proxy-authorization", "range", "referer"),
+    *("repeatability-first-sent", "repeatability-request-id", "transfer-encoding", "upgrade"),
+    *("via", "x-forwarded-for", "x-forwarded-host", "x-http-method-override", "x-original-url"),
+    *("x-ms-client-request-id", "x-ms-content-sha256", "x-ms-date", "x-planted", "planted-bin"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_metadata_named_like_a_header_of_the_service_is_no_header_of_a_request(
+    name: str,
+) -> None:
+    async with (
+        scripted(answer(b'{"id":"1"}')) as service,
+        quick_gateway(service.upstream) as quick,
+    ):
+        value = MARK.encode() if name.endswith("-bin") else MARK
+        made = quick.rooms.CreateRoom
+        await made(CreateRoomRequest())
+        await made(CreateRoomRequest(), metadata=((name, value),))
+        bare, marked = service.requests
+        assert MARK.encode() not in marked
+        assert _names(marked) == _names(bare)
+
+
+def _names(request: bytes) -> list[bytes]:
+    lines = request.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    return [lines[0], *sorted(line.partition(b":")[0] for line in lines[1:])]
