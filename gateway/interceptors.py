@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.admission import Admission, Places, caller_of
@@ -29,7 +29,7 @@ from gateway.telemetry import logs
 from gateway.telemetry.observers import NOBODY, CallObserver, MethodObserver
 from gateway.telemetry.trace_context import read_context
 from gateway.telemetry.traces import PASSING_ON, Tracer
-from gateway.validation import reader, validate
+from gateway.validation import Unreadable, validate
 
 # grpc's own types know only synchronous handlers.
 Handler = Any
@@ -141,7 +141,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
 
         make_response = GetMessageClass(descriptor.output_type)
 
-        async def unary(request: Message, context: Context) -> Message:
+        # Parsed here: for what is no message grpc would say UNKNOWN, and log a trace.
+        parse = handler.request_deserializer
+        unreadable = Unreadable(descriptor.input_type.full_name)
+
+        async def unary(serialized: bytes, context: Context) -> Message:
+            try:
+                request = parse(serialized)
+            except DecodeError:
+                request = unreadable
+
             async def serve() -> Message:
                 try:
                     response: Message = await handler.unary_unary(request, context)
@@ -154,7 +163,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
             observer.message_sent()
             return response
 
-        async def stream(request: Message, context: Context) -> None:
+        async def stream(serialized: bytes, context: Context) -> None:
+            try:
+                request = parse(serialized)
+            except DecodeError:
+                request = unreadable
+
             async def serve() -> None:
                 pages: AsyncGenerator[Message, None] = handler.unary_stream(request, context)
                 # Written here, not handed to grpc.aio as a generator: that would be closed only
@@ -173,9 +187,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # n
         )
         return make(
             behavior,
-            request_deserializer=reader(
-                handler.request_deserializer, descriptor.input_type.full_name
-            ),
             response_serializer=handler.response_serializer,
         )
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from google.protobuf.message import DecodeError
 from protovalidate import Validator
 
 from gateway.errors import RequestInvalid, Violation
@@ -23,22 +21,6 @@ class Unreadable:
     """Stands for a request whose bytes are no message of its type."""
 
     type_name: str
-
-
-def reader(parse: Callable[[bytes], Message], type_name: str) -> Callable[[bytes], object]:
-    """Return `parse`, but with an `Unreadable` for what it cannot read, which `validate` refuses.
-
-    grpc would answer UNKNOWN in Python's words, and log a trace for each.
-    """
-    unreadable = Unreadable(type_name)
-
-    def read(serialized: bytes) -> object:
-        try:
-            return parse(serialized)
-        except DecodeError:
-            return unreadable
-
-    return read
 
 
 def validate(request: Message | Unreadable) -> None:
