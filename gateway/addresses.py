@@ -5,6 +5,8 @@ from __future__ import annotations
 import grp
 import ipaddress
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 UNIX = "unix:"
@@ -64,6 +66,16 @@ def check_address(
             f"{address} can be reached from other machines, and calls to it are not encrypted: "
             f"listen on 127.0.0.1, {encrypt}or add {flag} if the network is trusted"
         )
+
+
+def given_twice(addresses: Iterable[str]) -> list[str]:
+    """Return which of `addresses` are there more than once. Port 0 is another one each time."""
+    ends = Counter(
+        UNIX + socket_path(address) if address.startswith(UNIX) else address
+        for address in addresses
+        if not address.endswith(":0")
+    )
+    return [address for address, times in ends.items() if times > 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import grpc
 
@@ -20,6 +20,7 @@ from gateway.credentials import Credential, make_credential
 from gateway.drain import drain
 from gateway.endpoint import Endpoint, parse_connection_string
 from gateway.handling import Handling
+from gateway.health import HealthServicer
 from gateway.listen import BindError, Listener, load_certificates
 from gateway.reachability import Reachability
 from gateway.rest import RoomsApi
@@ -160,7 +161,6 @@ class Gateway:
             complete_windows=settings.complete_windows,
             reflection=settings.reflection,
         )
-        await served.say(serving=False)
 
         if settings.tls is not None:
             self.certificates = await parts.enter_async_context(load_certificates(settings.tls))
@@ -182,14 +182,16 @@ class Gateway:
             await server.stop(None)
             raise
         await server.start()
-        parts.push_async_callback(self._drain, server, served.healths, calls)
-        await served.say(serving=True)
+        parts.push_async_callback(self._drain, server, served.health, calls)
+        served.health.say(serving=True)
         if self._progress is not None:
             self._progress.started = self._progress.serving = True
 
-    async def _drain(self, server: grpc.aio.Server, healths: Any, calls: Handling) -> None:
+    async def _drain(
+        self, server: grpc.aio.Server, health: HealthServicer, calls: Handling
+    ) -> None:
         delay, grace = self._settings.drain_delay, self._settings.drain_grace
-        self.stopped_cleanly = await drain(server, healths, calls, delay=delay, grace=grace)
+        self.stopped_cleanly = await drain(server, health, calls, delay=delay, grace=grace)
 
     async def _follow_policy(
         self, parts: AsyncExitStack, metrics: Metrics | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import grpc
 
@@ -26,8 +26,15 @@ class Calls(Protocol):
         """Return when none is."""
 
 
+class Health(Protocol):
+    """What callers are told of the gateway."""
+
+    def say(self, *, serving: bool) -> None:
+        """Tell all of them whether calls are welcome."""
+
+
 async def drain(
-    server: grpc.aio.Server, healths: Any, calls: Calls, *, delay: float, grace: float
+    server: grpc.aio.Server, health: Health, calls: Calls, *, delay: float, grace: float
 ) -> bool:
     """Say so, serve on for `delay` seconds, stop listening, let the calls in flight finish.
 
@@ -35,16 +42,14 @@ async def drain(
     watchers and reflection streams never end by themselves, so the grace is cut short when only
     they are left. When this is cancelled, all that is left is ended at once.
     """
-    said = asyncio.ensure_future(healths.enter_graceful_shutdown())
-    said_and_stopped: list[asyncio.Future[None]] = [said]
+    health.say(serving=False)
+    stops: list[asyncio.Future[None]] = []
     try:
-        # A watcher who does not read would hold this up for ever.
-        await asyncio.wait([said], timeout=_SETTLE)
         # Those who send calls here need time to hear of it: until then, new ones are welcome.
         await asyncio.sleep(delay)
         # The grace is watched here, since grpc does not tell what it had to end; its own is longer.
         stopped = asyncio.ensure_future(server.stop(grace + _LONGER))
-        said_and_stopped.append(stopped)
+        stops.append(stopped)
         idle = asyncio.ensure_future(_settled(calls.wait_idle))
         try:
             done, _ = await asyncio.wait(
@@ -56,7 +61,7 @@ async def drain(
     finally:
         # A second signal comes here too, while the calls that it ends still have all they need.
         await server.stop(None)
-        await asyncio.gather(*said_and_stopped)
+        await asyncio.gather(*stops)
 
 
 async def _settled(wait_idle: Callable[[], Awaitable[None]]) -> None:

@@ -202,8 +202,9 @@ class _Method:
             return self._request_type.FromString(data)
         except DecodeError:
             # Without the library's words, which may repeat what was sent.
-            wanted = self._request_type.DESCRIPTOR.full_name
-            raise RequestInvalid(Violation("", f"the request is no {wanted}")) from None
+            name = self._request_type.DESCRIPTOR.full_name
+            text = f"the request is no {name}: is the client's proto that of this gateway?"
+            raise RequestInvalid(Violation("", text)) from None
 
     async def _answer(self, request: Message, context: Context) -> Message:
         try:

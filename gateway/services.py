@@ -8,8 +8,9 @@ import grpc
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import participants_pb2, rooms_pb2
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
+from gateway import health
 from gateway.handling import Handling
 from gateway.legacy import LegacyRoomsServicer
 from gateway.legacy.backend import LegacyRooms
@@ -57,21 +58,13 @@ class Services:
         calls.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, turns))
         if legacy is not None:
             calls.add(server, LEGACY_SERVICE, _legacy_servicer(legacy, api))
-        self._names = [service.full_name for service in services_of(legacy=legacy is not None)]
-        self.healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
-        health_pb2_grpc.add_HealthServicer_to_server(self.healths, server)
+        names = [service.full_name for service in services_of(legacy=legacy is not None)]
+        self.health = health.HealthServicer(names)
+        """Says NOT_SERVING until it is told otherwise."""
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         if reflection:
-            add_reflection(server, [*self._names, health.SERVICE_NAME])
+            add_reflection(server, [*names, health.NAME])
         calls.add_unknown(server)
-
-    async def say(self, *, serving: bool) -> None:
-        """Have health say of all services, and of the gateway, whether they are there.
-
-        To be said before the server starts, too: the library begins with SERVING.
-        """
-        states = health_pb2.HealthCheckResponse
-        for name in ("", *self._names):
-            await self.healths.set(name, states.SERVING if serving else states.NOT_SERVING)
 
 
 def _legacy_servicer(native: LegacyApi, stable: RoomsApi) -> LegacyRoomsServicer:

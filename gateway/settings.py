@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.addresses import SOCKET_MODE, UNIX, SocketRules, check_address, find_group
+from gateway.addresses import SOCKET_MODE, UNIX, SocketRules, check_address, find_group, given_twice
 from gateway.callers.reach import policy_faults
 from gateway.credentials import CredentialSettings, KeySettings
 from gateway.credentials.flags import CREDENTIALS, EntraFlags, read_credential
@@ -134,6 +134,7 @@ class Settings:
                 )
             except ValueError as fault:
                 faults.append(f"--listen: {fault}")
+        faults += [f"--listen: {address} is given twice" for address in given_twice(self.listen)]
         if self.reuse_port:
             faults += _sharing_faults(self.listen, emulator=self.upstream is None)
         faults += tls_faults(self.tls_cert, self.tls_key, self.tls_client_ca, now=time.time())
@@ -146,7 +147,9 @@ class Settings:
             except ValueError as fault:
                 faults.append(f"--socket-group: {fault}")
         if self.admin_listen is not None:
-            faults.extend(_admin_faults(self.admin_listen, allow_remote=self.admin_allow_remote))
+            faults += _admin_faults(
+                self.admin_listen, self.listen, allow_remote=self.admin_allow_remote
+            )
         else:
             faults.extend(
                 f"--{name.replace('_', '-')} needs --admin-listen"
@@ -218,13 +221,15 @@ def _sharing_faults(listen: tuple[str, ...], *, emulator: bool) -> list[str]:
     return faults
 
 
-def _admin_faults(address: str, *, allow_remote: bool) -> list[str]:
+def _admin_faults(address: str, listen: tuple[str, ...], *, allow_remote: bool) -> list[str]:
     if address.startswith(UNIX):
         return [f"--admin-listen {address}: probes and scrapers cannot reach a socket file"]
     try:
         check_address(address, allow_plaintext=allow_remote, flag="--admin-allow-remote")
     except ValueError as fault:
         return [f"--admin-listen: {fault}"]
+    if address in given_twice((*set(listen), address)):
+        return [f"--admin-listen: {address} is an address of --listen"]
     return []
 
 

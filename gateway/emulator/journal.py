@@ -19,6 +19,7 @@ _SHOWN = (
     "repeatability-first-sent",
     "repeatability-request-id",
     "traceparent",
+    "tracestate",
     "transfer-encoding",
     "user-agent",
     "x-ms-client-request-id",

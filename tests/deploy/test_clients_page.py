@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -51,3 +52,20 @@ async def test_the_javascript_of_the_page_prints_what_it_says(address: str) -> N
     arguments = ("--input-type=module", "--eval", code)
     done = await run(*arguments, env={"ROOMS_GATEWAY_SOURCE": str(ROOT)}, program=str(NODE))
     assert (done.err, done.out) == ("", printed)
+
+
+def test_the_policy_in_csharp_is_that_of_the_file() -> None:
+    [code] = re.findall(r"^```csharp\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    config = json.loads((ROOT / "deploy/client/service_config.json").read_text(encoding="utf-8"))
+    policy, throttling = config["methodConfig"][0]["retryPolicy"], config["retryThrottling"]
+    codes = re.findall(r"StatusCode\.(\w+)", code)
+    assert [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", each).upper() for each in codes] == (
+        policy["retryableStatusCodes"]
+    )
+    assert f"MaxAttempts = {policy['maxAttempts']}," in code
+    for name in ("InitialBackoff", "MaxBackoff"):
+        [seconds] = re.findall(rf"{name} = TimeSpan\.FromSeconds\(([\d.]+)\)", code)
+        assert f"{seconds}s" == policy[name[0].lower() + name[1:]]
+    assert f"BackoffMultiplier = {policy['backoffMultiplier']}," in code
+    tokens, ratio = throttling["maxTokens"], throttling["tokenRatio"]
+    assert f"MaxTokens = {tokens}, TokenRatio = {ratio}" in code

@@ -268,6 +268,11 @@ def test_the_flag_for_probes_opens_no_address_for_calls() -> None:
         settings(listen=("0.0.0.0:0",), admin_allow_remote=True)
 
 
+def test_calls_and_probes_cannot_share_an_address() -> None:
+    with pytest.raises(SettingsError, match=r"^--admin-listen: 127.0.0.1:7 is an address of --l"):
+        settings(listen=("127.0.0.1:7",), admin_listen="127.0.0.1:7")
+
+
 @pytest.mark.parametrize("other", [{"quitquitquit": True}, {"readiness_upstream": 5.0}])
 def test_what_is_of_the_listener_for_operators_needs_it(other: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"^--(quitquitquit|readiness-upstream) needs --admin-"):

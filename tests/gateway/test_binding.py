@@ -15,6 +15,7 @@ from running import Running, settings, upstream_of
 from gateway.app import Gateway
 from gateway.emulator import Emulator
 from gateway.listen import BindError
+from gateway.settings import SettingsError
 
 
 async def test_port_0_is_reported_as_the_port_that_it_became(emulator: Emulator) -> None:
@@ -48,6 +49,13 @@ async def test_a_port_that_is_taken_is_refused_and_its_owner_serves_on(running: 
         await Gateway(settings(listen=(address,))).__aenter__()
     assert await status_of(running.channel) == SERVING
     await create_through(address)
+
+
+@pytest.mark.parametrize("twice", [("127.0.0.1:7", "127.0.0.1:7"), ("unix:/a", "unix:///a")])
+def test_an_address_that_is_given_twice_is_a_fault_of_the_settings(twice: tuple[str, str]) -> None:
+    with pytest.raises(SettingsError, match=f"^--listen: {twice[0]} is given twice$"):
+        settings(listen=twice)
+    settings(listen=("127.0.0.1:0", "127.0.0.1:0"))
 
 
 async def test_an_address_of_another_machine_is_refused() -> None:

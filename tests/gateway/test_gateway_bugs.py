@@ -58,7 +58,7 @@ class Failing(RoomsServicer):
     """Handlers that fail as ours never should."""
 
     def __init__(self, fail: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(cast("RoomsApi", None))
+        super().__init__(cast("RoomsApi", None), Turns())
         self._fail = fail
 
     async def GetRoom(  # noqa: N802 - the contract's name

@@ -7,13 +7,21 @@ import asyncio
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from lifecycle import NO_HURRY, NOT_SERVING, SERVING, health_of, status_of
+from lifecycle import (
+    NO_HURRY,
+    NOT_SERVING,
+    SERVING,
+    health_of,
+    status_of,
+    watcher_who_does_not_read,
+)
 from running import Running, settings, upstream_of
 from scripted import scripted, silence
 
 from gateway.app import Gateway
 from gateway.emulator import Emulator
 
+LIST = health_pb2.HealthListRequest()  # type: ignore[attr-defined] # not in the stubs
 NAMES = ["", "acs.rooms.v1.RoomsService", "acs.rooms.v1.ParticipantsService"]
 
 
@@ -51,3 +59,35 @@ async def test_a_watcher_sees_serving_and_at_the_stop_not_serving(
         stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         assert (await anext(watch)).status == NOT_SERVING
         await stop
+
+
+async def test_all_services_are_listed_with_their_health(running: Running) -> None:
+    listed = await health_of(running.channel).List(LIST)
+    assert {name: each.status for name, each in listed.statuses.items()} == dict.fromkeys(
+        NAMES, SERVING
+    )
+
+
+async def test_a_watcher_of_a_service_that_there_is_not_hears_so(running: Running) -> None:
+    request = health_pb2.HealthCheckRequest(service="acs.rooms.v1.NoSuchService")
+    first = await anext(aiter(health_of(running.channel).Watch(request)))
+    assert first.status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+async def test_a_watcher_who_does_not_read_keeps_nothing_from_anybody_else(
+    emulator: Emulator,
+) -> None:
+    at_stop = settings(upstream_of(emulator), drain_delay=NO_HURRY, drain_grace=NO_HURRY)
+    gateway = await Gateway(at_stop).__aenter__()
+    async with (
+        watcher_who_does_not_read(gateway.addresses[0]),
+        grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
+        asyncio.timeout(NO_HURRY),
+    ):
+        watch = aiter(health_of(channel).Watch(health_pb2.HealthCheckRequest()))
+        assert (await anext(watch)).status == SERVING
+        stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
+        assert (await anext(watch)).status == NOT_SERVING
+        assert [await status_of(channel, name) for name in NAMES] == [NOT_SERVING] * 3
+        stop.cancel()
+        await asyncio.wait([stop])

@@ -15,8 +15,7 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from http2 import WINDOW_OF_0, unary_call
-from lifecycle import NO_HURRY, create_through, health_of
+from lifecycle import NO_HURRY, create_through, health_of, watcher_who_does_not_read
 from running import UNKNOWN_ROOM, Running, collect, failure_of, gateway_before, settings, until
 from scripted import scripted, silence
 
@@ -99,18 +98,12 @@ async def test_streams_that_never_end_by_themselves_do_not_hold_up_the_stop(
 
 
 async def test_a_watcher_who_does_not_read_does_not_hold_up_the_stop(patient: Running) -> None:
-    host, _, port = patient.gateway.addresses[0].rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    # No client would offer a window of 0, so that not a byte can be sent.
-    watch = "/grpc.health.v1.Health/Watch"
-    writer.write(unary_call(watch, health_pb2.HealthCheckRequest(), settings=WINDOW_OF_0))
-    # The answer's head comes, its message cannot.
-    received = b""
-    while b"application/grpc" not in received:
-        received += await reader.read(1000)
-    async with asyncio.timeout(NO_HURRY / 2), being_stopped(patient):
+    async with (
+        watcher_who_does_not_read(patient.gateway.addresses[0]),
+        asyncio.timeout(NO_HURRY / 2),
+        being_stopped(patient),
+    ):
         pass
-    writer.close()
 
 
 @asynccontextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 import pytest
@@ -21,12 +23,12 @@ from acs.rooms.v1.participants_pb2 import (
 )
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, UpdateRoomRequest
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from outcomes import INVALID
 from people import user
-from running import ROOM_REQUESTS, UNKNOWN_ROOM, Running, failure_of, send
+from running import ROOM_REQUESTS, UNKNOWN_ROOM, Running, collect, failure_of, send
 
 from gateway.convert.identifiers import from_raw_id
 from gateway.services import SERVICES
@@ -267,3 +269,33 @@ async def test_the_first_and_last_moments_that_a_timestamp_has_are_sent(running:
 async def test_a_uuid_in_either_case_is_a_request_id(running: Running, request_id: str) -> None:
     await send(running, CreateRoomRequest(request_id=request_id))
     assert running.last().headers["Repeatability-Request-ID"] == request_id
+
+
+@pytest.mark.parametrize(
+    "serialized",
+    [b"\xff\xff\xff", b"\x0a\x05ab", b"\x0a\x01\xff", b"\x0b" * 1000],
+    ids=["no field", "cut short", "no UTF-8", "nested without end"],
+)
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+async def test_bytes_that_are_no_message_are_an_invalid_request_and_no_defect(
+    running: Running,
+    service: ServiceDescriptor,
+    serialized: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    channel: Any = running.channel
+    for method in service.methods:
+        path = f"/{service.full_name}/{method.name}"
+        call = (
+            collect(channel.unary_stream(path)(serialized))
+            if method.server_streaming
+            else channel.unary_unary(path)(serialized)
+        )
+        failed = await failure_of(call)
+        assert (failed.code, failed.reason) == INVALID
+        name = method.input_type.full_name
+        assert failed.message == (
+            f"the request is no {name}: is the client's proto that of this gateway?"
+        )
+    assert running.requests() == 0
+    assert all(record.levelno <= logging.INFO for record in caplog.records)

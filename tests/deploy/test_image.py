@@ -1,0 +1,122 @@
+"""The steps of the Dockerfile, taken here: no engine builds it, and nothing is downloaded.
+
+Not taken: the base image, and the two installations of locked packages, whose lock files are the
+ones that this environment was installed from.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from deploy.manifests import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+STEPS = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+BIN = Path(sys.executable).parent
+
+
+def command(beginning: str) -> str:
+    """Return the one command of the Dockerfile that begins so."""
+    runs: list[str] = re.findall(r"^RUN (.*)$", STEPS, re.MULTILINE)
+    commands = [part.strip() for run in runs for part in run.split("&&")]
+    [found] = [each for each in commands if each.startswith(beginning)]
+    return found
+
+
+def take(step: str, source: Path, opt: Path) -> None:
+    """Run a command as the image's build does, with its folders elsewhere."""
+    step = step.replace("/opt/build/bin/", f"{BIN}/").replace(f"{BIN}/pip", f"{BIN}/python -m pip")
+    done = subprocess.run(
+        step.replace("/opt/", f"{opt}/"),
+        shell=True,
+        cwd=source,
+        env={"PATH": "/usr/bin:/bin", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": str(opt)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Make what the build has: all that it copies, of what .dockerignore lets through."""
+    kept = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    copied = [
+        name
+        for names in re.findall(r"^COPY (?!--from)(.*) \S+$", STEPS, re.MULTILINE)
+        for name in names.split()
+    ]
+    assert sorted(kept) == sorted(copied)
+    folder = tmp_path / "src"
+    folder.mkdir()
+    for name in copied:
+        if (ROOT / name).is_dir():
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        else:
+            shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def test_the_wheel_that_is_built_in_the_image_is_installed_and_runs(
+    source: Path, tmp_path: Path
+) -> None:
+    opt = tmp_path / "opt"
+    (opt / "build").mkdir(parents=True)
+    take(command("python -m venv --without-pip").replace("python", sys.executable, 1), source, opt)
+    take(command("/opt/build/bin/python -m hatchling build"), source, opt)
+    take(command("/opt/build/bin/pip --python /opt/venv/bin/python install --no-deps"), source, opt)
+    [packages] = opt.glob("venv/lib/python3*/site-packages")
+    assert {each.name for each in packages.iterdir() if "." not in each.name} == {
+        *("gateway", "acs", "buf")
+    }
+    # What the wheel needs is here already; the folder's .pth files, which lead to the sources, are
+    # not read from there.
+    libraries = BIN.parent / "lib" / packages.parent.name / "site-packages"
+    arguments = [str(opt / "venv/bin/rooms-gateway"), "serve", "--emulator", "--config-test"]
+    done = subprocess.run(
+        arguments,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(libraries)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "settings are fine\n", "")
+
+
+def test_the_build_backend_and_all_that_it_needs_is_installed_by_its_hashes(
+    source: Path, tmp_path: Path
+) -> None:
+    opt = tmp_path / "opt"
+    (opt / "build").mkdir(parents=True)
+    take(command("sed -nE"), source, opt)
+    locked = (opt / "build/requirements.lock").read_text(encoding="utf-8")
+    names = re.findall(r"^([\w-]+)==\S+ (?:; .* )?\\\n    --hash=", locked, re.MULTILINE)
+    assert set(names) == needed("hatchling")
+
+
+def needed(package: str) -> set[str]:
+    """Return a package and all that it needs on this Python, by name."""
+    found, left = set[str](), [package]
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found.add(name)
+        requirements = map(Requirement, requires(name) or ())
+        left += [
+            canonicalize_name(each.name)
+            for each in requirements
+            if each.marker is None or each.marker.evaluate({"extra": ""})
+        ]
+    return found
