@@ -1,4 +1,4 @@
-"""A stop that is asked for from outside, by SIGTERM, by SIGINT or by whoever else may."""
+"""A stop that is asked for from outside, by a signal or by whoever else may."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The last is of a terminal that was closed. It reloads nothing: files are followed anyway."""
+
+
+def _heard() -> list[signal.Signals]:
+    """Return those to listen to: whoever starts us with nohup wants no SIGHUP heard."""
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [number for number in _SIGNALS if hangs_up or number != signal.SIGHUP]
 
 
 class Stop:
@@ -36,19 +46,20 @@ class Stop:
 
     @contextmanager
     def by_signals(self) -> Iterator[None]:
-        """Let SIGTERM and SIGINT ask, and a second one of them cancel the task that this runs in.
+        """Let SIGTERM, SIGINT and SIGHUP ask, and a second one cancel the task that this runs in.
 
         A first signal ends no stop that others have asked for: Kubernetes sends one to a sidecar
         whose service has just asked it to stop.
         """
         loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        numbers = _heard()
+        for number in numbers:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in numbers:
                 loop.remove_signal_handler(number)
 
     def _on_signal(self, number: signal.Signals) -> None:

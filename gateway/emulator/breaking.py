@@ -35,8 +35,12 @@ async def send(request: web.BaseRequest, reply: Reply, fault: Fault) -> web.Stre
         response.enable_chunked_encoding()
     else:
         response.content_length = len(body)
-    await response.prepare(request)
-    await _write(response, body[: fault.truncate], fault.drip)
+    try:
+        await response.prepare(request)
+        await _write(response, body[: fault.truncate], fault.drip)
+    except ConnectionError:
+        # The client has not waited for the end, which is what such a fault is for.
+        return response
     if fault.truncate is None:
         await response.write_eof()
     elif fault.reset:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -36,6 +37,7 @@ class Listener:
         self._reserved: socket.socket | None = None
         self._reopening: asyncio.Task[None] | None = None
         self._busy: set[asyncio.Transport | None] = set()
+        self._answered: WeakSet[asyncio.Transport] = WeakSet()
 
     @property
     def endpoint(self) -> str:
@@ -62,6 +64,8 @@ class Listener:
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
             transport = request.transport
             self._busy.add(transport)
+            if transport is not None:
+                self._answered.add(transport)
             try:
                 return await handler(request)
             finally:
@@ -112,6 +116,10 @@ class Listener:
         if server is not None:
             server.pre_shutdown()
             await server.shutdown(_STOP_SECONDS)
+            # Closed, one with an answer that nobody reads would stay until somebody does.
+            for transport in self._answered:
+                transport.abort()
+            await asyncio.sleep(0)
         if listening is not None:
             await listening.wait_closed()
 

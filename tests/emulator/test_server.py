@@ -11,7 +11,10 @@ from aiohttp import ClientConnectionError
 from emulator.signing_client import Client, client_session
 from people import user
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator, Fault
+from gateway.emulator import DEVELOPMENT_KEY, Emulator, Fault, preset
+
+
+DESCRIPTORS = Path("/proc/self/fd")
 
 
 def names_in(folder: Path) -> list[str]:
@@ -152,3 +155,33 @@ async def test_a_fault_of_ours_is_told_in_the_words_of_the_service(
         {"code": "InternalServerError", "message": "Internal Server Error."},
     )
     assert "failed to answer POST /rooms?api-version=2025-03-13" in caplog.text
+
+
+async def ask_for_rooms(emulator: Emulator, client: socket.socket) -> None:
+    """Send a request, and wait until there is something of its answer to read."""
+    loop = asyncio.get_running_loop()
+    client.setblocking(False)
+    host, port = emulator.endpoint.removeprefix("http://").split(":")
+    await loop.sock_connect(client, (host, int(port)))
+    await loop.sock_sendall(client, b"GET /rooms HTTP/1.1\r\nHost: emulator\r\n\r\n")
+    assert await loop.sock_recv(client, 1)
+
+
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="counts descriptors as Linux has it")
+async def test_a_stop_closes_connections_whose_answers_nobody_reads() -> None:
+    with socket.socket() as client:
+        before = sorted(names_in(DESCRIPTORS))
+        async with Emulator() as emulator:
+            emulator.faults.add(preset("huge-body"))
+            await ask_for_rooms(emulator, client)
+        assert sorted(names_in(DESCRIPTORS)) == before
+
+
+async def test_a_client_that_leaves_before_the_end_of_an_answer_is_nothing_to_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Emulator() as emulator:
+        emulator.faults.add(preset("slow-drip", drip=100.0))
+        with socket.socket() as client:
+            await ask_for_rooms(emulator, client)
+    assert caplog.messages == []

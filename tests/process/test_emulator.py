@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from processes import run, started
+from processes import COMMAND, run, started
 from quick import quick_gateway
 from running import failure_of
 
@@ -42,13 +42,34 @@ async def test_only_the_key_that_was_given_is_accepted() -> None:
             assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda each: each.name
+)
 async def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> None:
     async with started("emulator", "--listen", "127.0.0.1:0") as process:
         await process.line("(endpoint=.*)")
         process.signal(number)
         assert await process.exit_code() == 0
     assert process.err == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "stops"),
+    [(["env", "--default-signal=HUP"], True), (["nohup"], False)],
+    ids=["terminal closed", "nohup"],
+)
+async def test_a_hangup_stops_it_unless_it_was_started_with_nohup(
+    *, before: list[str], stops: bool
+) -> None:
+    program, *options = before
+    command = (*options, COMMAND, "emulator", "--listen", "127.0.0.1:0")
+    async with started(*command, program=program) as process:
+        await process.line("(endpoint=.*)")
+        process.signal(signal.SIGHUP)
+        if not stops:
+            # What was sent first is heard first.
+            process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
 
 
 async def test_a_port_that_is_taken_is_refused_with_exit_code_3_and_one_sentence() -> None:
