@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The last is of a terminal that was closed. It reloads nothing: files are followed anyway."""
 

@@ -13,7 +13,6 @@ from people import user
 
 from gateway.emulator import DEVELOPMENT_KEY, Emulator, Fault, preset
 
-
 DESCRIPTORS = Path("/proc/self/fd")
 
 
