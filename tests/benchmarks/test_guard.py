@@ -21,7 +21,8 @@ from benchmarks.guard.kinds import BYTES, FRAMES, KINDS, TASKS, Kind
 ROOT = Path(__file__).parents[2]
 WORK = "GetRoom"
 LONGER = (
-    "import dataclasses; request = dataclasses.replace(request, target=request.target + '&x=y')"
+    "from msgspec import structs; "
+    "request = structs.replace(request, target=request.target + '&x=y')"
 )
 KEPT = "self.kept = (getattr(self, 'kept', None), object())"
 HERE, ELSEWHERE = "CPython 3.11 with uvloop", "CPython 3.13 with uvloop"
