@@ -12,6 +12,7 @@ from benchmarks.speed.envoy import Envoy
 from benchmarks.speed.processes import Running, started
 from benchmarks.speed.upstream import ACCESS_KEY, Stub
 from benchmarks.speed.works import Work, get_room
+from gateway.cli.serve import GRPC_EXPERIMENTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,7 +96,11 @@ def bare(path: Path = ROOT) -> Arm:
 
 floor = Arm(FLOOR, _module("benchmarks.speed.arms.floor"))
 echo = Arm(
-    ECHO, _module("benchmarks.speed.arms.echo"), does=lambda work: not (work.streams or work.tls)
+    ECHO,
+    _module("benchmarks.speed.arms.echo"),
+    # As the gateway sets it: a bound has to be the least that there is.
+    env={"GRPC_EXPERIMENTS": GRPC_EXPERIMENTS},
+    does=lambda work: not (work.streams or work.tls),
 )
 
 _NAIVE = "import asyncio, sys; from benchmarks.naive import main; asyncio.run(main(*sys.argv[1:]))"

@@ -27,6 +27,9 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 _encode_call = msgspec.json.Encoder().encode
 """For lines of calls: they are ASCII, which this one does not see to."""
 
+_TOGETHER = 0.005
+"""Seconds within which lines of calls are written; a killed process takes those with it."""
+
 _PEERS = {"unix": "unix", "ipv4": "tcp", "ipv6": "tcp"}
 
 
@@ -119,10 +122,10 @@ def _is_not_metadata(record: logging.LogRecord) -> bool:
 
 
 class Lines(logging.StreamHandler[TextIO]):
-    """Writes all lines in their order, those of calls together at the end of the loop's turn.
+    """Writes all lines in their order, those of calls that end close to each other together.
 
-    What ends together is written together: at most a turn later, with the next line of another
-    kind, or with the process. A record for each, and a system call, would be most of the cost.
+    Within milliseconds, with the next line of another kind, or with the process. A record and a
+    system call for each would be most of the cost.
     """
 
     def __init__(self, stream: TextIO, formatter: JsonFormatter | ConsoleFormatter) -> None:
@@ -138,7 +141,7 @@ class Lines(logging.StreamHandler[TextIO]):
         self._waiting.append(self._line(call, time.time()))
         if first:
             try:
-                asyncio.get_running_loop().call_soon(self.flush)
+                asyncio.get_running_loop().call_later(_TOGETHER, self.flush)
             except RuntimeError:
                 self.flush()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -15,6 +14,7 @@ from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from running import until
 
 from gateway.telemetry import logs
 from gateway.telemetry.logs import (
@@ -131,13 +131,13 @@ def test_calls_are_logged_at_info(level: str, lines: int) -> None:
     assert stream.getvalue().count("\n") == lines
 
 
-async def test_lines_of_calls_that_end_together_are_written_together_once_the_loop_turns() -> None:
+async def test_lines_of_calls_that_end_together_are_written_together_soon() -> None:
     stream = Written()
     with started("info", LogFormat.JSON, stream):
         for number in range(3):
             log_call(replace(CALL, attempts=number))
         assert stream.writes == []
-        await asyncio.sleep(0)
+        await until(lambda: bool(stream.writes))
     [lines] = [written for written in stream.writes if written]
     assert [json.loads(line)["attempts"] for line in lines.splitlines()] == [0, 1, 2]
 
