@@ -93,6 +93,8 @@ def observed() -> Iterator[Observed]:
         Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         upstream.running(counts) as port,
     ):
+        # Else how often lines are written would depend on time.
+        logs.TOGETHER = 0.0
         logs.configure("info", logs.LogFormat.JSON, nowhere)
         settings = Settings(
             upstream=Upstream.with_key(Endpoint.parse(f"http://127.0.0.1:{port}"), b"key"),

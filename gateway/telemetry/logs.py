@@ -27,7 +27,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 _encode_call = msgspec.json.Encoder().encode
 """For lines of calls: they are ASCII, which this one does not see to."""
 
-_TOGETHER = 0.005
+TOGETHER = 0.005
 """Seconds within which lines of calls are written; a killed process takes those with it."""
 
 _PEERS = {"unix": "unix", "ipv4": "tcp", "ipv6": "tcp"}
@@ -141,7 +141,7 @@ class Lines(logging.StreamHandler[TextIO]):
         self._waiting.append(self._line(call, time.time()))
         if first:
             try:
-                asyncio.get_running_loop().call_later(_TOGETHER, self.flush)
+                asyncio.get_running_loop().call_later(TOGETHER, self.flush)
             except RuntimeError:
                 self.flush()
 
