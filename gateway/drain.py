@@ -11,6 +11,9 @@ import grpc
 _SETTLE = 0.05
 """Seconds for a call that came in with the stop to reach its handler, or for an answer to leave."""
 
+_HEARD = 0.1
+"""Seconds for those who watch health to hear of a stop, and for what they sent before to arrive."""
+
 _LONGER = 5.0
 """Seconds that grpc would wait longer than we do."""
 
@@ -29,6 +32,10 @@ class Calls(Protocol):
 class Health(Protocol):
     """What callers are told of the gateway."""
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody wants to be told of changes."""
+
     def say(self, *, serving: bool) -> None:
         """Tell all of them whether calls are welcome."""
 
@@ -38,6 +45,9 @@ async def drain(
 ) -> bool:
     """Say so, serve on for `delay` seconds, stop listening, let the calls in flight finish.
 
+    grpc ends calls as CANCELLED that arrive in the moment in which it stops. Who watches health has
+    sent none by then, so watchers get a moment to hear of it even without a delay.
+
     What is left after `grace` seconds is ended; returns whether there was no such call. Health
     watchers and reflection streams never end by themselves, so the grace is cut short when only
     they are left. When this is cancelled, all that is left is ended at once.
@@ -46,7 +56,7 @@ async def drain(
     stops: list[asyncio.Future[None]] = []
     try:
         # Those who send calls here need time to hear of it: until then, new ones are welcome.
-        await asyncio.sleep(delay)
+        await asyncio.sleep(max(delay, _HEARD) if health.watched else delay)
         # The grace is watched here, since grpc does not tell what it had to end; its own is longer.
         stopped = asyncio.ensure_future(server.stop(grace + _LONGER))
         stops.append(stopped)

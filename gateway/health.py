@@ -29,6 +29,12 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         self._names = ("", *services)
         self._state = int(_States.NOT_SERVING)
         self._changed = asyncio.Event()
+        self._watchers = 0
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody wants to be told of changes."""
+        return self._watchers > 0
 
     def say(self, *, serving: bool) -> None:
         """Have all be told at once whether calls are welcome."""
@@ -51,14 +57,18 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
     async def Watch(self, request: HealthCheckRequest, context: Context) -> None:  # noqa: N802 - the contract's name
         """Tell the state and every change of it, until the caller goes or the server stops."""
         known, told = request.service in self._names, None
-        while True:
-            # Taken before the state is read, so that no change falls in between.
-            changed = self._changed
-            state = self._state if known else _States.SERVICE_UNKNOWN
-            if state != told:
-                await context.write(HealthCheckResponse(status=state))
-                told = state
-            await changed.wait()
+        self._watchers += 1
+        try:
+            while True:
+                # Taken before the state is read, so that no change falls in between.
+                changed = self._changed
+                state = self._state if known else _States.SERVICE_UNKNOWN
+                if state != told:
+                    await context.write(HealthCheckResponse(status=state))
+                    told = state
+                await changed.wait()
+        finally:
+            self._watchers -= 1
 
 
 async def _not_found(context: Context) -> NoReturn:

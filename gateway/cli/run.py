@@ -17,12 +17,15 @@ from gateway.listen import BindError
 from gateway.settings import Settings
 from gateway.signals import Stop
 from gateway.systemd import ServiceManager
+from gateway.telemetry import logs
 
 
 def run(settings: Settings, *, exit_zero_on_sigterm: bool) -> int:
     """Run a gateway to its end; return the exit code, and say on standard error why it is not 0."""
     stop = Stop()
     code, complaint = _run(settings, stop)
+    # Else the last calls would come after the last word on them.
+    logs.flush()
     if complaint is not None:
         click.echo(f"rooms-gateway: {complaint}.", err=True)
     return 0 if exit_zero_on_sigterm and stop.began_with is signal.SIGTERM else code

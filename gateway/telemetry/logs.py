@@ -92,6 +92,12 @@ def log_call(call: FinishedCall) -> None:
         calls.info(call)
 
 
+def flush() -> None:
+    """Write the lines of calls that wait for others."""
+    for handler in logging.root.handlers:
+        handler.flush()
+
+
 def log_request(request_id: str, message: Message) -> None:
     """Write what a call asks for, if anybody wants to know."""
     if requests.isEnabledFor(logging.DEBUG):

@@ -15,7 +15,14 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from lifecycle import NO_HURRY, create_through, health_of, watcher_who_does_not_read
+from lifecycle import (
+    NO_HURRY,
+    NOT_SERVING,
+    SERVING,
+    create_through,
+    health_of,
+    watcher_who_does_not_read,
+)
 from running import UNKNOWN_ROOM, Running, collect, failure_of, gateway_before, settings, until
 from scripted import scripted, silence
 
@@ -95,6 +102,20 @@ async def test_streams_that_never_end_by_themselves_do_not_hold_up_the_stop(
     await reflected.read()
     async with asyncio.timeout(NO_HURRY / 2), being_stopped(patient):
         pass
+
+
+async def test_what_a_client_sends_until_it_hears_of_the_stop_is_answered(
+    patient: Running,
+) -> None:
+    """Without a delay, too: grpc would end some of these calls before anybody sees them."""
+    request = GetRoomRequest(room_id=patient.emulator.store.seed(1)[0])
+    watch = aiter(health_of(patient.channel).Watch(health_pb2.HealthCheckRequest()))
+    assert (await anext(watch)).status == SERVING
+    stop = asyncio.create_task(patient.gateway.__aexit__(None, None, None))
+    assert (await anext(watch)).status == NOT_SERVING
+    calls = [patient.rooms.GetRoom(request).code() for _ in range(50)]
+    assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
+    await stop
 
 
 async def test_a_watcher_who_does_not_read_does_not_hold_up_the_stop(patient: Running) -> None:
