@@ -83,7 +83,14 @@ _LISTS: Final = (Kind.LIST,)
 SCENARIOS: Final = (
     Scenario(name="none", what="nothing"),
     # The connection.
-    _passing("refused", "connections refused for 0.2 s", _UNAVAILABLE, share=1 / 250, spreads=True),
+    _passing(
+        "refused",
+        "connections refused for 0.2 s",
+        _UNAVAILABLE,
+        share=1 / 250,
+        spreads=True,
+        trials=500,
+    ),
     _passing("reset", "TCP reset before the reply", _UNAVAILABLE),
     _passing("reset-after-effect", "TCP reset after the effect", _UNAVAILABLE),
     _passing("closed-before-reply", "closed before the reply", _UNAVAILABLE),
@@ -160,13 +167,13 @@ SCENARIOS: Final = (
         deadline=2.0,
     ),
     _passing(
-        "foreign-next-link", "nextLink to another host", _REFUSED_LINK, kinds=_LISTS, trials=300
+        "foreign-next-link", "nextLink to another host", _REFUSED_LINK, kinds=_LISTS, trials=200
     ),
     _passing(
-        "downgraded-next-link", "nextLink to another port", _REFUSED_LINK, kinds=_LISTS, trials=300
+        "downgraded-next-link", "nextLink to another port", _REFUSED_LINK, kinds=_LISTS, trials=200
     ),
     _passing(
-        "userinfo-next-link", "nextLink with user info", _REFUSED_LINK, kinds=_LISTS, trials=300
+        "userinfo-next-link", "nextLink with user info", _REFUSED_LINK, kinds=_LISTS, trials=200
     ),
     # Credentials and time.
     _passing(
@@ -196,7 +203,7 @@ SCENARIOS: Final = (
         right=_LATE,
         spreads=True,
         special="dns",
-        trials=200,
+        trials=96,
         deadline=3.0,
     ),
     Scenario(
@@ -205,7 +212,7 @@ SCENARIOS: Final = (
         right=_LATE,
         spreads=True,
         special="tls",
-        trials=200,
+        trials=96,
         deadline=3.0,
     ),
     Scenario(
