@@ -97,11 +97,11 @@ SCENARIOS: Final = (
     _passing("closed-after-effect", "closed after the effect", _UNAVAILABLE),
     _passing("truncated", "closed after 10 bytes of the body", _UNAVAILABLE),
     # Time.
-    _passing("jittery", "0.02 to 0.22 s late", _LATE, share=1.0, trials=400, callers=32),
-    _passing("late", "2 s late, the deadline is 1 s", _LATE, trials=400, callers=64, deadline=1.0),
-    _passing("hanging", "no answer at all", _LATE, trials=400, callers=64, deadline=1.5),
+    _passing("jittery", "0.02 to 0.22 s late", _LATE, share=1.0, trials=300, callers=32),
+    _passing("late", "2 s late, the deadline is 1 s", _LATE, trials=200, callers=64, deadline=1.0),
+    _passing("hanging", "no answer at all", _LATE, trials=200, callers=64, deadline=1.5),
     _passing(
-        "slow-drip", "20 bytes of the body a second", _LATE, trials=400, callers=64, deadline=1.5
+        "slow-drip", "20 bytes of the body a second", _LATE, trials=200, callers=64, deadline=1.5
     ),
     # Statuses.
     _status(400, "INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST"),
