@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 from weakref import WeakSet
 
 from aiohttp import web
@@ -33,7 +33,8 @@ class Listener:
     def __init__(self, listen: str) -> None:
         self._host, self._port = _parse(listen)
         self._server: web.Server | None = None
-        self._listening: asyncio.Server | None = None
+        self._bound: socket.socket | None = None
+        self._arriving: set[asyncio.Future[Any]] = set()
         self._reserved: socket.socket | None = None
         self._reopening: asyncio.Task[None] | None = None
         self._busy: set[asyncio.Transport | None] = set()
@@ -74,7 +75,7 @@ class Listener:
         self._server = web.Server(
             answer, access_log=None, auto_decompress=False, max_line_size=_LONGEST_LINE
         )
-        await self._listen(self._server, bound)
+        self._listen(self._server, bound)
 
     def refuse(self, seconds: float) -> None:
         """Refuse connections for so many seconds from now, and close those that there are.
@@ -87,9 +88,8 @@ class Listener:
             return
         if self._reopening is not None:
             self._reopening.cancel()
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
+        if self._bound is not None:
+            self._stop_listening()
             # Bound but not listening: connections are refused, and nobody else gets the port.
             self._reserved = _bind(self._host, self._port, listen=False)
         for connection in self._server.connections:
@@ -101,8 +101,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Stop listening and close all connections; nothing if it was not started."""
-        server, listening = self._server, self._listening
-        self._server = self._listening = None
+        server, self._server = self._server, None
         if self._reopening is not None:
             self._reopening.cancel()
             with suppress(asyncio.CancelledError):
@@ -111,8 +110,9 @@ class Listener:
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None
-        if listening is not None:
-            listening.close()
+        self._stop_listening()
+        if self._arriving:
+            await asyncio.wait(self._arriving)
         if server is not None:
             server.pre_shutdown()
             await server.shutdown(_STOP_SECONDS)
@@ -120,18 +120,35 @@ class Listener:
             for transport in self._answered:
                 transport.abort()
             await asyncio.sleep(0)
-        if listening is not None:
-            await listening.wait_closed()
 
     async def _reopen(self, server: web.Server, seconds: float) -> None:
         await asyncio.sleep(seconds)
         bound, self._reserved = self._reserved, None
         if bound is not None:
-            await self._listen(server, bound)
+            self._listen(server, bound)
 
-    async def _listen(self, server: web.Server, bound: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(server, sock=bound, backlog=_BACKLOG)
+    def _listen(self, server: web.Server, bound: socket.socket) -> None:
+        bound.listen(_BACKLOG)
+        self._bound = bound
+        # Not by loop.create_server: what asyncio has accepted in the moment in which its own server
+        # is closed, it leaves half made, and tells of it when the garbage is collected.
+        asyncio.get_running_loop().add_reader(bound.fileno(), self._accept, server, bound)
+
+    def _accept(self, server: web.Server, bound: socket.socket) -> None:
+        # A client may have gone already.
+        with suppress(OSError):
+            connection, _ = bound.accept()
+            connection.setblocking(False)
+            loop = asyncio.get_running_loop()
+            arriving = asyncio.ensure_future(loop.connect_accepted_socket(server, connection))
+            self._arriving.add(arriving)
+            arriving.add_done_callback(self._arriving.discard)
+
+    def _stop_listening(self) -> None:
+        if self._bound is not None:
+            asyncio.get_running_loop().remove_reader(self._bound.fileno())
+            self._bound.close()
+            self._bound = None
 
 
 def _parse(listen: str) -> tuple[str, int]:

@@ -1,8 +1,10 @@
 """Starting, stopping, and what an emulator keeps."""
 
 import asyncio
+import gc
 import logging
 import socket
+import warnings
 from pathlib import Path
 from random import Random
 
@@ -184,3 +186,19 @@ async def test_a_client_that_leaves_before_the_end_of_an_answer_is_nothing_to_lo
         with socket.socket() as client:
             await ask_for_rooms(emulator, client)
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("rounds", range(4))
+async def test_a_connection_that_arrives_with_a_refusal_is_not_left_half_made(rounds: int) -> None:
+    """Whenever in the rounds of the event loop it comes: the collector warns of such a one."""
+    async with Emulator() as emulator:
+        host, port = emulator.endpoint.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))):
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            emulator.refuse(3600)
+            await asyncio.sleep(0)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert [str(each.message) for each in told] == []
