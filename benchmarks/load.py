@@ -8,11 +8,10 @@ is that it grows no faster.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -149,10 +148,9 @@ def main(*, scale: float, write: bool, file: Path | None) -> None:
     """
     begun = time.monotonic()
     found = asyncio.run(run(scale))
-    about = report.Result((), 0, scale, time.monotonic() - begun).run()
+    about = report.circumstances(scale, time.monotonic() - begun)
     if file is not None:
-        content = {"run": about, "load": [asdict(held) for held in found]}
-        file.write_text(json.dumps(content, indent=1) + "\n")
+        report.save("load", found, about, file)
     if write:
         report.publish("load", about, table(found))
     sys.exit(not all(held.fine for held in found))

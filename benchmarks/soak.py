@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -200,10 +199,9 @@ def main(*, scale: float, write: bool, file: Path | None) -> None:
     """
     begun = time.monotonic()
     found = asyncio.run(run(scale))
-    about = report.Result((), 0, scale, time.monotonic() - begun).run()
+    about = report.circumstances(scale, time.monotonic() - begun)
     if file is not None:
-        content = {"run": about, "phases": [asdict(g) for g in found]}
-        file.write_text(json.dumps(content, indent=1) + "\n")
+        report.save("soak", found, about, file)
     if write:
         report.publish("soak", about, table(found))
     sys.exit(not all(grown.flat for grown in found))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -29,8 +28,6 @@ from gateway.rest.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
 from gateway.server_options import server_options
 from gateway.services import Services
 from gateway.settings import Settings, Upstream
-from gateway.signals import Stop
-from gateway.systemd import ServiceManager
 from gateway.telemetry.observers import NOBODY
 from gateway.telemetry.traces import PASSING_ON, Tracer
 from gateway.transport import RetryPolicy, Transport
@@ -283,24 +280,3 @@ def _places(settings: Settings) -> Admission:
         Places("streams", Limits(settings.max_streams, 0, settings.max_streams_per_caller)),
         settings.write_stall_timeout,
     )
-
-
-async def serve(
-    settings: Settings, stop: Stop, ready: Callable[[Gateway], None], manager: ServiceManager
-) -> bool:
-    """Run a gateway until `stop` is asked for; call `ready` when it serves.
-
-    Returns whether all calls in flight could finish. Raises BindError, CredentialUnusable,
-    PolicyUnusable, and CancelledError when the start was ended or the stop cut short.
-    """
-    with stop.by_signals():
-        async with manager.watching(), Gateway(settings, ask_to_stop=stop.ask) as gateway:
-            stop.started = True
-            # What is there by now stays; the collector need not look through it again and again.
-            gc.collect()
-            gc.freeze()
-            ready(gateway)
-            manager.tell("READY=1")
-            await stop.wait()
-            manager.tell("STOPPING=1")
-    return gateway.stopped_cleanly

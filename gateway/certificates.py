@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import grpc
 
+from gateway import background
 from gateway.tls import TlsContent, TlsFiles, TlsUnusable, check_tls, read_tls
 
 POLL_INTERVAL = 5.0
@@ -101,13 +102,10 @@ class Certificates:
             logger.warning("%s; going on with the certificate from before", fault)
         self._fault = fault
 
-    async def _follow(self) -> None:
-        while True:
-            await self._sleep(POLL_INTERVAL)
-            await self.reload()
-
     async def __aenter__(self) -> Self:
-        self._following = asyncio.create_task(self._follow())
+        self._following = asyncio.create_task(
+            background.every(POLL_INTERVAL, self.reload, self._sleep)
+        )
         return self
 
     async def __aexit__(
@@ -116,9 +114,7 @@ class Certificates:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
+        await background.end(self._following)
 
 
 def _configuration(content: TlsContent) -> grpc.ServerCertificateConfiguration:

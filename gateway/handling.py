@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Collection
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing, suppress
 from typing import Any, NoReturn
 
@@ -19,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from gateway.admission import Admission, caller_of
 from gateway.call import Call, Context, current_call, new_id
+from gateway.call_metadata import read_metadata
 from gateway.callers.gate import Gate
 from gateway.convert.dry_run import describe
 from gateway.errors import ReaderTooSlow, RequestInvalid, Violation
@@ -26,15 +26,11 @@ from gateway.rest import NotSent
 from gateway.status import BUG, Failure, to_status
 from gateway.telemetry import logs
 from gateway.telemetry.observers import NOBODY, CallObserver
-from gateway.telemetry.trace_context import TRACEPARENT, TraceContext, read_context
 from gateway.telemetry.traces import PASSING_ON, Tracer
 from gateway.validation import validate
 
 # grpc's own types know only synchronous handlers.
 Handler = Any
-
-REQUEST_ID_METADATA = "x-request-id"
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 _STATUS_DETAILS = "grpc-status-details-bin"
 _PUSHBACK = "grpc-retry-pushback-ms"
@@ -83,7 +79,7 @@ class Handling:
         # All made, and watched, from the start: a counter that appears with its first call hides
         # that call from whoever looks at its growth.
         handlers = {
-            method.name: _handler(_Method(self, method, getattr(servicer, method.name)))
+            method.name: _Method(self, method, getattr(servicer, method.name)).handler()
             for method in service.methods
         }
         generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
@@ -118,16 +114,6 @@ class _Unknown(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not at run t
         self._observer.unknown_method()
 
 
-def _handler(method: _Method) -> Handler:
-    make = (
-        grpc.unary_stream_rpc_method_handler
-        if method.streams
-        else grpc.unary_unary_rpc_method_handler
-    )
-    # Without a deserializer: what is no message gets a typed status too, and is counted and logged.
-    return make(method.handle, response_serializer=method.response_type.SerializeToString)
-
-
 class _Method:
     """All that happens to the calls of one method, from the first byte to the log line."""
 
@@ -135,8 +121,8 @@ class _Method:
         service = method.containing_service.full_name
         idempotency = method.GetOptions().idempotency_level
         admission = shared.admission
-        self.streams = method.server_streaming
-        self.response_type = GetMessageClass(method.output_type)
+        self._streams = method.server_streaming
+        self._response_type = GetMessageClass(method.output_type)
         self._name = f"/{service}/{method.name}"
         self._request_type = GetMessageClass(method.input_type)
         self._behavior = behavior
@@ -144,18 +130,28 @@ class _Method:
         self._has_dry_run = "validate_only" in method.input_type.fields_by_name
         self._repeatable = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
         # A list may take as long as its reader does; each of its requests has its own limit.
-        self._default_timeout = math.inf if self.streams else shared.default_timeout
-        self._places = admission.streams if self.streams else admission.calls
+        self._default_timeout = math.inf if self._streams else shared.default_timeout
+        self._places = admission.streams if self._streams else admission.calls
         self._patience = admission.write_stall_timeout
         self._shared = shared
-        self._observer = shared.observer.of_method(service, method.name, streams=self.streams)
+        self._observer = shared.observer.of_method(service, method.name, streams=self._streams)
 
-    async def handle(self, data: bytes, context: Context) -> Message | None:
+    def handler(self) -> Handler:
+        """Return what grpc calls."""
+        make = (
+            grpc.unary_stream_rpc_method_handler
+            if self._streams
+            else grpc.unary_unary_rpc_method_handler
+        )
+        # Without a deserializer: what is no message gets a typed status too, is counted and logged.
+        return make(self._handle, response_serializer=self._response_type.SerializeToString)
+
+    async def _handle(self, data: bytes, context: Context) -> Message | None:
         """Serve a call, whose request is `data`: the one place that catches, aborts and logs."""
         started = time.monotonic()
         shared, request, peer = self._shared, None, context.peer()
         left = context.time_remaining()
-        request_id, trace = _read_metadata(context.invocation_metadata() or ())
+        request_id, trace = read_metadata(context.invocation_metadata() or ())
         call = Call(
             request_id or new_id(),
             started + (self._default_timeout if left is None else left),
@@ -177,7 +173,7 @@ class _Method:
                 call.dry_run = self._has_dry_run and request.validate_only  # type: ignore[attr-defined]
                 validate(request)
                 logs.log_request(call.request_id, request)
-                if self.streams:
+                if self._streams:
                     await self._send_pages(request, context)
                     return None
                 response = await self._answer(request, context)
@@ -211,7 +207,7 @@ class _Method:
             response: Message = await self._behavior(request, context)
         except NotSent as stopped:
             shown = getattr(request, "show_people", False)
-            return self.response_type(dry_run=describe(stopped.request, show_people=shown))
+            return self._response_type(dry_run=describe(stopped.request, show_people=shown))
         return response
 
     async def _send_pages(self, request: Message, context: Context) -> None:
@@ -281,24 +277,6 @@ async def _leave(abort: Awaitable[None]) -> NoReturn:
             await abort
     # All that grpc lets a handler end with without a word once it has given its status.
     raise asyncio.CancelledError
-
-
-def _read_metadata(
-    metadata: Collection[tuple[str, str | bytes]],
-) -> tuple[str, TraceContext | None]:
-    """Return the caller's id if it is fit for logs and headers, else "", and its trace."""
-    request_id, traced = "", False
-    for key, value in metadata:
-        if key == TRACEPARENT:
-            traced = True
-        elif (
-            key == REQUEST_ID_METADATA
-            and not request_id
-            and isinstance(value, str)
-            and _REQUEST_ID.fullmatch(value)
-        ):
-            request_id = value
-    return request_id, read_context(metadata) if traced else None
 
 
 def _task_is_cancelled() -> bool:

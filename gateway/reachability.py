@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from gateway import background
 from gateway.call import Call
 from gateway.errors import GatewayError
 from gateway.transport import UNAUTHORIZED, RestAnswer, RestRequest
@@ -69,8 +70,7 @@ class Reachability:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await background.end(task)
 
     async def _ask_on(self) -> None:
         while True:

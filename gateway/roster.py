@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+from gateway import background
 from gateway.call import Call
 from gateway.errors import RosterTooLarge
 from gateway.models import Participant
@@ -49,6 +50,4 @@ async def both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) ->
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await background.end(*tasks)

@@ -12,6 +12,8 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from gateway import background
+
 _SEND_TIMEOUT = 1.0
 """Seconds for a word: a manager that does not listen must not hold up the gateway."""
 
@@ -65,8 +67,7 @@ class ServiceManager:
         try:
             yield
         finally:
-            signs.cancel()
-            await asyncio.wait([signs])
+            await background.end(signs)
 
     async def _give_signs(self, interval: float, sleep: Callable[[float], Awaitable[None]]) -> None:
         while True:

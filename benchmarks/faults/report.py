@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -39,19 +40,25 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it."""
-        return {"run": self.run(), "rows": [row.as_json() for row in self.rows]}
+        return {"run": self.run, "rows": [row.as_json() for row in self.rows]}
 
+    @property
     def run(self) -> dict[str, Any]:
-        """Return what the numbers depend on."""
-        return {
-            "date": datetime.now(UTC).date().isoformat(),
-            "python": platform.python_version(),
-            "cpus": os.cpu_count(),
-            "seed": self.seed,
-            "scale": self.scale,
-            "seconds": round(self.seconds),
-            **{name: version(name) for name in LIBRARIES},
-        }
+        """What the numbers depend on."""
+        return circumstances(self.scale, self.seconds, self.seed)
+
+
+def circumstances(scale: float, seconds: float, seed: int = 0) -> dict[str, Any]:
+    """Return what the numbers of a run depend on that took so many `seconds`."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+        "seed": seed,
+        "scale": scale,
+        "seconds": round(seconds),
+        **{name: version(name) for name in LIBRARIES},
+    }
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -104,10 +111,16 @@ def publish(name: str, run: dict[str, Any], text: str) -> None:
     PAGE.write_text(replace_between(PAGE.read_text(), name, f"{text}\n\n{told}."))
 
 
+def save(name: str, found: Sequence[Any], run: dict[str, Any], file: Path) -> None:
+    """Put the dataclasses that were found, and what they depend on, into a file as JSON."""
+    content = {"run": run, name: [asdict(one) for one in found]}
+    file.write_text(json.dumps(content, indent=1) + "\n")
+
+
 def write(result: Result) -> None:
     """Write the page, the JSON and the picture."""
     from benchmarks.faults.picture import draw  # noqa: PLC0415 - only who writes needs matplotlib
 
-    publish("faults", result.run(), table(result.rows))
+    publish("faults", result.run, table(result.rows))
     DATA.write_text(json.dumps(result.as_json(), indent=1) + "\n")
     draw(result.rows, PICTURE)

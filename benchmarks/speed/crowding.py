@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2
 
 from benchmarks.speed.contenders import Arm
 from benchmarks.speed.footprint import MIB
-from benchmarks.speed.measure import Load, read
+from benchmarks.speed.measure import Load, Sample, read
 from benchmarks.speed.progress import say
 from benchmarks.speed.upstream import Stub
 from benchmarks.speed.works import Work, get_room, list_rooms
@@ -21,36 +21,18 @@ DELAY = 500
 LIST_DELAY = 2000
 """The same for every page, so that lists mostly wait: they would be busy for long otherwise."""
 
+SETTLE = 6
+"""Seconds until each has its connection, and of a list a page in hand."""
+
 HEALTH = Work("Check", "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), 1)
 
 
 def slow_upstream(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str, float]:
     """Return MiB of memory and health's latency while a crowd waits for a slow upstream."""
     say(f"{CROWD:,} callers before a slow upstream")
-    with gateway.running(stub) as running:
-        alone = load.run(HEALTH, [running], seconds=seconds)
-        before = running.rss / MIB
-        stub.shape(delay=DELAY)
-        try:
-            with load.begin(get_room(CROWD), [running], seconds=4 * seconds + 2) as crowd:
-                time.sleep(2)
-                early = running.rss / MIB
-                health = load.run(HEALTH, [running], seconds=2 * seconds)
-                time.sleep(seconds)
-                late = running.rss / MIB
-                served = read(crowd)
-        finally:
-            stub.shape()
-    return {
-        "calls_per_second": served.calls / served.seconds,
-        "rss_before_mib": before,
-        "rss_early_mib": early,
-        "rss_late_mib": late,
-        "health_p50_alone_ms": alone.p50 * 1000,
-        "health_p50_ms": health.p50 * 1000,
-        "health_p99_ms": health.p99 * 1000,
-        "health_max_ms": health.max * 1000,
-    }
+    stub.shape(delay=DELAY)
+    served, waiting = _crowd(stub, load, gateway, get_room(CROWD), seconds)
+    return {"calls_per_second": served.calls / served.seconds, **waiting}
 
 
 def slow_lists(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str, float]:
@@ -61,22 +43,28 @@ def slow_lists(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str
     say(f"{CROWD:,} lists before a slow upstream")
     lists = list_rooms(1000, 30, CROWD)
     stub.shape(lists.pages, lists.size, LIST_DELAY)
+    served, waiting = _crowd(stub, load, gateway, lists, seconds)
+    return {"pages_per_second": served.messages / served.seconds, **waiting}
+
+
+def _crowd(
+    stub: Stub, load: Load, gateway: Arm, work: Work, seconds: float
+) -> tuple[Sample, dict[str, float]]:
+    """Look at the gateway when all of a crowd wait, and a while later."""
     try:
         with gateway.running(stub) as running:
             alone = load.run(HEALTH, [running], seconds=seconds)
             before = running.rss / MIB
-            with load.begin(lists, [running], seconds=6 * seconds + 6) as crowd:
-                # Until each has its connection, and a page in hand.
-                time.sleep(6)
+            with load.begin(work, [running], seconds=5 * seconds + SETTLE) as crowd:
+                time.sleep(SETTLE)
                 early = running.rss / MIB
                 health = load.run(HEALTH, [running], seconds=2 * seconds)
-                time.sleep(2 * seconds)
+                time.sleep(seconds)
                 late = running.rss / MIB
                 served = read(crowd)
     finally:
         stub.shape()
-    return {
-        "pages_per_second": served.messages / served.seconds,
+    return served, {
         "rss_before_mib": before,
         "rss_early_mib": early,
         "rss_late_mib": late,

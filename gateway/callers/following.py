@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gateway import background
 from gateway.callers.gate import Gate, State
 from gateway.callers.key_url import KeyUrl
 from gateway.callers.policy import Policy
@@ -83,16 +84,13 @@ class FollowedPolicy:
             logger.warning("%s; going on with the policy from before", fault)
         self._fault = fault
 
-    async def _follow(self) -> None:
-        while True:
-            await self._sleep(POLL_INTERVAL)
-            await self.reload()
-
     async def __aenter__(self) -> Self:
         """Fetch keys that come from a URL, and follow the files. Raises PolicyUnusable."""
         policy = self.gate.state.policy
         self.gate.state = State(policy, await self._keys_for(policy, None))
-        self._following = asyncio.create_task(self._follow())
+        self._following = asyncio.create_task(
+            background.every(POLL_INTERVAL, self.reload, self._sleep)
+        )
         return self
 
     async def __aexit__(
@@ -101,8 +99,6 @@ class FollowedPolicy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
+        await background.end(self._following)
         if self.gate.state.keys is not None:
             await self.gate.state.keys.close()

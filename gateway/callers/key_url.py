@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
+from gateway import background
 from gateway.addresses import is_loopback
 from gateway.callers.jwt_tokens import Key, read_keys
 from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
@@ -90,22 +91,15 @@ class KeyUrl:
             self._fetched_at = self._clock()
             self._fetching = None
 
-    async def _follow(self) -> None:
-        while True:
-            await self._sleep(REFRESH_INTERVAL)
-            await self.look_again()
-
     def follow(self) -> None:
         """Fetch the keys again and again from now on."""
-        self._following = asyncio.create_task(self._follow())
+        self._following = asyncio.create_task(
+            background.every(REFRESH_INTERVAL, self.look_again, self._sleep)
+        )
 
     async def close(self) -> None:
         """Stop following."""
-        running = [task for task in (self._following, self._fetching) if task is not None]
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running)
+        await background.end(self._following, self._fetching)
 
 
 async def _download(url: str) -> bytes:

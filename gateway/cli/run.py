@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 
 import click
 
-from gateway import app, loops
+from gateway import loops
+from gateway.app import Gateway
 from gateway.callers.policy_file import PolicyUnusable
 from gateway.cli import exit_codes
 from gateway.cli.greeting import say_ready
@@ -33,8 +35,7 @@ def run(settings: Settings, *, exit_zero_on_sigterm: bool) -> int:
 
 def _run(settings: Settings, stop: Stop) -> tuple[int, object]:
     try:
-        manager = ServiceManager.of(os.environ)
-        clean = loops.run(app.serve(settings, stop, say_ready, manager))
+        clean = loops.run(_serve(settings, stop, ServiceManager.of(os.environ)))
     except BindError as error:
         return exit_codes.CANNOT_LISTEN, error
     except (CredentialUnusable, PolicyUnusable) as error:
@@ -46,3 +47,22 @@ def _run(settings: Settings, stop: Stop) -> tuple[int, object]:
     if not clean:
         return exit_codes.CALLS_CUT, "calls outlasted --drain-grace and were ended"
     return 0, None
+
+
+async def _serve(settings: Settings, stop: Stop, manager: ServiceManager) -> bool:
+    """Run a gateway until `stop` is asked for; return whether all calls in flight could finish.
+
+    Raises BindError, CredentialUnusable, PolicyUnusable, and CancelledError when the start was
+    ended or the stop cut short.
+    """
+    with stop.by_signals():
+        async with manager.watching(), Gateway(settings, ask_to_stop=stop.ask) as gateway:
+            stop.started = True
+            # What is there by now stays; the collector need not look through it again and again.
+            gc.collect()
+            gc.freeze()
+            say_ready(gateway)
+            manager.tell("READY=1")
+            await stop.wait()
+            manager.tell("STOPPING=1")
+    return gateway.stopped_cleanly

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gateway import background
 from gateway.credentials.access_key import AccessKey
 from gateway.credentials.key_file import read_key_file
 from gateway.credentials.protocol import Signer
@@ -114,14 +115,11 @@ class AccessKeys:
             logger.warning("%s; going on with the access keys from before", fault)
         self._fault = fault
 
-    async def _follow(self) -> None:
-        while True:
-            await self._sleep(POLL_INTERVAL)
-            await self.reload()
-
     async def __aenter__(self) -> Self:
         if self._file is not None:
-            self._following = asyncio.create_task(self._follow())
+            self._following = asyncio.create_task(
+                background.every(POLL_INTERVAL, self.reload, self._sleep)
+            )
         return self
 
     async def __aexit__(
@@ -130,6 +128,4 @@ class AccessKeys:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
+        await background.end(self._following)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import ClassVar, Self
 
+from gateway import background
 from gateway.credentials.protocol import CredentialUnusable, Signer
 from gateway.errors import CredentialExpired
 from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
@@ -207,8 +208,4 @@ class BearerTokens:
         await self._stop()
 
     async def _stop(self) -> None:
-        tasks = [task for task in (self._keeping, self._renewal) if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await background.end(self._keeping, self._renewal)
