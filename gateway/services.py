@@ -52,7 +52,7 @@ class Services:
         reflection: bool,
     ) -> None:
         """Add them to `server`, ours by `calls`; `legacy`: None unless the deprecated is wanted."""
-        turns = Turns()
+        turns = Turns(lambda: calls.admission.calls.running)
         rooms = RoomsServicer(api, turns, complete_windows=complete_windows)
         calls.add(server, ROOMS_SERVICE, rooms)
         calls.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, turns))
@@ -61,10 +61,27 @@ class Services:
         names = [service.full_name for service in services_of(legacy=legacy is not None)]
         self.health = health.HealthServicer(names)
         """Says NOT_SERVING until it is told otherwise."""
-        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        health_pb2_grpc.add_HealthServicer_to_server(
+            self.health,
+            _Unregistered(server),  # type: ignore[arg-type] # as much of one as it needs
+        )
         if reflection:
             add_reflection(server, [*names, health.NAME])
         calls.add_unknown(server)
+
+
+class _Unregistered:
+    """What generated code may add to a server of ours.
+
+    It also registers each method; grpc.aio then has as many more futures to wait for at every call
+    of any service. Handlers are found without that.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
+        """Do without."""
 
 
 def _legacy_servicer(native: LegacyApi, stable: RoomsApi) -> LegacyRoomsServicer:

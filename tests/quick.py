@@ -90,7 +90,7 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
             admission=roomy(),
         )
         server = grpc.aio.server()
-        turns = turns or Turns()
+        turns = turns or Turns(int)
         calls.add(server, ROOMS_SERVICE, RoomsServicer(api, turns))
         calls.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, turns))
         port = server.add_insecure_port("127.0.0.1:0")

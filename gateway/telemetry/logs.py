@@ -131,7 +131,8 @@ class Lines(logging.StreamHandler[TextIO]):
     """Writes all lines in their order, those of calls that end close to each other together.
 
     Within milliseconds, with the next line of another kind, or with the process. A record and a
-    system call for each would be most of the cost.
+    system call for each would be most of the cost; and many made in a row cost half as much as one
+    at the end of each call, with all the code of a call in between.
     """
 
     def __init__(self, stream: TextIO, formatter: JsonFormatter | ConsoleFormatter) -> None:
@@ -139,12 +140,12 @@ class Lines(logging.StreamHandler[TextIO]):
         self.setFormatter(formatter)
         self._line = formatter.line_of_call
         # Others log from threads of their own; a deque loses nothing to them.
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[FinishedCall, float]] = deque()
 
     def add(self, call: FinishedCall) -> None:
         """Write the line of a call soon; at once if no loop runs."""
         first = not self._waiting
-        self._waiting.append(self._line(call, time.time()))
+        self._waiting.append((call, time.time()))
         if first:
             try:
                 asyncio.get_running_loop().call_later(TOGETHER, self.flush)
@@ -168,7 +169,7 @@ class Lines(logging.StreamHandler[TextIO]):
     def _write_waiting(self) -> None:
         waiting = self._waiting
         if waiting:
-            lines = [waiting.popleft() for _ in range(len(waiting))]
+            lines = [self._line(*waiting.popleft()) for _ in range(len(waiting))]
             try:
                 self.stream.write("\n".join(lines) + "\n")
             except Exception:  # noqa: BLE001 - a log that cannot be written stops no call

@@ -184,7 +184,7 @@ class Stray(RoomsServicer):
 async def test_a_cancellation_that_is_not_the_callers_still_gives_the_caller_a_status() -> None:
     calls = Handling(api_version="2025-03-13", default_timeout=30, admission=roomy())
     server = grpc.aio.server()
-    calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), Turns()))
+    calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), Turns(int)))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -58,7 +58,7 @@ class Failing(RoomsServicer):
     """Handlers that fail as ours never should."""
 
     def __init__(self, fail: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(cast("RoomsApi", None), Turns())
+        super().__init__(cast("RoomsApi", None), Turns(int))
         self._fail = fail
 
     async def GetRoom(  # noqa: N802 - the contract's name
@@ -156,7 +156,7 @@ async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
     async with http:
         transport = Transport(http, endpoint, BrokenKeys([b"key"]), policy=RetryPolicy())
         api = RoomsApi(transport, endpoint, API_VERSIONS["2025-03-13"])
-        async with serving(RoomsServicer(api, Turns())) as rooms:
+        async with serving(RoomsServicer(api, Turns(int))) as rooms:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await rooms.CreateRoom(CreateRoomRequest(), timeout=5)
             check_bug(raised.value)

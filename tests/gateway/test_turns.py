@@ -18,7 +18,7 @@ from quick import quick_gateway
 from running import collect, upstream_of
 
 from gateway.emulator import Emulator
-from gateway.turns import FREE_ROUNDS, PIECE, Turns
+from gateway.turns import CALM, CALM_PIECE, FREE_ROUNDS, PIECE, Turns
 
 T = TypeVar("T")
 
@@ -46,11 +46,16 @@ def rounds() -> Iterator[Rounds]:
     counting.stop()
 
 
+def one_call() -> int:
+    """Say that there is a call in flight."""
+    return 1
+
+
 class Watched(Turns):
-    """Turns that note in which round each piece was converted."""
+    """Turns, beside a call, that note in which round each piece was converted."""
 
     def __init__(self, counting: Rounds) -> None:
-        super().__init__()
+        super().__init__(one_call)
         self._counting = counting
         self.seen: list[int] = []
 
@@ -66,7 +71,7 @@ class Watched(Turns):
 @settings(deadline=None)
 def test_every_item_of_every_list_is_converted_once_and_in_order(lengths: list[int]) -> None:
     async def run() -> list[list[int]]:
-        turns = Turns()
+        turns = Turns(one_call)
         found: list[list[int]] = [[] for _ in lengths]
         await asyncio.gather(
             *(
@@ -99,8 +104,27 @@ async def test_however_many_lists_there_are_a_call_waits_for_few_pieces(lists: i
         await asyncio.wait(tasks)
 
 
+async def test_without_calls_a_page_is_converted_at_once_and_soon_after_the_last_in_pieces() -> None:
+    calls = 0
+    turns = Turns(lambda: calls)
+
+    async def pieces(length: int) -> list[int]:
+        found: list[int] = []
+        await turns.convert(range(length), lambda piece: found.append(len(piece)))
+        return found
+
+    assert await pieces(100) == [100]
+    assert await pieces(CALM_PIECE + 1) == [CALM_PIECE, 1]
+    calls = 1
+    assert await pieces(100) == [PIECE, PIECE, PIECE, 4]
+    calls = 0
+    assert await pieces(100) == [PIECE, PIECE, PIECE, 4]
+    await asyncio.sleep(2 * CALM)
+    assert await pieces(100) == [100]
+
+
 async def test_lists_take_turns_piece_by_piece() -> None:
-    turns = Turns()
+    turns = Turns(one_call)
     order: list[str] = []
     await asyncio.gather(
         turns.convert(range(3 * PIECE), lambda _: order.append("long")),
@@ -114,7 +138,7 @@ async def test_lists_take_turns_piece_by_piece() -> None:
 async def test_a_list_that_is_cancelled_at_any_point_holds_up_nobody(
     rounds_until_then: int,
 ) -> None:
-    turns = Turns()
+    turns = Turns(one_call)
     leaving = [asyncio.ensure_future(turns.convert(range(999), lambda _: None)) for _ in range(3)]
     for _ in range(rounds_until_then):
         await asyncio.sleep(0)
@@ -127,7 +151,7 @@ async def test_a_list_that_is_cancelled_at_any_point_holds_up_nobody(
 
 
 async def test_a_page_that_cannot_be_converted_holds_up_nobody() -> None:
-    turns = Turns()
+    turns = Turns(one_call)
 
     def fail(_: Sequence[int]) -> None:
         raise ValueError
