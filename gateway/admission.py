@@ -11,6 +11,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.errors import DeadlineExceeded, GatewayOverloaded
 
@@ -161,12 +162,11 @@ class Places:
         )
 
 
-def caller_of(name: str, peer: str) -> str:
-    """Return whose call it is: the caller's `name` if it is known, else its host by `peer`.
+@lru_cache(maxsize=1024)
+def host_of(peer: str) -> str:
+    """Return whose calls those are that come from `peer`, if nothing else is known of them.
 
     `peer` is what grpc says: "ipv4:127.0.0.1:4242", "ipv6:[::1]:4242", "unix:". All who come
     through Unix sockets are one caller, which is what they are beside a sidecar.
     """
-    if name:
-        return name
     return peer.rpartition(":")[0] if peer.startswith("ip") else "unix"

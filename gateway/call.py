@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from gateway.telemetry.traces import UNTRACED, CallTrace
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """One gRPC call. Handed down explicitly from the servicer to the transport."""
 
     request_id: str

@@ -16,7 +16,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway.admission import Admission, caller_of
+from gateway.admission import Admission, host_of
 from gateway.call import Call, Context, current_call, new_id
 from gateway.call_metadata import read_metadata
 from gateway.callers.gate import Gate
@@ -72,7 +72,6 @@ class Handling:
         self.running = 0
         """Calls of our services in flight, those that wait for a place included."""
         self._idle = asyncio.Event()
-        self._idle.set()
 
     def add(self, server: grpc.aio.Server, service: ServiceDescriptor, servicer: object) -> None:
         """Have `server` answer the calls of `service` by the methods of `servicer`."""
@@ -89,21 +88,17 @@ class Handling:
         """Count the calls of methods that `server` has not. To be added last: it asks in order."""
         server.add_generic_rpc_handlers((_Unknown(self.observer),))
 
-    def begin(self) -> None:
-        """Take note of a call."""
-        if not self.running:
-            self._idle.clear()
-        self.running += 1
-
     def end(self) -> None:
-        """Take note of its end."""
+        """Take note of the end of a call."""
         self.running -= 1
         if not self.running:
             self._idle.set()
 
     async def wait_idle(self) -> None:
         """Return when no call of our services is running."""
-        await self._idle.wait()
+        while self.running:
+            self._idle.clear()
+            await self._idle.wait()
 
 
 class _Unknown(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not at run time
@@ -160,12 +155,12 @@ class _Method:
         call.trace = shared.tracer.call_begun(self._name, call.request_id, trace)
         current_call.set(call)
         self._observer.started()
-        shared.begin()
+        shared.running += 1
         code, reason = "OK", ""
         try:
             if shared.gate is not None:
                 await shared.gate.admit(call, context, self._name)
-            caller = caller_of(call.caller, peer)
+            caller = call.caller or host_of(peer)
             if not self._places.take(caller):
                 await self._places.wait(caller, call.remaining())
             try:
@@ -176,7 +171,10 @@ class _Method:
                 if self._streams:
                     await self._send_pages(request, context)
                     return None
-                response = await self._answer(request, context)
+                try:
+                    response: Message = await self._behavior(request, context)
+                except NotSent as stopped:
+                    response = self._dry_run(request, stopped)
             finally:
                 self._places.leave(caller)
         except (Exception, asyncio.CancelledError) as error:
@@ -187,7 +185,6 @@ class _Method:
             code, reason = failure.code.name, failure.reason
             await self._abort(error, failure, call, context)
         else:
-            self._observer.message_sent()
             return response
         finally:
             shared.end()
@@ -202,13 +199,9 @@ class _Method:
             text = f"the request is no {name}: is the client's proto that of this gateway?"
             raise RequestInvalid(Violation("", text)) from None
 
-    async def _answer(self, request: Message, context: Context) -> Message:
-        try:
-            response: Message = await self._behavior(request, context)
-        except NotSent as stopped:
-            shown = getattr(request, "show_people", False)
-            return self._response_type(dry_run=describe(stopped.request, show_people=shown))
-        return response
+    def _dry_run(self, request: Message, stopped: NotSent) -> Message:
+        shown = getattr(request, "show_people", False)
+        return self._response_type(dry_run=describe(stopped.request, show_people=shown))
 
     async def _send_pages(self, request: Message, context: Context) -> None:
         pages: AsyncGenerator[Message, None] = self._behavior(request, context)

@@ -16,9 +16,9 @@ from gateway.convert.participants import participant_from_rest
 from gateway.convert.rooms import (
     add_rooms,
     create_to_rest,
+    fill_room,
     first_roster,
     is_one_sided,
-    room_from_rest,
     update_to_rest,
     with_other_end,
 )
@@ -47,26 +47,26 @@ class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
         body = create_to_rest(request)
         request_id = request.request_id or str(uuid.uuid4())
         created = await self._api.create_room(body, request_id, current_call.get())
-        room = room_from_rest(created.room)
-        return pb.CreateRoomResponse(
-            room=room,
-            participants=first_roster(body) if request.include_participants else (),
-            replayed=self._creates.is_replay(request_id, room, created.age_limit),
-        )
+        response = pb.CreateRoomResponse()
+        fill_room(response.room, created.room)
+        response.replayed = self._creates.is_replay(request_id, response.room, created.age_limit)
+        if request.include_participants:
+            response.participants.extend(first_roster(body))
+        return response
 
     async def GetRoom(self, request: pb.GetRoomRequest, context: Context) -> pb.GetRoomResponse:
         """REST: Rooms_Get, and Participants_List at the same time if the roster is asked for."""
         call = current_call.get()
+        response = pb.GetRoomResponse()
         if not request.include_participants:
-            room = await self._api.get_room(request.room_id, call)
-            return pb.GetRoomResponse(room=room_from_rest(room))
+            fill_room(response.room, await self._api.get_room(request.room_id, call))
+            return response
         room, roster = await both(
             self._api.get_room(request.room_id, call),
             read_roster(self._api, request.room_id, call),
         )
-        response = pb.GetRoomResponse(
-            room=room_from_rest(room), participants=map(participant_from_rest, roster)
-        )
+        fill_room(response.room, room)
+        response.participants.extend(map(participant_from_rest, roster))
         check_size(response.ByteSize())
         return response
 
@@ -79,7 +79,9 @@ class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
         if self._complete_windows and is_one_sided(body) and not call.dry_run:
             body = with_other_end(body, await self._api.get_room(request.room_id, call))
         room = await self._api.update_room(request.room_id, body, call)
-        return pb.UpdateRoomResponse(room=room_from_rest(room))
+        response = pb.UpdateRoomResponse()
+        fill_room(response.room, room)
+        return response
 
     async def DeleteRoom(
         self, request: pb.DeleteRoomRequest, context: Context

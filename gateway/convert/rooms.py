@@ -19,21 +19,17 @@ DEFAULT_ROLE = "Attendee"
 """What the service makes of people who come without a role."""
 
 
-def room_from_rest(room: Room) -> pb.Room:
-    """Convert an answer; what the service left out stays unset."""
-    message = pb.Room()
-    _fill(message, room)
-    return message
-
-
 def add_rooms(messages: RepeatedCompositeFieldContainer[pb.Room], rooms: Iterable[Room]) -> None:
-    """Convert answers as room_from_rest does, and append them to `messages`."""
+    """Convert answers as fill_room does, and append them to `messages`."""
     for room in rooms:
-        _fill(messages.add(), room)
+        fill_room(messages.add(), room)
 
 
-def _fill(message: pb.Room, room: Room) -> None:
-    # In place, because a message that is made apart is copied into its parent.
+def fill_room(message: pb.Room, room: Room) -> None:
+    """Convert an answer into an empty message; what the service left out stays unset.
+
+    In place, because a message that is made apart is copied into its parent.
+    """
     message.id = room.id
     timestamps.fill(message.created_at, room.created_at)
     timestamps.fill(message.valid_from, room.valid_from)

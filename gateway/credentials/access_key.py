@@ -6,15 +6,17 @@ Services; scheme HMAC-SHA256 with SignedHeaders=x-ms-date;host;x-ms-content-sha2
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar
 
-_EMPTY_BODY_HASH = base64.b64encode(hashlib.sha256(b"").digest()).decode()
+_base64 = partial(binascii.b2a_base64, newline=False)
+
+_EMPTY_BODY_HASH = _base64(hashlib.sha256(b"").digest()).decode()
 
 
 @lru_cache(maxsize=8)
@@ -39,11 +41,9 @@ class AccessKey:
     def sign(self, method: str, target: str, host: str, body: bytes, now: float) -> dict[str, str]:
         """Return `x-ms-date`, `x-ms-content-sha256` and `Authorization`."""
         date = _date(int(now))
-        content_hash = (
-            base64.b64encode(hashlib.sha256(body).digest()).decode() if body else _EMPTY_BODY_HASH
-        )
+        content_hash = _base64(hashlib.sha256(body).digest()).decode() if body else _EMPTY_BODY_HASH
         message = f"{method}\n{target}\n{date};{host};{content_hash}"
-        signature = base64.b64encode(hmac.digest(self.key, message.encode(), "sha256")).decode()
+        signature = _base64(hmac.digest(self.key, message.encode(), "sha256")).decode()
         return {
             "x-ms-date": date,
             "x-ms-content-sha256": content_hash,

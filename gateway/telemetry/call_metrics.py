@@ -35,7 +35,8 @@ class MethodMetrics:
         self.labels = ("server_stream" if streams else "unary", service, method)
         self.rpc_method = f"{service}/{method}"
         self.begun = 0
-        self.sent = 0
+        self._streams = streams
+        self._sent = 0
         self.by_code = {"OK": Times()}
         """How long calls took, by status code."""
         self._failures = failures
@@ -45,8 +46,13 @@ class MethodMetrics:
         self.begun += 1
 
     def message_sent(self) -> None:
-        """Count a message to the caller."""
-        self.sent += 1
+        """Count a message of a stream."""
+        self._sent += 1
+
+    @property
+    def sent(self) -> int:
+        """Messages to callers; to one that is not streamed to, with the end of the call."""
+        return self._sent if self._streams else sum(self.by_code["OK"].counts)
 
     def ended(self, code: str, reason: str, seconds: float) -> None:
         """Count a call that has ended."""

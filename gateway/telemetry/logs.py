@@ -10,6 +10,7 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TextIO
 
 import msgspec
@@ -77,6 +78,7 @@ class FinishedCall(msgspec.Struct, frozen=True, gc=False):
         )
 
 
+@lru_cache(maxsize=1024)
 def peer_kind(peer: str) -> str:
     """Return how a caller is connected, without who it is, from what grpc says of it."""
     return _PEERS.get(peer.partition(":")[0], "other")

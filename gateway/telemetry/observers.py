@@ -18,7 +18,7 @@ class MethodObserver(Protocol):
         ...
 
     def message_sent(self) -> None:
-        """Count a message to the caller; of a stream, that is a page."""
+        """Count a message of a stream, which is a page. Of other calls, success is one message."""
         ...
 
     def ended(self, code: str, reason: str, seconds: float) -> None:

@@ -25,6 +25,8 @@ MAX_FIELD_BYTES = 16384
 _INFORMATIONAL = range(100, 200)
 _WITHOUT_BODY = frozenset({204, 304})
 
+_NO_HEADERS = Headers({})
+
 
 class AnswerBroken(Exception):
     """There is no whole HTTP answer, and no more use for the connection."""
@@ -36,12 +38,16 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, max_body_bytes: int) -> None:
         self._loop = loop
         self._max_body_bytes = max_body_bytes
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[RestAnswer] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        """Due by the deadline, or earlier: by that of an exchange before."""
         self._answer: RestAnswer | None = None
         self._error: Exception | None = None
         self._fields: dict[bytes, bytes] = {}
-        self._headers: Headers | None = None
+        self._status = 0
+        self._headers = _NO_HEADERS
         self._count = self._size = self._mute = 0
         self._progress = (0, 0)
         self._body: list[bytes] = []
@@ -58,13 +64,13 @@ class Connection(asyncio.Protocol):
         before the first is answered. Raises AnswerBroken, ServiceAnswerUnreadable, TimeoutError.
         """
         self._waiter = self._loop.create_future()
-        # Not asyncio.timeout, which costs as much as the rest of the exchange.
-        timer = self._loop.call_at(deadline, self._fail, TimeoutError())
+        self._deadline = deadline
+        # Not asyncio.timeout, which costs as much as the rest of the exchange; and one timer for
+        # many exchanges, as hardly any lasts until it is due.
+        if self._timer is None or self._timer.when() > deadline:
+            self._set_timer()
         self._transport.write(request)
-        try:
-            return await self._waiter
-        finally:
-            timer.cancel()
+        return await self._waiter
 
     @property
     def usable(self) -> bool:
@@ -83,7 +89,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on in the answer; bytes that nobody asked for are the end of the connection."""
-        if self._waiter is None or self._parser is None:
+        if self._waiter is None:
             self.close()
             return
         broken = None
@@ -111,8 +117,10 @@ class Connection(asyncio.Protocol):
         self._fail(AnswerBroken("ConnectionClosed" if exc is None else type(exc).__name__))
         # It holds our methods, and we hold it; what we hold stays until the garbage is collected,
         # as we are also held by the frames of the errors that we keep.
-        self._parser = None
+        del self._parser
         self._body = []
+        if self._timer is not None:
+            self._timer.cancel()
         self.lost.set_result(None)
 
     # --- what the parser tells ---
@@ -121,7 +129,7 @@ class Connection(asyncio.Protocol):
         """Forget the message before, which was informational unless it was the answer."""
         if self._answer is not None:
             self._refuse(AnswerBroken("TwoAnswers"))
-        self._fields, self._headers, self._body = {}, None, []
+        self._fields, self._headers, self._body = {}, _NO_HEADERS, []
         self._count = self._size = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -135,8 +143,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Decide how the body ends; RFC 9112, section 6.3."""
-        parser = cast("httptools.HttpResponseParser", self._parser)
-        status, fields = parser.get_status_code(), self._fields
+        self._status = status = self._parser.get_status_code()
+        fields = self._fields
         # A new one, so that trailers do not get among the headers.
         self._headers, self._fields, self._count = Headers(fields), {}, 0
         if status < _INFORMATIONAL.start:
@@ -146,7 +154,7 @@ class Connection(asyncio.Protocol):
             self._refuse(AnswerBroken("UnknownTransferCoding"))
         if fields.get(b"content-encoding", b"identity").lower() != b"identity":
             self._do_without_body("the service sent an encoded answer that was not asked for")
-        self._persistent = parser.should_keep_alive()
+        self._persistent = self._parser.should_keep_alive()
         self._until_close = (
             coding is None and b"content-length" not in fields and status not in _WITHOUT_BODY
         ) and status not in _INFORMATIONAL
@@ -162,10 +170,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Make the answer of the message, unless it only announces one."""
-        status = cast("httptools.HttpResponseParser", self._parser).get_status_code()
-        if status not in _INFORMATIONAL:
-            headers = cast("Headers", self._headers)
-            self._answer = RestAnswer(status, headers, b"".join(self._body))
+        if self._status not in _INFORMATIONAL:
+            self._answer = RestAnswer(self._status, self._headers, b"".join(self._body))
         # An idle connection would keep it for as long as it is idle.
         self._body = []
 
@@ -180,6 +186,19 @@ class Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(answer)
 
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._timer_is_due)
+
+    def _timer_is_due(self) -> None:
+        self._timer = None
+        if self._waiter is not None:
+            if self._loop.time() >= self._deadline:
+                self._fail(TimeoutError())
+            else:
+                self._set_timer()
+
     def _fail(self, error: Exception) -> None:
         # The waiter stays: with it, the connection is not usable.
         if self._waiter is not None and not self._waiter.done():
@@ -193,10 +212,9 @@ class Connection(asyncio.Protocol):
 
     def _do_without_body(self, why: str) -> Never:
         """Leave out a body that is not read. The status of a refusal says enough; no other does."""
-        status = cast("httptools.HttpResponseParser", self._parser).get_status_code()
-        if status < HTTPStatus.BAD_REQUEST:
+        if self._status < HTTPStatus.BAD_REQUEST:
             self._refuse(ServiceAnswerUnreadable(why))
-        self._answer = RestAnswer(status, cast("Headers", self._headers), b"")
+        self._answer = RestAnswer(self._status, self._headers, b"")
         self._refuse(AnswerBroken("BodyLeftOut"))
 
     def _limit_silence(self, received: int) -> None:

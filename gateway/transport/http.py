@@ -62,6 +62,7 @@ class HttpClient:
             f" HTTP/1.1\r\nHost: {endpoint.authority}\r\nUser-Agent: {user_agent}\r\n"
             "Accept: application/json\r\nAccept-Encoding: identity\r\n"
         )
+        self._fixed_lines = b"\r\n" * (self._fixed.count("\r\n") + 1)
         self._tls = _tls_context() if endpoint.scheme == "https" else None
 
     async def __aenter__(self) -> Self:
@@ -112,12 +113,14 @@ class HttpClient:
     def _write(self, request: RestRequest, signature: Mapping[str, str]) -> bytes:
         """Return the whole request as bytes, once it is sure that no value starts a new line."""
         method, target, body = request.method, request.target, request.body
-        fields = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
-        fields += [f"{name}: {value}\r\n" for name, value in signature.items()]
+        text, lines = f"{method} {target}{self._fixed}", self._fixed_lines
+        for name, value in (*request.headers.items(), *signature.items()):
+            text += f"{name}: {value}\r\n"
+            lines += b"\r\n"
         if body or method in _BODY_EXPECTED:
-            fields.append(f"Content-Length: {len(body)}\r\n")
-        head = f"{method} {target}{self._fixed}{''.join(fields)}\r\n".encode("ascii")
-        lines = b"\r\n" * (self._fixed.count("\r\n") + len(fields) + 1)
+            text += f"Content-Length: {len(body)}\r\n"
+            lines += b"\r\n"
+        head = f"{text}\r\n".encode("ascii")
         if head.translate(None, _PRINTABLE) != lines or " " in target or method == "HEAD":
             raise ValueError("the request has characters, or a method, that cannot be sent")
         return head + body

@@ -104,7 +104,7 @@ async def test_however_many_lists_there_are_a_call_waits_for_few_pieces(lists: i
         await asyncio.wait(tasks)
 
 
-async def test_without_calls_a_page_is_converted_at_once_and_soon_after_the_last_in_pieces() -> None:
+async def test_without_calls_a_page_is_converted_at_once_and_soon_after_one_in_pieces() -> None:
     calls = 0
     turns = Turns(lambda: calls)
 
