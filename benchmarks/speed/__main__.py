@@ -62,8 +62,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--gateway-path", type=Path, default=ROOT, metavar="PATH", help="the gateway's checkout"
     )
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.6, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=13)
+    parser.add_argument("--seconds", type=float, default=0.35, help="of each measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     parser.add_argument("--write", action="store_true", help="write docs/performance.*")
     parser.add_argument("--tools", type=Path, default=TOOLS, help="where stub and load are")

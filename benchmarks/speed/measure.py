@@ -109,7 +109,7 @@ def _job(work: Work, seconds: float, request: bytes | None = None) -> dict[str, 
         "request": (work.request.SerializeToString() if request is None else request).hex(),
         "callers": work.callers,
         "seconds": seconds,
-        "warmup": min(0.3, seconds / 2),
+        "warmup": min(0.3, seconds / 3),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -43,25 +43,32 @@ def interleaved(  # noqa: PLR0913, PLR0917 - what there is to say of a run
 ) -> Samples:
     """Measure each work with each arm, `rounds` times, work by work and A B C A B C within one.
 
-    An arm that does a work wrongly is left out of it, and that is said.
+    The same work over TLS is done in the same rounds. An arm that does a work wrongly is left out
+    of it, and that is said.
     """
     samples: Samples = {}
     with ExitStack() as parts:
         everyone = Field(stub, load, parts)
-        for number, work in enumerate(works, 1):
-            able = [arm for arm in arms if arm.does(work)]
+        for number, alike in enumerate(_together(works), 1):
+            able = [(work, arm) for arm in arms for work in alike if arm.does(work)]
             for turn in range(1, rounds + 1):
-                for arm in list(able):
-                    say(
-                        f"[{number}/{len(works)}] {work.name}: round {turn} of {rounds}, {arm.name}"
-                    )
+                for work, arm in list(able):
+                    say(f"[{number}] {work.name}: round {turn} of {rounds}, {arm.name}")
                     try:
                         sample = everyone.measure(arm, work, seconds)
                     except WentWrong as error:
                         say(f"{work.name}, {arm.name}: {error}\n")
-                        able.remove(arm)
+                        able.remove((work, arm))
                         samples.pop((work.name, arm.name), None)
                         continue
                     samples.setdefault((work.name, arm.name), []).append(sample)
     say("")
     return samples
+
+
+def _together(works: Sequence[Work]) -> Iterable[list[Work]]:
+    """Put works together that differ in TLS only."""
+    alike: dict[str, list[Work]] = {}
+    for work in works:
+        alike.setdefault(work.plain_name, []).append(work)
+    return alike.values()

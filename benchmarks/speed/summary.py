@@ -36,6 +36,8 @@ class Cell:
     per_cpu_second: Spread
     """Calls or rooms for each second of CPU time of the server."""
     per_second: Spread
+    by_round: tuple[float, ...]
+    """`per_cpu_second` in each round, which is what can be compared between arms."""
     cpu_micros: Spread
     """Microseconds of CPU time of the server for each call or room."""
     p50: Spread
@@ -78,6 +80,7 @@ def _cell(work: Work, arm: str, seen: list[Sample], base: list[Sample] | None) -
         work.unit,
         Spread.of(efficiency(sample) for sample in seen),
         Spread.of(throughput(sample) for sample in seen),
+        tuple(map(efficiency, seen)),
         Spread.of(1e6 / efficiency(sample) for sample in seen),
         Spread.of(sample.p50 for sample in seen),
         Spread.of(sample.p99 for sample in seen),
@@ -85,6 +88,11 @@ def _cell(work: Work, arm: str, seen: list[Sample], base: list[Sample] | None) -
         relative(throughput),
         median(sample.load_cpu / sample.seconds for sample in seen),
     )
+
+
+def times(ours: Cell, theirs: Cell) -> float:
+    """Return how much more we do for a second of CPU time: the median of the rounds' ratios."""
+    return median(mine / its for mine, its in zip(ours.by_round, theirs.by_round, strict=True))
 
 
 def table(cells: Iterable[Cell]) -> str:

@@ -10,6 +10,8 @@ from google.protobuf.message import Message
 
 ROOM_ID = "99445276259151407"
 
+_TLS = ", TLS"
+
 ROOM_BYTES = 60
 """The least that a message with a whole room in it has."""
 
@@ -41,10 +43,15 @@ class Work:
         """What is counted."""
         return "rooms" if self.streams else "calls"
 
+    @property
+    def plain_name(self) -> str:
+        """The name of the same work over a plain upstream."""
+        return self.name.removesuffix(_TLS)
+
     def over_tls(self) -> Work:
         """Return the same work over a TLS upstream."""
         return Work(
-            f"{self.name}, TLS", self.method, self.request, self.callers,
+            f"{self.name}{_TLS}", self.method, self.request, self.callers,
             self.answer_bytes, self.pages, self.size, tls=True,
         )  # fmt: skip
 
