@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--gateway-path", type=Path, default=ROOT, metavar="PATH", help="the gateway's checkout"
     )
-    parser.add_argument("--rounds", type=int, default=13)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.35, help="of each measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     parser.add_argument("--write", action="store_true", help="write docs/performance.*")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from random import Random
 
 from benchmarks.speed.contenders import Arm
 from benchmarks.speed.measure import Load, Sample, WentWrong, ask
@@ -41,19 +42,21 @@ class Field:
 def interleaved(  # noqa: PLR0913, PLR0917 - what there is to say of a run
     stub: Stub, load: Load, arms: Sequence[Arm], works: Sequence[Work], rounds: int, seconds: float
 ) -> Samples:
-    """Measure each work with each arm, `rounds` times, work by work and A B C A B C within one.
+    """Measure each work with each arm, `rounds` times its weight, all arms in each round.
 
-    The same work over TLS is done in the same rounds. An arm that does a work wrongly is left out
-    of it, and that is said.
+    Each round has an order of its own, so that no arm always comes after the same other one. The
+    same work over TLS is done in the same rounds. An arm that does a work wrongly is left out of
+    it, and that is said.
     """
     samples: Samples = {}
     with ExitStack() as parts:
         everyone = Field(stub, load, parts)
         for number, alike in enumerate(_together(works), 1):
             able = [(work, arm) for arm in arms for work in alike if arm.does(work)]
-            for turn in range(1, rounds + 1):
-                for work, arm in list(able):
-                    say(f"[{number}] {work.name}: round {turn} of {rounds}, {arm.name}")
+            turns = rounds * alike[0].weight
+            for turn in range(1, turns + 1):
+                for work, arm in Random(turn).sample(able, len(able)):
+                    say(f"[{number}] {work.name}: round {turn} of {turns}, {arm.name}")
                     try:
                         sample = everyone.measure(arm, work, seconds)
                     except WentWrong as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acs.rooms.v1 import participants_pb2, rooms_pb2
 from google.protobuf.message import Message
@@ -32,6 +32,8 @@ class Work:
     """The rooms on each page."""
     tls: bool = False
     """Whether the upstream is spoken to over TLS."""
+    weight: int = 1
+    """How many times as many rounds it is given: more where a target is close."""
 
     @property
     def streams(self) -> bool:
@@ -50,10 +52,7 @@ class Work:
 
     def over_tls(self) -> Work:
         """Return the same work over a TLS upstream."""
-        return Work(
-            f"{self.name}{_TLS}", self.method, self.request, self.callers,
-            self.answer_bytes, self.pages, self.size, tls=True,
-        )  # fmt: skip
+        return replace(self, name=f"{self.name}{_TLS}", tls=True)
 
 
 def user(number: int) -> str:
@@ -69,6 +68,7 @@ def get_room(callers: int) -> Work:
         rooms_pb2.GetRoomRequest(room_id=ROOM_ID),
         callers,
         ROOM_BYTES,
+        weight=3 if callers in {16, 64} else 1,
     )
 
 
@@ -102,6 +102,7 @@ def list_rooms(pages: int, size: int, callers: int = 4) -> Work:
         callers,
         pages=pages,
         size=size,
+        weight=2,
     )
 
 
