@@ -53,18 +53,20 @@ def interleaved(  # noqa: PLR0913, PLR0917 - what there is to say of a run
         everyone = Field(stub, load, parts)
         for number, alike in enumerate(_together(works), 1):
             able = [(work, arm) for arm in arms for work in alike if arm.does(work)]
+            # For a table in the order of the arms.
+            samples |= {(work.name, arm.name): [] for work, arm in able}
             turns = rounds * alike[0].weight
             for turn in range(1, turns + 1):
-                for work, arm in Random(turn).sample(able, len(able)):
+                for work, arm in Random(turn).sample(able, len(able)):  # noqa: S311 - an order
                     say(f"[{number}] {work.name}: round {turn} of {turns}, {arm.name}")
                     try:
                         sample = everyone.measure(arm, work, seconds)
                     except WentWrong as error:
                         say(f"{work.name}, {arm.name}: {error}\n")
                         able.remove((work, arm))
-                        samples.pop((work.name, arm.name), None)
+                        del samples[work.name, arm.name]
                         continue
-                    samples.setdefault((work.name, arm.name), []).append(sample)
+                    samples[work.name, arm.name].append(sample)
     say("")
     return samples
 
