@@ -72,4 +72,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
 
 
 async def _not_found(context: Context) -> NoReturn:
-    await context.abort(grpc.StatusCode.NOT_FOUND)
+    await context.abort(
+        grpc.StatusCode.NOT_FOUND,
+        "nothing of that name is served here; an empty name asks for the gateway as a whole",
+    )
