@@ -27,7 +27,7 @@ CALM_PIECE = 128
 """Items that are converted at once while there are no calls: a whole page of the service's."""
 
 CALM = 0.1
-"""Seconds without a call until there are none; the next finds a piece of this size at the worst."""
+"""Seconds after a call for which more are expected; the first of them waits for larger pieces."""
 
 
 class Turns:

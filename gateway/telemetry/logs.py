@@ -171,8 +171,8 @@ class Lines(logging.StreamHandler[TextIO]):
     def _write_waiting(self) -> None:
         waiting = self._waiting
         if waiting:
-            lines = [self._line(*waiting.popleft()) for _ in range(len(waiting))]
             try:
+                lines = [self._line(*waiting.popleft()) for _ in range(len(waiting))]
                 self.stream.write("\n".join(lines) + "\n")
             except Exception:  # noqa: BLE001 - a log that cannot be written stops no call
                 self.handleError(_RECORD)

@@ -123,6 +123,14 @@ async def test_without_calls_a_page_is_converted_at_once_and_soon_after_one_in_p
     assert await pieces(100) == [100]
 
 
+async def test_without_calls_too_there_are_free_rounds_before_each_piece() -> None:
+    seen: list[int] = []
+    with rounds() as counting:
+        await Turns(int).convert(range(3 * CALM_PIECE), lambda _: seen.append(counting.now))
+    assert len(seen) == 3
+    assert all(later - earlier >= FREE_ROUNDS for earlier, later in pairwise([0, *seen]))
+
+
 async def test_lists_take_turns_piece_by_piece() -> None:
     turns = Turns(one_call)
     order: list[str] = []

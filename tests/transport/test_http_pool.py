@@ -111,40 +111,6 @@ async def test_who_waits_too_long_for_a_connection_has_sent_nothing_and_leaves_t
         assert service.connections == 2
 
 
-@on_both_loops
-def test_the_time_of_an_exchange_ends_with_it(loop_factory: Any) -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        async with scripted(echo) as service, client_of(service) as client:
-            await exchange(client, seconds=1)
-            # A later timer, so one that is left over has gone off by then.
-            over = loop.create_future()
-            loop.call_at(loop.time() + 1.05, over.set_result, None)
-            await over
-            assert client._pool._idle[0].usable
-
-    run_on(loop_factory, main())
-
-
-@on_both_loops
-def test_each_exchange_of_a_connection_has_the_time_that_it_was_given(loop_factory: Any) -> None:
-    async def late(state: Scripted, *peer: Any) -> None:
-        await asyncio.sleep(1.2)
-        await echo(state, *peer)
-
-    async def main() -> None:
-        async with scripted(echo, late, silence) as service, client_of(service) as client:
-            await exchange(client, seconds=1)
-            assert (await exchange(client, seconds=30)).status == 200
-            with pytest.raises(ExchangeFailed) as raised:
-                async with asyncio.timeout(10):
-                    await exchange(client, seconds=0.05)
-            assert raised.value.kind is Failure.TIMEOUT
-            assert service.connections == 1
-
-    run_on(loop_factory, main())
-
-
 async def test_a_slot_whose_connection_cannot_be_made_goes_to_the_next() -> None:
     failures = [ConnectionRefusedError(), None]
     loop = asyncio.get_running_loop()
