@@ -49,8 +49,8 @@ class Report:
         where = ", ".join(f"{name} {value}" for name, value in self.where.items())
         parts = [
             (
-                f"{where}. {self.rounds} rounds of {self.seconds:g} s for each work and arm, two "
-                "or three times as many where a target is close. The load generator used at most "
+                f"{where}. {self.rounds} rounds of {self.seconds:g} s for each work and arm, more "
+                "where a target is close. The load generator used at most "
                 f"{self._load_share():.0%} of one core."
             ),
             "### Targets\n\n" + targets.table(targets.targets(self.cells, self.more)).rstrip(),

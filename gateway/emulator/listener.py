@@ -1,6 +1,8 @@
 """One port, which can be closed for a while and stays the emulator's meanwhile."""
 
 import asyncio
+import errno
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -15,6 +17,11 @@ _LONGEST_LINE: Final = 1 << 15
 _STOP_SECONDS: Final = 1.0
 _BACKLOG: Final = 1024
 
+# Of accept, when it is not the one client that is at fault, and asking again at once is in vain.
+_USED_UP: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_RESPITE_SECONDS: Final = 0.5
+
+_LOG: Final = logging.getLogger(__name__)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -130,19 +137,29 @@ class Listener:
     def _listen(self, server: web.Server, bound: socket.socket) -> None:
         bound.listen(_BACKLOG)
         self._bound = bound
+        self._accept_from(server, bound)
+
+    def _accept_from(self, server: web.Server, bound: socket.socket) -> None:
         # Not by loop.create_server: what asyncio has accepted in the moment in which its own server
         # is closed, it leaves half made, and tells of it when the garbage is collected.
-        asyncio.get_running_loop().add_reader(bound.fileno(), self._accept, server, bound)
+        if bound is self._bound:
+            asyncio.get_running_loop().add_reader(bound.fileno(), self._accept, server, bound)
 
     def _accept(self, server: web.Server, bound: socket.socket) -> None:
-        # A client may have gone already.
-        with suppress(OSError):
+        loop = asyncio.get_running_loop()
+        try:
             connection, _ = bound.accept()
-            connection.setblocking(False)
-            loop = asyncio.get_running_loop()
-            arriving = asyncio.ensure_future(loop.connect_accepted_socket(server, connection))
-            self._arriving.add(arriving)
-            arriving.add_done_callback(self._arriving.discard)
+        except OSError as error:
+            # Otherwise a client that has gone already.
+            if error.errno in _USED_UP:
+                _LOG.warning("no more connections for now (%s): see `ulimit -n`", error.strerror)
+                loop.remove_reader(bound.fileno())
+                loop.call_later(_RESPITE_SECONDS, self._accept_from, server, bound)
+            return
+        connection.setblocking(False)
+        arriving = asyncio.ensure_future(loop.connect_accepted_socket(server, connection))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arriving.discard)
 
     def _stop_listening(self) -> None:
         if self._bound is not None:

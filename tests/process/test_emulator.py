@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import resource
 import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from processes import COMMAND, run, started
 from quick import quick_gateway
-from running import failure_of
+from running import failure_of, until
 
 from gateway.emulator import DEVELOPMENT_KEY
 from gateway.endpoint import parse_connection_string
@@ -20,6 +24,10 @@ KEY = base64.b64encode(b"another key").decode()
 
 def upstream_of(connection_string: str) -> Upstream:
     return Upstream.with_key(*parse_connection_string(connection_string))
+
+
+def files_of(pid: int) -> int:
+    return max(int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()) + 1
 
 
 async def test_its_connection_string_stands_on_a_line_of_its_own_and_works() -> None:
@@ -70,6 +78,21 @@ async def test_a_hangup_stops_it_unless_it_was_started_with_nohup(
             # What was sent first is heard first.
             process.signal(signal.SIGTERM)
         assert await process.exit_code() == 0
+
+
+async def test_without_files_left_it_says_so_and_takes_who_waited_when_there_are_some() -> None:
+    async with started("emulator", "--listen", "127.0.0.1:0") as process, AsyncExitStack() as stack:
+        host, port = (await process.line("endpoint=http://(.*)/;accesskey=.*")).split(":")
+        pid = process.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (files_of(pid) + 4, before[1]))
+        for _ in range(8):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            stack.callback(writer.close)
+        await until(lambda: "no more connections for now (Too many open files)" in process.err)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        writer.write(b"GET /rooms HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401")
 
 
 async def test_a_port_that_is_taken_is_refused_with_exit_code_3_and_one_sentence() -> None:
