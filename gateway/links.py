@@ -14,8 +14,9 @@ from gateway.errors import ServiceAnswerUnreadable
 # Printable ASCII without the blank and the "#", behind which nothing is part of a request.
 _LINK = re.compile(r'[!"$-~]+')
 
-# RFC 3986, section 3.4, minus the quote, which yarl and other clients would encode.
-_QUERY = re.compile(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2})+")
+# RFC 3986, section 3.4, minus the quote, which yarl and other clients would encode. Possessive, as
+# the service's tokens have thousands of characters, and going back would find nothing else.
+_QUERY = re.compile(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]++|%[0-9A-Fa-f]{2})++")
 
 MAX_QUERY_LENGTH = 8000
 """Request lines longer than this are refused by servers on the way."""
