@@ -27,6 +27,7 @@ from gateway.status import BUG, Failure, to_status
 from gateway.telemetry import logs
 from gateway.telemetry.observers import NOBODY, CallObserver
 from gateway.telemetry.traces import PASSING_ON, Tracer
+from gateway.timer import Timer
 from gateway.validation import validate
 
 # grpc's own types know only synchronous handlers.
@@ -204,21 +205,26 @@ class _Method:
         return self._response_type(dry_run=describe(stopped.request, show_people=shown))
 
     async def _send_pages(self, request: Message, context: Context) -> None:
+        """Send what the handler yields. Raises ReaderTooSlow if nobody takes it."""
         pages: AsyncGenerator[Message, None] = self._behavior(request, context)
-        # Written here, not handed to grpc.aio as a generator: that would be closed only when it is
-        # collected, and what it reads ahead would go on until then.
-        async with aclosing(pages):
-            async for page in pages:
-                await self._write(context, page)
-                self._observer.message_sent()
-
-    async def _write(self, context: Context, message: Message) -> None:
-        """Send a message of a stream. Raises ReaderTooSlow if nobody takes it."""
+        loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
+        # Not a time-out for each page: this costs a tenth of it.
+        timer = Timer(loop, lambda: limit.reschedule(loop.time()))
         try:
-            async with asyncio.timeout(self._patience):
-                await context.write(message)
+            # Written here, not handed to grpc.aio as a generator: that would be closed only when it
+            # is collected, and what it reads ahead would go on until then.
+            async with limit, aclosing(pages):
+                async for page in pages:
+                    timer.start(loop.time() + self._patience)
+                    await context.write(page)
+                    timer.stop()
+                    self._observer.message_sent()
         except TimeoutError:
+            if not limit.expired():
+                raise
             raise ReaderTooSlow(f"the caller has taken nothing for {self._patience:g} s") from None
+        finally:
+            timer.close()
 
     async def _abort(
         self, error: BaseException, failure: Failure, call: Call, context: Context

@@ -14,6 +14,7 @@ from typing import Never, cast
 import httptools
 
 from gateway.errors import ServiceAnswerUnreadable
+from gateway.timer import Timer
 from gateway.transport.messages import Headers, RestAnswer
 
 MAX_FIELDS = 128
@@ -40,9 +41,7 @@ class Connection(asyncio.Protocol):
         self._max_body_bytes = max_body_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[RestAnswer] | None = None
-        self._deadline = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        """Due by the deadline, or earlier: by that of an exchange before."""
+        self._timer = Timer(loop, self._time_out)
         self._answer: RestAnswer | None = None
         self._error: Exception | None = None
         self._fields: dict[bytes, bytes] = {}
@@ -64,11 +63,8 @@ class Connection(asyncio.Protocol):
         before the first is answered. Raises AnswerBroken, ServiceAnswerUnreadable, TimeoutError.
         """
         self._waiter = self._loop.create_future()
-        self._deadline = deadline
-        # Not asyncio.timeout, which costs as much as the rest of the exchange; and one timer for
-        # many exchanges, as hardly any lasts until it is due.
-        if self._timer is None or self._timer.when() > deadline:
-            self._set_timer()
+        # Not asyncio.timeout, which costs as much as the rest of the exchange.
+        self._timer.start(deadline)
         self._transport.write(request)
         return await self._waiter
 
@@ -115,12 +111,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the exchange that is under way, if one is."""
         self._fail(AnswerBroken("ConnectionClosed" if exc is None else type(exc).__name__))
-        # It holds our methods, and we hold it; what we hold stays until the garbage is collected,
-        # as we are also held by the frames of the errors that we keep.
-        del self._parser
+        self._timer.close()
+        # They hold our methods, and we hold them; what we hold stays until garbage is collected, as
+        # we are also held by the frames of the errors that we keep.
+        del self._parser, self._timer
         self._body = []
-        if self._timer is not None:
-            self._timer.cancel()
         self.lost.set_result(None)
 
     # --- what the parser tells ---
@@ -186,18 +181,9 @@ class Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(answer)
 
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._deadline, self._timer_is_due)
-
-    def _timer_is_due(self) -> None:
-        self._timer = None
+    def _time_out(self) -> None:
         if self._waiter is not None:
-            if self._loop.time() >= self._deadline:
-                self._fail(TimeoutError())
-            else:
-                self._set_timer()
+            self._fail(TimeoutError())
 
     def _fail(self, error: Exception) -> None:
         # The waiter stays: with it, the connection is not usable.

@@ -98,6 +98,20 @@ async def test_a_reader_that_never_takes_a_byte_makes_room_too(impatient: Runnin
     writer.close()
 
 
+async def test_a_list_that_is_cancelled_while_nobody_reads_leaves_nothing_that_goes_off(
+    impatient: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = asyncio.all_tasks()
+    call = impatient.participants.ListParticipants(LIST)
+    await call.read()
+    # Long enough for what fits into the buffers, and less than the gateway waits.
+    await asyncio.sleep(PATIENCE / 2)
+    call.cancel()
+    await until(lambda: not tasks_of_lists(before), 10)
+    await asyncio.sleep(PATIENCE * 1.5)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_a_reader_that_is_slow_but_reads_has_all_the_time_it_wants(
     emulator: Emulator,
 ) -> None:
