@@ -12,6 +12,7 @@ import uvloop
 from scripted import Scripted
 
 from gateway.endpoint import Endpoint
+from gateway.transport.connection import Connection
 from gateway.transport.http import HttpClient
 from gateway.transport.messages import RestAnswer, RestRequest
 
@@ -64,3 +65,45 @@ async def slow_echo(state: Scripted, _: asyncio.StreamReader, writer: asyncio.St
     for __ in range(5):
         await asyncio.sleep(0)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(target), target))
+
+
+class Wire(asyncio.Transport):
+    """A transport to nowhere, to hand a connection bytes in pieces of our choice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        """Send nothing."""
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+async def read(
+    pieces: list[bytes], *, end: bool, connection: Connection | None = None
+) -> RestAnswer | Exception:
+    """Return what a connection makes of an answer in these pieces."""
+    connection = connection or Connection(asyncio.get_running_loop(), MAX_ANSWER_BYTES)
+    wire = Wire()
+    connection.connection_made(wire)
+    answered = asyncio.ensure_future(
+        connection.exchange(b"", asyncio.get_running_loop().time() + 60)
+    )
+    await asyncio.sleep(0)
+    for piece in pieces:
+        if not wire.closed:
+            connection.data_received(piece)
+    if end and not wire.closed:
+        connection.eof_received()
+    connection.connection_lost(None)
+    [outcome] = await asyncio.gather(answered, return_exceptions=True)
+    assert not isinstance(outcome, BaseException) or isinstance(outcome, Exception)
+    return outcome

@@ -182,6 +182,7 @@ class Connection(asyncio.Protocol):
             waiter.set_result(answer)
 
     def _time_out(self) -> None:
+        # An answer does not stop the timer, which would be one more step on the way of every call.
         if self._waiter is not None:
             self._fail(TimeoutError())
 

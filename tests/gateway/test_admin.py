@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Collection
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
 import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
@@ -277,78 +276,6 @@ def test_calls_and_probes_cannot_share_an_address() -> None:
 def test_what_is_of_the_listener_for_operators_needs_it(other: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"^--(quitquitquit|readiness-upstream) needs --admin-"):
         settings(admin_listen=None, **other)
-
-
-# --- the request to stop --------------------------------------------------------------------------
-
-
-class Asked:
-    """Counts how often a stop was asked for."""
-
-    def __init__(self) -> None:
-        self.times = 0
-
-    def __call__(self) -> None:
-        self.times += 1
-
-
-async def test_a_post_from_this_machine_asks_for_the_stop_and_another_asks_again() -> None:
-    asked = Asked()
-    async with AdminListener("127.0.0.1:0", Progress(), lambda _: (b"", ""), asked) as admin:
-        assert await get(admin.address, "/quitquitquit", "POST") == (200, "stopping\n")
-        assert await get(admin.address, "/quitquitquit", "POST") == (200, "stopping\n")
-    assert asked.times == 2
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-async def test_nothing_but_a_post_asks_for_the_stop(method: str) -> None:
-    asked = Asked()
-    async with AdminListener("127.0.0.1:0", Progress(), lambda _: (b"", ""), asked) as admin:
-        assert (await get(admin.address, "/quitquitquit", method))[0] == 405
-    assert asked.times == 0
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        ("Origin", "null"),
-        ("oRiGiN", "http://127.0.0.1:9464"),
-        ("Sec-Fetch-Site", "same-origin"),
-        ("X-Forwarded-For", "127.0.0.1"),
-        ("Forwarded", "for=127.0.0.1"),
-        ("Via", "1.1 mesh"),
-    ],
-    ids=lambda each: each[0],
-)
-async def test_a_browser_or_a_proxy_on_this_machine_is_refused(header: tuple[str, str]) -> None:
-    asked = Asked()
-    async with (
-        AdminListener("127.0.0.1:0", Progress(), lambda _: (b"", ""), asked) as admin,
-        aiohttp.ClientSession(headers=[header]) as session,
-        session.post(f"http://{admin.address}/quitquitquit") as answer,
-    ):
-        assert answer.status == 403
-    assert asked.times == 0
-
-
-async def test_another_machine_is_refused() -> None:
-    # What is sent from an address that is not loopback is what another machine would send.
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
-        try:
-            route.connect(("192.0.2.1", 9))
-        except OSError:
-            pytest.skip("this machine has loopback only")
-        own = route.getsockname()[0]
-    asked = Asked()
-    async with AdminListener("0.0.0.0:0", Progress(), lambda _: (b"", ""), asked) as admin:
-        address = f"{own}:{admin.address.rpartition(':')[2]}"
-        assert (await get(address, "/livez"))[0] == 200
-        assert (await get(address, "/quitquitquit", "POST"))[0] == 403
-    assert asked.times == 0
-
-
-async def test_without_the_setting_there_is_no_such_path(watched: Running) -> None:
-    assert (await get(watched.gateway.admin_address, "/quitquitquit", "POST"))[0] == 404
 
 
 @pytest.mark.parametrize("address", ["", "9464", "127.0.0.1:", "127.0.0.1:99999", "unix:/tmp/x"])

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
-import tracemalloc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from exchanging import MAX_ANSWER_BYTES, client_of, exchange
+from exchanging import MAX_ANSWER_BYTES, client_of, exchange, read
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import raw, scripted
 
 from gateway.errors import ServiceAnswerUnreadable
 from gateway.telemetry.observers import Failure
-from gateway.transport.connection import MAX_FIELDS, AnswerBroken, Connection
+from gateway.transport.connection import MAX_FIELDS, AnswerBroken
 from gateway.transport.http import ExchangeFailed
 from gateway.transport.messages import RestAnswer
 
@@ -229,48 +225,6 @@ async def test_headers_are_found_in_any_case_the_first_of_a_name_and_no_trailer(
     assert len(headers) == 3
 
 
-class Wire(asyncio.Transport):
-    """A transport to nowhere, to hand a connection bytes in pieces of our choice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        """Send nothing."""
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-
-async def read(
-    pieces: list[bytes], *, end: bool, connection: Connection | None = None
-) -> RestAnswer | Exception:
-    """Return what a connection makes of an answer in these pieces."""
-    connection = connection or Connection(asyncio.get_running_loop(), MAX_ANSWER_BYTES)
-    wire = Wire()
-    connection.connection_made(wire)
-    answered = asyncio.ensure_future(
-        connection.exchange(b"", asyncio.get_running_loop().time() + 60)
-    )
-    await asyncio.sleep(0)
-    for piece in pieces:
-        if not wire.closed:
-            connection.data_received(piece)
-    if end and not wire.closed:
-        connection.eof_received()
-    connection.connection_lost(None)
-    [outcome] = await asyncio.gather(answered, return_exceptions=True)
-    assert not isinstance(outcome, BaseException) or isinstance(outcome, Exception)
-    return outcome
-
-
 @given(st.sampled_from(list(WHOLE.values())), st.data())
 def test_an_answer_is_the_same_in_whatever_pieces_it_comes(case: Whole, data: Any) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(case.sent)), max_size=20)))
@@ -302,53 +256,3 @@ def test_noise_is_an_answer_or_a_failure_of_ours_and_never_more_than_the_cap(
         assert len(outcome.body) <= MAX_ANSWER_BYTES
     else:
         assert isinstance(outcome, AnswerBroken | ServiceAnswerUnreadable)
-
-
-LARGE = 1 << 20
-
-LEFT_BEHIND = {
-    "half an answer": OK + b"Content-Length: %d\r\n\r\n" % (2 * LARGE),
-    "an answer that is too large": CHUNKED + b"%x\r\n" % LARGE,
-    "a refusal that is too large": CHUNKED.replace(b"200 OK", b"503 No") + b"%x\r\n" % LARGE,
-}
-
-
-@contextmanager
-def holding_little() -> Iterator[None]:
-    """Expect that what is held inside is let go, and not only by collecting garbage."""
-    gc.disable()
-    tracemalloc.start()
-    try:
-        yield
-        held, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-        gc.enable()
-    assert held < LARGE / 2
-
-
-@pytest.mark.parametrize("name", LEFT_BEHIND)
-async def test_a_body_that_came_for_nothing_is_let_go_with_its_connection(name: str) -> None:
-    """Else a storm of large refusals holds hundreds of MB until garbage is collected."""
-    connection = Connection(asyncio.get_running_loop(), LARGE)
-    # The parser makes bytes of its own of these.
-    pieces = [LEFT_BEHIND[name], b" " * LARGE, b"\r\n1\r\n \r\n"]
-    with holding_little():
-        await read(pieces, end=False, connection=connection)
-
-
-async def test_an_idle_connection_does_not_keep_the_answer_before() -> None:
-    connection = Connection(asyncio.get_running_loop(), LARGE)
-    connection.connection_made(Wire())
-    with holding_little():
-        answered = asyncio.ensure_future(
-            connection.exchange(b"", asyncio.get_running_loop().time() + 60)
-        )
-        await asyncio.sleep(0)
-        connection.data_received(OK + b"Content-Length: %d\r\n\r\n" % LARGE)
-        connection.data_received(b" " * LARGE)
-        size = len((await answered).body)
-        del answered
-        # The loop holds what has woken us.
-        await asyncio.sleep(0)
-    assert (size, connection.usable) == (LARGE, True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import weakref
 from typing import Any
 
 import pytest
@@ -47,28 +45,3 @@ def test_each_exchange_of_a_connection_has_the_time_that_it_was_given(loop_facto
             assert service.connections == 1
 
     run_on(loop_factory, main())
-
-
-@on_both_loops
-def test_a_connection_that_is_gone_is_not_kept_for_the_time_that_its_exchange_had(
-    loop_factory: Any,
-) -> None:
-    async def main() -> None:
-        async with scripted(echo) as service, client_of(service) as client:
-            await exchange(client, seconds=60)
-            connection = client._pool.take()
-            assert connection is not None
-            gone, seen = connection.lost, weakref.ref(connection)
-            connection.close()
-            client._pool.release(connection)
-            del connection
-            await gone
-            # The loop holds what has woken us.
-            await asyncio.sleep(0)
-            assert seen() is None
-
-    gc.disable()
-    try:
-        run_on(loop_factory, main())
-    finally:
-        gc.enable()

@@ -1,0 +1,95 @@
+"""What a connection keeps, and for how long: nothing that is of no use any more."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tracemalloc
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from exchanging import Wire, client_of, echo, exchange, on_both_loops, read, run_on
+from scripted import scripted
+
+from gateway.transport.connection import Connection
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+LARGE = 1 << 20
+
+LEFT_BEHIND = {
+    "half an answer": OK + b"Content-Length: %d\r\n\r\n" % (2 * LARGE),
+    "an answer that is too large": CHUNKED + b"%x\r\n" % LARGE,
+    "a refusal that is too large": CHUNKED.replace(b"200 OK", b"503 No") + b"%x\r\n" % LARGE,
+}
+
+
+@pytest.fixture(autouse=True)
+def never_collecting() -> Iterator[None]:
+    """Keep the collector of garbage away: what is let go has to be let go without it."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@contextmanager
+def holding_little() -> Iterator[None]:
+    """Expect that what is made inside is let go."""
+    tracemalloc.start()
+    try:
+        yield
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < LARGE / 2
+
+
+@pytest.mark.parametrize("name", LEFT_BEHIND)
+async def test_a_body_that_came_for_nothing_is_let_go_with_its_connection(name: str) -> None:
+    """Else a storm of large refusals holds hundreds of MB until garbage is collected."""
+    connection = Connection(asyncio.get_running_loop(), LARGE)
+    # The parser makes bytes of its own of these.
+    pieces = [LEFT_BEHIND[name], b" " * LARGE, b"\r\n1\r\n \r\n"]
+    with holding_little():
+        await read(pieces, end=False, connection=connection)
+
+
+async def test_an_idle_connection_does_not_keep_the_answer_before() -> None:
+    connection = Connection(asyncio.get_running_loop(), LARGE)
+    connection.connection_made(Wire())
+    with holding_little():
+        answered = asyncio.ensure_future(
+            connection.exchange(b"", asyncio.get_running_loop().time() + 60)
+        )
+        await asyncio.sleep(0)
+        connection.data_received(OK + b"Content-Length: %d\r\n\r\n" % LARGE)
+        connection.data_received(b" " * LARGE)
+        size = len((await answered).body)
+        del answered
+        # The loop holds what has woken us.
+        await asyncio.sleep(0)
+    assert (size, connection.usable) == (LARGE, True)
+
+
+@on_both_loops
+def test_a_connection_that_is_gone_is_not_kept_for_the_time_that_its_exchange_had(
+    loop_factory: Any,
+) -> None:
+    async def main() -> None:
+        async with scripted(echo) as service, client_of(service) as client:
+            await exchange(client, seconds=60)
+            connection = client._pool.take()
+            assert connection is not None
+            gone, seen = connection.lost, weakref.ref(connection)
+            connection.close()
+            client._pool.release(connection)
+            del connection
+            await gone
+            # The loop holds what has woken us.
+            await asyncio.sleep(0)
+            assert seen() is None
+
+    run_on(loop_factory, main())
