@@ -64,7 +64,7 @@ test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy .tools/be
 	@touch $@
 
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
-	@PYTHONPATH=.:generated $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)
+	@PYTHONPATH=.:gateway:generated $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)
 
 faults: setup .tools/bench/installed ## Run the fault campaign (some 10 minutes), for docs/reliability.md.
 	@$(BIN)/python -m benchmarks.faults $(or $(FAULTS),--write)
@@ -125,7 +125,7 @@ manifests: setup .tools/deploy ## Check the manifests in deploy/ by the schemas 
 	@$(BIN)/pytest -q --no-header tests/deploy/test_kubernetes.py tests/deploy/test_compose.py tests/deploy/test_systemd.py
 
 guard: setup ## Check that calls cost no more than before; GUARD=--accept if they may.
-	@PYTHONPATH=.:generated $(BIN)/python -m benchmarks.guard $(GUARD)
+	@PYTHONPATH=.:gateway:generated $(BIN)/python -m benchmarks.guard $(GUARD)
 
 GENERATED ?= generated
 REFERENCE ?= docs/reference

@@ -12,7 +12,7 @@ import reference_errors
 import reference_settings
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.cli.serve import serve
+from rooms_gateway.cli.serve.command import serve
 
 
 def main(descriptors: Path, out: Path) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import click
 from reference_markdown import table
 
-from gateway.cli.settings_file import toml_type
-from gateway.cli.sources import Setting
+from rooms_gateway.cli.serve.settings_file import toml_type
+from rooms_gateway.cli.serve.sources import Setting
 
 _PREFACE = """\
 # Settings reference

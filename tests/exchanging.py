@@ -11,10 +11,10 @@ import pytest
 import uvloop
 from scripted import Scripted
 
-from gateway.endpoint import Endpoint
-from gateway.transport.connection import Connection
-from gateway.transport.http import HttpClient
-from gateway.transport.messages import RestAnswer, RestRequest
+from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.transport.connection import Connection
+from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.messages import RestAnswer, RestRequest
 
 MAX_ANSWER_BYTES = 1000
 MAX_CONNECTIONS = 10

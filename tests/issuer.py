@@ -14,10 +14,15 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from aiohttp import web
 from running import Running, gateway_before
 
-from gateway.credentials import Credential, CredentialSettings, EntraKind, EntraSettings
-from gateway.emulator import Emulator
-from gateway.endpoint import parse_connection_string
-from gateway.settings import Upstream
+from rooms_emulator import Emulator
+from rooms_gateway.settings import Upstream
+from rooms_gateway.upstream.credentials import (
+    Credential,
+    CredentialSettings,
+    EntraKind,
+    EntraSettings,
+)
+from rooms_gateway.upstream.endpoint import parse_connection_string
 
 MANAGED = EntraSettings(EntraKind.MANAGED_IDENTITY)
 NO_REPEATS = {"retry_total": 0}

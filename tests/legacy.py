@@ -16,7 +16,7 @@ from identifiers import communication_user
 from people import user
 from running import Running, gateway_before
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 if TYPE_CHECKING:
     from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceAsyncStub

@@ -12,7 +12,7 @@ from people import user
 from quick import Quick
 from running import collect
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 import grpc
 from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
 
-from gateway.admission import Admission, Limits, Places
-from gateway.app import MAX_ANSWER_BYTES
-from gateway.credentials import make_credential
-from gateway.handling import Handling
-from gateway.participants import ParticipantsServicer
-from gateway.rest import RoomsApi
-from gateway.rest.versions import API_VERSIONS, DEFAULT_API_VERSION
-from gateway.rooms import RoomsServicer
-from gateway.services import PARTICIPANTS_SERVICE, ROOMS_SERVICE
-from gateway.settings import Upstream
-from gateway.transport import RetryBudget, RetryPolicy, Transport
-from gateway.transport.http import HttpClient
-from gateway.turns import Turns
+from rooms_gateway.app import MAX_ANSWER_BYTES
+from rooms_gateway.server.admission import Admission, Limits, Places
+from rooms_gateway.server.assembly import PARTICIPANTS_SERVICE, ROOMS_SERVICE
+from rooms_gateway.server.handler import Handling
+from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.services.participants import ParticipantsServicer
+from rooms_gateway.services.rooms import RoomsServicer
+from rooms_gateway.settings import Upstream
+from rooms_gateway.upstream.credentials import make_credential
+from rooms_gateway.upstream.rooms_api import RoomsApi
+from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.sender import RetryBudget, RetryPolicy, Transport
+from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
 
 if TYPE_CHECKING:
     from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceAsyncStub

@@ -6,8 +6,8 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, Room
 from google.protobuf.timestamp_pb2 import Timestamp
 from running import Running
 
-from gateway.emulator import Emulator
-from gateway.emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
+from rooms_emulator import Emulator
+from rooms_emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
 
 
 def moment(emulator: Emulator, days: float, nanos: int = 0) -> Timestamp:

@@ -18,13 +18,13 @@ from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 from people import user
 
-from gateway.app import Gateway
-from gateway.convert.identifiers import from_raw_id
-from gateway.credentials import Credential
-from gateway.emulator import Emulator
-from gateway.emulator.journal import Entry
-from gateway.endpoint import parse_connection_string
-from gateway.settings import Settings, Upstream
+from rooms_emulator import Emulator
+from rooms_emulator.journal import Entry
+from rooms_gateway.app import Gateway
+from rooms_gateway.services.convert.identifiers import from_raw_id
+from rooms_gateway.settings import Settings, Upstream
+from rooms_gateway.upstream.credentials import Credential
+from rooms_gateway.upstream.endpoint import parse_connection_string
 
 if TYPE_CHECKING:
     from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceAsyncStub

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from gateway.endpoint import Endpoint
-from gateway.settings import Upstream
+from rooms_gateway.settings import Upstream
+from rooms_gateway.upstream.endpoint import Endpoint
 
 
 @dataclass(slots=True)

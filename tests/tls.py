@@ -14,9 +14,9 @@ from authority import (
     Issued,
 )
 
-from gateway.app import Gateway
-from gateway.certificates import Certificates
-from gateway.settings import Settings
+from rooms_gateway.app import Gateway
+from rooms_gateway.server.tls.certificates import Certificates
+from rooms_gateway.settings import Settings
 
 OURS = Authority()
 THEIRS = Authority()

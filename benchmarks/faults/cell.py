@@ -18,7 +18,7 @@ from benchmarks.faults.scenarios import Scenario, fault_of
 from benchmarks.faults.surroundings import expired_tls, sink
 from benchmarks.faults.systems import System, Usage, started
 from benchmarks.faults.trials import Cell
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 WARM_UP = 200
 """Calls without a fault, for the latency to compare with."""

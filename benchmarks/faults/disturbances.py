@@ -17,7 +17,7 @@ from benchmarks.faults.calls import Call
 from benchmarks.faults.grpc_caller import GrpcCaller
 from benchmarks.faults.systems import ROOT, Caller, System, Usage, started
 from benchmarks.faults.verdicts import Outcome
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 PAIRS = frozenset({"rolling", "kill"})
 """Specials that need two replicas."""

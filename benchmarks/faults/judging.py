@@ -13,9 +13,9 @@ from benchmarks.faults.row import Row
 from benchmarks.faults.surroundings import Sink
 from benchmarks.faults.trials import PEOPLE, Cell, Trial, room_pages
 from benchmarks.faults.verdicts import NOTHING, OK, TOLERANCE, Outcome, Verdict, judge, secrets_in
-from gateway.emulator import DEVELOPMENT_KEY
-from gateway.emulator.fault_presets import SECOND_KEY
-from gateway.emulator.store import RECORDS_PER_PAGE
+from rooms_emulator import DEVELOPMENT_KEY
+from rooms_emulator.faults.presets import SECOND_KEY
+from rooms_emulator.rooms.store import RECORDS_PER_PAGE
 
 SECRETS = (DEVELOPMENT_KEY, SECOND_KEY, "Signature=", RESOURCE, "5550100987")
 

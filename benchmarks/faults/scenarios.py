@@ -9,7 +9,7 @@ import msgspec
 
 from benchmarks.faults.calls import EVERYTHING, Kind
 from benchmarks.faults.verdicts import DEADLINE, NOTHING, Right
-from gateway.emulator import Fault, preset
+from rooms_emulator import Fault, preset
 
 SHARE: Final = 1 / 8
 """How many of the requests a passing fault strikes; more would be an outage."""

@@ -20,8 +20,8 @@ import grpc
 from benchmarks.faults.calls import Call
 from benchmarks.faults.grpc_caller import GrpcCaller
 from benchmarks.faults.verdicts import Outcome
-from gateway.emulator import DEVELOPMENT_KEY
-from gateway.emulator.fault_presets import SECOND_KEY
+from rooms_emulator import DEVELOPMENT_KEY
+from rooms_emulator.faults.presets import SECOND_KEY
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -94,7 +94,7 @@ def _command(name: str, endpoint: str, keys: Path, port: int) -> tuple[list[str]
     if name == "gateway":
         where = ["--endpoint", endpoint, "--access-key-file", str(keys)]
         listen = ["--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0"]
-        return ["gateway", "serve", *where, *listen, "--log-format", "json"], {}
+        return ["rooms_gateway", "serve", *where, *listen, "--log-format", "json"], {}
     if name == "naive":
         return ["benchmarks.naive", f"127.0.0.1:{port}"], connection
     return ["benchmarks.faults.sdk_worker"], connection
@@ -146,7 +146,7 @@ async def started(
 
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
     others = {k: v for k, v in environ.items() if not k.startswith(("ROOMS_GATEWAY_", "COMMUN"))}
-    paths = [str(ROOT), str(ROOT / "generated")]
+    paths = [str(ROOT), str(ROOT / "gateway"), str(ROOT / "generated")]
     return {**others, "PYTHONPATH": os.pathsep.join(paths), "PYTHONWARNINGS": "ignore"}
 
 

@@ -12,9 +12,9 @@ from benchmarks.faults.disturbances import Pair
 from benchmarks.faults.scenarios import Scenario
 from benchmarks.faults.systems import System
 from benchmarks.faults.verdicts import OK, Outcome
-from gateway.emulator import Emulator
-from gateway.emulator.identifiers import new_communication_user
-from gateway.emulator.store import Room, Store
+from rooms_emulator import Emulator
+from rooms_emulator.rooms.identifiers import new_communication_user
+from rooms_emulator.rooms.store import Room, Store
 
 PEOPLE = 5
 """On the roster of a room that is listed: three pages."""

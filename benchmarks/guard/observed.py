@@ -21,17 +21,17 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import gateway
+import rooms_gateway
 from benchmarks.guard import upstream
 from benchmarks.guard.kinds import ALL_FRAMES, CALLS_INTO_C, FRAMES, STEPS, TASKS, WRITES
-from gateway import loops
-from gateway.app import Gateway
-from gateway.endpoint import Endpoint
-from gateway.rest.versions import DEFAULT_API_VERSION
-from gateway.settings import Settings, Upstream
-from gateway.telemetry import logs
+from rooms_gateway.app import Gateway
+from rooms_gateway.cli.serve import event_loop as loops
+from rooms_gateway.settings import Settings, Upstream
+from rooms_gateway.telemetry import logs
+from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.versions import DEFAULT_API_VERSION
 
-GATEWAY = Path(gateway.__file__).parent
+GATEWAY = Path(rooms_gateway.__file__).parent
 _OURS = f"{GATEWAY}{os.sep}"
 _POLL = 0.001
 PATIENCE = 30.0

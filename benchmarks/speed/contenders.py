@@ -12,7 +12,7 @@ from benchmarks.speed.envoy import Envoy
 from benchmarks.speed.processes import Running, started
 from benchmarks.speed.upstream import ACCESS_KEY, Stub
 from benchmarks.speed.works import Work, get_room
-from gateway.cli.serve import GRPC_EXPERIMENTS
+from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ class Arm:
     def running(self, stub: Stub, *, tls: bool = False) -> Iterator[Running]:
         """Run it until the end of the block. Raises NotReady."""
         env = {
-            "PYTHONPATH": f"{self.path}:{self.path / 'generated'}:{ROOT}",
+            "PYTHONPATH": f"{self.path / 'gateway'}:{self.path / 'generated'}:{ROOT}",
             # How one tells Python of a certificate authority that the machine does not know.
             "SSL_CERT_FILE": stub.authority,
             **self.env,
@@ -68,7 +68,7 @@ def gateway(
     path: Path = ROOT,
     *flags: str,
     listen: str = "127.0.0.1:0",
-    program: str = "gateway",
+    program: str = "rooms_gateway",
     does: Callable[[Work], bool] = _everything,
 ) -> Arm:
     """Return this gateway, from the checkout at `path`: everything on, as it ships."""

@@ -32,10 +32,10 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsR
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from gateway.app import Gateway
-from gateway.emulator import Emulator, Fault
-from gateway.endpoint import parse_connection_string
-from gateway.settings import Settings, Upstream
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.app import Gateway
+from rooms_gateway.settings import Settings, Upstream
+from rooms_gateway.upstream.endpoint import parse_connection_string
 
 DASHBOARD = Path(__file__).with_name("dashboard.json")
 PROMETHEUS = "127.0.0.1:9490"

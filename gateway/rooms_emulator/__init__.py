@@ -4,9 +4,9 @@ It answers as the service was recorded to answer in March 2025: see ``docs/emula
 is recorded fact and what is a choice of ours.
 """
 
-from gateway.emulator.authentication import DEVELOPMENT_KEY
-from gateway.emulator.fault_presets import preset
-from gateway.emulator.faults import Fault
-from gateway.emulator.server import Emulator
+from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
+from rooms_emulator.faults.model import Fault
+from rooms_emulator.faults.presets import preset
+from rooms_emulator.server import Emulator
 
 __all__ = ["DEVELOPMENT_KEY", "Emulator", "Fault", "preset"]

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.emulator import timestamps
-from gateway.emulator.timestamps import TICKS_PER_SECOND
+from rooms_emulator import timestamps
+from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 _NANOSECONDS_PER_TICK: Final = 100
 _FARTHEST_SECONDS: Final = 1e12

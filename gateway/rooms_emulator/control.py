@@ -12,19 +12,21 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from gateway.emulator import fault_plan, headers, timestamps, wire
-from gateway.emulator.callers import Callers
-from gateway.emulator.clock import Clock
-from gateway.emulator.fault_plan import Plan
-from gateway.emulator.fault_presets import from_members
-from gateway.emulator.fault_rules import Faults, Rule
-from gateway.emulator.identity.store import Identities
-from gateway.emulator.journal import Entry, Journal
-from gateway.emulator.problems import Envelope, ErrorBody, ServiceError
-from gateway.emulator.repeatability import RememberedCreates
-from gateway.emulator.roster import LARGEST_ROSTER
-from gateway.emulator.store import Store
-from gateway.emulator.wire import Reply
+from rooms_emulator import timestamps
+from rooms_emulator.auth.callers import Callers
+from rooms_emulator.clock import Clock
+from rooms_emulator.faults import plan as fault_plan
+from rooms_emulator.faults.plan import Plan
+from rooms_emulator.faults.presets import from_members
+from rooms_emulator.faults.rules import Faults, Rule
+from rooms_emulator.http import headers, wire
+from rooms_emulator.http.wire import Reply
+from rooms_emulator.identity.store import Identities
+from rooms_emulator.journal import Entry, Journal
+from rooms_emulator.problems import Envelope, ErrorBody, ServiceError
+from rooms_emulator.rooms.repeatability import RememberedCreates
+from rooms_emulator.rooms.roster import LARGEST_ROSTER
+from rooms_emulator.rooms.store import Store
 
 PREFIX: Final = "/_emulator/"
 

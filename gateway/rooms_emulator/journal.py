@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from gateway.emulator.fault_rules import Strike
-from gateway.emulator.store import Effect
+from rooms_emulator.faults.rules import Strike
+from rooms_emulator.rooms.store import Effect
 
 # What may leave the process: no credentials, which is why this says what to show, not what to hide.
 _SHOWN = (

@@ -11,24 +11,25 @@ from typing import Self
 
 from aiohttp import web
 
-from gateway.emulator import control, routes
-from gateway.emulator.authentication import DEVELOPMENT_KEY, AccessKey
-from gateway.emulator.callers import BearerRule, Callers
-from gateway.emulator.clock import Clock
-from gateway.emulator.control import Control
-from gateway.emulator.fault_plan import Plan
-from gateway.emulator.fault_rules import Faults
-from gateway.emulator.headers import Stamp
-from gateway.emulator.identity.operations import IdentityOperations
-from gateway.emulator.identity.routes import OPERATIONS as IDENTITY_OPERATIONS
-from gateway.emulator.identity.service import IdentityService
-from gateway.emulator.identity.store import Identities
-from gateway.emulator.journal import Journal
-from gateway.emulator.legacy import LegacyOperations
-from gateway.emulator.listener import Listener
-from gateway.emulator.repeatability import RememberedCreates
-from gateway.emulator.service import Service
-from gateway.emulator.store import Store
+from rooms_emulator import control
+from rooms_emulator.auth.access_key import DEVELOPMENT_KEY, AccessKey
+from rooms_emulator.auth.callers import BearerRule, Callers
+from rooms_emulator.clock import Clock
+from rooms_emulator.control import Control
+from rooms_emulator.faults.plan import Plan
+from rooms_emulator.faults.rules import Faults
+from rooms_emulator.http.headers import Stamp
+from rooms_emulator.http.listener import Listener
+from rooms_emulator.identity.operations import IdentityOperations
+from rooms_emulator.identity.routes import OPERATIONS as IDENTITY_OPERATIONS
+from rooms_emulator.identity.service import IdentityService
+from rooms_emulator.identity.store import Identities
+from rooms_emulator.journal import Journal
+from rooms_emulator.rooms import routes
+from rooms_emulator.rooms.legacy import LegacyOperations
+from rooms_emulator.rooms.repeatability import RememberedCreates
+from rooms_emulator.rooms.store import Store
+from rooms_emulator.service import Service
 
 
 class Emulator:

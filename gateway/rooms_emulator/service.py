@@ -11,21 +11,25 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
-from gateway.emulator import bodies, breaking, headers, problems, routes, spoiling, versions, wire
-from gateway.emulator.authentication import Signed
-from gateway.emulator.callers import Callers
-from gateway.emulator.clock import Clock
-from gateway.emulator.fault_rules import Faults, Strike
-from gateway.emulator.faults import Fault
-from gateway.emulator.headers import Stamp
-from gateway.emulator.journal import Entry, Journal
-from gateway.emulator.legacy import LegacyOperations
-from gateway.emulator.operations import Answer, Call
-from gateway.emulator.problems import Envelope, ServiceError
-from gateway.emulator.roster import RosterFullError
-from gateway.emulator.routes import Match
-from gateway.emulator.store import NoSuchRoomError, Store
-from gateway.emulator.wire import Reply
+from rooms_emulator import problems
+from rooms_emulator.auth.access_key import Signed
+from rooms_emulator.auth.callers import Callers
+from rooms_emulator.clock import Clock
+from rooms_emulator.faults import connection_faults as breaking
+from rooms_emulator.faults import response_faults as spoiling
+from rooms_emulator.faults.model import Fault
+from rooms_emulator.faults.rules import Faults, Strike
+from rooms_emulator.http import bodies, headers, wire
+from rooms_emulator.http.headers import Stamp
+from rooms_emulator.http.wire import Reply
+from rooms_emulator.journal import Entry, Journal
+from rooms_emulator.problems import Envelope, ServiceError
+from rooms_emulator.rooms import routes, versions
+from rooms_emulator.rooms.legacy import LegacyOperations
+from rooms_emulator.rooms.operations import Answer, Call
+from rooms_emulator.rooms.roster import RosterFullError
+from rooms_emulator.rooms.routes import Match
+from rooms_emulator.rooms.store import NoSuchRoomError, Store
 
 _LOG: Final = logging.getLogger(__name__)
 _ENCODER: Final = msgspec.json.Encoder()

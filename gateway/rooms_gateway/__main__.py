@@ -1,4 +1,4 @@
-"""The command line: `rooms-gateway`, or `python -m gateway`."""
+"""The command line: `rooms-gateway`, or `python -m rooms_gateway`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import os
 import click
 
 _COMMANDS = {
-    "serve": "gateway.cli.serve:serve",
-    "config": "gateway.cli.config:config",
-    "emulator": "gateway.cli.emulator:emulator",
-    "demo": "gateway.cli.demo:demo",
-    "health": "gateway.cli.health:health",
-    "wait": "gateway.cli.wait:wait",
-    "shutdown": "gateway.cli.shutdown:shutdown",
-    "rooms": "gateway.cli.client:rooms",
-    "participants": "gateway.cli.client:participants",
+    "serve": "rooms_gateway.cli.serve.command:serve",
+    "config": "rooms_gateway.cli.serve.show:config",
+    "emulator": "rooms_gateway.cli.emulator:emulator",
+    "demo": "rooms_gateway.cli.demo:demo",
+    "health": "rooms_gateway.cli.health:health",
+    "wait": "rooms_gateway.cli.wait:wait",
+    "shutdown": "rooms_gateway.cli.shutdown:shutdown",
+    "rooms": "rooms_gateway.cli.client.commands:rooms",
+    "participants": "rooms_gateway.cli.client.commands:participants",
 }
 
 

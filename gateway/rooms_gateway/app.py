@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING, Self
 
 import grpc
 
-from gateway.admission import Admission, Limits, Places
-from gateway.callers.following import FollowedPolicy
-from gateway.callers.reach import policy_warnings
-from gateway.certificates import Certificates
-from gateway.credentials import Credential, make_credential
-from gateway.drain import drain
-from gateway.endpoint import Endpoint, parse_connection_string
-from gateway.handling import Handling
-from gateway.health import HealthServicer
-from gateway.listen import BindError, Listener, load_certificates
-from gateway.reachability import Reachability
-from gateway.rest import RoomsApi
-from gateway.rest.legacy import LegacyApi
-from gateway.rest.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
-from gateway.server_options import server_options
-from gateway.services import Services
-from gateway.settings import Settings, Upstream
-from gateway.telemetry.observers import NOBODY
-from gateway.telemetry.traces import PASSING_ON, Tracer
-from gateway.transport import RetryPolicy, Transport
-from gateway.transport.http import HttpClient
+from rooms_gateway.server.admission import Admission, Limits, Places
+from rooms_gateway.server.assembly import Services
+from rooms_gateway.server.auth.policy_check import policy_warnings
+from rooms_gateway.server.auth.reload import FollowedPolicy
+from rooms_gateway.server.drain import drain
+from rooms_gateway.server.handler import Handling
+from rooms_gateway.server.health import HealthServicer
+from rooms_gateway.server.listeners import BindError, Listener, load_certificates
+from rooms_gateway.server.options import server_options
+from rooms_gateway.server.tls.certificates import Certificates
+from rooms_gateway.settings import Settings, Upstream
+from rooms_gateway.telemetry.observers import NOBODY
+from rooms_gateway.telemetry.traces import PASSING_ON, Tracer
+from rooms_gateway.upstream.credentials import Credential, make_credential
+from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
+from rooms_gateway.upstream.legacy_api import LegacyApi
+from rooms_gateway.upstream.probe import Reachability
+from rooms_gateway.upstream.rooms_api import RoomsApi
+from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.sender import RetryPolicy, Transport
+from rooms_gateway.upstream.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
 
 if TYPE_CHECKING:
-    from gateway.admin import Progress
-    from gateway.emulator import Emulator
-    from gateway.telemetry.metrics import Metrics
+    from rooms_emulator import Emulator
+    from rooms_gateway.server.admin import Progress
+    from rooms_gateway.telemetry.metrics import Metrics
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The largest answer of the service, a roster of 350 or 30 rooms, has about 50 kB."""
@@ -212,8 +212,8 @@ class Gateway:
         if address is None:
             return None
         # Not at the top: most of it is libraries that nothing else needs.
-        from gateway.admin import AdminListener, Progress  # noqa: PLC0415
-        from gateway.telemetry.metrics import Metrics  # noqa: PLC0415
+        from rooms_gateway.server.admin import AdminListener, Progress  # noqa: PLC0415
+        from rooms_gateway.telemetry.metrics import Metrics  # noqa: PLC0415
 
         metrics = Metrics(version("rooms-gateway"), self._settings.api_version)
         self._progress = Progress()
@@ -248,7 +248,7 @@ class Gateway:
         if not self._settings.traces:
             return PASSING_ON
         # Not at the top: it is an optional extra.
-        from gateway.telemetry.tracing import Tracing  # noqa: PLC0415
+        from rooms_gateway.telemetry.tracing import Tracing  # noqa: PLC0415
 
         return await parts.enter_async_context(
             Tracing(version("rooms-gateway"), service.host, service.port)
@@ -256,8 +256,8 @@ class Gateway:
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         # Not at the top, as above.
-        from gateway.emulator import Emulator  # noqa: PLC0415
-        from gateway.emulator.fault_plan import read_file  # noqa: PLC0415
+        from rooms_emulator import Emulator  # noqa: PLC0415
+        from rooms_emulator.faults.plan import read_file  # noqa: PLC0415
 
         legacy = self._settings.api_version == LEGACY_API_VERSION
         file = self._settings.emulator_faults

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from gateway.telemetry.traces import UNTRACED, CallTrace
+from rooms_gateway.telemetry.traces import UNTRACED, CallTrace
 
 if TYPE_CHECKING:
     import grpc

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from gateway.testing import RoomsEmulator, RoomsGateway
+    from rooms_gateway.testing import RoomsEmulator, RoomsGateway
 
 _FIXTURES = ("rooms_emulator", "rooms_gateway")
 _SEED = "rooms_fault_seed"
@@ -79,7 +79,7 @@ def rooms_emulator(
 ) -> Iterator[RoomsEmulator]:
     """Run an emulator of the Rooms REST API that fails on order."""
     # Not at the top: every run of pytest on a machine with the package imports this module.
-    from gateway.testing import RoomsEmulator  # noqa: PLC0415
+    from rooms_gateway.testing import RoomsEmulator  # noqa: PLC0415
 
     emulator = RoomsEmulator(_seed(request), rooms_emulator_options)
     try:
@@ -93,7 +93,7 @@ def rooms_gateway(
     rooms_emulator: RoomsEmulator, rooms_gateway_options: Sequence[str], tmp_path: Path
 ) -> Iterator[RoomsGateway]:
     """Run a gateway in front of `rooms_emulator`."""
-    from gateway.testing import RoomsGateway  # noqa: PLC0415 - as above
+    from rooms_gateway.testing import RoomsGateway  # noqa: PLC0415 - as above
 
     gateway = RoomsGateway(
         rooms_emulator.endpoint, rooms_emulator.key, tmp_path, rooms_gateway_options

@@ -7,14 +7,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.addresses import SOCKET_MODE, UNIX, SocketRules, check_address, find_group, given_twice
-from gateway.callers.reach import policy_faults
-from gateway.credentials import CredentialSettings, KeySettings
-from gateway.credentials.flags import CREDENTIALS, EntraFlags, read_credential
-from gateway.endpoint import Endpoint, parse_connection_string
-from gateway.rest.versions import LEGACY_API_VERSION
-from gateway.server_options import MIN_PING_INTERVAL
-from gateway.tls import TlsFiles, tls_faults
+from rooms_gateway.addresses import (
+    SOCKET_MODE,
+    UNIX,
+    SocketRules,
+    check_address,
+    find_group,
+    given_twice,
+)
+from rooms_gateway.server.auth.policy_check import policy_faults
+from rooms_gateway.server.options import MIN_PING_INTERVAL
+from rooms_gateway.server.tls.files import TlsFiles, tls_faults
+from rooms_gateway.upstream.credentials import CredentialSettings, KeySettings
+from rooms_gateway.upstream.credentials.flags import CREDENTIALS, EntraFlags, read_credential
+from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
+from rooms_gateway.upstream.versions import LEGACY_API_VERSION
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
@@ -54,7 +61,7 @@ class Settings:
     upstream: Upstream | None
     """None: an emulator of our own."""
     api_version: str
-    """One of `gateway.rest.versions.ALL_API_VERSIONS`."""
+    """One of `rooms_gateway.upstream.versions.ALL_API_VERSIONS`."""
     emulator_faults: Path | None = None
     """A TOML file with what goes wrong in an emulator of our own; None: nothing."""
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)

@@ -30,7 +30,7 @@ HERE, ELSEWHERE = "CPython 3.11 with uvloop", "CPython 3.13 with uvloop"
 
 def guard(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """Run the guard on the gateway in `folder`, with bounds of its own."""
-    path = os.pathsep.join(str(part) for part in (folder, ROOT, ROOT / "generated"))
+    path = os.pathsep.join(str(part) for part in (folder / "gateway", ROOT, ROOT / "generated"))
     command = [sys.executable, "-m", "benchmarks.guard", "--only", WORK, "--bounds", "bounds.json"]
     return subprocess.run(
         [*command, *args], cwd=folder, env=os.environ | {"PYTHONPATH": path}, check=False,
@@ -59,14 +59,14 @@ def changed(
 ) -> subprocess.CompletedProcess[str]:
     """Run the guard on a gateway with something added to a module."""
     shutil.copytree(accepted, folder, dirs_exist_ok=True)
-    with (folder / "gateway" / module).open("a", encoding="utf-8") as file:
+    with (folder / "gateway" / "rooms_gateway" / module).open("a", encoding="utf-8") as file:
         file.write(f"\n\n{added}\n")
     return guard(folder)
 
 
 def before_each_send(line: str) -> tuple[str, str]:
     """Return a module, and what to add to it for `line` to be done with each request."""
-    return "transport/__init__.py", f"""
+    return "upstream/transport/sender.py", f"""
 _send = Transport.send
 
 async def send(self, request, call):
@@ -90,12 +90,12 @@ Transport.send = send
         ("blocks of memory kept", *before_each_send(KEPT)),
         (
             "upstream connections",
-            "transport/connection.py",
+            "upstream/transport/connection.py",
             "Connection.usable = property(lambda self: False)",
         ),
         (
             "upstream writes",
-            "transport/connection.py",
+            "upstream/transport/connection.py",
             """
 _made = Connection.connection_made
 

@@ -16,7 +16,7 @@ from benchmarks.faults.scenarios import BY_NAME, Scenario
 from benchmarks.faults.surroundings import Sink
 from benchmarks.faults.trials import Cell
 from benchmarks.faults.verdicts import OK, Outcome, Verdict
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 SEED = 7
 CALLS = 20

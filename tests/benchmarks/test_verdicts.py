@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.faults.scenarios import BY_NAME, SCENARIOS
 from benchmarks.faults.verdicts import NOTHING, Outcome, Right, Verdict, judge, secrets_in
-from gateway.emulator.fault_presets import PRESETS
+from rooms_emulator.faults.presets import PRESETS
 
 BUSY = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
 REFUSED = Right.of("INTERNAL", success=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from calling import PolicyFiles, Signer
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 
 @pytest.fixture

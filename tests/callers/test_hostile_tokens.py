@@ -26,8 +26,8 @@ from calling import (
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from running import failure_of, gateway_before
 
-from gateway.callers.jwt_tokens import LEEWAY, read_keys
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
+from rooms_gateway.server.auth.jwt import LEEWAY, read_keys
 
 POLICY = f"""
 tokens-file = "tokens"

@@ -21,9 +21,9 @@ from lifecycle import SERVING, status_of
 from running import collect, gateway_before, read_failure
 from tls import OURS
 
-from gateway.callers.roles import METHODS, Role
-from gateway.emulator import Emulator
-from gateway.services import LEGACY_SERVICE, SERVICES
+from rooms_emulator import Emulator
+from rooms_gateway.server.assembly import LEGACY_SERVICE, SERVICES
+from rooms_gateway.server.auth.roles import METHODS, Role
 
 FEW = "acs.rooms.v1.RoomsService/DeleteRoom"
 POLICY = f"""

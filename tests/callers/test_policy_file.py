@@ -10,9 +10,9 @@ from calling import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
 from processes import run, started
 from running import settings
 
-from gateway.callers.policy_file import PolicyUnusable, read_policy
-from gateway.callers.reach import policy_warnings
-from gateway.settings import SettingsError
+from rooms_gateway.server.auth.policy_check import policy_warnings
+from rooms_gateway.server.auth.policy_file import PolicyUnusable, read_policy
+from rooms_gateway.settings import SettingsError
 
 FAULTS: dict[str, tuple[str, list[str]]] = {
     "empty": ("", ["callers: there is none: write [callers.NAME]"]),

@@ -22,9 +22,9 @@ from calling import (
 from running import Running, failure_of, gateway_before, until
 from scraping import settled
 
-from gateway.callers.following import POLL_INTERVAL, FollowedPolicy
-from gateway.callers.key_url import COOLDOWN, MAX_BYTES, KeyUrl, check_url
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
+from rooms_gateway.server.auth.jwks import COOLDOWN, MAX_BYTES, KeyUrl, check_url
+from rooms_gateway.server.auth.reload import POLL_INTERVAL, FollowedPolicy
 
 POLICY = """
 tokens-file = "tokens"
@@ -98,11 +98,13 @@ async def test_a_broken_policy_keeps_the_old_is_said_once_and_counted(
     async with gateway_before(
         emulator, caller_policy=files.policy, admin_listen="127.0.0.1:0"
     ) as running:
-        caplog.set_level(logging.INFO, "gateway.callers")
+        caplog.set_level(logging.INFO, "rooms_gateway.server.auth")
         files.write(broken)
         for _ in range(3):
             await callers_of(running).reload()
-        [record] = [each for each in caplog.records if each.name.startswith("gateway.callers")]
+        [record] = [
+            each for each in caplog.records if each.name.startswith("rooms_gateway.server.auth")
+        ]
         assert record.levelno == logging.WARNING
         assert said in record.getMessage()
         assert record.getMessage().endswith("; going on with the policy from before")

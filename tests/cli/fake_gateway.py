@@ -12,8 +12,8 @@ from acs.rooms.v1 import participants_pb2, rooms_pb2
 from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
-from gateway.cli.client import participants, rooms
-from gateway.cli.link import Dialer
+from rooms_gateway.cli.client.commands import participants, rooms
+from rooms_gateway.cli.client.connection import Dialer
 
 SERVICES = (
     rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],

@@ -15,12 +15,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.__main__ import main
-from gateway.cli.serve import serve
-from gateway.cli.settings_file import MAX_BYTES, Contents, parse, read_file
-from gateway.cli.sources import Reading, Setting
-from gateway.cli.variables import unknown_variables
-from gateway.settings import SettingsError
+from rooms_gateway.__main__ import main
+from rooms_gateway.cli.serve.command import serve
+from rooms_gateway.cli.serve.settings_file import MAX_BYTES, Contents, parse, read_file
+from rooms_gateway.cli.serve.sources import Reading, Setting
+from rooms_gateway.cli.serve.variables import unknown_variables
+from rooms_gateway.settings import SettingsError
 
 SETTINGS = [option for option in serve.params if isinstance(option, Setting)]
 KEYS = {setting.key for setting in SETTINGS if setting.in_file}

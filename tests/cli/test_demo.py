@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import demo
+from rooms_gateway.cli import demo
 
 ANNOUNCE = "print('rooms-gateway is ready on 127.0.0.1:1', flush=True)"
 WAIT = "import time; time.sleep(60)"
@@ -17,7 +17,7 @@ def script(*lines: str) -> list[str]:
 
 def test_the_demo_walks_a_rooms_whole_life_and_exits_with_0() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "rooms_gateway", "demo"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n$ rooms-gateway ") == len(demo.STEPS)

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.cli.failures import NEXT_BY_REASON
+from rooms_gateway.cli.client.failures import NEXT_BY_REASON
 
 
 def refusal(code: grpc.StatusCode, message: str, *details: Message) -> Refusal:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from cli.fake_gateway import run
 
-from gateway.cli.inputs import Instant, Person, parse_instant, parse_person
+from rooms_gateway.cli.client.inputs import Instant, Person, parse_instant, parse_person
 
 NOW = 1_000_000_000.25
 

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2
 
-CLIENT = (sys.executable, "-c", "from gateway.cli.client import rooms; rooms()")
+CLIENT = (sys.executable, "-c", "from rooms_gateway.cli.client.commands import rooms; rooms()")
 
 
 def many_pages(_request: bytes, _context: object) -> Iterator[bytes]:
@@ -105,7 +105,7 @@ def test_a_list_into_a_closed_pipe_over_a_unix_socket_ends_quietly(tmp_path: Pat
 def test_help_imports_neither_grpc_nor_protobuf() -> None:
     script = (
         "import sys\n"
-        "from gateway.cli.client import rooms\n"
+        "from rooms_gateway.cli.client.commands import rooms\n"
         "rooms(['create', '--help'], standalone_mode=False)\n"
         "sys.exit(bool({'grpc', 'google.protobuf'} & set(sys.modules)))"
     )

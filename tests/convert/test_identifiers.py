@@ -21,9 +21,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from identifiers import communication_user, phone_number, teams_app, teams_user, unknown
 
-from gateway.convert.identifiers import MAX_LENGTH, from_raw_id, requested_raw_id, to_raw_id
-from gateway.errors import RequestInvalid
-from gateway.validation import validate
+from rooms_gateway.errors import RequestInvalid
+from rooms_gateway.server.validation import validate
+from rooms_gateway.services.convert.identifiers import (
+    MAX_LENGTH,
+    from_raw_id,
+    requested_raw_id,
+    to_raw_id,
+)
 
 GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
 PAIR = f"b60f5cc1-83a7-485a-a45c-7288de014884_{GUID}"

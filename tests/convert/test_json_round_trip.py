@@ -15,11 +15,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.convert.participants import participant_from_rest, roster_of
-from gateway.convert.rooms import create_to_rest, fill_room, update_to_rest
-from gateway.emulator import timestamps as ticks
-from gateway.errors import RequestInvalid
-from gateway.models import Participant, Room
+from rooms_emulator import timestamps as ticks
+from rooms_gateway.errors import RequestInvalid
+from rooms_gateway.services.convert.participants import participant_from_rest, roster_of
+from rooms_gateway.services.convert.rooms import create_to_rest, fill_room, update_to_rest
+from rooms_gateway.upstream.models import Participant, Room
 
 TIMES = st.integers(0, ticks.parse("9999-12-31T23:59:59.9999999Z")).map(ticks.render)
 """As the service writes them, by the emulator's own hand."""

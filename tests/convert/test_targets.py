@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.convert.targets import Blame
+from rooms_gateway.services.convert.error_targets import Blame
 
 A, B = "8:acs:a_a", "8:acs:b_b"
 UPSERT = UpdateParticipantsRequest(upsert=[Participant(raw_id=A), Participant(raw_id=B)])

@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.convert.timestamps import from_rest, to_rest
-from gateway.errors import RequestInvalid, ServiceAnswerUnreadable
+from rooms_gateway.errors import RequestInvalid, ServiceAnswerUnreadable
+from rooms_gateway.services.convert.timestamps import from_rest, to_rest
 
 FIRST, LAST = -62_135_596_800, 253_402_300_799
 SECONDS = st.integers(FIRST, LAST)

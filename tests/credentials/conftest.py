@@ -6,9 +6,9 @@ import pytest
 from issuer import MANAGED, NO_REPEATS, Issuer, ShiftedClock, gateway_with, issuing, moment
 from running import Running
 
-from gateway.credentials.bearer import BearerTokens
-from gateway.credentials.entra import entra_tokens
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
+from rooms_gateway.upstream.credentials.bearer import BearerTokens
+from rooms_gateway.upstream.credentials.entra import entra_tokens
 
 
 @pytest.fixture

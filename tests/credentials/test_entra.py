@@ -9,11 +9,16 @@ import pytest
 from issuer import MANAGED, NO_REPEATS, Issuer, certificate, create, gateway_with, issuing, moment
 from running import Running
 
-from gateway.credentials import CredentialUnusable, EntraKind, EntraSettings, make_credential
-from gateway.credentials.bearer import BearerTokens
-from gateway.credentials.entra import SCOPE, entra_tokens
-from gateway.emulator import Emulator
-from gateway.endpoint import Endpoint
+from rooms_emulator import Emulator
+from rooms_gateway.upstream.credentials import (
+    CredentialUnusable,
+    EntraKind,
+    EntraSettings,
+    make_credential,
+)
+from rooms_gateway.upstream.credentials.bearer import BearerTokens
+from rooms_gateway.upstream.credentials.entra import SCOPE, entra_tokens
+from rooms_gateway.upstream.endpoint import Endpoint
 
 
 async def test_a_managed_identity_is_asked_once_for_the_resource_and_its_token_opens_the_service(

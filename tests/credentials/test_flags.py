@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.credentials import EntraKind, EntraSettings, KeySettings
-from gateway.credentials.flags import EntraFlags
-from gateway.settings import SettingsError, Upstream, read_upstream
+from rooms_gateway.settings import SettingsError, Upstream, read_upstream
+from rooms_gateway.upstream.credentials import EntraKind, EntraSettings, KeySettings
+from rooms_gateway.upstream.credentials.flags import EntraFlags
 
 ENDPOINT = "https://contoso.communication.azure.com"
 KEY, OTHER = (base64.b64encode(f"canary {name}".encode() * 4).decode() for name in "AB")

@@ -15,9 +15,9 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from issuer import certificate, issuing
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
 
-SERVE = ("-m", "gateway", "serve", "--listen", "127.0.0.1:0", "--log-level", "debug")
+SERVE = ("-m", "rooms_gateway", "serve", "--listen", "127.0.0.1:0", "--log-level", "debug")
 
 
 def environment(**more: str) -> Mapping[str, str]:
@@ -166,8 +166,8 @@ async def test_a_key_file_is_followed_by_a_real_process(tmp_path: Path) -> None:
 def test_azure_identity_is_imported_only_when_it_is_configured() -> None:
     script = (
         "import asyncio, sys\n"
-        "from gateway.app import Gateway\n"
-        "from gateway.settings import Settings\n"
+        "from rooms_gateway.app import Gateway\n"
+        "from rooms_gateway.settings import Settings\n"
         "async def main():\n"
         "    async with Gateway(Settings(upstream=None, listen=('127.0.0.1:0',),"
         " api_version='2025-03-13')):\n"
@@ -180,7 +180,7 @@ def test_azure_identity_is_imported_only_when_it_is_configured() -> None:
 
 def test_help_says_how_to_give_each_credential_and_what_the_exit_codes_mean() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "gateway", "serve", "--help"],
+        [sys.executable, "-m", "rooms_gateway", "serve", "--help"],
         capture_output=True,
         text=True,
         check=True,

@@ -12,8 +12,8 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from issuer import gateway_with
 from running import Running, failure_of
 
-from gateway.credentials import AccessKeys, KeySettings, read_key_file
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
+from rooms_gateway.upstream.credentials import AccessKeys, KeySettings, read_key_file
 
 A, B, C, D = (base64.b64encode(f"canary key {name}".encode() * 3).decode() for name in "ABCD")
 

@@ -12,9 +12,9 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from issuer import MANAGED, NO_REPEATS, Issuer, ShiftedClock, create, gateway_with, moment
 from running import Running, failure_of, until
 
-from gateway.credentials.bearer import BearerTokens
-from gateway.credentials.entra import entra_tokens
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
+from rooms_gateway.upstream.credentials.bearer import BearerTokens
+from rooms_gateway.upstream.credentials.entra import entra_tokens
 
 
 async def test_a_hundred_calls_that_are_refused_at_once_cost_one_new_token_and_none_fails(
@@ -122,6 +122,6 @@ async def test_neither_tokens_nor_what_the_issuer_says_are_logged_or_shown(
             emulator.callers.bearer = None
             failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
     shown = f"{tokens!r} {tokens.signer!r} {MANAGED!r} {failed.status}"
-    ours = [r.getMessage() for r in caplog.records if r.name.startswith(("gateway", "azure"))]
+    ours = [r.getMessage() for r in caplog.records if r.name.startswith(("rooms_gateway", "azure"))]
     assert "canary" not in shown
     assert "canary" not in "".join(ours)

@@ -10,7 +10,7 @@ from typing import Any
 from deploy.manifests import DEPLOY, IMAGE, ROOT, tool
 from processes import run, started
 
-from gateway.emulator import DEVELOPMENT_KEY
+from rooms_emulator import DEVELOPMENT_KEY
 
 FILE = DEPLOY / "compose/compose.yaml"
 

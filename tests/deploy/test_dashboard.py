@@ -17,7 +17,7 @@ from running import UNKNOWN_ROOM, collect, failure_of, gateway_before
 from scraping import settled
 from tls import OURS
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 FOLDER = Path(__file__).parents[2] / "deploy/grafana"
 DASHBOARD: Any = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))

@@ -77,7 +77,7 @@ def test_the_wheel_that_is_built_in_the_image_is_installed_and_runs(
     take(command("/opt/build/bin/pip --python /opt/venv/bin/python install --no-deps"), source, opt)
     [packages] = opt.glob("venv/lib/python3*/site-packages")
     assert {each.name for each in packages.iterdir() if "." not in each.name} == {
-        *("gateway", "acs", "buf")
+        *("rooms_gateway", "rooms_emulator", "acs", "buf")
     }
     # What the wheel needs is here already; the folder's .pth files, which lead to the sources, are
     # not read from there.

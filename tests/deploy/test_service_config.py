@@ -21,7 +21,7 @@ from google.protobuf.descriptor_pb2 import MethodDescriptorProto, MethodOptions
 from processes import PATIENCE, Process, started
 from running import gateway_before, until
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub

@@ -16,7 +16,7 @@ from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
 from deploy.manifests import DEPLOY, KUSTOMIZATIONS, built, containers, environment, ours, setting
 from processes import Process, run, started
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ import pytest
 from deploy.manifests import DEPLOY
 from processes import COMMAND, PATIENCE, run, started
 
-from gateway.emulator import DEVELOPMENT_KEY
+from rooms_emulator import DEVELOPMENT_KEY
 
 UNIT = DEPLOY / "systemd/rooms-gateway.service"
 TEMPLATE = "rooms-gateway@.service"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.serve import GRPC_EXPERIMENTS
+from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/configure.md"
 TEXT = PAGE.read_text(encoding="utf-8")

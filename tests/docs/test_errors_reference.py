@@ -13,9 +13,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 from grpc import StatusCode
 
-from gateway import status
-from gateway.call import Call
-from gateway.errors import ServiceRefused
+from rooms_gateway.call import Call
+from rooms_gateway.errors import ServiceRefused
+from rooms_gateway.server import status
 
 ROOT = Path(__file__).parents[2]
 DESCRIPTORS = FileDescriptorSet.FromString(

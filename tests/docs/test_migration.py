@@ -13,7 +13,7 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import errors_pb2, participants_pb2, rooms_pb2
 from running import gateway_before
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/how-to/migrate-from-the-sdks.md"

@@ -13,10 +13,10 @@ from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from running import failure_of, gateway_before
 from scraping import scrape, settled
 
-from gateway.emulator import Emulator
-from gateway.telemetry.logs import FinishedCall, JsonFormatter
-from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.observers import CredentialEvent, Failure
+from rooms_emulator import Emulator
+from rooms_gateway.telemetry.logs import FinishedCall, JsonFormatter
+from rooms_gateway.telemetry.metrics import Metrics
+from rooms_gateway.telemetry.observers import CredentialEvent, Failure
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/observe.md").read_text(encoding="utf-8")
 EXPIRY = ("token", "certificate")

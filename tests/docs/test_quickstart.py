@@ -62,7 +62,7 @@ def started() -> list[str]:
 def process(lines: int, *arguments: str, **environment: str) -> Iterator[list[str]]:
     """Run our own command, and give the first lines that it prints."""
     with subprocess.Popen(
-        [sys.executable, "-m", "gateway", *arguments],
+        [sys.executable, "-m", "rooms_gateway", *arguments],
         cwd=ROOT, env={**os.environ, **environment}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as running:  # fmt: skip

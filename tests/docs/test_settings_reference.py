@@ -4,7 +4,7 @@ import click
 import pytest
 import reference_settings
 
-from gateway.cli.serve import serve
+from rooms_gateway.cli.serve.command import serve
 
 PAGE = reference_settings.page(serve)
 OPTIONS = [option for option in serve.params if isinstance(option, click.Option)]

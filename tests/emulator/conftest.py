@@ -4,7 +4,7 @@ import pytest
 from emulator.preview_client import NOW, Preview
 from emulator.signing_client import Client, client_session
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sdk_surface import CLIENTS, NODE
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 
 def needs(package: str) -> list[pytest.MarkDecorator]:

@@ -18,7 +18,7 @@ from azure.core.exceptions import HttpResponseError, ODataV4Format
 from emulator.signing_client import VERSION
 from people import user
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
 
 # The client calls what Python 3.12 deprecated.
 CALLS_WHAT_IS_DEPRECATED = pytest.mark.filterwarnings(

@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import ClientSession
 from yarl import URL
 
-from gateway.emulator import DEVELOPMENT_KEY
+from rooms_emulator import DEVELOPMENT_KEY
 
 VERSION = "2025-03-13"
 MERGE_PATCH = "application/merge-patch+json"

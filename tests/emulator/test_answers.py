@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 from emulator.signing_client import VERSION, Client, Signer, exchange
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 TARGET = f"/rooms?api-version={VERSION}"
 

@@ -17,10 +17,10 @@ from emulator.signing_client import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator, timestamps
-from gateway.emulator.authentication import AccessKey, Signed, accepted_targets
-from gateway.emulator.clock import Clock
-from gateway.emulator.problems import ServiceError
+from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
+from rooms_emulator.auth.access_key import AccessKey, Signed, accepted_targets
+from rooms_emulator.clock import Clock
+from rooms_emulator.problems import ServiceError
 
 DATE = "Thu, 06 Mar 2025 00:20:03 GMT"
 HOST = "127.0.0.1:8080"

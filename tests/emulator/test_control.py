@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from emulator.signing_client import Client
 
-from gateway.emulator import Emulator, control, timestamps
+from rooms_emulator import Emulator, control, timestamps
 
 
 async def test_reset_makes_everything_as_it_was_at_the_start(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator, Fault, routes
+from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault
+from rooms_emulator.rooms import routes
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "emulator.md").read_text()

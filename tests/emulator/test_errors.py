@@ -16,7 +16,8 @@ from emulator.refusals import (
 from emulator.signing_client import Client, from_now
 from people import user
 
-from gateway.emulator import Emulator, versions
+from rooms_emulator import Emulator
+from rooms_emulator.rooms import versions
 
 
 @dataclass(frozen=True)

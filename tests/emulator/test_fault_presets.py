@@ -10,10 +10,10 @@ import pytest
 from aiohttp import ClientConnectorError, ClientOSError, ClientPayloadError, ServerDisconnectedError
 from emulator.signing_client import Client
 
-from gateway.emulator import Emulator, Fault, preset
-from gateway.emulator.fault_plan import Plan, read, read_file
-from gateway.emulator.fault_presets import PRESETS, SECOND_KEY
-from gateway.emulator.fault_rules import Faults
+from rooms_emulator import Emulator, Fault, preset
+from rooms_emulator.faults.plan import Plan, read, read_file
+from rooms_emulator.faults.presets import PRESETS, SECOND_KEY
+from rooms_emulator.faults.rules import Faults
 
 
 async def statuses(client: Client, count: int) -> list[int]:

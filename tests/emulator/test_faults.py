@@ -7,8 +7,9 @@ import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 from emulator.signing_client import Client
 
-from gateway.emulator import Emulator, Fault, routes
-from gateway.emulator.fault_rules import Faults
+from rooms_emulator import Emulator, Fault
+from rooms_emulator.faults.rules import Faults
+from rooms_emulator.rooms import routes
 
 
 async def statuses(client: Client, count: int, path: str = "/rooms") -> list[int]:

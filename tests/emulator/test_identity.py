@@ -10,10 +10,11 @@ from emulator.signing_client import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.emulator import Emulator, Fault, identifiers
-from gateway.emulator.identity import versions
-from gateway.emulator.identity.routes import OPERATIONS
-from gateway.emulator.identity.store import Identities, NoSuchIdentityError
+from rooms_emulator import Emulator, Fault
+from rooms_emulator.identity import versions
+from rooms_emulator.identity.routes import OPERATIONS
+from rooms_emulator.identity.store import Identities, NoSuchIdentityError
+from rooms_emulator.rooms import identifiers
 
 CHAT = {"scopes": ["chat"]}
 GUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

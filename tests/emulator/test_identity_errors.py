@@ -8,8 +8,8 @@ from azure.communication.identity._api_versions import DEFAULT_VERSION, ApiVersi
 from emulator.identity_client import LATEST, SCOPES, ask, new_user, parts
 from emulator.signing_client import Client
 
-from gateway.emulator import Emulator
-from gateway.emulator.identity import versions
+from rooms_emulator import Emulator
+from rooms_emulator.identity import versions
 
 STRANGER = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
 MALFORMED = "The request could not be understood by the server due to malformed syntax."

@@ -15,12 +15,12 @@ from emulator.signing_client import Client, client_session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator, timestamps
-from gateway.emulator.clock import Clock
-from gateway.emulator.identity import tokens, versions
-from gateway.emulator.identity.operations import IdentityCall, IdentityOperations
-from gateway.emulator.identity.store import Identities
-from gateway.emulator.problems import ServiceError
+from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
+from rooms_emulator.clock import Clock
+from rooms_emulator.identity import tokens, versions
+from rooms_emulator.identity.operations import IdentityCall, IdentityOperations
+from rooms_emulator.identity.store import Identities
+from rooms_emulator.problems import ServiceError
 
 pytestmark = CALLS_WHAT_IS_DEPRECATED
 

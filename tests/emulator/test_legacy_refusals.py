@@ -7,7 +7,7 @@ from emulator.preview_client import PREVIEW, UNTIL, Preview, person
 from emulator.signing_client import Client, client_session
 from people import user
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 
 async def test_a_patch_has_to_be_plain_json(preview: Preview) -> None:

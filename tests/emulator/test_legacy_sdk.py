@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from emulator.signing_client import Client, client_session
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
 
 ROOT = Path(__file__).parents[2]
 WALK = ROOT / "tests" / "clients" / "python-legacy" / "walk.py"

@@ -4,7 +4,7 @@ from emulator.node_clients import needs, walk
 from emulator.refusals import BAD_RANGE, BAD_START, HALF_RANGE, MALFORMED, PAST_END
 from people import user
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 pytestmark = needs("@azure/communication-rooms")
 

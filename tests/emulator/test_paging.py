@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import user
 
-from gateway.emulator import Emulator, paging
-from gateway.emulator.clock import Clock
-from gateway.emulator.problems import ServiceError
-from gateway.emulator.store import Store
+from rooms_emulator import Emulator
+from rooms_emulator.clock import Clock
+from rooms_emulator.problems import ServiceError
+from rooms_emulator.rooms import paging
+from rooms_emulator.rooms.store import Store
 
 
 async def test_rooms_come_newest_first_and_at_once(client: Client) -> None:

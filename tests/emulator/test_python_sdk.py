@@ -17,7 +17,8 @@ from emulator.python_sdk import (
 )
 from people import user
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator, Fault, timestamps, versions
+from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault, timestamps
+from rooms_emulator.rooms import versions
 
 pytestmark = CALLS_WHAT_IS_DEPRECATED
 

@@ -24,7 +24,7 @@ from emulator.python_sdk import (
 )
 from emulator.refusals import BAD_RANGE, BAD_ROLE, BAD_START, HALF_RANGE, PAST_END
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 pytestmark = CALLS_WHAT_IS_DEPRECATED
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from emulator.node_clients import needs, walk
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 pytestmark = needs("@azure/communication-identity")
 

@@ -27,7 +27,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED, in_days
 from emulator.signing_client import VERSION
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator, timestamps
+from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
 
 pytestmark = CALLS_WHAT_IS_DEPRECATED
 

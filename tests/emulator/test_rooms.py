@@ -7,8 +7,9 @@ import pytest
 from emulator.signing_client import VERSION, Client, from_now
 from people import user
 
-from gateway.emulator import Emulator, timestamps, versions
-from gateway.emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
+from rooms_emulator import Emulator, timestamps
+from rooms_emulator.rooms import versions
+from rooms_emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
 
 HALF_YEAR = 180 * TICKS_PER_DAY
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import user
 
-from gateway.emulator import Emulator
-from gateway.emulator.roster import Roster
+from rooms_emulator import Emulator
+from rooms_emulator.rooms.roster import Roster
 
 
 async def test_the_recorded_roster_comes_out_in_the_recorded_order(client: Client) -> None:

@@ -13,7 +13,7 @@ from aiohttp import ClientConnectionError
 from emulator.signing_client import Client, client_session
 from people import user
 
-from gateway.emulator import DEVELOPMENT_KEY, Emulator, Fault, preset
+from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault, preset
 
 DESCRIPTORS = Path("/proc/self/fd")
 

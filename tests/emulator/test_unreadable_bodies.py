@@ -4,7 +4,7 @@ import pytest
 from emulator.refusals import MALFORMED, UNKNOWN_ROOM
 from emulator.signing_client import MERGE_PATCH, Client
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 NOT_JSON = "The request body is not valid JSON."
 OBJECT = "The JSON value could not be converted to an object."

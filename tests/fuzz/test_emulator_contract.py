@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 SCHEMA = schemathesis.openapi.from_path(Path(__file__).with_name("rooms_openapi.yaml"))
 

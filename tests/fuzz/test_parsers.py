@@ -16,24 +16,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.addresses import check_address, parse_socket_mode
-from gateway.callers.jwt_tokens import read_keys
-from gateway.callers.policy_file import PolicyUnusable, read_policy
-from gateway.callers.tokens import read_tokens
-from gateway.cli.inputs import parse_address, parse_instant, parse_person
-from gateway.cli.serve import serve
-from gateway.cli.settings_file import parse as parse_settings
-from gateway.cli.sources import Setting
-from gateway.convert.identifiers import from_raw_id, to_raw_id
-from gateway.convert.page_tokens import decode, encode
-from gateway.convert.timestamps import from_rest
-from gateway.credentials.key_file import parse_access_keys
-from gateway.emulator import fault_plan
-from gateway.endpoint import Endpoint, parse_connection_string
-from gateway.errors import PageTokenInvalid, ServiceAnswerUnreadable
-from gateway.links import next_query
-from gateway.settings import SettingsError
-from gateway.transport.retry import http_date, retry_after
+from rooms_emulator.faults import plan as fault_plan
+from rooms_gateway.addresses import check_address, parse_socket_mode
+from rooms_gateway.cli.client.inputs import parse_address, parse_instant, parse_person
+from rooms_gateway.cli.serve.command import serve
+from rooms_gateway.cli.serve.settings_file import parse as parse_settings
+from rooms_gateway.cli.serve.sources import Setting
+from rooms_gateway.errors import PageTokenInvalid, ServiceAnswerUnreadable
+from rooms_gateway.server.auth.jwt import read_keys
+from rooms_gateway.server.auth.policy_file import PolicyUnusable, read_policy
+from rooms_gateway.server.auth.static_tokens import read_tokens
+from rooms_gateway.services.convert.identifiers import from_raw_id, to_raw_id
+from rooms_gateway.services.convert.page_tokens import decode, encode
+from rooms_gateway.services.convert.timestamps import from_rest
+from rooms_gateway.settings import SettingsError
+from rooms_gateway.upstream.credentials.key_file import parse_access_keys
+from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
+from rooms_gateway.upstream.links import next_query
+from rooms_gateway.upstream.transport.retry import http_date, retry_after
 
 ENDPOINT = Endpoint.parse("https://contoso.communication.azure.com")
 SETTINGS = [option for option in serve.params if isinstance(option, Setting)]

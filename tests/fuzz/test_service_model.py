@@ -32,9 +32,9 @@ from people import user
 from quick import Quick, quick_gateway
 from running import UNKNOWN_ROOM, by_raw_id, collect, failure_of, upstream_of
 
-from gateway.emulator import Emulator
-from gateway.emulator.faults import Fault
-from gateway.emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
+from rooms_emulator import Emulator
+from rooms_emulator.faults.model import Fault
+from rooms_emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
 
 Role: TypeAlias = people_pb.Role.ValueType
 DAY = 86400

@@ -10,7 +10,7 @@ from quick import Quick, quick_gateway
 from running import Running, gateway_before, upstream_of
 from tls import OURS
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 
 @pytest.fixture

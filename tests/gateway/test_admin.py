@@ -17,12 +17,12 @@ from running import Running, failure_of, gateway_before, until, upstream_of
 from scraping import get, not_ready, scrape
 from scripted import scripted, silence
 
-from gateway.admin import AdminListener, Progress
-from gateway.app import Gateway
-from gateway.credentials import AccessKey, Signer
-from gateway.emulator import Emulator, Fault
-from gateway.listen import BindError
-from gateway.settings import Settings, SettingsError
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.app import Gateway
+from rooms_gateway.server.admin import AdminListener, Progress
+from rooms_gateway.server.listeners import BindError
+from rooms_gateway.settings import Settings, SettingsError
+from rooms_gateway.upstream.credentials import AccessKey, Signer
 
 PROBES = ("/startupz", "/readyz", "/livez")
 

@@ -16,7 +16,7 @@ from outcomes import OVERLOADED, THROTTLED
 from running import UNKNOWN_ROOM, Running, failure_of, gateway_before, send, until
 from scraping import scrape
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 ROOM = GetRoomRequest(room_id=UNKNOWN_ROOM)
 

@@ -12,12 +12,12 @@ from quick import quick_gateway
 from running import failure_of, upstream_of
 from scripted import answer, hang_up, scripted
 
-from gateway.call import Call
-from gateway.credentials import make_credential
-from gateway.emulator import Emulator, Fault
-from gateway.services import SERVICES
-from gateway.transport import RestRequest, RetryPolicy, Transport
-from gateway.transport.http import HttpClient
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.call import Call
+from rooms_gateway.server.assembly import SERVICES
+from rooms_gateway.upstream.credentials import make_credential
+from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.sender import RestRequest, RetryPolicy, Transport
 
 
 async def test_each_attempt_has_a_date_and_a_signature_of_its_own(emulator: Emulator) -> None:

@@ -12,10 +12,10 @@ import pytest
 from lifecycle import SERVING, create_through, status_of
 from running import Running, settings, upstream_of
 
-from gateway.app import Gateway
-from gateway.emulator import Emulator
-from gateway.listen import BindError
-from gateway.settings import SettingsError
+from rooms_emulator import Emulator
+from rooms_gateway.app import Gateway
+from rooms_gateway.server.listeners import BindError
+from rooms_gateway.settings import SettingsError
 
 
 async def test_port_0_is_reported_as_the_port_that_it_became(emulator: Emulator) -> None:

@@ -24,18 +24,18 @@ from quick import Quick, quick_gateway, roomy
 from running import failure_of, until, upstream_of
 from scripted import Scripted, answer, scripted, silence
 
-from gateway.emulator import Emulator
-from gateway.endpoint import Endpoint
-from gateway.errors import ServiceUnreachable
-from gateway.handling import Handling
-from gateway.rest.pages import QueriedPage, follow
-from gateway.rooms import RoomsServicer
-from gateway.services import ROOMS_SERVICE
-from gateway.settings import Upstream
-from gateway.turns import Turns
+from rooms_emulator import Emulator
+from rooms_gateway.errors import ServiceUnreachable
+from rooms_gateway.server.assembly import ROOMS_SERVICE
+from rooms_gateway.server.handler import Handling
+from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.services.rooms import RoomsServicer
+from rooms_gateway.settings import Upstream
+from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.paging import QueriedPage, follow
 
 if TYPE_CHECKING:
-    from gateway.rest import RoomsApi
+    from rooms_gateway.upstream.rooms_api import RoomsApi
 
 ROOM = GetRoomRequest(room_id="1")
 GOOD = answer(b'{"id":"1"}')

@@ -13,8 +13,8 @@ from quick import Quick, quick_gateway
 from running import UNKNOWN_ROOM, failure_of, upstream_of
 from scripted import answer, scripted
 
-from gateway.emulator import Emulator
-from gateway.settings import Upstream
+from rooms_emulator import Emulator
+from rooms_gateway.settings import Upstream
 
 
 @pytest.mark.parametrize("skew", [600, -600])

@@ -18,9 +18,9 @@ from http2 import frame
 from lifecycle import SERVING, status_of
 from running import gateway_before
 
-import gateway
-from gateway.emulator import Emulator
-from gateway.server_options import server_options
+import rooms_gateway
+from rooms_emulator import Emulator
+from rooms_gateway.server.options import server_options
 
 PING, GOAWAY, ACK = 6, 7, 1
 ENHANCE_YOUR_CALM = 11
@@ -29,7 +29,7 @@ ENHANCE_YOUR_CALM = 11
 def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
     # A wrong name is ignored without a word.
     library = Path(cygrpc.__file__).read_bytes()
-    sources = Path(gateway.__file__).parent.rglob("*.py")
+    sources = Path(rooms_gateway.__file__).parent.rglob("*.py")
     names = {
         name for source in sources for name in re.findall(r'\("(grpc\.[\w.]+)"', source.read_text())
     }

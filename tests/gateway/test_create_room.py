@@ -21,8 +21,8 @@ from people import user
 from rooms import create, get, moment, ticks_of
 from running import Running, by_raw_id, collect, failure_of
 
-from gateway.emulator.faults import Fault
-from gateway.emulator.timestamps import TICKS_PER_DAY
+from rooms_emulator.faults.model import Fault
+from rooms_emulator.timestamps import TICKS_PER_DAY
 
 
 async def test_an_empty_create_sends_an_empty_object_and_takes_the_services_defaults(

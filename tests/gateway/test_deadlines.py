@@ -22,7 +22,7 @@ from running import (
 )
 from scripted import answer, scripted, silence
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 ROOM = GetRoomRequest(room_id="1")
 
@@ -52,7 +52,7 @@ async def test_the_callers_deadline_ends_a_list_between_two_pages() -> None:
 async def test_a_deadline_that_expires_is_logged_as_that_and_not_as_a_cancellation(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("INFO", "gateway.calls")
+    caplog.set_level("INFO", "rooms_gateway.calls")
     async with scripted(silence) as service, quick_gateway(service.upstream) as quick:
         with pytest.raises(grpc.aio.AioRpcError):
             await quick.rooms.GetRoom(ROOM, timeout=0.5)

@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from people import user
 from running import Running, failure_of
 
-from gateway.services import SERVICES
+from rooms_gateway.server.assembly import SERVICES
 
 ROOM = "99425796013118603"
 VERSION = "api-version=2025-03-13"

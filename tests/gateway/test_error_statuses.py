@@ -14,10 +14,23 @@ from hypothesis import strategies as st
 from outcomes import REJECTED
 from running import ONE_OF_EACH, UNKNOWN_ROOM, Failed, Running, failure_of, send
 
-from gateway.call import Call
-from gateway.emulator.faults import Fault
-from gateway.errors import GatewayError, RequestInvalid, ServiceDetail, ServiceRefused, Violation
-from gateway.status import BY_ERROR, DOMAIN, MAX_BYTES, MAX_VIOLATIONS, reason_text, to_status
+from rooms_emulator.faults.model import Fault
+from rooms_gateway.call import Call
+from rooms_gateway.errors import (
+    GatewayError,
+    RequestInvalid,
+    ServiceDetail,
+    ServiceRefused,
+    Violation,
+)
+from rooms_gateway.server.status import (
+    BY_ERROR,
+    DOMAIN,
+    MAX_BYTES,
+    MAX_VIOLATIONS,
+    reason_text,
+    to_status,
+)
 
 
 def errors() -> list[type[GatewayError]]:

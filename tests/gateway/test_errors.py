@@ -13,8 +13,8 @@ from outcomes import REJECTED, THROTTLED, UNAVAILABLE, UNREADABLE
 from people import user
 from running import ONE_OF_EACH, UNKNOWN_ROOM, Failed, Running, failure_of, gateway_before, send
 
-from gateway.emulator import Emulator
-from gateway.emulator.faults import Fault
+from rooms_emulator import Emulator
+from rooms_emulator.faults.model import Fault
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,17 @@ from grpc import StatusCode
 from quick import roomy
 from running import Failed, collect, failure_of, read_failure, upstream_of
 
-from gateway.call import Context
-from gateway.credentials import AccessKey, AccessKeys
-from gateway.emulator import Emulator
-from gateway.handling import Handling
-from gateway.rest import RoomsApi
-from gateway.rest.versions import API_VERSIONS
-from gateway.rooms import RoomsServicer
-from gateway.services import ROOMS_SERVICE
-from gateway.transport import RetryPolicy, Transport
-from gateway.transport.http import HttpClient
-from gateway.turns import Turns
+from rooms_emulator import Emulator
+from rooms_gateway.call import Context
+from rooms_gateway.server.assembly import ROOMS_SERVICE
+from rooms_gateway.server.handler import Handling
+from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.services.rooms import RoomsServicer
+from rooms_gateway.upstream.credentials import AccessKey, AccessKeys
+from rooms_gateway.upstream.rooms_api import RoomsApi
+from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.sender import RetryPolicy, Transport
+from rooms_gateway.upstream.versions import API_VERSIONS
 
 if TYPE_CHECKING:
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub as RoomsStub

@@ -18,8 +18,8 @@ from lifecycle import (
 from running import Running, settings, upstream_of
 from scripted import scripted, silence
 
-from gateway.app import Gateway
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
+from rooms_gateway.app import Gateway
 
 LIST = health_pb2.HealthListRequest()  # type: ignore[attr-defined] # not in the stubs
 NAMES = ["", "acs.rooms.v1.RoomsService", "acs.rooms.v1.ParticipantsService"]

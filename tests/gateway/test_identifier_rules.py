@@ -10,8 +10,8 @@ from identifiers import communication_user, phone_number, teams_app, teams_user,
 from people import ALICE, BOB, CAROL, A, B, C, D
 from running import UNKNOWN_ROOM, Failed, Running, failure_of
 
-from gateway.convert.identifiers import MAX_LENGTH
-from gateway.convert.targets import Blame
+from rooms_gateway.services.convert.error_targets import Blame
+from rooms_gateway.services.convert.identifiers import MAX_LENGTH
 
 GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
 

@@ -9,8 +9,8 @@ from people import ALICE, BOB, CAROL, DAVE, A, B, C, D
 from rosters import room_with
 from running import UNKNOWN_ROOM, Running, failure_of
 
-from gateway.convert.identifiers import from_raw_id
-from gateway.emulator.faults import Fault
+from rooms_emulator.faults.model import Fault
+from rooms_gateway.services.convert.identifiers import from_raw_id
 
 GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
 

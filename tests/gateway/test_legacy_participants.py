@@ -12,7 +12,7 @@ from legacy import BOTH, NATIVE, STABLE, Legacy, person
 from people import user
 from running import failure_of
 
-from gateway.emulator import Fault
+from rooms_emulator import Fault
 
 
 @BOTH

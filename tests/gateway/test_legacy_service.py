@@ -17,11 +17,11 @@ from legacy import FROM, NATIVE, SERVICE, UNTIL, Legacy, person
 from lifecycle import SERVING, status_of
 from running import Running, failure_of, gateway_before
 
-from gateway.app import Gateway
-from gateway.cli.serve import serve
-from gateway.emulator import Emulator
-from gateway.rest.versions import LEGACY_API_VERSION
-from gateway.settings import Settings, SettingsError
+from rooms_emulator import Emulator
+from rooms_gateway.app import Gateway
+from rooms_gateway.cli.serve.command import serve
+from rooms_gateway.settings import Settings, SettingsError
+from rooms_gateway.upstream.versions import LEGACY_API_VERSION
 
 if TYPE_CHECKING:
     from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceAsyncStub

@@ -11,8 +11,8 @@ from outcomes import UNREADABLE
 from people import user
 from running import Running, gateway_before
 
-from gateway.emulator import Emulator
-from gateway.emulator.faults import Fault
+from rooms_emulator import Emulator
+from rooms_emulator.faults.model import Fault
 
 
 @pytest.mark.parametrize(

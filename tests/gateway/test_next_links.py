@@ -9,9 +9,9 @@ from listing import QUERY, pages, roster_pages, until_failure
 from outcomes import UNREADABLE
 from running import Running, failure_of
 
-from gateway.convert import page_tokens
-from gateway.emulator import Emulator
-from gateway.emulator.faults import Fault
+from rooms_emulator import Emulator
+from rooms_emulator.faults.model import Fault
+from rooms_gateway.services.convert import page_tokens
 
 
 def list_targets(running: Running) -> list[str]:

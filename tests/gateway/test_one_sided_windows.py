@@ -9,7 +9,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room, UpdateRoomRequest
 from google.protobuf.timestamp_pb2 import Timestamp
 from running import Running, failure_of, gateway_before
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 HOUR = 3600
 

@@ -9,8 +9,8 @@ from listing import pages, roster_pages
 from outcomes import TOKEN_INVALID
 from running import Running, failure_of, gateway_before, gateway_for_examples
 
-from gateway.convert import page_tokens
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
+from rooms_gateway.services.convert import page_tokens
 
 
 async def test_every_token_of_a_stream_resumes_right_after_its_page(running: Running) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quick import longest
 
-from gateway.admission import Limits, Places, host_of
-from gateway.errors import DeadlineExceeded, GatewayOverloaded
+from rooms_gateway.errors import DeadlineExceeded, GatewayOverloaded
+from rooms_gateway.server.admission import Limits, Places, host_of
 
 RUNNING, QUEUED, PER_CALLER = 3, 4, 2
 SETTLED = 10

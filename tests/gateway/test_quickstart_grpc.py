@@ -14,7 +14,7 @@ from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED
 from google.protobuf.timestamp_pb2 import Timestamp
 from running import Running, failure_of
 
-from gateway.emulator import DEVELOPMENT_KEY
+from rooms_emulator import DEVELOPMENT_KEY
 
 pytestmark = CALLS_WHAT_IS_DEPRECATED
 

@@ -9,8 +9,8 @@ import pytest
 from running import gateway_before
 from scraping import get
 
-from gateway.admin import AdminListener, Progress
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
+from rooms_gateway.server.admin import AdminListener, Progress
 
 
 class Asked:

@@ -9,11 +9,11 @@ from lifecycle import SERVING, status_of
 from running import gateway_before
 from scraping import get, scrape
 
-from gateway.call import Call
-from gateway.emulator import Emulator, Fault
-from gateway.errors import ServiceUnreachable
-from gateway.reachability import FAILURES, JITTER, Reachability
-from gateway.transport import RestAnswer, RestRequest
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.call import Call
+from rooms_gateway.errors import ServiceUnreachable
+from rooms_gateway.upstream.probe import FAILURES, JITTER, Reachability
+from rooms_gateway.upstream.transport.sender import RestAnswer, RestRequest
 
 GAUGE = "rooms_gateway_upstream_reachable"
 

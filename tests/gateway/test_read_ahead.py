@@ -10,14 +10,14 @@ from acs.rooms.v1.rooms_pb2 import ListRoomsRequest
 from listing import QUERY
 from running import Running, until, upstream_of
 
-from gateway.call import Call
-from gateway.credentials import make_credential
-from gateway.emulator import Emulator
-from gateway.emulator.faults import Fault
-from gateway.rest import RoomsApi
-from gateway.rest.versions import API_VERSIONS
-from gateway.transport import Transport
-from gateway.transport.http import HttpClient
+from rooms_emulator import Emulator
+from rooms_emulator.faults.model import Fault
+from rooms_gateway.call import Call
+from rooms_gateway.upstream.credentials import make_credential
+from rooms_gateway.upstream.rooms_api import RoomsApi
+from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.sender import Transport
+from rooms_gateway.upstream.versions import API_VERSIONS
 
 
 async def test_at_most_one_page_is_read_ahead_of_the_reader(emulator: Emulator) -> None:

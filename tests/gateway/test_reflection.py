@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
 )
 from running import Running, collect, gateway_before
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 VERSIONS = ["grpc.reflection.v1", "grpc.reflection.v1alpha"]
 

@@ -6,8 +6,8 @@ import uuid
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room
 from running import Running, gateway_before
 
-from gateway.emulator import Emulator, Fault
-from gateway.replays import RecentCreates
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.services.create_replays import RecentCreates
 
 
 def a_create() -> CreateRoomRequest:

@@ -11,7 +11,7 @@ from google.rpc.error_details_pb2 import RequestInfo
 from http2 import unary_call
 from running import UNKNOWN_ROOM, Running, failure_of, send, until
 
-from gateway.emulator.faults import Fault
+from rooms_emulator.faults.model import Fault
 
 CANARY = "canary-7f3a-secret"
 
@@ -51,7 +51,7 @@ async def test_a_request_id_with_a_line_break_never_reaches_the_log(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Grpc's own clients refuse to send one, so the request is written by hand."""
-    caplog.set_level(logging.INFO, "gateway.calls")
+    caplog.set_level(logging.INFO, "rooms_gateway.calls")
     host, _, port = running.gateway.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
@@ -72,7 +72,7 @@ async def test_a_request_id_with_a_line_break_never_reaches_the_log(
 async def test_a_service_id_that_is_none_is_neither_logged_nor_told(
     once: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "gateway.calls")
+    caplog.set_level(logging.INFO, "rooms_gateway.calls")
     for value in (f"x code=OK {CANARY}", "é" + CANARY, CANARY * 100):
         once.emulator.faults.add(Fault(status=403, headers={"MS-CV": value}))
         failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))

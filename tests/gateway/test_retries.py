@@ -21,7 +21,7 @@ from operations import (
 from quick import Quick
 from running import UNKNOWN_ROOM, failure_of
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 FAULTS: dict[str, dict[str, Any]] = {
     "dropped before the effect": {"drop": "before"},

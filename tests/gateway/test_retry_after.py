@@ -16,8 +16,8 @@ from quick import Quick, quick_gateway
 from running import UNKNOWN_ROOM, failure_of, upstream_of
 from scripted import answer, raw, scripted
 
-from gateway.emulator import Emulator, Fault
-from gateway.transport.retry import http_date, retry_after
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.upstream.transport.retry import http_date, retry_after
 
 
 @pytest.mark.parametrize(

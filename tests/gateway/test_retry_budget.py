@@ -8,8 +8,8 @@ from operations import get
 from quick import quick_gateway
 from running import UNKNOWN_ROOM, failure_of, upstream_of
 
-from gateway.emulator import Emulator, Fault
-from gateway.transport import RetryBudget
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.upstream.transport.sender import RetryBudget
 
 
 def test_over_500_calls_a_full_outage_costs_at_most_one_and_a_fifth_requests_a_call() -> None:

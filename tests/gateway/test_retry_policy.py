@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quick import longest
 
-from gateway.transport import RetryPolicy
+from rooms_gateway.upstream.transport.sender import RetryPolicy
 
 attempts = st.integers(1, 100)
 asked = st.floats(0, allow_nan=False)

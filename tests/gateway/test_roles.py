@@ -21,7 +21,7 @@ from people import A, B, C
 from rosters import attendee, presenter, room_with, roster, upsert
 from running import UNKNOWN_ROOM, Running, failure_of
 
-from gateway.emulator.faults import Fault
+from rooms_emulator.faults.model import Fault
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from outcomes import INVALID, NOT_FOUND, REJECTED
 from rooms import create, get, moment
 from running import UNKNOWN_ROOM, Running, collect, failure_of
 
-from gateway.emulator.faults import Fault
+from rooms_emulator.faults.model import Fault
 
 
 async def test_a_room_that_was_created_can_be_read_again_the_same(running: Running) -> None:

@@ -10,7 +10,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from people import user
 from running import Running, failure_of, gateway_before
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 
 async def listed(running: Running, room_id: str) -> list[Participant]:

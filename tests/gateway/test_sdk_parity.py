@@ -23,8 +23,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from people import user
 from running import Running, failure_of
 
-from gateway.convert import timestamps
-from gateway.emulator import DEVELOPMENT_KEY
+from rooms_emulator import DEVELOPMENT_KEY
+from rooms_gateway.services.convert import timestamps
 
 pytestmark = CALLS_WHAT_IS_DEPRECATED
 

@@ -21,7 +21,7 @@ from running import (
     until,
 )
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 LIST = ListParticipantsRequest(room_id="994")
 PAGES = 60

@@ -14,10 +14,10 @@ import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 
-from gateway.addresses import find_group, parse_socket_mode
-from gateway.app import Gateway
-from gateway.listen import BindError
-from gateway.settings import Settings, SettingsError
+from rooms_gateway.addresses import find_group, parse_socket_mode
+from rooms_gateway.app import Gateway
+from rooms_gateway.server.listeners import BindError
+from rooms_gateway.settings import Settings, SettingsError
 
 
 def settings(path: Path, **others: Any) -> Settings:

@@ -26,8 +26,8 @@ from lifecycle import (
 from running import UNKNOWN_ROOM, Running, collect, failure_of, gateway_before, settings, until
 from scripted import scripted, silence
 
-from gateway.app import Gateway
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.app import Gateway
 
 
 @asynccontextmanager
@@ -149,7 +149,7 @@ async def test_a_call_that_outlasts_the_grace_gets_a_status_and_its_request_is_e
 async def test_a_stop_that_is_cut_short_gives_calls_a_status_and_is_no_bug(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("DEBUG", "gateway")
+    caplog.set_level("DEBUG", "rooms_gateway")
     async with busy_gateway(grace=NO_HURRY) as (gateway, call):
         stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         await until(lambda: not _accepts(gateway.addresses[0]))

@@ -9,7 +9,7 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.timer import Timer
+from rooms_gateway.timer import Timer
 
 
 class Clock:

@@ -21,9 +21,9 @@ from authority import (
 from running import until
 from tls import OURS, THEIRS, certificates_of, create, leaf, settings
 
-from gateway.app import Gateway
-from gateway.certificates import POLL_INTERVAL, Certificates
-from gateway.tls import TlsFiles
+from rooms_gateway.app import Gateway
+from rooms_gateway.server.tls.certificates import POLL_INTERVAL, Certificates
+from rooms_gateway.server.tls.files import TlsFiles
 
 # --- who gets in ----------------------------------------------------------------------------------
 

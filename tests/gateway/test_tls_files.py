@@ -19,10 +19,10 @@ from authority import (
 from tls import OURS, THEIRS, certificates_of, create, settings
 from trustme import KeyType
 
-from gateway.app import Gateway
-from gateway.certificates import Certificates
-from gateway.settings import SettingsError
-from gateway.tls import TlsFiles, TlsUnusable, check_tls, read_tls
+from rooms_gateway.app import Gateway
+from rooms_gateway.server.tls.certificates import Certificates
+from rooms_gateway.server.tls.files import TlsFiles, TlsUnusable, check_tls, read_tls
+from rooms_gateway.settings import SettingsError
 
 
 def _missing(files: Files) -> None:
@@ -125,11 +125,13 @@ async def test_new_files_that_cannot_be_used_keep_the_old_and_are_logged_once(
     first, client = Issued(files.cert.read_bytes(), files.key.read_bytes()), OURS.issue("client")
     async with Gateway(settings(files, mutual=True)) as gateway:
         certificates, [address] = certificates_of(gateway), gateway.addresses
-        caplog.set_level(logging.INFO, "gateway.certificates")
+        caplog.set_level(logging.INFO, "rooms_gateway.server.tls.certificates")
         spoil(files)
         for _ in range(3):
             await certificates.reload()
-        [record] = [each for each in caplog.records if each.name == "gateway.certificates"]
+        [record] = [
+            each for each in caplog.records if each.name == "rooms_gateway.server.tls.certificates"
+        ]
         said = UNUSABLE[spoil].format(cert=files.cert, key=files.key, ca=files.ca)
         assert record.levelno == logging.WARNING
         assert record.getMessage().startswith(said)

@@ -17,8 +17,8 @@ from people import user
 from quick import quick_gateway
 from running import collect, upstream_of
 
-from gateway.emulator import Emulator
-from gateway.turns import CALM, CALM_PIECE, FREE_ROUNDS, PIECE, Turns
+from rooms_emulator import Emulator
+from rooms_gateway.services.fair_conversion import CALM, CALM_PIECE, FREE_ROUNDS, PIECE, Turns
 
 T = TypeVar("T")
 

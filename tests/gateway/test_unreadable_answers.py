@@ -14,9 +14,9 @@ from quick import quick_gateway
 from running import ONE_OF_EACH, UNKNOWN_ROOM, Running, failure_of, send
 from scripted import Script, Scripted, answer, hang_up, raw, scripted, silence
 
-from gateway.app import MAX_ANSWER_BYTES
-from gateway.emulator import Emulator
-from gateway.emulator.faults import Fault
+from rooms_emulator import Emulator
+from rooms_emulator.faults.model import Fault
+from rooms_gateway.app import MAX_ANSWER_BYTES
 
 
 async def drip(_: Scripted, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

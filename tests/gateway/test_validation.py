@@ -30,8 +30,8 @@ from outcomes import INVALID
 from people import user
 from running import ROOM_REQUESTS, UNKNOWN_ROOM, Running, collect, failure_of, send
 
-from gateway.convert.identifiers import from_raw_id
-from gateway.services import SERVICES
+from rooms_gateway.server.assembly import SERVICES
+from rooms_gateway.services.convert.identifiers import from_raw_id
 
 SOMEBODY = Participant(raw_id=user(0))
 MANY = [Participant(raw_id=user(number)) for number in range(351)]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from http2 import (
 )
 from processes import Process, started
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

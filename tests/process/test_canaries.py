@@ -19,8 +19,8 @@ from processes import started
 from running import ONE_OF_EACH, collect, failure_of, until
 from scraping import get
 
-from gateway.emulator import Emulator, Fault, preset
-from gateway.emulator.fault_presets import PRESETS
+from rooms_emulator import Emulator, Fault, preset
+from rooms_emulator.faults.presets import PRESETS
 
 KEY = base64.b64encode(b"planted access key").decode()
 PERSON = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
@@ -106,8 +106,8 @@ async def test_no_canary_is_in_a_log_line_or_a_metric_and_each_call_is_one_line(
     lines = process.err.splitlines()
     if log_format == "json":
         entries = [json.loads(line) for line in lines]
-        assert sum(entry["logger"] == "gateway.calls" for entry in entries) == calls
-        requested = sum(entry["logger"] == "gateway.requests" for entry in entries)
+        assert sum(entry["logger"] == "rooms_gateway.calls" for entry in entries) == calls
+        requested = sum(entry["logger"] == "rooms_gateway.requests" for entry in entries)
     else:
         assert sum(" INFO gateway.calls " in line for line in lines) == calls
         requested = sum(" DEBUG gateway.requests " in line for line in lines)

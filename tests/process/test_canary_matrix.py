@@ -29,9 +29,9 @@ from processes import Process, run, started
 from running import UNKNOWN_ROOM, collect, until
 from scraping import get
 
-from gateway.emulator import Emulator, preset
-from gateway.emulator.fault_presets import PRESETS
-from gateway.services import LEGACY_SERVICE, SERVICES
+from rooms_emulator import Emulator, preset
+from rooms_emulator.faults.presets import PRESETS
+from rooms_gateway.server.assembly import LEGACY_SERVICE, SERVICES
 
 KEY = base64.b64encode(b"planted~access~key~of~the~resource").decode()
 CLIENT_SECRET = "planted~8Qx7.Zb3kP~of.Entra"

@@ -12,7 +12,7 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from processes import run, started
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 KEY = base64.b64encode(b"canary-canary-canary").decode()
 HOST = "https://contoso.communication.azure.com"

@@ -15,9 +15,9 @@ from processes import COMMAND, run, started
 from quick import quick_gateway
 from running import failure_of, until
 
-from gateway.emulator import DEVELOPMENT_KEY
-from gateway.endpoint import parse_connection_string
-from gateway.settings import Upstream
+from rooms_emulator import DEVELOPMENT_KEY
+from rooms_gateway.settings import Upstream
+from rooms_gateway.upstream.endpoint import parse_connection_string
 
 KEY = base64.b64encode(b"another key").decode()
 

@@ -11,8 +11,8 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from processes import run
 
-from gateway.app import Gateway
-from gateway.settings import Settings
+from rooms_gateway.app import Gateway
+from rooms_gateway.settings import Settings
 
 
 @pytest.fixture

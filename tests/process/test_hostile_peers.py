@@ -44,8 +44,8 @@ from processes import PATIENCE, Process, started
 from running import collect, failure_of, until
 from scraping import get, scrape, settled
 
-from gateway.emulator import Emulator
-from gateway.server_options import MAX_REQUEST_BYTES
+from rooms_emulator import Emulator
+from rooms_gateway.server.options import MAX_REQUEST_BYTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

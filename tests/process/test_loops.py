@@ -12,8 +12,8 @@ import pytest
 import uvloop
 from processes import run, started
 
-from gateway import loops
-from gateway.cli.serve import GRPC_EXPERIMENTS
+from rooms_gateway.cli.serve import event_loop as loops
+from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS
 
 
 async def kind_of_loop() -> str:

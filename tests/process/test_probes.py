@@ -21,7 +21,7 @@ from processes import PATIENCE, Process, run, started
 from running import until
 from scraping import get, not_ready, scrape
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 NO_HURRY = "300"

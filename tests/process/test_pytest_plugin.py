@@ -41,7 +41,7 @@ def run_pytest(folder: Path, text: str, *options: str) -> tuple[int, str]:
     file = folder / "test_users.py"
     file.write_text(text)
     (folder / "pytest.ini").write_text(INI)
-    plugins = ("-p", "gateway.pytest_plugin", "-p", "pytest_asyncio.plugin")
+    plugins = ("-p", "rooms_gateway.pytest_plugin", "-p", "pytest_asyncio.plugin")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, *options, str(file)],
         cwd=folder,
@@ -77,4 +77,4 @@ def test_a_failing_test_shows_its_seed_and_log_and_leaves_no_process(tmp_path: P
 
 def test_the_package_tells_pytest_of_the_plugin() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"rooms_gateway": "gateway.pytest_plugin"}
+    assert project["entry-points"]["pytest11"] == {"rooms_gateway": "rooms_gateway.pytest_plugin"}

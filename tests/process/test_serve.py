@@ -21,7 +21,7 @@ from processes import Process, run, started
 from running import collect, failure_of, until
 from scripted import scripted, silence
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 

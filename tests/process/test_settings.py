@@ -14,8 +14,8 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from processes import run, started
 from running import read_failure
 
-from gateway.cli.serve import serve
-from gateway.emulator import DEVELOPMENT_KEY, Emulator
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
+from rooms_gateway.cli.serve.command import serve
 
 KEY = base64.b64encode(b"canary-canary-canary").decode()
 HOST = "https://contoso.communication.azure.com"
@@ -278,7 +278,7 @@ async def test_a_wrong_key_is_told_to_the_caller_and_never_shown(emulator: Emula
 )
 async def test_the_help_of_every_command_comes_without_grpc(command: tuple[str, ...]) -> None:
     done = await run(
-        "-X", "importtime", "-m", "gateway", *command, "--help", program=sys.executable
+        "-X", "importtime", "-m", "rooms_gateway", *command, "--help", program=sys.executable
     )
     assert done.code == 0
     assert done.out.startswith("Usage: ")

@@ -17,7 +17,7 @@ from lifecycle import create_through
 from processes import PATIENCE, Process, run, started
 from running import until
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 CONNECTIONS = 40
 """With so many, it is one in 10^12 that the kernel gives all to one of two."""

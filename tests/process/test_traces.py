@@ -16,7 +16,7 @@ from otlp import receiver
 from processes import run, started
 from running import until
 
-from gateway.telemetry.tracing import FLUSH_TIMEOUT
+from rooms_gateway.telemetry.tracing import FLUSH_TIMEOUT
 
 if TYPE_CHECKING:
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub

@@ -20,8 +20,8 @@ from processes import Process, run, started
 from running import until
 from scraping import not_ready
 
-from gateway.admin import AdminListener, Progress
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.server.admin import AdminListener, Progress
 
 NO_HURRY = "300"
 

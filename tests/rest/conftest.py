@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import settings
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 # A busy machine is no failure.
 settings.register_profile("undisturbed", deadline=None)

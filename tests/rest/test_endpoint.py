@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from gateway.endpoint import Endpoint, parse_access_key, parse_connection_string
+from rooms_gateway.upstream.endpoint import Endpoint, parse_access_key, parse_connection_string
 
 KEY = base64.b64encode(b"a key that must not be shown anywhere").decode()
 

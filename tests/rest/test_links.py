@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from gateway.endpoint import Endpoint
-from gateway.errors import ServiceAnswerUnreadable
-from gateway.links import MAX_QUERY_LENGTH, is_query, next_query
+from rooms_gateway.errors import ServiceAnswerUnreadable
+from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.links import MAX_QUERY_LENGTH, is_query, next_query
 
 CLOUD = Endpoint.parse("https://contoso.communication.azure.com/")
 LOCAL = Endpoint.parse("http://127.0.0.1:8125")

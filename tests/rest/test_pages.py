@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import ServiceAnswerUnreadable, ServiceUnreachable
-from gateway.rest.pages import QueriedPage, follow
+from rooms_gateway.errors import ServiceAnswerUnreadable, ServiceUnreachable
+from rooms_gateway.upstream.paging import QueriedPage, follow
 
 
 class Chain:

@@ -5,15 +5,15 @@ import math
 import pytest
 from running import ONE_OF_EACH, failure_of, gateway_before, send, upstream_of
 
-from gateway.call import Call
-from gateway.credentials import make_credential
-from gateway.emulator import Emulator
-from gateway.emulator.faults import Fault
-from gateway.errors import ServiceRefused
-from gateway.rest import RoomsApi
-from gateway.rest.versions import API_VERSIONS
-from gateway.transport import Transport
-from gateway.transport.http import HttpClient
+from rooms_emulator import Emulator
+from rooms_emulator.faults.model import Fault
+from rooms_gateway.call import Call
+from rooms_gateway.errors import ServiceRefused
+from rooms_gateway.upstream.credentials import make_credential
+from rooms_gateway.upstream.rooms_api import RoomsApi
+from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.sender import Transport
+from rooms_gateway.upstream.versions import API_VERSIONS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.transport.retry import http_date, retry_after
+from rooms_gateway.upstream.transport.retry import http_date, retry_after
 
 NOW = float(calendar.timegm((2025, 3, 6, 0, 20, 3)))
 

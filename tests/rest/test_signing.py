@@ -17,11 +17,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from running import failure_of, gateway_before, gateway_for_examples, send
 
-from gateway.convert import page_tokens
-from gateway.credentials import AccessKey
-from gateway.emulator import DEVELOPMENT_KEY, Emulator
-from gateway.emulator.journal import Entry
-from gateway.endpoint import parse_access_key
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
+from rooms_emulator.journal import Entry
+from rooms_gateway.services.convert import page_tokens
+from rooms_gateway.upstream.credentials import AccessKey
+from rooms_gateway.upstream.endpoint import parse_access_key
 
 MARCH = calendar.timegm((2025, 3, 6, 0, 20, 3))
 SEPTEMBER = calendar.timegm((2023, 9, 29, 0, 40, 34))

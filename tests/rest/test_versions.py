@@ -20,9 +20,9 @@ from google.protobuf.message import Message
 from people import user
 from running import ONE_OF_EACH, by_raw_id, collect, failure_of, gateway_before, send
 
-from gateway.emulator import Emulator
-from gateway.emulator.faults import Fault
-from gateway.rest.versions import API_VERSIONS, DEFAULT_API_VERSION
+from rooms_emulator import Emulator
+from rooms_emulator.faults.model import Fault
+from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
 
 ID = "99400000000000000"
 COLLABORATOR = Participant(raw_id=user(0), role=ROLE_COLLABORATOR)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from running import Running, gateway_before
 
-from gateway.emulator import Emulator
+from rooms_emulator import Emulator
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from running import Running, failure_of
 from scraping import scrape, settled
 from scripted import Script, answer, hang_up, raw, scripted, silence
 
-from gateway.app import Gateway
-from gateway.settings import Settings, Upstream
-from gateway.telemetry.call_metrics import go_name
+from rooms_gateway.app import Gateway
+from rooms_gateway.settings import Settings, Upstream
+from rooms_gateway.telemetry.call_metrics import go_name
 
 SERVICE = "acs.rooms.v1.RoomsService"
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from running import until
 
-from gateway.telemetry import logs
-from gateway.telemetry.logs import (
+from rooms_gateway.telemetry import logs
+from rooms_gateway.telemetry.logs import (
     ConsoleFormatter,
     FinishedCall,
     JsonFormatter,
@@ -86,7 +86,7 @@ def test_the_line_of_a_call_in_json_has_exactly_the_published_fields() -> None:
     assert line.pop("time").endswith("Z")
     assert line == {
         "level": "info",
-        "logger": "gateway.calls",
+        "logger": "rooms_gateway.calls",
         "request_id": "id",
         "method": "/acs.rooms.v1.RoomsService/GetRoom",
         "code": "NOT_FOUND",
@@ -150,7 +150,7 @@ async def test_other_lines_come_after_the_calls_that_ended_before_them() -> None
         log_call(CALL)
         logging.getLogger().handlers[0].flush()
     loggers = [json.loads(line)["logger"] for line in stream.getvalue().splitlines()]
-    assert loggers == ["gateway.calls", "other", "gateway.calls"]
+    assert loggers == ["rooms_gateway.calls", "other", "rooms_gateway.calls"]
 
 
 async def test_at_the_end_of_the_process_nothing_is_left_unwritten() -> None:
@@ -175,7 +175,7 @@ async def test_a_log_that_cannot_be_written_stops_nobody(
 def test_a_handler_of_somebody_else_gets_the_record_of_a_call(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with caplog.at_level(logging.INFO, "gateway.calls"):
+    with caplog.at_level(logging.INFO, "rooms_gateway.calls"):
         log_call(CALL)
     [record] = caplog.records
     assert record.msg is CALL

@@ -13,7 +13,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsR
 from running import Running, collect, failure_of, gateway_before, until
 from scraping import Scrape, scrape, settled
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 SERVICE = "acs.rooms.v1.RoomsService"
 NO_SUCH_ROOM = "99400000000000000"

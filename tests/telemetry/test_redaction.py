@@ -15,7 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.telemetry.redaction import MAX_TEXT, REDACTED, redacted
+from rooms_gateway.telemetry.redaction import MAX_TEXT, REDACTED, redacted
 
 FILES = (rooms_pb2, participants_pb2, rest_request_pb2, legacy_rooms_pb2)
 MESSAGES: list[Descriptor] = [

@@ -14,13 +14,13 @@ from cryptography import x509
 from running import Running, failure_of, gateway_before, upstream_of
 from scraping import scrape, settled
 
-from gateway.app import Gateway
-from gateway.credentials import AccessKeys, BearerTokens, CredentialUnusable
-from gateway.credentials.bearer import Token
-from gateway.emulator import Emulator, Fault
-from gateway.settings import Settings, Upstream
-from gateway.telemetry.metrics import Metrics
-from gateway.telemetry.observers import CredentialEvent
+from rooms_emulator import Emulator, Fault
+from rooms_gateway.app import Gateway
+from rooms_gateway.settings import Settings, Upstream
+from rooms_gateway.telemetry.metrics import Metrics
+from rooms_gateway.telemetry.observers import CredentialEvent
+from rooms_gateway.upstream.credentials import AccessKeys, BearerTokens, CredentialUnusable
+from rooms_gateway.upstream.credentials.bearer import Token
 
 NO_SUCH_ROOM = "99400000000000000"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.telemetry.trace_context import MAX_TRACESTATE, read_context
+from rooms_gateway.telemetry.trace_context import MAX_TRACESTATE, read_context
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"

@@ -20,7 +20,7 @@ from otlp import Receiver, receiver
 from running import ONE_OF_EACH, UNKNOWN_ROOM, Running, collect, failure_of, gateway_before, until
 from running import send as call_of
 
-from gateway.emulator import Emulator, Fault
+from rooms_emulator import Emulator, Fault
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.telemetry.tracing_faults import tracing_faults
+from rooms_gateway.telemetry.tracing_faults import tracing_faults
 
 FINE = {
     "nothing": {},

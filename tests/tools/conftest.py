@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import Gateway
-from gateway.settings import Settings
+from rooms_gateway.app import Gateway
+from rooms_gateway.settings import Settings
 
 
 @pytest.fixture

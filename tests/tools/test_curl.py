@@ -15,7 +15,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, ResourceInfo
 from people import user
 from processes import Finished, run
 
-from gateway.app import Gateway
+from rooms_gateway.app import Gateway
 
 ROOT = Path(__file__).parents[2]
 BUF = Path(sys.executable).with_name("buf")

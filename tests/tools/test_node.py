@@ -15,7 +15,7 @@ from google.rpc.status_pb2 import Status
 from people import user
 from processes import run
 
-from gateway.app import Gateway
+from rooms_gateway.app import Gateway
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "tests" / "clients" / "node" / "gateway.mjs"

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import raw, scripted
 
-from gateway.errors import ServiceAnswerUnreadable
-from gateway.telemetry.observers import Failure
-from gateway.transport.connection import MAX_FIELDS, AnswerBroken
-from gateway.transport.http import ExchangeFailed
-from gateway.transport.messages import RestAnswer
+from rooms_gateway.errors import ServiceAnswerUnreadable
+from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.upstream.transport.connection import MAX_FIELDS, AnswerBroken
+from rooms_gateway.upstream.transport.http import ExchangeFailed
+from rooms_gateway.upstream.transport.messages import RestAnswer
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

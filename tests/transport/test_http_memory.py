@@ -14,7 +14,7 @@ import pytest
 from exchanging import Wire, client_of, echo, exchange, on_both_loops, read, run_on
 from scripted import scripted
 
-from gateway.transport.connection import Connection
+from rooms_gateway.upstream.transport.connection import Connection
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -12,10 +12,10 @@ from exchanging import client_of, echo, exchange, get, on_both_loops, run_on, sl
 from running import until
 from scripted import Scripted, hang_up, raw, scripted, silence
 
-from gateway.telemetry.observers import Failure
-from gateway.transport.connection import Connection
-from gateway.transport.http import ExchangeFailed
-from gateway.transport.pool import KEEPALIVE, MAX_AGE, Pool
+from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.upstream.transport.connection import Connection
+from rooms_gateway.upstream.transport.http import ExchangeFailed
+from rooms_gateway.upstream.transport.pool import KEEPALIVE, MAX_AGE, Pool
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

@@ -13,10 +13,10 @@ from exchanging import client_of, exchange, get, on_both_loops, run_on
 from running import until
 from scripted import answer, scripted
 
-from gateway.endpoint import Endpoint
-from gateway.telemetry.observers import Failure
-from gateway.transport.http import ExchangeFailed
-from gateway.transport.messages import RestRequest
+from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.transport.http import ExchangeFailed
+from rooms_gateway.upstream.transport.messages import RestRequest
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

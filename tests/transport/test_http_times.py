@@ -9,8 +9,8 @@ import pytest
 from exchanging import client_of, echo, exchange, on_both_loops, run_on
 from scripted import Scripted, scripted, silence
 
-from gateway.telemetry.observers import Failure
-from gateway.transport.http import ExchangeFailed
+from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.upstream.transport.http import ExchangeFailed
 
 
 @on_both_loops

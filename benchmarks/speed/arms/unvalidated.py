@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
-from gateway import validation
-from gateway.__main__ import main
+from rooms_gateway.__main__ import main
+from rooms_gateway.server import validation
 
 
 def _nothing(request: Message) -> None:
@@ -13,6 +13,6 @@ def _nothing(request: Message) -> None:
 
 
 if __name__ == "__main__":
-    # Before `gateway.handling` is imported, which takes the function by its name.
+    # Before `rooms_gateway.server.handler` is imported, which takes the function by its name.
     validation.validate = _nothing
     main()

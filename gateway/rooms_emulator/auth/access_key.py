@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from gateway.emulator import problems, timestamps
-from gateway.emulator.clock import Clock
-from gateway.emulator.timestamps import TICKS_PER_SECOND
+from rooms_emulator import problems, timestamps
+from rooms_emulator.clock import Clock
+from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 # Public on purpose, so that configurations for the emulator can be written down and shared. It
 # opens nothing but an emulator.

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from gateway.emulator import problems
-from gateway.emulator.authentication import AccessKey, Signed
-from gateway.emulator.problems import ServiceError
+from rooms_emulator import problems
+from rooms_emulator.auth.access_key import AccessKey, Signed
+from rooms_emulator.problems import ServiceError
 
 BearerRule = Callable[[str], bool]
 """Says whether a bearer token, given without the word ``Bearer``, is accepted."""

@@ -7,8 +7,8 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
-from gateway.emulator.faults import Fault
-from gateway.emulator.wire import Reply
+from rooms_emulator.faults.model import Fault
+from rooms_emulator.http.wire import Reply
 
 # On for zero seconds: closing sends RST in the place of FIN, and drops what was not sent yet.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from gateway.emulator.fault_presets import from_members
-from gateway.emulator.fault_rules import LARGEST_SEED, MOST_RULES
-from gateway.emulator.faults import Fault
+from rooms_emulator.faults.model import Fault
+from rooms_emulator.faults.presets import from_members
+from rooms_emulator.faults.rules import LARGEST_SEED, MOST_RULES
 
 LARGEST_FILE: Final = 1 << 20
 

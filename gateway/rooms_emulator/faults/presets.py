@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.emulator.faults import Fault
+from rooms_emulator.faults.model import Fault
 
 SECOND_KEY: Final = (
     "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhlIHNlY29uZCBkZXZlbG9wbWVudCBrZXksIG5vIHNlY3JldA=="

@@ -7,14 +7,15 @@ from typing import Final
 
 import msgspec
 
-from gateway.emulator import headers, problems
-from gateway.emulator.authentication import Signed
-from gateway.emulator.fault_rules import Strike
-from gateway.emulator.faults import Fault
-from gateway.emulator.models import Collection, RoomParticipant
-from gateway.emulator.operations import Answer
-from gateway.emulator.problems import ServiceError
-from gateway.emulator.wire import Reply
+from rooms_emulator import problems
+from rooms_emulator.auth.access_key import Signed
+from rooms_emulator.faults.model import Fault
+from rooms_emulator.faults.rules import Strike
+from rooms_emulator.http import headers
+from rooms_emulator.http.wire import Reply
+from rooms_emulator.problems import ServiceError
+from rooms_emulator.rooms.models import Collection, RoomParticipant
+from rooms_emulator.rooms.operations import Answer
 
 _GZIP: Final = 31
 _FAST: Final = 1

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.emulator.faults import EVERY, Fault
+from rooms_emulator.faults.model import EVERY, Fault
 
 MOST_RULES: Final = 1000
 LARGEST_SEED: Final = (1 << 53) - 1

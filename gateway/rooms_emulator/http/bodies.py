@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.emulator import problems, timestamps
-from gateway.emulator.problems import ServiceError
-from gateway.emulator.roster import DEFAULT_ROLE
+from rooms_emulator import problems, timestamps
+from rooms_emulator.problems import ServiceError
+from rooms_emulator.rooms.roster import DEFAULT_ROLE
 
 ROLES: Final = ("Presenter", "Attendee", "Consumer", "Collaborator")
 _BAD_ROLE: Final = f"Invalid participant role. The valid roles are: {', '.join(ROLES)}."

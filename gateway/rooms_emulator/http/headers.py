@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from random import Random
 from typing import Final
 
-from gateway.emulator import timestamps, versions
-from gateway.emulator.clock import Clock
-from gateway.emulator.timestamps import TICKS_PER_SECOND
+from rooms_emulator import timestamps
+from rooms_emulator.clock import Clock
+from rooms_emulator.rooms import versions
+from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 JSON: Final = "application/json; charset=utf-8"
 SUPPORTED_VERSIONS: Final = {"api-supported-versions": versions.SUPPORTED}

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
-from gateway.emulator import problems
+from rooms_emulator import problems
 
 # A full roster is about 45 KB of JSON.
 LARGEST_BODY: Final = 1 << 20

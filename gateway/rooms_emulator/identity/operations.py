@@ -7,15 +7,17 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.emulator import bodies, identifiers, timestamps
-from gateway.emulator.bodies import JsonObject
-from gateway.emulator.clock import Clock
-from gateway.emulator.identity import problems, tokens
-from gateway.emulator.identity.problems import LEAST_MINUTES, MOST_MINUTES
-from gateway.emulator.identity.store import Identities
-from gateway.emulator.identity.versions import IdentityVersion
-from gateway.emulator.operations import Answer
-from gateway.emulator.timestamps import TICKS_PER_SECOND
+from rooms_emulator import timestamps
+from rooms_emulator.clock import Clock
+from rooms_emulator.http import bodies
+from rooms_emulator.http.bodies import JsonObject
+from rooms_emulator.identity import problems, tokens
+from rooms_emulator.identity.problems import LEAST_MINUTES, MOST_MINUTES
+from rooms_emulator.identity.store import Identities
+from rooms_emulator.identity.versions import IdentityVersion
+from rooms_emulator.rooms import identifiers
+from rooms_emulator.rooms.operations import Answer
+from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
-from gateway.emulator import problems
-from gateway.emulator.problems import ErrorBody, ServiceError
+from rooms_emulator import problems
+from rooms_emulator.problems import ErrorBody, ServiceError
 
 LEAST_MINUTES: Final = 60
 MOST_MINUTES: Final = 1440

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from gateway.emulator import problems
-from gateway.emulator.identity.operations import IdentityCall, IdentityOperations
-from gateway.emulator.operations import Answer
+from rooms_emulator import problems
+from rooms_emulator.identity.operations import IdentityCall, IdentityOperations
+from rooms_emulator.rooms.operations import Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,20 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
-from gateway.emulator import headers, problems
-from gateway.emulator.authentication import Signed
-from gateway.emulator.headers import Stamp
-from gateway.emulator.identity import versions
-from gateway.emulator.identity.operations import IdentityCall, IdentityOperations
-from gateway.emulator.identity.problems import no_such_identity
-from gateway.emulator.identity.routes import Match, find
-from gateway.emulator.identity.store import NoSuchIdentityError
-from gateway.emulator.operations import Answer
-from gateway.emulator.problems import Envelope, ServiceError
-from gateway.emulator.service import Service
-from gateway.emulator.versions import choose
-from gateway.emulator.wire import Reply
+from rooms_emulator import problems
+from rooms_emulator.auth.access_key import Signed
+from rooms_emulator.http import headers
+from rooms_emulator.http.headers import Stamp
+from rooms_emulator.http.wire import Reply
+from rooms_emulator.identity import versions
+from rooms_emulator.identity.operations import IdentityCall, IdentityOperations
+from rooms_emulator.identity.problems import no_such_identity
+from rooms_emulator.identity.routes import Match, find
+from rooms_emulator.identity.store import NoSuchIdentityError
+from rooms_emulator.problems import Envelope, ServiceError
+from rooms_emulator.rooms.operations import Answer
+from rooms_emulator.rooms.versions import choose
+from rooms_emulator.service import Service
 
 _OURS: Final = re.compile(r"/identities(?:[/?].*)?", re.DOTALL)
 _ERROR_JSON: Final = "application/json"

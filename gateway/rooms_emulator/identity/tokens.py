@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from gateway.emulator.authentication import DEVELOPMENT_KEY
-from gateway.emulator.timestamps import TICKS_PER_SECOND
+from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
+from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 ISSUER: Final = "rooms-gateway-emulator"
 

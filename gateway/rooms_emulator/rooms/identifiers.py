@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from gateway.emulator import problems
+from rooms_emulator import problems
 
 _GUID: Final = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _COMMUNICATION_USER: Final = re.compile(f"8:(?:acs|dod-acs|gcch-acs|spool):{_GUID}_{_GUID}")

@@ -11,12 +11,14 @@ from typing import Final
 
 import msgspec
 
-from gateway.emulator import bodies, identifiers, legacy_bodies, problems, timestamps, windows
-from gateway.emulator.bodies import JsonObject
-from gateway.emulator.operations import Answer, Call, Operations, created
-from gateway.emulator.problems import ErrorBody, ServiceError
-from gateway.emulator.roster import Participant
-from gateway.emulator.store import NoSuchRoomError, Room
+from rooms_emulator import problems, timestamps
+from rooms_emulator.http import bodies
+from rooms_emulator.http.bodies import JsonObject
+from rooms_emulator.problems import ErrorBody, ServiceError
+from rooms_emulator.rooms import identifiers, legacy_bodies, windows
+from rooms_emulator.rooms.operations import Answer, Call, Operations, created
+from rooms_emulator.rooms.roster import Participant
+from rooms_emulator.rooms.store import NoSuchRoomError, Room
 
 POLICY_AFTER_START: Final = "Room join policy cannot be updated after room start time has elapsed"
 BAD_IDENTIFIER: Final = "Identifier format is invalid."

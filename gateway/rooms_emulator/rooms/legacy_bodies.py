@@ -5,10 +5,10 @@ Every function raises ``ServiceError`` of the validation family for what it cann
 
 from typing import Any, Final
 
-from gateway.emulator import problems
-from gateway.emulator.bodies import JsonObject
-from gateway.emulator.problems import ServiceError
-from gateway.emulator.roster import DEFAULT_ROLE
+from rooms_emulator import problems
+from rooms_emulator.http.bodies import JsonObject
+from rooms_emulator.problems import ServiceError
+from rooms_emulator.rooms.roster import DEFAULT_ROLE
 
 ROLES: Final = ("Presenter", "Attendee", "Consumer")
 JOIN_POLICIES: Final = ("InviteOnly", "CommunicationServiceUsers")

@@ -3,10 +3,10 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.emulator import timestamps
-from gateway.emulator.roster import Participant
-from gateway.emulator.store import Room
-from gateway.emulator.versions import ApiVersion
+from rooms_emulator import timestamps
+from rooms_emulator.rooms.roster import Participant
+from rooms_emulator.rooms.store import Room
+from rooms_emulator.rooms.versions import ApiVersion
 
 
 class RoomModel(msgspec.Struct, frozen=True, rename="camel"):

@@ -6,13 +6,15 @@ from http import HTTPStatus
 
 from msgspec import UNSET, Struct, UnsetType
 
-from gateway.emulator import bodies, identifiers, models, paging, problems, windows
-from gateway.emulator.bodies import JsonObject
-from gateway.emulator.clock import Clock
-from gateway.emulator.models import Collection, Nothing
-from gateway.emulator.repeatability import RememberedCreates
-from gateway.emulator.store import Room, Store
-from gateway.emulator.versions import ApiVersion
+from rooms_emulator import problems
+from rooms_emulator.clock import Clock
+from rooms_emulator.http import bodies
+from rooms_emulator.http.bodies import JsonObject
+from rooms_emulator.rooms import identifiers, models, paging, windows
+from rooms_emulator.rooms.models import Collection, Nothing
+from rooms_emulator.rooms.repeatability import RememberedCreates
+from rooms_emulator.rooms.store import Room, Store
+from rooms_emulator.rooms.versions import ApiVersion
 
 _ROOMS = "rooms"
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.emulator import problems
+from rooms_emulator import problems
 
 # Recorded tokens have 715 to 2,752 characters; ours are as long, so that a client, proxy or log
 # that cannot cope with such links shows it here.

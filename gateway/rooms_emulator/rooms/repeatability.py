@@ -2,8 +2,9 @@
 
 from collections import OrderedDict
 
-from gateway.emulator import identifiers, problems
-from gateway.emulator.store import Room
+from rooms_emulator import problems
+from rooms_emulator.rooms import identifiers
+from rooms_emulator.rooms.store import Room
 
 
 class RememberedCreates:

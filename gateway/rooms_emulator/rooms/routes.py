@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from gateway.emulator import problems
-from gateway.emulator.legacy import LegacyOperations as Legacy
-from gateway.emulator.operations import Answer, Call, Operations
+from rooms_emulator import problems
+from rooms_emulator.rooms.legacy import LegacyOperations as Legacy
+from rooms_emulator.rooms.operations import Answer, Call, Operations
 
 _JSON: Final = "application/json"
 _MERGE_PATCH: Final = "application/merge-patch+json"

@@ -12,11 +12,11 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from gateway.emulator import identifiers
-from gateway.emulator.clock import Clock
-from gateway.emulator.roster import DEFAULT_ROLE, LARGEST_ROSTER, Participant, Roster
-from gateway.emulator.timestamps import TICKS_PER_SECOND
-from gateway.emulator.windows import Window, of_new_room
+from rooms_emulator.clock import Clock
+from rooms_emulator.rooms import identifiers
+from rooms_emulator.rooms.roster import DEFAULT_ROLE, LARGEST_ROSTER, Participant, Roster
+from rooms_emulator.rooms.windows import Window, of_new_room
+from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 RECORDS_PER_PAGE: Final = 30
 DEFAULT_JOIN_POLICY: Final = "InviteOnly"

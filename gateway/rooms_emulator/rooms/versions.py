@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
-from gateway.emulator import problems
+from rooms_emulator import problems
 
 Version = TypeVar("Version")
 

@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from gateway.emulator import problems
-from gateway.emulator.problems import Detail
-from gateway.emulator.timestamps import TICKS_PER_DAY
+from rooms_emulator import problems
+from rooms_emulator.problems import Detail
+from rooms_emulator.timestamps import TICKS_PER_DAY
 
 LONGEST: Final = 180 * TICKS_PER_DAY
 

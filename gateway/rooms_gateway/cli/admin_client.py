@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from gateway.addresses import split_host_port
+from rooms_gateway.addresses import split_host_port
 
 MAX_ANSWER = 200
 """Bytes of an answer that are looked at: ours are a few words."""

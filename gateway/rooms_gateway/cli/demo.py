@@ -15,7 +15,7 @@ from string import Template
 
 import click
 
-from gateway.cli.client import participants, rooms
+from rooms_gateway.cli.client.commands import participants, rooms
 
 _READY = "rooms-gateway is ready on "
 _START_SECONDS = 30.0
@@ -73,7 +73,17 @@ class DemoError(Exception):
 def demo() -> None:
     """Walk a room's whole life: start a gateway with the emulator on a free port, and call it."""
     try:
-        run([sys.executable, "-m", "gateway", "serve", "--emulator", "--listen", "127.0.0.1:0"])
+        run(
+            [
+                sys.executable,
+                "-m",
+                "rooms_gateway",
+                "serve",
+                "--emulator",
+                "--listen",
+                "127.0.0.1:0",
+            ]
+        )
     except DemoError as error:
         raise click.ClickException(str(error)) from None
     click.echo("\nEvery answer was as expected.")

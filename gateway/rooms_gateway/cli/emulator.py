@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from gateway.addresses import check_address
-from gateway.cli import exit_codes
-from gateway.cli.sources import EXIT_USAGE
-from gateway.emulator import DEVELOPMENT_KEY, Emulator
-from gateway.emulator.fault_plan import read_file
-from gateway.emulator.fault_rules import LARGEST_SEED
-from gateway.endpoint import parse_access_key
-from gateway.signals import Stop
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
+from rooms_emulator.faults.plan import read_file
+from rooms_emulator.faults.rules import LARGEST_SEED
+from rooms_gateway.addresses import check_address
+from rooms_gateway.cli import exit_codes
+from rooms_gateway.cli.serve.sources import EXIT_USAGE
+from rooms_gateway.cli.signals import Stop
+from rooms_gateway.upstream.endpoint import parse_access_key
 
 
 @click.command()

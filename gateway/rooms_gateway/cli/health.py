@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from gateway.cli.channel import ClientTls, connect, tls_flags
-from gateway.cli.inputs import ADDRESS
+from rooms_gateway.cli.client.channel import ClientTls, connect, tls_flags
+from rooms_gateway.cli.client.inputs import ADDRESS
 
 
 @click.command()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-from gateway.cli.admin_client import AdminAddress, NoAnswer, asked
+from rooms_gateway.cli.admin_client import AdminAddress, NoAnswer, asked
 
 EXIT_NOBODY = 1
 EXIT_REFUSED = 3

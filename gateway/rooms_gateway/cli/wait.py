@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import click
 
-from gateway.cli.admin_client import AdminAddress, NoAnswer, asked
-from gateway.cli.channel import ClientTls, connect, tls_flags
-from gateway.cli.inputs import ADDRESS
+from rooms_gateway.cli.admin_client import AdminAddress, NoAnswer, asked
+from rooms_gateway.cli.client.channel import ClientTls, connect, tls_flags
+from rooms_gateway.cli.client.inputs import ADDRESS
 
 EXIT_NOBODY = 1
 EXIT_NOT_READY = 3

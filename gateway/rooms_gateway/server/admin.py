@@ -15,8 +15,8 @@ from typing import Self
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from gateway.addresses import is_loopback, split_host_port
-from gateway.listen import BindError
+from rooms_gateway.addresses import is_loopback, split_host_port
+from rooms_gateway.server.listeners import BindError
 
 SHUTDOWN_TIMEOUT = 1.0
 """Seconds for an answer that is on its way out; all of them are short."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gateway.errors import DeadlineExceeded, GatewayOverloaded
+from rooms_gateway.errors import DeadlineExceeded, GatewayOverloaded
 
 _COME_AGAIN = (0.5, 1.5)
 """Seconds after which the refused may come again; spread, lest they all come at once."""

@@ -10,19 +10,19 @@ from acs.rooms.v1 import participants_pb2, rooms_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 
-from gateway import health
-from gateway.handling import Handling
-from gateway.legacy import LegacyRoomsServicer
-from gateway.legacy.backend import LegacyRooms
-from gateway.legacy.native import NativeLegacyRooms
-from gateway.legacy.translated import TranslatedLegacyRooms
-from gateway.participants import ParticipantsServicer
-from gateway.reflection import add_reflection
-from gateway.rest import RoomsApi
-from gateway.rest.legacy import LegacyApi
-from gateway.rest.versions import LEGACY_API_VERSION
-from gateway.rooms import RoomsServicer
-from gateway.turns import Turns
+from rooms_gateway.server import health
+from rooms_gateway.server.handler import Handling
+from rooms_gateway.server.reflection import add_reflection
+from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.services.legacy import LegacyRoomsServicer
+from rooms_gateway.services.legacy.backend import LegacyRooms
+from rooms_gateway.services.legacy.native import NativeLegacyRooms
+from rooms_gateway.services.legacy.translated import TranslatedLegacyRooms
+from rooms_gateway.services.participants import ParticipantsServicer
+from rooms_gateway.services.rooms import RoomsServicer
+from rooms_gateway.upstream.legacy_api import LegacyApi
+from rooms_gateway.upstream.rooms_api import RoomsApi
+from rooms_gateway.upstream.versions import LEGACY_API_VERSION
 
 ROOMS_SERVICE = rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"]
 PARTICIPANTS_SERVICE = participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"]

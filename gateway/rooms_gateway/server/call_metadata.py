@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from gateway.telemetry.trace_context import TRACEPARENT, TraceContext, read_context
+from rooms_gateway.telemetry.trace_context import TRACEPARENT, TraceContext, read_context
 
 REQUEST_ID = "x-request-id"
 _FIT = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")

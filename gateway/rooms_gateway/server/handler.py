@@ -16,19 +16,19 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway.admission import Admission, host_of
-from gateway.call import Call, Context, current_call, new_id
-from gateway.call_metadata import read_metadata
-from gateway.callers.gate import Gate
-from gateway.convert.dry_run import describe
-from gateway.errors import ReaderTooSlow, RequestInvalid, Violation
-from gateway.rest import NotSent
-from gateway.status import BUG, Failure, to_status
-from gateway.telemetry import logs
-from gateway.telemetry.observers import NOBODY, CallObserver
-from gateway.telemetry.traces import PASSING_ON, Tracer
-from gateway.timer import Timer
-from gateway.validation import validate
+from rooms_gateway.call import Call, Context, current_call, new_id
+from rooms_gateway.errors import ReaderTooSlow, RequestInvalid, Violation
+from rooms_gateway.server.admission import Admission, host_of
+from rooms_gateway.server.auth.authorizer import Gate
+from rooms_gateway.server.call_metadata import read_metadata
+from rooms_gateway.server.status import BUG, Failure, to_status
+from rooms_gateway.server.validation import validate
+from rooms_gateway.services.convert.dry_run import describe
+from rooms_gateway.telemetry import logs
+from rooms_gateway.telemetry.observers import NOBODY, CallObserver
+from rooms_gateway.telemetry.traces import PASSING_ON, Tracer
+from rooms_gateway.timer import Timer
+from rooms_gateway.upstream.rooms_api import NotSent
 
 # grpc's own types know only synchronous handlers.
 Handler = Any

@@ -16,9 +16,9 @@ from typing import TextIO
 
 import grpc
 
-from gateway.addresses import UNIX, SocketRules, socket_path
-from gateway.certificates import Certificates
-from gateway.tls import TlsFiles, TlsUnusable
+from rooms_gateway.addresses import UNIX, SocketRules, socket_path
+from rooms_gateway.server.tls.certificates import Certificates
+from rooms_gateway.server.tls.files import TlsFiles, TlsUnusable
 
 _NOBODY_ELSE = 0o177
 """The umask under which a socket is made, before it gets its group and mode."""

@@ -26,9 +26,8 @@ from google.rpc.error_details_pb2 import (
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
-from gateway.call import Call
-from gateway.convert.targets import Blame
-from gateway.errors import (
+from rooms_gateway.call import Call
+from rooms_gateway.errors import (
     AlreadyParticipant,
     ApiVersionUnsupported,
     CallerForbidden,
@@ -48,6 +47,7 @@ from gateway.errors import (
     ServiceUnreachable,
     Violation,
 )
+from rooms_gateway.services.convert.error_targets import Blame
 
 DOMAIN: Final = "rooms-gateway"
 MAX_BYTES: Final = 4096

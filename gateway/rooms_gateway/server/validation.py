@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from protovalidate import Validator
 
-from gateway.errors import RequestInvalid, Violation
+from rooms_gateway.errors import RequestInvalid, Violation
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

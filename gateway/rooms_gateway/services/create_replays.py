@@ -26,7 +26,7 @@ class RecentCreates:
     def is_replay(self, request_id: str, room: Room, age_limit: float) -> bool:
         """Say whether `room`, the answer to the create `request_id`, was there before it.
 
-        `age_limit` is as in `gateway.rest.CreatedRoom`. Remembers the create.
+        `age_limit` is as in `rooms_gateway.upstream.rooms_api.CreatedRoom`. Remembers the create.
         """
         known = self._rooms.get(request_id) == room.id
         self._rooms[request_id] = room.id

@@ -9,11 +9,11 @@ from functools import partial
 from acs.rooms.v1 import participants_pb2 as pb
 from acs.rooms.v1 import participants_pb2_grpc
 
-from gateway.call import Context, current_call
-from gateway.convert import page_tokens
-from gateway.convert.participants import add_participants, roster_of
-from gateway.rest import RoomsApi
-from gateway.turns import Turns
+from rooms_gateway.call import Context, current_call
+from rooms_gateway.services.convert import page_tokens
+from rooms_gateway.services.convert.participants import add_participants, roster_of
+from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.upstream.rooms_api import RoomsApi
 
 _LIST = "ListParticipants"
 

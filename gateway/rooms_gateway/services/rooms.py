@@ -10,10 +10,10 @@ from functools import partial
 from acs.rooms.v1 import rooms_pb2 as pb
 from acs.rooms.v1 import rooms_pb2_grpc
 
-from gateway.call import Context, current_call
-from gateway.convert import page_tokens
-from gateway.convert.participants import participant_from_rest
-from gateway.convert.rooms import (
+from rooms_gateway.call import Context, current_call
+from rooms_gateway.services.convert import page_tokens
+from rooms_gateway.services.convert.participants import participant_from_rest
+from rooms_gateway.services.convert.rooms import (
     add_rooms,
     create_to_rest,
     fill_room,
@@ -22,10 +22,10 @@ from gateway.convert.rooms import (
     update_to_rest,
     with_other_end,
 )
-from gateway.replays import RecentCreates
-from gateway.rest import RoomsApi
-from gateway.roster import both, check_size, read_roster
-from gateway.turns import Turns
+from rooms_gateway.services.create_replays import RecentCreates
+from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.services.roster import both, check_size, read_roster
+from rooms_gateway.upstream.rooms_api import RoomsApi
 
 _LIST = "ListRooms"
 

@@ -7,11 +7,11 @@ from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from gateway import background
-from gateway.call import Call
-from gateway.errors import RosterTooLarge
-from gateway.models import Participant
-from gateway.rest import RoomsApi
+from rooms_gateway import background
+from rooms_gateway.call import Call
+from rooms_gateway.errors import RosterTooLarge
+from rooms_gateway.upstream.models import Participant
+from rooms_gateway.upstream.rooms_api import RoomsApi
 
 A = TypeVar("A")
 B = TypeVar("B")

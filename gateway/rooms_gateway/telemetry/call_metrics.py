@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.telemetry.times import Times
+from rooms_gateway.telemetry.times import Times
 
 OTHER = "_OTHER"
 """OpenTelemetry's label for what is outside of a list."""

@@ -16,12 +16,12 @@ from typing import TextIO
 import msgspec
 from google.protobuf.message import Message
 
-from gateway.telemetry.redaction import redacted
+from rooms_gateway.telemetry.redaction import redacted
 
-calls = logging.getLogger("gateway.calls")
+calls = logging.getLogger("rooms_gateway.calls")
 """One line for each call."""
 
-requests = logging.getLogger("gateway.requests")
+requests = logging.getLogger("rooms_gateway.requests")
 """At debug level: what valid calls ask for, without the people in it."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

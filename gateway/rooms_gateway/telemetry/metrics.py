@@ -20,9 +20,9 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from gateway.telemetry.call_metrics import OTHER, CallMetrics
-from gateway.telemetry.observers import CredentialEvent, Failure, MethodObserver
-from gateway.telemetry.times import Times
+from rooms_gateway.telemetry.call_metrics import OTHER, CallMetrics
+from rooms_gateway.telemetry.observers import CredentialEvent, Failure, MethodObserver
+from rooms_gateway.telemetry.times import Times
 
 _STATUSES = frozenset(HTTPStatus)
 _ERRORS_FROM = 400

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.telemetry.observers import Failure
-from gateway.telemetry.trace_context import TraceContext
+from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.telemetry.trace_context import TraceContext
 
 
 class AttemptTrace(Protocol):

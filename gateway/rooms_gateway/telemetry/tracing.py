@@ -33,10 +33,10 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import Tracer as SdkTracer
 
-from gateway.telemetry.call_metrics import SERVER_FAULTS
-from gateway.telemetry.observers import Failure
-from gateway.telemetry.trace_context import TraceContext
-from gateway.telemetry.traces import UNTRACED, AttemptTrace, CallTrace, PassedOn
+from rooms_gateway.telemetry.call_metrics import SERVER_FAULTS
+from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.telemetry.trace_context import TraceContext
+from rooms_gateway.telemetry.traces import UNTRACED, AttemptTrace, CallTrace, PassedOn
 
 FLUSH_TIMEOUT = 3.0
 """Seconds that a stop waits for the last spans to leave."""

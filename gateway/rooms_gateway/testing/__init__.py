@@ -1,14 +1,14 @@
 """The emulator and the gateway as processes, for tests of services that call them.
 
 Knows both by their command line and their HTTP alone, and needs no pytest; the fixtures are in
-``gateway.pytest_plugin``. See ``docs/how-to/test-your-failures.md``.
+``rooms_gateway.pytest_plugin``. See ``docs/how-to/test-your-failures.md``.
 """
 
-from gateway.testing.control import ControlError
-from gateway.testing.emulator import OrderedFault, RoomsEmulator
-from gateway.testing.gateway import RoomsGateway
-from gateway.testing.processes import ProcessFailed
-from gateway.testing.requests import Effect, Request, Struck
+from rooms_gateway.testing.control import ControlError
+from rooms_gateway.testing.emulator import OrderedFault, RoomsEmulator
+from rooms_gateway.testing.gateway import RoomsGateway
+from rooms_gateway.testing.processes import ProcessFailed
+from rooms_gateway.testing.requests import Effect, Request, Struck
 
 __all__ = [
     "ControlError",

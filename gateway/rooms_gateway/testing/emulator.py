@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.testing.control import Control, ControlError
-from gateway.testing.processes import Process
-from gateway.testing.requests import Request
+from rooms_gateway.testing.control import Control, ControlError
+from rooms_gateway.testing.processes import Process
+from rooms_gateway.testing.requests import Request
 
 _ANY_PORT = "127.0.0.1:0"
 _SHOWN_REQUESTS = 30

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.testing.processes import Process
+from rooms_gateway.testing.processes import Process
 
 
 class RoomsGateway:

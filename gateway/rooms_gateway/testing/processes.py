@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 
 # With -P, no folder called gateway where the tests run is taken for this package.
-_COMMAND = (sys.executable, "-P", "-m", "gateway")
+_COMMAND = (sys.executable, "-P", "-m", "rooms_gateway")
 _OURS = ("ROOMS_GATEWAY_", "COMMUNICATION_")
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from gateway.addresses import is_loopback
+from rooms_gateway.addresses import is_loopback
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 

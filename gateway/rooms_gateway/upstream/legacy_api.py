@@ -7,9 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from gateway.call import Call
-from gateway.models import Participant, Room, Roster
-from gateway.models_legacy import (
+from rooms_gateway.call import Call
+from rooms_gateway.upstream.legacy_models import (
     INVITE_ONLY,
     LegacyRoom,
     LegacyRoomRequest,
@@ -19,9 +18,17 @@ from gateway.models_legacy import (
     participants_of,
     roster_from,
 )
-from gateway.rest.exchange import JSON, Exchange, decode, encode, participants_path, room_path
-from gateway.rest.versions import LEGACY
-from gateway.transport import RestAnswer, Transport
+from rooms_gateway.upstream.models import Participant, Room, Roster
+from rooms_gateway.upstream.operation import (
+    JSON,
+    Exchange,
+    decode,
+    encode,
+    participants_path,
+    room_path,
+)
+from rooms_gateway.upstream.transport.sender import RestAnswer, Transport
+from rooms_gateway.upstream.versions import LEGACY
 
 _room = msgspec.json.Decoder(LegacyRoom)
 _roster = msgspec.json.Decoder(LegacyRoster)

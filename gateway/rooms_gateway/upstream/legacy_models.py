@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.models import Participant, Room, Roster
+from rooms_gateway.upstream.models import Participant, Room, Roster
 
 INVITE_ONLY: Final = "InviteOnly"
 COMMUNICATION_SERVICE_USERS: Final = "CommunicationServiceUsers"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from gateway.endpoint import DEFAULT_PORTS, Endpoint
-from gateway.errors import ServiceAnswerUnreadable
+from rooms_gateway.errors import ServiceAnswerUnreadable
+from rooms_gateway.upstream.endpoint import DEFAULT_PORTS, Endpoint
 
 # Printable ASCII without the blank and the "#", behind which nothing is part of a request.
 _LINK = re.compile(r'[!"$-~]+')

@@ -9,16 +9,16 @@ from urllib.parse import quote
 
 import msgspec
 
-from gateway.call import Call
-from gateway.errors import (
+from rooms_gateway.call import Call
+from rooms_gateway.errors import (
     ApiVersionUnsupported,
     ServiceAnswerUnreadable,
     ServiceDetail,
     ServiceRefused,
 )
-from gateway.models import ErrorBody, ErrorEnvelope
-from gateway.transport import RestAnswer, RestRequest, Transport
-from gateway.transport.retry import retry_after
+from rooms_gateway.upstream.models import ErrorBody, ErrorEnvelope
+from rooms_gateway.upstream.transport.retry import retry_after
+from rooms_gateway.upstream.transport.sender import RestAnswer, RestRequest, Transport
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from gateway.errors import ServiceAnswerUnreadable
+from rooms_gateway.errors import ServiceAnswerUnreadable
 
 T = TypeVar("T")
 

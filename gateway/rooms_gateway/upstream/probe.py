@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from gateway import background
-from gateway.call import Call
-from gateway.errors import GatewayError
-from gateway.transport import UNAUTHORIZED, RestAnswer, RestRequest
+from rooms_gateway import background
+from rooms_gateway.call import Call
+from rooms_gateway.errors import GatewayError
+from rooms_gateway.upstream.transport.sender import UNAUTHORIZED, RestAnswer, RestRequest
 
 FAILURES = 3
 """Questions in a row without an answer after which the service counts as gone."""

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.call import Call
-from gateway.endpoint import Endpoint
-from gateway.links import next_query
-from gateway.models import (
+from rooms_gateway.call import Call
+from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.links import next_query
+from rooms_gateway.upstream.models import (
     CreateRoom,
     Page,
     Participant,
@@ -25,7 +25,7 @@ from gateway.models import (
     UpdateParticipants,
     UpdateRoom,
 )
-from gateway.rest.exchange import (
+from rooms_gateway.upstream.operation import (
     JSON,
     MERGE_PATCH,
     Exchange,
@@ -35,10 +35,10 @@ from gateway.rest.exchange import (
     participants_path,
     room_path,
 )
-from gateway.rest.pages import QueriedPage, follow
-from gateway.rest.versions import ApiVersion
-from gateway.transport import Transport
-from gateway.transport.retry import http_date
+from rooms_gateway.upstream.paging import QueriedPage, follow
+from rooms_gateway.upstream.transport.retry import http_date
+from rooms_gateway.upstream.transport.sender import Transport
+from rooms_gateway.upstream.versions import ApiVersion
 
 __all__ = ["CreatedRoom", "NotSent", "QueriedPage", "RoomsApi"]
 

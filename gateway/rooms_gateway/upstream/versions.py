@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.errors import ApiVersionUnsupported
-from gateway.models import CreateRoom, Roster, UpdateRoom
+from rooms_gateway.errors import ApiVersionUnsupported
+from rooms_gateway.upstream.models import CreateRoom, Roster, UpdateRoom
 
 
 @dataclass(frozen=True, slots=True)

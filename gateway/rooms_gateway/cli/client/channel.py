@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.addresses import UNIX
-from gateway.pem import check_authorities, load_pair, read_pem
+from rooms_gateway.addresses import UNIX
+from rooms_gateway.server.tls.pem import check_authorities, load_pair, read_pem
 
 if TYPE_CHECKING:
     import grpc

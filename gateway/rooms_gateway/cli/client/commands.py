@@ -5,8 +5,8 @@ from uuid import UUID
 
 import click
 
-from gateway.cli.inputs import INSTANT, PERSON, Instant, Person
-from gateway.cli.link import Link, linked
+from rooms_gateway.cli.client.connection import Link, linked
+from rooms_gateway.cli.client.inputs import INSTANT, PERSON, Instant, Person
 
 _EPILOG = (
     "Exit status: 0 for success, 2 for wrong usage, 130 for Ctrl-C, and 64 plus the gRPC code for"

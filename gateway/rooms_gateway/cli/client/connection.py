@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.bearer import token_flag, travels_openly, with_bearer
-from gateway.cli.channel import ClientTls, connect, tls_flags
-from gateway.cli.inputs import ADDRESS
+from rooms_gateway.cli.client.channel import ClientTls, connect, tls_flags
+from rooms_gateway.cli.client.inputs import ADDRESS
+from rooms_gateway.cli.client.token import token_flag, travels_openly, with_bearer
 
 if TYPE_CHECKING:
     import grpc
 
-    from gateway.cli.calls import Client
-    from gateway.cli.output import Printer
+    from rooms_gateway.cli.client.output import Printer
+    from rooms_gateway.cli.client.stub import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,11 @@ class Link:
         """
         import grpc  # noqa: PLC0415 - see the module's docstring
 
-        from gateway.cli import calls, failures, output  # noqa: PLC0415 - as above
+        from rooms_gateway.cli.client import (
+            failures,
+            output,
+        )
+        from rooms_gateway.cli.client import stub as calls
 
         try:
             dial = self.dialer.dial or functools.partial(connect, tls=self.tls)

@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from gateway.cli.output import aligned
+from rooms_gateway.cli.client.output import aligned
 
 _CORRECT = "Correct the request; --help shows the forms."
 _LATER = "Repeat the command a little later."

@@ -7,7 +7,7 @@ import grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.cli.inputs import Instant, Person
+from rooms_gateway.cli.client.inputs import Instant, Person
 
 
 class Client:

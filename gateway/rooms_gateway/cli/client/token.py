@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.addresses import UNIX, is_loopback, split_host_port
-from gateway.callers.tokens import TOKEN
+from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
+from rooms_gateway.server.auth.static_tokens import TOKEN
 
 if TYPE_CHECKING:
     import grpc

@@ -10,15 +10,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from gateway.cli.limits import limit_flags
-from gateway.cli.listeners import admin_flags, listener_flags
-from gateway.cli.options import entra_flags, setting
-from gateway.cli.settings_command import SettingsCommand
-from gateway.cli.sources import Reading, read_settings_file
-from gateway.credentials.flags import EntraFlags
-from gateway.rest.versions import ALL_API_VERSIONS, DEFAULT_API_VERSION, LEGACY_API_VERSION
-from gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstream
-from gateway.telemetry.tracing_faults import tracing_faults
+from rooms_gateway.cli.serve.command_class import SettingsCommand
+from rooms_gateway.cli.serve.limits import limit_flags
+from rooms_gateway.cli.serve.listeners import admin_flags, listener_flags
+from rooms_gateway.cli.serve.options import entra_flags, setting
+from rooms_gateway.cli.serve.sources import Reading, read_settings_file
+from rooms_gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstream
+from rooms_gateway.telemetry.tracing_faults import tracing_faults
+from rooms_gateway.upstream.credentials.flags import EntraFlags
+from rooms_gateway.upstream.versions import (
+    ALL_API_VERSIONS,
+    DEFAULT_API_VERSION,
+    LEGACY_API_VERSION,
+)
 
 GRPC_EXPERIMENTS = "-event_engine_client,-event_engine_listener"
 """A tenth less CPU a call: see docs/decisions/0002-hot-path.md."""
@@ -220,8 +224,8 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     # grpc reads it when it is first used. What an operator has set stands.
     os.environ.setdefault("GRPC_EXPERIMENTS", GRPC_EXPERIMENTS)
     # Not at the top: `--help` and `--config-test` need none of it.
-    from gateway.cli.run import run  # noqa: PLC0415
-    from gateway.telemetry import logs  # noqa: PLC0415
+    from rooms_gateway.cli.serve.run import run  # noqa: PLC0415
+    from rooms_gateway.telemetry import logs  # noqa: PLC0415
 
     logs.configure(log_level, logs.LogFormat(log_format) if log_format else None)
     sys.exit(run(settings, exit_zero_on_sigterm=exit_zero_on_sigterm))
@@ -229,8 +233,8 @@ def serve(  # noqa: PLR0913 - one parameter a flag
 
 def _check_faults(file: Path) -> None:
     """Raise SettingsError if there are no faults in `file`."""
-    from gateway.emulator import Emulator  # noqa: PLC0415 - as above
-    from gateway.emulator.fault_plan import read_file  # noqa: PLC0415
+    from rooms_emulator import Emulator  # noqa: PLC0415 - as above
+    from rooms_emulator.faults.plan import read_file  # noqa: PLC0415
 
     try:
         Emulator(faults=read_file(file))

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from gateway.cli.sources import Reading, Setting, ended
-from gateway.cli.variables import unknown_variables
+from rooms_gateway.cli.serve.sources import Reading, Setting, ended
+from rooms_gateway.cli.serve.variables import unknown_variables
 
 
 class SettingsCommand(click.Command):

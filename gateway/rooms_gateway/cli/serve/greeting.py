@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from gateway.app import Gateway
+    from rooms_gateway.app import Gateway
 
 _METHOD = "acs.rooms.v1.RoomsService/CreateRoom"
 

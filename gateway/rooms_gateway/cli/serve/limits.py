@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.options import Command, setting
+from rooms_gateway.cli.serve.options import Command, setting
 
 
 def limit_flags(command: Command) -> Command:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from gateway.addresses import parse_socket_mode
-from gateway.cli.options import Command, setting
+from rooms_gateway.addresses import parse_socket_mode
+from rooms_gateway.cli.serve.options import Command, setting
 
 
 class _SocketMode(click.ParamType[int, str]):

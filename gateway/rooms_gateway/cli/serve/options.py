@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.cli.sources import PREFIX, Setting
-from gateway.credentials import EntraKind
-from gateway.credentials.flags import EntraFlags
+from rooms_gateway.cli.serve.sources import PREFIX, Setting
+from rooms_gateway.upstream.credentials import EntraKind
+from rooms_gateway.upstream.credentials.flags import EntraFlags
 
 Command = TypeVar("Command", bound=Callable[..., None])
 

@@ -9,17 +9,17 @@ import signal
 
 import click
 
-from gateway import loops
-from gateway.app import Gateway
-from gateway.callers.policy_file import PolicyUnusable
-from gateway.cli import exit_codes
-from gateway.cli.greeting import say_ready
-from gateway.credentials import CredentialUnusable
-from gateway.listen import BindError
-from gateway.settings import Settings
-from gateway.signals import Stop
-from gateway.systemd import ServiceManager
-from gateway.telemetry import logs
+from rooms_gateway.app import Gateway
+from rooms_gateway.cli import exit_codes
+from rooms_gateway.cli.serve import event_loop as loops
+from rooms_gateway.cli.serve.greeting import say_ready
+from rooms_gateway.cli.serve.systemd import ServiceManager
+from rooms_gateway.cli.signals import Stop
+from rooms_gateway.server.auth.policy_file import PolicyUnusable
+from rooms_gateway.server.listeners import BindError
+from rooms_gateway.settings import Settings
+from rooms_gateway.telemetry import logs
+from rooms_gateway.upstream.credentials import CredentialUnusable
 
 
 def run(settings: Settings, *, exit_zero_on_sigterm: bool) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import click
 
-from gateway.settings import SettingsError
+from rooms_gateway.settings import SettingsError
 
 MAX_BYTES = 65536
 """Some fifty settings have less than a tenth of it; this is for a path that leads elsewhere."""

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from gateway.cli.serve import ACCESS_KEY_VARIABLE, serve
-from gateway.cli.settings_command import SettingsCommand
-from gateway.cli.settings_file import toml_type
-from gateway.cli.sources import MASK, Reading, Setting, Source, masked
+from rooms_gateway.cli.serve.command import ACCESS_KEY_VARIABLE, serve
+from rooms_gateway.cli.serve.command_class import SettingsCommand
+from rooms_gateway.cli.serve.settings_file import toml_type
+from rooms_gateway.cli.serve.sources import MASK, Reading, Setting, Source, masked
 
 Value = bool | int | float | str | list[str] | None
 

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from gateway.cli.settings_file import read_file
-from gateway.settings import SettingsError
+from rooms_gateway.cli.serve.settings_file import read_file
+from rooms_gateway.settings import SettingsError
 
 EXIT_USAGE = 2
 
 PREFIX = "ROOMS_GATEWAY_"
 
-_META = "gateway.cli.sources"
+_META = "rooms_gateway.cli.serve.sources"
 
 MASK = "***"
 

@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from gateway import background
+from rooms_gateway import background
 
 _SEND_TIMEOUT = 1.0
 """Seconds for a word: a manager that does not listen must not hold up the gateway."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from gateway.cli.settings_file import suggestion
-from gateway.cli.sources import PREFIX, Setting
+from rooms_gateway.cli.serve.settings_file import suggestion
+from rooms_gateway.cli.serve.sources import PREFIX, Setting
 
 OTHERS = (f"{PREFIX}ACCESS_KEY", f"{PREFIX}ADDRESS", f"{PREFIX}CONFIG_TEST", f"{PREFIX}TOKEN")
 """Variables of ours that not every command with settings has a flag for: the key has none at all,

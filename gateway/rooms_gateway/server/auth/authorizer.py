@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gateway.call import Call, Context
-from gateway.callers.jwt_tokens import Key, KeyUnknown, TokenInvalid, verified_name
-from gateway.callers.key_url import KeyUrl
-from gateway.callers.policy import Caller, Policy, Proof
-from gateway.callers.tokens import TOKEN, digest_of
-from gateway.errors import CallerForbidden, CallerUnauthenticated
+from rooms_gateway.call import Call, Context
+from rooms_gateway.errors import CallerForbidden, CallerUnauthenticated
+from rooms_gateway.server.auth.jwks import KeyUrl
+from rooms_gateway.server.auth.jwt import Key, KeyUnknown, TokenInvalid, verified_name
+from rooms_gateway.server.auth.policy import Caller, Policy, Proof
+from rooms_gateway.server.auth.static_tokens import TOKEN, digest_of
 
 MAX_TOKEN = 8192
 """Characters; what is longer is refused before anything is computed on it."""

@@ -8,10 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from gateway import background
-from gateway.addresses import is_loopback
-from gateway.callers.jwt_tokens import Key, read_keys
-from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway import background
+from rooms_gateway.addresses import is_loopback
+from rooms_gateway.server.auth.jwt import Key, read_keys
+from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
 
 REFRESH_INTERVAL = 300.0
 """Seconds between two fetches that nothing asks for: so a key that was withdrawn is forgotten."""

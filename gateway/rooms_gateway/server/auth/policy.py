@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.callers.jwt_tokens import JwtRules, Key
+from rooms_gateway.server.auth.jwt import JwtRules, Key
 
 
 class Proof(StrEnum):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.addresses import UNIX, is_loopback, split_host_port
-from gateway.callers.policy import Policy, Proof
-from gateway.callers.policy_file import PolicyUnusable, read_policy
+from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
+from rooms_gateway.server.auth.policy import Policy, Proof
+from rooms_gateway.server.auth.policy_file import PolicyUnusable, read_policy
 
 _NEEDS = "certificates need --tls-client-ca, and socket = true needs a unix: address in --listen"
 

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.callers.files import read_bounded
-from gateway.callers.jwt_tokens import MISSING, JwtRules, Key, is_installed, read_keys
-from gateway.callers.key_url import check_url
-from gateway.callers.policy import Caller, Policy, Proof, version_of
-from gateway.callers.roles import METHODS, ROLES, allowed_to
-from gateway.callers.tokens import read_tokens
+from rooms_gateway.files import read_bounded
+from rooms_gateway.server.auth.jwks import check_url
+from rooms_gateway.server.auth.jwt import MISSING, JwtRules, Key, is_installed, read_keys
+from rooms_gateway.server.auth.policy import Caller, Policy, Proof, version_of
+from rooms_gateway.server.auth.roles import METHODS, ROLES, allowed_to
+from rooms_gateway.server.auth.static_tokens import read_tokens
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gateway import background
-from gateway.callers.gate import Gate, State
-from gateway.callers.key_url import KeyUrl
-from gateway.callers.policy import Policy
-from gateway.callers.policy_file import PolicyUnusable, read_policy
-from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway import background
+from rooms_gateway.server.auth.authorizer import Gate, State
+from rooms_gateway.server.auth.jwks import KeyUrl
+from rooms_gateway.server.auth.policy import Policy
+from rooms_gateway.server.auth.policy_file import PolicyUnusable, read_policy
+from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
 
 POLL_INTERVAL = 5.0
 """Seconds between two looks at the files."""

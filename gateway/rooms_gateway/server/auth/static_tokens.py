@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from gateway.callers.files import read_bounded
+from rooms_gateway.files import read_bounded
 
 MIN_LENGTH = 20
 """Characters. A hash without salt protects a token only as far as nobody can guess it."""

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import grpc
 
-from gateway import background
-from gateway.tls import TlsContent, TlsFiles, TlsUnusable, check_tls, read_tls
+from rooms_gateway import background
+from rooms_gateway.server.tls.files import TlsContent, TlsFiles, TlsUnusable, check_tls, read_tls
 
 POLL_INTERVAL = 5.0
 """Seconds between two looks at the files."""

@@ -9,7 +9,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.pem import check_authorities, check_validity, load_pair, read_pem
+from rooms_gateway.server.tls.pem import check_authorities, check_validity, load_pair, read_pem
 
 
 class TlsUnusable(Exception):

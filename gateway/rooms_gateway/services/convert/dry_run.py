@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from acs.rooms.v1.rest_request_pb2 import RestRequest as RestRequestMessage
 
-from gateway.transport.messages import RestRequest
+from rooms_gateway.upstream.transport.messages import RestRequest
 
 
 def describe(request: RestRequest, *, show_people: bool) -> RestRequestMessage:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from google.protobuf.message import Message
 
-from gateway.convert.identifiers import to_raw_id
+from rooms_gateway.services.convert.identifiers import to_raw_id
 
 _FIELDS = {
     "validFrom": "valid_from",

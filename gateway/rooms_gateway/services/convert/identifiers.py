@@ -11,7 +11,7 @@ from typing import Final
 
 from acs.rooms.v1 import participants_pb2 as pb
 
-from gateway.errors import RequestInvalid, Violation
+from rooms_gateway.errors import RequestInvalid, Violation
 
 MAX_LENGTH: Final = 256
 """Characters of a raw id; the same for both forms, or one could say what the other cannot."""

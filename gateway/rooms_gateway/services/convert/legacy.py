@@ -6,9 +6,9 @@ from typing import Literal
 
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 
-from gateway.convert import timestamps
-from gateway.convert.participants import participant_from_rest, roster_of
-from gateway.models_legacy import (
+from rooms_gateway.services.convert import timestamps
+from rooms_gateway.services.convert.participants import participant_from_rest, roster_of
+from rooms_gateway.upstream.legacy_models import (
     COMMUNICATION_SERVICE_USERS,
     INVITE_ONLY,
     RoomBody,

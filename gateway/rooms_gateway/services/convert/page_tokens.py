@@ -11,8 +11,8 @@ import base64
 import binascii
 import hashlib
 
-from gateway.errors import PageTokenInvalid
-from gateway.links import is_query
+from rooms_gateway.errors import PageTokenInvalid
+from rooms_gateway.upstream.links import is_query
 
 _VERSION = b"\x01"
 _DIGEST_SIZE = 8

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from acs.rooms.v1 import participants_pb2 as pb
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
-from gateway.convert import identifiers
-from gateway.errors import RequestInvalid, Violation
-from gateway.models import Participant, ParticipantProperties, Roster
+from rooms_gateway.errors import RequestInvalid, Violation
+from rooms_gateway.services.convert import identifiers
+from rooms_gateway.upstream.models import Participant, ParticipantProperties, Roster
 
 _ROLE_TO_REST = {
     pb.ROLE_PRESENTER: "Presenter",

@@ -10,10 +10,10 @@ from acs.rooms.v1.participants_pb2 import Participant
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from msgspec import structs
 
-from gateway import models as rest
-from gateway.convert import timestamps
-from gateway.convert.participants import participant_from_rest, roster_of
-from gateway.models import CreateRoom, Room, UpdateRoom
+from rooms_gateway.services.convert import timestamps
+from rooms_gateway.services.convert.participants import participant_from_rest, roster_of
+from rooms_gateway.upstream import models as rest
+from rooms_gateway.upstream.models import CreateRoom, Room, UpdateRoom
 
 DEFAULT_ROLE = "Attendee"
 """What the service makes of people who come without a role."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.errors import RequestInvalid, ServiceAnswerUnreadable, Violation
+from rooms_gateway.errors import RequestInvalid, ServiceAnswerUnreadable, Violation
 
 _USUAL_LENGTH = len("2026-08-03T09:14:27.1234567+00:00")
 _RFC3339 = re.compile(

@@ -12,12 +12,12 @@ import uuid
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.legacy.v1 import legacy_rooms_pb2_grpc
 
-from gateway.call import Context, current_call
-from gateway.convert.legacy import create_to_rest, room_from_rest, update_to_rest
-from gateway.convert.participants import participant_from_rest, roster_of
-from gateway.legacy.backend import LegacyRooms
-from gateway.models_legacy import RosteredRoom
-from gateway.roster import check_size
+from rooms_gateway.call import Context, current_call
+from rooms_gateway.services.convert.legacy import create_to_rest, room_from_rest, update_to_rest
+from rooms_gateway.services.convert.participants import participant_from_rest, roster_of
+from rooms_gateway.services.legacy.backend import LegacyRooms
+from rooms_gateway.services.roster import check_size
+from rooms_gateway.upstream.legacy_models import RosteredRoom
 
 __all__ = ["LegacyRoomsServicer"]
 

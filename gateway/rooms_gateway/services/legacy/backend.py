@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from gateway.call import Call
-from gateway.errors import AlreadyParticipant, NotAParticipant, Violation
-from gateway.models import Participant, Roster
-from gateway.models_legacy import RoomBody, RosteredRoom
+from rooms_gateway.call import Call
+from rooms_gateway.errors import AlreadyParticipant, NotAParticipant, Violation
+from rooms_gateway.upstream.legacy_models import RoomBody, RosteredRoom
+from rooms_gateway.upstream.models import Participant, Roster
 
 
 class LegacyRooms(Protocol):

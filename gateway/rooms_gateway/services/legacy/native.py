@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from http import HTTPStatus
 
-from gateway.call import Call
-from gateway.errors import GatewayError, ServiceRefused
-from gateway.legacy.backend import refuse_absent, refuse_present
-from gateway.models import Participant, Roster
-from gateway.models_legacy import RoomBody, RosteredRoom
-from gateway.rest.legacy import LegacyApi
+from rooms_gateway.call import Call
+from rooms_gateway.errors import GatewayError, ServiceRefused
+from rooms_gateway.services.legacy.backend import refuse_absent, refuse_present
+from rooms_gateway.upstream.legacy_api import LegacyApi
+from rooms_gateway.upstream.legacy_models import RoomBody, RosteredRoom
+from rooms_gateway.upstream.models import Participant, Roster
 
 _MAY_BE_STRICTNESS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
 

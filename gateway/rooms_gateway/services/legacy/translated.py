@@ -5,14 +5,25 @@ Where it takes a read, a check and a PATCH, somebody else's change in between is
 
 from __future__ import annotations
 
-from gateway.call import Call
-from gateway.convert.rooms import DEFAULT_ROLE
-from gateway.errors import JoinPolicyUnsupported, Violation
-from gateway.legacy.backend import refuse_absent, refuse_present
-from gateway.models import CreateRoom, Participant, ParticipantProperties, Roster, UpdateRoom
-from gateway.models_legacy import COMMUNICATION_SERVICE_USERS, INVITE_ONLY, RoomBody, RosteredRoom
-from gateway.rest import RoomsApi
-from gateway.roster import both, read_roster
+from rooms_gateway.call import Call
+from rooms_gateway.errors import JoinPolicyUnsupported, Violation
+from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
+from rooms_gateway.services.legacy.backend import refuse_absent, refuse_present
+from rooms_gateway.services.roster import both, read_roster
+from rooms_gateway.upstream.legacy_models import (
+    COMMUNICATION_SERVICE_USERS,
+    INVITE_ONLY,
+    RoomBody,
+    RosteredRoom,
+)
+from rooms_gateway.upstream.models import (
+    CreateRoom,
+    Participant,
+    ParticipantProperties,
+    Roster,
+    UpdateRoom,
+)
+from rooms_gateway.upstream.rooms_api import RoomsApi
 
 
 class TranslatedLegacyRooms:

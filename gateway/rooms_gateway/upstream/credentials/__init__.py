@@ -6,20 +6,20 @@ what else there is when the service answers 401.
 
 from __future__ import annotations
 
-from gateway.credentials.access_key import AccessKey
-from gateway.credentials.access_keys import AccessKeys
-from gateway.credentials.bearer import BearerTokens
-from gateway.credentials.entra import entra_tokens
-from gateway.credentials.key_file import parse_access_keys, read_key_file
-from gateway.credentials.protocol import Credential, CredentialUnusable, Signer
-from gateway.credentials.settings import (
+from rooms_gateway.telemetry.observers import NOBODY, CredentialObserver
+from rooms_gateway.upstream.credentials.access_key import AccessKey
+from rooms_gateway.upstream.credentials.access_keys import AccessKeys
+from rooms_gateway.upstream.credentials.bearer import BearerTokens
+from rooms_gateway.upstream.credentials.entra import entra_tokens
+from rooms_gateway.upstream.credentials.key_file import parse_access_keys, read_key_file
+from rooms_gateway.upstream.credentials.protocol import Credential, CredentialUnusable, Signer
+from rooms_gateway.upstream.credentials.settings import (
     CredentialSettings,
     EntraKind,
     EntraSettings,
     KeySettings,
 )
-from gateway.endpoint import Endpoint
-from gateway.telemetry.observers import NOBODY, CredentialObserver
+from rooms_gateway.upstream.endpoint import Endpoint
 
 __all__ = [
     "AccessKey",

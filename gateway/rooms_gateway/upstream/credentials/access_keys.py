@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from gateway import background
-from gateway.credentials.access_key import AccessKey
-from gateway.credentials.key_file import read_key_file
-from gateway.credentials.protocol import Signer
-from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway import background
+from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway.upstream.credentials.access_key import AccessKey
+from rooms_gateway.upstream.credentials.key_file import read_key_file
+from rooms_gateway.upstream.credentials.protocol import Signer
 
 POLL_INTERVAL = 5.0
 """Seconds between two looks at the key file. A 401 looks at once."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import ClassVar, Self
 
-from gateway import background
-from gateway.credentials.protocol import CredentialUnusable, Signer
-from gateway.errors import CredentialExpired
-from gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway import background
+from rooms_gateway.errors import CredentialExpired
+from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway.upstream.credentials.protocol import CredentialUnusable, Signer
 
 RENEWAL_MARGIN = 300.0
 """Seconds before its end at which a token is renewed at the latest; less for short-lived ones."""

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from gateway.credentials.bearer import FetchToken, Token
-from gateway.credentials.key_file import read_secret
-from gateway.credentials.protocol import CredentialUnusable
-from gateway.credentials.settings import EntraKind, EntraSettings
+from rooms_gateway.upstream.credentials.bearer import FetchToken, Token
+from rooms_gateway.upstream.credentials.key_file import read_secret
+from rooms_gateway.upstream.credentials.protocol import CredentialUnusable
+from rooms_gateway.upstream.credentials.settings import EntraKind, EntraSettings
 
 SCOPE = "https://communication.azure.com//.default"
 """With two slashes, in all of Microsoft's clients."""

@@ -8,8 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.credentials.key_file import parse_access_keys, read_key_file, read_secret
-from gateway.credentials.settings import (
+from rooms_gateway.upstream.credentials.key_file import (
+    parse_access_keys,
+    read_key_file,
+    read_secret,
+)
+from rooms_gateway.upstream.credentials.settings import (
     CredentialSettings,
     EntraKind,
     EntraSettings,

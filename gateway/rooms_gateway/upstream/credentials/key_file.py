@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.endpoint import parse_access_key
+from rooms_gateway.upstream.endpoint import parse_access_key
 
 MAX_KEYS = 2
 """A resource has a primary and a secondary key."""

@@ -13,9 +13,9 @@ from typing import Never, cast
 
 import httptools
 
-from gateway.errors import ServiceAnswerUnreadable
-from gateway.timer import Timer
-from gateway.transport.messages import Headers, RestAnswer
+from rooms_gateway.errors import ServiceAnswerUnreadable
+from rooms_gateway.timer import Timer
+from rooms_gateway.upstream.transport.messages import Headers, RestAnswer
 
 MAX_FIELDS = 128
 """Header fields of an answer, or its trailer fields."""

@@ -11,11 +11,11 @@ from typing import Any, Self
 
 import aiohappyeyeballs
 
-from gateway.endpoint import Endpoint
-from gateway.telemetry.observers import Failure
-from gateway.transport.connection import AnswerBroken, Connection
-from gateway.transport.messages import RestAnswer, RestRequest
-from gateway.transport.pool import Pool
+from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.transport.connection import AnswerBroken, Connection
+from rooms_gateway.upstream.transport.messages import RestAnswer, RestRequest
+from rooms_gateway.upstream.transport.pool import Pool
 
 CONNECT_TIMEOUT = 5.0
 """Seconds for DNS, TCP and TLS; less than an attempt's time-out, so that a retry can follow."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from gateway.transport.connection import Connection
+from rooms_gateway.upstream.transport.connection import Connection
 
 KEEPALIVE = 60.0
 """Seconds that an idle connection is kept; servers commonly keep theirs for longer."""

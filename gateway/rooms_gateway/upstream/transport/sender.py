@@ -8,14 +8,14 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from gateway.call import Call
-from gateway.credentials import Credential, Signer
-from gateway.endpoint import Endpoint
-from gateway.errors import DeadlineExceeded, ServiceAnswerUnreadable, ServiceUnreachable
-from gateway.telemetry.observers import NOBODY, CredentialEvent, Failure, Observer
-from gateway.transport.http import ExchangeFailed, HttpClient
-from gateway.transport.messages import RestAnswer, RestRequest
-from gateway.transport.retry import (
+from rooms_gateway.call import Call
+from rooms_gateway.errors import DeadlineExceeded, ServiceAnswerUnreadable, ServiceUnreachable
+from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, Failure, Observer
+from rooms_gateway.upstream.credentials import Credential, Signer
+from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.transport.http import ExchangeFailed, HttpClient
+from rooms_gateway.upstream.transport.messages import RestAnswer, RestRequest
+from rooms_gateway.upstream.transport.retry import (
     AMBIGUOUS_STATUSES,
     RETRYABLE_STATUSES,
     RetryBudget,

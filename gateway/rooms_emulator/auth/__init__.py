@@ -1,0 +1,1 @@
+"""Authentication of requests: access keys and bearer tokens."""

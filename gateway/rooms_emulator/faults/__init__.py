@@ -1,0 +1,1 @@
+"""Failures to order: the model, presets, plans, and the faults themselves."""

@@ -1,0 +1,1 @@
+"""HTTP: the listener, headers and bodies."""

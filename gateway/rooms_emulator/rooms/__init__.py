@@ -1,0 +1,1 @@
+"""The Rooms operations, and the store behind them."""

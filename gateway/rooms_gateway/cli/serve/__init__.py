@@ -1,0 +1,1 @@
+"""The serve command: options and their sources, the settings file, running."""

@@ -1,0 +1,1 @@
+"""Toward callers: everything around a handler."""

@@ -1,0 +1,1 @@
+"""The translation: a message in, a REST operation, a message out."""

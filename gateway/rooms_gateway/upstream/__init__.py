@@ -1,0 +1,1 @@
+"""Toward the Rooms service: REST operations, paging, api-versions."""

@@ -1,0 +1,1 @@
+"""Sends REST requests: sign, time out, retry, read."""
