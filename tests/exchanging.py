@@ -14,9 +14,9 @@ from scripted import Scripted
 from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.transport.connection import Connection
 from rooms_gateway.upstream.transport.http import HttpClient
-from rooms_gateway.upstream.transport.messages import RestAnswer, RestRequest
+from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 
-MAX_ANSWER_BYTES = 1000
+MAX_RESPONSE_BYTES = 1000
 MAX_CONNECTIONS = 10
 
 on_both_loops = pytest.mark.parametrize(
@@ -36,7 +36,7 @@ async def client_of(service: Scripted | Endpoint, limit: int = 10) -> AsyncItera
     """Make a client with a pool of `limit` connections and a small cap for answers."""
     endpoint = service.upstream.endpoint if isinstance(service, Scripted) else service
     async with HttpClient(
-        endpoint, user_agent="test", max_connections=limit, max_answer_bytes=MAX_ANSWER_BYTES
+        endpoint, user_agent="test", max_connections=limit, max_response_bytes=MAX_RESPONSE_BYTES
     ) as client:
         yield client
 
@@ -48,9 +48,9 @@ def get(number: int = 1) -> RestRequest:
 
 async def exchange(
     client: HttpClient, request: RestRequest | None = None, seconds: float = 30
-) -> RestAnswer:
+) -> RestResponse:
     """Send a request as the transport does."""
-    return await client.exchange(request or get(), {"Authorization": "test"}, seconds)
+    return await client.request(request or get(), {"Authorization": "test"}, seconds)
 
 
 async def echo(state: Scripted, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -89,13 +89,13 @@ class Wire(asyncio.Transport):
 
 async def read(
     pieces: list[bytes], *, end: bool, connection: Connection | None = None
-) -> RestAnswer | Exception:
+) -> RestResponse | Exception:
     """Return what a connection makes of an answer in these pieces."""
-    connection = connection or Connection(asyncio.get_running_loop(), MAX_ANSWER_BYTES)
+    connection = connection or Connection(asyncio.get_running_loop(), MAX_RESPONSE_BYTES)
     wire = Wire()
     connection.connection_made(wire)
     answered = asyncio.ensure_future(
-        connection.exchange(b"", asyncio.get_running_loop().time() + 60)
+        connection.round_trip(b"", asyncio.get_running_loop().time() + 60)
     )
     await asyncio.sleep(0)
     for piece in pieces:

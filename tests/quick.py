@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import grpc
 from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
 
-from rooms_gateway.app import MAX_ANSWER_BYTES
-from rooms_gateway.server.admission import Admission, Limits, Places
+from rooms_gateway.app import MAX_RESPONSE_BYTES
+from rooms_gateway.server.admission import Admission, ConcurrencyLimiter, Limits
 from rooms_gateway.server.assembly import PARTICIPANTS_SERVICE, ROOMS_SERVICE
-from rooms_gateway.server.handler import Handling
-from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.server.handler import HandlerFactory
+from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.participants import ParticipantsServicer
 from rooms_gateway.services.rooms import RoomsServicer
 from rooms_gateway.settings import Upstream
 from rooms_gateway.upstream.credentials import make_credential
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
-from rooms_gateway.upstream.transport.sender import RetryBudget, RetryPolicy, Transport
+from rooms_gateway.upstream.transport.sender import RetryBudget, RetryPolicy, Sender
 from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
 
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ class Quick:
     address: str
     rooms: RoomsServiceAsyncStub
     participants: ParticipantsServiceAsyncStub
-    transport: Transport
+    transport: Sender
     slept: list[float] = field(default_factory=list)
 
 
 def roomy() -> Admission:
     """Make places that no test fills."""
-    return Admission(Places("calls", Limits(1000)), Places("streams", Limits(1000)))
+    return Admission(
+        ConcurrencyLimiter("calls", Limits(1000)), ConcurrencyLimiter("streams", Limits(1000))
+    )
 
 
 def longest(_: float, high: float) -> float:
@@ -61,7 +63,7 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
     default_timeout: float = 60.0,
     budget: RetryBudget | None = None,
     clock: Callable[[], float] = time.time,
-    turns: Turns | None = None,
+    turns: FairConverter | None = None,
 ) -> AsyncIterator[Quick]:
     """Serve on a free port what the real gateway serves, with retries that sleep for no time."""
     slept: list[float] = []
@@ -71,9 +73,12 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
         await asyncio.sleep(0)
 
     async with HttpClient(
-        upstream.endpoint, user_agent="test", max_connections=100, max_answer_bytes=MAX_ANSWER_BYTES
+        upstream.endpoint,
+        user_agent="test",
+        max_connections=100,
+        max_response_bytes=MAX_RESPONSE_BYTES,
     ) as http:
-        transport = Transport(
+        transport = Sender(
             http,
             upstream.endpoint,
             make_credential(upstream.credential, upstream.endpoint),
@@ -84,13 +89,13 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
             sleep=sleep,
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS[DEFAULT_API_VERSION])
-        calls = Handling(
+        calls = HandlerFactory(
             api_version=DEFAULT_API_VERSION,
             default_timeout=default_timeout,
             admission=roomy(),
         )
         server = grpc.aio.server()
-        turns = turns or Turns(int)
+        turns = turns or FairConverter(int)
         calls.add(server, ROOMS_SERVICE, RoomsServicer(api, turns))
         calls.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, turns))
         port = server.add_insecure_port("127.0.0.1:0")

@@ -8,10 +8,10 @@ import click
 import grpc
 
 from benchmarks.guard import bounds
-from benchmarks.guard.bounds import BoundsUnusable, Counted, Difference
+from benchmarks.guard.bounds import BoundsError, Counted, Difference
 from benchmarks.guard.counting import WORKS, count, list_frames
 from benchmarks.guard.kinds import KINDS
-from benchmarks.guard.observed import NeverIdle
+from benchmarks.guard.observed import NeverIdleError
 
 BOUNDS = Path(__file__).with_name("bounds.json")
 
@@ -37,7 +37,7 @@ def main(*, accept: bool, as_json: bool, only: str, frames: bool, path: Path) ->
             click.echo("\n".join(list_frames(only)))
             return
         counted = count(only)
-    except NeverIdle as error:
+    except NeverIdleError as error:
         raise click.ClickException(str(error)) from error
     except grpc.RpcError as error:
         raise click.ClickException(
@@ -55,7 +55,7 @@ def compare(path: Path, counted: Counted) -> None:
     """Say what has changed. Raises ClickException if something has grown."""
     try:
         before = bounds.read(path)
-    except BoundsUnusable as error:
+    except BoundsError as error:
         raise click.ClickException(
             f"No bounds to compare with: {error}\n`make guard GUARD=--accept` writes {path}."
         ) from error

@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.guard.kinds import KINDS, Kind
 
 
-class BoundsUnusable(Exception):
+class BoundsError(Exception):
     """The file with the bounds cannot be read."""
 
 
@@ -62,11 +62,11 @@ def differences(bounds: Counted, counted: Counted) -> Iterator[Difference]:
 
 
 def read(path: Path) -> Counted:
-    """Read bounds. Raises BoundsUnusable."""
+    """Read bounds. Raises BoundsError."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Counted)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BoundsUnusable(str(error)) from error
+        raise BoundsError(str(error)) from error
 
 
 def accept(path: Path, counted: Counted) -> None:
@@ -74,6 +74,6 @@ def accept(path: Path, counted: Counted) -> None:
     try:
         bounds = read(path)
         kept = bounds.works if bounds.on == counted.on else {}
-    except BoundsUnusable:
+    except BoundsError:
         kept = {}
     path.write_bytes(Counted(counted.on, kept | counted.works).json())

@@ -52,7 +52,7 @@ WORKS: dict[str, Callable[[RoomsServiceStub, ParticipantsServiceStub], object]] 
 
 
 def count(only: str = "") -> Counted:
-    """Return the counts of each work with `only` in its name. Raises NeverIdle."""
+    """Return the counts of each work with `only` in its name. Raises NeverIdleError."""
     with observed() as gateway:
         loop = type(gateway.loop).__module__.partition(".")[0]
         python = f"{platform.python_implementation()} {sys.version_info[0]}.{sys.version_info[1]}"
@@ -65,7 +65,7 @@ def count(only: str = "") -> Counted:
 def list_frames(only: str = "") -> Iterator[str]:
     """Return a line for each function that a call runs, in an order that can be compared.
 
-    Raises NeverIdle.
+    Raises NeverIdleError.
     """
     with observed() as gateway:
         for name, call in _calls(gateway, only):

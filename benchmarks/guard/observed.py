@@ -38,7 +38,7 @@ PATIENCE = 30.0
 """Seconds; a call is over within milliseconds."""
 
 
-class NeverIdle(Exception):
+class NeverIdleError(Exception):
     """Something of the calls goes on for ever."""
 
 
@@ -57,12 +57,12 @@ class Observed:
     def wait_until_idle(self) -> None:
         """Wait until calls are over on the gateway's side too, not only on their callers'.
 
-        Raises NeverIdle.
+        Raises NeverIdleError.
         """
         patient_until = time.monotonic() + PATIENCE
         while (more := len(asyncio.all_tasks(self.loop)) - self._idle_tasks) > 0:
             if time.monotonic() > patient_until:
-                raise NeverIdle(
+                raise NeverIdleError(
                     f"{PATIENCE:g} s after the last call, the gateway runs {more} tasks more than "
                     "before the first: calls leave tasks behind."
                 )
@@ -94,7 +94,7 @@ def observed() -> Iterator[Observed]:
         upstream.running(counts) as port,
     ):
         # Else how often lines are written would depend on time.
-        logs.TOGETHER = 0.0
+        logs.FLUSH_INTERVAL = 0.0
         logs.configure("info", logs.LogFormat.JSON, nowhere)
         settings = Settings(
             upstream=Upstream.with_key(Endpoint.parse(f"http://127.0.0.1:{port}"), b"key"),

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.speed import contenders, crowding, footprint, report, scaling, upstream
 from benchmarks.speed.contenders import AS_IT_SHIPS, FLOOR, ROOT, Arm
 from benchmarks.speed.measure import Load
-from benchmarks.speed.processes import NotReady
+from benchmarks.speed.processes import NotReadyError
 from benchmarks.speed.progress import say
 from benchmarks.speed.report import Report
 from benchmarks.speed.rounds import interleaved
@@ -123,7 +123,7 @@ def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, M
         if _chosen(name, options):
             try:
                 more[name] = part()
-            except NotReady as error:
+            except NotReadyError as error:
                 # Another checkout may lack a flag, and what was measured so far is worth keeping.
                 say(f"{name}: {error}\n")
     say("")

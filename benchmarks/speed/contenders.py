@@ -48,7 +48,7 @@ class Arm:
 
     @contextmanager
     def running(self, stub: Stub, *, tls: bool = False) -> Iterator[Running]:
-        """Run it until the end of the block. Raises NotReady."""
+        """Run it until the end of the block. Raises NotReadyError."""
         env = {
             "PYTHONPATH": f"{self.path / 'gateway'}:{self.path / 'generated'}:{ROOT}",
             # How one tells Python of a certificate authority that the machine does not know.

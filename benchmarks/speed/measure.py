@@ -18,7 +18,7 @@ CONNECTIONS = 4
 """The most connections that the callers share: a few clients, not one and not hundreds."""
 
 
-class WentWrong(Exception):
+class MeasurementError(Exception):
     """Something was answered wrongly, so its speed means nothing."""
 
 
@@ -64,7 +64,7 @@ class Load:
     ) -> Sample:
         """Load the first of `servers`, and take the CPU time of all of them.
 
-        Raises WentWrong if an answer was wrong, or none came.
+        Raises MeasurementError if an answer was wrong, or none came.
         """
         with self.begin(
             work, servers, seconds=seconds, request=request, calls=calls, connections=connections
@@ -99,7 +99,7 @@ class Load:
 
 
 def ask(work: Work, arm: Running, *, seconds: float) -> Sample:
-    """Have an arm that makes the calls itself do `work`. Raises WentWrong."""
+    """Have an arm that makes the calls itself do `work`. Raises MeasurementError."""
     return checked(arm.ask(json.dumps(_job(work, seconds))).encode())
 
 
@@ -114,16 +114,16 @@ def _job(work: Work, seconds: float, request: bytes | None = None) -> dict[str, 
 
 
 def read(process: subprocess.Popen[bytes]) -> Sample:
-    """Wait for what a load generator prints. Raises WentWrong."""
+    """Wait for what a load generator prints. Raises MeasurementError."""
     out, _ = process.communicate()
     if process.returncode:
-        raise WentWrong(f"the load generator ended with {process.returncode}")
+        raise MeasurementError(f"the load generator ended with {process.returncode}")
     return checked(out)
 
 
 def checked(line: bytes) -> Sample:
-    """Read the line of a measurement. Raises WentWrong if an answer was wrong, or none came."""
+    """Read the line of a measurement. Raises MeasurementError if an answer was wrong, or none came."""
     sample = msgspec.json.decode(line, type=Sample)
     if sample.errors or not (sample.calls or sample.items):
-        raise WentWrong(f"{sample.errors} errors, {sample.calls} calls: {sample.problem}")
+        raise MeasurementError(f"{sample.errors} errors, {sample.calls} calls: {sample.problem}")
     return sample

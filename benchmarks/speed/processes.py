@@ -19,7 +19,7 @@ PATIENCE = 30.0
 """Seconds that a program has to get ready."""
 
 
-class NotReady(Exception):
+class NotReadyError(Exception):
     """A program ended, or said nothing, before it was ready."""
 
 
@@ -66,7 +66,7 @@ def started(
     """Run `command` until the end of the block; its errors and logs go to a file nobody reads.
 
     A file, because whoever writes logs should pay for writing them, and nobody else for reading.
-    Raises NotReady, with the end of that file.
+    Raises NotReadyError, with the end of that file.
     """
     begun = time.monotonic()
     with TemporaryFile() as log:
@@ -99,4 +99,4 @@ def _address(out: IO[str], log: IO[bytes], command: Sequence[str]) -> str:
         if match := READY.search(line):
             return match[1]
     log.seek(0)
-    raise NotReady(f"{' '.join(command)}\n{log.read()[-2000:].decode(errors='replace')}")
+    raise NotReadyError(f"{' '.join(command)}\n{log.read()[-2000:].decode(errors='replace')}")

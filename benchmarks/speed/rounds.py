@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from benchmarks.speed.contenders import Arm
-from benchmarks.speed.measure import Load, Sample, WentWrong, ask
+from benchmarks.speed.measure import Load, MeasurementError, Sample, ask
 from benchmarks.speed.processes import Running
 from benchmarks.speed.progress import say
 from benchmarks.speed.upstream import Stub
@@ -28,7 +28,7 @@ class Field:
     _running: dict[tuple[str, bool], Running] = field(default_factory=dict)
 
     def measure(self, arm: Arm, work: Work, seconds: float) -> Sample:
-        """Have `arm` do `work`. Raises NotReady and WentWrong."""
+        """Have `arm` do `work`. Raises NotReadyError and MeasurementError."""
         key = (arm.name, work.tls)
         if key not in self._running:
             self._running[key] = self.parts.enter_context(arm.running(self.stub, tls=work.tls))
@@ -61,7 +61,7 @@ def interleaved(  # noqa: PLR0913, PLR0917 - what there is to say of a run
                     say(f"[{number}] {work.name}: round {turn} of {turns}, {arm.name}")
                     try:
                         sample = everyone.measure(arm, work, seconds)
-                    except WentWrong as error:
+                    except MeasurementError as error:
                         say(f"{work.name}, {arm.name}: {error}\n")
                         able.remove((work, arm))
                         del samples[work.name, arm.name]

@@ -18,7 +18,7 @@ from rooms_emulator.clock import Clock
 from rooms_emulator.control import Control
 from rooms_emulator.faults.plan import Plan
 from rooms_emulator.faults.rules import Faults
-from rooms_emulator.http.headers import Stamp
+from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.listener import Listener
 from rooms_emulator.identity.operations import IdentityOperations
 from rooms_emulator.identity.routes import OPERATIONS as IDENTITY_OPERATIONS
@@ -120,7 +120,7 @@ class Emulator:
             plan=Plan(faults.faults, self._faults.seed),
             refuse=self.refuse,
         )
-        stamp = Stamp(self._clock, random)
+        stamp = ResponseHeaders(self._clock, random)
         self._service = Service(
             callers=self._callers,
             operations=LegacyOperations(self._store, creates, self._clock),

@@ -20,7 +20,7 @@ from rooms_emulator.faults import response_faults as spoiling
 from rooms_emulator.faults.model import Fault
 from rooms_emulator.faults.rules import Faults, Strike
 from rooms_emulator.http import bodies, headers, wire
-from rooms_emulator.http.headers import Stamp
+from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.wire import Reply
 from rooms_emulator.journal import Entry, Journal
 from rooms_emulator.problems import Envelope, ServiceError
@@ -48,7 +48,7 @@ class Service:
         faults: Faults,
         journal: Journal,
         clock: Clock,
-        stamp: Stamp,
+        stamp: ResponseHeaders,
         refuse: Callable[[float], None],
         legacy: bool = False,
     ) -> None:

@@ -11,34 +11,34 @@ from typing import TYPE_CHECKING, Self
 
 import grpc
 
-from rooms_gateway.server.admission import Admission, Limits, Places
+from rooms_gateway.server.admission import Admission, ConcurrencyLimiter, Limits
 from rooms_gateway.server.assembly import Services
 from rooms_gateway.server.auth.policy_check import policy_warnings
-from rooms_gateway.server.auth.reload import FollowedPolicy
+from rooms_gateway.server.auth.reload import ReloadingPolicy
 from rooms_gateway.server.drain import drain
-from rooms_gateway.server.handler import Handling
+from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.health import HealthServicer
 from rooms_gateway.server.listeners import BindError, Listener, load_certificates
 from rooms_gateway.server.options import server_options
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.settings import Settings, Upstream
-from rooms_gateway.telemetry.observers import NOBODY
-from rooms_gateway.telemetry.traces import PASSING_ON, Tracer
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER
+from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
 from rooms_gateway.upstream.credentials import Credential, make_credential
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
 from rooms_gateway.upstream.legacy_api import LegacyApi
-from rooms_gateway.upstream.probe import Reachability
+from rooms_gateway.upstream.probe import UpstreamProbe
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
-from rooms_gateway.upstream.transport.sender import RetryPolicy, Transport
+from rooms_gateway.upstream.transport.sender import RetryPolicy, Sender
 from rooms_gateway.upstream.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
 
 if TYPE_CHECKING:
     from rooms_emulator import Emulator
-    from rooms_gateway.server.admin import Progress
+    from rooms_gateway.server.admin import Lifecycle
     from rooms_gateway.telemetry.metrics import Metrics
 
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 """The largest answer of the service, a roster of 350 or 30 rooms, has about 50 kB."""
 
 logger = logging.getLogger(__name__)
@@ -65,9 +65,9 @@ class Gateway:
         """Where probes and metrics are, if they are anywhere."""
         self.certificates: Certificates | None = None
         """What TCP listeners serve with, if they speak TLS."""
-        self.callers: FollowedPolicy | None = None
+        self.callers: ReloadingPolicy | None = None
         """Who may call what, if not everybody everything."""
-        self._progress: Progress | None = None
+        self._progress: Lifecycle | None = None
         self.emulator: Emulator | None = None
         """The embedded emulator, if there is no other upstream."""
         self.stopped_cleanly = True
@@ -76,7 +76,7 @@ class Gateway:
     async def __aenter__(self) -> Self:
         """Start everything; health is SERVING when this returns.
 
-        Raises BindError, CredentialUnusable and PolicyUnusable.
+        Raises BindError, CredentialError and PolicyError.
         """
         async with AsyncExitStack() as parts:
             await self._start(parts)
@@ -101,7 +101,7 @@ class Gateway:
         upstream = settings.upstream or await self._start_emulator(parts)
         credential = await parts.enter_async_context(
             self._credential
-            or make_credential(upstream.credential, upstream.endpoint, metrics or NOBODY)
+            or make_credential(upstream.credential, upstream.endpoint, metrics or NOOP_OBSERVER)
         )
         tracer = await self._start_tracing(parts, upstream.endpoint)
         http = await parts.enter_async_context(
@@ -109,26 +109,26 @@ class Gateway:
                 upstream.endpoint,
                 user_agent=f"rooms-gateway/{version('rooms-gateway')}",
                 max_connections=settings.max_connections,
-                max_answer_bytes=MAX_ANSWER_BYTES,
+                max_response_bytes=MAX_RESPONSE_BYTES,
             )
         )
-        transport = Transport(
+        transport = Sender(
             http,
             upstream.endpoint,
             credential,
             attempt_timeout=settings.attempt_timeout,
             policy=RetryPolicy(max_attempts=settings.max_attempts),
-            observer=metrics or NOBODY,
+            observer=metrics or NOOP_OBSERVER,
         )
         api = RoomsApi(transport, upstream.endpoint, ALL_API_VERSIONS[settings.api_version])
 
         self.callers = await self._follow_policy(parts, metrics)
         admission = _places(settings)
-        calls = Handling(
+        calls = HandlerFactory(
             api_version=settings.api_version,
             default_timeout=settings.default_timeout,
             admission=admission,
-            observer=metrics or NOBODY,
+            observer=metrics or NOOP_OBSERVER,
             gate=None if self.callers is None else self.callers.gate,
             tracer=tracer,
         )
@@ -185,18 +185,18 @@ class Gateway:
             self._progress.started = self._progress.serving = True
 
     async def _drain(
-        self, server: grpc.aio.Server, health: HealthServicer, calls: Handling
+        self, server: grpc.aio.Server, health: HealthServicer, calls: HandlerFactory
     ) -> None:
         delay, grace = self._settings.drain_delay, self._settings.drain_grace
         self.stopped_cleanly = await drain(server, health, calls, delay=delay, grace=grace)
 
     async def _follow_policy(
         self, parts: AsyncExitStack, metrics: Metrics | None
-    ) -> FollowedPolicy | None:
+    ) -> ReloadingPolicy | None:
         settings = self._settings
         if settings.caller_policy is None:
             return None
-        callers = FollowedPolicy(settings.caller_policy, observer=metrics or NOBODY)
+        callers = ReloadingPolicy(settings.caller_policy, observer=metrics or NOOP_OBSERVER)
         for warning in policy_warnings(
             callers.gate.state.policy,
             settings.listen,
@@ -212,11 +212,11 @@ class Gateway:
         if address is None:
             return None
         # Not at the top: most of it is libraries that nothing else needs.
-        from rooms_gateway.server.admin import AdminListener, Progress  # noqa: PLC0415
+        from rooms_gateway.server.admin import AdminListener, Lifecycle  # noqa: PLC0415
         from rooms_gateway.telemetry.metrics import Metrics  # noqa: PLC0415
 
         metrics = Metrics(version("rooms-gateway"), self._settings.api_version)
-        self._progress = Progress()
+        self._progress = Lifecycle()
         ask_to_stop = self._ask_to_stop if self._settings.quitquitquit else None
         admin = AdminListener(address, self._progress, metrics.expose, ask_to_stop)
         self.admin_address = (await parts.enter_async_context(admin)).address
@@ -229,16 +229,14 @@ class Gateway:
         http: HttpClient,
         credential: Credential,
         upstream: Upstream,
-    ) -> Reachability | None:
+    ) -> UpstreamProbe | None:
         """Let readiness depend on the service, if that is wanted."""
         interval = self._settings.readiness_upstream
         if interval is None or self._progress is None:
             return None
         # Of its own, with neither retries nor a budget that calls would miss, and not counted.
-        transport = Transport(
-            http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1)
-        )
-        reachability = Reachability(transport, self._settings.api_version, interval)
+        transport = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
+        reachability = UpstreamProbe(transport, self._settings.api_version, interval)
         await parts.enter_async_context(reachability.asking())
         self._progress.upstream_answers = lambda: reachability.answers
         return reachability
@@ -246,7 +244,7 @@ class Gateway:
     async def _start_tracing(self, parts: AsyncExitStack, service: Endpoint) -> Tracer:
         """Start to trace; without that, callers' traces are passed on."""
         if not self._settings.traces:
-            return PASSING_ON
+            return PROPAGATE_ONLY
         # Not at the top: it is an optional extra.
         from rooms_gateway.telemetry.tracing import Tracing  # noqa: PLC0415
 
@@ -269,7 +267,7 @@ class Gateway:
 
 def _places(settings: Settings) -> Admission:
     return Admission(
-        Places(
+        ConcurrencyLimiter(
             "calls",
             Limits(
                 settings.max_concurrent_calls,
@@ -277,6 +275,8 @@ def _places(settings: Settings) -> Admission:
                 settings.max_calls_per_caller,
             ),
         ),
-        Places("streams", Limits(settings.max_streams, 0, settings.max_streams_per_caller)),
+        ConcurrencyLimiter(
+            "streams", Limits(settings.max_streams, 0, settings.max_streams_per_caller)
+        ),
         settings.write_stall_timeout,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from rooms_gateway.telemetry.traces import UNTRACED, CallTrace
+from rooms_gateway.telemetry.traces import NO_TRACE, CallTrace
 
 if TYPE_CHECKING:
     import grpc
@@ -29,12 +29,12 @@ class Call(Struct):
     caller: str = ""
     """The policy's name for who calls; empty while nobody is known."""
     dry_run: bool = False
-    """Whether nothing may be sent: see NotSent."""
+    """Whether nothing may be sent: see DryRunError."""
     attempts: int = 0
     """How many REST requests the call has cost so far."""
     service_request_id: str = ""
     """The service's own id (`MS-CV`) of its last answer."""
-    trace: CallTrace = UNTRACED
+    trace: CallTrace = NO_TRACE
     """Where its REST attempts are noted, and what they tell the service of the caller's trace."""
 
     def remaining(self) -> float:

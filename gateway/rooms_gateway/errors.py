@@ -1,22 +1,22 @@
 """Everything that can go wrong with a call, as one tree.
 
     GatewayError
-    ├── RequestInvalid            the request breaks a rule of the contract
-    ├── PageTokenInvalid          the page token is damaged or belongs to another list
-    ├── CallerUnauthenticated     the gateway does not know who calls
-    ├── CallerForbidden           the gateway knows, and does not allow it
-    ├── GatewayOverloaded         the gateway has as much to do as it takes on
-    ├── ReaderTooSlow             the caller has not taken a message of a stream for too long
-    ├── ApiVersionUnsupported     the REST api-version does not know the operation or the value
-    ├── RosterTooLarge            the roster asked for with a room does not fit into one message
-    ├── AlreadyParticipant        people to add are in the room already
-    ├── NotAParticipant           people to change are not in the room
-    ├── JoinPolicyUnsupported     the REST api-version has no other policy than invitation
-    ├── DeadlineExceeded          the time for the call is over
-    ├── CredentialExpired         the gateway has nothing left to prove to the service who it is
-    ├── ServiceRefused            the service answered with an error
-    ├── ServiceUnreachable        the service gave no answer
-    └── ServiceAnswerUnreadable   the service's answer is not what the REST API promises
+    ├── InvalidRequestError          the request breaks a rule of the contract
+    ├── InvalidPageTokenError        the page token is damaged or belongs to another list
+    ├── UnauthenticatedError         the gateway does not know who calls
+    ├── PermissionDeniedError        the gateway knows, and does not allow it
+    ├── OverloadedError              the gateway has as much to do as it takes on
+    ├── StreamStalledError           the client has left a message of a stream unread for too long
+    ├── UnsupportedApiVersionError   the REST api-version does not know the operation or the value
+    ├── RosterTooLargeError          the roster of a room does not fit into one message
+    ├── AlreadyParticipantError      people to add are in the room already
+    ├── NotParticipantError          people to change are not in the room
+    ├── UnsupportedJoinPolicyError   the REST api-version has no other policy than invitation
+    ├── DeadlineExceededError        the time for the call is over
+    ├── CredentialExpiredError       the credential for the service has expired
+    ├── UpstreamRejectedError        the service answered with an error
+    ├── UpstreamUnavailableError     the service gave no answer
+    └── InvalidUpstreamResponseError the service's answer is not what the REST API promises
 
 `status` turns each into a gRPC status; nothing else decides on codes.
 """
@@ -44,7 +44,7 @@ class Violation:
     description: str
 
 
-class RequestInvalid(GatewayError):
+class InvalidRequestError(GatewayError):
     """The request breaks a rule of the contract; nothing was sent to the service."""
 
     def __init__(self, *violations: Violation) -> None:
@@ -55,19 +55,19 @@ class RequestInvalid(GatewayError):
         )
 
 
-class PageTokenInvalid(GatewayError):
+class InvalidPageTokenError(GatewayError):
     """The page token is damaged, or belongs to another list."""
 
 
-class CallerUnauthenticated(GatewayError):
+class UnauthenticatedError(GatewayError):
     """The gateway does not know who calls."""
 
 
-class CallerForbidden(GatewayError):
+class PermissionDeniedError(GatewayError):
     """The gateway knows the caller and does not allow the call."""
 
 
-class GatewayOverloaded(GatewayError):
+class OverloadedError(GatewayError):
     """The gateway has as much to do as it takes on; nothing was done."""
 
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
@@ -76,40 +76,40 @@ class GatewayOverloaded(GatewayError):
         """Seconds after which the caller may come again."""
 
 
-class ReaderTooSlow(GatewayError):
+class StreamStalledError(GatewayError):
     """The caller has not taken a message of a stream for too long."""
 
 
-class ApiVersionUnsupported(GatewayError):
+class UnsupportedApiVersionError(GatewayError):
     """The configured REST api-version does not know the operation or the value."""
 
 
-class RosterTooLarge(GatewayError):
+class RosterTooLargeError(GatewayError):
     """The roster asked for together with a room does not fit into one message."""
 
 
-class AlreadyParticipant(GatewayError):
+class AlreadyParticipantError(GatewayError):
     """People to add are in the room already; nothing was changed."""
 
 
-class NotAParticipant(GatewayError):
+class NotParticipantError(GatewayError):
     """People to change are not in the room; nothing was changed."""
 
 
-class JoinPolicyUnsupported(GatewayError):
+class UnsupportedJoinPolicyError(GatewayError):
     """The configured REST api-version has no other join policy than invitation."""
 
 
-class DeadlineExceeded(GatewayError):
+class DeadlineExceededError(GatewayError):
     """The caller's deadline passed, or the gateway's limit for calls that bring none."""
 
 
-class CredentialExpired(GatewayError):
+class CredentialExpiredError(GatewayError):
     """The gateway's own token has expired and could not be renewed; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceDetail:
+class UpstreamErrorDetail:
     """One entry of `error.details` in an error body of the REST API."""
 
     target: str
@@ -117,7 +117,7 @@ class ServiceDetail:
     message: str
 
 
-class ServiceRefused(GatewayError):
+class UpstreamRejectedError(GatewayError):
     """The service answered with an error status."""
 
     def __init__(
@@ -126,7 +126,7 @@ class ServiceRefused(GatewayError):
         *,
         code: str = "",
         message: str = "",
-        details: tuple[ServiceDetail, ...] = (),
+        details: tuple[UpstreamErrorDetail, ...] = (),
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message or f"the service answered with HTTP status {status}")
@@ -139,9 +139,9 @@ class ServiceRefused(GatewayError):
         """Seconds that the service asks to wait; None when it does not say."""
 
 
-class ServiceUnreachable(GatewayError):
+class UpstreamUnavailableError(GatewayError):
     """The service gave no answer: no connection, or it broke off, or took too long."""
 
 
-class ServiceAnswerUnreadable(GatewayError):
+class InvalidUpstreamResponseError(GatewayError):
     """The service's answer is not what the REST API promises."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 
-class Timer:
+class ReusableTimer:
     """Says when a wait has lasted too long; only one wait at a time.
 
     Starting and stopping cost next to nothing: what was given to the event loop stays there over

@@ -14,7 +14,7 @@ pytest.importorskip("uvloop", reason="make bench installs what is measured")
 
 from benchmarks.speed import contenders, scaling, upstream
 from benchmarks.speed.contenders import AS_IT_SHIPS, Arm
-from benchmarks.speed.measure import Load, WentWrong
+from benchmarks.speed.measure import Load, MeasurementError
 from benchmarks.speed.processes import Running
 from benchmarks.speed.report import Report
 from benchmarks.speed.upstream import Stub
@@ -98,9 +98,9 @@ def test_an_answer_that_lacks_something_is_no_success(stub: Stub, field: Field) 
     work = list_rooms(5, 20)
     stub.shape(work.pages, work.size)
     running = field[GATEWAY.name, False]
-    with pytest.raises(WentWrong, match="a list of 100, not 105"):
+    with pytest.raises(MeasurementError, match="a list of 100, not 105"):
         LOAD.run(replace(work, size=21), [running], seconds=0, calls=CALLS)
-    with pytest.raises(WentWrong, match="grpc-status 3"):
+    with pytest.raises(MeasurementError, match="grpc-status 3"):
         LOAD.run(upsert(351), [running], seconds=0, calls=CALLS)
 
 

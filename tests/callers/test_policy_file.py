@@ -11,7 +11,7 @@ from processes import run, started
 from running import settings
 
 from rooms_gateway.server.auth.policy_check import policy_warnings
-from rooms_gateway.server.auth.policy_file import PolicyUnusable, read_policy
+from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 from rooms_gateway.settings import SettingsError
 
 FAULTS: dict[str, tuple[str, list[str]]] = {
@@ -81,7 +81,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
 def test_all_faults_are_told_at_once_by_key(files: PolicyFiles, kind: str) -> None:
     text, expected = FAULTS[kind]
     files.write(text)
-    with pytest.raises(PolicyUnusable) as raised:
+    with pytest.raises(PolicyError) as raised:
         read_policy(files.policy)
     faults = raised.value.faults
     assert len(faults) == len(expected)
@@ -106,7 +106,7 @@ def test_faults_of_tokens_are_told_by_line_and_repeat_none(files: PolicyFiles) -
     files.write('tokens-file = "tokens"\n[callers.reader]\nrole = "reader"')
     (files.folder / "tokens").write_text(TOKENS)
     (files.folder / "tokens").chmod(0o600)
-    with pytest.raises(PolicyUnusable) as raised:
+    with pytest.raises(PolicyError) as raised:
         read_policy(files.policy)
     where = f"{files.folder}/tokens, line"
     said = str(raised.value)
@@ -133,7 +133,7 @@ def test_files_that_everybody_can_read_or_change_are_refused(
     files.write('tokens-file = "tokens"\n[callers.a]\nrole = "reader"')
     files.write_tokens({"a": "canary-canary-canary"})
     (files.folder / name).chmod(mode)
-    with pytest.raises(PolicyUnusable, match=said):
+    with pytest.raises(PolicyError, match=said):
         read_policy(files.policy)
 
 

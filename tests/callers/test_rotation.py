@@ -23,8 +23,8 @@ from running import Running, failure_of, gateway_before, until
 from scraping import settled
 
 from rooms_emulator import Emulator
-from rooms_gateway.server.auth.jwks import COOLDOWN, MAX_BYTES, KeyUrl, check_url
-from rooms_gateway.server.auth.reload import POLL_INTERVAL, FollowedPolicy
+from rooms_gateway.server.auth.jwks import COOLDOWN, MAX_BYTES, JwksClient, check_url
+from rooms_gateway.server.auth.reload import POLL_INTERVAL, ReloadingPolicy
 
 POLICY = """
 tokens-file = "tokens"
@@ -34,7 +34,7 @@ role = "reader"
 NEW = "canary-new-canary-new-canary"
 
 
-def callers_of(running: Running) -> FollowedPolicy:
+def callers_of(running: Running) -> ReloadingPolicy:
     assert running.gateway.callers is not None
     return running.gateway.callers
 
@@ -126,7 +126,7 @@ async def test_the_files_are_looked_at_again_and_again_in_the_background(
         await wake.acquire()
 
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
-    async with FollowedPolicy(files.policy, sleep=sleep) as followed:
+    async with ReloadingPolicy(files.policy, sleep=sleep) as followed:
         assert await naps.get() == POLL_INTERVAL
         first = followed.gate.state
         wake.release()
@@ -184,7 +184,7 @@ async def test_a_caller_who_goes_away_does_not_take_the_fetch_from_the_others(
     signer: Signer,
 ) -> None:
     async with publishing(signer) as server:
-        keys = KeyUrl(server.url)
+        keys = JwksClient(server.url)
         first, second = (asyncio.create_task(keys.look_again()) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
@@ -196,7 +196,7 @@ async def test_a_caller_who_goes_away_does_not_take_the_fetch_from_the_others(
 async def test_a_redirect_to_other_keys_is_not_followed(signer: Signer) -> None:
     async with publishing(signer) as elsewhere, publishing(signer) as server:
         server.status, server.headers = 302, {"Location": elsewhere.url}
-        keys = KeyUrl(server.url)
+        keys = JwksClient(server.url)
         await keys.look_again()
         assert (server.requests, elsewhere.requests, keys.keys) == (1, 0, ())
 
@@ -209,7 +209,7 @@ async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not
         # What is good as it is, and what would be too much if it were unpacked.
         for body in (key_set(signer).encode(), b" " * (1 << 24) + key_set(signer).encode()):
             server.body = gzip.compress(body)
-            keys = KeyUrl(server.url)
+            keys = JwksClient(server.url)
             await keys.look_again()
             assert keys.keys == ()
             assert caplog.messages[-1].endswith("is not JSON")
@@ -236,5 +236,5 @@ def test_keys_are_fetched_over_https_or_from_this_machine_only(url: str, said: s
 
 def test_nothing_that_holds_a_token_shows_it(files: PolicyFiles, tmp_path: Path) -> None:
     files.write(POLICY).write_tokens({"reader": NEW})
-    shown = repr(FollowedPolicy(tmp_path / "policy.toml").gate.state)
+    shown = repr(ReloadingPolicy(tmp_path / "policy.toml").gate.state)
     assert NEW not in shown

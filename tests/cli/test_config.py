@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from rooms_gateway.__main__ import main
 from rooms_gateway.cli.serve.command import serve
 from rooms_gateway.cli.serve.settings_file import MAX_BYTES, Contents, parse, read_file
-from rooms_gateway.cli.serve.sources import Reading, Setting
+from rooms_gateway.cli.serve.sources import Setting, SettingsContext
 from rooms_gateway.cli.serve.variables import unknown_variables
 from rooms_gateway.settings import SettingsError
 
@@ -127,7 +127,7 @@ def test_no_values_make_the_reading_of_settings_fail(values: dict[str, Any]) -> 
         file = Path(folder) / "settings.toml"
         file.write_text("\n".join(lines), encoding="utf-8", errors="replace")
         with serve.make_context("serve", ["--config", str(file)]) as context:
-            reading = Reading.of(context)
+            reading = SettingsContext.of(context)
             assert reading.unread or set(context.default_map or {}) <= set(context.params)
 
 

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from identifiers import communication_user, phone_number, teams_app, teams_user, unknown
 
-from rooms_gateway.errors import RequestInvalid
+from rooms_gateway.errors import InvalidRequestError
 from rooms_gateway.server.validation import validate
 from rooms_gateway.services.convert.identifiers import (
     MAX_LENGTH,
@@ -207,7 +207,7 @@ def test_an_identifier_that_is_accepted_is_answered_the_same(
     try:
         validate(identifier)
         raw_id = requested_raw_id(identifier, "identifier")
-    except RequestInvalid:
+    except InvalidRequestError:
         return
     answered = from_raw_id(raw_id)
     user, app = identifier.microsoft_teams_user, identifier.microsoft_teams_app

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rooms_emulator import timestamps as ticks
-from rooms_gateway.errors import RequestInvalid
+from rooms_gateway.errors import InvalidRequestError
 from rooms_gateway.services.convert.participants import participant_from_rest, roster_of
 from rooms_gateway.services.convert.rooms import create_to_rest, fill_room, update_to_rest
 from rooms_gateway.upstream.models import Participant, Room
@@ -96,7 +96,7 @@ def test_what_is_asked_for_a_roster_is_sent_once_for_each_person(
     unique = len(set(named)) == len(named)
     people = [ParticipantMessage(raw_id=raw_id, role=role) for raw_id, role in upsert]
     if not unique:
-        with pytest.raises(RequestInvalid):
+        with pytest.raises(InvalidRequestError):
             roster_of(people, "upsert", {"remove": remove})
         return
     roster = roster_of(people, "upsert", {"remove": remove})

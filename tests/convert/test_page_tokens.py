@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms_gateway.errors import PageTokenInvalid
+from rooms_gateway.errors import InvalidPageTokenError
 from rooms_gateway.services.convert.page_tokens import decode, encode
 from rooms_gateway.upstream.links import MAX_QUERY_LENGTH, is_query
 
@@ -33,7 +33,7 @@ def test_a_token_is_good_for_its_own_list_alone(
     if scope == other:
         assert decode(token, *other) == query
     else:
-        with pytest.raises(PageTokenInvalid):
+        with pytest.raises(InvalidPageTokenError):
             decode(token, *other)
 
 
@@ -53,7 +53,7 @@ def test_every_change_of_one_character_is_noticed() -> None:
     for place in range(len(token)):
         for character in [*sorted(URL_SAFE), "=", "+", "/", " ", "\n", "é", "\0"]:
             if character != token[place]:
-                with pytest.raises(PageTokenInvalid):
+                with pytest.raises(InvalidPageTokenError):
                     decode(token[:place] + character + token[place + 1 :], "ListRooms")
 
 
@@ -61,7 +61,7 @@ def test_every_change_of_one_character_is_noticed() -> None:
 def test_any_text_is_no_token_or_one_that_we_could_have_made(text: str) -> None:
     try:
         query = decode(text, "ListRooms")
-    except PageTokenInvalid:
+    except InvalidPageTokenError:
         return
     assert text == encode(query, "ListRooms")
 
@@ -69,7 +69,7 @@ def test_any_text_is_no_token_or_one_that_we_could_have_made(text: str) -> None:
 @given(st.text(max_size=60).filter(lambda text: not is_query(text)))
 def test_a_token_that_holds_what_is_no_query_is_refused(text: str) -> None:
     """Whoever knows how tokens are made can make one; it can still only hold a query."""
-    with pytest.raises(PageTokenInvalid):
+    with pytest.raises(InvalidPageTokenError):
         decode(encode(text, "ListRooms"), "ListRooms")
 
 
@@ -77,5 +77,5 @@ def test_a_token_that_holds_what_is_no_query_is_refused(text: str) -> None:
     "text", ["a b", "a\r\nHost: evil", "a#b", "a\\b", '"', "é", "\0", "x" * (MAX_QUERY_LENGTH + 1)]
 )
 def test_a_forged_token_cannot_carry_more_than_a_query(text: str) -> None:
-    with pytest.raises(PageTokenInvalid):
+    with pytest.raises(InvalidPageTokenError):
         decode(encode(text, "ListRooms"), "ListRooms")

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms_gateway.services.convert.error_targets import Blame
+from rooms_gateway.services.convert.error_targets import FieldLocator
 
 A, B = "8:acs:a_a", "8:acs:b_b"
 UPSERT = UpdateParticipantsRequest(upsert=[Participant(raw_id=A), Participant(raw_id=B)])
@@ -46,7 +46,7 @@ MIXED = UpdateParticipantsRequest(upsert=[Participant(raw_id=A)], remove=["x", B
 def test_what_the_service_blames_is_named_as_the_caller_named_it(
     target: str, request_: Message, field: str
 ) -> None:
-    assert Blame(request_).field_of(target) == field
+    assert FieldLocator(request_).field_of(target) == field
 
 
 RAW_IDS = st.text(min_size=1, max_size=10) | st.lists(
@@ -59,14 +59,14 @@ RAW_IDS = st.text(min_size=1, max_size=10) | st.lists(
 @given(RAW_IDS)
 def test_a_person_is_found_whatever_the_raw_id(raw_id: str) -> None:
     request = UpsertParticipantsRequest(participants=[Participant(raw_id=raw_id)])
-    assert Blame(request).field_of(f"$.participants.{raw_id}.role") == "participants[0].role"
+    assert FieldLocator(request).field_of(f"$.participants.{raw_id}.role") == "participants[0].role"
 
 
 @given(
     st.text(max_size=60), st.sampled_from([UPSERT, MIXED, CreateRoomRequest(), GetRoomRequest()])
 )
 def test_any_target_names_a_field_of_the_request_or_none(target: str, request: Message) -> None:
-    field = Blame(request).field_of(target)
+    field = FieldLocator(request).field_of(target)
     assert field == "" or field.partition("[")[0] in {
         "valid_from", "valid_until", "pstn_dial_out_enabled", "participants", "upsert", "remove",
     }  # fmt: skip
@@ -77,7 +77,7 @@ def test_people_in_a_text_of_the_service_are_told_by_the_field_that_names_them()
         upsert=[Participant(raw_id="8:acs:1"), Participant(raw_id="8:acs:12")], remove=["4:+1"]
     )
     text = "8:acs:12 and (4:+1) are not supported, nor is 8:acs:123."
-    assert Blame(request).without_people(text) == (
+    assert FieldLocator(request).without_people(text) == (
         "upsert[1].raw_id and (remove[0]) are not supported, nor is 8:acs:123.",
         ["upsert[1].raw_id", "remove[0]"],
     )
@@ -88,6 +88,6 @@ def test_an_identifier_of_the_request_is_never_left_as_a_word_in_a_text(
     raw_id: str, other: str
 ) -> None:
     request = RemoveParticipantsRequest(raw_ids=[raw_id])
-    told, fields = Blame(request).without_people(f"{other} '{raw_id}', {other}")
+    told, fields = FieldLocator(request).without_people(f"{other} '{raw_id}', {other}")
     assert f"'{raw_id}'" not in told
     assert fields == ["raw_ids[0]"]

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rooms_gateway.errors import RequestInvalid, ServiceAnswerUnreadable
+from rooms_gateway.errors import InvalidRequestError, InvalidUpstreamResponseError
 from rooms_gateway.services.convert.timestamps import from_rest, to_rest
 
 FIRST, LAST = -62_135_596_800, 253_402_300_799
@@ -110,7 +110,7 @@ def test_what_is_as_long_as_a_usual_time_is_read_for_what_it_is(text: str) -> No
 def test_any_text_is_a_time_in_range_or_unreadable(text: str) -> None:
     try:
         time = from_rest(text)
-    except ServiceAnswerUnreadable:
+    except InvalidUpstreamResponseError:
         return
     assert time is not None
     assert time.ToJsonString()
@@ -121,13 +121,13 @@ def test_any_text_is_a_time_in_range_or_unreadable(text: str) -> None:
     st.integers(-(2**31), 2**31 - 1),
 )
 def test_seconds_that_no_timestamp_has_are_refused_by_field(seconds: int, nanos: int) -> None:
-    with pytest.raises(RequestInvalid) as raised:
+    with pytest.raises(InvalidRequestError) as raised:
         to_rest(Timestamp(seconds=seconds, nanos=nanos), "valid_from")
     assert [violation.field for violation in raised.value.violations] == ["valid_from"]
 
 
 @given(SECONDS, st.integers(-(2**31), -1) | st.integers(1_000_000_000, 2**31 - 1))
 def test_nanos_that_no_timestamp_has_are_refused_by_field(seconds: int, nanos: int) -> None:
-    with pytest.raises(RequestInvalid) as raised:
+    with pytest.raises(InvalidRequestError) as raised:
         to_rest(Timestamp(seconds=seconds, nanos=nanos), "valid_until")
     assert [violation.field for violation in raised.value.violations] == ["valid_until"]

@@ -11,7 +11,7 @@ from running import Running
 
 from rooms_emulator import Emulator
 from rooms_gateway.upstream.credentials import (
-    CredentialUnusable,
+    CredentialError,
     EntraKind,
     EntraSettings,
     make_credential,
@@ -63,7 +63,7 @@ async def test_neither_a_date_nor_a_hash_goes_with_a_token(
 
 @pytest.mark.parametrize("kind", list(EntraKind))
 def test_a_token_is_never_to_go_over_plain_http_to_another_machine(kind: EntraKind) -> None:
-    with pytest.raises(CredentialUnusable, match="never sent over http"):
+    with pytest.raises(CredentialError, match="never sent over http"):
         make_credential(EntraSettings(kind), Endpoint("http", "contoso.example", 80))
 
 
@@ -83,7 +83,7 @@ async def test_what_cannot_be_a_token_is_refused_without_being_shown(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}/odd")
-    with pytest.raises(CredentialUnusable) as raised:
+    with pytest.raises(CredentialError) as raised:
         await entra_tokens(MANAGED, NO_REPEATS)()
     await runner.cleanup()
     assert not token or token not in str(raised.value)
@@ -171,7 +171,7 @@ async def test_a_source_that_gives_no_token_says_why_in_one_sentence(
     monkeypatch.delenv("AZURE_FEDERATED_TOKEN_FILE", raising=False)
     issuer.refusal = "canary"
     tokens = BearerTokens(entra_tokens(EntraSettings(kind), NO_REPEATS))
-    with pytest.raises(CredentialUnusable, match=why) as raised:
+    with pytest.raises(CredentialError, match=why) as raised:
         await tokens.__aenter__()
     assert "\n" not in str(raised.value)
     assert "canary" not in str(raised.value)
@@ -179,7 +179,7 @@ async def test_a_source_that_gives_no_token_says_why_in_one_sentence(
 
 async def test_an_authority_that_cannot_be_reached_is_said_to_be_so(authority: Authority) -> None:
     authority.issuer.url = "https://localhost:1"
-    with pytest.raises(CredentialUnusable, match="its issuer cannot be reached"):
+    with pytest.raises(CredentialError, match="its issuer cannot be reached"):
         await authority.tokens(EntraKind.CLIENT_SECRET).__aenter__()
 
 
@@ -188,5 +188,5 @@ async def test_a_projected_token_that_is_not_there_says_so(
 ) -> None:
     monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(authority.assertion))
     authority.assertion.unlink()
-    with pytest.raises(CredentialUnusable, match="cannot be read"):
+    with pytest.raises(CredentialError, match="cannot be read"):
         await authority.tokens(EntraKind.WORKLOAD_IDENTITY).__aenter__()

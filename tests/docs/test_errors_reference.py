@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from grpc import StatusCode
 
 from rooms_gateway.call import Call
-from rooms_gateway.errors import ServiceRefused
+from rooms_gateway.errors import UpstreamRejectedError
 from rooms_gateway.server import status
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,9 @@ def codes_in_use() -> dict[str, set[str]]:
     codes = defaultdict(set)
     for code, reason in status.BY_ERROR.values():
         codes[status.reason_text(reason)].add(code.name)
-    failures: list[Exception] = [ServiceRefused(http_status) for http_status in range(300, 600)]
+    failures: list[Exception] = [
+        UpstreamRejectedError(http_status) for http_status in range(300, 600)
+    ]
     for error in (*failures, RuntimeError()):
         for request in REQUESTS:
             call = Call(request_id="1", deadline=0, repeatable=True)

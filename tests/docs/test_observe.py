@@ -16,7 +16,7 @@ from scraping import scrape, settled
 from rooms_emulator import Emulator
 from rooms_gateway.telemetry.logs import FinishedCall, JsonFormatter
 from rooms_gateway.telemetry.metrics import Metrics
-from rooms_gateway.telemetry.observers import CredentialEvent, Failure
+from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/observe.md").read_text(encoding="utf-8")
 EXPIRY = ("token", "certificate")
@@ -77,7 +77,7 @@ def test_the_page_has_every_field_of_a_line() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "values"),
-    [("`error_type`", Failure), ("`event`", CredentialEvent)],
+    [("`error_type`", AttemptFailure), ("`event`", CredentialEvent)],
     ids=["error_type", "event"],
 )
 def test_the_page_has_every_value_of_a_label(heading: str, values: Iterable[str]) -> None:

@@ -64,7 +64,7 @@ async def test_a_window_that_breaks_a_rule_is_told_why(
         assert (told.code, told.message, told.target) == ("BadArgument", *detail)
 
 
-NOBODY = RoomParticipant(communication_identifier=CommunicationUserIdentifier("wrong_mri"))
+NOOP_OBSERVER = RoomParticipant(communication_identifier=CommunicationUserIdentifier("wrong_mri"))
 PHONE = RoomParticipant(communication_identifier=PhoneNumberIdentifier("+14255550123"))
 UNSUPPORTED = "Communication identifier {} is not supported."
 
@@ -72,10 +72,10 @@ UNSUPPORTED = "Communication identifier {} is not supported."
 @pytest.mark.parametrize(
     ("method", "participants", "message"),
     [
-        (CREATE, [NOBODY], "Invalid format for communication identifier."),
-        (CHANGE, [participant(1), NOBODY], UNSUPPORTED.format("wrong_mri")),
+        (CREATE, [NOOP_OBSERVER], "Invalid format for communication identifier."),
+        (CHANGE, [participant(1), NOOP_OBSERVER], UNSUPPORTED.format("wrong_mri")),
         (CHANGE, [PHONE], UNSUPPORTED.format("4:+14255550123")),
-        ("remove_participants", [NOBODY], UNSUPPORTED.format("wrong_mri")),
+        ("remove_participants", [NOOP_OBSERVER], UNSUPPORTED.format("wrong_mri")),
     ],
 )
 @KINDS

@@ -22,9 +22,9 @@ from rooms_gateway.cli.client.inputs import parse_address, parse_instant, parse_
 from rooms_gateway.cli.serve.command import serve
 from rooms_gateway.cli.serve.settings_file import parse as parse_settings
 from rooms_gateway.cli.serve.sources import Setting
-from rooms_gateway.errors import PageTokenInvalid, ServiceAnswerUnreadable
+from rooms_gateway.errors import InvalidPageTokenError, InvalidUpstreamResponseError
 from rooms_gateway.server.auth.jwt import read_keys
-from rooms_gateway.server.auth.policy_file import PolicyUnusable, read_policy
+from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 from rooms_gateway.server.auth.static_tokens import read_tokens
 from rooms_gateway.services.convert.identifiers import from_raw_id, to_raw_id
 from rooms_gateway.services.convert.page_tokens import decode, encode
@@ -32,7 +32,7 @@ from rooms_gateway.services.convert.timestamps import from_rest
 from rooms_gateway.settings import SettingsError
 from rooms_gateway.upstream.credentials.key_file import parse_access_keys
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
-from rooms_gateway.upstream.links import next_query
+from rooms_gateway.upstream.links import safe_next_query
 from rooms_gateway.upstream.transport.retry import http_date, retry_after
 
 ENDPOINT = Endpoint.parse("https://contoso.communication.azure.com")
@@ -71,7 +71,7 @@ def in_file(read: Callable[[Path], object]) -> Callable[[str], object]:
 PARSERS = {
     "the service's times": Parser(
         from_rest,
-        ServiceAnswerUnreadable,
+        InvalidUpstreamResponseError,
         (
             "2025-03-06T00:20:03.4401806+00:00",
             "0001-01-01T00:00:00+23:59",
@@ -82,8 +82,8 @@ PARSERS = {
         ),
     ),
     "nextLink": Parser(
-        lambda text: next_query(text, ENDPOINT, "/rooms"),
-        ServiceAnswerUnreadable,
+        lambda text: safe_next_query(text, ENDPOINT, "/rooms"),
+        InvalidUpstreamResponseError,
         (
             "https://contoso.communication.azure.com/rooms?nextLink=a&api-version=2025-03-13",
             "https://contoso.communication.azure.com@evil.invalid/rooms?nextLink=a",
@@ -96,7 +96,7 @@ PARSERS = {
     ),
     "page tokens": Parser(
         lambda text: decode(text, "ListRooms"),
-        PageTokenInvalid,
+        InvalidPageTokenError,
         (encode("nextLink=a", "ListRooms") or "", "AA==", "é", "A" * 9000, "\0"),
     ),
     "connection strings": Parser(
@@ -140,7 +140,7 @@ PARSERS = {
     ),
     "policy files": Parser(
         in_file(read_policy),
-        PolicyUnusable,
+        PolicyError,
         (
             '[callers.calendar]\nrole = "reader"\nuri = ["spiffe://contoso/calendar"]\n',
             '[callers.a]\nmethods = ["acs.rooms.v1.RoomsService/GetRoom"]\nsocket = true\n',

@@ -19,7 +19,7 @@ from scripted import scripted, silence
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway
-from rooms_gateway.server.admin import AdminListener, Progress
+from rooms_gateway.server.admin import AdminListener, Lifecycle
 from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import Settings, SettingsError
 from rooms_gateway.upstream.credentials import AccessKey, Signer
@@ -297,6 +297,6 @@ async def test_prometheus_gets_the_format_that_it_asks_for() -> None:
         asked.append(accept)
         return b"", "text/plain; version=0.0.4; charset=utf-8"
 
-    async with AdminListener("127.0.0.1:0", Progress(), expose) as admin:
+    async with AdminListener("127.0.0.1:0", Lifecycle(), expose) as admin:
         assert await get(admin.address, "/metrics") == (200, "")
     assert asked == ["*/*"]

@@ -17,7 +17,7 @@ from rooms_gateway.call import Call
 from rooms_gateway.server.assembly import SERVICES
 from rooms_gateway.upstream.credentials import make_credential
 from rooms_gateway.upstream.transport.http import HttpClient
-from rooms_gateway.upstream.transport.sender import RestRequest, RetryPolicy, Transport
+from rooms_gateway.upstream.transport.sender import RestRequest, RetryPolicy, Sender
 
 
 async def test_each_attempt_has_a_date_and_a_signature_of_its_own(emulator: Emulator) -> None:
@@ -63,9 +63,9 @@ async def test_a_call_that_is_not_repeatable_sends_a_change_once_and_may_repeat_
     emulator.faults.add(Fault(status=503, count=None))
     upstream = upstream_of(emulator)
     async with HttpClient(
-        upstream.endpoint, user_agent="test", max_connections=1, max_answer_bytes=1 << 20
+        upstream.endpoint, user_agent="test", max_connections=1, max_response_bytes=1 << 20
     ) as http:
-        transport = Transport(
+        transport = Sender(
             http,
             upstream.endpoint,
             make_credential(upstream.credential, upstream.endpoint),

@@ -25,14 +25,14 @@ from running import failure_of, until, upstream_of
 from scripted import Scripted, answer, scripted, silence
 
 from rooms_emulator import Emulator
-from rooms_gateway.errors import ServiceUnreachable
+from rooms_gateway.errors import UpstreamUnavailableError
 from rooms_gateway.server.assembly import ROOMS_SERVICE
-from rooms_gateway.server.handler import Handling
-from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.server.handler import HandlerFactory
+from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.rooms import RoomsServicer
 from rooms_gateway.settings import Upstream
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.paging import QueriedPage, follow
+from rooms_gateway.upstream.paging import PageWithNext, iterate_pages
 
 if TYPE_CHECKING:
     from rooms_gateway.upstream.rooms_api import RoomsApi
@@ -102,13 +102,13 @@ async def test_a_failure_of_the_page_ahead_is_not_left_lying_when_the_reader_has
     asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context))
     failed = asyncio.Event()
 
-    async def fetch(query: str | None) -> QueriedPage[str]:
+    async def fetch(query: str | None) -> PageWithNext[str]:
         if query is None:
-            return QueriedPage(["first"], "second")
+            return PageWithNext(["first"], "second")
         failed.set()
-        raise ServiceUnreachable("gone")
+        raise UpstreamUnavailableError("gone")
 
-    pages = follow(fetch)
+    pages = iterate_pages(fetch)
     assert (await anext(pages)).items == ["first"]
     await failed.wait()
     await pages.aclose()
@@ -182,9 +182,9 @@ class Stray(RoomsServicer):
 
 
 async def test_a_cancellation_that_is_not_the_callers_still_gives_the_caller_a_status() -> None:
-    calls = Handling(api_version="2025-03-13", default_timeout=30, admission=roomy())
+    calls = HandlerFactory(api_version="2025-03-13", default_timeout=30, admission=roomy())
     server = grpc.aio.server()
-    calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), Turns(int)))
+    calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), FairConverter(int)))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -18,9 +18,9 @@ from rooms_emulator.faults.model import Fault
 from rooms_gateway.call import Call
 from rooms_gateway.errors import (
     GatewayError,
-    RequestInvalid,
-    ServiceDetail,
-    ServiceRefused,
+    InvalidRequestError,
+    UpstreamErrorDetail,
+    UpstreamRejectedError,
     Violation,
 )
 from rooms_gateway.server.status import (
@@ -45,19 +45,19 @@ def errors() -> list[type[GatewayError]]:
 
 
 def test_every_error_of_the_tree_has_a_verdict() -> None:
-    """ServiceRefused has one for each HTTP status; the others have one each."""
-    assert set(BY_ERROR) == set(errors()) - {ServiceRefused}
+    """UpstreamRejectedError has one for each HTTP status; the others have one each."""
+    assert set(BY_ERROR) == set(errors()) - {UpstreamRejectedError}
 
 
 def make(error: type[GatewayError], text: str = "No.") -> GatewayError:
-    return RequestInvalid(Violation("", text)) if error is RequestInvalid else error(text)
+    return InvalidRequestError(Violation("", text)) if error is InvalidRequestError else error(text)
 
 
 def test_every_published_reason_but_unspecified_is_given_to_some_failure() -> None:
     call = Call("id", 0.0, repeatable=True)
     failures: Iterable[BaseException] = [
         *(make(error) for error in BY_ERROR),
-        *(ServiceRefused(status) for status in range(300, 600)),
+        *(UpstreamRejectedError(status) for status in range(300, 600)),
         ValueError("a bug"),
     ]
     given = {
@@ -78,14 +78,14 @@ TEXT = st.one_of(
 )
 VIOLATIONS = st.lists(st.builds(Violation, TEXT, TEXT), min_size=1, max_size=30)
 ERRORS = st.one_of(
-    st.builds(lambda found: RequestInvalid(*found), VIOLATIONS),
+    st.builds(lambda found: InvalidRequestError(*found), VIOLATIONS),
     st.builds(make, st.sampled_from(sorted(BY_ERROR, key=str)), TEXT),
     st.builds(
-        ServiceRefused,
+        UpstreamRejectedError,
         st.integers(300, 599) | st.sampled_from([400, 404, 409, 429, 503]),
         code=TEXT,
         message=TEXT,
-        details=st.lists(st.builds(ServiceDetail, TEXT, TEXT), max_size=30).map(tuple),
+        details=st.lists(st.builds(UpstreamErrorDetail, TEXT, TEXT), max_size=30).map(tuple),
         retry_after=st.none() | st.floats(min_value=0),
     ),
     st.builds(RuntimeError, TEXT),

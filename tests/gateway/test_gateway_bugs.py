@@ -25,13 +25,13 @@ from running import Failed, collect, failure_of, read_failure, upstream_of
 from rooms_emulator import Emulator
 from rooms_gateway.call import Context
 from rooms_gateway.server.assembly import ROOMS_SERVICE
-from rooms_gateway.server.handler import Handling
-from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.server.handler import HandlerFactory
+from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.rooms import RoomsServicer
 from rooms_gateway.upstream.credentials import AccessKey, AccessKeys
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
-from rooms_gateway.upstream.transport.sender import RetryPolicy, Transport
+from rooms_gateway.upstream.transport.sender import RetryPolicy, Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ CANARY = "canary-7f3a-secret"
 @asynccontextmanager
 async def serving(servicer: RoomsServicer) -> AsyncIterator[RoomsStub]:
     """Serve RoomsService by `servicer`, as the gateway serves it."""
-    calls = Handling(api_version="2025-03-13", default_timeout=5.0, admission=roomy())
+    calls = HandlerFactory(api_version="2025-03-13", default_timeout=5.0, admission=roomy())
     server = grpc.aio.server()
     calls.add(server, ROOMS_SERVICE, servicer)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -58,7 +58,7 @@ class Failing(RoomsServicer):
     """Handlers that fail as ours never should."""
 
     def __init__(self, fail: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(cast("RoomsApi", None), Turns(int))
+        super().__init__(cast("RoomsApi", None), FairConverter(int))
         self._fail = fail
 
     async def GetRoom(  # noqa: N802 - the contract's name
@@ -152,11 +152,11 @@ async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
     emulator: Emulator,
 ) -> None:
     endpoint = upstream_of(emulator).endpoint
-    http = HttpClient(endpoint, user_agent="t", max_connections=1, max_answer_bytes=1000)
+    http = HttpClient(endpoint, user_agent="t", max_connections=1, max_response_bytes=1000)
     async with http:
-        transport = Transport(http, endpoint, BrokenKeys([b"key"]), policy=RetryPolicy())
+        transport = Sender(http, endpoint, BrokenKeys([b"key"]), policy=RetryPolicy())
         api = RoomsApi(transport, endpoint, API_VERSIONS["2025-03-13"])
-        async with serving(RoomsServicer(api, Turns(int))) as rooms:
+        async with serving(RoomsServicer(api, FairConverter(int))) as rooms:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await rooms.CreateRoom(CreateRoomRequest(), timeout=5)
             check_bug(raised.value)

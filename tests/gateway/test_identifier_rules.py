@@ -10,7 +10,7 @@ from identifiers import communication_user, phone_number, teams_app, teams_user,
 from people import ALICE, BOB, CAROL, A, B, C, D
 from running import UNKNOWN_ROOM, Failed, Running, failure_of
 
-from rooms_gateway.services.convert.error_targets import Blame
+from rooms_gateway.services.convert.error_targets import FieldLocator
 from rooms_gateway.services.convert.identifiers import MAX_LENGTH
 
 GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
@@ -178,5 +178,5 @@ def test_whom_the_service_blames_is_found_in_whatever_form_they_were_named(
     request = pb.UpdateParticipantsRequest(
         upsert=[ALICE, BOB, CAROL], remove=["4:+1"], remove_identifiers=[teams_user("x")]
     )
-    assert Blame(request).field_of(f"$.participants.{blamed}") == field
-    assert Blame(request).field_of(f"$.participants['{blamed}']") == field
+    assert FieldLocator(request).field_of(f"$.participants.{blamed}") == field
+    assert FieldLocator(request).field_of(f"$.participants['{blamed}']") == field

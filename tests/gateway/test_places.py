@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quick import longest
 
-from rooms_gateway.errors import DeadlineExceeded, GatewayOverloaded
-from rooms_gateway.server.admission import Limits, Places, host_of
+from rooms_gateway.errors import DeadlineExceededError, OverloadedError
+from rooms_gateway.server.admission import ConcurrencyLimiter, Limits, host_of
 
 RUNNING, QUEUED, PER_CALLER = 3, 4, 2
 SETTLED = 10
@@ -23,7 +23,7 @@ SETTLED = 10
 class Calls:
     """Calls that go on until they are told to end."""
 
-    places: Places
+    places: ConcurrencyLimiter
     started: list[str] = field(default_factory=list)
     """The callers of all calls that got a place, in that order."""
     refused: int = 0
@@ -37,7 +37,7 @@ class Calls:
         try:
             if not self.places.take(caller):
                 await self.places.wait(caller, seconds)
-        except GatewayOverloaded:
+        except OverloadedError:
             self.refused += 1
             return
         end = asyncio.Event()
@@ -80,7 +80,7 @@ def test_there_are_never_too_many_nobody_is_forgotten_and_all_places_come_back(
     events: list[tuple[str, str | int]],
 ) -> None:
     async def go_through() -> None:
-        places = Places("calls", Limits(RUNNING, QUEUED, PER_CALLER))
+        places = ConcurrencyLimiter("calls", Limits(RUNNING, QUEUED, PER_CALLER))
         calls = Calls(places)
         for event, value in events:
             if event == "arrive":
@@ -113,7 +113,7 @@ def test_there_are_never_too_many_nobody_is_forgotten_and_all_places_come_back(
 
 
 async def test_callers_take_turns_however_many_calls_one_of_them_has_waiting() -> None:
-    calls = Calls(Places("calls", Limits(1, 10)))
+    calls = Calls(ConcurrencyLimiter("calls", Limits(1, 10)))
     for caller in ("greedy",) * 6 + ("a", "b"):
         calls.arrive(caller)
     for _ in calls.tasks:
@@ -125,7 +125,7 @@ async def test_callers_take_turns_however_many_calls_one_of_them_has_waiting() -
 
 
 async def test_a_full_queue_makes_room_for_a_caller_who_has_fewer_waiting() -> None:
-    calls = Calls(Places("calls", Limits(1, 4)))
+    calls = Calls(ConcurrencyLimiter("calls", Limits(1, 4)))
     for caller in ("greedy",) * 5 + ("a", "a", "a"):
         calls.arrive(caller)
         await settle()
@@ -139,7 +139,7 @@ async def test_a_full_queue_makes_room_for_a_caller_who_has_fewer_waiting() -> N
 
 
 async def test_a_caller_at_its_own_limit_waits_and_does_not_hold_up_the_others() -> None:
-    calls = Calls(Places("calls", Limits(3, 4, 1)))
+    calls = Calls(ConcurrencyLimiter("calls", Limits(3, 4, 1)))
     for caller in ("a", "a", "b"):
         calls.arrive(caller)
     await settle()
@@ -154,15 +154,15 @@ async def test_a_caller_at_its_own_limit_waits_and_does_not_hold_up_the_others()
 
 
 async def test_who_has_waited_past_its_deadline_is_told_so_and_leaves_the_queue() -> None:
-    places = Places("calls", Limits(1, 1))
+    places = ConcurrencyLimiter("calls", Limits(1, 1))
     assert places.take("a")
-    with pytest.raises(DeadlineExceeded):
+    with pytest.raises(DeadlineExceededError):
         await places.wait("a", 0.01)
     assert (places.running, places.queued) == (1, 0)
 
 
 async def test_a_place_that_comes_together_with_a_cancellation_goes_to_the_next() -> None:
-    calls = Calls(Places("calls", Limits(1, 2)))
+    calls = Calls(ConcurrencyLimiter("calls", Limits(1, 2)))
     for caller in "abc":
         calls.arrive(caller)
     await settle()
@@ -182,10 +182,10 @@ async def test_a_place_that_comes_together_with_a_cancellation_goes_to_the_next(
 async def test_a_refusal_says_whose_limit_it_is_and_when_to_come_again(
     limits: Limits, message: str
 ) -> None:
-    places = Places("calls", limits, uniform=longest)
+    places = ConcurrencyLimiter("calls", limits, uniform=longest)
     assert places.take("a")
     assert not places.take("a")
-    with pytest.raises(GatewayOverloaded, match=message) as raised:
+    with pytest.raises(OverloadedError, match=message) as raised:
         await places.wait("a", 1)
     assert raised.value.retry_after == 1.5
 

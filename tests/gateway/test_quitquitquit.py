@@ -10,10 +10,10 @@ from running import gateway_before
 from scraping import get
 
 from rooms_emulator import Emulator
-from rooms_gateway.server.admin import AdminListener, Progress
+from rooms_gateway.server.admin import AdminListener, Lifecycle
 
 
-class Asked:
+class AdminResponse:
     """Counts how often a stop was asked for."""
 
     def __init__(self) -> None:
@@ -24,8 +24,8 @@ class Asked:
 
 
 async def test_a_post_from_this_machine_asks_for_the_stop_and_another_asks_again() -> None:
-    asked = Asked()
-    async with AdminListener("127.0.0.1:0", Progress(), lambda _: (b"", ""), asked) as admin:
+    asked = AdminResponse()
+    async with AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), asked) as admin:
         assert await get(admin.address, "/quitquitquit", "POST") == (200, "stopping\n")
         assert await get(admin.address, "/quitquitquit", "POST") == (200, "stopping\n")
     assert asked.times == 2
@@ -33,8 +33,8 @@ async def test_a_post_from_this_machine_asks_for_the_stop_and_another_asks_again
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 async def test_nothing_but_a_post_asks_for_the_stop(method: str) -> None:
-    asked = Asked()
-    async with AdminListener("127.0.0.1:0", Progress(), lambda _: (b"", ""), asked) as admin:
+    asked = AdminResponse()
+    async with AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), asked) as admin:
         assert (await get(admin.address, "/quitquitquit", method))[0] == 405
     assert asked.times == 0
 
@@ -52,9 +52,9 @@ async def test_nothing_but_a_post_asks_for_the_stop(method: str) -> None:
     ids=lambda each: each[0],
 )
 async def test_a_browser_or_a_proxy_on_this_machine_is_refused(header: tuple[str, str]) -> None:
-    asked = Asked()
+    asked = AdminResponse()
     async with (
-        AdminListener("127.0.0.1:0", Progress(), lambda _: (b"", ""), asked) as admin,
+        AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), asked) as admin,
         aiohttp.ClientSession(headers=[header]) as session,
         session.post(f"http://{admin.address}/quitquitquit") as answer,
     ):
@@ -70,8 +70,8 @@ async def test_another_machine_is_refused() -> None:
         except OSError:
             pytest.skip("this machine has loopback only")
         own = route.getsockname()[0]
-    asked = Asked()
-    async with AdminListener("0.0.0.0:0", Progress(), lambda _: (b"", ""), asked) as admin:
+    asked = AdminResponse()
+    async with AdminListener("0.0.0.0:0", Lifecycle(), lambda _: (b"", ""), asked) as admin:
         address = f"{own}:{admin.address.rpartition(':')[2]}"
         assert (await get(address, "/livez"))[0] == 200
         assert (await get(address, "/quitquitquit", "POST"))[0] == 403

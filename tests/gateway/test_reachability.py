@@ -11,9 +11,9 @@ from scraping import get, scrape
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.call import Call
-from rooms_gateway.errors import ServiceUnreachable
-from rooms_gateway.upstream.probe import FAILURES, JITTER, Reachability
-from rooms_gateway.upstream.transport.sender import RestAnswer, RestRequest
+from rooms_gateway.errors import UpstreamUnavailableError
+from rooms_gateway.upstream.probe import FAILURES, JITTER, UpstreamProbe
+from rooms_gateway.upstream.transport.sender import RestRequest, RestResponse
 
 GAUGE = "rooms_gateway_upstream_reachable"
 
@@ -26,17 +26,17 @@ class Service:
         self.seen: list[bool] = []
         self.slept: list[float] = []
         self.done = asyncio.Event()
-        self.reachability = Reachability(
+        self.reachability = UpstreamProbe(
             self, "2025-03-13", 10.0, sleep=self.sleep, uniform=lambda _, high: high
         )
 
-    async def send(self, request: RestRequest, call: Call) -> RestAnswer:
+    async def send(self, request: RestRequest, call: Call) -> RestResponse:
         assert (request.method, request.body) == ("GET", b"")
         assert call.remaining() <= 10
         status = self.statuses.pop(0)
         if status is None:
-            raise ServiceUnreachable("no answer")
-        return RestAnswer(status, {}, b"")
+            raise UpstreamUnavailableError("no answer")
+        return RestResponse(status, {}, b"")
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -16,7 +16,7 @@ from rooms_gateway.call import Call
 from rooms_gateway.upstream.credentials import make_credential
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
-from rooms_gateway.upstream.transport.sender import Transport
+from rooms_gateway.upstream.transport.sender import Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
 
@@ -24,10 +24,10 @@ async def test_at_most_one_page_is_read_ahead_of_the_reader(emulator: Emulator) 
     emulator.store.seed(150)
     upstream = upstream_of(emulator)
     http = HttpClient(
-        upstream.endpoint, user_agent="t", max_connections=4, max_answer_bytes=1_000_000
+        upstream.endpoint, user_agent="t", max_connections=4, max_response_bytes=1_000_000
     )
     async with http:
-        transport = Transport(
+        transport = Sender(
             http, upstream.endpoint, make_credential(upstream.credential, upstream.endpoint)
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS["2025-03-13"])

@@ -7,7 +7,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room
 from running import Running, gateway_before
 
 from rooms_emulator import Emulator, Fault
-from rooms_gateway.services.create_replays import RecentCreates
+from rooms_gateway.services.create_replays import ReplayDetector
 
 
 def a_create() -> CreateRoomRequest:
@@ -74,7 +74,7 @@ async def test_a_create_whose_answer_was_lost_is_repeated_into_one_room_and_is_n
 
 
 def test_only_so_many_creates_are_remembered() -> None:
-    creates = RecentCreates(limit=2)
+    creates = ReplayDetector(limit=2)
     room = Room(id="1")
     for request_id in ("a", "b", "c"):
         assert not creates.is_replay(request_id, room, 0.0)

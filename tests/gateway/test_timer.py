@@ -9,7 +9,7 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms_gateway.timer import Timer
+from rooms_gateway.timer import ReusableTimer
 
 
 class Clock:
@@ -51,7 +51,9 @@ def test_it_goes_off_once_for_each_wait_that_reaches_its_deadline(
     steps: list[tuple[str, int]],
 ) -> None:
     clock, went_off, expected = Clock(), [], []
-    timer = Timer(cast("asyncio.AbstractEventLoop", clock), lambda: went_off.append(clock.now))
+    timer = ReusableTimer(
+        cast("asyncio.AbstractEventLoop", clock), lambda: went_off.append(clock.now)
+    )
     deadline = None
     for step, seconds in steps:
         if step == "start":
@@ -77,7 +79,7 @@ def test_waits_that_end_in_time_cost_one_timer_of_the_loop_among_them_all(
     lengths: list[int],
 ) -> None:
     clock = Clock()
-    timer = Timer(cast("asyncio.AbstractEventLoop", clock), lambda: 1 / 0)
+    timer = ReusableTimer(cast("asyncio.AbstractEventLoop", clock), lambda: 1 / 0)
     timer.start(1000)
     [first] = clock.handles
     for length in sorted(lengths):

@@ -21,7 +21,7 @@ from trustme import KeyType
 
 from rooms_gateway.app import Gateway
 from rooms_gateway.server.tls.certificates import Certificates
-from rooms_gateway.server.tls.files import TlsFiles, TlsUnusable, check_tls, read_tls
+from rooms_gateway.server.tls.files import TlsError, TlsFiles, check_tls, read_tls
 from rooms_gateway.settings import SettingsError
 
 
@@ -175,7 +175,7 @@ def test_a_certificate_is_usable_until_the_second_in_which_it_ends(files: Files)
     end = Certificates(TlsFiles(files.cert, files.key)).expires
     assert end > time.time()
     Certificates(TlsFiles(files.cert, files.key), now=lambda: end - 1)
-    with pytest.raises(TlsUnusable, match="expired on"):
+    with pytest.raises(TlsError, match="expired on"):
         Certificates(TlsFiles(files.cert, files.key), now=lambda: end)
 
 
@@ -183,7 +183,7 @@ def test_files_that_change_while_they_are_checked_are_not_served_unchecked(files
     named = TlsFiles(files.cert, files.key)
     content = read_tls(named)
     files.write(OURS.issue())
-    with pytest.raises(TlsUnusable, match="changed while they were read"):
+    with pytest.raises(TlsError, match="changed while they were read"):
         check_tls(named, content, now=time.time())
 
 

@@ -18,7 +18,13 @@ from quick import quick_gateway
 from running import collect, upstream_of
 
 from rooms_emulator import Emulator
-from rooms_gateway.services.fair_conversion import CALM, CALM_PIECE, FREE_ROUNDS, PIECE, Turns
+from rooms_gateway.services.fair_conversion import (
+    CALM,
+    CALM_PIECE,
+    FREE_ROUNDS,
+    PIECE,
+    FairConverter,
+)
 
 T = TypeVar("T")
 
@@ -51,7 +57,7 @@ def one_call() -> int:
     return 1
 
 
-class Watched(Turns):
+class Watched(FairConverter):
     """Turns, beside a call, that note in which round each piece was converted."""
 
     def __init__(self, counting: Rounds) -> None:
@@ -71,7 +77,7 @@ class Watched(Turns):
 @settings(deadline=None)
 def test_every_item_of_every_list_is_converted_once_and_in_order(lengths: list[int]) -> None:
     async def run() -> list[list[int]]:
-        turns = Turns(one_call)
+        turns = FairConverter(one_call)
         found: list[list[int]] = [[] for _ in lengths]
         await asyncio.gather(
             *(
@@ -106,7 +112,7 @@ async def test_however_many_lists_there_are_a_call_waits_for_few_pieces(lists: i
 
 async def test_without_calls_a_page_is_converted_at_once_and_soon_after_one_in_pieces() -> None:
     calls = 0
-    turns = Turns(lambda: calls)
+    turns = FairConverter(lambda: calls)
 
     async def pieces(length: int) -> list[int]:
         found: list[int] = []
@@ -126,13 +132,13 @@ async def test_without_calls_a_page_is_converted_at_once_and_soon_after_one_in_p
 async def test_without_calls_too_there_are_free_rounds_before_each_piece() -> None:
     seen: list[int] = []
     with rounds() as counting:
-        await Turns(int).convert(range(3 * CALM_PIECE), lambda _: seen.append(counting.now))
+        await FairConverter(int).convert(range(3 * CALM_PIECE), lambda _: seen.append(counting.now))
     assert len(seen) == 3
     assert all(later - earlier >= FREE_ROUNDS for earlier, later in pairwise([0, *seen]))
 
 
 async def test_lists_take_turns_piece_by_piece() -> None:
-    turns = Turns(one_call)
+    turns = FairConverter(one_call)
     order: list[str] = []
     await asyncio.gather(
         turns.convert(range(3 * PIECE), lambda _: order.append("long")),
@@ -146,7 +152,7 @@ async def test_lists_take_turns_piece_by_piece() -> None:
 async def test_a_list_that_is_cancelled_at_any_point_holds_up_nobody(
     rounds_until_then: int,
 ) -> None:
-    turns = Turns(one_call)
+    turns = FairConverter(one_call)
     leaving = [asyncio.ensure_future(turns.convert(range(999), lambda _: None)) for _ in range(3)]
     for _ in range(rounds_until_then):
         await asyncio.sleep(0)
@@ -159,7 +165,7 @@ async def test_a_list_that_is_cancelled_at_any_point_holds_up_nobody(
 
 
 async def test_a_page_that_cannot_be_converted_holds_up_nobody() -> None:
-    turns = Turns(one_call)
+    turns = FairConverter(one_call)
 
     def fail(_: Sequence[int]) -> None:
         raise ValueError

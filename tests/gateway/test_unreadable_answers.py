@@ -16,7 +16,7 @@ from scripted import Script, Scripted, answer, hang_up, raw, scripted, silence
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
-from rooms_gateway.app import MAX_ANSWER_BYTES
+from rooms_gateway.app import MAX_RESPONSE_BYTES
 
 
 async def drip(_: Scripted, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,7 +39,7 @@ async def endless_continue(
 
 
 NONSENSE: dict[str, Script] = {
-    "larger than the cap": answer(b" " * (MAX_ANSWER_BYTES + 1)),
+    "larger than the cap": answer(b" " * (MAX_RESPONSE_BYTES + 1)),
     "gzip that was not asked for": answer(
         gzip.compress(b'{"id":"1"}'), "200 OK", "Content-Encoding: gzip"
     ),
@@ -115,7 +115,7 @@ async def test_an_answer_that_takes_longer_than_an_attempt_may_is_given_up(scrip
 
 
 UNREADABLE_BODIES: dict[str, tuple[bytes, str]] = {
-    "larger than the cap": (b" " * (MAX_ANSWER_BYTES + 1), "X-Any: 1"),
+    "larger than the cap": (b" " * (MAX_RESPONSE_BYTES + 1), "X-Any: 1"),
     "gzip that was not asked for": (gzip.compress(b"{}"), "Content-Encoding: gzip"),
 }
 

@@ -21,7 +21,7 @@ from running import until
 from scraping import not_ready
 
 from rooms_emulator import Emulator, Fault
-from rooms_gateway.server.admin import AdminListener, Progress
+from rooms_gateway.server.admin import AdminListener, Lifecycle
 
 NO_HURRY = "300"
 
@@ -75,7 +75,7 @@ async def test_a_server_that_keeps_silent_is_exit_code_1_within_the_time(flag: s
 
 
 async def test_a_gateway_that_answers_and_is_not_ready_is_exit_code_3() -> None:
-    async with AdminListener("127.0.0.1:0", Progress(), lambda _: (b"", "")) as admin:
+    async with AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", "")) as admin:
         done = await run("wait", "--admin", admin.address, "--max-wait", "0.3")
     assert (done.code, done.out) == (3, "")
     assert done.err == f"rooms-gateway: {admin.address} did not serve within 0.3 s: not ready.\n"

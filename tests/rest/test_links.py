@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from rooms_gateway.errors import ServiceAnswerUnreadable
+from rooms_gateway.errors import InvalidUpstreamResponseError
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.links import MAX_QUERY_LENGTH, is_query, next_query
+from rooms_gateway.upstream.links import MAX_QUERY_LENGTH, is_query, safe_next_query
 
 CLOUD = Endpoint.parse("https://contoso.communication.azure.com/")
 LOCAL = Endpoint.parse("http://127.0.0.1:8125")
@@ -36,7 +36,7 @@ PATH = "/rooms"
 def test_a_link_back_to_the_list_gives_its_query_letter_by_letter(
     link: str, endpoint: Endpoint, query: str
 ) -> None:
-    assert next_query(link, endpoint, PATH) == query
+    assert safe_next_query(link, endpoint, PATH) == query
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_link_back_to_the_list_gives_its_query_letter_by_letter(
     ],
 )
 def test_a_link_to_another_origin_is_refused(link: str, endpoint: Endpoint) -> None:
-    with pytest.raises(ServiceAnswerUnreadable):
-        next_query(link, endpoint, PATH)
+    with pytest.raises(InvalidUpstreamResponseError):
+        safe_next_query(link, endpoint, PATH)
 
 
 PIECES = st.sampled_from(
@@ -89,8 +89,8 @@ def test_a_link_is_refused_or_gives_a_query_that_can_be_sent_as_it_is(
     link: str, endpoint: Endpoint
 ) -> None:
     try:
-        query = next_query(link, endpoint, PATH)
-    except ServiceAnswerUnreadable as error:
+        query = safe_next_query(link, endpoint, PATH)
+    except InvalidUpstreamResponseError as error:
         # What is told to callers has nothing of the link in it.
         told = str(error)
     else:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rooms_gateway.errors import ServiceAnswerUnreadable, ServiceUnreachable
-from rooms_gateway.upstream.paging import QueriedPage, follow
+from rooms_gateway.errors import InvalidUpstreamResponseError, UpstreamUnavailableError
+from rooms_gateway.upstream.paging import PageWithNext, iterate_pages
 
 
 class Chain:
@@ -20,11 +20,11 @@ class Chain:
         self._leads_to = leads_to
         self.asked: list[str | None] = []
 
-    async def fetch(self, query: str | None) -> QueriedPage[str]:
+    async def fetch(self, query: str | None) -> PageWithNext[str]:
         self.asked.append(query)
         await asyncio.sleep(0)
         place = 0 if query is None else int(query)
-        return QueriedPage([f"item {place}"], self._leads_to[place])
+        return PageWithNext([f"item {place}"], self._leads_to[place])
 
 
 def straight(length: int) -> Chain:
@@ -40,7 +40,7 @@ def test_each_page_is_read_once_in_order_from_the_start_to_the_limit_or_the_end(
     chain = straight(length)
 
     async def read() -> list[str]:
-        pages = follow(chain.fetch, str(start) if start else None, limit)
+        pages = iterate_pages(chain.fetch, str(start) if start else None, limit)
         return [item async for page in pages for item in page.items]
 
     items = asyncio.run(read())
@@ -57,10 +57,10 @@ def test_a_list_that_never_ends_is_noticed_before_a_query_is_sent_twice(
     chain = Chain([str(place) for place in leads_to])
 
     async def read() -> None:
-        async for _ in follow(chain.fetch, str(start)):
+        async for _ in iterate_pages(chain.fetch, str(start)):
             pass
 
-    with pytest.raises(ServiceAnswerUnreadable):
+    with pytest.raises(InvalidUpstreamResponseError):
         asyncio.run(read())
     assert len(chain.asked) == len(set(chain.asked))
 
@@ -71,7 +71,7 @@ def test_however_slow_the_reader_at_most_one_page_is_read_ahead(pauses: list[int
     chain = straight(8)
 
     async def read() -> None:
-        pages = follow(chain.fetch)
+        pages = iterate_pages(chain.fetch)
         for count, pause in enumerate(pauses, start=1):
             await anext(pages)
             for _ in range(pause * 3):
@@ -84,15 +84,15 @@ def test_however_slow_the_reader_at_most_one_page_is_read_ahead(pauses: list[int
 
 
 async def test_a_failure_of_reading_ahead_waits_for_the_reader_to_come() -> None:
-    async def fetch(query: str | None) -> QueriedPage[str]:
+    async def fetch(query: str | None) -> PageWithNext[str]:
         if query:
-            raise ServiceUnreachable("gone")
-        return QueriedPage(["first"], "next")
+            raise UpstreamUnavailableError("gone")
+        return PageWithNext(["first"], "next")
 
-    pages = follow(fetch)
+    pages = iterate_pages(fetch)
     assert (await anext(pages)).items == ["first"]
     await asyncio.sleep(0.01)
-    with pytest.raises(ServiceUnreachable):
+    with pytest.raises(UpstreamUnavailableError):
         await anext(pages)
 
 
@@ -101,12 +101,12 @@ async def test_a_failure_of_reading_ahead_that_no_reader_comes_for_is_forgotten(
 ) -> None:
     """Else asyncio would log its trace, apart from any call, when it is collected."""
 
-    async def fetch(query: str | None) -> QueriedPage[str]:
+    async def fetch(query: str | None) -> PageWithNext[str]:
         if query:
-            raise ServiceUnreachable("gone")
-        return QueriedPage(["first"], "next")
+            raise UpstreamUnavailableError("gone")
+        return PageWithNext(["first"], "next")
 
-    pages = follow(fetch)
+    pages = iterate_pages(fetch)
     await anext(pages)
     await asyncio.sleep(0.01)
     await pages.aclose()
@@ -119,15 +119,15 @@ async def test_a_failure_of_reading_ahead_that_no_reader_comes_for_is_forgotten(
 async def test_a_reader_who_leaves_stops_what_is_being_read_ahead() -> None:
     stopped = []
 
-    async def fetch(query: str | None) -> QueriedPage[str]:
+    async def fetch(query: str | None) -> PageWithNext[str]:
         if query:
             try:
                 await asyncio.Event().wait()
             finally:
                 stopped.append(query)
-        return QueriedPage(["first"], "next")
+        return PageWithNext(["first"], "next")
 
-    pages = follow(fetch)
+    pages = iterate_pages(fetch)
     await anext(pages)
     await asyncio.sleep(0.01)
     async with asyncio.timeout(1):

@@ -8,11 +8,11 @@ from running import ONE_OF_EACH, failure_of, gateway_before, send, upstream_of
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
 from rooms_gateway.call import Call
-from rooms_gateway.errors import ServiceRefused
+from rooms_gateway.errors import UpstreamRejectedError
 from rooms_gateway.upstream.credentials import make_credential
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
-from rooms_gateway.upstream.transport.sender import Transport
+from rooms_gateway.upstream.transport.sender import Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
 
@@ -30,16 +30,16 @@ async def test_an_id_that_the_contract_would_never_let_through_is_still_one_part
     emulator: Emulator, room_id: str, written: str
 ) -> None:
     upstream = upstream_of(emulator)
-    http = HttpClient(upstream.endpoint, user_agent="t", max_connections=1, max_answer_bytes=1000)
+    http = HttpClient(upstream.endpoint, user_agent="t", max_connections=1, max_response_bytes=1000)
     call = Call("id", math.inf, repeatable=True)
     async with http:
-        transport = Transport(
+        transport = Sender(
             http, upstream.endpoint, make_credential(upstream.credential, upstream.endpoint)
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS["2025-03-13"])
-        with pytest.raises(ServiceRefused, match="Invalid room ID"):
+        with pytest.raises(UpstreamRejectedError, match="Invalid room ID"):
             await api.get_room(room_id, call)
-        with pytest.raises(ServiceRefused):
+        with pytest.raises(UpstreamRejectedError):
             await anext(api.list_participants(room_id, None, 0, call))
     assert [entry.target for entry in emulator.journal] == [
         f"/rooms/{written}?api-version=2025-03-13",

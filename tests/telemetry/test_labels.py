@@ -124,7 +124,7 @@ def test_codes_are_spelt_as_in_go(code: grpc.StatusCode) -> None:
     # google.golang.org/grpc/codes, code_string.go: what dashboards ask for.
     names = re.findall(
         r"\w+",
-        "OK Canceled Unknown InvalidArgument DeadlineExceeded NotFound AlreadyExists "
+        "OK Canceled Unknown InvalidArgument DeadlineExceededError NotFound AlreadyExists "
         "PermissionDenied ResourceExhausted FailedPrecondition Aborted OutOfRange Unimplemented "
         "Internal Unavailable DataLoss Unauthenticated",
     )

@@ -105,7 +105,7 @@ def test_the_line_of_a_call_on_a_console_has_the_same_in_words() -> None:
     with started("info", LogFormat.CONSOLE, stream):
         log_call(CALL)
     assert stream.getvalue().endswith(
-        " INFO gateway.calls method=/acs.rooms.v1.RoomsService/GetRoom code=NOT_FOUND "
+        " INFO rooms_gateway.calls method=/acs.rooms.v1.RoomsService/GetRoom code=NOT_FOUND "
         "reason=ROOM_NOT_FOUND ms=12.3 attempts=2 request_id=id upstream_id=cv.0 peer=unix "
         "caller=billing trace_id=4bf9\n"
     )

@@ -110,7 +110,7 @@ OUTCOMES = {
         attempts={("429", "429"): 2},
     ),
     "a deadline": Outcome(
-        *("DEADLINE_EXCEEDED", "DeadlineExceeded", impatient),
+        *("DEADLINE_EXCEEDED", "DeadlineExceededError", impatient),
         faults=(Fault(latency=5, count=None),),
         error_type="DEADLINE_EXCEEDED",
     ),

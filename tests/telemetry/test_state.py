@@ -19,7 +19,7 @@ from rooms_gateway.app import Gateway
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry.metrics import Metrics
 from rooms_gateway.telemetry.observers import CredentialEvent
-from rooms_gateway.upstream.credentials import AccessKeys, BearerTokens, CredentialUnusable
+from rooms_gateway.upstream.credentials import AccessKeys, BearerTokens, CredentialError
 from rooms_gateway.upstream.credentials.bearer import Token
 
 NO_SUCH_ROOM = "99400000000000000"
@@ -95,7 +95,7 @@ async def test_renewals_of_a_token_are_counted_and_its_end_is_shown() -> None:
 
     async def fetch() -> Token:
         if not answers:
-            raise CredentialUnusable("no more")
+            raise CredentialError("no more")
         return answers.pop(0)
 
     tokens = BearerTokens(fetch, clock=lambda: 1000.0, observer=metrics)
@@ -110,9 +110,9 @@ async def test_a_renewal_that_fails_is_counted() -> None:
     metrics = Metrics("0", "2025-03-13")
 
     async def fetch() -> Token:
-        raise CredentialUnusable("no")
+        raise CredentialError("no")
 
-    with pytest.raises(CredentialUnusable):
+    with pytest.raises(CredentialError):
         await BearerTokens(fetch, observer=metrics).__aenter__()
     assert events_of(metrics) == {"token_not_renewed": 1}
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from exchanging import MAX_ANSWER_BYTES, client_of, exchange, read
+from exchanging import MAX_RESPONSE_BYTES, client_of, exchange, read
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import raw, scripted
 
-from rooms_gateway.errors import ServiceAnswerUnreadable
-from rooms_gateway.telemetry.observers import Failure
-from rooms_gateway.upstream.transport.connection import MAX_FIELDS, AnswerBroken
-from rooms_gateway.upstream.transport.http import ExchangeFailed
-from rooms_gateway.upstream.transport.messages import RestAnswer
+from rooms_gateway.errors import InvalidUpstreamResponseError
+from rooms_gateway.telemetry.observers import AttemptFailure
+from rooms_gateway.upstream.transport.connection import MAX_FIELDS, BrokenResponseError
+from rooms_gateway.upstream.transport.http import AttemptError
+from rooms_gateway.upstream.transport.messages import RestResponse
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -64,8 +64,8 @@ WHOLE: dict[str, Whole] = {
     ),
     "empty fields": Whole(OK + b"X-A:\r\nX-B: \r\nContent-Length: 2\r\n\r\n{}"),
     "exactly the cap": Whole(
-        OK + b"Content-Length: %d\r\n\r\n" % MAX_ANSWER_BYTES + b" " * MAX_ANSWER_BYTES,
-        body=b" " * MAX_ANSWER_BYTES,
+        OK + b"Content-Length: %d\r\n\r\n" % MAX_RESPONSE_BYTES + b" " * MAX_RESPONSE_BYTES,
+        body=b" " * MAX_RESPONSE_BYTES,
     ),
     "Connection: close": Whole(
         OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}", kept=False
@@ -184,9 +184,9 @@ async def test_what_is_no_whole_answer_is_lost_and_so_is_its_connection(
         scripted(raw(LOST[name], close=close)) as service,
         client_of(service) as client,
     ):
-        with pytest.raises(ExchangeFailed) as raised:
+        with pytest.raises(AttemptError) as raised:
             await exchange(client, seconds=0.1 if silent_end else 30)
-        assert raised.value.kind is (Failure.TIMEOUT if silent_end else Failure.LOST)
+        assert raised.value.kind is (AttemptFailure.TIMEOUT if silent_end else AttemptFailure.LOST)
         assert (client._pool.slots, client._pool.idle) == (0, 0)
 
 
@@ -205,7 +205,7 @@ WAITS = {
 @pytest.mark.parametrize("name", UNREADABLE)
 async def test_an_answer_that_is_too_large_or_encoded_is_unreadable(name: str) -> None:
     async with scripted(raw(UNREADABLE[name])) as service, client_of(service) as client:
-        with pytest.raises(ServiceAnswerUnreadable):
+        with pytest.raises(InvalidUpstreamResponseError):
             await exchange(client)
         assert (client._pool.slots, client._pool.idle) == (0, 0)
 
@@ -231,7 +231,7 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(case: Whole, data: An
     bounds = [0, *cuts, len(case.sent)]
     pieces = [case.sent[a:b] for a, b in itertools.pairwise(bounds) if a < b]
     answer = asyncio.run(read(pieces, end=case.close))
-    assert isinstance(answer, RestAnswer)
+    assert isinstance(answer, RestResponse)
     assert (answer.status, answer.body) == (case.status, case.body)
 
 
@@ -244,7 +244,7 @@ def test_an_answer_that_was_cut_short_is_never_taken_for_a_whole_one(
 ) -> None:
     cut = data.draw(st.integers(0, len(case.sent) - 1))
     outcome = asyncio.run(read([case.sent[:cut]], end=True))
-    assert isinstance(outcome, AnswerBroken)
+    assert isinstance(outcome, BrokenResponseError)
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", OK, CHUNKED, PLAIN[:-2]]))
@@ -252,7 +252,7 @@ def test_noise_is_an_answer_or_a_failure_of_ours_and_never_more_than_the_cap(
     noise: bytes, before: bytes
 ) -> None:
     outcome = asyncio.run(read([before + noise], end=True))
-    if isinstance(outcome, RestAnswer):
-        assert len(outcome.body) <= MAX_ANSWER_BYTES
+    if isinstance(outcome, RestResponse):
+        assert len(outcome.body) <= MAX_RESPONSE_BYTES
     else:
-        assert isinstance(outcome, AnswerBroken | ServiceAnswerUnreadable)
+        assert isinstance(outcome, BrokenResponseError | InvalidUpstreamResponseError)

@@ -62,7 +62,7 @@ async def test_an_idle_connection_does_not_keep_the_answer_before() -> None:
     connection.connection_made(Wire())
     with holding_little():
         answered = asyncio.ensure_future(
-            connection.exchange(b"", asyncio.get_running_loop().time() + 60)
+            connection.round_trip(b"", asyncio.get_running_loop().time() + 60)
         )
         await asyncio.sleep(0)
         connection.data_received(OK + b"Content-Length: %d\r\n\r\n" % LARGE)

@@ -12,9 +12,9 @@ from exchanging import client_of, echo, exchange, get, on_both_loops, run_on, sl
 from running import until
 from scripted import Scripted, hang_up, raw, scripted, silence
 
-from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.transport.connection import Connection
-from rooms_gateway.upstream.transport.http import ExchangeFailed
+from rooms_gateway.upstream.transport.http import AttemptError
 from rooms_gateway.upstream.transport.pool import KEEPALIVE, MAX_AGE, Pool
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -102,9 +102,9 @@ async def test_who_waits_too_long_for_a_connection_has_sent_nothing_and_leaves_t
     async with scripted(silence, echo) as service, client_of(service, limit=1) as client:
         first = asyncio.ensure_future(exchange(client))
         await until(lambda: len(service.requests) == 1)
-        with pytest.raises(ExchangeFailed) as raised:
+        with pytest.raises(AttemptError) as raised:
             await exchange(client, seconds=0.05)
-        assert raised.value.kind is Failure.CONNECT
+        assert raised.value.kind is AttemptFailure.CONNECT
         assert not raised.value.sent
         first.cancel()
         assert (await exchange(client, get(3))).body.decode() == get(3).target
@@ -155,9 +155,9 @@ async def test_a_connection_that_breaks_when_it_is_used_again_is_lost_and_nothin
 ):
     async with scripted(raw(OK), hang_up, raw(OK)) as service, client_of(service) as client:
         await exchange(client)
-        with pytest.raises(ExchangeFailed) as raised:
+        with pytest.raises(AttemptError) as raised:
             await exchange(client)
-        assert raised.value.kind is Failure.LOST
+        assert raised.value.kind is AttemptFailure.LOST
         assert (len(service.requests), service.connections) == (2, 1)
 
 
@@ -213,8 +213,8 @@ def test_leaving_closes_all_connections_also_those_in_use(loop_factory: Any) -> 
                 await client._pool.close()
                 assert not client._pool._open
                 for failed in await asyncio.gather(*waiting, return_exceptions=True):
-                    assert isinstance(failed, ExchangeFailed)
-                    assert failed.kind is Failure.LOST
+                    assert isinstance(failed, AttemptError)
+                    assert failed.kind is AttemptFailure.LOST
             assert (client._pool.slots, client._pool.idle) == (0, 0)
         # A transport that nobody closed would warn now, and warnings are errors.
         gc.collect()
@@ -273,8 +273,8 @@ async def test_a_name_that_was_not_found_is_looked_up_again(
             return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", service.port))]
 
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
-        with pytest.raises(ExchangeFailed) as failed:
+        with pytest.raises(AttemptError) as failed:
             await exchange(client)
-        assert failed.value.kind is Failure.CONNECT
+        assert failed.value.kind is AttemptFailure.CONNECT
         found = True
         assert (await exchange(client)).status == 200

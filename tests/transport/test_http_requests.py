@@ -13,9 +13,9 @@ from exchanging import client_of, exchange, get, on_both_loops, run_on
 from running import until
 from scripted import answer, scripted
 
-from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.transport.http import ExchangeFailed
+from rooms_gateway.upstream.transport.http import AttemptError
 from rooms_gateway.upstream.transport.messages import RestRequest
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -169,9 +169,9 @@ def test_nothing_is_sent_over_tls_to_somebody_who_is_not_who_was_meant(
     }[flaw]()
 
     async def main() -> None:
-        with pytest.raises(ExchangeFailed) as raised:
+        with pytest.raises(AttemptError) as raised:
             await exchange_over_tls(issued, tmp_path, "127.0.0.1")
-        assert raised.value.kind is Failure.CONNECT
+        assert raised.value.kind is AttemptFailure.CONNECT
         assert str(raised.value) == "SSLCertVerificationError"
 
     run_on(loop_factory, main())
@@ -191,9 +191,9 @@ def test_tls_with_the_service_begins_at_1_2(
         if only >= ssl.TLSVersion.TLSv1_2:
             assert await exchange_over_tls(authority.issue(), tmp_path, "127.0.0.1", only) == 400
             return
-        with pytest.raises(ExchangeFailed) as raised:
+        with pytest.raises(AttemptError) as raised:
             await exchange_over_tls(authority.issue(), tmp_path, "127.0.0.1", only)
-        assert raised.value.kind is Failure.CONNECT
+        assert raised.value.kind is AttemptFailure.CONNECT
 
     run_on(loop_factory, main())
 
@@ -212,9 +212,9 @@ def test_without_a_connection_nothing_was_sent(loop_factory: Any, host: str) -> 
         async with scripted(answer(b"{}")) as service:
             port = service.port
         async with client_of(Endpoint("http", host, port)) as client:
-            with pytest.raises(ExchangeFailed) as raised:
+            with pytest.raises(AttemptError) as raised:
                 await exchange(client)
-            assert raised.value.kind is Failure.CONNECT
+            assert raised.value.kind is AttemptFailure.CONNECT
             assert client._pool.slots == 0
 
     run_on(loop_factory, main())
@@ -231,9 +231,9 @@ def test_a_handshake_that_does_not_end_is_given_up_and_was_no_request(loop_facto
         server = await asyncio.start_server(hold, "127.0.0.1", 0)
         endpoint = Endpoint("https", "127.0.0.1", server.sockets[0].getsockname()[1])
         async with server, client_of(endpoint) as client:
-            with pytest.raises(ExchangeFailed) as raised:
+            with pytest.raises(AttemptError) as raised:
                 await exchange(client, seconds=0.1)
-            assert raised.value.kind is Failure.CONNECT
+            assert raised.value.kind is AttemptFailure.CONNECT
             assert client._pool.slots == 0
             for writer in held:
                 writer.close()

@@ -9,8 +9,8 @@ import pytest
 from exchanging import client_of, echo, exchange, on_both_loops, run_on
 from scripted import Scripted, scripted, silence
 
-from rooms_gateway.telemetry.observers import Failure
-from rooms_gateway.upstream.transport.http import ExchangeFailed
+from rooms_gateway.telemetry.observers import AttemptFailure
+from rooms_gateway.upstream.transport.http import AttemptError
 
 
 @on_both_loops
@@ -38,10 +38,10 @@ def test_each_exchange_of_a_connection_has_the_time_that_it_was_given(loop_facto
         async with scripted(echo, late, silence) as service, client_of(service) as client:
             await exchange(client, seconds=1)
             assert (await exchange(client, seconds=30)).status == 200
-            with pytest.raises(ExchangeFailed) as raised:
+            with pytest.raises(AttemptError) as raised:
                 async with asyncio.timeout(10):
                     await exchange(client, seconds=0.05)
-            assert raised.value.kind is Failure.TIMEOUT
+            assert raised.value.kind is AttemptFailure.TIMEOUT
             assert service.connections == 1
 
     run_on(loop_factory, main())

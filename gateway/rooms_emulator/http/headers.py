@@ -14,7 +14,7 @@ JSON: Final = "application/json; charset=utf-8"
 SUPPORTED_VERSIONS: Final = {"api-supported-versions": versions.SUPPORTED}
 
 
-class Stamp:
+class ResponseHeaders:
     """Makes the headers that say when, and under which number, a request was answered."""
 
     def __init__(self, clock: Clock, random: Random) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from rooms_emulator import problems
 from rooms_emulator.auth.access_key import Signed
 from rooms_emulator.http import headers
-from rooms_emulator.http.headers import Stamp
+from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.wire import Reply
 from rooms_emulator.identity import versions
 from rooms_emulator.identity.operations import IdentityCall, IdentityOperations
@@ -40,7 +40,9 @@ class IdentityService:
 
     """
 
-    def __init__(self, rooms: Service, operations: IdentityOperations, stamp: Stamp) -> None:
+    def __init__(
+        self, rooms: Service, operations: IdentityOperations, stamp: ResponseHeaders
+    ) -> None:
         self._rooms = rooms
         self._operations = operations
         self._stamp = stamp

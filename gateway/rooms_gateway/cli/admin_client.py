@@ -14,7 +14,7 @@ MAX_ANSWER = 200
 """Bytes of an answer that are looked at: ours are a few words."""
 
 
-class NoAnswer(Exception):
+class AdminUnreachableError(Exception):
     """Nobody answers, or nobody who speaks HTTP. Its text says why."""
 
 
@@ -33,7 +33,7 @@ class AdminAddress(click.ParamType[tuple[str, int], str]):
             return self.fail(f"{value!r} is not host:port", param, ctx)
 
 
-class Asked:
+class AdminResponse:
     """One connection to an admin listener, after an answer."""
 
     def __init__(self, status: int, text: str, connection: http.client.HTTPConnection) -> None:
@@ -57,8 +57,10 @@ class Asked:
 
 
 @contextmanager
-def asked(address: tuple[str, int], method: str, path: str, seconds: float) -> Iterator[Asked]:
-    """Ask, and keep the connection open inside. Raises NoAnswer.
+def asked(
+    address: tuple[str, int], method: str, path: str, seconds: float
+) -> Iterator[AdminResponse]:
+    """Ask, and keep the connection open inside. Raises AdminUnreachableError.
 
     No proxy from the environment is used, and no redirect followed.
     """
@@ -69,9 +71,11 @@ def asked(address: tuple[str, int], method: str, path: str, seconds: float) -> I
             response = connection.getresponse()
             text = response.read(MAX_ANSWER).decode("utf-8", "replace").strip()
         except OSError as error:
-            raise NoAnswer(error.strerror or "timed out") from None
+            raise AdminUnreachableError(error.strerror or "timed out") from None
         except (http.client.HTTPException, UnicodeError):
-            raise NoAnswer("what answers there is no admin listener") from None
-        yield Asked(response.status, text if text.isprintable() else ascii(text), connection)
+            raise AdminUnreachableError("what answers there is no admin listener") from None
+        yield AdminResponse(
+            response.status, text if text.isprintable() else ascii(text), connection
+        )
     finally:
         connection.close()

@@ -14,7 +14,7 @@ from rooms_emulator.faults.rules import LARGEST_SEED
 from rooms_gateway.addresses import check_address
 from rooms_gateway.cli import exit_codes
 from rooms_gateway.cli.serve.sources import EXIT_USAGE
-from rooms_gateway.cli.signals import Stop
+from rooms_gateway.cli.signals import ShutdownRequest
 from rooms_gateway.upstream.endpoint import parse_access_key
 
 
@@ -120,7 +120,7 @@ def emulator(  # noqa: PLR0913 - one parameter a flag
 
 
 async def _run(emulator: Emulator) -> None:
-    stop = Stop()
+    stop = ShutdownRequest()
     with stop.by_signals():
         async with emulator as running:
             stop.started = True

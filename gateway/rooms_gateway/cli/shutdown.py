@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-from rooms_gateway.cli.admin_client import AdminAddress, NoAnswer, asked
+from rooms_gateway.cli.admin_client import AdminAddress, AdminUnreachableError, asked
 
 EXIT_NOBODY = 1
 EXIT_REFUSED = 3
@@ -73,14 +73,14 @@ def _shut_down(
             end = begun + max_wait
             # The listener is the last to go, and lets go of its connections then.
             answer.closed_within(end - clock())
-    except NoAnswer as error:
+    except AdminUnreachableError as error:
         return EXIT_NOBODY, f"does not answer: {error}"
     while clock() < end:
         try:
             # A connection may have been closed for being idle.
             with asked(admin, "GET", "/livez", min(_ANSWER_TIMEOUT, end - clock())) as answer:
                 answer.closed_within(end - clock())
-        except NoAnswer:
+        except AdminUnreachableError:
             return 0, ""
         sleep(_PAUSE)
     return EXIT_STILL_RUNNING, f"has not stopped within {max_wait:g} s"

@@ -17,15 +17,15 @@ def _heard() -> list[signal.Signals]:
     return [number for number in _SIGNALS if hangs_up or number != signal.SIGHUP]
 
 
-class Stop:
+class ShutdownRequest:
     """Whether a stop was asked for, by what, and how far the process had come by then."""
 
     def __init__(self) -> None:
-        self.began_with: signal.Signals | None = None
+        self.first_signal: signal.Signals | None = None
         """The signal that asked first; None if it was no signal, or nobody has asked."""
         self.started = False
         """Whether the start has ended. Until then, who asks for a stop ends the start."""
-        self.cut_short = False
+        self.forced = False
         """Whether a second signal has ended the stop that was under way."""
         self._asked = asyncio.Event()
         self._signalled = False
@@ -63,11 +63,11 @@ class Stop:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._signalled:
-            self.cut_short = True
+            self.forced = True
             if self._task is not None:
                 self._task.cancel()
             return
         self._signalled = True
         if not self._asked.is_set():
-            self.began_with = number
+            self.first_signal = number
         self.ask()

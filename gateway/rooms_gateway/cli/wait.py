@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-from rooms_gateway.cli.admin_client import AdminAddress, NoAnswer, asked
+from rooms_gateway.cli.admin_client import AdminAddress, AdminUnreachableError, asked
 from rooms_gateway.cli.client.channel import ClientTls, connect, tls_flags
 from rooms_gateway.cli.client.inputs import ADDRESS
 
@@ -23,7 +23,7 @@ _OK = 200
 
 Ask = Callable[[float], str | None]
 """Returns once the gateway serves: None; or what it says in place of that, when it is worth to ask
-again. Takes the seconds that there are. Raises NoAnswer."""
+again. Takes the seconds that there are. Raises AdminUnreachableError."""
 
 
 @click.command()
@@ -70,7 +70,7 @@ def _until_ready(
     while True:
         try:
             said = ask(end - clock())
-        except NoAnswer as error:
+        except AdminUnreachableError as error:
             code, said = EXIT_NOBODY, str(error)
         else:
             code = EXIT_NOT_READY
@@ -111,7 +111,7 @@ def _asks_health(address: str, tls: ClientTls | None) -> Ask:
                     said = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
             except grpc.RpcError as error:
                 if said is None:
-                    raise NoAnswer(_no_answer(error.code().name, tls)) from None
+                    raise AdminUnreachableError(_no_answer(error.code().name, tls)) from None
         return said or "it says nothing"
 
     return ask

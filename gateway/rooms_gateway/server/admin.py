@@ -31,7 +31,7 @@ Exposition = Callable[[str], tuple[bytes, str]]
 
 
 @dataclass(slots=True)
-class Progress:
+class Lifecycle:
     """How far the gateway is."""
 
     started: bool = False
@@ -48,7 +48,7 @@ class AdminListener:
     def __init__(
         self,
         address: str,
-        progress: Progress,
+        progress: Lifecycle,
         expose: Exposition,
         ask_to_stop: Callable[[], None] | None = None,
     ) -> None:
@@ -125,12 +125,12 @@ class AdminListener:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
 
-def _is_no_nonsense(record: logging.LogRecord) -> bool:
+def _drop_parse_errors(record: logging.LogRecord) -> bool:
     """Keep out what aiohttp says of bytes that are no request: a trace for each, and the bytes."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-logger.addFilter(_is_no_nonsense)
+logger.addFilter(_drop_parse_errors)
 
 
 def _answer(what: str, *, yes: bool) -> web.Response:

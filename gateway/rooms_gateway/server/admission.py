@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rooms_gateway.errors import DeadlineExceeded, GatewayOverloaded
+from rooms_gateway.errors import DeadlineExceededError, OverloadedError
 
-_COME_AGAIN = (0.5, 1.5)
+RETRY_AFTER_RANGE = (0.5, 1.5)
 """Seconds after which the refused may come again; spread, lest they all come at once."""
 
 
@@ -34,9 +34,9 @@ class Limits:
 class Admission:
     """The places of all kinds of calls."""
 
-    calls: Places
+    calls: ConcurrencyLimiter
     """For unary calls."""
-    streams: Places
+    streams: ConcurrencyLimiter
     write_stall_timeout: float = 60.0
     """Seconds for which the reader of a stream may leave a message before it loses its place."""
 
@@ -46,7 +46,7 @@ class Admission:
         return self.calls.queued + self.streams.queued
 
 
-class Places:
+class ConcurrencyLimiter:
     """Places for one kind of calls.
 
     A call takes a place, or waits for one, and leaves it when it has ended. Whoever waits gets a
@@ -87,8 +87,8 @@ class Places:
     async def wait(self, caller: str, seconds: float) -> None:
         """Wait for a place, for `seconds` at the most, and take it.
 
-        Raises GatewayOverloaded if too many wait already, also later, when a caller that has fewer
-        waiting needs the room; DeadlineExceeded if the time is over.
+        Raises OverloadedError if too many wait already, also later, when a caller that has fewer
+        waiting needs the room; DeadlineExceededError if the time is over.
         """
         if not self._room_to_wait(caller):
             raise self._overloaded(caller)
@@ -103,7 +103,7 @@ class Places:
                 # The place came together with the end of the wait: somebody else can have it.
                 self.leave(caller)
             if isinstance(end, TimeoutError):
-                raise DeadlineExceeded("the deadline passed while the call waited") from None
+                raise DeadlineExceededError("the deadline passed while the call waited") from None
             raise
         finally:
             self._leave_queue(caller, turn)
@@ -152,13 +152,13 @@ class Places:
             if not turns:
                 del self._queue[caller]
 
-    def _overloaded(self, caller: str) -> GatewayOverloaded:
+    def _overloaded(self, caller: str) -> OverloadedError:
         alone = self._running_by_caller.get(caller, 0) >= self._most_per_caller < self._most
-        return GatewayOverloaded(
+        return OverloadedError(
             f"the caller has {self._most_per_caller} {self._kind} under way already"
             if alone
             else f"the gateway serves {self._most} {self._kind} already",
-            retry_after=self._uniform(*_COME_AGAIN),
+            retry_after=self._uniform(*RETRY_AFTER_RANGE),
         )
 
 

@@ -11,9 +11,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 
 from rooms_gateway.server import health
-from rooms_gateway.server.handler import Handling
+from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.reflection import add_reflection
-from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.legacy import LegacyRoomsServicer
 from rooms_gateway.services.legacy.backend import LegacyRooms
 from rooms_gateway.services.legacy.native import NativeLegacyRooms
@@ -44,7 +44,7 @@ class Services:
     def __init__(  # noqa: PLR0913 - all that there is to serve
         self,
         server: grpc.aio.Server,
-        calls: Handling,
+        calls: HandlerFactory,
         api: RoomsApi,
         legacy: LegacyApi | None,
         *,
@@ -52,7 +52,7 @@ class Services:
         reflection: bool,
     ) -> None:
         """Add them to `server`, ours by `calls`; `legacy`: None unless the deprecated is wanted."""
-        turns = Turns(lambda: calls.admission.calls.running)
+        turns = FairConverter(lambda: calls.admission.calls.running)
         rooms = RoomsServicer(api, turns, complete_windows=complete_windows)
         calls.add(server, ROOMS_SERVICE, rooms)
         calls.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, turns))

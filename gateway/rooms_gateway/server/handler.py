@@ -17,18 +17,18 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from rooms_gateway.call import Call, Context, current_call, new_id
-from rooms_gateway.errors import ReaderTooSlow, RequestInvalid, Violation
+from rooms_gateway.errors import InvalidRequestError, StreamStalledError, Violation
 from rooms_gateway.server.admission import Admission, host_of
-from rooms_gateway.server.auth.authorizer import Gate
+from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.call_metadata import read_metadata
-from rooms_gateway.server.status import BUG, Failure, to_status
+from rooms_gateway.server.status import BUG, RpcStatus, to_status
 from rooms_gateway.server.validation import validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
-from rooms_gateway.telemetry.observers import NOBODY, CallObserver
-from rooms_gateway.telemetry.traces import PASSING_ON, Tracer
-from rooms_gateway.timer import Timer
-from rooms_gateway.upstream.rooms_api import NotSent
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver
+from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
+from rooms_gateway.timer import ReusableTimer
+from rooms_gateway.upstream.rooms_api import DryRunError
 
 # grpc's own types know only synchronous handlers.
 Handler = Any
@@ -39,7 +39,7 @@ _PUSHBACK = "grpc-retry-pushback-ms"
 logger = logging.getLogger(__name__)
 
 
-class Handling:
+class HandlerFactory:
     """Adds our services to a server, with the same around each of their handlers.
 
     Not as an interceptor of grpc.aio, which would look for the handler anew at every call. Health
@@ -55,9 +55,9 @@ class Handling:
         api_version: str,
         default_timeout: float,
         admission: Admission,
-        observer: CallObserver = NOBODY,
-        gate: Gate | None = None,
-        tracer: Tracer = PASSING_ON,
+        observer: CallObserver = NOOP_OBSERVER,
+        gate: Authorizer | None = None,
+        tracer: Tracer = PROPAGATE_ONLY,
     ) -> None:
         """Take what the handlers of all services share.
 
@@ -79,7 +79,7 @@ class Handling:
         # All made, and watched, from the start: a counter that appears with its first call hides
         # that call from whoever looks at its growth.
         handlers = {
-            method.name: _Method(self, method, getattr(servicer, method.name)).handler()
+            method.name: MethodHandler(self, method, getattr(servicer, method.name)).handler()
             for method in service.methods
         }
         generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
@@ -110,10 +110,10 @@ class _Unknown(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not at run t
         self._observer.unknown_method()
 
 
-class _Method:
+class MethodHandler:
     """All that happens to the calls of one method, from the first byte to the log line."""
 
-    def __init__(self, shared: Handling, method: MethodDescriptor, behavior: Handler) -> None:
+    def __init__(self, shared: HandlerFactory, method: MethodDescriptor, behavior: Handler) -> None:
         service = method.containing_service.full_name
         idempotency = method.GetOptions().idempotency_level
         admission = shared.admission
@@ -174,7 +174,7 @@ class _Method:
                     return None
                 try:
                     response: Message = await self._behavior(request, context)
-                except NotSent as stopped:
+                except DryRunError as stopped:
                     response = self._dry_run(request, stopped)
             finally:
                 self._places.leave(caller)
@@ -198,18 +198,18 @@ class _Method:
             # Without the library's words, which may repeat what was sent.
             name = self._request_type.DESCRIPTOR.full_name
             text = f"the request is no {name}: is the client's proto that of this gateway?"
-            raise RequestInvalid(Violation("", text)) from None
+            raise InvalidRequestError(Violation("", text)) from None
 
-    def _dry_run(self, request: Message, stopped: NotSent) -> Message:
+    def _dry_run(self, request: Message, stopped: DryRunError) -> Message:
         shown = getattr(request, "show_people", False)
         return self._response_type(dry_run=describe(stopped.request, show_people=shown))
 
     async def _send_pages(self, request: Message, context: Context) -> None:
-        """Send what the handler yields. Raises ReaderTooSlow if nobody takes it."""
+        """Send what the handler yields. Raises StreamStalledError if nobody takes it."""
         pages: AsyncGenerator[Message, None] = self._behavior(request, context)
         loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
         # Not a time-out for each page, which costs more than twenty times as much.
-        timer = Timer(loop, lambda: limit.reschedule(loop.time()))
+        timer = ReusableTimer(loop, lambda: limit.reschedule(loop.time()))
         try:
             # Written here, not handed to grpc.aio as a generator: that would be closed only when it
             # is collected, and what it reads ahead would go on until then.
@@ -222,12 +222,14 @@ class _Method:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise ReaderTooSlow(f"the caller has taken nothing for {self._patience:g} s") from None
+            raise StreamStalledError(
+                f"the caller has taken nothing for {self._patience:g} s"
+            ) from None
         finally:
             timer.close()
 
     async def _abort(
-        self, error: BaseException, failure: Failure, call: Call, context: Context
+        self, error: BaseException, failure: RpcStatus, call: Call, context: Context
     ) -> NoReturn:
         if failure.reason == BUG:
             logger.error(
@@ -240,7 +242,7 @@ class _Method:
             metadata += ((_PUSHBACK, str(failure.pushback)),)
         # Not abort_with_status: observers around us would see no code with that.
         abort = context.abort(failure.code, failure.status.message, trailing_metadata=metadata)
-        if isinstance(error, ReaderTooSlow):
+        if isinstance(error, StreamStalledError):
             await _leave(abort)
         await abort
         raise AssertionError("grpc's abort has returned")

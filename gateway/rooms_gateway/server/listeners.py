@@ -18,7 +18,7 @@ import grpc
 
 from rooms_gateway.addresses import UNIX, SocketRules, socket_path
 from rooms_gateway.server.tls.certificates import Certificates
-from rooms_gateway.server.tls.files import TlsFiles, TlsUnusable
+from rooms_gateway.server.tls.files import TlsError, TlsFiles
 
 _NOBODY_ELSE = 0o177
 """The umask under which a socket is made, before it gets its group and mode."""
@@ -43,7 +43,7 @@ def load_certificates(files: TlsFiles) -> Certificates:
     """Read what TCP ports speak TLS with. Raises BindError if it is not usable any more."""
     try:
         return Certificates(files)
-    except TlsUnusable as error:
+    except TlsError as error:
         raise BindError(f"cannot listen with TLS: {error}") from error
 
 

@@ -28,26 +28,26 @@ from grpc import StatusCode
 
 from rooms_gateway.call import Call
 from rooms_gateway.errors import (
-    AlreadyParticipant,
-    ApiVersionUnsupported,
-    CallerForbidden,
-    CallerUnauthenticated,
-    CredentialExpired,
-    DeadlineExceeded,
+    AlreadyParticipantError,
+    CredentialExpiredError,
+    DeadlineExceededError,
     GatewayError,
-    GatewayOverloaded,
-    JoinPolicyUnsupported,
-    NotAParticipant,
-    PageTokenInvalid,
-    ReaderTooSlow,
-    RequestInvalid,
-    RosterTooLarge,
-    ServiceAnswerUnreadable,
-    ServiceRefused,
-    ServiceUnreachable,
+    InvalidPageTokenError,
+    InvalidRequestError,
+    InvalidUpstreamResponseError,
+    NotParticipantError,
+    OverloadedError,
+    PermissionDeniedError,
+    RosterTooLargeError,
+    StreamStalledError,
+    UnauthenticatedError,
+    UnsupportedApiVersionError,
+    UnsupportedJoinPolicyError,
+    UpstreamRejectedError,
+    UpstreamUnavailableError,
     Violation,
 )
-from rooms_gateway.services.convert.error_targets import Blame
+from rooms_gateway.services.convert.error_targets import FieldLocator
 
 DOMAIN: Final = "rooms-gateway"
 MAX_BYTES: Final = 4096
@@ -65,27 +65,27 @@ _R = ErrorReason
 _Verdict = tuple[StatusCode, ErrorReason.ValueType]
 
 BY_ERROR: Final[dict[type[GatewayError], _Verdict]] = {
-    RequestInvalid: (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_REQUEST_INVALID),
-    PageTokenInvalid: (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_PAGE_TOKEN_INVALID),
-    CallerUnauthenticated: (StatusCode.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
-    CallerForbidden: (StatusCode.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_FORBIDDEN),
-    GatewayOverloaded: (StatusCode.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
+    InvalidRequestError: (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_REQUEST_INVALID),
+    InvalidPageTokenError: (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_PAGE_TOKEN_INVALID),
+    UnauthenticatedError: (StatusCode.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
+    PermissionDeniedError: (StatusCode.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_FORBIDDEN),
+    OverloadedError: (StatusCode.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
     # ABORTED says to go on at a higher level, here from the last page token. DEADLINE_EXCEEDED
     # would say that the call took too long, RESOURCE_EXHAUSTED that there is too much of it.
-    ReaderTooSlow: (StatusCode.ABORTED, _R.ERROR_REASON_READER_TOO_SLOW),
-    ApiVersionUnsupported: (StatusCode.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
-    RosterTooLarge: (StatusCode.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
-    AlreadyParticipant: (StatusCode.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
-    NotAParticipant: (StatusCode.NOT_FOUND, _R.ERROR_REASON_NOT_A_PARTICIPANT),
-    JoinPolicyUnsupported: (
+    StreamStalledError: (StatusCode.ABORTED, _R.ERROR_REASON_READER_TOO_SLOW),
+    UnsupportedApiVersionError: (StatusCode.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
+    RosterTooLargeError: (StatusCode.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
+    AlreadyParticipantError: (StatusCode.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
+    NotParticipantError: (StatusCode.NOT_FOUND, _R.ERROR_REASON_NOT_A_PARTICIPANT),
+    UnsupportedJoinPolicyError: (
         StatusCode.FAILED_PRECONDITION,
         _R.ERROR_REASON_JOIN_POLICY_UNSUPPORTED,
     ),
-    DeadlineExceeded: (StatusCode.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
+    DeadlineExceededError: (StatusCode.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
     # As a 401 of the service, below: it would be one, had the request been sent.
-    CredentialExpired: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
-    ServiceUnreachable: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE),
-    ServiceAnswerUnreadable: (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_ANSWER_UNREADABLE),
+    CredentialExpiredError: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
+    UpstreamUnavailableError: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE),
+    InvalidUpstreamResponseError: (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_ANSWER_UNREADABLE),
 }
 
 _UNAVAILABLE: Final = (StatusCode.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE)
@@ -109,7 +109,7 @@ _CREATES: Final = (rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomReque
 
 _OTHER_4XX: Final = (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_SERVICE_REJECTED_REQUEST)
 _OTHER_5XX: Final = (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_FAILED)
-_UNREADABLE: Final = BY_ERROR[ServiceAnswerUnreadable]
+_UNREADABLE: Final = BY_ERROR[InvalidUpstreamResponseError]
 BUG: Final = "GATEWAY_BUG"
 _BUG: Final = (StatusCode.INTERNAL, _R.ERROR_REASON_GATEWAY_BUG)
 _BUG_MESSAGE: Final = "the gateway failed; its log has the details under this request's id"
@@ -123,7 +123,7 @@ _WORTH_WAITING: Final = frozenset(
 )
 
 
-class Failure(NamedTuple):
+class RpcStatus(NamedTuple):
     """How a failed call ends."""
 
     code: StatusCode
@@ -135,7 +135,7 @@ class Failure(NamedTuple):
     -1 not to repeat it; None leaves it to the policy (gRFC A6)."""
 
 
-def to_status(error: BaseException, call: Call, request: Message, api_version: str) -> Failure:
+def to_status(error: BaseException, call: Call, request: Message, api_version: str) -> RpcStatus:
     """Return the code, the reason and the full status that tell the caller of `error`.
 
     What is no GatewayError is a bug of ours, and nothing of it is told.
@@ -168,7 +168,7 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
     status = Status(code=code.value[0], message=_clip(message, _MAX_MESSAGE))
     for detail in details:
         status.details.add().Pack(detail)
-    return Failure(code, reason_text(reason), status, _pushback(error, reason))
+    return RpcStatus(code, reason_text(reason), status, _pushback(error, reason))
 
 
 def reason_text(reason: ErrorReason.ValueType) -> str:
@@ -177,7 +177,7 @@ def reason_text(reason: ErrorReason.ValueType) -> str:
 
 
 def _verdict(error: BaseException, request: Message) -> _Verdict:
-    if not isinstance(error, ServiceRefused):
+    if not isinstance(error, UpstreamRejectedError):
         return BY_ERROR.get(type(error), _BUG) if isinstance(error, GatewayError) else _BUG
     status = error.status
     if status == HTTPStatus.CONFLICT and isinstance(request, _CREATES):
@@ -195,7 +195,7 @@ def _error_info(
     error: BaseException, reason: ErrorReason.ValueType, call: Call, api_version: str
 ) -> ErrorInfo:
     metadata = {"apiVersion": api_version, "attempts": str(call.attempts)}
-    if isinstance(error, ServiceRefused):
+    if isinstance(error, UpstreamRejectedError):
         metadata["httpStatus"] = str(error.status)
         if error.code:
             metadata["serviceErrorCode"] = _clip(error.code, _MAX_PART)
@@ -206,11 +206,11 @@ def _told(error: BaseException, request: Message) -> tuple[str, Sequence[Violati
     """Return the message, the violations to choose from, and how many there are in all."""
     if not isinstance(error, GatewayError):
         return _BUG_MESSAGE, (), 0
-    if isinstance(error, PageTokenInvalid):
+    if isinstance(error, InvalidPageTokenError):
         return str(error), (Violation("page_token", str(error)),), 1
-    if not isinstance(error, ServiceRefused):
+    if not isinstance(error, UpstreamRejectedError):
         return str(error), error.violations, len(error.violations)
-    blame = Blame(request)
+    blame = FieldLocator(request)
     # Cut only after people are taken out, lest half an identifier be left at the end.
     message, named = blame.without_people(str(error)[:_MAX_SERVICE_TEXT])
     if error.status != HTTPStatus.BAD_REQUEST:
@@ -244,7 +244,7 @@ def _bounded(violations: Sequence[Violation]) -> list[BadRequest.FieldViolation]
 
 
 def _pushback(error: BaseException, reason: ErrorReason.ValueType) -> int | None:
-    if isinstance(error, GatewayOverloaded):
+    if isinstance(error, OverloadedError):
         return round(1000 * error.retry_after)
     # The gateway has repeated it as often as was worth it: a client that went on by itself would
     # only add to what the service has too much of, or wait until its deadline and never hear why.
@@ -252,7 +252,9 @@ def _pushback(error: BaseException, reason: ErrorReason.ValueType) -> int | None
 
 
 def _retry_delay(error: BaseException) -> Duration:
-    asked = error.retry_after if isinstance(error, (ServiceRefused, GatewayOverloaded)) else None
+    asked = (
+        error.retry_after if isinstance(error, (UpstreamRejectedError, OverloadedError)) else None
+    )
     seconds = _DEFAULT_RETRY_DELAY if asked is None else min(asked, _MAX_RETRY_DELAY)
     delay = Duration()
     delay.FromMilliseconds(round(1000 * seconds))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from protovalidate import Validator
 
-from rooms_gateway.errors import RequestInvalid, Violation
+from rooms_gateway.errors import InvalidRequestError, Violation
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -18,11 +18,11 @@ _validator = Validator()
 def validate(request: Message) -> None:
     """Check `request` against the `buf.validate` rules of its type.
 
-    Raises RequestInvalid that names every field at fault.
+    Raises InvalidRequestError that names every field at fault.
     """
     found = _validator.collect_violations(request)
     if found:
-        raise RequestInvalid(
+        raise InvalidRequestError(
             *(Violation(_path(item.proto.field), item.proto.message) for item in found)
         )
 

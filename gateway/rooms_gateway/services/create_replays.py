@@ -15,7 +15,7 @@ from acs.rooms.v1.rooms_pb2 import Room
 _MARGIN = 1.0
 
 
-class RecentCreates:
+class ReplayDetector:
     """The creates that this gateway has sent lately."""
 
     def __init__(self, limit: int = 10_000) -> None:

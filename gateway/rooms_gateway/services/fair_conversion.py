@@ -30,7 +30,7 @@ CALM = 0.1
 """Seconds after a call for which more are expected; the first of them waits for larger pieces."""
 
 
-class Turns:
+class FairConverter:
     """The turns of all lists of a server, in the order of asking."""
 
     def __init__(self, calls_in_flight: Callable[[], int]) -> None:

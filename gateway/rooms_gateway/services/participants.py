@@ -12,7 +12,7 @@ from acs.rooms.v1 import participants_pb2_grpc
 from rooms_gateway.call import Context, current_call
 from rooms_gateway.services.convert import page_tokens
 from rooms_gateway.services.convert.participants import add_participants, roster_of
-from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
 _LIST = "ListParticipants"
@@ -21,7 +21,7 @@ _LIST = "ListParticipants"
 class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
     """The handlers of ParticipantsService. Their errors become a status in `handling`."""
 
-    def __init__(self, api: RoomsApi, turns: Turns) -> None:
+    def __init__(self, api: RoomsApi, turns: FairConverter) -> None:
         self._api = api
         self._turns = turns
 
@@ -64,7 +64,7 @@ class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
         )
         async with aclosing(pages):
             async for page in pages:
-                token = page_tokens.encode(page.next_query, *scope)
+                token = page_tokens.encode(page.safe_next_query, *scope)
                 response = pb.ListParticipantsResponse(next_page_token=token)
                 add = partial(add_participants, response.participants)
                 await self._turns.convert(page.items, add)

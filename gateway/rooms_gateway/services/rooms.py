@@ -22,8 +22,8 @@ from rooms_gateway.services.convert.rooms import (
     update_to_rest,
     with_other_end,
 )
-from rooms_gateway.services.create_replays import RecentCreates
-from rooms_gateway.services.fair_conversion import Turns
+from rooms_gateway.services.create_replays import ReplayDetector
+from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.roster import both, check_size, read_roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
@@ -33,12 +33,14 @@ _LIST = "ListRooms"
 class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
     """The handlers of RoomsService. Their errors become a status in `handling`."""
 
-    def __init__(self, api: RoomsApi, turns: Turns, *, complete_windows: bool = True) -> None:
+    def __init__(
+        self, api: RoomsApi, turns: FairConverter, *, complete_windows: bool = True
+    ) -> None:
         """Serve from `api`; `complete_windows` says whether UpdateRoom adds a missing end."""
         self._api = api
         self._turns = turns
         self._complete_windows = complete_windows
-        self._creates = RecentCreates()
+        self._creates = ReplayDetector()
 
     async def CreateRoom(
         self, request: pb.CreateRoomRequest, context: Context
@@ -98,7 +100,7 @@ class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
         pages = self._api.list_rooms(start, request.max_pages, current_call.get())
         async with aclosing(pages):
             async for page in pages:
-                token = page_tokens.encode(page.next_query, _LIST)
+                token = page_tokens.encode(page.safe_next_query, _LIST)
                 response = pb.ListRoomsResponse(next_page_token=token)
                 await self._turns.convert(page.items, partial(add_rooms, response.rooms))
                 yield response

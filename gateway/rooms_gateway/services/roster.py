@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rooms_gateway import background
 from rooms_gateway.call import Call
-from rooms_gateway.errors import RosterTooLarge
+from rooms_gateway.errors import RosterTooLargeError
 from rooms_gateway.upstream.models import Participant
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
@@ -23,7 +23,7 @@ MAX_ROSTER_BYTES = 3 * 1024 * 1024
 async def read_roster(api: RoomsApi, room_id: str, call: Call) -> list[Participant]:
     """Read every page of a roster.
 
-    Raises RosterTooLarge as soon as it cannot fit into one message, and what RoomsApi raises.
+    Raises RosterTooLargeError as soon as it cannot fit into one message, and what RoomsApi raises.
     """
     roster: list[Participant] = []
     size = 0
@@ -36,9 +36,9 @@ async def read_roster(api: RoomsApi, room_id: str, call: Call) -> list[Participa
 
 
 def check_size(size: int) -> None:
-    """Raise RosterTooLarge if a roster of `size` bytes does not fit into one message."""
+    """Raise RosterTooLargeError if a roster of `size` bytes does not fit into one message."""
     if size > MAX_ROSTER_BYTES:
-        raise RosterTooLarge(
+        raise RosterTooLargeError(
             "the roster does not fit into one message: with a stable REST api-version, read it "
             "with acs.rooms.v1.ParticipantsService/ListParticipants"
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from rooms_gateway.telemetry.times import Times
+from rooms_gateway.telemetry.histogram import Histogram
 
 OTHER = "_OTHER"
 """OpenTelemetry's label for what is outside of a list."""
@@ -37,7 +37,7 @@ class MethodMetrics:
         self.begun = 0
         self._streams = streams
         self._sent = 0
-        self.by_code = {"OK": Times()}
+        self.by_code = {"OK": Histogram()}
         """How long calls took, by status code."""
         self._failures = failures
 
@@ -58,7 +58,7 @@ class MethodMetrics:
         """Count a call that has ended."""
         times = self.by_code.get(code)
         if times is None:
-            times = self.by_code[code] = Times()
+            times = self.by_code[code] = Histogram()
         times.observe(seconds)
         if reason:
             self._failures[reason] += 1
@@ -115,7 +115,7 @@ class CallMetrics(Collector):
         for method in self._methods:
             started.add_metric(method.labels, method.begun)
             sent.add_metric(method.labels, method.sent)
-            whole = Times(*method.by_code.values())
+            whole = Histogram(*method.by_code.values())
             handling.add_metric(method.labels, list(whole.buckets()), whole.seconds)
             for code, times in method.by_code.items():
                 handled.add_metric((*method.labels, go_name(code)), sum(times.counts))

@@ -28,7 +28,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 _encode_call = msgspec.json.Encoder().encode
 """For lines of calls: they are ASCII, which this one does not see to."""
 
-TOGETHER = 0.005
+FLUSH_INTERVAL = 0.005
 """Seconds within which lines of calls are written; a killed process takes those with it."""
 
 _PEERS = {"unix": "unix", "ipv4": "tcp", "ipv6": "tcp"}
@@ -88,7 +88,7 @@ def log_call(call: FinishedCall) -> None:
     """Write the line of a finished call. Ask `calls.isEnabledFor` before making one."""
     handlers = logging.root.handlers
     # Whoever has handlers of their own gets records, as for any other line.
-    if len(handlers) == 1 and isinstance(handlers[0], Lines) and not calls.handlers:
+    if len(handlers) == 1 and isinstance(handlers[0], BatchingHandler) and not calls.handlers:
         handlers[0].add(call)
     else:
         calls.info(call)
@@ -117,7 +117,9 @@ def configure(
     """
     target = stream or sys.stderr
     chosen = log_format or (LogFormat.CONSOLE if target.isatty() else LogFormat.JSON)
-    handler = Lines(target, JsonFormatter() if chosen is LogFormat.JSON else ConsoleFormatter())
+    handler = BatchingHandler(
+        target, JsonFormatter() if chosen is LogFormat.JSON else ConsoleFormatter()
+    )
     handler.addFilter(_is_not_metadata)
     logging.basicConfig(handlers=[handler], level=level.upper())
 
@@ -129,7 +131,7 @@ def _is_not_metadata(record: logging.LogRecord) -> bool:
     )
 
 
-class Lines(logging.StreamHandler[TextIO]):
+class BatchingHandler(logging.StreamHandler[TextIO]):
     """Writes all lines in their order, those of calls that end close to each other together.
 
     Within milliseconds, with the next line of another kind, or with the process. A record and a
@@ -150,7 +152,7 @@ class Lines(logging.StreamHandler[TextIO]):
         self._waiting.append((call, time.time()))
         if first:
             try:
-                asyncio.get_running_loop().call_later(TOGETHER, self.flush)
+                asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self.flush)
             except RuntimeError:
                 self.flush()
 

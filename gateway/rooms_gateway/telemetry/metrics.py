@@ -21,8 +21,8 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from rooms_gateway.telemetry.call_metrics import OTHER, CallMetrics
-from rooms_gateway.telemetry.observers import CredentialEvent, Failure, MethodObserver
-from rooms_gateway.telemetry.times import Times
+from rooms_gateway.telemetry.histogram import Histogram
+from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent, MethodObserver
 
 _STATUSES = frozenset(HTTPStatus)
 _ERRORS_FROM = 400
@@ -125,7 +125,7 @@ class Metrics:
         """Count a REST request."""
         self._attempts.requests += 1
 
-    def attempt_ended(self, method: str, outcome: int | Failure, seconds: float) -> None:
+    def attempt_ended(self, method: str, outcome: int | AttemptFailure, seconds: float) -> None:
         """Count an attempt."""
         self._attempts.times_of(method, outcome).observe(seconds)
         if outcome == _THROTTLED:
@@ -152,22 +152,22 @@ class _Attempts(Collector):
 
     def __init__(self) -> None:
         self.requests = 0
-        self._by_labels: dict[tuple[str, str, str], Times] = {}
-        self._by_outcome: dict[tuple[str, int | Failure], Times] = {}
+        self._by_labels: dict[tuple[str, str, str], Histogram] = {}
+        self._by_outcome: dict[tuple[str, int | AttemptFailure], Histogram] = {}
 
-    def times_of(self, method: str, outcome: int | Failure) -> Times:
+    def times_of(self, method: str, outcome: int | AttemptFailure) -> Histogram:
         """Return what counts attempts that end so."""
         return self._by_outcome.get((method, outcome)) or self._resolve(method, outcome)
 
-    def _resolve(self, method: str, outcome: int | Failure) -> Times:
+    def _resolve(self, method: str, outcome: int | AttemptFailure) -> Histogram:
         verb = method if method in _VERBS else OTHER
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, AttemptFailure):
             status, error = "", outcome.value
         else:
             # A service can answer with any three digits.
             status = str(outcome) if outcome in _STATUSES else OTHER
             error = status if outcome >= _ERRORS_FROM else ""
-        times = self._by_labels.setdefault((verb, status, error), Times())
+        times = self._by_labels.setdefault((verb, status, error), Histogram())
         if status != OTHER:
             self._by_outcome[method, outcome] = times
         return times

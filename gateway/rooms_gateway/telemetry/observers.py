@@ -42,7 +42,7 @@ class CallObserver(Protocol):
         ...
 
 
-class Failure(StrEnum):
+class AttemptFailure(StrEnum):
     """Why an attempt has no answer."""
 
     CONNECT = "connect"
@@ -62,7 +62,7 @@ class UpstreamObserver(Protocol):
         """Count a REST request, however many attempts it will take."""
         ...
 
-    def attempt_ended(self, method: str, outcome: int | Failure, seconds: float) -> None:
+    def attempt_ended(self, method: str, outcome: int | AttemptFailure, seconds: float) -> None:
         """Count an attempt; `method` and the int of `outcome` are those of HTTP."""
         ...
 
@@ -106,7 +106,7 @@ class Observer(CallObserver, UpstreamObserver, CredentialObserver, Protocol):
     """Watches all of a gateway."""
 
 
-class _Nobody:
+class NoopObserver:
     """Looks away from everything."""
 
     def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:  # noqa: ARG002
@@ -122,7 +122,7 @@ class _Nobody:
 
     def request_begun(self) -> None: ...
 
-    def attempt_ended(self, method: str, outcome: int | Failure, seconds: float) -> None: ...
+    def attempt_ended(self, method: str, outcome: int | AttemptFailure, seconds: float) -> None: ...
 
     def retry_withheld(self) -> None: ...
 
@@ -131,5 +131,5 @@ class _Nobody:
     def token_expires(self, at: float) -> None: ...
 
 
-NOBODY: Observer = _Nobody()
+NOOP_OBSERVER: Observer = NoopObserver()
 """The default: nobody listens."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.telemetry.trace_context import TraceContext
 
 
@@ -22,7 +22,7 @@ class AttemptTrace(Protocol):
         """What tells the service which trace the attempt belongs to."""
         ...
 
-    def ended(self, outcome: int | Failure) -> None:
+    def ended(self, outcome: int | AttemptFailure) -> None:
         """End it; the int is an HTTP status."""
         ...
 
@@ -56,7 +56,7 @@ class Tracer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOn:
+class PropagatedTrace:
     """A call, and all its attempts, of which nothing is kept."""
 
     trace_id: str = ""
@@ -70,14 +70,14 @@ class PassedOn:
         """Do nothing."""
 
 
-UNTRACED = PassedOn()
+NO_TRACE = PropagatedTrace()
 """The trace of a call that belongs to none."""
 
 
-class _PassingOn:
+class _PropagateOnly:
     def call_begun(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:  # noqa: ARG002
-        return UNTRACED if context is None else PassedOn(context.trace_id, context.headers())
+        return NO_TRACE if context is None else PropagatedTrace(context.trace_id, context.headers())
 
 
-PASSING_ON: Tracer = _PassingOn()
+PROPAGATE_ONLY: Tracer = _PropagateOnly()
 """The default: nothing is traced here, and a caller's trace goes on at the service."""

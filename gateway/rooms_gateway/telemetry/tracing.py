@@ -34,9 +34,9 @@ from opentelemetry.trace import (
 from opentelemetry.trace import Tracer as SdkTracer
 
 from rooms_gateway.telemetry.call_metrics import SERVER_FAULTS
-from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.telemetry.trace_context import TraceContext
-from rooms_gateway.telemetry.traces import UNTRACED, AttemptTrace, CallTrace, PassedOn
+from rooms_gateway.telemetry.traces import NO_TRACE, AttemptTrace, CallTrace, PropagatedTrace
 
 FLUSH_TIMEOUT = 3.0
 """Seconds that a stop waits for the last spans to leave."""
@@ -59,7 +59,7 @@ class Tracing:
         # The exporter writes a line, or three, for each batch that does not leave.
         if not logger.isEnabledFor(logging.DEBUG):
             logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
-        self._exporter = TellingExporter(OTLPSpanExporter())
+        self._exporter = LossReportingExporter(OTLPSpanExporter())
         self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("rooms-gateway", version)
@@ -111,7 +111,9 @@ class Tracing:
         here = span.get_span_context()
         if span.is_recording():
             return _Call(self._tracer, span, self._server)
-        return PassedOn(_hex(here.trace_id, 32), _headers(here)) if here.is_valid else UNTRACED
+        return (
+            PropagatedTrace(_hex(here.trace_id, 32), _headers(here)) if here.is_valid else NO_TRACE
+        )
 
 
 class _Call:
@@ -155,9 +157,9 @@ class _Attempt:
         self._span = span
         self.headers: Mapping[str, str] = _headers(span.get_span_context())
 
-    def ended(self, outcome: int | Failure) -> None:
+    def ended(self, outcome: int | AttemptFailure) -> None:
         span = self._span
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, AttemptFailure):
             error = outcome.value
         else:
             span.set_attribute("http.response.status_code", outcome)
@@ -168,7 +170,7 @@ class _Attempt:
         span.end()
 
 
-class TellingExporter(SpanExporter):
+class LossReportingExporter(SpanExporter):
     """Says when spans get lost, in one log line a minute."""
 
     def __init__(self, exporter: SpanExporter, clock: Callable[[], float] = time.monotonic) -> None:

@@ -7,14 +7,14 @@ Knows both by their command line and their HTTP alone, and needs no pytest; the 
 from rooms_gateway.testing.control import ControlError
 from rooms_gateway.testing.emulator import OrderedFault, RoomsEmulator
 from rooms_gateway.testing.gateway import RoomsGateway
-from rooms_gateway.testing.processes import ProcessFailed
+from rooms_gateway.testing.processes import ProcessError
 from rooms_gateway.testing.requests import Effect, Request, Struck
 
 __all__ = [
     "ControlError",
     "Effect",
     "OrderedFault",
-    "ProcessFailed",
+    "ProcessError",
     "Request",
     "RoomsEmulator",
     "RoomsGateway",

@@ -53,7 +53,7 @@ class RoomsEmulator:
         options: more flags of `rooms-gateway emulator`.
 
     Raises:
-        ProcessFailed: it did not start.
+        ProcessError: it did not start.
 
     """
 
@@ -179,7 +179,7 @@ class RoomsEmulator:
         self._process.stop()
 
     def finish(self) -> None:
-        """End the process; raise ProcessFailed if it had ended on its own."""
+        """End the process; raise ProcessError if it had ended on its own."""
         self._process.finish()
 
     def describe(self) -> str:

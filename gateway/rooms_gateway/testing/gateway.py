@@ -19,7 +19,7 @@ class RoomsGateway:
         options: more flags of `rooms-gateway serve`.
 
     Raises:
-        ProcessFailed: it did not start.
+        ProcessError: it did not start.
 
     """
 
@@ -63,7 +63,7 @@ class RoomsGateway:
         self._process.stop()
 
     def finish(self) -> None:
-        """End the process; raise ProcessFailed if it had ended on its own."""
+        """End the process; raise ProcessError if it had ended on its own."""
         self._process.finish()
 
     def describe(self) -> str:

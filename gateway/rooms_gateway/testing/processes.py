@@ -18,7 +18,7 @@ _STOP_SECONDS = 5.0
 _SHOWN_LINES = 40
 
 
-class ProcessFailed(Exception):
+class ProcessError(Exception):
     """A process did not start, or ended on its own; the text holds what it wrote last."""
 
 
@@ -30,7 +30,7 @@ class Process:
         ready: a pattern; the process is ready when it has printed a line that it matches.
 
     Raises:
-        ProcessFailed: it ended, or took more than 30 seconds.
+        ProcessError: it ended, or took more than 30 seconds.
 
     """
 
@@ -109,7 +109,7 @@ class Process:
         """Stop it, and complain if somebody else ended it.
 
         Raises:
-            ProcessFailed: it had ended already.
+            ProcessError: it had ended already.
 
         """
         stopped_before = self._stopped
@@ -118,7 +118,7 @@ class Process:
         # A clean stop ends with 0; who was killed a moment ago may not have looked dead yet.
         failed = self._process.returncode != 0 and not self._forced
         if ended_alone or (failed and not stopped_before):
-            raise ProcessFailed(self._tell(f"ended with exit code {self._process.returncode}"))
+            raise ProcessError(self._tell(f"ended with exit code {self._process.returncode}"))
 
     def shown_log(self) -> str:
         """Return the last lines of standard error."""
@@ -135,9 +135,9 @@ class Process:
 
     def _wait(self) -> None:
         if not self._is_ready.wait(_START_SECONDS):
-            raise ProcessFailed(self._tell(f"was not ready after {_START_SECONDS:.0f} seconds"))
+            raise ProcessError(self._tell(f"was not ready after {_START_SECONDS:.0f} seconds"))
         if not any(self._ready.fullmatch(line) for line in self._lines):
-            raise ProcessFailed(self._tell(f"ended with exit code {self._process.wait()}"))
+            raise ProcessError(self._tell(f"ended with exit code {self._process.wait()}"))
 
     def _tell(self, what: str) -> str:
         return f"{self._name} {what}; it wrote:\n{self.shown_log() or '(nothing)'}"

@@ -21,13 +21,13 @@ from rooms_gateway.upstream.legacy_models import (
 from rooms_gateway.upstream.models import Participant, Room, Roster
 from rooms_gateway.upstream.operation import (
     JSON,
-    Exchange,
+    Operation,
     decode,
     encode,
     participants_path,
     room_path,
 )
-from rooms_gateway.upstream.transport.sender import RestAnswer, Transport
+from rooms_gateway.upstream.transport.sender import RestResponse, Sender
 from rooms_gateway.upstream.versions import LEGACY
 
 _room = msgspec.json.Decoder(LegacyRoom)
@@ -37,8 +37,8 @@ _roster = msgspec.json.Decoder(LegacyRoster)
 class LegacyApi:
     """The Rooms REST API in api-version 2022-02-01. Its methods raise what those of RoomsApi do."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._exchange = Exchange(transport, LEGACY.name)
+    def __init__(self, transport: Sender) -> None:
+        self._exchange = Operation(transport, LEGACY.name)
 
     async def create_room(self, body: RoomBody, repeatability_id: str, call: Call) -> RosteredRoom:
         """Make a room, once for one `repeatability_id`, a UUID. REST: Rooms_CreateRoom."""
@@ -93,7 +93,7 @@ def _content(body: RoomBody) -> bytes:
     )
 
 
-def _read(answer: RestAnswer) -> RosteredRoom:
+def _read(answer: RestResponse) -> RosteredRoom:
     room = decode(_room, answer)
     return RosteredRoom(
         Room(room.id, room.created_date_time, room.valid_from, room.valid_until),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from rooms_gateway.errors import ServiceAnswerUnreadable
+from rooms_gateway.errors import InvalidUpstreamResponseError
 from rooms_gateway.upstream.endpoint import DEFAULT_PORTS, Endpoint
 
 # Printable ASCII without the blank and the "#", behind which nothing is part of a request.
@@ -27,27 +27,27 @@ def is_query(text: str) -> bool:
     return len(text) <= MAX_QUERY_LENGTH and _QUERY.fullmatch(text) is not None
 
 
-def next_query(link: str, endpoint: Endpoint, path: str) -> str:
+def safe_next_query(link: str, endpoint: Endpoint, path: str) -> str:
     """Return the query of `link`, a `nextLink` of a list read from `path` on `endpoint`.
 
-    Raises ServiceAnswerUnreadable if it leads to another origin or path, or is not a link.
+    Raises InvalidUpstreamResponseError if it leads to another origin or path, or is not a link.
     """
     # Before it is split: urlsplit removes line breaks and tabs, and would read another link.
     if _LINK.fullmatch(link) is None:
-        raise ServiceAnswerUnreadable("the service's nextLink is not a URL")
+        raise InvalidUpstreamResponseError("the service's nextLink is not a URL")
     try:
         parts = urlsplit(link)
         port = DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
         origin = (parts.scheme, parts.hostname, port)
         has_user = parts.username is not None or parts.password is not None
     except ValueError:
-        raise ServiceAnswerUnreadable("the service's nextLink is not a URL") from None
+        raise InvalidUpstreamResponseError("the service's nextLink is not a URL") from None
     ours = (endpoint.scheme, endpoint.host, endpoint.port)
     relative = not parts.scheme and not parts.netloc
     if has_user or not (relative or origin == ours) or parts.path != path:
-        raise ServiceAnswerUnreadable(
+        raise InvalidUpstreamResponseError(
             "the service's nextLink leads away from the list it is part of"
         )
     if not is_query(parts.query):
-        raise ServiceAnswerUnreadable("the service's nextLink has no query that could be sent")
+        raise InvalidUpstreamResponseError("the service's nextLink has no query that could be sent")
     return parts.query

@@ -11,14 +11,14 @@ import msgspec
 
 from rooms_gateway.call import Call
 from rooms_gateway.errors import (
-    ApiVersionUnsupported,
-    ServiceAnswerUnreadable,
-    ServiceDetail,
-    ServiceRefused,
+    InvalidUpstreamResponseError,
+    UnsupportedApiVersionError,
+    UpstreamErrorDetail,
+    UpstreamRejectedError,
 )
 from rooms_gateway.upstream.models import ErrorBody, ErrorEnvelope
 from rooms_gateway.upstream.transport.retry import retry_after
-from rooms_gateway.upstream.transport.sender import RestAnswer, RestRequest, Transport
+from rooms_gateway.upstream.transport.sender import RestRequest, RestResponse, Sender
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ _SUCCESS = range(200, 300)
 _error = msgspec.json.Decoder(ErrorEnvelope)
 
 
-class NotSent(Exception):
+class DryRunError(Exception):
     """Ends a dry run where the request would have been sent."""
 
     def __init__(self, request: RestRequest) -> None:
@@ -40,10 +40,10 @@ class NotSent(Exception):
         self.request = request
 
 
-class Exchange:
+class Operation:
     """Sends the requests of one api-version."""
 
-    def __init__(self, transport: Transport, api_version: str) -> None:
+    def __init__(self, transport: Sender, api_version: str) -> None:
         self._transport = transport
         self._query = f"api-version={api_version}"
         self.api_version = api_version
@@ -58,16 +58,16 @@ class Exchange:
         *,
         query: str | None = None,
         gone_is_done: bool = False,
-    ) -> RestAnswer:
-        """Send and return the answer if it is a success; raise ServiceRefused if not.
+    ) -> RestResponse:
+        """Send and return the answer if it is a success; raise UpstreamRejectedError if not.
 
         `query` replaces ours: a continuation has the api-version in it already. `gone_is_done`:
         404 is a success when an earlier attempt of ours may have been the one that deleted.
-        Raises NotSent in a dry run, and what `Transport.send` raises.
+        Raises DryRunError in a dry run, and what `Transport.send` raises.
         """
         request = RestRequest(method, f"{path}?{query or self._query}", body, headers or {})
         if call.dry_run:
-            raise NotSent(request)
+            raise DryRunError(request)
         answer = await self._transport.send(request, call)
         if answer.status in _SUCCESS:
             return answer
@@ -89,33 +89,36 @@ def participants_path(room_id: str) -> str:
     return f"{room_path(room_id)}/participants"
 
 
-def decode(decoder: msgspec.json.Decoder[T], answer: RestAnswer) -> T:
-    """Read the body of an answer. Raises ServiceAnswerUnreadable."""
+def decode(decoder: msgspec.json.Decoder[T], answer: RestResponse) -> T:
+    """Read the body of an answer. Raises InvalidUpstreamResponseError."""
     try:
         return decoder.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ServiceAnswerUnreadable(
+        raise InvalidUpstreamResponseError(
             f"the service's answer (HTTP status {answer.status}) is not the JSON it should be"
         ) from error
 
 
-def _refusal(answer: RestAnswer, api_version: str) -> ServiceRefused | ApiVersionUnsupported:
+def _refusal(
+    answer: RestResponse, api_version: str
+) -> UpstreamRejectedError | UnsupportedApiVersionError:
     """Read an error answer; one without the usual body still has its status and headers."""
     try:
         error = _error.decode(answer.body).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = ErrorBody()
     if error.code == "UnsupportedApiVersion":
-        return ApiVersionUnsupported(
+        return UnsupportedApiVersionError(
             f"the service does not support the REST api-version {api_version} that the gateway is "
             "configured with"
         )
-    return ServiceRefused(
+    return UpstreamRejectedError(
         answer.status,
         code=error.code,
         message=error.message,
         details=tuple(
-            ServiceDetail(detail.target or "", detail.message) for detail in error.details or ()
+            UpstreamErrorDetail(detail.target or "", detail.message)
+            for detail in error.details or ()
         ),
         retry_after=retry_after(answer.headers, time.time()),
     )

@@ -13,7 +13,7 @@ from typing import Protocol
 from rooms_gateway import background
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError
-from rooms_gateway.upstream.transport.sender import UNAUTHORIZED, RestAnswer, RestRequest
+from rooms_gateway.upstream.transport.sender import UNAUTHORIZED, RestRequest, RestResponse
 
 FAILURES = 3
 """Questions in a row without an answer after which the service counts as gone."""
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 class Sender(Protocol):
     """What asks the service: a transport."""
 
-    async def send(self, request: RestRequest, call: Call) -> RestAnswer:
+    async def send(self, request: RestRequest, call: Call) -> RestResponse:
         """Send `request`; raises GatewayError if there is no answer."""
         ...
 
 
-class Reachability:
+class UpstreamProbe:
     """Asks the service, inside of `asking`, for a room that cannot be: the cheapest signed request.
 
     Any answer but a 401 or a 5xx will do. The service counts as gone until its first answer, and

@@ -13,7 +13,7 @@ import msgspec
 
 from rooms_gateway.call import Call
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.links import next_query
+from rooms_gateway.upstream.links import safe_next_query
 from rooms_gateway.upstream.models import (
     CreateRoom,
     Page,
@@ -28,19 +28,19 @@ from rooms_gateway.upstream.models import (
 from rooms_gateway.upstream.operation import (
     JSON,
     MERGE_PATCH,
-    Exchange,
-    NotSent,
+    DryRunError,
+    Operation,
     decode,
     encode,
     participants_path,
     room_path,
 )
-from rooms_gateway.upstream.paging import QueriedPage, follow
+from rooms_gateway.upstream.paging import PageWithNext, iterate_pages
 from rooms_gateway.upstream.transport.retry import http_date
-from rooms_gateway.upstream.transport.sender import Transport
+from rooms_gateway.upstream.transport.sender import Sender
 from rooms_gateway.upstream.versions import ApiVersion
 
-__all__ = ["CreatedRoom", "NotSent", "QueriedPage", "RoomsApi"]
+__all__ = ["CreatedRoom", "DryRunError", "PageWithNext", "RoomsApi"]
 
 T = TypeVar("T")
 
@@ -62,13 +62,13 @@ class CreatedRoom:
 class RoomsApi:
     """The Rooms REST API in one api-version, on one endpoint.
 
-    Every method raises what `Transport.send` raises, ServiceRefused when the service answers with
-    an error, ServiceAnswerUnreadable when its answer is not what it should be, and
-    ApiVersionUnsupported when the api-version does not know what is asked.
+    Every method raises what `Transport.send` raises, UpstreamRejectedError when the service answers with
+    an error, InvalidUpstreamResponseError when its answer is not what it should be, and
+    UnsupportedApiVersionError when the api-version does not know what is asked.
     """
 
-    def __init__(self, transport: Transport, endpoint: Endpoint, version: ApiVersion) -> None:
-        self._exchange = Exchange(transport, version.name)
+    def __init__(self, transport: Sender, endpoint: Endpoint, version: ApiVersion) -> None:
+        self._exchange = Operation(transport, version.name)
         self._endpoint = endpoint
         self._version = version
 
@@ -78,7 +78,7 @@ class RoomsApi:
         return self._version.name
 
     def check_roster(self, roster: Roster) -> None:
-        """Raise ApiVersionUnsupported if the api-version does not know a role in `roster`."""
+        """Raise UnsupportedApiVersionError if the api-version does not know a role in `roster`."""
         self._version.check_roster(roster)
 
     async def create_room(self, body: CreateRoom, repeatability_id: str, call: Call) -> CreatedRoom:
@@ -116,7 +116,7 @@ class RoomsApi:
 
     def list_rooms(
         self, start: str | None, limit: int, call: Call
-    ) -> AsyncGenerator[QueriedPage[Room], None]:
+    ) -> AsyncGenerator[PageWithNext[Room], None]:
         """Read all rooms, page by page, from the query `start` on. REST: Rooms_List."""
         return self._pages("/rooms", _rooms_page, start, limit, call)
 
@@ -132,7 +132,7 @@ class RoomsApi:
 
     def list_participants(
         self, room_id: str, start: str | None, limit: int, call: Call
-    ) -> AsyncGenerator[QueriedPage[Participant], None]:
+    ) -> AsyncGenerator[PageWithNext[Participant], None]:
         """Read the roster, page by page, from the query `start` on. REST: Participants_List."""
         return self._pages(participants_path(room_id), _participants_page, start, limit, call)
 
@@ -143,16 +143,18 @@ class RoomsApi:
         start: str | None,
         limit: int,
         call: Call,
-    ) -> AsyncGenerator[QueriedPage[T], None]:
-        async def fetch(query: str | None) -> QueriedPage[T]:
+    ) -> AsyncGenerator[PageWithNext[T], None]:
+        async def fetch(query: str | None) -> PageWithNext[T]:
             page = decode(decoder, await self._served().send("GET", path, call, query=query))
             link = page.next_link
             # An empty link ends a list as a missing one does; real links are never empty.
-            return QueriedPage(page.value, next_query(link, self._endpoint, path) if link else None)
+            return PageWithNext(
+                page.value, safe_next_query(link, self._endpoint, path) if link else None
+            )
 
-        return follow(fetch, start, limit)
+        return iterate_pages(fetch, start, limit)
 
-    def _served(self) -> Exchange:
-        """Return the exchange. Raises ApiVersionUnsupported if the version lacks this API."""
+    def _served(self) -> Operation:
+        """Return the exchange. Raises UnsupportedApiVersionError if the version lacks this API."""
         self._version.check_operations()
         return self._exchange

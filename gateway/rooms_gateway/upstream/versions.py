@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rooms_gateway.errors import ApiVersionUnsupported
+from rooms_gateway.errors import UnsupportedApiVersionError
 from rooms_gateway.upstream.models import CreateRoom, Roster, UpdateRoom
 
 
@@ -21,28 +21,28 @@ class ApiVersion:
     """Whether it has the operations of acs.rooms.v1; a version without has those of the preview."""
 
     def check_operations(self) -> None:
-        """Raise ApiVersionUnsupported if this version does not have the operations of today."""
+        """Raise UnsupportedApiVersionError if this version does not have the operations of today."""
         if not self.has_operations:
-            raise ApiVersionUnsupported(
+            raise UnsupportedApiVersionError(
                 f"REST api-version {self.name} does not have the operations of acs.rooms.v1: call "
                 "acs.rooms.legacy.v1.LegacyRoomsService, or run the gateway with a stable version, "
                 f"such as --api-version {DEFAULT_API_VERSION}"
             )
 
     def check_room(self, body: CreateRoom | UpdateRoom) -> None:
-        """Raise ApiVersionUnsupported if `body` uses what this version does not know."""
+        """Raise UnsupportedApiVersionError if `body` uses what this version does not know."""
         if body.pstn_dial_out_enabled is not None and not self.pstn_dial_out:
             raise self._unsupported("pstn_dial_out_enabled", "2024-04-15")
 
     def check_roster(self, roster: Roster) -> None:
-        """Raise ApiVersionUnsupported if `roster` uses a role that this version does not know."""
+        """Raise UnsupportedApiVersionError if `roster` uses a role that this version does not know."""
         if self.unknown_roles and any(
             person is not None and person.role in self.unknown_roles for person in roster.values()
         ):
             raise self._unsupported("the role Collaborator", "2025-03-13")
 
-    def _unsupported(self, what: str, since: str) -> ApiVersionUnsupported:
-        return ApiVersionUnsupported(
+    def _unsupported(self, what: str, since: str) -> UnsupportedApiVersionError:
+        return UnsupportedApiVersionError(
             f"REST api-version {self.name} does not know {what}: leave it out, or run the gateway "
             f"with --api-version {since} or newer"
         )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rooms_gateway.cli.client.connection import Link, linked
+from rooms_gateway.cli.client.connection import GatewayConnection, linked
 from rooms_gateway.cli.client.inputs import INSTANT, PERSON, Instant, Person
 
 _EPILOG = (
@@ -62,7 +62,7 @@ def rooms() -> None:
 @click.option("--request-id", type=click.UUID, help="Repeat a create with its id to make one room.")
 @linked
 def create(  # noqa: PLR0913 - as many as the request has fields
-    link: Link,
+    link: GatewayConnection,
     *,
     valid_from: Instant | None,
     valid_until: Instant | None,
@@ -82,7 +82,7 @@ def create(  # noqa: PLR0913 - as many as the request has fields
 @rooms.command()
 @click.argument("room_id")
 @linked
-def get(link: Link, *, room_id: str) -> None:
+def get(link: GatewayConnection, *, room_id: str) -> None:
     """Show a room."""
     with link.open() as (client, show):
         show.room(client.get_room(room_id))
@@ -93,7 +93,7 @@ def get(link: Link, *, room_id: str) -> None:
 @windowed
 @linked
 def update(
-    link: Link,
+    link: GatewayConnection,
     *,
     room_id: str,
     valid_from: Instant | None,
@@ -108,7 +108,7 @@ def update(
 @rooms.command()
 @click.argument("room_id")
 @linked
-def delete(link: Link, *, room_id: str) -> None:
+def delete(link: GatewayConnection, *, room_id: str) -> None:
     """Delete a room at once, for good."""
     with link.open() as (client, show):
         show.done(client.delete_room(room_id), f"Deleted room {room_id}.")
@@ -117,7 +117,7 @@ def delete(link: Link, *, room_id: str) -> None:
 @rooms.command("list")
 @paged
 @linked
-def list_rooms(link: Link, *, page_token: str, max_pages: int) -> None:
+def list_rooms(link: GatewayConnection, *, page_token: str, max_pages: int) -> None:
     """List all rooms, newest first."""
     with link.open() as (client, show):
         show.rooms(client.list_rooms(page_token, max_pages))
@@ -132,7 +132,7 @@ def participants() -> None:
 @click.argument("room_id")
 @click.argument("people", metavar="RAW_ID[=ROLE]...", type=PERSON, nargs=-1, required=True)
 @linked
-def upsert(link: Link, *, room_id: str, people: tuple[Person, ...]) -> None:
+def upsert(link: GatewayConnection, *, room_id: str, people: tuple[Person, ...]) -> None:
     """Put people on the roster, or change the roles of those already there.
 
     Roles: presenter, attendee (the default), consumer, collaborator.
@@ -146,7 +146,7 @@ def upsert(link: Link, *, room_id: str, people: tuple[Person, ...]) -> None:
 @click.argument("room_id")
 @click.argument("raw_ids", metavar="RAW_ID...", nargs=-1, required=True)
 @linked
-def remove(link: Link, *, room_id: str, raw_ids: tuple[str, ...]) -> None:
+def remove(link: GatewayConnection, *, room_id: str, raw_ids: tuple[str, ...]) -> None:
     """Take people off the roster."""
     with link.open() as (client, show):
         answer = client.remove_participants(room_id, raw_ids)
@@ -159,7 +159,7 @@ def remove(link: Link, *, room_id: str, raw_ids: tuple[str, ...]) -> None:
 @click.option("--remove", "raw_ids", metavar="RAW_ID", multiple=True, help="Remove; repeatable.")
 @linked
 def update_participants(
-    link: Link, *, room_id: str, people: tuple[Person, ...], raw_ids: tuple[str, ...]
+    link: GatewayConnection, *, room_id: str, people: tuple[Person, ...], raw_ids: tuple[str, ...]
 ) -> None:
     """Add or change some people and remove others in one atomic step."""
     with link.open() as (client, show):
@@ -175,7 +175,9 @@ def update_participants(
 @click.argument("room_id")
 @paged
 @linked
-def list_participants(link: Link, *, room_id: str, page_token: str, max_pages: int) -> None:
+def list_participants(
+    link: GatewayConnection, *, room_id: str, page_token: str, max_pages: int
+) -> None:
     """List the roster in the order in which people were added."""
     with link.open() as (client, show):
         show.participants(client.list_participants(room_id, page_token, max_pages))

@@ -30,7 +30,7 @@ class Dialer:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class GatewayConnection:
     """What one command needs: where the gateway is, and seconds that the call may take."""
 
     address: str
@@ -107,6 +107,6 @@ def linked(command: Callable[..., None]) -> Callable[..., None]:
                 err=True,
             )
         dialer = click.get_current_context().find_object(Dialer) or Dialer()
-        command(Link(address, timeout, as_json, dialer, tls, token), **options)
+        command(GatewayConnection(address, timeout, as_json, dialer, tls, token), **options)
 
     return with_link

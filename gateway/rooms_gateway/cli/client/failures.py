@@ -66,7 +66,7 @@ _NEXT_BY_CODE = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class CallFailure:
     """A failed call; what the answer does not say is empty or None.
 
     `field_violations` are pairs of field and description, `resource` is a type and a name,
@@ -142,13 +142,13 @@ class Failure:
         return json.dumps(known)
 
 
-def read_failure(error: grpc.RpcError) -> Failure:
+def read_failure(error: grpc.RpcError) -> CallFailure:
     """Read the google.rpc.Status that `error` carries; damaged details are as good as none."""
     code, message = error.code(), error.details() or ""
     try:
         return _from_status(code, message, _status(error))
     except DecodeError:
-        return Failure(code=code, message=message)
+        return CallFailure(code=code, message=message)
 
 
 def _status(error: grpc.RpcError) -> status_pb2.Status:
@@ -160,7 +160,7 @@ def _status(error: grpc.RpcError) -> status_pb2.Status:
     return status_pb2.Status()
 
 
-def _from_status(code: grpc.StatusCode, message: str, status: status_pb2.Status) -> Failure:
+def _from_status(code: grpc.StatusCode, message: str, status: status_pb2.Status) -> CallFailure:
     info = error_details_pb2.ErrorInfo()
     request = error_details_pb2.RequestInfo()
     bad = error_details_pb2.BadRequest()
@@ -172,7 +172,7 @@ def _from_status(code: grpc.StatusCode, message: str, status: status_pb2.Status)
         for known in (info, request, bad, retry, resource)
         if detail.Unpack(known)
     }
-    return Failure(
+    return CallFailure(
         code=code,
         message=message,
         reason=info.reason,

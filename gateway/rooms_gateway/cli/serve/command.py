@@ -14,7 +14,7 @@ from rooms_gateway.cli.serve.command_class import SettingsCommand
 from rooms_gateway.cli.serve.limits import limit_flags
 from rooms_gateway.cli.serve.listeners import admin_flags, listener_flags
 from rooms_gateway.cli.serve.options import entra_flags, setting
-from rooms_gateway.cli.serve.sources import Reading, read_settings_file
+from rooms_gateway.cli.serve.sources import SettingsContext, read_settings_file
 from rooms_gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstream
 from rooms_gateway.telemetry.tracing_faults import tracing_faults
 from rooms_gateway.upstream.credentials.flags import EntraFlags
@@ -196,7 +196,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     tokens, 5 if calls in flight outlasted --drain-grace and were ended, 6 if it was stopped before
     it served.
     """
-    reading = Reading.of(context)
+    reading = SettingsContext.of(context)
     upstream = None
     with reading.rules(context):
         if emulator:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rooms_gateway.cli.serve.sources import Reading, Setting, ended
+from rooms_gateway.cli.serve.sources import Setting, SettingsContext, ended
 from rooms_gateway.cli.serve.variables import unknown_variables
 
 
@@ -20,7 +20,7 @@ class SettingsCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read everything; faults are in `Reading.of(ctx)` afterwards."""
-        reading = Reading(os.environ)
+        reading = SettingsContext(os.environ)
         reading.begin(ctx)
         left = list(args)
         while True:

@@ -14,34 +14,34 @@ from rooms_gateway.cli import exit_codes
 from rooms_gateway.cli.serve import event_loop as loops
 from rooms_gateway.cli.serve.greeting import say_ready
 from rooms_gateway.cli.serve.systemd import ServiceManager
-from rooms_gateway.cli.signals import Stop
-from rooms_gateway.server.auth.policy_file import PolicyUnusable
+from rooms_gateway.cli.signals import ShutdownRequest
+from rooms_gateway.server.auth.policy_file import PolicyError
 from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import Settings
 from rooms_gateway.telemetry import logs
-from rooms_gateway.upstream.credentials import CredentialUnusable
+from rooms_gateway.upstream.credentials import CredentialError
 
 
 def run(settings: Settings, *, exit_zero_on_sigterm: bool) -> int:
     """Run a gateway to its end; return the exit code, and say on standard error why it is not 0."""
-    stop = Stop()
+    stop = ShutdownRequest()
     code, complaint = _run(settings, stop)
     # Else the last calls would come after the last word on them.
     logs.flush()
     if complaint is not None:
         click.echo(f"rooms-gateway: {complaint}.", err=True)
-    return 0 if exit_zero_on_sigterm and stop.began_with is signal.SIGTERM else code
+    return 0 if exit_zero_on_sigterm and stop.first_signal is signal.SIGTERM else code
 
 
-def _run(settings: Settings, stop: Stop) -> tuple[int, object]:
+def _run(settings: Settings, stop: ShutdownRequest) -> tuple[int, object]:
     try:
         clean = loops.run(_serve(settings, stop, ServiceManager.of(os.environ)))
     except BindError as error:
         return exit_codes.CANNOT_LISTEN, error
-    except (CredentialUnusable, PolicyUnusable) as error:
+    except (CredentialError, PolicyError) as error:
         return exit_codes.NO_CREDENTIAL, error
     except asyncio.CancelledError:
-        if stop.cut_short:
+        if stop.forced:
             return exit_codes.CUT_SHORT, "stopped at once, as the second signal asked"
         return exit_codes.NOT_STARTED, "stopped before it served, as it was asked"
     if not clean:
@@ -49,10 +49,10 @@ def _run(settings: Settings, stop: Stop) -> tuple[int, object]:
     return 0, None
 
 
-async def _serve(settings: Settings, stop: Stop, manager: ServiceManager) -> bool:
+async def _serve(settings: Settings, stop: ShutdownRequest, manager: ServiceManager) -> bool:
     """Run a gateway until `stop` is asked for; return whether all calls in flight could finish.
 
-    Raises BindError, CredentialUnusable, PolicyUnusable, and CancelledError when the start was
+    Raises BindError, CredentialError, PolicyError, and CancelledError when the start was
     ended or the stop cut short.
     """
     with stop.by_signals():

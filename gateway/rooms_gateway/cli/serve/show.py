@@ -12,7 +12,7 @@ import click
 from rooms_gateway.cli.serve.command import ACCESS_KEY_VARIABLE, serve
 from rooms_gateway.cli.serve.command_class import SettingsCommand
 from rooms_gateway.cli.serve.settings_file import toml_type
-from rooms_gateway.cli.serve.sources import MASK, Reading, Setting, Source, masked
+from rooms_gateway.cli.serve.sources import MASK, Setting, SettingsContext, Source, masked
 
 Value = bool | int | float | str | list[str] | None
 
@@ -43,7 +43,7 @@ def show(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
     Takes the flags of serve, and reads the environment and the settings file as serve does. Exits
     with 2 and the faults if serve would not start with them.
     """
-    reading = Reading.of(context)
+    reading = SettingsContext.of(context)
     # A value at fault has no effective value, and one cannot say the others without the file.
     if not reading.faults:
         rows = list(_rows(context))
@@ -53,7 +53,7 @@ def show(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
 
 
 def _rows(context: click.Context) -> Iterator[Row]:
-    reading = Reading.of(context)
+    reading = SettingsContext.of(context)
     for each in context.command.params:
         if not isinstance(each, Setting):
             continue

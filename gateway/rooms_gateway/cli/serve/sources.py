@@ -68,7 +68,7 @@ class Setting(click.Option):
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         """Convert and check, but note a fault instead of ending with it, and go on."""
-        reading = Reading.of(ctx)
+        reading = SettingsContext.of(ctx)
         reading.given[self.key] = value
         try:
             return super().process_value(ctx, value)
@@ -85,7 +85,7 @@ class Setting(click.Option):
 
 
 @dataclass(slots=True)
-class Reading:
+class SettingsContext:
     """What was found out about the settings of one command, one for each click context."""
 
     environment: Mapping[str, str]
@@ -99,9 +99,9 @@ class Reading:
     """Whether there is a file that cannot be read, so that nobody knows what is missing."""
 
     @classmethod
-    def of(cls, context: click.Context) -> Reading:
+    def of(cls, context: click.Context) -> SettingsContext:
         """Return the one of `context`."""
-        found: Reading = context.meta[_META]
+        found: SettingsContext = context.meta[_META]
         return found
 
     def begin(self, context: click.Context) -> None:
@@ -176,7 +176,7 @@ def ended(sentence: str) -> str:
 
 def read_settings_file(context: click.Context, _: click.Parameter, path: Path | None) -> None:
     """Let click find what is in the file: the callback of --config, which must be eager."""
-    reading = Reading.of(context)
+    reading = SettingsContext.of(context)
     reading.file = path
     if path is None:
         return

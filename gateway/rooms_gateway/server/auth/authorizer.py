@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rooms_gateway.call import Call, Context
-from rooms_gateway.errors import CallerForbidden, CallerUnauthenticated
-from rooms_gateway.server.auth.jwks import KeyUrl
-from rooms_gateway.server.auth.jwt import Key, KeyUnknown, TokenInvalid, verified_name
+from rooms_gateway.errors import PermissionDeniedError, UnauthenticatedError
+from rooms_gateway.server.auth.jwks import JwksClient
+from rooms_gateway.server.auth.jwt import InvalidTokenError, Key, UnknownKeyError, verified_name
 from rooms_gateway.server.auth.policy import Caller, Policy, Proof
 from rooms_gateway.server.auth.static_tokens import TOKEN, digest_of
 
@@ -29,10 +29,10 @@ class State(NamedTuple):
     """What one call is judged by, from its begin to its end."""
 
     policy: Policy
-    keys: KeyUrl | None = None
+    keys: JwksClient | None = None
 
 
-class Gate:
+class Authorizer:
     """Judges calls by the policy that is in force."""
 
     def __init__(self, state: State) -> None:
@@ -42,13 +42,13 @@ class Gate:
     async def admit(self, call: Call, context: Context, method: str) -> None:
         """Note in `call` whose it is. `method` is `/package.Service/Method`.
 
-        Raises CallerUnauthenticated and CallerForbidden.
+        Raises UnauthenticatedError and PermissionDeniedError.
         """
         state = self.state
         caller = await _identify(state, context)
         call.caller = caller.name
         if method not in caller.allowed:
-            raise CallerForbidden(
+            raise PermissionDeniedError(
                 f"the policy of this gateway does not let the caller {caller.name} do this: ask "
                 "whoever runs the gateway"
             )
@@ -69,7 +69,7 @@ async def _identify(state: State, context: Context) -> Caller:
         if names:
             return _by_certificate(policy, names)
     ways = [text for proof, text in _PROOFS.items() if proof in policy.proofs]
-    raise CallerUnauthenticated(
+    raise UnauthenticatedError(
         f"this gateway serves only callers that its policy knows: use {' or '.join(ways)}"
     )
 
@@ -77,16 +77,16 @@ async def _identify(state: State, context: Context) -> Caller:
 def _authorization(context: Context) -> str | None:
     found = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
     if len(found) > 1:
-        raise CallerUnauthenticated("there is more than one `authorization`: send one")
+        raise UnauthenticatedError("there is more than one `authorization`: send one")
     return str(found[0]) if found else None
 
 
 async def _by_token(state: State, header: str) -> Caller:
     token = header[len(_SCHEME) :].strip(" ")
     if header[: len(_SCHEME)].lower() != _SCHEME:
-        raise CallerUnauthenticated("`authorization` is not `Bearer` and a token: send that")
+        raise UnauthenticatedError("`authorization` is not `Bearer` and a token: send that")
     if len(token) > MAX_TOKEN or TOKEN.fullmatch(token) is None:
-        raise CallerUnauthenticated("what comes after `Bearer` is not a token: get a new one")
+        raise UnauthenticatedError("what comes after `Bearer` is not a token: get a new one")
     known = state.policy.by_digest.get(digest_of(token))
     if known is not None:
         return known
@@ -96,25 +96,25 @@ async def _by_token(state: State, header: str) -> Caller:
     try:
         try:
             name = verified_name(token, _keys(state), rules)
-        except KeyUnknown:
+        except UnknownKeyError:
             if state.keys is None:
                 raise
             await state.keys.look_again()
             name = verified_name(token, _keys(state), rules)
-    except TokenInvalid as fault:
+    except InvalidTokenError as fault:
         raise _refused(str(fault)) from None
     caller = state.policy.by_subject.get(name)
     if caller is None:
         # Not repeated: what a token says of its owner can be a person.
-        raise CallerForbidden(
+        raise PermissionDeniedError(
             f"the bearer token is good, but the policy of this gateway has no caller for its "
             f"{rules.claim}: ask whoever runs the gateway"
         )
     return caller
 
 
-def _refused(why: str) -> CallerUnauthenticated:
-    return CallerUnauthenticated(f"the bearer token is not taken, because {why}: get a new one")
+def _refused(why: str) -> UnauthenticatedError:
+    return UnauthenticatedError(f"the bearer token is not taken, because {why}: get a new one")
 
 
 def _keys(state: State) -> tuple[Key, ...]:
@@ -152,7 +152,7 @@ def _by_certificate(policy: Policy, names: _CertificateNames) -> Caller:
                 return known[name]
     # The caller's own certificate says it, so the caller may hear it.
     first = [*names.uris, *names.dns][0]
-    raise CallerForbidden(
+    raise PermissionDeniedError(
         f"the policy of this gateway has no caller for the certificate of {first[:200]}: ask "
         "whoever runs the gateway"
     )

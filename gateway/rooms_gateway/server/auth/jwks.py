@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from rooms_gateway import background
 from rooms_gateway.addresses import is_loopback
 from rooms_gateway.server.auth.jwt import Key, read_keys
-from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 
 REFRESH_INTERVAL = 300.0
 """Seconds between two fetches that nothing asks for: so a key that was withdrawn is forgotten."""
@@ -42,7 +42,7 @@ def check_url(url: str) -> None:
         raise ValueError("must begin with https://: http:// is for this machine only")
 
 
-class KeyUrl:
+class JwksClient:
     """The keys at a URL, as they were last fetched. A fetch that fails keeps those from before."""
 
     def __init__(
@@ -51,7 +51,7 @@ class KeyUrl:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        observer: CredentialObserver = NOBODY,
+        observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
         self.url = url
         self.keys: tuple[Key, ...] = ()

@@ -50,11 +50,11 @@ class Key:
     key: Any
 
 
-class TokenInvalid(Exception):
+class InvalidTokenError(Exception):
     """A token that proves nothing. Its text is fit for the caller, and repeats nothing of it."""
 
 
-class KeyUnknown(TokenInvalid):
+class UnknownKeyError(InvalidTokenError):
     """A token that names a key which is not among those at hand: they may have been rotated."""
 
 
@@ -112,14 +112,14 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 def verified_name(token: str, keys: tuple[Key, ...], rules: JwtRules) -> str:
     """Return what the claim of `rules` names, once signature, time, issuer and audience are right.
 
-    Raises TokenInvalid; KeyUnknown if newer keys might help.
+    Raises InvalidTokenError; UnknownKeyError if newer keys might help.
     """
     import jwt  # noqa: PLC0415 - see the module's docstring
 
     try:
         header = jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError):
-        raise TokenInvalid("it is not one that this gateway knows") from None
+        raise InvalidTokenError("it is not one that this gateway knows") from None
     key = _key_for(header, keys)
     try:
         claims = jwt.decode(
@@ -132,12 +132,12 @@ def verified_name(token: str, keys: tuple[Key, ...], rules: JwtRules) -> str:
             options={"require": ["exp", "iss", "aud"], "enforce_minimum_key_length": True},
         )
     except jwt.PyJWTError as error:
-        raise TokenInvalid(_why(error)) from None
+        raise InvalidTokenError(_why(error)) from None
     except (ValueError, TypeError, OverflowError, RecursionError):
-        raise TokenInvalid("its claims cannot be read") from None
+        raise InvalidTokenError("its claims cannot be read") from None
     name = claims.get(rules.claim)
     if not isinstance(name, str) or not name:
-        raise TokenInvalid(f"it has no claim {rules.claim}")
+        raise InvalidTokenError(f"it has no claim {rules.claim}")
     return name
 
 
@@ -146,13 +146,13 @@ def _key_for(header: dict[str, Any], keys: tuple[Key, ...]) -> Key:
     kid, algorithm = header.get("kid"), header.get("alg")
     fitting = [key for key in keys if kid is None or key.kid == kid]
     if kid is not None and not fitting:
-        raise KeyUnknown("it is signed with a key that this gateway does not have")
+        raise UnknownKeyError("it is signed with a key that this gateway does not have")
     # Whoever makes up a token can put anything there, also what no set can be asked for.
     known = isinstance(algorithm, str)
     fitting = [key for key in fitting if known and algorithm in key.algorithms]
     if len(fitting) != 1:
         # None fits the algorithm, or several fit a token that names none of them.
-        raise TokenInvalid("it is not signed in a way that this gateway takes")
+        raise InvalidTokenError("it is not signed in a way that this gateway takes")
     return fitting[0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
 from rooms_gateway.server.auth.policy import Policy, Proof
-from rooms_gateway.server.auth.policy_file import PolicyUnusable, read_policy
+from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 
 _NEEDS = "certificates need --tls-client-ca, and socket = true needs a unix: address in --listen"
 
@@ -21,7 +21,7 @@ def policy_faults(path: Path | None, listen: Iterable[str], *, asks_clients: boo
         return []
     try:
         policy = read_policy(path)
-    except PolicyUnusable as error:
+    except PolicyError as error:
         return [f"--caller-policy: {fault}" for fault in error.faults]
     unreachable = _unreachable(policy, listen, asks_clients=asks_clients)
     if len(unreachable) < len(policy.callers):

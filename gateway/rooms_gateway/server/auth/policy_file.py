@@ -29,7 +29,7 @@ _OF_JWT = ("issuer", "audience", "claim", "keys-file", "keys-url")
 _MAX_SHOWN = 100
 
 
-class PolicyUnusable(Exception):
+class PolicyError(Exception):
     """A policy that cannot be used."""
 
     def __init__(self, faults: list[str]) -> None:
@@ -41,23 +41,23 @@ class PolicyUnusable(Exception):
 def read_policy(path: Path) -> Policy:
     """Read the policy at `path`; the files that it names are relative to its folder.
 
-    Raises PolicyUnusable with every fault.
+    Raises PolicyError with every fault.
     """
     try:
         content = read_bounded(path)
         document = tomllib.loads(content.decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
-        raise PolicyUnusable([f"{path}: not TOML: {_shown(str(error))}"]) from None
+        raise PolicyError([f"{path}: not TOML: {_shown(str(error))}"]) from None
     except UnicodeDecodeError:
-        raise PolicyUnusable([f"{path}: not TOML: it is not UTF-8"]) from None
+        raise PolicyError([f"{path}: not TOML: it is not UTF-8"]) from None
     except RecursionError:
-        raise PolicyUnusable([f"{path}: not TOML that could be a policy"]) from None
+        raise PolicyError([f"{path}: not TOML that could be a policy"]) from None
     except ValueError as fault:
-        raise PolicyUnusable([str(fault)]) from None
+        raise PolicyError([str(fault)]) from None
     reader = _Reader(path, document)
     policy = reader.read(content)
     if reader.faults:
-        raise PolicyUnusable([fault.replace("\n", " ") for fault in reader.faults])
+        raise PolicyError([fault.replace("\n", " ") for fault in reader.faults])
     return policy
 
 

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from rooms_gateway import background
-from rooms_gateway.server.auth.authorizer import Gate, State
-from rooms_gateway.server.auth.jwks import KeyUrl
+from rooms_gateway.server.auth.authorizer import Authorizer, State
+from rooms_gateway.server.auth.jwks import JwksClient
 from rooms_gateway.server.auth.policy import Policy
-from rooms_gateway.server.auth.policy_file import PolicyUnusable, read_policy
-from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 
 POLL_INTERVAL = 5.0
 """Seconds between two looks at the files."""
@@ -22,7 +22,7 @@ POLL_INTERVAL = 5.0
 logger = logging.getLogger(__name__)
 
 
-class FollowedPolicy:
+class ReloadingPolicy:
     """A gate by the policy at a path, taken over while it changes, inside of `async with`.
 
     The policy, its tokens and its keys are one: all of them are usable, or nothing changes and the
@@ -34,15 +34,15 @@ class FollowedPolicy:
         path: Path,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        observer: CredentialObserver = NOBODY,
+        observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
-        """Read the policy. Raises PolicyUnusable with every fault."""
+        """Read the policy. Raises PolicyError with every fault."""
         self._path = path
         self._sleep = sleep
         self._observer = observer
         self._fault = ""
         self._following: asyncio.Task[None] | None = None
-        self.gate = Gate(State(read_policy(path)))
+        self.gate = Authorizer(State(read_policy(path)))
         """Judges by what is in force; usable inside of `async with`."""
 
     async def reload(self) -> None:
@@ -54,7 +54,7 @@ class FollowedPolicy:
                 self._fault = ""
                 return
             keys = await self._keys_for(policy, before.keys)
-        except PolicyUnusable as error:
+        except PolicyError as error:
             self._complain(str(error))
             return
         self._fault = ""
@@ -64,17 +64,17 @@ class FollowedPolicy:
         self._observer.credential_event(CredentialEvent.CALLER_POLICY_READ)
         logger.info("judging by what is now in %s: %d callers", self._path, len(policy.callers))
 
-    async def _keys_for(self, policy: Policy, current: KeyUrl | None) -> KeyUrl | None:
-        """Return where the keys of `policy` come from. Raises PolicyUnusable if there are none."""
+    async def _keys_for(self, policy: Policy, current: JwksClient | None) -> JwksClient | None:
+        """Return where the keys of `policy` come from. Raises PolicyError if there are none."""
         url = None if policy.jwt is None else policy.jwt.keys_url
         if url is None:
             return None
         if current is not None and current.url == url:
             return current
-        keys = KeyUrl(url, observer=self._observer)
+        keys = JwksClient(url, observer=self._observer)
         await keys.look_again()
         if not keys.keys:
-            raise PolicyUnusable([f"{self._path}: jwt.keys-url: there are no keys at {url}"])
+            raise PolicyError([f"{self._path}: jwt.keys-url: there are no keys at {url}"])
         keys.follow()
         return keys
 
@@ -85,7 +85,7 @@ class FollowedPolicy:
         self._fault = fault
 
     async def __aenter__(self) -> Self:
-        """Fetch keys that come from a URL, and follow the files. Raises PolicyUnusable."""
+        """Fetch keys that come from a URL, and follow the files. Raises PolicyError."""
         policy = self.gate.state.policy
         self.gate.state = State(policy, await self._keys_for(policy, None))
         self._following = asyncio.create_task(

@@ -13,7 +13,7 @@ from typing import Any, Self
 import grpc
 
 from rooms_gateway import background
-from rooms_gateway.server.tls.files import TlsContent, TlsFiles, TlsUnusable, check_tls, read_tls
+from rooms_gateway.server.tls.files import TlsContent, TlsError, TlsFiles, check_tls, read_tls
 
 POLL_INTERVAL = 5.0
 """Seconds between two looks at the files."""
@@ -36,7 +36,7 @@ class Certificates:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Read the files; `now` is in seconds since 1970. Raises TlsUnusable with every fault."""
+        """Read the files; `now` is in seconds since 1970. Raises TlsError with every fault."""
         self._files = files
         self._sleep = sleep
         self._now = now
@@ -78,7 +78,7 @@ class Certificates:
         """Take over what the files hold now; what cannot be used changes nothing and is logged."""
         try:
             found = await asyncio.to_thread(self._read)
-        except TlsUnusable as error:
+        except TlsError as error:
             self._complain(str(error))
             return
         self._fault = ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from rooms_gateway.server.tls.pem import check_authorities, check_validity, load_pair, read_pem
 
 
-class TlsUnusable(Exception):
+class TlsError(Exception):
     """Files that no TLS can be spoken with."""
 
     def __init__(self, faults: list[str]) -> None:
@@ -53,7 +53,7 @@ def tls_faults(
         files = TlsFiles(certificate, key, client_ca)
         try:
             check_tls(files, read_tls(files), now=now)
-        except TlsUnusable as error:
+        except TlsError as error:
             return error.faults
     elif certificate is not None:
         return ["--tls-cert needs --tls-key, the private key of the certificate"]
@@ -65,7 +65,7 @@ def tls_faults(
 
 
 def read_tls(files: TlsFiles) -> TlsContent:
-    """Read the files as they are. Raises TlsUnusable with every file that cannot be read."""
+    """Read the files as they are. Raises TlsError with every file that cannot be read."""
     paths = {
         "--tls-cert": files.certificate,
         "--tls-key": files.key,
@@ -81,14 +81,14 @@ def read_tls(files: TlsFiles) -> TlsContent:
         except ValueError as fault:
             faults.append(f"{flag}: {fault}")
     if faults:
-        raise TlsUnusable(faults)
+        raise TlsError(faults)
     return TlsContent(read["--tls-cert"], read["--tls-key"], read.get("--tls-client-ca"))
 
 
 def check_tls(files: TlsFiles, content: TlsContent, *, now: float) -> float:
     """Return when the certificate in `content`, read from `files`, ends, in seconds since 1970.
 
-    `now` is in the same seconds. Raises TlsUnusable with every fault.
+    `now` is in the same seconds. Raises TlsError with every fault.
     """
     faults = []
     expires = 0.0
@@ -107,14 +107,14 @@ def check_tls(files: TlsFiles, content: TlsContent, *, now: float) -> float:
         except ValueError as fault:
             faults.append(f"--tls-client-ca: {fault}")
     if faults:
-        raise TlsUnusable(faults)
+        raise TlsError(faults)
     return expires
 
 
 def _refuse_changed(files: TlsFiles, content: TlsContent) -> None:
-    """Raise TlsUnusable if the files hold something else than `content` by now.
+    """Raise TlsError if the files hold something else than `content` by now.
 
     OpenSSL reads the pair from the files by itself: what it has proved must be what is served.
     """
     if read_tls(files) != content:
-        raise TlsUnusable(["the files of TLS changed while they were read"])
+        raise TlsError(["the files of TLS changed while they were read"])

@@ -49,7 +49,7 @@ def load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         if _KEY.search(_read_flag("--tls-key", key)) is None:
             raise ValueError(f"--tls-key: there is no private key in PEM form in {key}")
         context.load_cert_chain(certificate, key, password=_no_password)
-    except _Encrypted:
+    except _EncryptedKeyError:
         raise ValueError(
             f"--tls-key: {key} is encrypted: store it decrypted, readable for the gateway alone"
         ) from None
@@ -136,9 +136,9 @@ def _read_flag(flag: str, path: Path) -> bytes:
         raise ValueError(f"{flag}: {fault}") from None
 
 
-class _Encrypted(Exception):
+class _EncryptedKeyError(Exception):
     """A key asks for a pass phrase; OpenSSL would ask whoever sits at the terminal."""
 
 
 def _no_password() -> NoReturn:
-    raise _Encrypted
+    raise _EncryptedKeyError

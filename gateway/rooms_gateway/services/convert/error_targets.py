@@ -20,7 +20,7 @@ _PERSON = re.compile(r"\$\.participants(?:\.(.+?)|\['(.+?)'\])(?:\.role)?", re.D
 _PLACE = re.compile(r"\$\.participants(\[\d+\](?:\.role)?)", re.ASCII)
 
 
-class Blame:
+class FieldLocator:
     """Finds what an error answer blames in the request that it answers. Made for failures only."""
 
     def __init__(self, request: Message) -> None:

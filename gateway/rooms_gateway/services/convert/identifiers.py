@@ -11,7 +11,7 @@ from typing import Final
 
 from acs.rooms.v1 import participants_pb2 as pb
 
-from rooms_gateway.errors import RequestInvalid, Violation
+from rooms_gateway.errors import InvalidRequestError, Violation
 
 MAX_LENGTH: Final = 256
 """Characters of a raw id; the same for both forms, or one could say what the other cannot."""
@@ -93,13 +93,13 @@ def to_raw_id(identifier: pb.CommunicationIdentifier) -> str:
 def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
     """Return the raw id that an identifier of a request stands for.
 
-    Raises RequestInvalid, naming `field` or what is below it, for what the contract's rules of
+    Raises InvalidRequestError, naming `field` or what is below it, for what the contract's rules of
     shape cannot express.
     """
     kind = identifier.WhichOneof("kind")
     user = identifier.microsoft_teams_user
     if user.is_anonymous and user.cloud not in (pb.CLOUD_UNSPECIFIED, pb.CLOUD_PUBLIC):
-        raise RequestInvalid(
+        raise InvalidRequestError(
             Violation(
                 f"{field}.microsoft_teams_user.cloud",
                 "must be CLOUD_UNSPECIFIED or CLOUD_PUBLIC for somebody anonymous",
@@ -107,10 +107,12 @@ def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
         )
     raw_id = to_raw_id(identifier)
     if len(raw_id) > MAX_LENGTH:
-        raise RequestInvalid(Violation(field, f"has a raw id of more than {MAX_LENGTH} characters"))
+        raise InvalidRequestError(
+            Violation(field, f"has a raw id of more than {MAX_LENGTH} characters")
+        )
     # Whoever says `unknown` claims nothing, so nothing can be wrong with it.
     if kind != "unknown" and from_raw_id(raw_id).WhichOneof("kind") != kind:
-        raise RequestInvalid(
+        raise InvalidRequestError(
             Violation(field, "is not of this kind by its raw id: send it as unknown or as a raw id")
         )
     return raw_id
@@ -119,18 +121,18 @@ def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
 def raw_id_of(person: pb.Participant, field: str) -> str:
     """Return the raw id of somebody in a request, from either form or both.
 
-    Raises RequestInvalid, naming what is at fault below `field`, if there is neither form, if they
+    Raises InvalidRequestError, naming what is at fault below `field`, if there is neither form, if they
     do not agree letter by letter, or as requested_raw_id does.
     """
     if not person.HasField("identifier"):
         if not person.raw_id:
-            raise RequestInvalid(
+            raise InvalidRequestError(
                 Violation(f"{field}.raw_id", "must be set unless identifier is set")
             )
         return person.raw_id
     raw_id = requested_raw_id(person.identifier, f"{field}.identifier")
     if person.raw_id and person.raw_id != raw_id:
-        raise RequestInvalid(
+        raise InvalidRequestError(
             Violation(f"{field}.identifier", "must mean the same as raw_id, letter by letter")
         )
     return raw_id

@@ -36,7 +36,7 @@ def room_from_rest(found: RosteredRoom) -> pb.Room:
 
 
 def create_to_rest(request: pb.CreateRoomRequest) -> RoomBody:
-    """Convert a create. Raises RequestInvalid for what the contract's rules cannot express."""
+    """Convert a create. Raises InvalidRequestError for what the contract's rules cannot express."""
     return RoomBody(
         _time(request, "valid_from"),
         _time(request, "valid_until"),
@@ -46,7 +46,7 @@ def create_to_rest(request: pb.CreateRoomRequest) -> RoomBody:
 
 
 def update_to_rest(request: pb.UpdateRoomRequest) -> RoomBody:
-    """Convert an update: what is unset is None, and so not sent. Raises RequestInvalid."""
+    """Convert an update: what is unset is None, and so not sent. Raises InvalidRequestError."""
     roster = request.roster.participants
     return RoomBody(
         _time(request, "valid_from"),

@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 
-from rooms_gateway.errors import PageTokenInvalid
+from rooms_gateway.errors import InvalidPageTokenError
 from rooms_gateway.upstream.links import is_query
 
 _VERSION = b"\x01"
@@ -29,7 +29,7 @@ def encode(query: str | None, *scope: str) -> str:
 def decode(token: str, *scope: str) -> str | None:
     """Return the query in `token`, or None for the empty token, which is the first page.
 
-    Raises PageTokenInvalid if the token is damaged, of a version we do not write, or of a list
+    Raises InvalidPageTokenError if the token is damaged, of a version we do not write, or of a list
     other than `scope`.
     """
     if not token:
@@ -41,7 +41,7 @@ def decode(token: str, *scope: str) -> str | None:
     query = raw[len(_VERSION) + _DIGEST_SIZE :].decode("latin-1")
     # Writing it again checks version, digest and the spare bits of base64 in one step.
     if not is_query(query) or encode(query, *scope) != token:
-        raise PageTokenInvalid(
+        raise InvalidPageTokenError(
             "the page token is damaged or belongs to another list: start the list without one"
         )
     return query

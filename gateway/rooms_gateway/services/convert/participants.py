@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from acs.rooms.v1 import participants_pb2 as pb
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
-from rooms_gateway.errors import RequestInvalid, Violation
+from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.services.convert import identifiers
 from rooms_gateway.upstream.models import Participant, ParticipantProperties, Roster
 
@@ -54,7 +54,7 @@ def roster_of(
 ) -> Roster:
     """Convert people to add or change, and others to remove, into the map that REST takes.
 
-    `removals` are the fields that name people to remove, in either form. Raises RequestInvalid,
+    `removals` are the fields that name people to remove, in either form. Raises InvalidRequestError,
     naming every field at fault, if somebody is named twice, since in the map the second would
     silently win; if a role is given twice over; or if an identifier says nothing, or two things.
     """
@@ -69,7 +69,7 @@ def roster_of(
         if not raw_id or person.HasField("identifier"):
             try:
                 raw_id = identifiers.raw_id_of(person, f"{people_field}[{index}]")
-            except RequestInvalid as error:
+            except InvalidRequestError as error:
                 violations += error.violations
                 continue
         if raw_id in roster:
@@ -78,7 +78,7 @@ def roster_of(
         roster[raw_id] = _OF_ROLE.get(role) or ParticipantProperties(unrecognized_role or None)
     _remove(removals or {}, roster, violations)
     if violations:
-        raise RequestInvalid(*violations)
+        raise InvalidRequestError(*violations)
     return roster
 
 
@@ -95,7 +95,7 @@ def _remove(
                 raw_id = (
                     each if isinstance(each, str) else identifiers.requested_raw_id(each, field)
                 )
-            except RequestInvalid as error:
+            except InvalidRequestError as error:
                 violations += error.violations
                 continue
             if raw_id in roster:

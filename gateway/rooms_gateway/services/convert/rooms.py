@@ -39,7 +39,7 @@ def fill_room(message: pb.Room, room: Room) -> None:
 
 
 def create_to_rest(request: pb.CreateRoomRequest) -> CreateRoom:
-    """Convert a create. Raises RequestInvalid for what the contract's rules cannot express."""
+    """Convert a create. Raises InvalidRequestError for what the contract's rules cannot express."""
     return CreateRoom(
         valid_from=_time(request, "valid_from"),
         valid_until=_time(request, "valid_until"),
@@ -49,7 +49,7 @@ def create_to_rest(request: pb.CreateRoomRequest) -> CreateRoom:
 
 
 def update_to_rest(request: pb.UpdateRoomRequest) -> UpdateRoom:
-    """Convert an update: what is unset is None, and so not sent. Raises RequestInvalid."""
+    """Convert an update: what is unset is None, and so not sent. Raises InvalidRequestError."""
     return UpdateRoom(
         valid_from=_time(request, "valid_from"),
         valid_until=_time(request, "valid_until"),

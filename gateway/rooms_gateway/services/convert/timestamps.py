@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rooms_gateway.errors import RequestInvalid, ServiceAnswerUnreadable, Violation
+from rooms_gateway.errors import InvalidRequestError, InvalidUpstreamResponseError, Violation
 
 _USUAL_LENGTH = len("2026-08-03T09:14:27.1234567+00:00")
 _RFC3339 = re.compile(
@@ -34,7 +34,7 @@ def fill(time: Timestamp, text: str | None) -> None:
     """Set an empty `time` to what the service wrote, without loss, up to nanoseconds.
 
     A time without an offset is UTC. None sets nothing, and leaves `time` unset where it is a field.
-    Raises ServiceAnswerUnreadable if `text` is no time.
+    Raises InvalidUpstreamResponseError if `text` is no time.
     """
     if text is None:
         return
@@ -49,7 +49,7 @@ def fill(time: Timestamp, text: str | None) -> None:
             since = moment - _EPOCH
             time.nanos = int(fraction.ljust(9, "0")) if fraction else 0
     except (ValueError, OverflowError, KeyError):
-        raise ServiceAnswerUnreadable("the service sent a time that no calendar has") from None
+        raise InvalidUpstreamResponseError("the service sent a time that no calendar has") from None
     time.seconds = since.days * _DAY + since.seconds
 
 
@@ -65,7 +65,7 @@ def from_rest(text: str | None) -> Timestamp | None:
 def _any_rfc3339(text: str) -> tuple[datetime, str | None]:
     match = _RFC3339.fullmatch(text)
     if match is None:
-        raise ServiceAnswerUnreadable("the service sent a time that is not RFC 3339")
+        raise InvalidUpstreamResponseError("the service sent a time that is not RFC 3339")
     date, clock, fraction, sign, hours, minutes = match.groups()
     moment = datetime.fromisoformat(f"{date}T{clock}+00:00")
     if sign:
@@ -77,11 +77,11 @@ def _any_rfc3339(text: str) -> tuple[datetime, str | None]:
 def to_rest(time: Timestamp, field: str) -> str:
     """Write the time of a request as RFC 3339 in UTC, up to nanoseconds, without loss.
 
-    The service cuts off what is finer than 100 ns. Raises RequestInvalid, naming `field`, if the
+    The service cuts off what is finer than 100 ns. Raises InvalidRequestError, naming `field`, if the
     time is outside of what a Timestamp may hold.
     """
     if not (_MIN_SECONDS <= time.seconds <= _MAX_SECONDS and 0 <= time.nanos < _NANOS):
-        raise RequestInvalid(
+        raise InvalidRequestError(
             Violation(
                 field, "is not a valid Timestamp: the years are 1 to 9999, nanos 0 to 999999999"
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from http import HTTPStatus
 
 from rooms_gateway.call import Call
-from rooms_gateway.errors import GatewayError, ServiceRefused
+from rooms_gateway.errors import GatewayError, UpstreamRejectedError
 from rooms_gateway.services.legacy.backend import refuse_absent, refuse_present
 from rooms_gateway.upstream.legacy_api import LegacyApi
 from rooms_gateway.upstream.legacy_models import RoomBody, RosteredRoom
@@ -41,7 +41,7 @@ class NativeLegacyRooms:
         """REST: POST …/participants:add; if refused, GET …/participants to say for whom."""
         try:
             await self._api.change_participants("add", room_id, people, call)
-        except ServiceRefused as refused:
+        except UpstreamRejectedError as refused:
             await self._explain(refused, refuse_present, room_id, people, call)
             raise
 
@@ -49,7 +49,7 @@ class NativeLegacyRooms:
         """REST: POST …/participants:update; if refused, GET …/participants to say for whom."""
         try:
             await self._api.change_participants("update", room_id, people, call)
-        except ServiceRefused as refused:
+        except UpstreamRejectedError as refused:
             await self._explain(refused, refuse_absent, room_id, people, call)
             raise
 
@@ -63,7 +63,7 @@ class NativeLegacyRooms:
 
     async def _explain(
         self,
-        refused: ServiceRefused,
+        refused: UpstreamRejectedError,
         refuse: Callable[[Roster, Collection[str]], None],
         room_id: str,
         people: Roster,

@@ -6,7 +6,7 @@ Where it takes a read, a check and a PATCH, somebody else's change in between is
 from __future__ import annotations
 
 from rooms_gateway.call import Call
-from rooms_gateway.errors import JoinPolicyUnsupported, Violation
+from rooms_gateway.errors import UnsupportedJoinPolicyError, Violation
 from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
 from rooms_gateway.services.legacy.backend import refuse_absent, refuse_present
 from rooms_gateway.services.roster import both, read_roster
@@ -104,7 +104,7 @@ class TranslatedLegacyRooms:
 
     def _check_policy(self, body: RoomBody) -> None:
         if body.join_policy == COMMUNICATION_SERVICE_USERS:
-            raise JoinPolicyUnsupported(
+            raise UnsupportedJoinPolicyError(
                 f"REST api-version {self._api.api_version} knows no other join policy than "
                 "invitation: put everybody who may join on the roster",
                 Violation("room_join_policy", "must be ROOM_JOIN_POLICY_INVITE_ONLY or unset"),

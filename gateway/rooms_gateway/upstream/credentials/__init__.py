@@ -6,13 +6,13 @@ what else there is when the service answers 401.
 
 from __future__ import annotations
 
-from rooms_gateway.telemetry.observers import NOBODY, CredentialObserver
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialObserver
 from rooms_gateway.upstream.credentials.access_key import AccessKey
 from rooms_gateway.upstream.credentials.access_keys import AccessKeys
 from rooms_gateway.upstream.credentials.bearer import BearerTokens
 from rooms_gateway.upstream.credentials.entra import entra_tokens
 from rooms_gateway.upstream.credentials.key_file import parse_access_keys, read_key_file
-from rooms_gateway.upstream.credentials.protocol import Credential, CredentialUnusable, Signer
+from rooms_gateway.upstream.credentials.protocol import Credential, CredentialError, Signer
 from rooms_gateway.upstream.credentials.settings import (
     CredentialSettings,
     EntraKind,
@@ -26,8 +26,8 @@ __all__ = [
     "AccessKeys",
     "BearerTokens",
     "Credential",
+    "CredentialError",
     "CredentialSettings",
-    "CredentialUnusable",
     "EntraKind",
     "EntraSettings",
     "KeySettings",
@@ -39,17 +39,17 @@ __all__ = [
 
 
 def make_credential(
-    settings: CredentialSettings, endpoint: Endpoint, observer: CredentialObserver = NOBODY
+    settings: CredentialSettings, endpoint: Endpoint, observer: CredentialObserver = NOOP_OBSERVER
 ) -> Credential:
     """Make the credential for `endpoint`; it works inside of `async with`.
 
-    Raises CredentialUnusable if tokens would go over a network unencrypted, or if azure-identity
+    Raises CredentialError if tokens would go over a network unencrypted, or if azure-identity
     is needed and not installed.
     """
     if isinstance(settings, KeySettings):
         return AccessKeys(settings.keys, settings.file, observer=observer)
     if not endpoint.private:
-        raise CredentialUnusable(
+        raise CredentialError(
             "a token is never sent over http:// except to this machine: whoever reads it can use it"
         )
     return BearerTokens(entra_tokens(settings), observer=observer)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from rooms_gateway import background
-from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 from rooms_gateway.upstream.credentials.access_key import AccessKey
 from rooms_gateway.upstream.credentials.key_file import read_key_file
 from rooms_gateway.upstream.credentials.protocol import Signer
@@ -35,7 +35,7 @@ class AccessKeys:
         file: Path | None = None,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        observer: CredentialObserver = NOBODY,
+        observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
         """Take decoded `keys`, at least one, the preferred one first."""
         self._keys = tuple(AccessKey(key) for key in keys)

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from rooms_gateway import background
-from rooms_gateway.errors import CredentialExpired
-from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, CredentialObserver
-from rooms_gateway.upstream.credentials.protocol import CredentialUnusable, Signer
+from rooms_gateway.errors import CredentialExpiredError
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
+from rooms_gateway.upstream.credentials.protocol import CredentialError, Signer
 
 RENEWAL_MARGIN = 300.0
 """Seconds before its end at which a token is renewed at the latest; less for short-lived ones."""
@@ -51,7 +51,7 @@ class Token:
 FetchToken = Callable[[], Awaitable[Token]]
 """Gets a new token from its issuer, never one that was given before, unless the issuer does so.
 
-Raises CredentialUnusable.
+Raises CredentialError.
 """
 
 
@@ -87,7 +87,7 @@ class BearerTokens:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
-        observer: CredentialObserver = NOBODY,
+        observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
         """Take the source of tokens; nothing is fetched before `async with`."""
         self._fetch = fetch
@@ -98,7 +98,7 @@ class BearerTokens:
         self._bearer = Bearer("")
         self._expires_at = self._due = self._forced_at = -float("inf")
         self._failures = 0
-        self._fault: CredentialUnusable | None = None
+        self._fault: CredentialError | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -107,9 +107,9 @@ class BearerTokens:
 
     @property
     def signer(self) -> Bearer:
-        """The current token. Raises CredentialExpired when its time is over."""
+        """The current token. Raises CredentialExpiredError when its time is over."""
         if self._clock() >= self._expires_at:
-            raise CredentialExpired(
+            raise CredentialExpiredError(
                 "the gateway's own token for the service has expired, and no new one could be had"
             )
         return self._bearer
@@ -147,10 +147,10 @@ class BearerTokens:
         try:
             token = await self._fetch()
             if token.expires_at <= self._clock():
-                raise CredentialUnusable(
+                raise CredentialError(
                     "the token that came has expired already: is the clock of this machine right?"
                 )
-        except CredentialUnusable as fault:
+        except CredentialError as fault:
             self._fault = fault
             self._observer.credential_event(CredentialEvent.TOKEN_NOT_RENEWED)
             if not self._bearer.value:

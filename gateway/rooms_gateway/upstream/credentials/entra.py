@@ -14,7 +14,7 @@ from typing import Any
 
 from rooms_gateway.upstream.credentials.bearer import FetchToken, Token
 from rooms_gateway.upstream.credentials.key_file import read_secret
-from rooms_gateway.upstream.credentials.protocol import CredentialUnusable
+from rooms_gateway.upstream.credentials.protocol import CredentialError
 from rooms_gateway.upstream.credentials.settings import EntraKind, EntraSettings
 
 SCOPE = "https://communication.azure.com//.default"
@@ -43,13 +43,13 @@ def entra_tokens(settings: EntraSettings, options: Mapping[str, Any] | None = No
     """Return what fetches tokens for the identity in `settings`.
 
     `options` go to the library's credential as they are, such as `retry_total`. Raises
-    CredentialUnusable if the library is not installed.
+    CredentialError if the library is not installed.
     """
     try:
         library = import_module("azure.identity.aio")
         errors = import_module("azure.core.exceptions")
     except ImportError:
-        raise CredentialUnusable(MISSING) from None
+        raise CredentialError(MISSING) from None
     # The library logs what issuers answer, at length. What matters of it is logged by us.
     logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
@@ -65,7 +65,7 @@ def entra_tokens(settings: EntraSettings, options: Mapping[str, Any] | None = No
         except TimeoutError:
             raise _failed(settings.kind, "its issuer does not answer") from None
         except ValueError as error:
-            known = isinstance(error, _SecretFileUnreadable)
+            known = isinstance(error, _SecretFileError)
             reason = str(error) if known else _UNUSABLE[settings.kind]
             raise _failed(settings.kind, reason) from None
         except errors.AzureError as error:
@@ -80,7 +80,7 @@ def entra_tokens(settings: EntraSettings, options: Mapping[str, Any] | None = No
     return fetch
 
 
-class _SecretFileUnreadable(ValueError):
+class _SecretFileError(ValueError):
     """The file with the client secret cannot be used; its text says why."""
 
 
@@ -112,18 +112,18 @@ async def _make(library: Any, settings: EntraSettings, options: Mapping[str, Any
 
 def _read_client_secret(settings: EntraSettings) -> str:
     if settings.client_secret_file is None:
-        raise _SecretFileUnreadable("there is no file with the client secret")
+        raise _SecretFileError("there is no file with the client secret")
     try:
         secret = read_secret(settings.client_secret_file).strip()
     except ValueError as fault:
-        raise _SecretFileUnreadable(str(fault)) from None
+        raise _SecretFileError(str(fault)) from None
     if not secret:
-        raise _SecretFileUnreadable(f"{settings.client_secret_file} is empty")
+        raise _SecretFileError(f"{settings.client_secret_file} is empty")
     return secret
 
 
-def _failed(kind: EntraKind, reason: str) -> CredentialUnusable:
-    return CredentialUnusable(f"no Entra ID token by {kind}: {reason}")
+def _failed(kind: EntraKind, reason: str) -> CredentialError:
+    return CredentialError(f"no Entra ID token by {kind}: {reason}")
 
 
 def _reason(error: Exception, kind: EntraKind) -> str:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 
-class CredentialUnusable(Exception):
+class CredentialError(Exception):
     """There is no credential to start with. Its text is one sentence, without any secret."""
 
 
@@ -37,7 +37,7 @@ class Credential(Protocol):
     def signer(self) -> Signer:
         """The one to sign with. Cheap, for every call.
 
-        Raises CredentialExpired if there is none any more.
+        Raises CredentialExpiredError if there is none any more.
         """
         ...
 
@@ -54,7 +54,7 @@ class Credential(Protocol):
         ...
 
     async def __aenter__(self) -> Self:
-        """Get ready, and keep up to date from now on. Raises CredentialUnusable."""
+        """Get ready, and keep up to date from now on. Raises CredentialError."""
         ...
 
     async def __aexit__(

@@ -13,9 +13,9 @@ from typing import Never, cast
 
 import httptools
 
-from rooms_gateway.errors import ServiceAnswerUnreadable
-from rooms_gateway.timer import Timer
-from rooms_gateway.upstream.transport.messages import Headers, RestAnswer
+from rooms_gateway.errors import InvalidUpstreamResponseError
+from rooms_gateway.timer import ReusableTimer
+from rooms_gateway.upstream.transport.messages import Headers, RestResponse
 
 MAX_FIELDS = 128
 """Header fields of an answer, or its trailer fields."""
@@ -29,7 +29,7 @@ _WITHOUT_BODY = frozenset({204, 304})
 _NO_HEADERS = Headers({})
 
 
-class AnswerBroken(Exception):
+class BrokenResponseError(Exception):
     """There is no whole HTTP answer, and no more use for the connection."""
 
 
@@ -40,9 +40,9 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._max_body_bytes = max_body_bytes
         self._parser = httptools.HttpResponseParser(self)
-        self._waiter: asyncio.Future[RestAnswer] | None = None
-        self._timer = Timer(loop, self._time_out)
-        self._answer: RestAnswer | None = None
+        self._waiter: asyncio.Future[RestResponse] | None = None
+        self._timer = ReusableTimer(loop, self._time_out)
+        self._answer: RestResponse | None = None
         self._error: Exception | None = None
         self._fields: dict[bytes, bytes] = {}
         self._status = 0
@@ -56,11 +56,11 @@ class Connection(asyncio.Protocol):
         self.lost: asyncio.Future[None] = loop.create_future()
         """Done when the transport is gone."""
 
-    async def exchange(self, request: bytes, deadline: float) -> RestAnswer:
+    async def round_trip(self, request: bytes, deadline: float) -> RestResponse:
         """Send a whole request, but no HEAD; return the answer to it. By the loop's clock.
 
         The transport takes all of it at once: it is in memory anyway, and there is no second one
-        before the first is answered. Raises AnswerBroken, ServiceAnswerUnreadable, TimeoutError.
+        before the first is answered. Raises BrokenResponseError, InvalidUpstreamResponseError, TimeoutError.
         """
         self._waiter = self._loop.create_future()
         # Not asyncio.timeout, which costs as much as the rest of the exchange.
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            broken = self._error or AnswerBroken(type(error).__name__)
+            broken = self._error or BrokenResponseError(type(error).__name__)
         if self._answer is not None:
             # What follows a whole answer cannot change it; it may come in a read of its own.
             self._deliver(self._answer, reusable=broken is None)
@@ -105,12 +105,12 @@ class Connection(asyncio.Protocol):
         """End an answer that ends with the connection, and the connection."""
         if self._until_close and self._waiter is not None:
             self.on_message_complete()
-            self._deliver(cast("RestAnswer", self._answer), reusable=False)
+            self._deliver(cast("RestResponse", self._answer), reusable=False)
         self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the exchange that is under way, if one is."""
-        self._fail(AnswerBroken("ConnectionClosed" if exc is None else type(exc).__name__))
+        self._fail(BrokenResponseError("ConnectionClosed" if exc is None else type(exc).__name__))
         self._timer.close()
         # They hold our methods, and we hold them; what we hold stays until garbage is collected, as
         # we are also held by the frames of the errors that we keep.
@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Forget the message before, which was informational unless it was the answer."""
         if self._answer is not None:
-            self._refuse(AnswerBroken("TwoAnswers"))
+            self._refuse(BrokenResponseError("TwoAnswers"))
         self._fields, self._headers, self._body = {}, _NO_HEADERS, []
         self._count = self._size = 0
 
@@ -131,10 +131,10 @@ class Connection(asyncio.Protocol):
         """Keep the first field of a name; trailers are counted and not kept."""
         self._count += 1
         if self._count > MAX_FIELDS or len(name) + len(value) > MAX_FIELD_BYTES:
-            self._refuse(AnswerBroken("HeadTooLarge"))
+            self._refuse(BrokenResponseError("HeadTooLarge"))
         name = name.lower()
         if self._fields.setdefault(name, value) is not value and name == b"transfer-encoding":
-            self._refuse(AnswerBroken("TwoTransferCodings"))
+            self._refuse(BrokenResponseError("TwoTransferCodings"))
 
     def on_headers_complete(self) -> None:
         """Decide how the body ends; RFC 9112, section 6.3."""
@@ -143,10 +143,10 @@ class Connection(asyncio.Protocol):
         # A new one, so that trailers do not get among the headers.
         self._headers, self._fields, self._count = Headers(fields), {}, 0
         if status < _INFORMATIONAL.start:
-            self._refuse(AnswerBroken("InvalidStatus"))
+            self._refuse(BrokenResponseError("InvalidStatus"))
         coding = fields.get(b"transfer-encoding")
         if coding is not None and coding.strip().lower() != b"chunked":
-            self._refuse(AnswerBroken("UnknownTransferCoding"))
+            self._refuse(BrokenResponseError("UnknownTransferCoding"))
         if fields.get(b"content-encoding", b"identity").lower() != b"identity":
             self._do_without_body("the service sent an encoded answer that was not asked for")
         self._persistent = self._parser.should_keep_alive()
@@ -166,13 +166,13 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Make the answer of the message, unless it only announces one."""
         if self._status not in _INFORMATIONAL:
-            self._answer = RestAnswer(self._status, self._headers, b"".join(self._body))
+            self._answer = RestResponse(self._status, self._headers, b"".join(self._body))
         # An idle connection would keep it for as long as it is idle.
         self._body = []
 
     # --- the ends of an exchange ---
 
-    def _deliver(self, answer: RestAnswer, *, reusable: bool) -> None:
+    def _deliver(self, answer: RestResponse, *, reusable: bool) -> None:
         # An answer that came before all of the request was out: the rest is not worth sending.
         if not (reusable and self._persistent) or self._transport.get_write_buffer_size():
             self.close()
@@ -200,9 +200,9 @@ class Connection(asyncio.Protocol):
     def _do_without_body(self, why: str) -> Never:
         """Leave out a body that is not read. The status of a refusal says enough; no other does."""
         if self._status < HTTPStatus.BAD_REQUEST:
-            self._refuse(ServiceAnswerUnreadable(why))
-        self._answer = RestAnswer(self._status, self._headers, b"")
-        self._refuse(AnswerBroken("BodyLeftOut"))
+            self._refuse(InvalidUpstreamResponseError(why))
+        self._answer = RestResponse(self._status, self._headers, b"")
+        self._refuse(BrokenResponseError("BodyLeftOut"))
 
     def _limit_silence(self, received: int) -> None:
         """Bound what the parser keeps or skips without a word: half a field, chunk extensions."""
@@ -210,4 +210,4 @@ class Connection(asyncio.Protocol):
         self._mute = self._mute + received if progress == self._progress else 0
         self._progress = progress
         if self._mute > MAX_FIELD_BYTES:
-            self._fail(AnswerBroken("HeadTooLarge"))
+            self._fail(BrokenResponseError("HeadTooLarge"))

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import aiohappyeyeballs
 
-from rooms_gateway.telemetry.observers import Failure
+from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.transport.connection import AnswerBroken, Connection
-from rooms_gateway.upstream.transport.messages import RestAnswer, RestRequest
+from rooms_gateway.upstream.transport.connection import BrokenResponseError, Connection
+from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 from rooms_gateway.upstream.transport.pool import Pool
 
 CONNECT_TIMEOUT = 5.0
@@ -27,17 +27,17 @@ _PRINTABLE = bytes(range(0x20, 0x7F))
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 
 
-class ExchangeFailed(Exception):
+class AttemptError(Exception):
     """There was no complete answer."""
 
-    def __init__(self, reason: str, kind: Failure) -> None:
+    def __init__(self, reason: str, kind: AttemptFailure) -> None:
         super().__init__(reason)
         self.kind = kind
 
     @property
     def sent(self) -> bool:
         """Whether the service may have got the request, and so may have acted on it."""
-        return self.kind is not Failure.CONNECT
+        return self.kind is not AttemptFailure.CONNECT
 
 
 class HttpClient:
@@ -53,11 +53,11 @@ class HttpClient:
         *,
         user_agent: str,
         max_connections: int,
-        max_answer_bytes: int,
+        max_response_bytes: int,
     ) -> None:
         self._endpoint = endpoint
         self._max_connections = max_connections
-        self._max_answer_bytes = max_answer_bytes
+        self._max_answer_bytes = max_response_bytes
         self._fixed = (
             f" HTTP/1.1\r\nHost: {endpoint.authority}\r\nUser-Agent: {user_agent}\r\n"
             "Accept: application/json\r\nAccept-Encoding: identity\r\n"
@@ -81,12 +81,12 @@ class HttpClient:
             self._lookup.cancel()
         await self._pool.close()
 
-    async def exchange(
+    async def request(
         self, request: RestRequest, signature: Mapping[str, str], seconds: float
-    ) -> RestAnswer:
+    ) -> RestResponse:
         """Send `request` with the headers of `signature`; read the answer, within `seconds`.
 
-        Raises ExchangeFailed when there is no complete answer, ServiceAnswerUnreadable when it is
+        Raises AttemptError when there is no complete answer, InvalidUpstreamResponseError when it is
         larger than allowed or encoded although we asked for it plain (of a refusal, such a body is
         left out), and ValueError when the request cannot be written as HTTP.
         """
@@ -97,15 +97,15 @@ class HttpClient:
             if connection is None:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._pool.acquire()
-            return await connection.exchange(message, deadline)
-        except AnswerBroken as error:
-            raise ExchangeFailed(str(error), Failure.LOST) from error
+            return await connection.round_trip(message, deadline)
+        except BrokenResponseError as error:
+            raise AttemptError(str(error), AttemptFailure.LOST) from error
         except TimeoutError as error:
             # Nothing was written before there was a connection.
-            kind = Failure.CONNECT if connection is None else Failure.TIMEOUT
-            raise ExchangeFailed("timed out", kind) from error
+            kind = AttemptFailure.CONNECT if connection is None else AttemptFailure.TIMEOUT
+            raise AttemptError("timed out", kind) from error
         except OSError as error:
-            raise ExchangeFailed(type(error).__name__, Failure.CONNECT) from error
+            raise AttemptError(type(error).__name__, AttemptFailure.CONNECT) from error
         finally:
             if connection is not None:
                 self._pool.release(connection)

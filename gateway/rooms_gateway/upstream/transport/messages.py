@@ -45,7 +45,7 @@ class RestRequest(Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
-class RestAnswer(Struct, frozen=True):
+class RestResponse(Struct, frozen=True):
     """One answer of the service, whatever its status."""
 
     status: int
@@ -55,6 +55,6 @@ class RestAnswer(Struct, frozen=True):
     after_ambiguous_attempt: bool = False
     """Whether an earlier attempt of the same call may have had its effect unseen."""
 
-    def after(self, *, ambiguous: bool) -> RestAnswer:
+    def after(self, *, ambiguous: bool) -> RestResponse:
         """Return the answer marked so; mostly there is nothing to mark, and nothing to copy."""
         return structs.replace(self, after_ambiguous_attempt=True) if ambiguous else self

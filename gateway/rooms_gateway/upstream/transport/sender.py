@@ -9,12 +9,21 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from rooms_gateway.call import Call
-from rooms_gateway.errors import DeadlineExceeded, ServiceAnswerUnreadable, ServiceUnreachable
-from rooms_gateway.telemetry.observers import NOBODY, CredentialEvent, Failure, Observer
+from rooms_gateway.errors import (
+    DeadlineExceededError,
+    InvalidUpstreamResponseError,
+    UpstreamUnavailableError,
+)
+from rooms_gateway.telemetry.observers import (
+    NOOP_OBSERVER,
+    AttemptFailure,
+    CredentialEvent,
+    Observer,
+)
 from rooms_gateway.upstream.credentials import Credential, Signer
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.transport.http import ExchangeFailed, HttpClient
-from rooms_gateway.upstream.transport.messages import RestAnswer, RestRequest
+from rooms_gateway.upstream.transport.http import AttemptError, HttpClient
+from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 from rooms_gateway.upstream.transport.retry import (
     AMBIGUOUS_STATUSES,
     RETRYABLE_STATUSES,
@@ -24,7 +33,7 @@ from rooms_gateway.upstream.transport.retry import (
     retry_after,
 )
 
-__all__ = ["RestAnswer", "RestRequest", "RetryBudget", "RetryPolicy", "Transport"]
+__all__ = ["RestRequest", "RestResponse", "RetryBudget", "RetryPolicy", "Sender"]
 
 UNAUTHORIZED = 401
 
@@ -42,7 +51,7 @@ _SERVICE_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 logger = logging.getLogger(__name__)
 
 
-class Transport:
+class Sender:
     """Sends REST requests to one endpoint, each attempt signed anew."""
 
     def __init__(  # noqa: PLR0913 - the seams that tests and the composition root need
@@ -54,7 +63,7 @@ class Transport:
         attempt_timeout: float = 10.0,
         policy: RetryPolicy | None = None,
         budget: RetryBudget | None = None,
-        observer: Observer = NOBODY,
+        observer: Observer = NOOP_OBSERVER,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -71,13 +80,13 @@ class Transport:
         self._skew = 0.0
         self._last_headers: tuple[Mapping[str, str], float] | None = None
 
-    async def send(self, request: RestRequest, call: Call) -> RestAnswer:
+    async def send(self, request: RestRequest, call: Call) -> RestResponse:
         """Send `request` until there is an answer that no retry would better; return that answer.
 
         A 401 means that nothing was done, so it is no attempt in the sense of the retry policy.
 
-        Raises DeadlineExceeded when the call's time is over, ServiceUnreachable when no attempt
-        got an answer, ServiceAnswerUnreadable when one was too large, CredentialExpired when there
+        Raises DeadlineExceededError when the call's time is over, UpstreamUnavailableError when no attempt
+        got an answer, InvalidUpstreamResponseError when one was too large, CredentialExpiredError when there
         is nothing to sign with.
         """
         self.budget.deposit()
@@ -90,7 +99,7 @@ class Transport:
             signed_at = self._clock() + self._skew
             outcome = await self._attempt(request, call, signer, signed_at, sent)
             sent += 1
-            if isinstance(outcome, RestAnswer):
+            if isinstance(outcome, RestResponse):
                 if outcome.status == UNAUTHORIZED:
                     self._observer.credential_event(CredentialEvent.REJECTED)
                     if signer.dated and not clock_corrected:
@@ -125,27 +134,27 @@ class Transport:
 
     async def _attempt(
         self, request: RestRequest, call: Call, signer: Signer, signed_at: float, resends: int
-    ) -> RestAnswer | ExchangeFailed:
+    ) -> RestResponse | AttemptError:
         seconds = min(self._attempt_timeout, call.remaining())
         if seconds <= 0:
-            raise DeadlineExceeded("the deadline passed before the service answered")
+            raise DeadlineExceededError("the deadline passed before the service answered")
         call.attempts += 1
         signature = signer.sign(request.method, request.target, self._host, request.body, signed_at)
-        result: int | Failure = Failure.OTHER
+        result: int | AttemptFailure = AttemptFailure.OTHER
         begun = time.monotonic()
         trace = call.trace.attempt_begun(request.method, request.target, resends)
         try:
             added = {**signature, **trace.headers} if trace.headers else signature
-            answer = await self._http.exchange(request, added, seconds)
+            answer = await self._http.request(request, added, seconds)
             result = answer.status
-        except ExchangeFailed as failure:
+        except AttemptError as failure:
             result = failure.kind
             return failure
-        except ServiceAnswerUnreadable:
-            result = Failure.UNREADABLE
+        except InvalidUpstreamResponseError:
+            result = AttemptFailure.UNREADABLE
             raise
         except asyncio.CancelledError:
-            result = Failure.CANCELLED
+            result = AttemptFailure.CANCELLED
             raise
         finally:
             self._observer.attempt_ended(request.method, result, time.monotonic() - begun)
@@ -164,7 +173,7 @@ class Transport:
             async with asyncio.timeout(call.remaining()):
                 return await self._credential.replacement(rejected)
         except TimeoutError:
-            raise DeadlineExceeded("the deadline passed before the service answered") from None
+            raise DeadlineExceededError("the deadline passed before the service answered") from None
 
     def _withdraw(self) -> bool:
         """Let the budget pay for a retry; False if it cannot."""
@@ -186,14 +195,14 @@ class Transport:
         return None if skew is None or abs(skew) > PLAUSIBLE_SKEW else skew
 
     @staticmethod
-    def _give_up(outcome: RestAnswer | ExchangeFailed, call: Call) -> RestAnswer:
-        if isinstance(outcome, RestAnswer):
+    def _give_up(outcome: RestResponse | AttemptError, call: Call) -> RestResponse:
+        if isinstance(outcome, RestResponse):
             return outcome
         if call.remaining() <= 0:
-            raise DeadlineExceeded("the deadline passed before the service answered")
-        raise ServiceUnreachable(f"no answer from the service: {outcome}") from outcome
+            raise DeadlineExceededError("the deadline passed before the service answered")
+        raise UpstreamUnavailableError(f"no answer from the service: {outcome}") from outcome
 
-    def _adopt_clock_of_service(self, answer: RestAnswer, signed_at: float) -> bool:
+    def _adopt_clock_of_service(self, answer: RestResponse, signed_at: float) -> bool:
         """After a 401: if the service's clock is far from the time we signed, sign by its clock."""
         theirs = http_date(answer.headers.get("Date", ""))
         if theirs is None or abs(theirs - signed_at) < TOLERATED_SKEW:

@@ -17,12 +17,12 @@ _BOUNDS = tuple(map(float, SECONDS))
 _NAMES = (*map(str, _BOUNDS), "+Inf")
 
 
-class Times:
+class Histogram:
     """How long something took, each time."""
 
     __slots__ = ("counts", "seconds")
 
-    def __init__(self, *parts: Times) -> None:
+    def __init__(self, *parts: Histogram) -> None:
         """Begin with nothing, or with all that is in `parts`."""
         self.counts: list[int] = [
             sum(part.counts[at] for part in parts) for at in range(len(_NAMES))
