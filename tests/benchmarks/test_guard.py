@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 import pytest
+from support.paths import ROOT
 
 from benchmarks.guard.__main__ import BOUNDS, compare
 from benchmarks.guard.bounds import Counted, accept, differences, read
 from benchmarks.guard.counting import WORKS
 from benchmarks.guard.kinds import BYTES, FRAMES, KINDS, TASKS, Kind
 
-ROOT = Path(__file__).parents[2]
 WORK = "GetRoom"
 LONGER = (
     "from msgspec import structs; "

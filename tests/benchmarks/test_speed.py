@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 pytest.importorskip("uvloop", reason="make bench installs what is measured")
 
@@ -20,7 +20,7 @@ from benchmarks.speed.report import Report
 from benchmarks.speed.upstream import Stub
 from benchmarks.speed.works import Work, create_room, get_room, list_rooms, upsert
 
-TOOLS = Path(__file__).parents[2] / ".tools" / "bench"
+TOOLS = ROOT / ".tools" / "bench"
 
 pytestmark = pytest.mark.skipif(
     not (TOOLS / "load").exists(), reason="no Go here to build the load generator with"

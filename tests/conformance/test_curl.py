@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, ResourceInfo
-from people import user
-from processes import Finished, run
+from support.commands import Finished, run
+from support.paths import ROOT
+from support.samples import user
 
 from rooms_gateway.app import Gateway
 
-ROOT = Path(__file__).parents[2]
 BUF = Path(sys.executable).with_name("buf")
 GRPCURL = ROOT / ".tools" / "grpcurl"
 

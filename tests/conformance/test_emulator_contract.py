@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import schemathesis
-from emulator.signing_client import Signer
 from hypothesis import settings
 from requests.auth import AuthBase
 from schemathesis.checks import not_a_server_error
@@ -22,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from support.signed_requests import Signer
 
 from rooms_emulator import Emulator
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo
 from google.rpc.status_pb2 import Status
-from people import user
-from processes import run
+from support.commands import run
+from support.paths import ROOT
+from support.samples import user
 
 from rooms_gateway.app import Gateway
 
-ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "tests" / "clients" / "node" / "gateway.mjs"
 NODE = shutil.which("node")
 

@@ -1,8 +1,8 @@
 """Microsoft's unmodified JavaScript client, @azure/communication-rooms, against the emulator."""
 
-from emulator.node_clients import needs, walk
-from emulator.refusals import BAD_RANGE, BAD_START, HALF_RANGE, MALFORMED, PAST_END
-from people import user
+from support.microsoft_sdks import needs, walk
+from support.samples import user
+from support.signed_requests import BAD_RANGE, BAD_START, HALF_RANGE, MALFORMED, PAST_END
 
 from rooms_emulator import Emulator
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator.signing_client import Client, client_session
+from support.paths import ROOT
+from support.signed_requests import Client, client_session
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
 
-ROOT = Path(__file__).parents[2]
 WALK = ROOT / "tests" / "clients" / "python-legacy" / "walk.py"
 SDK_PYTHON = ROOT / ".tools" / "legacy-sdk" / "bin" / "python"
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from azure.communication.rooms import CommunicationUserIdentifier, ParticipantRole
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from emulator.python_sdk import (
+from support.microsoft_sdks import (
     CALLS_WHAT_IS_DEPRECATED,
     KINDS,
     Sdk,
@@ -15,7 +15,7 @@ from emulator.python_sdk import (
     problem,
     roster,
 )
-from people import user
+from support.samples import user
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault, timestamps
 from rooms_emulator.rooms import versions

@@ -13,7 +13,7 @@ from azure.core.exceptions import (
     HttpResponseError,
     ResourceNotFoundError,
 )
-from emulator.python_sdk import (
+from support.microsoft_sdks import (
     CALLS_WHAT_IS_DEPRECATED,
     KINDS,
     Sdk,
@@ -22,7 +22,7 @@ from emulator.python_sdk import (
     participant,
     problem,
 )
-from emulator.refusals import BAD_RANGE, BAD_ROLE, BAD_START, HALF_RANGE, PAST_END
+from support.signed_requests import BAD_RANGE, BAD_ROLE, BAD_START, HALF_RANGE, PAST_END
 
 from rooms_emulator import Emulator
 

@@ -10,9 +10,9 @@ from acs.rooms.v1 import rooms_pb2 as rooms_api
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from azure.communication.identity.aio import CommunicationIdentityClient
 from azure.core.credentials import AzureKeyCredential
-from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED
 from google.protobuf.timestamp_pb2 import Timestamp
-from running import Running, failure_of
+from support.gateways import Running, failure_of
+from support.microsoft_sdks import CALLS_WHAT_IS_DEPRECATED
 
 from rooms_emulator import DEVELOPMENT_KEY
 

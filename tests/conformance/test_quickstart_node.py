@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from emulator.node_clients import needs, walk
+from support.microsoft_sdks import needs, walk
 
 from rooms_emulator import Emulator
 

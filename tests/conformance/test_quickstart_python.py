@@ -24,8 +24,8 @@ from azure.communication.rooms import (
 from azure.communication.rooms.aio import RoomsClient as AsyncRoomsClient
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED, in_days
-from emulator.signing_client import VERSION
+from support.microsoft_sdks import CALLS_WHAT_IS_DEPRECATED, in_days
+from support.signed_requests import VERSION
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
 

@@ -17,11 +17,11 @@ from azure.communication.rooms import (
 )
 from azure.communication.rooms.aio import RoomsClient
 from azure.core.credentials import AzureKeyCredential
-from convert.sdk_identifiers import from_python
-from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED
 from google.protobuf.timestamp_pb2 import Timestamp
-from people import user
-from running import Running, failure_of
+from support.gateways import Running, failure_of
+from support.microsoft_sdks import CALLS_WHAT_IS_DEPRECATED
+from support.samples import user
+from support.sdk_identifiers import from_python
 
 from rooms_emulator import DEVELOPMENT_KEY
 from rooms_gateway.services.convert import timestamps

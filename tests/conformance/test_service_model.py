@@ -28,9 +28,9 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from people import user
-from quick import Quick, quick_gateway
-from running import UNKNOWN_ROOM, by_raw_id, collect, failure_of, upstream_of
+from support.fast_gateway import Quick, quick_gateway
+from support.gateways import UNKNOWN_ROOM, by_raw_id, collect, failure_of, upstream_of
+from support.samples import user
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

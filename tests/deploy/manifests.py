@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 TOOLS = ROOT / ".tools"
 IMAGE = f"rooms-gateway:{version('rooms-gateway')}"

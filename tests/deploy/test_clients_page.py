@@ -8,8 +8,8 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from deploy.manifests import ROOT
-from processes import run, started
+from support.commands import run, started
+from support.paths import ROOT
 
 PAGE = (ROOT / "docs/how-to/clients.md").read_text(encoding="utf-8")
 PACKAGES = ROOT / "tests/clients/node/node_modules"

@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from deploy.manifests import DEPLOY, IMAGE, ROOT, tool
-from processes import run, started
+from deploy.manifests import DEPLOY, IMAGE, tool
+from support.commands import run, started
+from support.paths import ROOT
 
 from rooms_emulator import DEVELOPMENT_KEY
 

@@ -11,15 +11,15 @@ from typing import Any
 import promql_parser as promql
 import pytest
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest, ListRoomsRequest
-from authority import Files
 from prometheus_client.parser import text_string_to_metric_families
-from running import UNKNOWN_ROOM, collect, failure_of, gateway_before
-from scraping import settled
-from tls import OURS
+from support.authority import OURS, Files
+from support.collectors import settled
+from support.gateways import UNKNOWN_ROOM, collect, failure_of, gateway_before
+from support.paths import ROOT
 
 from rooms_emulator import Emulator, Fault
 
-FOLDER = Path(__file__).parents[2] / "deploy/grafana"
+FOLDER = ROOT / "deploy/grafana"
 DASHBOARD: Any = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [(panel["title"], query) for panel in PANELS for query in panel["targets"]]

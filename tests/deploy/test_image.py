@@ -14,9 +14,9 @@ from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
-from deploy.manifests import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from support.paths import ROOT
 
 STEPS = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
 BIN = Path(sys.executable).parent

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from deploy.manifests import ROOT, built
-from processes import run
+from deploy.manifests import built
+from support.commands import run
+from support.paths import ROOT
 
 PAGES = ROOT / "docs/how-to"
 

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -18,15 +17,16 @@ import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import participants_pb2, rooms_pb2, rooms_pb2_grpc
 from google.protobuf.descriptor_pb2 import MethodDescriptorProto, MethodOptions
-from processes import PATIENCE, Process, started
-from running import gateway_before, until
+from support.commands import PATIENCE, Process, started
+from support.gateways import gateway_before, until
+from support.paths import ROOT
 
 from rooms_emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
 
-CONFIG = Path(__file__).parents[2].joinpath("deploy/client/service_config.json")
+CONFIG = ROOT / "deploy/client/service_config.json"
 TEXT = CONFIG.read_text(encoding="utf-8")
 
 METHODS = [

@@ -14,11 +14,9 @@ import trustme
 import yaml
 from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
 from deploy.manifests import DEPLOY, KUSTOMIZATIONS, built, containers, environment, ours, setting
-from processes import Process, run, started
+from support.commands import Process, run, started
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
-
-ROOT = Path(__file__).parents[2]
 
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 VARIABLE = re.compile(r"\bROOMS_GATEWAY_[A-Z_]+\b")

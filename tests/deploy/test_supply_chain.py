@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 LOCKS = sorted(
     path
     for path in ROOT.rglob("requirements*.lock")

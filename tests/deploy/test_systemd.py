@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from deploy.manifests import DEPLOY
-from processes import COMMAND, PATIENCE, run, started
+from support.commands import COMMAND, PATIENCE, run, started
 
 from rooms_emulator import DEVELOPMENT_KEY
 

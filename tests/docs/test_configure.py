@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/configure.md"
+PAGE = ROOT / "docs/how-to/configure.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
 (SETTINGS,) = re.findall(r"^```toml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
-import sdk_surface
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import participants_pb2, rooms_pb2
+from support import microsoft_sdks as sdk_surface
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/coverage.md").read_text(encoding="utf-8")
 NOT_NEEDED = "not needed: "
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from consoles import examples, stable
-from processes import run, started
+from support.commands import run, started
+from support.paths import ROOT
+from support.texts import examples, stable
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/debug-with-grpcurl.md").read_text(encoding="utf-8")
 TOOL = ROOT / ".tools/grpcurl"
 GATEWAY = "127.0.0.1:50051"

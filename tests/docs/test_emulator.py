@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault
 from rooms_emulator.rooms import routes
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "emulator.md").read_text()
 CLIENTS = ROOT / "tests" / "clients" / "node"
 ADDRESS = "127.0.0.1:8125"

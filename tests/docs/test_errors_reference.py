@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 import reference_errors
@@ -12,12 +11,12 @@ from acs.rooms.v1 import rooms_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 from grpc import StatusCode
+from support.paths import ROOT
 
 from rooms_gateway.call import Call
 from rooms_gateway.errors import UpstreamRejectedError
 from rooms_gateway.server import status
 
-ROOT = Path(__file__).parents[2]
 DESCRIPTORS = FileDescriptorSet.FromString(
     (ROOT / "generated" / "acs" / "rooms" / "descriptors.binpb").read_bytes()
 )

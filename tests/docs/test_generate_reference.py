@@ -13,8 +13,8 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
 )
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "docs" / "generate_reference.py"
 DESCRIPTORS = ROOT / "generated" / "acs" / "rooms" / "descriptors.binpb"
 

@@ -6,16 +6,15 @@ import asyncio
 import os
 import re
 import sys
-from pathlib import Path
 
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import errors_pb2, participants_pb2, rooms_pb2
-from running import gateway_before
+from support.gateways import gateway_before
+from support.paths import ROOT
 
 from rooms_emulator import Emulator
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/how-to/migrate-from-the-sdks.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 ADDRESS = "127.0.0.1:50051"

@@ -6,19 +6,19 @@ import json
 import logging
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
-from running import failure_of, gateway_before
-from scraping import scrape, settled
+from support.collectors import scrape, settled
+from support.gateways import failure_of, gateway_before
+from support.paths import ROOT
 
 from rooms_emulator import Emulator
 from rooms_gateway.telemetry.logs import FinishedCall, JsonFormatter
 from rooms_gateway.telemetry.metrics import Metrics
 from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent
 
-PAGE = (Path(__file__).parents[2] / "docs/how-to/observe.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/how-to/observe.md").read_text(encoding="utf-8")
 EXPIRY = ("token", "certificate")
 
 

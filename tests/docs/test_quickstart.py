@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/quickstart.md").read_text(encoding="utf-8")
 NODE_CLIENTS = ROOT / "tests/clients/node"
 EMULATOR, GATEWAY = "127.0.0.1:8125", "127.0.0.1:50051"

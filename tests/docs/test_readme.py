@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from consoles import examples, stable
+from support.paths import ROOT
+from support.texts import examples, stable
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GATEWAY = "127.0.0.1:50051"
 

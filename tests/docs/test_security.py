@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`([a-z0-9_/]+\.py::\w+)`", PAGE)))
 THREATS = [

@@ -13,11 +13,11 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
-from consoles import examples, stable
-from processes import COMMAND, PATIENCE, run, started
-from running import until
+from support.commands import COMMAND, PATIENCE, run, started
+from support.gateways import until
+from support.paths import ROOT
+from support.texts import examples, stable
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/how-to/several-processes.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 INSTALL, RESTART = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)

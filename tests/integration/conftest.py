@@ -4,19 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from authority import Files
-from legacy import STABLE, Legacy, serving
-from quick import Quick, quick_gateway
-from running import Running, gateway_before, upstream_of
-from tls import OURS
+from support.authority import OURS, Files
+from support.fast_gateway import Quick, quick_gateway
+from support.gateways import Running, gateway_before, upstream_of
+from support.legacy_gateway import STABLE, Legacy, serving
 
 from rooms_emulator import Emulator
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    async with Emulator() as emulator:
-        yield emulator
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
-from http2 import (
+from support.commands import Process, started
+from support.http2 import (
     ACK,
     CONTINUATION,
     DATA,
@@ -30,7 +31,6 @@ from http2 import (
     headers_of,
     message,
 )
-from processes import Process, started
 
 from rooms_emulator import Emulator
 

@@ -14,10 +14,9 @@ from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
 from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from google.protobuf.message import Message
-from otlp import receiver
-from processes import started
-from running import ONE_OF_EACH, collect, failure_of, until
-from scraping import get
+from support.collectors import get, receiver
+from support.commands import started
+from support.gateways import ONE_OF_EACH, collect, failure_of, until
 
 from rooms_emulator import Emulator, Fault, preset
 from rooms_emulator.faults.presets import PRESETS

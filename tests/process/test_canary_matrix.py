@@ -15,19 +15,18 @@ from typing import Any
 import grpc
 import pytest
 from acs.rooms.v1.participants_pb2 import Participant
-from calling import STATIC, PolicyFiles, Signer, bearer, jwt_table
-from canaries import leaks
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
-from issuer import certificate, issuing
-from otlp import Receiver, receiver
-from processes import Process, run, started
-from running import UNKNOWN_ROOM, collect, until
-from scraping import get
+from support.collectors import Receiver, get, receiver
+from support.commands import Process, run, started
+from support.entra_issuer import certificate, issuing
+from support.gateways import UNKNOWN_ROOM, collect, until
+from support.policies import STATIC, PolicyFiles, Signer, bearer, jwt_table
+from support.texts import leaks
 
 from rooms_emulator import Emulator, preset
 from rooms_emulator.faults.presets import PRESETS

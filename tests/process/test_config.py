@@ -10,7 +10,7 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from processes import run, started
+from support.commands import run, started
 
 from rooms_emulator import Emulator
 

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from issuer import certificate, issuing
+from support.entra_issuer import certificate, issuing
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
 

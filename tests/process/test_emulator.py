@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from processes import COMMAND, run, started
-from quick import quick_gateway
-from running import failure_of, until
+from support.commands import COMMAND, run, started
+from support.fast_gateway import quick_gateway
+from support.gateways import failure_of, until
 
 from rooms_emulator import DEVELOPMENT_KEY
 from rooms_gateway.settings import Upstream

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from processes import run
+from support.commands import run
 
 from rooms_gateway.app import Gateway
 from rooms_gateway.settings import Settings

@@ -19,7 +19,10 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from grpc import StatusCode
-from http2 import (
+from support.collectors import get, scrape, settled
+from support.commands import PATIENCE, Process, started
+from support.gateways import collect, failure_of, until
+from support.http2 import (
     ACK,
     CONTINUATION,
     DATA,
@@ -40,9 +43,6 @@ from http2 import (
     message,
     unary_call,
 )
-from processes import PATIENCE, Process, started
-from running import collect, failure_of, until
-from scraping import get, scrape, settled
 
 from rooms_emulator import Emulator
 from rooms_gateway.server.options import MAX_REQUEST_BYTES

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import uvloop
-from processes import run, started
+from support.commands import run, started
 
 from rooms_gateway.cli.serve import event_loop as loops
 from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS

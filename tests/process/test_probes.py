@@ -17,9 +17,9 @@ import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from processes import PATIENCE, Process, run, started
-from running import until
-from scraping import get, not_ready, scrape
+from support.collectors import get, not_ready, scrape
+from support.commands import PATIENCE, Process, run, started
+from support.gateways import until
 
 from rooms_emulator import Emulator, Fault
 

@@ -7,7 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
+
 PAGE = (ROOT / "docs" / "how-to" / "test-your-failures.md").read_text()
 
 INI = """

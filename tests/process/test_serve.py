@@ -17,9 +17,9 @@ import pytest
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from processes import Process, run, started
-from running import collect, failure_of, until
-from scripted import scripted, silence
+from support.commands import Process, run, started
+from support.gateways import collect, failure_of, until
+from support.upstreams import scripted, silence
 
 from rooms_emulator import Emulator, Fault
 

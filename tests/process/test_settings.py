@@ -11,8 +11,8 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from processes import run, started
-from running import read_failure
+from support.commands import run, started
+from support.gateways import read_failure
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
 from rooms_gateway.cli.serve.command import serve

@@ -13,9 +13,8 @@ from pathlib import Path
 import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
-from lifecycle import create_through
-from processes import PATIENCE, Process, run, started
-from running import until
+from support.commands import PATIENCE, Process, run, started
+from support.gateways import create_through, until
 
 from rooms_emulator import Emulator, Fault
 

@@ -14,14 +14,14 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from authority import Authority, Files, Issued, channel, served_by
-from processes import PATIENCE, Process, run, started
-from running import until
+from support.authority import Authority, Files, Issued, channel, served_by
+from support.commands import PATIENCE, Process, run, started
+from support.gateways import until
+from support.paths import ROOT
 
 OURS = Authority()
 THEIRS = Authority()
 
-ROOT = Path(__file__).parents[2]
 BUF = Path(sys.executable).with_name("buf")
 GRPCURL = ROOT / ".tools" / "grpcurl"
 

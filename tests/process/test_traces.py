@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import grpc
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from otlp import receiver
-from processes import run, started
-from running import until
+from support.collectors import receiver
+from support.commands import run, started
+from support.gateways import until
 
 from rooms_gateway.telemetry.tracing import FLUSH_TIMEOUT
 

@@ -13,12 +13,12 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from authority import Authority, Files
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from process.test_probes import serving
-from processes import Process, run, started
-from running import until
-from scraping import not_ready
+from support.authority import Authority, Files
+from support.collectors import not_ready
+from support.commands import Process, run, started
+from support.gateways import until
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.server.admin import AdminListener, Lifecycle

@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority of their own, and files as the gateway reads them."""
+"""Certificate authorities for tests, files as the gateway reads them, and TLS channels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from typing import Any
 
 import grpc
 import trustme
+from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from rooms_gateway.app import Gateway
+from rooms_gateway.server.tls.certificates import Certificates
+from rooms_gateway.settings import Settings
 
 HOSTS = ("127.0.0.1", "::1", "localhost")
 
@@ -162,3 +168,30 @@ def served_by(address: str) -> bytes:
     """Return the certificate that a new connection to `address` is shown; blocks."""
     host, _, port = address.rpartition(":")
     return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port)), timeout=5))
+
+
+OURS = Authority()
+THEIRS = Authority()
+
+
+def settings(files: Files, *, mutual: bool = False, **others: Any) -> Settings:
+    chosen = {"listen": ("127.0.0.1:0",), "api_version": "2025-03-13", **others}
+    return Settings(upstream=None, **files.settings(mutual=mutual), **chosen)
+
+
+async def create(channel: grpc.aio.Channel) -> grpc.StatusCode:
+    """Create a room through a channel that is closed afterwards."""
+    async with channel:
+        return await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest()).code()
+
+
+def certificates_of(gateway: Gateway) -> Certificates:
+    assert gateway.certificates is not None
+    return gateway.certificates
+
+
+def leaf(issued: Issued) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(issued.certificate.decode().partition("-----END")[0] + ENDING)
+
+
+ENDING = "-----END CERTIFICATE-----\n"

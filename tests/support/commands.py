@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from running import until
+from support.gateways import until
 
 COMMAND = str(Path(sys.executable).with_name("rooms-gateway"))
 

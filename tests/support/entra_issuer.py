@@ -12,7 +12,6 @@ from pathlib import Path
 import trustme
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from aiohttp import web
-from running import Running, gateway_before
 
 from rooms_emulator import Emulator
 from rooms_gateway.settings import Upstream
@@ -23,6 +22,7 @@ from rooms_gateway.upstream.credentials import (
     EntraSettings,
 )
 from rooms_gateway.upstream.endpoint import parse_connection_string
+from support.gateways import Running, gateway_before
 
 MANAGED = EntraSettings(EntraKind.MANAGED_IDENTITY)
 NO_REPEATS = {"retry_total": 0}

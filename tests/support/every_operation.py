@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from acs.rooms.v1 import participants_pb2, rooms_pb2
-from people import user
-from quick import Quick
-from running import collect
 
 from rooms_emulator import Emulator
+from support.fast_gateway import Quick
+from support.gateways import collect
+from support.samples import user
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A real gateway in front of a real emulator, for tests that call it as its users do."""
+"""Gateways in front of real emulators, and clients of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import grpc
 import pytest
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from acs.rooms.v1.participants_pb2 import Participant
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
-from people import user
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rooms_emulator import Emulator
 from rooms_emulator.journal import Entry
@@ -25,10 +26,13 @@ from rooms_gateway.services.convert.identifiers import from_raw_id
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.upstream.credentials import Credential
 from rooms_gateway.upstream.endpoint import parse_connection_string
+from support.http2 import WINDOW_OF_0, unary_call
+from support.samples import user
 
 if TYPE_CHECKING:
     from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceAsyncStub
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
+
 
 Detail = TypeVar("Detail", bound=Message)
 Item = TypeVar("Item")
@@ -214,3 +218,40 @@ ROOM_REQUESTS: tuple[Callable[[str], Message], ...] = (
     lambda room_id: participants_pb2.ListParticipantsRequest(room_id=room_id),
 )
 """Every request that names a room, of the room's id."""
+
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+NO_HURRY = 60.0
+"""A grace so long that a stop which waits for it fails the test."""
+
+
+def health_of(channel: grpc.aio.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel)
+
+
+async def status_of(channel: grpc.aio.Channel, name: str = "") -> int:
+    answer = await health_of(channel).Check(health_pb2.HealthCheckRequest(service=name))
+    return int(answer.status)
+
+
+async def create_through(address: str) -> str:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        return (await stub.CreateRoom(CreateRoomRequest())).room.id
+
+
+@asynccontextmanager
+async def watcher_who_does_not_read(address: str) -> AsyncIterator[None]:
+    """Watch the gateway as a whole, and take no answer."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    watch = "/grpc.health.v1.Health/Watch"
+    writer.write(unary_call(watch, health_pb2.HealthCheckRequest(), settings=WINDOW_OF_0))
+    # The answer's head comes; in a window of 0, which no client would offer, its message cannot.
+    received = b""
+    while b"application/grpc" not in received:
+        received += await reader.read(1000)
+    yield
+    writer.close()

@@ -12,11 +12,10 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceStub
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, Participant, Role
 from google.protobuf.timestamp_pb2 import Timestamp
-from identifiers import communication_user
-from people import user
-from running import Running, gateway_before
 
 from rooms_emulator import Emulator
+from support.gateways import Running, gateway_before
+from support.samples import communication_user, user
 
 if TYPE_CHECKING:
     from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceAsyncStub

@@ -1,20 +1,32 @@
-"""The public surface of Microsoft's clients, read off the clients themselves."""
+"""Microsoft's unmodified clients: their public surface, and walks through them."""
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import inspect
 import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from azure.communication import rooms
-from azure.communication.rooms import aio
+from azure.communication.rooms import CommunicationUserIdentifier, RoomParticipant, RoomsClient, aio
+from azure.communication.rooms.aio import RoomsClient as AsyncRoomsClient
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import HttpResponseError, ODataV4Format
 
-CLIENTS = Path(__file__).parent / "clients" / "node"
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
+from support.paths import ROOT
+from support.samples import user
+from support.signed_requests import VERSION
+
+CLIENTS = ROOT / "tests/clients/node"
 NODE = shutil.which("node")
 HAS_NODE_CLIENTS = NODE is not None and (CLIENTS / "node_modules").is_dir()
 
@@ -100,3 +112,108 @@ def _fields(file: str) -> list[str]:
         for alias, values in re.findall(r'^export type (\w+) = ("[^;]*);', text, re.MULTILINE)
         for value in re.findall(r'"(\w+)"', values)
     ]
+
+
+def needs(package: str) -> list[pytest.MarkDecorator]:
+    """Skip the tests of a module where Node or a package for it is not installed."""
+    return [
+        pytest.mark.skipif(NODE is None, reason="Node is not installed"),
+        pytest.mark.skipif(
+            not (CLIENTS / "node_modules" / package).is_dir(),
+            reason="the Node clients are not installed: npm ci in tests/clients/node",
+        ),
+    ]
+
+
+async def walk(script: str, emulator: Emulator) -> dict[str, Any]:
+    """Run the walk, and give what it printed for each step."""
+    process = await asyncio.create_subprocess_exec(
+        str(NODE),
+        script,
+        emulator.connection_string,
+        cwd=CLIENTS,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    steps = [json.loads(line) for line in out.splitlines()]
+    return {step["step"]: step["value"] for step in steps}
+
+
+# The client calls what Python 3.12 deprecated.
+CALLS_WHAT_IS_DEPRECATED = pytest.mark.filterwarnings(
+    "ignore:datetime.datetime.utcnow:DeprecationWarning"
+)
+
+
+def participant(number: int, role: str = "Attendee") -> RoomParticipant:
+    return RoomParticipant(
+        communication_identifier=CommunicationUserIdentifier(user(number)), role=role
+    )
+
+
+def in_days(days: float) -> datetime:
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+class Blocking:
+    """The blocking client, each call on a thread of its own; lists come page by page."""
+
+    def __init__(self, endpoint: str, key: str, **options: str) -> None:
+        self._client = RoomsClient(endpoint, AzureKeyCredential(key), **options)
+
+    async def __call__(self, method: str, *arguments: Any, **named: Any) -> Any:
+        return await asyncio.to_thread(getattr(self._client, method), *arguments, **named)
+
+    async def pages(self, method: str, *arguments: Any) -> list[list[Any]]:
+        def read() -> list[list[Any]]:
+            pages = getattr(self._client, method)(*arguments).by_page()
+            return [list(page) for page in pages]
+
+        return await asyncio.to_thread(read)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._client.close)
+
+
+class NonBlocking:
+    """The asynchronous client, called in the same way."""
+
+    def __init__(self, endpoint: str, key: str, **options: str) -> None:
+        self._client = AsyncRoomsClient(endpoint, AzureKeyCredential(key), **options)
+
+    async def __call__(self, method: str, *arguments: Any, **named: Any) -> Any:
+        return await getattr(self._client, method)(*arguments, **named)
+
+    async def pages(self, method: str, *arguments: Any) -> list[list[Any]]:
+        pages = getattr(self._client, method)(*arguments).by_page()
+        return [[item async for item in page] async for page in pages]
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+Sdk = Blocking | NonBlocking
+KINDS = pytest.mark.parametrize("kind", [Blocking, NonBlocking], ids=["sync", "aio"])
+
+
+@asynccontextmanager
+async def connected(
+    kind: type[Sdk], emulator: Emulator, key: str = DEVELOPMENT_KEY, version: str = VERSION
+) -> AsyncIterator[Sdk]:
+    sdk = kind(emulator.endpoint, key, api_version=version)
+    try:
+        yield sdk
+    finally:
+        await sdk.close()
+
+
+def problem(refused: HttpResponseError) -> ODataV4Format:
+    assert refused.error is not None
+    return refused.error
+
+
+async def roster(sdk: Sdk, room_id: str) -> list[tuple[str, str]]:
+    pages = await sdk.pages("list_participants", room_id)
+    return [(who.communication_identifier.raw_id, who.role) for page in pages for who in page]

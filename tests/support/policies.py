@@ -18,13 +18,14 @@ import jwt
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from aiohttp import web
-from authority import Authority, Issued
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
-from running import UNKNOWN_ROOM
+
+from support.authority import Authority, Issued
+from support.gateways import UNKNOWN_ROOM
 
 ISSUER, AUDIENCE = "https://issuer.example", "rooms-gateway"
 STATIC = {name: f"canary-static-{name}-0123456789" for name in ("reader", "writer", "admin", "few")}

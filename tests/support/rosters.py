@@ -1,17 +1,51 @@
-"""Changing and reading rosters through a gateway."""
+"""Rooms and rosters through a gateway: making, changing, reading and listing them."""
 
 from __future__ import annotations
 
+import grpc
+import pytest
 from acs.rooms.v1.participants_pb2 import (
     ROLE_ATTENDEE,
     ROLE_PRESENTER,
     ListParticipantsRequest,
+    ListParticipantsResponse,
     Participant,
     RemoveParticipantsRequest,
     UpsertParticipantsRequest,
 )
-from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from running import Running, by_raw_id, collect
+from acs.rooms.v1.rooms_pb2 import (
+    CreateRoomRequest,
+    GetRoomRequest,
+    ListRoomsRequest,
+    ListRoomsResponse,
+    Room,
+)
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from rooms_emulator import Emulator
+from rooms_emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
+from support.gateways import Failed, Running, by_raw_id, collect, read_failure
+
+
+def moment(emulator: Emulator, days: float, nanos: int = 0) -> Timestamp:
+    """Return the whole second that is `days` from the emulator's now, plus `nanos`."""
+    ticks = emulator.clock.now() + round(days * TICKS_PER_DAY)
+    return Timestamp(seconds=ticks // TICKS_PER_SECOND, nanos=nanos)
+
+
+def ticks_of(time: Timestamp) -> int:
+    """Return a time in units of 100 ns, which it must be whole in."""
+    ticks, rest = divmod(time.ToNanoseconds(), 100)
+    assert rest == 0
+    return ticks
+
+
+async def create(running: Running, **fields: object) -> Room:
+    return (await running.rooms.CreateRoom(CreateRoomRequest(**fields))).room  # type: ignore[arg-type] # any of them
+
+
+async def get(running: Running, room_id: str) -> Room:
+    return (await running.rooms.GetRoom(GetRoomRequest(room_id=room_id))).room
 
 
 async def room_with(running: Running, *people: Participant) -> str:
@@ -41,3 +75,33 @@ def presenter(raw_id: str) -> Participant:
 
 def attendee(raw_id: str) -> Participant:
     return Participant(raw_id=raw_id, role=ROLE_ATTENDEE)
+
+
+QUERY = "api-version=2025-03-13"
+
+
+async def pages(running: Running, token: str = "", max_pages: int = 0) -> list[ListRoomsResponse]:
+    request = ListRoomsRequest(page_token=token, max_pages=max_pages)
+    return await collect(running.rooms.ListRooms(request))
+
+
+async def roster_pages(
+    running: Running, room_id: str, token: str = "", max_pages: int = 0
+) -> list[ListParticipantsResponse]:
+    request = ListParticipantsRequest(room_id=room_id, page_token=token, max_pages=max_pages)
+    return await collect(running.participants.ListParticipants(request))
+
+
+async def until_failure(running: Running) -> tuple[list[ListRoomsResponse], Failed]:
+    """Read the rooms to a failure that has to come; return what came before it, too."""
+    seen = []
+    try:
+        async for page in running.rooms.ListRooms(ListRoomsRequest()):
+            seen.append(page)  # noqa: PERF401 - what came before the failure counts
+    except grpc.aio.AioRpcError as error:
+        return seen, read_failure(error)
+    pytest.fail("the list did not fail")
+
+
+def ids(found: list[ListRoomsResponse]) -> list[str]:
+    return [room.id for page in found for room in page.rooms]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 from acs.rooms.v1 import participants_pb2 as pb
 from azure.communication.rooms import CommunicationIdentifier
 from azure.communication.rooms._shared.models import identifier_from_raw_id
-from identifiers import communication_user, phone_number, teams_app, teams_user, unknown
 
-CLIENTS = Path(__file__).parents[1] / "clients" / "node"
+from support.paths import ROOT
+from support.samples import communication_user, phone_number, teams_app, teams_user, unknown
+
+CLIENTS = ROOT / "tests/clients/node"
 _NODE = shutil.which("node")
 
 needs_node = pytest.mark.skipif(

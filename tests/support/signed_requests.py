@@ -1,10 +1,13 @@
-"""A small client that signs as the documentation says, apart from the emulator's own code."""
+"""A client of the emulator that signs by hand, and recorded texts of the Rooms service."""
+
+from __future__ import annotations
 
 import asyncio
 import base64
 import hashlib
 import hmac
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +20,7 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from rooms_emulator import DEVELOPMENT_KEY
+from support.samples import user
 
 VERSION = "2025-03-13"
 MERGE_PATCH = "application/merge-patch+json"
@@ -168,3 +172,94 @@ async def exchange(endpoint: str, sent: bytes) -> bytes:
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+LATEST = "2023-10-01"
+SCOPES = ("chat", "voip", "chat.join", "chat.join.limited", "voip.join")
+
+
+async def ask(
+    client: Client,
+    path: str = "",
+    content: object = None,
+    method: str = "POST",
+    version: str | None = LATEST,
+) -> Response:
+    """Call the identity API, with a path below ``/identities``."""
+    return await client.call(method, f"/identities{path}", content, version=version)
+
+
+async def new_user(client: Client) -> str:
+    answer = await ask(client)
+    assert answer.status == 201, answer
+    return str(answer.json["identity"]["id"])
+
+
+def parts(token: str) -> tuple[Any, Any, bytes]:
+    """Give the header and the claims of a JWT, and its signature."""
+    header, claims, signature = (
+        urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")
+    )
+    return json.loads(header), json.loads(claims), signature
+
+
+PREVIEW = "2022-02-01"
+FROM, UNTIL = "2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"
+
+NOW = 1_893_400_000 * 10**9
+"""In December 2029."""
+
+
+class Preview:
+    """A client of the preview."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def call(self, method: str, path: str, content: object = None) -> Response:
+        lines = {"Content-Type": "application/json"} if content is not None else {}
+        return await self.client.call(method, path, content, version=PREVIEW, headers=lines)
+
+    async def create(self, **members: object) -> Any:
+        answer = await self.call("POST", "/rooms", members)
+        assert answer.status == 201, answer
+        return answer.json
+
+    async def change(self, verb: str, room_id: str, *people: object) -> Response:
+        path = f"/rooms/{room_id}/participants:{verb}"
+        return await self.call("POST", path, {"participants": list(people)})
+
+    async def roster(self, room_id: str) -> list[tuple[str, str]]:
+        answer = await self.call("GET", f"/rooms/{room_id}/participants")
+        assert answer.json.keys() == {"participants"}
+        return [
+            (each["communicationIdentifier"]["rawId"], each["role"])
+            for each in answer.json["participants"]
+        ]
+
+
+def person(number: int, role: str | None = None) -> dict[str, object]:
+    """Make a participant as the preview's clients send one."""
+    sent: dict[str, object] = {
+        "communicationIdentifier": {"communicationUser": {"id": user(number)}}
+    }
+    return sent if role is None else sent | {"role": role}
+
+
+def shown(number: int, role: str) -> dict[str, object]:
+    """Make a participant as the preview answers with one."""
+    identifier = {"rawId": user(number), "communicationUser": {"id": user(number)}}
+    return {"communicationIdentifier": identifier, "role": role}
+
+
+MALFORMED = "The request could not be understood by the server due to malformed syntax."
+PAST_END = ("The time range end is in the past.", "ValidUntil")
+BAD_RANGE = ("The time range is incorrect, or larger than 180 days.", "ValidUntil")
+BAD_START = ("Value is incorrect or more than 180 days in the future.", "ValidFrom")
+HALF_RANGE = ("validFrom and validUntil should be set together.", "")
+ROLES = "Presenter, Attendee, Consumer, Collaborator"
+BAD_ROLE = (
+    f"Invalid participant role. The valid roles are: {ROLES}.",
+    f"$.participants.{user(1)}.role",
+)
+UNKNOWN_ROOM = "9949484443000000"

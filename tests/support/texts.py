@@ -1,8 +1,9 @@
-"""Planted secrets, and a search for them that finds a part of one, and one that is encoded."""
+"""Texts under test: planted secrets, and the commands of documentation pages."""
 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from urllib.parse import quote
@@ -42,3 +43,33 @@ def _forms(secret: str) -> Iterator[str]:
         # Where it begins within three bytes decides what it looks like; the ends depend on others.
         for encoded in (base64.b64encode, base64.urlsafe_b64encode):
             yield encoded(bytes(before) + raw)[4 : len(raw) // 3 * 4].decode()
+
+
+# What differs from run to run, by its form.
+VOLATILE = [
+    (re.compile(r"\b994\d{12,14}\b"), "ROOM"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
+    (re.compile(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"), "DATE"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
+    (re.compile(r"[A-Za-z0-9+/]{22}\.0\b"), "MS-CV"),
+    (re.compile(r"endpoint=http://127\.0\.0\.1:\d+/"), "endpoint=http://127.0.0.1:PORT/"),
+    # protojson of Go varies its white space on purpose.
+    (re.compile(r"(?<=[:,]) +"), " "),
+]
+
+
+def stable(text: str) -> str:
+    """Return `text` with what differs from run to run named by its kind."""
+    for pattern, name in VOLATILE:
+        text = pattern.sub(name, text)
+    return text.strip()
+
+
+def examples(page: str) -> list[tuple[str, str]]:
+    """Return every command in the consoles of a page with the output that is printed below it."""
+    found = []
+    for console in re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE):
+        for block in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]:
+            command, _, output = block.partition("\n")
+            found.append((command, output))
+    return found

@@ -1,8 +1,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from emulator.preview_client import NOW, Preview
-from emulator.signing_client import Client, client_session
+from support.signed_requests import NOW, Client, Preview, client_session
 
 from rooms_emulator import Emulator
 

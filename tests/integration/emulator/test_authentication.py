@@ -5,8 +5,10 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientSession
-from emulator.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
-from emulator.signing_client import (
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from support.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
+from support.signed_requests import (
     Client,
     Signer,
     authorization,
@@ -14,8 +16,6 @@ from emulator.signing_client import (
     signature,
     string_to_sign,
 )
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
 from rooms_emulator.auth.access_key import AccessKey, Signed, accepted_targets

@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from emulator.signing_client import Client
+from support.signed_requests import Client
 
 from rooms_emulator import Emulator, control, timestamps
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from emulator.refusals import (
+from support.samples import user
+from support.signed_requests import (
     BAD_RANGE,
     BAD_ROLE,
     BAD_START,
@@ -12,9 +13,9 @@ from emulator.refusals import (
     MALFORMED,
     PAST_END,
     UNKNOWN_ROOM,
+    Client,
+    from_now,
 )
-from emulator.signing_client import Client, from_now
-from people import user
 
 from rooms_emulator import Emulator
 from rooms_emulator.rooms import versions

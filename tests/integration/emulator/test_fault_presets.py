@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientConnectorError, ClientOSError, ClientPayloadError, ServerDisconnectedError
-from emulator.signing_client import Client
+from support.signed_requests import Client
 
 from rooms_emulator import Emulator, Fault, preset
 from rooms_emulator.faults.plan import Plan, read, read_file

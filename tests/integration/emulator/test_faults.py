@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
-from emulator.signing_client import Client
+from support.signed_requests import Client
 
 from rooms_emulator import Emulator, Fault
 from rooms_emulator.faults.rules import Faults

@@ -5,10 +5,9 @@ import re
 from random import Random
 
 import pytest
-from emulator.identity_client import ask, new_user, parts
-from emulator.signing_client import Client
 from hypothesis import given
 from hypothesis import strategies as st
+from support.signed_requests import Client, ask, new_user, parts
 
 from rooms_emulator import Emulator, Fault
 from rooms_emulator.identity import versions

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from azure.communication.identity._api_versions import DEFAULT_VERSION, ApiVersion
-from emulator.identity_client import LATEST, SCOPES, ask, new_user, parts
-from emulator.signing_client import Client
+from support.signed_requests import LATEST, SCOPES, Client, ask, new_user, parts
 
 from rooms_emulator import Emulator
 from rooms_emulator.identity import versions

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 from azure.communication.identity._shared.utils import create_access_token
-from emulator.identity_client import LATEST, SCOPES, ask, new_user, parts
-from emulator.python_sdk import CALLS_WHAT_IS_DEPRECATED
-from emulator.signing_client import Client, client_session
 from hypothesis import given
 from hypothesis import strategies as st
+from support.microsoft_sdks import CALLS_WHAT_IS_DEPRECATED
+from support.signed_requests import LATEST, SCOPES, Client, ask, client_session, new_user, parts
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
 from rooms_emulator.clock import Clock

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from emulator.preview_client import FROM, PREVIEW, UNTIL, Preview, person, shown
-from people import user
+from support.samples import user
+from support.signed_requests import FROM, PREVIEW, UNTIL, Preview, person, shown
 
 SHOWN_FROM, SHOWN_UNTIL = "2030-01-01T00:00:00+00:00", "2030-01-02T00:00:00+00:00"
 

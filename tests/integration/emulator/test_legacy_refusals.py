@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from emulator.preview_client import PREVIEW, UNTIL, Preview, person
-from emulator.signing_client import Client, client_session
-from people import user
+from support.samples import user
+from support.signed_requests import PREVIEW, UNTIL, Client, Preview, client_session, person
 
 from rooms_emulator import Emulator
 

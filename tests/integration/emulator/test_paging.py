@@ -7,10 +7,10 @@ from random import Random
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from emulator.signing_client import Client
 from hypothesis import given
 from hypothesis import strategies as st
-from people import user
+from support.samples import user
+from support.signed_requests import Client
 
 from rooms_emulator import Emulator
 from rooms_emulator.clock import Clock

@@ -1,8 +1,7 @@
 """Paths, methods and versions that there are not."""
 
 import pytest
-from emulator.refusals import UNKNOWN_ROOM
-from emulator.signing_client import Client
+from support.signed_requests import UNKNOWN_ROOM, Client
 
 
 @pytest.mark.parametrize("path", ["/", "/room", "/rooms/", "/Rooms", "/rooms/1/2", "/rooms//"])

@@ -1,12 +1,12 @@
 """Repeated creates."""
 
 import asyncio
-from uuid import uuid1, uuid4
+from uuid import uuid4
 
 import pytest
 from aiohttp import ServerDisconnectedError
-from emulator.signing_client import Client, Response
-from people import user
+from support.samples import user
+from support.signed_requests import Client, Response
 
 from rooms_emulator import Emulator, Fault
 from rooms_emulator.rooms.repeatability import RememberedCreates
@@ -21,7 +21,14 @@ async def create(client: Client, request_id: str, body: object = None) -> Respon
     return await client.call("POST", "/rooms", body or {}, headers=lines)
 
 
-@pytest.mark.parametrize("request_id", [str(uuid1()), str(uuid4()), str(uuid4()).upper()])
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        "5baf1d06-ec83-11f1-b942-02fc00000001",
+        "34f41bf0-74c8-418d-9750-944f9c2c1200",
+        "6FAA8E75-2A72-4D04-9835-C682AC7FADA7",
+    ],
+)
 async def test_a_repeated_create_gets_the_first_answer_and_creates_nothing(
     emulator: Emulator, client: Client, request_id: str
 ) -> None:
@@ -92,7 +99,17 @@ async def test_other_ids_and_no_ids_make_other_rooms(emulator: Emulator, client:
     assert len(emulator.store) == 4
 
 
-@pytest.mark.parametrize("request_id", ["", "x", "123", f"{{{uuid4()}}}", uuid4().hex, "é" * 36])
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        "",
+        "x",
+        "123",
+        "{4403ad31-6d58-42b2-8fac-9ac43bfc04e9}",
+        "4403ad316d5842b28fac9ac43bfc04e9",
+        "é" * 36,
+    ],
+)
 async def test_a_request_id_that_is_no_uuid_is_a_bad_request(
     emulator: Emulator, client: Client, request_id: str
 ) -> None:

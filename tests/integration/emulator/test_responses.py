@@ -5,7 +5,7 @@ import re
 from email.utils import parsedate_to_datetime
 
 import pytest
-from emulator.signing_client import VERSION, Client, Signer, exchange
+from support.signed_requests import VERSION, Client, Signer, exchange
 
 from rooms_emulator import Emulator
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 
 import pytest
-from emulator.signing_client import VERSION, Client, from_now
-from people import user
+from support.samples import user
+from support.signed_requests import VERSION, Client, from_now
 
 from rooms_emulator import Emulator, timestamps
 from rooms_emulator.rooms import versions

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
-from emulator.signing_client import Client
 from hypothesis import given
 from hypothesis import strategies as st
-from people import user
+from support.samples import user
+from support.signed_requests import Client
 
 from rooms_emulator import Emulator
 from rooms_emulator.rooms.roster import Roster

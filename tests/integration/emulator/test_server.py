@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 from aiohttp import ClientConnectionError
-from emulator.signing_client import Client, client_session
-from people import user
+from support.samples import user
+from support.signed_requests import Client, client_session
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault, preset
 

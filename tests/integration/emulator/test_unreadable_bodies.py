@@ -1,8 +1,7 @@
 """Bodies that are no JSON of a client, or not said to be."""
 
 import pytest
-from emulator.refusals import MALFORMED, UNKNOWN_ROOM
-from emulator.signing_client import MERGE_PATCH, Client
+from support.signed_requests import MALFORMED, MERGE_PATCH, UNKNOWN_ROOM, Client
 
 from rooms_emulator import Emulator
 

@@ -13,9 +13,9 @@ import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from running import Running, failure_of, gateway_before, until, upstream_of
-from scraping import get, not_ready, scrape
-from scripted import scripted, silence
+from support.collectors import get, not_ready, scrape
+from support.gateways import Running, failure_of, gateway_before, until, upstream_of
+from support.upstreams import scripted, silence
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway

@@ -10,11 +10,19 @@ import grpc
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from google.rpc.error_details_pb2 import RetryInfo
-from lifecycle import SERVING, status_of
-from listing import pages, until_failure
-from outcomes import OVERLOADED, THROTTLED
-from running import UNKNOWN_ROOM, Running, failure_of, gateway_before, send, until
-from scraping import scrape
+from support.collectors import scrape
+from support.gateways import (
+    SERVING,
+    UNKNOWN_ROOM,
+    Running,
+    failure_of,
+    gateway_before,
+    send,
+    status_of,
+    until,
+)
+from support.rosters import pages, until_failure
+from support.samples import OVERLOADED, THROTTLED
 
 from rooms_emulator import Emulator, Fault
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lifecycle import SERVING, create_through, status_of
-from running import Running, settings, upstream_of
+from support.gateways import SERVING, Running, create_through, settings, status_of, upstream_of
 
 from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway

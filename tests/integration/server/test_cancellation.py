@@ -20,9 +20,9 @@ from acs.rooms.v1.rooms_pb2 import (
     ListRoomsRequest,
     UpdateRoomRequest,
 )
-from quick import Quick, quick_gateway, roomy
-from running import failure_of, until, upstream_of
-from scripted import Scripted, answer, scripted, silence
+from support.fast_gateway import Quick, quick_gateway, roomy
+from support.gateways import failure_of, until, upstream_of
+from support.upstreams import Scripted, answer, scripted, silence
 
 from rooms_emulator import Emulator
 from rooms_gateway.errors import UpstreamUnavailableError

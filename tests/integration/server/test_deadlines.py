@@ -9,8 +9,8 @@ import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from google.rpc.error_details_pb2 import RequestInfo
 from grpc import StatusCode
-from quick import quick_gateway
-from running import (
+from support.fast_gateway import quick_gateway
+from support.gateways import (
     UNKNOWN_ROOM,
     Running,
     collect,
@@ -20,7 +20,7 @@ from running import (
     until,
     upstream_of,
 )
-from scripted import answer, scripted, silence
+from support.upstreams import answer, scripted, silence
 
 from rooms_emulator import Emulator, Fault
 

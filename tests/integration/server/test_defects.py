@@ -19,8 +19,8 @@ from acs.rooms.v1.rooms_pb2 import (
 )
 from google.rpc.error_details_pb2 import RequestInfo
 from grpc import StatusCode
-from quick import roomy
-from running import Failed, collect, failure_of, read_failure, upstream_of
+from support.fast_gateway import roomy
+from support.gateways import Failed, collect, failure_of, read_failure, upstream_of
 
 from rooms_emulator import Emulator
 from rooms_gateway.call import Context
@@ -36,7 +36,7 @@ from rooms_gateway.upstream.versions import API_VERSIONS
 
 if TYPE_CHECKING:
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub as RoomsStub
-from running import UNKNOWN_ROOM
+from support.gateways import UNKNOWN_ROOM
 
 CANARY = "canary-7f3a-secret"
 

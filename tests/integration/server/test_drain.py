@@ -15,16 +15,22 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from lifecycle import (
+from support.gateways import (
     NO_HURRY,
     NOT_SERVING,
     SERVING,
+    UNKNOWN_ROOM,
+    Running,
+    collect,
     create_through,
+    failure_of,
+    gateway_before,
     health_of,
+    settings,
+    until,
     watcher_who_does_not_read,
 )
-from running import UNKNOWN_ROOM, Running, collect, failure_of, gateway_before, settings, until
-from scripted import scripted, silence
+from support.upstreams import scripted, silence
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcomes import REJECTED
-from running import ONE_OF_EACH, UNKNOWN_ROOM, Failed, Running, failure_of, send
+from support.gateways import ONE_OF_EACH, UNKNOWN_ROOM, Failed, Running, failure_of, send
+from support.samples import REJECTED
 
 from rooms_emulator.faults.model import Fault
 from rooms_gateway.call import Call

@@ -9,9 +9,16 @@ from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from google.rpc.error_details_pb2 import BadRequest, RequestInfo, ResourceInfo, RetryInfo
 from grpc import StatusCode
-from outcomes import REJECTED, THROTTLED, UNAVAILABLE, UNREADABLE
-from people import user
-from running import ONE_OF_EACH, UNKNOWN_ROOM, Failed, Running, failure_of, gateway_before, send
+from support.gateways import (
+    ONE_OF_EACH,
+    UNKNOWN_ROOM,
+    Failed,
+    Running,
+    failure_of,
+    gateway_before,
+    send,
+)
+from support.samples import REJECTED, THROTTLED, UNAVAILABLE, UNREADABLE, user
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

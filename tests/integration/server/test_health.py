@@ -7,16 +7,18 @@ import asyncio
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from lifecycle import (
+from support.gateways import (
     NO_HURRY,
     NOT_SERVING,
     SERVING,
+    Running,
     health_of,
+    settings,
     status_of,
+    upstream_of,
     watcher_who_does_not_read,
 )
-from running import Running, settings, upstream_of
-from scripted import scripted, silence
+from support.upstreams import scripted, silence
 
 from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway

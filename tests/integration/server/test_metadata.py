@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from quick import quick_gateway
-from scripted import answer, scripted
+from support.fast_gateway import quick_gateway
+from support.upstreams import answer, scripted
 
 MARK = "planted"
 

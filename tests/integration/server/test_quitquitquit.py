@@ -6,8 +6,8 @@ import socket
 
 import aiohttp
 import pytest
-from running import gateway_before
-from scraping import get
+from support.collectors import get
+from support.gateways import gateway_before
 
 from rooms_emulator import Emulator
 from rooms_gateway.server.admin import AdminListener, Lifecycle

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServerReflectionRequest,
     ServerReflectionResponse,
 )
-from running import Running, collect, gateway_before
+from support.gateways import Running, collect, gateway_before
 
 from rooms_emulator import Emulator
 

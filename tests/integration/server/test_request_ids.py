@@ -8,8 +8,8 @@ import logging
 import pytest
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from google.rpc.error_details_pb2 import RequestInfo
-from http2 import unary_call
-from running import UNKNOWN_ROOM, Running, failure_of, send, until
+from support.gateways import UNKNOWN_ROOM, Running, failure_of, send, until
+from support.http2 import unary_call
 
 from rooms_emulator.faults.model import Fault
 

@@ -10,8 +10,7 @@ import grpc
 import pytest
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest, ListRoomsRequest
-from http2 import WINDOW_OF_0, unary_call
-from running import (
+from support.gateways import (
     UNKNOWN_ROOM,
     Running,
     collect,
@@ -20,6 +19,7 @@ from running import (
     read_failure,
     until,
 )
+from support.http2 import WINDOW_OF_0, unary_call
 
 from rooms_emulator import Emulator, Fault
 

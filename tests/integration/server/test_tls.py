@@ -12,14 +12,19 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from authority import (
+from support.authority import (
+    OURS,
+    THEIRS,
     Files,
     Issued,
+    certificates_of,
     channel,
+    create,
+    leaf,
     served_by,
+    settings,
 )
-from running import until
-from tls import OURS, THEIRS, certificates_of, create, leaf, settings
+from support.gateways import until
 
 from rooms_gateway.app import Gateway
 from rooms_gateway.server.tls.certificates import POLL_INTERVAL, Certificates

@@ -9,14 +9,18 @@ from contextlib import suppress
 
 import grpc
 import pytest
-from authority import (
+from support.authority import (
+    OURS,
+    THEIRS,
     Files,
     Issued,
+    certificates_of,
     channel,
+    create,
     expired_authority,
     only_for_clients,
+    settings,
 )
-from tls import OURS, THEIRS, certificates_of, create, settings
 from trustme import KeyType
 
 from rooms_gateway.app import Gateway

@@ -26,9 +26,8 @@ from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from outcomes import INVALID
-from people import user
-from running import ROOM_REQUESTS, UNKNOWN_ROOM, Running, collect, failure_of, send
+from support.gateways import ROOM_REQUESTS, UNKNOWN_ROOM, Running, collect, failure_of, send
+from support.samples import INVALID, user
 
 from rooms_gateway.server.assembly import SERVICES
 from rooms_gateway.services.convert.identifiers import from_raw_id

@@ -16,10 +16,9 @@ from acs.rooms.v1.participants_pb2 import (
     Participant,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
-from outcomes import INVALID
-from people import user
-from rooms import create, get, moment, ticks_of
-from running import Running, by_raw_id, collect, failure_of
+from support.gateways import Running, by_raw_id, collect, failure_of
+from support.rosters import create, get, moment, ticks_of
+from support.samples import INVALID, user
 
 from rooms_emulator.faults.model import Fault
 from rooms_emulator.timestamps import TICKS_PER_DAY

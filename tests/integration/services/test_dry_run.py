@@ -10,8 +10,8 @@ from acs.rooms.v1 import participants_pb2 as people_pb
 from acs.rooms.v1 import rooms_pb2 as rooms_pb
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.timestamp_pb2 import Timestamp
-from people import user
-from running import Running, failure_of
+from support.gateways import Running, failure_of
+from support.samples import user
 
 from rooms_gateway.server.assembly import SERVICES
 

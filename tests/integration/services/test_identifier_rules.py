@@ -6,9 +6,21 @@ import grpc
 import pytest
 from acs.rooms.v1 import participants_pb2 as pb
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from identifiers import communication_user, phone_number, teams_app, teams_user, unknown
-from people import ALICE, BOB, CAROL, A, B, C, D
-from running import UNKNOWN_ROOM, Failed, Running, failure_of
+from support.gateways import UNKNOWN_ROOM, Failed, Running, failure_of
+from support.samples import (
+    ALICE,
+    BOB,
+    CAROL,
+    A,
+    B,
+    C,
+    D,
+    communication_user,
+    phone_number,
+    teams_app,
+    teams_user,
+    unknown,
+)
 
 from rooms_gateway.services.convert.error_targets import FieldLocator
 from rooms_gateway.services.convert.identifiers import MAX_LENGTH

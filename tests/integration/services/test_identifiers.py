@@ -4,10 +4,9 @@ import json
 
 import pytest
 from acs.rooms.v1 import participants_pb2 as pb
-from identifiers import communication_user, unknown
-from people import ALICE, BOB, CAROL, DAVE, A, B, C, D
-from rosters import room_with
-from running import UNKNOWN_ROOM, Running, failure_of
+from support.gateways import UNKNOWN_ROOM, Running, failure_of
+from support.rosters import room_with
+from support.samples import ALICE, BOB, CAROL, DAVE, A, B, C, D, communication_user, unknown
 
 from rooms_emulator.faults.model import Fault
 from rooms_gateway.services.convert.identifiers import from_raw_id

@@ -7,9 +7,9 @@ import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from google.protobuf.timestamp_pb2 import Timestamp
-from legacy import BOTH, FROM, NATIVE, STABLE, UNTIL, Legacy, person, serving
-from people import user
-from running import failure_of
+from support.gateways import failure_of
+from support.legacy_gateway import BOTH, FROM, NATIVE, STABLE, UNTIL, Legacy, person, serving
+from support.samples import user
 
 INVITE_ONLY = pb.ROOM_JOIN_POLICY_INVITE_ONLY
 EVERYBODY = pb.ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS

@@ -7,10 +7,9 @@ import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_CONSUMER, ROLE_PRESENTER, Participant
 from google.rpc.error_details_pb2 import ResourceInfo
-from identifiers import communication_user
-from legacy import BOTH, NATIVE, STABLE, Legacy, person
-from people import user
-from running import failure_of
+from support.gateways import failure_of
+from support.legacy_gateway import BOTH, NATIVE, STABLE, Legacy, person
+from support.samples import communication_user, user
 
 from rooms_emulator import Fault
 

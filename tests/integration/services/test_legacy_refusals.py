@@ -9,10 +9,9 @@ from acs.rooms.v1.participants_pb2 import ROLE_COLLABORATOR, Participant
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ResourceInfo
-from identifiers import communication_user
-from legacy import BOTH, NATIVE, Legacy, person
-from people import user
-from running import failure_of
+from support.gateways import failure_of
+from support.legacy_gateway import BOTH, NATIVE, Legacy, person
+from support.samples import communication_user, user
 
 
 @BOTH

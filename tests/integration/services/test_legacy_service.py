@@ -13,9 +13,8 @@ from acs.rooms.v1 import participants_pb2, rooms_pb2
 from click.testing import CliRunner
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
-from legacy import FROM, NATIVE, SERVICE, UNTIL, Legacy, person
-from lifecycle import SERVING, status_of
-from running import Running, failure_of, gateway_before
+from support.gateways import SERVING, Running, failure_of, gateway_before, status_of
+from support.legacy_gateway import FROM, NATIVE, SERVICE, UNTIL, Legacy, person
 
 from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway

@@ -6,10 +6,9 @@ import pytest
 from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from grpc import StatusCode
-from listing import ids, pages, roster_pages, until_failure
-from outcomes import UNREADABLE
-from people import user
-from running import Running, gateway_before
+from support.gateways import Running, gateway_before
+from support.rosters import ids, pages, roster_pages, until_failure
+from support.samples import UNREADABLE, user
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

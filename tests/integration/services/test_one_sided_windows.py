@@ -7,7 +7,7 @@ import grpc
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room, UpdateRoomRequest
 from google.protobuf.timestamp_pb2 import Timestamp
-from running import Running, failure_of, gateway_before
+from support.gateways import Running, failure_of, gateway_before
 
 from rooms_emulator import Emulator
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from listing import pages, roster_pages
-from outcomes import TOKEN_INVALID
-from running import Running, failure_of, gateway_before, gateway_for_examples
+from support.gateways import Running, failure_of, gateway_before, gateway_for_examples
+from support.rosters import pages, roster_pages
+from support.samples import TOKEN_INVALID
 
 from rooms_emulator import Emulator
 from rooms_gateway.services.convert import page_tokens

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 from acs.rooms.v1.participants_pb2 import UpdateParticipantsRequest
-from outcomes import INVALID, REJECTED
-from people import A, B, C
-from rosters import attendee, presenter, remove, room_with, roster, upsert
-from running import UNKNOWN_ROOM, Running, failure_of
+from support.gateways import UNKNOWN_ROOM, Running, failure_of
+from support.rosters import attendee, presenter, remove, room_with, roster, upsert
+from support.samples import INVALID, REJECTED, A, B, C
 
 
 async def test_an_identifier_that_the_service_refuses_changes_nobody(running: Running) -> None:

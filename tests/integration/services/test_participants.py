@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from acs.rooms.v1.participants_pb2 import UpdateParticipantsRequest
 from google.rpc.error_details_pb2 import ResourceInfo
-from outcomes import NOT_FOUND, REJECTED
-from people import A, B, C, user
-from rosters import attendee, presenter, remove, room_with, roster, upsert
-from running import UNKNOWN_ROOM, Running, failure_of
+from support.gateways import UNKNOWN_ROOM, Running, failure_of
+from support.rosters import attendee, presenter, remove, room_with, roster, upsert
+from support.samples import NOT_FOUND, REJECTED, A, B, C, user
 
 
 async def test_an_upsert_keeps_the_place_of_those_who_are_there_and_appends_the_others(

@@ -7,8 +7,8 @@ import json
 
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import ListRoomsRequest
-from listing import QUERY
-from running import Running, until, upstream_of
+from support.gateways import Running, until, upstream_of
+from support.rosters import QUERY
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

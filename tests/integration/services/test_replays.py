@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room
-from running import Running, gateway_before
+from support.gateways import Running, gateway_before
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.services.create_replays import ReplayDetector

@@ -9,8 +9,8 @@ import grpc
 from google.protobuf.message import Message
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from outcomes import INVALID
-from running import ROOM_REQUESTS, failure_of, gateway_for_examples, send
+from support.gateways import ROOM_REQUESTS, failure_of, gateway_for_examples, send
+from support.samples import INVALID
 
 ROOM_IDS = st.one_of(
     st.text(max_size=70),

@@ -14,9 +14,9 @@ from acs.rooms.v1.rooms_pb2 import (
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import RequestInfo, ResourceInfo
-from outcomes import INVALID, NOT_FOUND, REJECTED
-from rooms import create, get, moment
-from running import UNKNOWN_ROOM, Running, collect, failure_of
+from support.gateways import UNKNOWN_ROOM, Running, collect, failure_of
+from support.rosters import create, get, moment
+from support.samples import INVALID, NOT_FOUND, REJECTED
 
 from rooms_emulator.faults.model import Fault
 

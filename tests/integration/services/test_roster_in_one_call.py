@@ -7,8 +7,8 @@ import pytest
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest as ListRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
-from people import user
-from running import Running, failure_of, gateway_before
+from support.gateways import Running, failure_of, gateway_before
+from support.samples import user
 
 from rooms_emulator import Emulator, Fault
 

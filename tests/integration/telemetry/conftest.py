@@ -3,15 +3,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from running import Running, gateway_before
+from support.gateways import Running, gateway_before
 
 from rooms_emulator import Emulator
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    async with Emulator() as emulator:
-        yield emulator
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from running import Running, failure_of
-from scraping import scrape, settled
-from scripted import Script, answer, hang_up, raw, scripted, silence
+from support.collectors import scrape, settled
+from support.gateways import Running, failure_of
+from support.upstreams import Script, answer, hang_up, raw, scripted, silence
 
 from rooms_gateway.app import Gateway
 from rooms_gateway.settings import Settings, Upstream

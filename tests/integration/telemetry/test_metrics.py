@@ -10,8 +10,8 @@ import grpc
 import pytest
 from acs.rooms.v1 import errors_pb2
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
-from running import Running, collect, failure_of, gateway_before, until
-from scraping import Scrape, scrape, settled
+from support.collectors import Scrape, scrape, settled
+from support.gateways import Running, collect, failure_of, gateway_before, until
 
 from rooms_emulator import Emulator, Fault
 

@@ -9,10 +9,10 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
-from authority import Authority, Files
 from cryptography import x509
-from running import Running, failure_of, gateway_before, upstream_of
-from scraping import scrape, settled
+from support.authority import Authority, Files
+from support.collectors import scrape, settled
+from support.gateways import Running, failure_of, gateway_before, upstream_of
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway

@@ -16,9 +16,17 @@ from acs.rooms.v1.rooms_pb2 import (
     UpdateRoomRequest,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
-from otlp import Receiver, receiver
-from running import ONE_OF_EACH, UNKNOWN_ROOM, Running, collect, failure_of, gateway_before, until
-from running import send as call_of
+from support.collectors import Receiver, receiver
+from support.gateways import (
+    ONE_OF_EACH,
+    UNKNOWN_ROOM,
+    Running,
+    collect,
+    failure_of,
+    gateway_before,
+    until,
+)
+from support.gateways import send as call_of
 
 from rooms_emulator import Emulator, Fault
 

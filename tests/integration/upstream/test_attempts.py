@@ -7,10 +7,10 @@ import time
 
 import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
-from operations import OPERATIONS, Operation, entries, get
-from quick import quick_gateway
-from running import failure_of, upstream_of
-from scripted import answer, hang_up, scripted
+from support.every_operation import OPERATIONS, Operation, entries, get
+from support.fast_gateway import quick_gateway
+from support.gateways import failure_of, upstream_of
+from support.upstreams import answer, hang_up, scripted
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.call import Call

@@ -8,10 +8,10 @@ from email.utils import formatdate
 import grpc
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
-from operations import create, get, rooms_in
-from quick import Quick, quick_gateway
-from running import UNKNOWN_ROOM, failure_of, upstream_of
-from scripted import answer, scripted
+from support.every_operation import create, get, rooms_in
+from support.fast_gateway import Quick, quick_gateway
+from support.gateways import UNKNOWN_ROOM, failure_of, upstream_of
+from support.upstreams import answer, scripted
 
 from rooms_emulator import Emulator
 from rooms_gateway.settings import Upstream

@@ -14,9 +14,8 @@ import grpc
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
-from http2 import frame
-from lifecycle import SERVING, status_of
-from running import gateway_before
+from support.gateways import SERVING, gateway_before, status_of
+from support.http2 import frame
 
 import rooms_gateway
 from rooms_emulator import Emulator

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from listing import QUERY, pages, roster_pages, until_failure
-from outcomes import UNREADABLE
-from running import Running, failure_of
+from support.gateways import Running, failure_of
+from support.rosters import QUERY, pages, roster_pages, until_failure
+from support.samples import UNREADABLE
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

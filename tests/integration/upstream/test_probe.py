@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from lifecycle import SERVING, status_of
-from running import gateway_before
-from scraping import get, scrape
+from support.collectors import get, scrape
+from support.gateways import SERVING, gateway_before, status_of
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.call import Call

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from running import ONE_OF_EACH, failure_of, gateway_before, send, upstream_of
+from support.gateways import ONE_OF_EACH, failure_of, gateway_before, send, upstream_of
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

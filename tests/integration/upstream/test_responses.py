@@ -8,8 +8,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import user
-from running import (
+from support.gateways import (
     ONE_OF_EACH,
     failure_of,
     gateway_before,
@@ -17,6 +16,7 @@ from running import (
     read_failure,
     send,
 )
+from support.samples import user
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

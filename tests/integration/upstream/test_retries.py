@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2
-from operations import (
+from support.every_operation import (
     OPERATIONS,
     Operation,
     by_operation,
@@ -18,8 +18,8 @@ from operations import (
     rooms_in,
     update,
 )
-from quick import Quick
-from running import UNKNOWN_ROOM, failure_of
+from support.fast_gateway import Quick
+from support.gateways import UNKNOWN_ROOM, failure_of
 
 from rooms_emulator import Emulator, Fault
 

@@ -11,10 +11,10 @@ from acs.rooms.v1 import rooms_pb2
 from google.rpc.error_details_pb2 import RetryInfo
 from hypothesis import given
 from hypothesis import strategies as st
-from operations import get
-from quick import Quick, quick_gateway
-from running import UNKNOWN_ROOM, failure_of, upstream_of
-from scripted import answer, raw, scripted
+from support.every_operation import get
+from support.fast_gateway import Quick, quick_gateway
+from support.gateways import UNKNOWN_ROOM, failure_of, upstream_of
+from support.upstreams import answer, raw, scripted
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.upstream.transport.retry import http_date, retry_after

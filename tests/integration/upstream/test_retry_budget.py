@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from operations import get
-from quick import quick_gateway
-from running import UNKNOWN_ROOM, failure_of, upstream_of
+from support.every_operation import get
+from support.fast_gateway import quick_gateway
+from support.gateways import UNKNOWN_ROOM, failure_of, upstream_of
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.upstream.transport.sender import RetryBudget

@@ -11,11 +11,11 @@ from collections.abc import Awaitable
 import pytest
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
-from emulator.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
-from emulator.signing_client import authorization, signature, string_to_sign
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from running import failure_of, gateway_before, gateway_for_examples, send
+from support.gateways import failure_of, gateway_before, gateway_for_examples, send
+from support.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
+from support.signed_requests import authorization, signature, string_to_sign
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
 from rooms_emulator.journal import Entry

@@ -8,11 +8,11 @@ import gzip
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from google.rpc.error_details_pb2 import RequestInfo
-from operations import Operation, by_operation, get
-from outcomes import UNAVAILABLE, UNREADABLE
-from quick import quick_gateway
-from running import ONE_OF_EACH, UNKNOWN_ROOM, Running, failure_of, send
-from scripted import Script, Scripted, answer, hang_up, raw, scripted, silence
+from support.every_operation import Operation, by_operation, get
+from support.fast_gateway import quick_gateway
+from support.gateways import ONE_OF_EACH, UNKNOWN_ROOM, Running, failure_of, send
+from support.samples import UNAVAILABLE, UNREADABLE
+from support.upstreams import Script, Scripted, answer, hang_up, raw, scripted, silence
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

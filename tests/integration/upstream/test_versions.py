@@ -17,8 +17,8 @@ from acs.rooms.v1.rooms_pb2 import (
     UpdateRoomRequest,
 )
 from google.protobuf.message import Message
-from people import user
-from running import ONE_OF_EACH, by_raw_id, collect, failure_of, gateway_before, send
+from support.gateways import ONE_OF_EACH, by_raw_id, collect, failure_of, gateway_before, send
+from support.samples import user
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

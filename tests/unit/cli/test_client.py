@@ -2,10 +2,10 @@ import json
 
 import pytest
 from acs.rooms.v1 import participants_pb2, rooms_pb2
-from cli.fake_gateway import call, run
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from support.fake_gateway import call, run
 
 ROOM = rooms_pb2.Room(
     id="99445276259151407",

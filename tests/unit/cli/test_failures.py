@@ -4,12 +4,12 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.errors_pb2 import ErrorReason
-from cli.fake_gateway import Refusal, call
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+from support.fake_gateway import Refusal, call
 
 from rooms_gateway.cli.client.failures import NEXT_BY_REASON
 

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from cli.fake_gateway import run
+from support.fake_gateway import run
 
 from rooms_gateway.cli.client.inputs import Instant, Person, parse_instant, parse_person
 

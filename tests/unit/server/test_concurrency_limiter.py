@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quick import longest
+from support.fast_gateway import longest
 
 from rooms_gateway.errors import DeadlineExceededError, OverloadedError
 from rooms_gateway.server.admission import ConcurrencyLimiter, Limits, host_of

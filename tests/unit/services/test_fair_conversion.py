@@ -13,9 +13,9 @@ from acs.rooms.v1.participants_pb2 import ListParticipantsRequest, Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, ListRoomsRequest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import user
-from quick import quick_gateway
-from running import collect, upstream_of
+from support.fast_gateway import quick_gateway
+from support.gateways import collect, upstream_of
+from support.samples import user
 
 from rooms_emulator import Emulator
 from rooms_gateway.services.fair_conversion import (

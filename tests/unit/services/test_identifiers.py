@@ -10,16 +10,16 @@ from azure.communication.rooms import (
     PhoneNumberIdentifier,
     UnknownIdentifier,
 )
-from convert.sdk_identifiers import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.samples import communication_user, phone_number, teams_app, teams_user, unknown
+from support.sdk_identifiers import (
     TEAMS_EXTENSION_USER,
     Parsed,
     by_node,
     by_python,
     needs_node,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from identifiers import communication_user, phone_number, teams_app, teams_user, unknown
 
 from rooms_gateway.errors import InvalidRequestError
 from rooms_gateway.server.validation import validate

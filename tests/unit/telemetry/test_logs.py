@@ -14,7 +14,7 @@ from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from running import until
+from support.gateways import until
 
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.logs import (

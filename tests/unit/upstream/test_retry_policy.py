@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from quick import longest
+from support.fast_gateway import longest
 
 from rooms_gateway.upstream.transport.sender import RetryPolicy
 

@@ -1,18 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from calling import PolicyFiles, Signer
-
-from rooms_emulator import Emulator
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    async with Emulator() as emulator:
-        yield emulator
+from support.policies import PolicyFiles, Signer
 
 
 @pytest.fixture

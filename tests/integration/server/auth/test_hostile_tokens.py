@@ -11,7 +11,9 @@ from typing import Any
 import grpc
 import jwt
 import pytest
-from calling import (
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from support.gateways import failure_of, gateway_before
+from support.policies import (
     AUDIENCE,
     ISSUER,
     STATIC,
@@ -23,8 +25,6 @@ from calling import (
     jwt_table,
     unsigned,
 )
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from running import failure_of, gateway_before
 
 from rooms_emulator import Emulator
 from rooms_gateway.server.auth.jwt import LEEWAY, read_keys

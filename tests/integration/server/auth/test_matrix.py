@@ -11,15 +11,13 @@ import grpc
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import participants_pb2, rooms_pb2
-from authority import Files, Issued, channel
-from calling import STATIC, Metadata, PolicyFiles, Signer, bearer, jwt_table, named
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from lifecycle import SERVING, status_of
-from running import collect, gateway_before, read_failure
-from tls import OURS
+from support.authority import OURS, Files, Issued, channel
+from support.gateways import SERVING, collect, gateway_before, read_failure, status_of
+from support.policies import STATIC, Metadata, PolicyFiles, Signer, bearer, jwt_table, named
 
 from rooms_emulator import Emulator
 from rooms_gateway.server.assembly import LEGACY_SERVICE, SERVICES

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
-from processes import run, started
-from running import settings
+from support.commands import run, started
+from support.gateways import settings
+from support.policies import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
 
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy

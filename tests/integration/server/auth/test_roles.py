@@ -16,10 +16,9 @@ from acs.rooms.v1.participants_pb2 import (
     UpdateParticipantsRequest,
     UpsertParticipantsRequest,
 )
-from outcomes import INVALID, REJECTED
-from people import A, B, C
-from rosters import attendee, presenter, room_with, roster, upsert
-from running import UNKNOWN_ROOM, Running, failure_of
+from support.gateways import UNKNOWN_ROOM, Running, failure_of
+from support.rosters import attendee, presenter, room_with, roster, upsert
+from support.samples import INVALID, REJECTED, A, B, C
 
 from rooms_emulator.faults.model import Fault
 

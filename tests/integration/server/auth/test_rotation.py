@@ -9,7 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from calling import (
+from support.collectors import settled
+from support.gateways import Running, failure_of, gateway_before, until
+from support.policies import (
     STATIC,
     PolicyFiles,
     Signer,
@@ -19,8 +21,6 @@ from calling import (
     key_set,
     publishing,
 )
-from running import Running, failure_of, gateway_before, until
-from scraping import settled
 
 from rooms_emulator import Emulator
 from rooms_gateway.server.auth.jwks import COOLDOWN, MAX_BYTES, JwksClient, check_url

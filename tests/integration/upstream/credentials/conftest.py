@@ -3,8 +3,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from issuer import MANAGED, NO_REPEATS, Issuer, ShiftedClock, gateway_with, issuing, moment
-from running import Running
+from support.entra_issuer import (
+    MANAGED,
+    NO_REPEATS,
+    Issuer,
+    ShiftedClock,
+    gateway_with,
+    issuing,
+    moment,
+)
+from support.gateways import Running
 
 from rooms_emulator import Emulator
 from rooms_gateway.upstream.credentials.bearer import BearerTokens

@@ -6,8 +6,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from issuer import MANAGED, NO_REPEATS, Issuer, certificate, create, gateway_with, issuing, moment
-from running import Running
+from support.entra_issuer import (
+    MANAGED,
+    NO_REPEATS,
+    Issuer,
+    certificate,
+    create,
+    gateway_with,
+    issuing,
+    moment,
+)
+from support.gateways import Running
 
 from rooms_emulator import Emulator
 from rooms_gateway.upstream.credentials import (

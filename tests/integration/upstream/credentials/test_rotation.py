@@ -9,8 +9,8 @@ from pathlib import Path
 import grpc
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
-from issuer import gateway_with
-from running import Running, failure_of
+from support.entra_issuer import gateway_with
+from support.gateways import Running, failure_of
 
 from rooms_emulator import Emulator
 from rooms_gateway.upstream.credentials import AccessKeys, KeySettings, read_key_file

@@ -9,8 +9,16 @@ import time
 import grpc
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from issuer import MANAGED, NO_REPEATS, Issuer, ShiftedClock, create, gateway_with, moment
-from running import Running, failure_of, until
+from support.entra_issuer import (
+    MANAGED,
+    NO_REPEATS,
+    Issuer,
+    ShiftedClock,
+    create,
+    gateway_with,
+    moment,
+)
+from support.gateways import Running, failure_of, until
 
 from rooms_emulator import Emulator
 from rooms_gateway.upstream.credentials.bearer import BearerTokens

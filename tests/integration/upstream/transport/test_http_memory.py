@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from exchanging import Wire, client_of, echo, exchange, on_both_loops, read, run_on
-from scripted import scripted
+from support.upstreams import Wire, client_of, echo, exchange, on_both_loops, read, run_on, scripted
 
 from rooms_gateway.upstream.transport.connection import Connection
 

@@ -8,9 +8,21 @@ import socket
 from typing import Any
 
 import pytest
-from exchanging import client_of, echo, exchange, get, on_both_loops, run_on, slow_echo
-from running import until
-from scripted import Scripted, hang_up, raw, scripted, silence
+from support.gateways import until
+from support.upstreams import (
+    Scripted,
+    client_of,
+    echo,
+    exchange,
+    get,
+    hang_up,
+    on_both_loops,
+    raw,
+    run_on,
+    scripted,
+    silence,
+    slow_echo,
+)
 
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.transport.connection import Connection

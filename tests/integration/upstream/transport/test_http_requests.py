@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import Authority, Issued
-from exchanging import client_of, exchange, get, on_both_loops, run_on
-from running import until
-from scripted import answer, scripted
+from support.authority import Authority, Issued
+from support.gateways import until
+from support.upstreams import answer, client_of, exchange, get, on_both_loops, run_on, scripted
 
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.endpoint import Endpoint

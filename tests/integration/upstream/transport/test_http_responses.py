@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from exchanging import MAX_RESPONSE_BYTES, client_of, exchange, read
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import raw, scripted
+from support.upstreams import MAX_RESPONSE_BYTES, client_of, exchange, raw, read, scripted
 
 from rooms_gateway.errors import InvalidUpstreamResponseError
 from rooms_gateway.telemetry.observers import AttemptFailure

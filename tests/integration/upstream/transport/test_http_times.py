@@ -6,8 +6,16 @@ import asyncio
 from typing import Any
 
 import pytest
-from exchanging import client_of, echo, exchange, on_both_loops, run_on
-from scripted import Scripted, scripted, silence
+from support.upstreams import (
+    Scripted,
+    client_of,
+    echo,
+    exchange,
+    on_both_loops,
+    run_on,
+    scripted,
+    silence,
+)
 
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.transport.http import AttemptError

@@ -1,0 +1,1 @@
+"""Helpers of the tests: gateways, upstreams, clients and certificates."""
