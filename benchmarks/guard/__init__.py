@@ -1,1 +1,1 @@
-"""What a call costs, counted in things that no noisy machine can fake."""
+"""The cost of a call, in counts that do not depend on the machine."""

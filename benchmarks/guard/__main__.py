@@ -1,4 +1,4 @@
-"""`python -m benchmarks.guard`: count what calls cost, and fail if one costs more than before."""
+"""`python -m benchmarks.guard`: count the cost of calls; fail if one exceeds its bounds."""
 
 from __future__ import annotations
 
@@ -17,31 +17,39 @@ BOUNDS = Path(__file__).with_name("bounds.json")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--accept", is_flag=True, help="Make what is counted the bounds of later runs.")
+@click.option("--accept", is_flag=True, help="Write the counts as the new bounds.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, not as a table.")
-@click.option("--only", default="", metavar="TEXT", help="Only works with TEXT in their names.")
-@click.option("--frames", is_flag=True, help="Only list the functions that are run, and how often.")
+@click.option("--only", default="", metavar="TEXT", help="Only calls with TEXT in their names.")
+@click.option(
+    "--frames", is_flag=True, help="List the functions that each call runs, with their counts."
+)
 @click.option(
     "--bounds", "path", default=BOUNDS, type=click.Path(dir_okay=False, path_type=Path),
-    help="The file with the bounds, if not the one beside this program.",
+    help="File with the bounds; default: bounds.json of this package.",
 )  # fmt: skip
-def main(*, accept: bool, as_json: bool, only: str, frames: bool, path: Path) -> None:
-    """Count what calls cost, and fail if one costs more than the bounds say.
+@click.option(
+    "--patience", default=30.0, show_default=True,
+    help="Timeout until all tasks of finished calls have ended, in seconds.",
+)  # fmt: skip
+def main(  # noqa: PLR0913 - one parameter per flag
+    *, accept: bool, as_json: bool, only: str, frames: bool, path: Path, patience: float
+) -> None:
+    """Count the cost of calls, and fail if one exceeds its bounds.
 
-    Nothing is timed: the counts are the same on a slow machine, and on a busy one.
+    Nothing is timed: the counts are the same on slow and on busy machines.
     """
     if not any(only in name for name in WORKS):
-        raise click.UsageError(f"--only: there are {', '.join(WORKS)}; none has {only!r} in it")
+        raise click.UsageError(f"--only: {only!r} is in no name of {', '.join(WORKS)}")
     try:
         if frames:
-            click.echo("\n".join(list_frames(only)))
+            click.echo("\n".join(list_frames(only, patience)))
             return
-        counted = count(only)
+        counted = count(only, patience)
     except NeverIdleError as error:
         raise click.ClickException(str(error)) from error
     except grpc.RpcError as error:
         raise click.ClickException(
-            f"a call that was to be counted failed; `make test` may say why.\n{error}"
+            f"a counted call failed; `make test` may show the cause.\n{error}"
         ) from error
     click.echo(counted.json() if as_json else table(counted), nl=not as_json)
     if accept:
@@ -52,7 +60,7 @@ def main(*, accept: bool, as_json: bool, only: str, frames: bool, path: Path) ->
 
 
 def compare(path: Path, counted: Counted) -> None:
-    """Say what has changed. Raises ClickException if something has grown."""
+    """Print all differences. Raises ClickException if a count has grown."""
     try:
         before = bounds.read(path)
     except BoundsError as error:
@@ -62,7 +70,7 @@ def compare(path: Path, counted: Counted) -> None:
     if before.on != counted.on:
         names = ", ".join(kind.name for kind in KINDS if kind.of_python)
         click.echo(
-            f"Not compared, as the bounds are for {before.on} and this is {counted.on}: {names}.",
+            f"Not compared (bounds are of {before.on}, this is {counted.on}): {names}.",
             err=True,
         )
     found = list(bounds.differences(before, counted))
@@ -72,21 +80,20 @@ def compare(path: Path, counted: Counted) -> None:
     if found:
         lines = "\n".join(f"  {difference}" for difference in found)
         click.echo(
-            f"No more than allowed, but other than the bounds:\n{lines}\n"
-            "If calls got cheaper, `make guard GUARD=--accept` keeps them so.",
+            f"Within the allowance, but different from the bounds:\n{lines}\n"
+            "`make guard GUARD=--accept` writes them as the new bounds.",
             err=True,
         )
 
 
 def complaint(grown: list[Difference], path: Path) -> str:
-    """Return what has grown, and what to do."""
+    """Return the growth and the remedy."""
     lines = "\n".join(f"  {difference}" for difference in grown)
     return (
-        f"calls cost more than they did:\n{lines}\n"
-        "These are counts, not times: it is the code, not the machine. Make it cheaper:\n"
-        "`make -s guard GUARD=--frames` lists what is run; compare it with another checkout's.\n"
-        f"If it is worth its price, `make guard GUARD=--accept` writes {path.name}, and whoever\n"
-        "reviews the change sees the price in it."
+        f"calls cost more than before:\n{lines}\n"
+        "These are counts, not times: the code has changed, not the machine. To find the cause,\n"
+        "compare `make -s guard GUARD=--frames` of two checkouts. To accept the cost, run\n"
+        f"`make guard GUARD=--accept` and commit {path.name}: reviewers see the cost there."
     )
 
 

@@ -1,4 +1,4 @@
-"""The bounds: what a call cost when somebody last accepted it."""
+"""The bounds: the accepted cost of a call."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class BoundsError(Exception):
 
 
 class Counted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a run has counted; written to a file, the bounds of later runs."""
+    """The counts of one run; written to a file, the bounds of later runs."""
 
     on: str
-    """The Python and the event loop that it was counted on."""
+    """The version of Python that the frames were counted on."""
     works: dict[str, dict[str, int]]
-    """By the name of the work, then of what was counted."""
+    """Counts by the name of the call, then of the kind."""
 
     def json(self) -> bytes:
         """Return this as a file whose lines can be compared."""
@@ -30,27 +30,27 @@ class Counted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A count that is not what it was."""
+    """A count that differs from its bound."""
 
     work: str
     kind: Kind
     before: int | None
-    """None if there is no bound yet."""
+    """None: no bound yet."""
     now: int
 
     @property
     def too_much(self) -> bool:
-        """Whether it has grown by more than is allowed."""
+        """Whether it has grown by more than the allowance."""
         return self.before is None or self.now > self.before + self.kind.allowance
 
     def __str__(self) -> str:
-        """Return it as a line for people."""
+        """Return one readable line."""
         before = "without a bound" if self.before is None else f"{self.before} before"
         return f"{self.work}: {self.kind.name}: {before}, {self.now} now"
 
 
 def differences(bounds: Counted, counted: Counted) -> Iterator[Difference]:
-    """Compare what counts alike on both Pythons; what has no bound is a difference too."""
+    """Compare the counts, frames only on the same Python. A missing bound is a difference."""
     for work, counts in counted.works.items():
         before = bounds.works.get(work, {})
         for kind in KINDS:
@@ -70,7 +70,7 @@ def read(path: Path) -> Counted:
 
 
 def accept(path: Path, counted: Counted) -> None:
-    """Make what was counted the bounds of its works; those of others stay, if they still can."""
+    """Write the counts as bounds; those of other calls stay if the Python is the same."""
     try:
         bounds = read(path)
         kept = bounds.works if bounds.on == counted.on else {}

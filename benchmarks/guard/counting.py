@@ -1,13 +1,11 @@
-"""Counts what a call costs."""
+"""Counts the cost of a call."""
 
 from __future__ import annotations
 
-import gc
 import platform
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -18,16 +16,14 @@ from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceStub
 from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceStub
 
 from benchmarks.guard.bounds import Counted
-from benchmarks.guard.kinds import BLOCKS, KINDS
+from benchmarks.guard.kinds import KINDS
 from benchmarks.guard.observed import GATEWAY, Observed, observed
 from benchmarks.guard.upstream import ROOM_ID
 
 WARM_UP = 50
 CALLS = 30
 BATCHES = 5
-"""The median counts: the odd one has something in it that happens once a second."""
-KEPT_CALLS = 150
-KEPT_WINDOWS = 3
+"""The median of these is taken: a batch may contain work that happens once a second."""
 
 Call = Callable[[], object]
 
@@ -48,26 +44,24 @@ WORKS: dict[str, Callable[[RoomsServiceStub, ParticipantsServiceStub], object]] 
     "UpsertParticipants of 50": lambda _, people: people.UpsertParticipants(_UPSERT),
     "ListRooms of 1 page": lambda rooms, _: list(rooms.ListRooms(_LIST)),
 }
-"""The calls that are counted."""
+"""The calls to count."""
 
 
-def count(only: str = "") -> Counted:
-    """Return the counts of each work with `only` in its name. Raises NeverIdleError."""
-    with observed() as gateway:
-        loop = type(gateway.loop).__module__.partition(".")[0]
-        python = f"{platform.python_implementation()} {sys.version_info[0]}.{sys.version_info[1]}"
+def count(only: str = "", patience: float = 30.0) -> Counted:
+    """Return the counts of each call with `only` in its name. Raises NeverIdleError."""
+    with observed(patience) as gateway:
         return Counted(
-            f"{python} with {loop}",
+            f"{platform.python_implementation()} {sys.version_info[0]}.{sys.version_info[1]}",
             {name: _count(gateway, call) for name, call in _calls(gateway, only)},
         )
 
 
-def list_frames(only: str = "") -> Iterator[str]:
-    """Return a line for each function that a call runs, in an order that can be compared.
+def list_frames(only: str = "", patience: float = 30.0) -> Iterator[str]:
+    """Return one line per function that a call runs, sorted, so that runs can be compared.
 
     Raises NeverIdleError.
     """
-    with observed() as gateway:
+    with observed(patience) as gateway:
         for name, call in _calls(gateway, only):
             _repeat(gateway, call, WARM_UP)
             gateway.frames.clear()
@@ -82,7 +76,7 @@ def list_frames(only: str = "") -> Iterator[str]:
 
 
 def _calls(gateway: Observed, only: str) -> Iterator[tuple[str, Call]]:
-    # A proxy of the environment is not for what runs in this process.
+    # The environment may name a proxy, which must not carry loopback traffic.
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(gateway.address, options) as channel:
         rooms, participants = RoomsServiceStub(channel), ParticipantsServiceStub(channel)
@@ -92,7 +86,7 @@ def _calls(gateway: Observed, only: str) -> Iterator[tuple[str, Call]]:
 
 
 def _short(file: str) -> str:
-    """Return a file as it is called in every checkout."""
+    """Return a file name that is the same in every checkout."""
     path = Path(file)
     if path.is_relative_to(GATEWAY):
         return str(path.relative_to(GATEWAY.parent))
@@ -101,12 +95,11 @@ def _short(file: str) -> str:
 
 def _count(gateway: Observed, call: Call) -> dict[str, int]:
     _repeat(gateway, call, WARM_UP)
-    with _without_collector(), gateway.profiled():
+    with gateway.profiled():
         batches = [_batch(gateway, call) for _ in range(BATCHES)]
-    counts = {
+    return {
         kind.name: round(median(batch[kind.name] for batch in batches) / CALLS) for kind in KINDS
     }
-    return {**counts, BLOCKS.name: round(_kept(gateway, call))}
 
 
 def _batch(gateway: Observed, call: Call) -> Counter[str]:
@@ -115,29 +108,7 @@ def _batch(gateway: Observed, call: Call) -> Counter[str]:
     return gateway.counts - before
 
 
-def _kept(gateway: Observed, call: Call) -> float:
-    """Return how many blocks a call leaves behind, of all threads: others' come and go."""
-    windows = []
-    for _ in range(KEPT_WINDOWS):
-        gc.collect()
-        before = sys.getallocatedblocks()
-        _repeat(gateway, call, KEPT_CALLS)
-        gc.collect()
-        windows.append((sys.getallocatedblocks() - before) / KEPT_CALLS)
-    return max(0.0, min(windows))
-
-
 def _repeat(gateway: Observed, call: Call, times: int) -> None:
     for _ in range(times):
         call()
     gateway.wait_until_idle()
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

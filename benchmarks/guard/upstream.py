@@ -1,4 +1,4 @@
-"""An upstream that answers fixed bytes, and counts what it gets."""
+"""An upstream with fixed responses that counts requests and bytes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.guard.kinds import BYTES, CONNECTIONS, REQUESTS
+from benchmarks.guard.kinds import BYTES, REQUESTS
 
 ROOM_ID = "99400000000000001"
 ROOMS = 30
-"""On the one page of the list."""
+"""Rooms on the only page of the list."""
 
 _ROOM = (
     b'{"id":"%s","createdAt":"2026-01-01T00:00:00.1234567+00:00","validFrom":'
@@ -23,15 +23,15 @@ _ROOM = (
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-def _answer(body: bytes) -> bytes:
+def _response(body: bytes) -> bytes:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return head % len(body) + body
 
 
-_ANSWERS = {
-    b"GET /rooms?": _answer(b'{"value":[%s]}' % b",".join([_ROOM] * ROOMS)),
-    b"GET /rooms/": _answer(_ROOM),
-    b"PATCH /rooms/": _answer(b"{}"),
+_RESPONSES = {
+    b"GET /rooms?": _response(b'{"value":[%s]}' % b",".join([_ROOM] * ROOMS)),
+    b"GET /rooms/": _response(_ROOM),
+    b"PATCH /rooms/": _response(b"{}"),
 }
 
 
@@ -41,7 +41,6 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._counts[CONNECTIONS.name] += 1
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -53,13 +52,13 @@ class _Connection(asyncio.Protocol):
             return
         self._buffer = b""
         self._counts[REQUESTS.name] += 1
-        [answer] = (answer for start, answer in _ANSWERS.items() if head.startswith(start))
-        self._transport.write(answer)  # type: ignore[attr-defined]
+        [response] = (response for start, response in _RESPONSES.items() if head.startswith(start))
+        self._transport.write(response)  # type: ignore[attr-defined]
 
 
 @contextmanager
 def running(counts: Counter[str]) -> Iterator[int]:
-    """Run one in a thread of its own, where nothing but this is counted; give its port."""
+    """Run an upstream on a separate thread; yield its port."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -22,9 +22,7 @@ from benchmarks.speed.works import Work, create_room, get_room, list_rooms, upse
 
 TOOLS = ROOT / ".tools" / "bench"
 
-pytestmark = pytest.mark.skipif(
-    not (TOOLS / "load").exists(), reason="no Go here to build the load generator with"
-)
+pytestmark = pytest.mark.needs("bench/load")
 
 CALLS = 12
 LOAD = Load(TOOLS / "load")

@@ -13,21 +13,18 @@ from typing import Any, Protocol
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, ResourceInfo
 from support.commands import Finished, run
-from support.paths import ROOT
 from support.samples import user
+from support.tools import GRPCURL
 
 from rooms_gateway.app import Gateway
 
 BUF = Path(sys.executable).with_name("buf")
-GRPCURL = ROOT / ".tools" / "grpcurl"
 
 ROOMS = "acs.rooms.v1.RoomsService"
 PARTICIPANTS = "acs.rooms.v1.ParticipantsService"
 NOT_FOUND = 5
 
-needs_grpcurl = pytest.mark.skipif(
-    not GRPCURL.exists(), reason="there is no .tools/grpcurl; make test builds it where Go is"
-)
+needs_grpcurl = pytest.mark.needs("grpcurl")
 
 
 class Tool(Protocol):

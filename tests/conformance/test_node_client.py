@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from typing import Any
 
 import pytest
@@ -18,12 +17,8 @@ from support.samples import user
 from rooms_gateway.app import Gateway
 
 CLIENT = ROOT / "tests" / "clients" / "node" / "gateway.mjs"
-NODE = shutil.which("node")
 
-pytestmark = pytest.mark.skipif(
-    NODE is None or not (CLIENT.parent / "node_modules" / "@grpc" / "grpc-js").exists(),
-    reason="Node or the packages in tests/clients/node are not installed; make test installs them",
-)
+pytestmark = pytest.mark.needs("node-clients")
 
 
 def detail(failure: dict[str, Any], kind: type[Message]) -> Any:
@@ -39,8 +34,7 @@ def detail(failure: dict[str, Any], kind: type[Message]) -> Any:
 async def test_a_node_client_walks_a_room_through_its_life(gateway: Gateway, which: int) -> None:
     assert gateway.emulator is not None
     gateway.emulator.store.seed(69)
-    assert NODE is not None
-    done = await run(CLIENT, gateway.addresses[which], ROOT / "protos", program=NODE)
+    done = await run(CLIENT, gateway.addresses[which], ROOT / "protos", program="node")
     assert (done.code, done.err) == (0, "")
     steps = {line["step"]: line["value"] for line in map(json.loads, done.out.splitlines())}
 

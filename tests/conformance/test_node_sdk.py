@@ -1,12 +1,13 @@
 """Microsoft's unmodified JavaScript client, @azure/communication-rooms, against the emulator."""
 
-from support.microsoft_sdks import needs, walk
+import pytest
+from support.microsoft_sdks import walk
 from support.samples import user
 from support.signed_requests import BAD_RANGE, BAD_START, HALF_RANGE, MALFORMED, PAST_END
 
 from rooms_emulator import Emulator
 
-pytestmark = needs("@azure/communication-rooms")
+pytestmark = pytest.mark.needs("node-clients")
 
 NOT_SUPPORTED = "Communication identifier wrong_mri is not supported."
 NOT_THERE = "The server cannot find the requested resource."

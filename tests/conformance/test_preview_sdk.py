@@ -14,7 +14,7 @@ from support.signed_requests import Client, client_session
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
 
 WALK = ROOT / "tests" / "clients" / "python-legacy" / "walk.py"
-SDK_PYTHON = ROOT / ".tools" / "legacy-sdk" / "bin" / "python"
+SDK_PYTHON = ROOT / ".tools/preview-sdk/bin/python"
 
 
 @pytest.mark.parametrize(("legacy", "status"), [(True, 201), (False, 401)])
@@ -45,7 +45,7 @@ async def walk(emulator: Emulator) -> dict[str, Any]:
     return {step["step"]: step["result"] for step in steps}
 
 
-@pytest.mark.skipif(not SDK_PYTHON.exists(), reason="no .tools/legacy-sdk here: run make test")
+@pytest.mark.needs("preview-sdk/installed")
 @pytest.mark.skipif(
     sys.version_info >= (3, 13),
     reason="azure-communication-rooms 1.0.0b2 cannot be imported by Python 3.13",

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from support.microsoft_sdks import needs, walk
+import pytest
+from support.microsoft_sdks import walk
 
 from rooms_emulator import Emulator
 
-pytestmark = needs("@azure/communication-identity")
+pytestmark = pytest.mark.needs("node-clients")
 
 WALK = [
     *["CreateIdentity"] * 2,

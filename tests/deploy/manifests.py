@@ -9,12 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from support.paths import ROOT
+from support.tools import TOOLS, need
 
 DEPLOY = ROOT / "deploy"
-TOOLS = ROOT / ".tools"
 IMAGE = f"rooms-gateway:{version('rooms-gateway')}"
 
 KUSTOMIZATIONS = (
@@ -29,14 +28,6 @@ KUSTOMIZATIONS = (
 Manifest = dict[str, Any]
 
 
-def tool(name: str) -> Path:
-    """Return the path of a Go program of tests/deploy/tools; skip the test if it is not built."""
-    path = TOOLS / name
-    if not path.exists():
-        pytest.skip(f"{name} is not built: Go is not installed; make test builds it")
-    return path
-
-
 @cache
 def _text(kustomization: str) -> str:
     command = [str(TOOLS / "kustomize"), "build", str(DEPLOY / "kubernetes" / kustomization)]
@@ -46,7 +37,7 @@ def _text(kustomization: str) -> str:
 
 def built(kustomization: str) -> list[Manifest]:
     """Build a kustomization, and return its manifests."""
-    tool("kustomize")
+    need("kustomize")
     return list(yaml.safe_load_all(_text(kustomization)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,7 +12,6 @@ from support.paths import ROOT
 
 PAGE = (ROOT / "docs/how-to/clients.md").read_text(encoding="utf-8")
 PACKAGES = ROOT / "tests/clients/node/node_modules"
-NODE = shutil.which("node")
 
 
 def block(language: str) -> tuple[str, str]:
@@ -38,10 +36,7 @@ async def test_the_python_of_the_page_prints_what_it_says(address: str) -> None:
     assert (done.err, done.out) == ("", printed)
 
 
-@pytest.mark.skipif(
-    NODE is None or not (PACKAGES / "@grpc/grpc-js").exists(),
-    reason="Node or the packages in tests/clients/node are not installed; make test installs them",
-)
+@pytest.mark.needs("node-clients")
 async def test_the_javascript_of_the_page_prints_what_it_says(address: str) -> None:
     code, printed = block("js")
     # Resolved from where the packages are; eval has no place of its own.
@@ -50,7 +45,7 @@ async def test_the_javascript_of_the_page_prints_what_it_says(address: str) -> N
         code = code.replace(f'from "{package}"', f'from "{at}"')
     code = code.replace("127.0.0.1:50051", address)
     arguments = ("--input-type=module", "--eval", code)
-    done = await run(*arguments, env={"ROOMS_GATEWAY_SOURCE": str(ROOT)}, program=str(NODE))
+    done = await run(*arguments, env={"ROOMS_GATEWAY_SOURCE": str(ROOT)}, program="node")
     assert (done.err, done.out) == ("", printed)
 
 

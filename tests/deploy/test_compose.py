@@ -7,17 +7,21 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from deploy.manifests import DEPLOY, IMAGE, tool
+import pytest
+from deploy.manifests import DEPLOY, IMAGE
 from support.commands import run, started
 from support.paths import ROOT
+from support.tools import TOOLS
 
 from rooms_emulator import DEVELOPMENT_KEY
 
 FILE = DEPLOY / "compose/compose.yaml"
 
+pytestmark = pytest.mark.needs("compose-go")
+
 
 def load(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(tool("compose-go")), "--format=json", str(path)]
+    command = [str(TOOLS / "compose-go"), "--format=json", str(path)]
     return subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
 
 

@@ -71,10 +71,7 @@ def test_the_python_table_has_every_part_of_the_client_once_and_nothing_else() -
     assert sorted(named_in("Python")) == sorted(sdk_surface.of_python())
 
 
-@pytest.mark.skipif(
-    not sdk_surface.HAS_NODE_CLIENTS,
-    reason="Node or its clients are not installed: npm ci in tests/clients/node",
-)
+@pytest.mark.needs("node-clients")
 def test_the_javascript_table_has_every_part_of_the_client_once_and_nothing_else() -> None:
     assert sorted(named_in("JavaScript")) == sorted(sdk_surface.of_javascript())
 

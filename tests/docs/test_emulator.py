@@ -42,7 +42,7 @@ async def test_the_python_snippets_run(emulator: Emulator, snippet: str) -> None
     await run(emulator, sys.executable, "-c", snippet)
 
 
-@pytest.mark.skipif(not (CLIENTS / "node_modules").is_dir(), reason="no Node clients here")
+@pytest.mark.needs("node-clients")
 @pytest.mark.parametrize("snippet", snippets("js"))
 async def test_the_javascript_snippet_runs(emulator: Emulator, snippet: str) -> None:
     module = ("node", "--input-type=module", "--eval", snippet)

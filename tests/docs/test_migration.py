@@ -12,13 +12,13 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import errors_pb2, participants_pb2, rooms_pb2
 from support.gateways import gateway_before
 from support.paths import ROOT
+from support.tools import GRPCURL
 
 from rooms_emulator import Emulator
 
 PAGE = ROOT / "docs/how-to/migrate-from-the-sdks.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 ADDRESS = "127.0.0.1:50051"
-GRPCURL = ROOT / ".tools/grpcurl"
 
 COMMANDS = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 PROGRAMS = re.findall(
@@ -45,7 +45,7 @@ def without_space(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
-@pytest.mark.skipif(not GRPCURL.exists(), reason="grpcurl is not built, because Go is not there")
+@pytest.mark.needs("grpcurl")
 @pytest.mark.parametrize(("command", "expected"), COMMANDS)
 async def test_a_command_of_the_page_prints_what_it_says(command: str, expected: str) -> None:
     assert without_space(await printed_by("bash", "-c", command)) == without_space(expected)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,20 +118,14 @@ def test_the_python_of_the_page_prints_what_it_says(addresses: dict[str, str]) -
     assert stable(printed) == stable(expected)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
-@pytest.mark.skipif(
-    not (NODE_CLIENTS / "node_modules/@azure/communication-identity").is_dir(),
-    reason="the Node clients are not installed: npm ci in tests/clients/node",
-)
+@pytest.mark.needs("node-clients")
 def test_the_javascript_of_the_page_prints_what_it_says(addresses: dict[str, str]) -> None:
     snippet, expected = block("js")
     command = ["node", "--input-type=module", "--eval"]
     assert stable(output(addresses, command, snippet, NODE_CLIENTS)) == stable(expected)
 
 
-@pytest.mark.skipif(
-    not (ROOT / ".tools/grpcurl").exists(), reason="grpcurl is not built: Go is not installed"
-)
+@pytest.mark.needs("grpcurl")
 def test_the_grpcurl_of_the_page_prints_what_it_says(addresses: dict[str, str]) -> None:
     snippet, expected = block("sh")
     assert stable(output(addresses, ["sh", "-ec"], snippet, ROOT)) == stable(expected)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT
 from support.texts import examples, stable
+from support.tools import need
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GATEWAY = "127.0.0.1:50051"
@@ -74,8 +75,8 @@ def test_make_run_prints_what_the_readme_says(made: tuple[str, str]) -> None:
 def test_a_command_of_the_readme_prints_what_it_says(
     made: tuple[str, str], command: str, expected: str
 ) -> None:
-    if command.startswith("grpcurl") and not (ROOT / ".tools/grpcurl").exists():
-        pytest.skip("grpcurl is not built, because Go is not installed")
+    if command.startswith("grpcurl"):
+        need("grpcurl")
     _, address = made
     path = os.pathsep.join(
         [str(ROOT / ".tools"), str(Path(sys.executable).parent), os.environ["PATH"]]

@@ -13,12 +13,6 @@ from rooms_emulator import Emulator
 
 
 @pytest.fixture
-async def running(emulator: Emulator) -> AsyncIterator[Running]:
-    async with gateway_before(emulator) as running:
-        yield running
-
-
-@pytest.fixture
 async def once(emulator: Emulator) -> AsyncIterator[Running]:
     """Run a gateway that never repeats a REST request."""
     async with gateway_before(emulator, max_attempts=1) as running:

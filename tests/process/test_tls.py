@@ -17,17 +17,12 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.authority import Authority, Files, Issued, channel, served_by
 from support.commands import PATIENCE, Process, run, started
 from support.gateways import until
-from support.paths import ROOT
+from support.tools import GRPCURL
 
 OURS = Authority()
 THEIRS = Authority()
 
 BUF = Path(sys.executable).with_name("buf")
-GRPCURL = ROOT / ".tools" / "grpcurl"
-
-needs_grpcurl = pytest.mark.skipif(
-    not GRPCURL.exists(), reason="there is no .tools/grpcurl; make test builds it where Go is"
-)
 
 
 @pytest.fixture
@@ -248,7 +243,7 @@ async def test_flags_of_a_client_that_cannot_be_are_exit_code_2(
 @pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mtls"])
 @pytest.mark.parametrize(
     ("tool", "program"),
-    [pytest.param("grpcurl", GRPCURL, marks=needs_grpcurl), ("buf", BUF)],
+    [pytest.param("grpcurl", GRPCURL, marks=pytest.mark.needs("grpcurl")), ("buf", BUF)],
 )
 async def test_the_commands_that_it_says_to_try_work_with_the_files_of_a_client(
     files: Files, client: Files, tool: str, program: Path, *, mutual: bool

@@ -28,7 +28,6 @@ from support.signed_requests import VERSION
 
 CLIENTS = ROOT / "tests/clients/node"
 NODE = shutil.which("node")
-HAS_NODE_CLIENTS = NODE is not None and (CLIENTS / "node_modules").is_dir()
 
 _JAVASCRIPT = CLIENTS / "node_modules" / "@azure" / "communication-rooms" / "dist" / "esm"
 _PRINT_METHODS = """
@@ -111,17 +110,6 @@ def _fields(file: str) -> list[str]:
         f"{alias}.{value}"
         for alias, values in re.findall(r'^export type (\w+) = ("[^;]*);', text, re.MULTILINE)
         for value in re.findall(r'"(\w+)"', values)
-    ]
-
-
-def needs(package: str) -> list[pytest.MarkDecorator]:
-    """Skip the tests of a module where Node or a package for it is not installed."""
-    return [
-        pytest.mark.skipif(NODE is None, reason="Node is not installed"),
-        pytest.mark.skipif(
-            not (CLIENTS / "node_modules" / package).is_dir(),
-            reason="the Node clients are not installed: npm ci in tests/clients/node",
-        ),
     ]
 
 

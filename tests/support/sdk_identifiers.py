@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from typing import Any
 
@@ -16,12 +15,8 @@ from support.paths import ROOT
 from support.samples import communication_user, phone_number, teams_app, teams_user, unknown
 
 CLIENTS = ROOT / "tests/clients/node"
-_NODE = shutil.which("node")
 
-needs_node = pytest.mark.skipif(
-    _NODE is None or not (CLIENTS / "node_modules").is_dir(),
-    reason="Node or its clients are not installed: npm ci in tests/clients/node",
-)
+needs_node = pytest.mark.needs("node-clients")
 
 TEAMS_EXTENSION_USER = "teams_extension_user"
 """The one kind that the JavaScript parser knows and the contract does not."""
@@ -54,7 +49,7 @@ def from_python(identifier: CommunicationIdentifier) -> Parsed:
 def by_node(*raw_ids: str) -> list[tuple[Parsed, str]]:
     """Parse with @azure/communication-common; with each, the raw id that it writes again."""
     done = subprocess.run(
-        [str(_NODE), "identifiers.mjs"],
+        ["node", "identifiers.mjs"],
         cwd=CLIENTS,
         input=json.dumps(raw_ids),
         capture_output=True,

@@ -1,0 +1,52 @@
+"""Programs that tests need: make builds each when a test first needs it, and keeps it in .tools."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+from functools import cache
+
+import pytest
+
+from support.paths import ROOT
+
+TOOLS = ROOT / ".tools"
+GRPCURL = TOOLS / "grpcurl"
+NODE_CLIENTS = ROOT / "tests/clients/node"
+
+_LANGUAGES = {
+    "grpcurl": "go",
+    "kustomize": "go",
+    "compose-go": "go",
+    "bench/load": "go",
+    "node-clients": "npm",
+    "preview-sdk/installed": "make",
+}
+"""Targets of make below .tools, each with the program that it takes to build them."""
+
+
+def need(tool: str) -> None:
+    """Build a tool if it is missing or out of date; skip the test if its language is missing."""
+    language = _LANGUAGES[tool]
+    if shutil.which(language) is None:
+        pytest.skip(f"{tool} needs {language}, which is not installed")
+    failed = _make(f".tools/{tool}")
+    assert not failed, failed
+
+
+@cache
+def _make(target: str) -> str:
+    """Run make; return its error output if it failed."""
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / "lock").open("w", encoding="utf-8") as lock:
+        # Several workers of a test run share .tools.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            ["make", "--no-print-directory", target],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    return "" if done.returncode == 0 else done.stderr or f"make {target} failed"
