@@ -1,8 +1,10 @@
-"""Write the pages of docs/reference that are generated.
+"""Generate the pages of docs/reference.
 
-Usage: generate_reference.py DESCRIPTORS.binpb OUT_FOLDER, with a descriptor set that has source
+Usage: generate_reference.py DESCRIPTORS.binpb OUT_FOLDER. The descriptor set must include source
 info.
 """
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ from rooms_gateway.cli.serve.command import serve
 
 
 def main(descriptors: Path, out: Path) -> None:
-    """Read `descriptors` and write one page for each package, the errors and the settings."""
+    """Write one page for each package in `descriptors`, one for errors and one for settings."""
     described = FileDescriptorSet.FromString(descriptors.read_bytes())
     pages = {
         **reference_api.pages(described),

@@ -1,4 +1,6 @@
-"""What all pages share: comments of protos as Markdown, and tables."""
+"""Markdown shared by all reference pages: comments of protos, and tables."""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,12 +8,12 @@ from itertools import groupby
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-# Field numbers of descriptor.proto: a path of source info is made of them and of indexes.
+# Field numbers of descriptor.proto, which SourceCodeInfo.Location.path alternates with indexes.
 MESSAGE, ENUM, SERVICE, MEMBER, ONEOF = 4, 5, 6, 2, 8
 
 
 class Source:
-    """One file: its comments as Markdown, by the path of what they belong to."""
+    """Comments of one proto file as Markdown, by the path of their element."""
 
     def __init__(self, file: FileDescriptorProto) -> None:
         self.file = file
@@ -21,7 +23,7 @@ class Source:
         }
 
     def comment(self, *path: int) -> str:
-        """Return a comment; what is indented in it keeps its form."""
+        """Return a comment; its indented lines become a code block."""
         lines = [line.removeprefix(" ") for line in self._comments.get(path, "").splitlines()]
         blocks = []
         for indented, group in groupby(lines, key=lambda line: line.startswith("  ")):
@@ -30,12 +32,12 @@ class Source:
         return re.sub(r"\n{3,}", "\n\n", "\n".join(blocks)).strip()
 
     def cell(self, *path: int) -> str:
-        """Return a comment on one line, for a table."""
+        """Return a comment on one line, for a table cell."""
         return self.comment(*path).replace("\n\n", "<br><br>").replace("\n", " ")
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield the lines of a table, if there are any rows, and an empty one after them."""
+    """Yield the lines of a table and an empty line; nothing if there are no rows."""
     body = [_row(cell.replace("|", r"\|") for cell in row) for row in rows]
     if body:
         names = list(headings)

@@ -183,10 +183,10 @@ async def test_grpcurl_lists_every_service_and_method(gateway: Gateway, which: i
 @pytest.mark.parametrize(
     ("symbol", "told"),
     [
-        (ROOMS, "// CreateRoom makes a room, optionally with people on its roster."),
+        (ROOMS, "// CreateRoom creates a room, optionally with participants on its roster."),
         (f"{PARTICIPANTS}.ListParticipants", "returns ( stream .acs.rooms.v1.ListP"),
-        ("acs.rooms.v1.Participant", "// raw_id is the communication identifier as the service"),
-        ("acs.rooms.v1.ErrorReason", "// ERROR_REASON_THROTTLED: the service asks for fewer"),
+        ("acs.rooms.v1.Participant", "// raw_id is the communication identifier as text"),
+        ("acs.rooms.v1.ErrorReason", "// ERROR_REASON_THROTTLED: the Rooms service throttled"),
         ("google.rpc.ErrorInfo", "map<string, string> metadata = 3;"),
         ("google.rpc.BadRequest", "repeated .google.rpc.BadRequest.FieldViolation"),
         ("grpc.health.v1.Health", "rpc Watch"),

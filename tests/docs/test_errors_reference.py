@@ -65,5 +65,5 @@ def test_a_comment_of_another_form_is_an_error() -> None:
     for file in damaged.file:
         for location in file.source_code_info.location:
             location.leading_comments = location.leading_comments.replace("Do:", "Then:")
-    with pytest.raises(ValueError, match="REQUEST_INVALID has not the form"):
+    with pytest.raises(ValueError, match="REQUEST_INVALID does not have the form"):
         reference_errors.page(damaged)

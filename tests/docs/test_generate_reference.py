@@ -145,5 +145,5 @@ def test_rules_are_put_into_words(rules: str, expected: str) -> None:
     ],
 )
 def test_a_rule_without_words_is_an_error_and_not_left_out(rules: str) -> None:
-    with pytest.raises(ValueError, match="there are no words yet for the rules"):
+    with pytest.raises(ValueError, match="no wording yet for the rules"):
         row_of_field(rules)

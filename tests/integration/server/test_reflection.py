@@ -111,9 +111,9 @@ async def test_the_reasons_of_errors_can_be_described(running: Running, version:
 @pytest.mark.parametrize(
     ("symbol", "file", "comment"),
     [
-        ("acs.rooms.v1.RoomsService", "rooms.proto", " CreateRoom makes a room,"),
+        ("acs.rooms.v1.RoomsService", "rooms.proto", " CreateRoom creates a room,"),
         ("acs.rooms.v1.ParticipantsService", "participants.proto", " raw_id is the communication"),
-        ("acs.rooms.v1.ErrorReason", "errors.proto", " ERROR_REASON_THROTTLED: the service asks"),
+        ("acs.rooms.v1.ErrorReason", "errors.proto", " ERROR_REASON_THROTTLED: the Rooms service"),
     ],
 )
 async def test_our_files_come_with_their_comments(

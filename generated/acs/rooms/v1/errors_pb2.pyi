@@ -26,10 +26,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """ERROR_REASON_UNSPECIFIED is never sent."""
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 1
     """ERROR_REASON_REQUEST_INVALID: the request breaks a rule of this contract; nothing was sent to
-    the service.
+    the Rooms service.
     Code: INVALID_ARGUMENT, with BadRequest.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-    Do: correct the request.
+    Do: correct the fields that BadRequest names.
     """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 2
     """ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list.
@@ -38,178 +38,184 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Do: start the list again without a token.
     """
     ERROR_REASON_SERVICE_REJECTED_REQUEST: _ErrorReason.ValueType  # 3
-    """ERROR_REASON_SERVICE_REJECTED_REQUEST: the service refused the request by one of its own rules
-    (REST 400 and other 4xx without a row of their own).
-    Code: INVALID_ARGUMENT, with BadRequest where the service named fields.
+    """ERROR_REASON_SERVICE_REJECTED_REQUEST: the Rooms service rejected the request by one of its own
+    rules (REST 400, and any other 4xx without a reason in this list).
+    Code: INVALID_ARGUMENT, with BadRequest if the service named fields.
     Example: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1",
     "apiVersion": "2025-03-13"}
     Do: correct the request.
     """
     ERROR_REASON_CALLER_UNAUTHENTICATED: _ErrorReason.ValueType  # 4
-    """ERROR_REASON_CALLER_UNAUTHENTICATED: the gateway does not know who calls.
+    """ERROR_REASON_CALLER_UNAUTHENTICATED: the call carries no credential, or one that the gateway
+    does not accept.
     Code: UNAUTHENTICATED.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-    Do: present credentials to the gateway.
+    Do: present a valid bearer token or client certificate to the gateway.
     """
     ERROR_REASON_CALLER_FORBIDDEN: _ErrorReason.ValueType  # 5
-    """ERROR_REASON_CALLER_FORBIDDEN: the gateway knows the caller and does not allow the call.
+    """ERROR_REASON_CALLER_FORBIDDEN: the credential is valid, but the gateway's policy does not list
+    its identity, or does not allow the caller to use the method.
     Code: PERMISSION_DENIED.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-    Do: ask whoever runs the gateway.
+    Do: ask the operator of the gateway for a role that allows the method.
     """
     ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: _ErrorReason.ValueType  # 6
-    """ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the service refused the gateway's own credential
-    (REST 401). The caller is not at fault and has nothing to present.
+    """ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the Rooms service rejected the gateway's credential
+    (REST 401), or the gateway's token has expired. The caller's own credential is not the cause.
     Code: UNAVAILABLE.
     Example: {"httpStatus": "401", "serviceErrorCode": "Denied", "attempts": "1", "apiVersion":
     "2025-03-13"}
-    Do: have whoever runs the gateway look at its key and its clock.
+    Do: ask the operator of the gateway to check its access key or identity, and its clock.
     """
     ERROR_REASON_SERVICE_FORBADE: _ErrorReason.ValueType  # 7
-    """ERROR_REASON_SERVICE_FORBADE: the gateway's credential may not do this (REST 403).
+    """ERROR_REASON_SERVICE_FORBADE: the Rooms service does not permit the operation to the gateway's
+    credential (REST 403).
     Code: PERMISSION_DENIED.
     Example: {"httpStatus": "403", "serviceErrorCode": "Forbidden", "attempts": "1", "apiVersion":
     "2025-03-13"}
-    Do: have whoever runs the gateway look at the role of its identity.
+    Do: ask the operator of the gateway to check the role assignments of its identity.
     """
     ERROR_REASON_ROOM_NOT_FOUND: _ErrorReason.ValueType  # 8
-    """ERROR_REASON_ROOM_NOT_FOUND: there is no such room, or no longer (REST 404).
+    """ERROR_REASON_ROOM_NOT_FOUND: no room has this id; it may have been deleted (REST 404).
     Code: NOT_FOUND, with ResourceInfo.
     Example: {"httpStatus": "404", "serviceErrorCode": "NotFound", "attempts": "1", "apiVersion":
     "2025-03-13"}
-    Do: forget the id: a room that was deleted does not come back.
+    Do: discard the id; a deleted room cannot be restored.
     """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 9
-    """ERROR_REASON_CONFLICT: the service reports a conflict (REST 409).
+    """ERROR_REASON_CONFLICT: the Rooms service reports a conflict (REST 409).
     Code: ABORTED; for CreateRoom, ALREADY_EXISTS.
     Example: {"httpStatus": "409", "serviceErrorCode": "Conflict", "attempts": "1", "apiVersion":
     "2025-03-13"}
-    Do: read the state and decide again.
+    Do: read the current state, then decide whether to repeat the call.
     """
     ERROR_REASON_PRECONDITION_FAILED: _ErrorReason.ValueType  # 10
     """ERROR_REASON_PRECONDITION_FAILED: a precondition of the request does not hold (REST 412).
     Code: FAILED_PRECONDITION.
     Example: {"httpStatus": "412", "serviceErrorCode": "PreconditionFailed", "attempts": "1",
     "apiVersion": "2025-03-13"}
-    Do: read the state and decide again.
+    Do: read the current state, then decide whether to repeat the call.
     """
     ERROR_REASON_THROTTLED: _ErrorReason.ValueType  # 11
-    """ERROR_REASON_THROTTLED: the service asks for fewer requests (REST 429) and the time to wait
-    does not fit into the call.
+    """ERROR_REASON_THROTTLED: the Rooms service throttled the request (REST 429), and the gateway
+    stopped retrying: its attempts or its retry budget are used up, or the wait that the service
+    asks for is longer than 30 seconds or does not fit into the deadline.
     Code: RESOURCE_EXHAUSTED, with RetryInfo.
     Example: {"httpStatus": "429", "serviceErrorCode": "TooManyRequests", "attempts": "4",
     "apiVersion": "2025-03-13"}
-    Do: wait as long as RetryInfo says, and repeat.
+    Do: repeat the call after RetryInfo.retry_delay.
     """
     ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 12
-    """ERROR_REASON_SERVICE_UNAVAILABLE: the service could not be reached or is down for the moment
-    (REST 408, 502, 503, 504, or no answer).
+    """ERROR_REASON_SERVICE_UNAVAILABLE: the Rooms service could not be reached, or is temporarily
+    down (REST 408, 502, 503, 504, or no response).
     Code: UNAVAILABLE, with RetryInfo.
     Example: {"httpStatus": "503", "serviceErrorCode": "ServiceUnavailable", "attempts": "4",
     "apiVersion": "2025-03-13"}
-    Do: repeat with back-off.
+    Do: retry with backoff.
     """
     ERROR_REASON_SERVICE_FAILED: _ErrorReason.ValueType  # 13
-    """ERROR_REASON_SERVICE_FAILED: the service reports an error of its own (REST 500 and other 5xx),
-    also after the gateway's retries.
+    """ERROR_REASON_SERVICE_FAILED: the Rooms service reports an internal error (REST 500, after the
+    gateway's retries, and any other 5xx without a reason in this list).
     Code: INTERNAL.
     Example: {"httpStatus": "500", "serviceErrorCode": "InternalServerError", "attempts": "4",
     "apiVersion": "2025-03-13"}
-    Do: repeat later; tell Microsoft, with the id of the service in RequestInfo, if it stays.
+    Do: repeat later; if it persists, report it to Microsoft with RequestInfo.serving_data.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 14
-    """ERROR_REASON_DEADLINE_EXCEEDED: the caller's deadline, or the gateway's limit for calls that
-    bring none, passed. A change may or may not have happened.
+    """ERROR_REASON_DEADLINE_EXCEEDED: the call's deadline passed; for a call without one, the
+    gateway's default timeout. A change may or may not have taken effect.
     Code: DEADLINE_EXCEEDED.
     Example: {"attempts": "2", "apiVersion": "2025-03-13"}
-    Do: read the state, or repeat what is safe to repeat, with more time.
+    Do: read the current state, or repeat an idempotent call with a later deadline.
     """
     ERROR_REASON_API_VERSION_UNSUPPORTED: _ErrorReason.ValueType  # 15
-    """ERROR_REASON_API_VERSION_UNSUPPORTED: the configured REST api-version does not know the
-    operation or the value.
+    """ERROR_REASON_API_VERSION_UNSUPPORTED: the operation or the value does not exist in the REST
+    api-version that the gateway uses.
     Code: UNIMPLEMENTED.
     Example: {"attempts": "0", "apiVersion": "2023-06-14"}
-    Do: leave it out, or have the gateway run with a newer version.
+    Do: leave the value out, or ask the operator to run the gateway with a newer --api-version.
     """
     ERROR_REASON_SERVICE_ANSWER_UNREADABLE: _ErrorReason.ValueType  # 16
-    """ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the service's answer is not what the REST API
-    promises: not JSON, too large, a next link to somewhere else. A change may have happened.
+    """ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the response of the Rooms service does not conform to
+    the REST API: it is not JSON, is too large, or has a nextLink to another host. A change may
+    have taken effect.
     Code: INTERNAL.
     Example: {"attempts": "1", "apiVersion": "2025-03-13"}
-    Do: read the state; report it to whoever runs the gateway.
+    Do: read the current state, and report the error to the operator of the gateway.
     """
     ERROR_REASON_GATEWAY_OVERLOADED: _ErrorReason.ValueType  # 17
-    """ERROR_REASON_GATEWAY_OVERLOADED: the gateway has as much to do as it takes on.
-    Nothing was done.
+    """ERROR_REASON_GATEWAY_OVERLOADED: the gateway, or this caller's share of it, is at its
+    concurrency limit, and the queue is full. Nothing was sent to the Rooms service.
     Code: RESOURCE_EXHAUSTED, with RetryInfo.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-    Do: repeat after the time in RetryInfo; clients with a retry policy do so by themselves.
+    Do: repeat the call after RetryInfo.retry_delay; gRPC clients with a retry policy do it
+    automatically.
     """
     ERROR_REASON_GATEWAY_BUG: _ErrorReason.ValueType  # 18
-    """ERROR_REASON_GATEWAY_BUG: a defect of the gateway; the text is fixed, and its log has the
-    details under the id in RequestInfo.
+    """ERROR_REASON_GATEWAY_BUG: an internal error of the gateway. The message is a fixed text; the
+    gateway's log has the details under RequestInfo.request_id.
     Code: INTERNAL.
     Example: {"attempts": "1", "apiVersion": "2025-03-13"}
-    Do: report it with that id.
+    Do: report it with RequestInfo.request_id.
     """
     ERROR_REASON_ROSTER_TOO_LARGE: _ErrorReason.ValueType  # 19
-    """ERROR_REASON_ROSTER_TOO_LARGE: the roster asked for does not fit into one message.
+    """ERROR_REASON_ROSTER_TOO_LARGE: the roster does not fit into one response message.
     Code: FAILED_PRECONDITION.
     Example: {"attempts": "12", "apiVersion": "2025-03-13"}
-    Do: read it with ParticipantsService.ListParticipants.
+    Do: read the roster with ParticipantsService.ListParticipants.
     """
     ERROR_REASON_ALREADY_PARTICIPANT: _ErrorReason.ValueType  # 20
-    """ERROR_REASON_ALREADY_PARTICIPANT: LegacyRoomsService.AddParticipants named somebody who is in
-    the room already; nobody was added.
-    Code: ALREADY_EXISTS, with BadRequest that names whom.
+    """ERROR_REASON_ALREADY_PARTICIPANT: LegacyRoomsService.AddParticipants named a participant that
+    is already in the room; no participant was added.
+    Code: ALREADY_EXISTS, with BadRequest that names each such participant by its field.
     Example: {"attempts": "1", "apiVersion": "2025-03-13"}
-    Do: leave those people out, or use ParticipantsService.UpsertParticipants.
+    Do: leave those participants out, or use ParticipantsService.UpsertParticipants.
     """
     ERROR_REASON_NOT_A_PARTICIPANT: _ErrorReason.ValueType  # 21
-    """ERROR_REASON_NOT_A_PARTICIPANT: LegacyRoomsService.UpdateParticipants named somebody who is
-    not in the room; nobody was changed.
-    Code: NOT_FOUND, with BadRequest that names whom.
+    """ERROR_REASON_NOT_A_PARTICIPANT: LegacyRoomsService.UpdateParticipants named a participant that
+    is not in the room; no participant was changed.
+    Code: NOT_FOUND, with BadRequest that names each such participant by its field.
     Example: {"attempts": "1", "apiVersion": "2025-03-13"}
-    Do: leave those people out, or use ParticipantsService.UpsertParticipants.
+    Do: leave those participants out, or use ParticipantsService.UpsertParticipants.
     """
     ERROR_REASON_JOIN_POLICY_UNSUPPORTED: _ErrorReason.ValueType  # 22
-    """ERROR_REASON_JOIN_POLICY_UNSUPPORTED: stable REST api-versions know no other join policy than
-    invitation; nothing was sent.
+    """ERROR_REASON_JOIN_POLICY_UNSUPPORTED: the request has a join policy other than invitation,
+    which stable REST api-versions do not have; nothing was sent to the Rooms service.
     Code: FAILED_PRECONDITION, with BadRequest.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-    Do: put everybody who may join on the roster.
+    Do: add every user that may join to the roster.
     """
     ERROR_REASON_READER_TOO_SLOW: _ErrorReason.ValueType  # 23
-    """ERROR_REASON_READER_TOO_SLOW: the caller has not taken a message of a stream for too long.
+    """ERROR_REASON_READER_TOO_SLOW: the client did not read a message of a stream within the
+    gateway's write-stall timeout.
     Code: ABORTED.
     Example: {"attempts": "3", "apiVersion": "2025-03-13"}
-    Do: go on with the last page token, and read faster.
+    Do: resume with the last page token, and read faster.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """ErrorReason lists every `reason` that google.rpc.ErrorInfo carries on a failure, there without
-    the prefix ERROR_REASON_ and with the domain "rooms-gateway".
+    """ErrorReason lists the values of `google.rpc.ErrorInfo.reason`. ErrorInfo carries the name without
+    the prefix ERROR_REASON_, and the domain is "rooms-gateway".
 
-    The metadata of ErrorInfo is, where there is something to say:
-      httpStatus        the status of the service's last answer, for example "404"
-      serviceErrorCode  the service's own error code, for example "NotFound"
-      apiVersion        the REST api-version in use, for example "2025-03-13"
-      attempts          how many REST requests the call cost, for example "3"
-      omittedViolations how many field violations were left out of BadRequest, for example "12"
+    ErrorInfo.metadata holds these keys; a key that does not apply is absent:
+      httpStatus        HTTP status of the last response of the Rooms service, for example "404"
+      serviceErrorCode  error code in that response, for example "NotFound"
+      apiVersion        REST api-version in use, for example "2025-03-13"
+      attempts          number of REST requests made for the call, for example "3"
+      omittedViolations number of field violations left out of BadRequest, for example "12"
 
-    Of each value its comment tells the cause, the gRPC code with the details that come with it, the
-    metadata of an example, and what to do. New values may be added: treat one that you do not know
-    by its gRPC code.
+    Each value documents its cause, its gRPC code and details, example metadata, and what to do. New
+    values may be added: handle a reason that you do not know by its gRPC code.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """ERROR_REASON_UNSPECIFIED is never sent."""
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 1
 """ERROR_REASON_REQUEST_INVALID: the request breaks a rule of this contract; nothing was sent to
-the service.
+the Rooms service.
 Code: INVALID_ARGUMENT, with BadRequest.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-Do: correct the request.
+Do: correct the fields that BadRequest names.
 """
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 2
 """ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list.
@@ -218,150 +224,157 @@ Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: start the list again without a token.
 """
 ERROR_REASON_SERVICE_REJECTED_REQUEST: ErrorReason.ValueType  # 3
-"""ERROR_REASON_SERVICE_REJECTED_REQUEST: the service refused the request by one of its own rules
-(REST 400 and other 4xx without a row of their own).
-Code: INVALID_ARGUMENT, with BadRequest where the service named fields.
+"""ERROR_REASON_SERVICE_REJECTED_REQUEST: the Rooms service rejected the request by one of its own
+rules (REST 400, and any other 4xx without a reason in this list).
+Code: INVALID_ARGUMENT, with BadRequest if the service named fields.
 Example: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1",
 "apiVersion": "2025-03-13"}
 Do: correct the request.
 """
 ERROR_REASON_CALLER_UNAUTHENTICATED: ErrorReason.ValueType  # 4
-"""ERROR_REASON_CALLER_UNAUTHENTICATED: the gateway does not know who calls.
+"""ERROR_REASON_CALLER_UNAUTHENTICATED: the call carries no credential, or one that the gateway
+does not accept.
 Code: UNAUTHENTICATED.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-Do: present credentials to the gateway.
+Do: present a valid bearer token or client certificate to the gateway.
 """
 ERROR_REASON_CALLER_FORBIDDEN: ErrorReason.ValueType  # 5
-"""ERROR_REASON_CALLER_FORBIDDEN: the gateway knows the caller and does not allow the call.
+"""ERROR_REASON_CALLER_FORBIDDEN: the credential is valid, but the gateway's policy does not list
+its identity, or does not allow the caller to use the method.
 Code: PERMISSION_DENIED.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-Do: ask whoever runs the gateway.
+Do: ask the operator of the gateway for a role that allows the method.
 """
 ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: ErrorReason.ValueType  # 6
-"""ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the service refused the gateway's own credential
-(REST 401). The caller is not at fault and has nothing to present.
+"""ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the Rooms service rejected the gateway's credential
+(REST 401), or the gateway's token has expired. The caller's own credential is not the cause.
 Code: UNAVAILABLE.
 Example: {"httpStatus": "401", "serviceErrorCode": "Denied", "attempts": "1", "apiVersion":
 "2025-03-13"}
-Do: have whoever runs the gateway look at its key and its clock.
+Do: ask the operator of the gateway to check its access key or identity, and its clock.
 """
 ERROR_REASON_SERVICE_FORBADE: ErrorReason.ValueType  # 7
-"""ERROR_REASON_SERVICE_FORBADE: the gateway's credential may not do this (REST 403).
+"""ERROR_REASON_SERVICE_FORBADE: the Rooms service does not permit the operation to the gateway's
+credential (REST 403).
 Code: PERMISSION_DENIED.
 Example: {"httpStatus": "403", "serviceErrorCode": "Forbidden", "attempts": "1", "apiVersion":
 "2025-03-13"}
-Do: have whoever runs the gateway look at the role of its identity.
+Do: ask the operator of the gateway to check the role assignments of its identity.
 """
 ERROR_REASON_ROOM_NOT_FOUND: ErrorReason.ValueType  # 8
-"""ERROR_REASON_ROOM_NOT_FOUND: there is no such room, or no longer (REST 404).
+"""ERROR_REASON_ROOM_NOT_FOUND: no room has this id; it may have been deleted (REST 404).
 Code: NOT_FOUND, with ResourceInfo.
 Example: {"httpStatus": "404", "serviceErrorCode": "NotFound", "attempts": "1", "apiVersion":
 "2025-03-13"}
-Do: forget the id: a room that was deleted does not come back.
+Do: discard the id; a deleted room cannot be restored.
 """
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 9
-"""ERROR_REASON_CONFLICT: the service reports a conflict (REST 409).
+"""ERROR_REASON_CONFLICT: the Rooms service reports a conflict (REST 409).
 Code: ABORTED; for CreateRoom, ALREADY_EXISTS.
 Example: {"httpStatus": "409", "serviceErrorCode": "Conflict", "attempts": "1", "apiVersion":
 "2025-03-13"}
-Do: read the state and decide again.
+Do: read the current state, then decide whether to repeat the call.
 """
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason.ValueType  # 10
 """ERROR_REASON_PRECONDITION_FAILED: a precondition of the request does not hold (REST 412).
 Code: FAILED_PRECONDITION.
 Example: {"httpStatus": "412", "serviceErrorCode": "PreconditionFailed", "attempts": "1",
 "apiVersion": "2025-03-13"}
-Do: read the state and decide again.
+Do: read the current state, then decide whether to repeat the call.
 """
 ERROR_REASON_THROTTLED: ErrorReason.ValueType  # 11
-"""ERROR_REASON_THROTTLED: the service asks for fewer requests (REST 429) and the time to wait
-does not fit into the call.
+"""ERROR_REASON_THROTTLED: the Rooms service throttled the request (REST 429), and the gateway
+stopped retrying: its attempts or its retry budget are used up, or the wait that the service
+asks for is longer than 30 seconds or does not fit into the deadline.
 Code: RESOURCE_EXHAUSTED, with RetryInfo.
 Example: {"httpStatus": "429", "serviceErrorCode": "TooManyRequests", "attempts": "4",
 "apiVersion": "2025-03-13"}
-Do: wait as long as RetryInfo says, and repeat.
+Do: repeat the call after RetryInfo.retry_delay.
 """
 ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 12
-"""ERROR_REASON_SERVICE_UNAVAILABLE: the service could not be reached or is down for the moment
-(REST 408, 502, 503, 504, or no answer).
+"""ERROR_REASON_SERVICE_UNAVAILABLE: the Rooms service could not be reached, or is temporarily
+down (REST 408, 502, 503, 504, or no response).
 Code: UNAVAILABLE, with RetryInfo.
 Example: {"httpStatus": "503", "serviceErrorCode": "ServiceUnavailable", "attempts": "4",
 "apiVersion": "2025-03-13"}
-Do: repeat with back-off.
+Do: retry with backoff.
 """
 ERROR_REASON_SERVICE_FAILED: ErrorReason.ValueType  # 13
-"""ERROR_REASON_SERVICE_FAILED: the service reports an error of its own (REST 500 and other 5xx),
-also after the gateway's retries.
+"""ERROR_REASON_SERVICE_FAILED: the Rooms service reports an internal error (REST 500, after the
+gateway's retries, and any other 5xx without a reason in this list).
 Code: INTERNAL.
 Example: {"httpStatus": "500", "serviceErrorCode": "InternalServerError", "attempts": "4",
 "apiVersion": "2025-03-13"}
-Do: repeat later; tell Microsoft, with the id of the service in RequestInfo, if it stays.
+Do: repeat later; if it persists, report it to Microsoft with RequestInfo.serving_data.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 14
-"""ERROR_REASON_DEADLINE_EXCEEDED: the caller's deadline, or the gateway's limit for calls that
-bring none, passed. A change may or may not have happened.
+"""ERROR_REASON_DEADLINE_EXCEEDED: the call's deadline passed; for a call without one, the
+gateway's default timeout. A change may or may not have taken effect.
 Code: DEADLINE_EXCEEDED.
 Example: {"attempts": "2", "apiVersion": "2025-03-13"}
-Do: read the state, or repeat what is safe to repeat, with more time.
+Do: read the current state, or repeat an idempotent call with a later deadline.
 """
 ERROR_REASON_API_VERSION_UNSUPPORTED: ErrorReason.ValueType  # 15
-"""ERROR_REASON_API_VERSION_UNSUPPORTED: the configured REST api-version does not know the
-operation or the value.
+"""ERROR_REASON_API_VERSION_UNSUPPORTED: the operation or the value does not exist in the REST
+api-version that the gateway uses.
 Code: UNIMPLEMENTED.
 Example: {"attempts": "0", "apiVersion": "2023-06-14"}
-Do: leave it out, or have the gateway run with a newer version.
+Do: leave the value out, or ask the operator to run the gateway with a newer --api-version.
 """
 ERROR_REASON_SERVICE_ANSWER_UNREADABLE: ErrorReason.ValueType  # 16
-"""ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the service's answer is not what the REST API
-promises: not JSON, too large, a next link to somewhere else. A change may have happened.
+"""ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the response of the Rooms service does not conform to
+the REST API: it is not JSON, is too large, or has a nextLink to another host. A change may
+have taken effect.
 Code: INTERNAL.
 Example: {"attempts": "1", "apiVersion": "2025-03-13"}
-Do: read the state; report it to whoever runs the gateway.
+Do: read the current state, and report the error to the operator of the gateway.
 """
 ERROR_REASON_GATEWAY_OVERLOADED: ErrorReason.ValueType  # 17
-"""ERROR_REASON_GATEWAY_OVERLOADED: the gateway has as much to do as it takes on.
-Nothing was done.
+"""ERROR_REASON_GATEWAY_OVERLOADED: the gateway, or this caller's share of it, is at its
+concurrency limit, and the queue is full. Nothing was sent to the Rooms service.
 Code: RESOURCE_EXHAUSTED, with RetryInfo.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-Do: repeat after the time in RetryInfo; clients with a retry policy do so by themselves.
+Do: repeat the call after RetryInfo.retry_delay; gRPC clients with a retry policy do it
+automatically.
 """
 ERROR_REASON_GATEWAY_BUG: ErrorReason.ValueType  # 18
-"""ERROR_REASON_GATEWAY_BUG: a defect of the gateway; the text is fixed, and its log has the
-details under the id in RequestInfo.
+"""ERROR_REASON_GATEWAY_BUG: an internal error of the gateway. The message is a fixed text; the
+gateway's log has the details under RequestInfo.request_id.
 Code: INTERNAL.
 Example: {"attempts": "1", "apiVersion": "2025-03-13"}
-Do: report it with that id.
+Do: report it with RequestInfo.request_id.
 """
 ERROR_REASON_ROSTER_TOO_LARGE: ErrorReason.ValueType  # 19
-"""ERROR_REASON_ROSTER_TOO_LARGE: the roster asked for does not fit into one message.
+"""ERROR_REASON_ROSTER_TOO_LARGE: the roster does not fit into one response message.
 Code: FAILED_PRECONDITION.
 Example: {"attempts": "12", "apiVersion": "2025-03-13"}
-Do: read it with ParticipantsService.ListParticipants.
+Do: read the roster with ParticipantsService.ListParticipants.
 """
 ERROR_REASON_ALREADY_PARTICIPANT: ErrorReason.ValueType  # 20
-"""ERROR_REASON_ALREADY_PARTICIPANT: LegacyRoomsService.AddParticipants named somebody who is in
-the room already; nobody was added.
-Code: ALREADY_EXISTS, with BadRequest that names whom.
+"""ERROR_REASON_ALREADY_PARTICIPANT: LegacyRoomsService.AddParticipants named a participant that
+is already in the room; no participant was added.
+Code: ALREADY_EXISTS, with BadRequest that names each such participant by its field.
 Example: {"attempts": "1", "apiVersion": "2025-03-13"}
-Do: leave those people out, or use ParticipantsService.UpsertParticipants.
+Do: leave those participants out, or use ParticipantsService.UpsertParticipants.
 """
 ERROR_REASON_NOT_A_PARTICIPANT: ErrorReason.ValueType  # 21
-"""ERROR_REASON_NOT_A_PARTICIPANT: LegacyRoomsService.UpdateParticipants named somebody who is
-not in the room; nobody was changed.
-Code: NOT_FOUND, with BadRequest that names whom.
+"""ERROR_REASON_NOT_A_PARTICIPANT: LegacyRoomsService.UpdateParticipants named a participant that
+is not in the room; no participant was changed.
+Code: NOT_FOUND, with BadRequest that names each such participant by its field.
 Example: {"attempts": "1", "apiVersion": "2025-03-13"}
-Do: leave those people out, or use ParticipantsService.UpsertParticipants.
+Do: leave those participants out, or use ParticipantsService.UpsertParticipants.
 """
 ERROR_REASON_JOIN_POLICY_UNSUPPORTED: ErrorReason.ValueType  # 22
-"""ERROR_REASON_JOIN_POLICY_UNSUPPORTED: stable REST api-versions know no other join policy than
-invitation; nothing was sent.
+"""ERROR_REASON_JOIN_POLICY_UNSUPPORTED: the request has a join policy other than invitation,
+which stable REST api-versions do not have; nothing was sent to the Rooms service.
 Code: FAILED_PRECONDITION, with BadRequest.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-Do: put everybody who may join on the roster.
+Do: add every user that may join to the roster.
 """
 ERROR_REASON_READER_TOO_SLOW: ErrorReason.ValueType  # 23
-"""ERROR_REASON_READER_TOO_SLOW: the caller has not taken a message of a stream for too long.
+"""ERROR_REASON_READER_TOO_SLOW: the client did not read a message of a stream within the
+gateway's write-stall timeout.
 Code: ABORTED.
 Example: {"attempts": "3", "apiVersion": "2025-03-13"}
-Do: go on with the last page token, and read faster.
+Do: resume with the last page token, and read faster.
 """

@@ -27,7 +27,7 @@ class _Cloud:
 class _CloudEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Cloud.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
     CLOUD_UNSPECIFIED: _Cloud.ValueType  # 0
-    """CLOUD_UNSPECIFIED: in requests, CLOUD_PUBLIC. Never in answers, but for people who have none."""
+    """CLOUD_UNSPECIFIED: in requests, the same as CLOUD_PUBLIC; in responses, an anonymous user."""
     CLOUD_PUBLIC: _Cloud.ValueType  # 1
     """CLOUD_PUBLIC: the public cloud."""
     CLOUD_DOD: _Cloud.ValueType  # 2
@@ -36,10 +36,10 @@ class _CloudEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Cloud.ValueType]
     """CLOUD_GCCH: the Government Community Cloud High of the United States."""
 
 class Cloud(_Cloud, metaclass=_CloudEnumTypeWrapper):
-    """Cloud is one of the clouds that Microsoft runs."""
+    """Cloud is one of Microsoft's clouds."""
 
 CLOUD_UNSPECIFIED: Cloud.ValueType  # 0
-"""CLOUD_UNSPECIFIED: in requests, CLOUD_PUBLIC. Never in answers, but for people who have none."""
+"""CLOUD_UNSPECIFIED: in requests, the same as CLOUD_PUBLIC; in responses, an anonymous user."""
 CLOUD_PUBLIC: Cloud.ValueType  # 1
 """CLOUD_PUBLIC: the public cloud."""
 CLOUD_DOD: Cloud.ValueType  # 2
@@ -54,41 +54,37 @@ class _Role:
 class _RoleEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
     ROLE_UNSPECIFIED: _Role.ValueType  # 0
-    """ROLE_UNSPECIFIED: in requests, the service's default (attendee); in answers, see
-    Participant.unrecognized_role.
-    """
+    """ROLE_UNSPECIFIED: in requests, ROLE_ATTENDEE; in responses, see Participant.unrecognized_role."""
     ROLE_PRESENTER: _Role.ValueType  # 1
-    """ROLE_PRESENTER: shares content and moderates the others."""
+    """ROLE_PRESENTER: can share content and moderate other participants."""
     ROLE_ATTENDEE: _Role.ValueType  # 2
-    """ROLE_ATTENDEE: takes part with audio and video; the service's default."""
+    """ROLE_ATTENDEE: can send and receive audio and video. The default."""
     ROLE_CONSUMER: _Role.ValueType  # 3
-    """ROLE_CONSUMER: only watches and listens."""
+    """ROLE_CONSUMER: can receive audio and video only."""
     ROLE_COLLABORATOR: _Role.ValueType  # 4
-    """ROLE_COLLABORATOR: takes part and shares content. Known from REST api-version 2025-03-13 on;
-    on an older one it is UNIMPLEMENTED with reason API_VERSION_UNSUPPORTED.
+    """ROLE_COLLABORATOR: can send and receive audio and video, and share content. UNIMPLEMENTED with
+    reason API_VERSION_UNSUPPORTED if the REST api-version is older than 2025-03-13.
     """
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """Role is what a participant may do in a room."""
+    """Role is a set of permissions of a participant in a room."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
-"""ROLE_UNSPECIFIED: in requests, the service's default (attendee); in answers, see
-Participant.unrecognized_role.
-"""
+"""ROLE_UNSPECIFIED: in requests, ROLE_ATTENDEE; in responses, see Participant.unrecognized_role."""
 ROLE_PRESENTER: Role.ValueType  # 1
-"""ROLE_PRESENTER: shares content and moderates the others."""
+"""ROLE_PRESENTER: can share content and moderate other participants."""
 ROLE_ATTENDEE: Role.ValueType  # 2
-"""ROLE_ATTENDEE: takes part with audio and video; the service's default."""
+"""ROLE_ATTENDEE: can send and receive audio and video. The default."""
 ROLE_CONSUMER: Role.ValueType  # 3
-"""ROLE_CONSUMER: only watches and listens."""
+"""ROLE_CONSUMER: can receive audio and video only."""
 ROLE_COLLABORATOR: Role.ValueType  # 4
-"""ROLE_COLLABORATOR: takes part and shares content. Known from REST api-version 2025-03-13 on;
-on an older one it is UNIMPLEMENTED with reason API_VERSION_UNSUPPORTED.
+"""ROLE_COLLABORATOR: can send and receive audio and video, and share content. UNIMPLEMENTED with
+reason API_VERSION_UNSUPPORTED if the REST api-version is older than 2025-03-13.
 """
 
 @typing.final
 class Participant(message.Message):
-    """Participant is one person on a room's roster."""
+    """Participant is one member of a room's roster."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -97,29 +93,26 @@ class Participant(message.Message):
     UNRECOGNIZED_ROLE_FIELD_NUMBER: builtins.int
     IDENTIFIER_FIELD_NUMBER: builtins.int
     raw_id: builtins.str
-    """raw_id is the communication identifier as the service writes it, for example
-    "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464".
-    Compared exactly, upper and lower case included. Which kinds of identifier may be on a roster
-    is the service's rule: one that it does not accept is INVALID_ARGUMENT with reason
-    SERVICE_REJECTED_REQUEST. May be empty in requests that set `identifier`; always set in answers.
+    """raw_id is the communication identifier as text, for example
+    "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464". Case
+    matters. The Rooms service decides which kinds of identifier a roster accepts: any other is
+    INVALID_ARGUMENT with reason SERVICE_REJECTED_REQUEST. In requests, may be empty if
+    `identifier` is set. Always set in responses.
     """
     role: Role.ValueType
-    """role is what the person may do in the room.
-    In requests, ROLE_UNSPECIFIED leaves the choice to the service, which makes it an attendee,
-    even for somebody who is a presenter already. In answers, ROLE_UNSPECIFIED means that the
-    service named a role that this contract does not know: see `unrecognized_role`.
+    """role is the participant's role. In requests, ROLE_UNSPECIFIED means attendee, the default of
+    the Rooms service, also for a participant that has another role already. In responses,
+    ROLE_UNSPECIFIED means a role that this contract does not define: see `unrecognized_role`.
     """
     unrecognized_role: builtins.str
-    """unrecognized_role is a role of the service that is not among the values of Role, letter by
-    letter as the service wrote it. Empty whenever `role` says it all. It is accepted in requests
-    as well, so that a participant that was listed can be sent back unchanged; setting both it and
-    `role` is INVALID_ARGUMENT.
+    """unrecognized_role is the REST name of a role that Role does not define, unchanged; empty
+    otherwise. Requests accept it, so that a listed participant can be sent back unchanged. Setting
+    both `unrecognized_role` and `role` is INVALID_ARGUMENT.
     """
     @builtins.property
     def identifier(self) -> CommunicationIdentifier:
-        """identifier is the same identifier as `raw_id`, taken apart by its kind. In requests either is
-        enough; if both are set they must mean the same, letter by letter, or the call is
-        INVALID_ARGUMENT. Always set in answers.
+        """identifier is the typed form of `raw_id`. Requests need one of the two; if both are set, they
+        must be equal, or the call is INVALID_ARGUMENT. Always set in responses.
         """
 
     def __init__(
@@ -138,11 +131,11 @@ class Participant(message.Message):
 
 @typing.final
 class CommunicationIdentifier(message.Message):
-    """CommunicationIdentifier is an identifier of Azure Communication Services, taken apart by its
-    kind. Each kind stands for one form of raw id, and the raw id has at most 256 characters.
+    """CommunicationIdentifier is the typed form of an identifier of Azure Communication Services. Each
+    kind corresponds to one format of raw id; the raw id has at most 256 characters.
 
-    In answers the kind is one that Microsoft's own clients agree on; where they do not, it is
-    `unknown`. In requests the kind must be the one that an answer would give for the same raw id, or
+    In responses the kind is the one on which Microsoft's clients agree, or `unknown` if they do not
+    agree. In requests the kind must be the one that a response has for the same raw id, or
     `unknown`; any other is INVALID_ARGUMENT.
     """
 
@@ -159,19 +152,19 @@ class CommunicationIdentifier(message.Message):
 
     @builtins.property
     def phone_number(self) -> PhoneNumber:
-        """phone_number is a telephone."""
+        """phone_number is a phone number."""
 
     @builtins.property
     def microsoft_teams_user(self) -> MicrosoftTeamsUser:
-        """microsoft_teams_user is a person in Microsoft Teams."""
+        """microsoft_teams_user is a user of Microsoft Teams."""
 
     @builtins.property
     def microsoft_teams_app(self) -> MicrosoftTeamsApp:
-        """microsoft_teams_app is an application in Microsoft Teams, such as a call queue."""
+        """microsoft_teams_app is an application of Microsoft Teams, such as a call queue."""
 
     @builtins.property
     def unknown(self) -> UnknownIdentifier:
-        """unknown is anything else."""
+        """unknown is an identifier of any other kind."""
 
     def __init__(
         self,
@@ -192,17 +185,17 @@ class CommunicationIdentifier(message.Message):
 
 @typing.final
 class CommunicationUser(message.Message):
-    """CommunicationUser is a user of a Communication Services resource, as CommunicationIdentityClient
-    of the SDKs creates them.
+    """CommunicationUser is a user of a Communication Services resource, as created by
+    CommunicationIdentityClient of Microsoft's SDKs.
     """
 
     DESCRIPTOR: descriptor.Descriptor
 
     ID_FIELD_NUMBER: builtins.int
     id: builtins.str
-    """id is the whole raw id: "8:acs:<resource id>_<user id>", or the like with "8:spool:",
-    "8:dod-acs:" or "8:gcch-acs:". Three parts joined by "_" are a Teams extension user to some of
-    Microsoft's clients: such an id is `unknown`, but for one with "8:spool:".
+    """id is the complete raw id, "8:acs:<resource id>_<user id>", or the same with the prefix
+    "8:spool:", "8:dod-acs:" or "8:gcch-acs:". An id with three parts joined by "_" is `unknown`,
+    except with "8:spool:": some of Microsoft's clients treat it as a Teams extension user.
     """
     def __init__(
         self,
@@ -217,14 +210,14 @@ class CommunicationUser(message.Message):
 
 @typing.final
 class PhoneNumber(message.Message):
-    """PhoneNumber is a telephone. Raw id: "4:" and the number."""
+    """PhoneNumber is a phone number. Raw id: "4:" and the number."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     VALUE_FIELD_NUMBER: builtins.int
     value: builtins.str
-    """value is the number in E.164 form, "+14255550123"; what follows "4:" in the raw id is taken
-    as it is.
+    """value is the number in E.164 format, for example "+14255550123". The gateway does not check the
+    format: the value is the text after "4:" in the raw id, unchanged.
     """
     def __init__(
         self,
@@ -239,8 +232,8 @@ class PhoneNumber(message.Message):
 
 @typing.final
 class MicrosoftTeamsUser(message.Message):
-    """MicrosoftTeamsUser is a person in Microsoft Teams. Raw id: "8:orgid:", "8:dod:" or "8:gcch:" by
-    cloud, or "8:teamsvisitor:" for somebody anonymous, and the user id.
+    """MicrosoftTeamsUser is a user of Microsoft Teams. Raw id: "8:orgid:", "8:dod:" or "8:gcch:" by
+    cloud, or "8:teamsvisitor:" for an anonymous user, and the user id.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -249,15 +242,15 @@ class MicrosoftTeamsUser(message.Message):
     IS_ANONYMOUS_FIELD_NUMBER: builtins.int
     CLOUD_FIELD_NUMBER: builtins.int
     user_id: builtins.str
-    """user_id is the Entra ID object id of the person, or the id of an anonymous visitor. An id with
-    a colon in it is `unknown`.
+    """user_id is the Entra ID object id of the user, or the id of an anonymous user. An identifier
+    whose user id contains a colon is `unknown`.
     """
     is_anonymous: builtins.bool
-    """is_anonymous is true for somebody who joins Teams without an account. Such people have no
-    cloud: `cloud` must be CLOUD_UNSPECIFIED or CLOUD_PUBLIC then.
+    """is_anonymous is true for a user that joins Teams without an account. Anonymous users have no
+    cloud: `cloud` must be CLOUD_UNSPECIFIED or CLOUD_PUBLIC.
     """
     cloud: Cloud.ValueType
-    """cloud is where the person's account lives; CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""
+    """cloud is the cloud of the user's account. In requests, CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""
     def __init__(
         self,
         *,
@@ -273,7 +266,7 @@ class MicrosoftTeamsUser(message.Message):
 
 @typing.final
 class MicrosoftTeamsApp(message.Message):
-    """MicrosoftTeamsApp is an application in Microsoft Teams. Raw id: "28:orgid:", "28:dod:" or
+    """MicrosoftTeamsApp is an application of Microsoft Teams. Raw id: "28:orgid:", "28:dod:" or
     "28:gcch:" by cloud, and the app id.
     """
 
@@ -282,9 +275,11 @@ class MicrosoftTeamsApp(message.Message):
     APP_ID_FIELD_NUMBER: builtins.int
     CLOUD_FIELD_NUMBER: builtins.int
     app_id: builtins.str
-    """app_id is the Entra ID object id of the application. An id with a colon in it is `unknown`."""
+    """app_id is the Entra ID object id of the application. An identifier whose app id contains a
+    colon is `unknown`.
+    """
     cloud: Cloud.ValueType
-    """cloud is where the application lives; CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""
+    """cloud is the cloud of the application. In requests, CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""
     def __init__(
         self,
         *,
@@ -299,16 +294,16 @@ class MicrosoftTeamsApp(message.Message):
 
 @typing.final
 class UnknownIdentifier(message.Message):
-    """UnknownIdentifier is an identifier of none of the other kinds. A later version of this contract
-    may know the kind of one that is unknown now: do not build on an identifier being unknown.
+    """UnknownIdentifier is an identifier of none of the other kinds. Do not rely on an identifier being
+    unknown: a later version of this contract may define its kind.
     """
 
     DESCRIPTOR: descriptor.Descriptor
 
     ID_FIELD_NUMBER: builtins.int
     id: builtins.str
-    """id is the whole raw id. In requests it may be any raw id, also one of a known kind, so that an
-    identifier that was listed while its kind was not known can still be sent.
+    """id is the complete raw id. Requests accept any raw id here, also one of a defined kind, so that
+    an identifier that was listed as unknown remains valid when its kind is defined later.
     """
     def __init__(
         self,
@@ -323,7 +318,7 @@ class UnknownIdentifier(message.Message):
 
 @typing.final
 class UpsertParticipantsRequest(message.Message):
-    """UpsertParticipantsRequest names a room and the people to put on its roster."""
+    """UpsertParticipantsRequest selects a room and the participants to add or change."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -332,18 +327,18 @@ class UpsertParticipantsRequest(message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     validate_only: builtins.bool
-    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
-    sent, and the answer carries the REST request that would have been sent.
+    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
+    service; the response has `dry_run` only.
     """
     show_people: builtins.bool
-    """show_people has people shown in the answer of a dry run. Without it their identifiers are
-    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
+    "<redacted 1>", "<redacted 2>" and so on.
     """
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
-        """participants are the people to add or change, 1 to 350, each of them once."""
+        """participants are the participants to add or change: 1 to 350, without duplicates."""
 
     def __init__(
         self,
@@ -361,14 +356,14 @@ class UpsertParticipantsRequest(message.Message):
 
 @typing.final
 class UpsertParticipantsResponse(message.Message):
-    """UpsertParticipantsResponse says nothing but in a dry run: the service answers with no content."""
+    """UpsertParticipantsResponse is empty unless `validate_only` was set."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     DRY_RUN_FIELD_NUMBER: builtins.int
     @builtins.property
     def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the request that was not sent, if the call had `validate_only`."""
+        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
 
     def __init__(
         self,
@@ -383,7 +378,7 @@ class UpsertParticipantsResponse(message.Message):
 
 @typing.final
 class RemoveParticipantsRequest(message.Message):
-    """RemoveParticipantsRequest names a room and the people to take off its roster."""
+    """RemoveParticipantsRequest selects a room and the participants to remove."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -393,25 +388,25 @@ class RemoveParticipantsRequest(message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     validate_only: builtins.bool
-    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
-    sent, and the answer carries the REST request that would have been sent.
+    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
+    service; the response has `dry_run` only.
     """
     show_people: builtins.bool
-    """show_people has people shown in the answer of a dry run. Without it their identifiers are
-    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
+    "<redacted 1>", "<redacted 2>" and so on.
     """
     @builtins.property
     def raw_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """raw_ids are the people to remove by raw id, at most 350, each of them once. May be empty if
-        `identifiers` is not.
+        """raw_ids are the raw ids of participants to remove: at most 350, without duplicates. May be
+        empty if `identifiers` is not.
         """
 
     @builtins.property
     def identifiers(self) -> containers.RepeatedCompositeFieldContainer[CommunicationIdentifier]:
-        """identifiers are the people to remove by typed identifier, at most 350, each of them once, and
-        none that is in `raw_ids`. May be empty if `raw_ids` is not.
+        """identifiers are the typed identifiers of participants to remove: at most 350, without
+        duplicates and without those in `raw_ids`. May be empty if `raw_ids` is not.
         """
 
     def __init__(
@@ -431,14 +426,14 @@ class RemoveParticipantsRequest(message.Message):
 
 @typing.final
 class RemoveParticipantsResponse(message.Message):
-    """RemoveParticipantsResponse says nothing but in a dry run: the service answers with no content."""
+    """RemoveParticipantsResponse is empty unless `validate_only` was set."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     DRY_RUN_FIELD_NUMBER: builtins.int
     @builtins.property
     def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the request that was not sent, if the call had `validate_only`."""
+        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
 
     def __init__(
         self,
@@ -453,7 +448,9 @@ class RemoveParticipantsResponse(message.Message):
 
 @typing.final
 class UpdateParticipantsRequest(message.Message):
-    """UpdateParticipantsRequest names a room, people to put on its roster and people to take off it."""
+    """UpdateParticipantsRequest selects a room, participants to add or change, and participants to
+    remove.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -464,31 +461,32 @@ class UpdateParticipantsRequest(message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     validate_only: builtins.bool
-    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
-    sent, and the answer carries the REST request that would have been sent.
+    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
+    service; the response has `dry_run` only.
     """
     show_people: builtins.bool
-    """show_people has people shown in the answer of a dry run. Without it their identifiers are
-    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
+    "<redacted 1>", "<redacted 2>" and so on.
     """
     @builtins.property
     def upsert(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
-        """upsert are the people to add or change, at most 350, each of them once. May be empty if
-        `remove` is not.
+        """upsert are the participants to add or change: at most 350, without duplicates. May be empty if
+        `remove` or `remove_identifiers` is not.
         """
 
     @builtins.property
     def remove(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """remove are the identifiers of the people to remove, at most 350, each of them once, and none
-        that is in `upsert`. May be empty if `upsert` is not.
+        """remove are the raw ids of participants to remove: at most 350, without duplicates and without
+        those in `upsert`. May be empty if `upsert` or `remove_identifiers` is not.
         """
 
     @builtins.property
     def remove_identifiers(self) -> containers.RepeatedCompositeFieldContainer[CommunicationIdentifier]:
-        """remove_identifiers are people to remove by typed identifier, at most 350, each of them once,
-        and none that is in `upsert` or `remove`.
+        """remove_identifiers are the typed identifiers of participants to remove: at most 350, without
+        duplicates and without those in `upsert` or `remove`. May be empty if `upsert` or `remove` is
+        not.
         """
 
     def __init__(
@@ -509,14 +507,14 @@ class UpdateParticipantsRequest(message.Message):
 
 @typing.final
 class UpdateParticipantsResponse(message.Message):
-    """UpdateParticipantsResponse says nothing but in a dry run: the service answers with no content."""
+    """UpdateParticipantsResponse is empty unless `validate_only` was set."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     DRY_RUN_FIELD_NUMBER: builtins.int
     @builtins.property
     def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the request that was not sent, if the call had `validate_only`."""
+        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
 
     def __init__(
         self,
@@ -531,7 +529,9 @@ class UpdateParticipantsResponse(message.Message):
 
 @typing.final
 class ListParticipantsRequest(message.Message):
-    """ListParticipantsRequest names a room and says where to start its roster and how far to go."""
+    """ListParticipantsRequest selects a room and the pages of its roster to return. The default is all
+    pages.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -539,15 +539,15 @@ class ListParticipantsRequest(message.Message):
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     MAX_PAGES_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     page_token: builtins.str
-    """page_token is a `next_page_token` of an earlier ListParticipants of the same room, or empty to
-    start at the beginning. It stays good across restarts and replicas of the gateway. Any other
-    text is INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID.
+    """page_token is a `next_page_token` of an earlier ListParticipants of the same room; empty starts
+    at the beginning. It is valid on every replica and after restarts of the gateway. Any other
+    value is INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID.
     """
     max_pages: builtins.int
-    """max_pages is how many messages to send at the most; 0, or unset, sends all. 1 gives unary-style
-    paging.
+    """max_pages is the maximum number of pages, one per message. Default: 0, no limit. 1 reads page
+    by page, as with a unary RPC.
     """
     def __init__(
         self,
@@ -571,10 +571,10 @@ class ListParticipantsResponse(message.Message):
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """next_page_token resumes the list after this page. Empty on the last page, and only there."""
+    """next_page_token resumes the list after this page. Empty on the last page of the list only."""
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
-        """participants are the people on this page, possibly none."""
+        """participants are the participants on this page; may be empty."""
 
     def __init__(
         self,

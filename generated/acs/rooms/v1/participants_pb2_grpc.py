@@ -26,11 +26,10 @@ if _version_not_supported:
 
 
 class ParticipantsServiceStub:
-    """ParticipantsService manages the roster of a room: who may join it, and in which role.
+    """ParticipantsService manages the roster of a room: its participants and their roles.
 
-    Only people on the roster can join. The roster lives in the room, so every call names one;
-    a room that does not exist, or no longer does, is NOT_FOUND with reason ROOM_NOT_FOUND.
-    Every RPC is safe to repeat: rosters are changed by absolute values, never by increments.
+    Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
+    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     def __init__(self, channel):
@@ -62,19 +61,18 @@ class ParticipantsServiceStub:
 
 
 class ParticipantsServiceServicer:
-    """ParticipantsService manages the roster of a room: who may join it, and in which role.
+    """ParticipantsService manages the roster of a room: its participants and their roles.
 
-    Only people on the roster can join. The roster lives in the room, so every call names one;
-    a room that does not exist, or no longer does, is NOT_FOUND with reason ROOM_NOT_FOUND.
-    Every RPC is safe to repeat: rosters are changed by absolute values, never by increments.
+    Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
+    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     def UpsertParticipants(self, request, context):
-        """UpsertParticipants puts people on the roster, or changes the role of those already there.
+        """UpsertParticipants adds participants to the roster, or changes the role of existing ones.
 
-        All or nothing: one identifier that the service does not accept fails the whole call with
-        INVALID_ARGUMENT and changes nobody. People who are on the roster and not named stay as they
-        are, and those already there keep their place in the order.
+        The change is atomic: one identifier that the Rooms service rejects fails the whole call with
+        INVALID_ARGUMENT. Participants that the request does not name stay as they are, and existing
+        ones keep their position in the order of the roster.
         REST: PATCH /rooms/{room_id}/participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -82,34 +80,34 @@ class ParticipantsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveParticipants(self, request, context):
-        """RemoveParticipants takes people off the roster.
+        """RemoveParticipants removes participants from the roster.
 
-        Somebody who is not on the roster is no error. All or nothing, as UpsertParticipants.
-        REST: PATCH /rooms/{room_id}/participants, with null for each person.
+        The change is atomic. A participant that is not on the roster is not an error.
+        REST: PATCH /rooms/{room_id}/participants, with null for each participant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateParticipants(self, request, context):
-        """UpdateParticipants adds or changes some people and removes others, in one atomic step.
+        """UpdateParticipants adds or changes participants and removes others in one atomic step.
 
-        Nobody sees a roster on which only half of it has happened. The same person in both `upsert`
-        and `remove` is INVALID_ARGUMENT.
-        REST: PATCH /rooms/{room_id}/participants, both kinds in one body.
+        A participant that is both in `upsert` and in `remove` or `remove_identifiers` is
+        INVALID_ARGUMENT.
+        REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListParticipants(self, request, context):
-        """ListParticipants streams the roster in the order in which people were added, one message for
-        each page of the service.
+        """ListParticipants streams the roster in the order in which participants were added. Each message
+        is one page of the Rooms service.
 
-        A page can be empty without being the last; the stream's end is the end of the list. On a
-        failure the stream ends with its status after the pages already sent, and the last
-        `next_page_token` resumes where it stopped.
-        REST: GET /rooms/{room_id}/participants, then nextLink.
+        A page can be empty without being the last: the list ends when the stream ends. If the call
+        fails, the status follows the pages already sent, and the last `next_page_token` resumes the
+        list.
+        REST: GET /rooms/{room_id}/participants, then each nextLink.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,11 +145,10 @@ def add_ParticipantsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ParticipantsService:
-    """ParticipantsService manages the roster of a room: who may join it, and in which role.
+    """ParticipantsService manages the roster of a room: its participants and their roles.
 
-    Only people on the roster can join. The roster lives in the room, so every call names one;
-    a room that does not exist, or no longer does, is NOT_FOUND with reason ROOM_NOT_FOUND.
-    Every RPC is safe to repeat: rosters are changed by absolute values, never by increments.
+    Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
+    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     @staticmethod

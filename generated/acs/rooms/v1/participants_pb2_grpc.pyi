@@ -27,11 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ParticipantsServiceStub:
-    """ParticipantsService manages the roster of a room: who may join it, and in which role.
+    """ParticipantsService manages the roster of a room: its participants and their roles.
 
-    Only people on the roster can join. The roster lives in the room, so every call names one;
-    a room that does not exist, or no longer does, is NOT_FOUND with reason ROOM_NOT_FOUND.
-    Every RPC is safe to repeat: rosters are changed by absolute values, never by increments.
+    Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
+    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     @typing.overload
@@ -39,83 +38,81 @@ class ParticipantsServiceStub:
     @typing.overload
     def __new__(cls, channel: aio.Channel) -> ParticipantsServiceAsyncStub: ...
     UpsertParticipants: grpc.UnaryUnaryMultiCallable[participants_pb2.UpsertParticipantsRequest, participants_pb2.UpsertParticipantsResponse]
-    """UpsertParticipants puts people on the roster, or changes the role of those already there.
+    """UpsertParticipants adds participants to the roster, or changes the role of existing ones.
 
-    All or nothing: one identifier that the service does not accept fails the whole call with
-    INVALID_ARGUMENT and changes nobody. People who are on the roster and not named stay as they
-    are, and those already there keep their place in the order.
+    The change is atomic: one identifier that the Rooms service rejects fails the whole call with
+    INVALID_ARGUMENT. Participants that the request does not name stay as they are, and existing
+    ones keep their position in the order of the roster.
     REST: PATCH /rooms/{room_id}/participants.
     """
     RemoveParticipants: grpc.UnaryUnaryMultiCallable[participants_pb2.RemoveParticipantsRequest, participants_pb2.RemoveParticipantsResponse]
-    """RemoveParticipants takes people off the roster.
+    """RemoveParticipants removes participants from the roster.
 
-    Somebody who is not on the roster is no error. All or nothing, as UpsertParticipants.
-    REST: PATCH /rooms/{room_id}/participants, with null for each person.
+    The change is atomic. A participant that is not on the roster is not an error.
+    REST: PATCH /rooms/{room_id}/participants, with null for each participant.
     """
     UpdateParticipants: grpc.UnaryUnaryMultiCallable[participants_pb2.UpdateParticipantsRequest, participants_pb2.UpdateParticipantsResponse]
-    """UpdateParticipants adds or changes some people and removes others, in one atomic step.
+    """UpdateParticipants adds or changes participants and removes others in one atomic step.
 
-    Nobody sees a roster on which only half of it has happened. The same person in both `upsert`
-    and `remove` is INVALID_ARGUMENT.
-    REST: PATCH /rooms/{room_id}/participants, both kinds in one body.
+    A participant that is both in `upsert` and in `remove` or `remove_identifiers` is
+    INVALID_ARGUMENT.
+    REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
     """
     ListParticipants: grpc.UnaryStreamMultiCallable[participants_pb2.ListParticipantsRequest, participants_pb2.ListParticipantsResponse]
-    """ListParticipants streams the roster in the order in which people were added, one message for
-    each page of the service.
+    """ListParticipants streams the roster in the order in which participants were added. Each message
+    is one page of the Rooms service.
 
-    A page can be empty without being the last; the stream's end is the end of the list. On a
-    failure the stream ends with its status after the pages already sent, and the last
-    `next_page_token` resumes where it stopped.
-    REST: GET /rooms/{room_id}/participants, then nextLink.
+    A page can be empty without being the last: the list ends when the stream ends. If the call
+    fails, the status follows the pages already sent, and the last `next_page_token` resumes the
+    list.
+    REST: GET /rooms/{room_id}/participants, then each nextLink.
     """
 
 @typing.type_check_only
 class ParticipantsServiceAsyncStub(ParticipantsServiceStub):
-    """ParticipantsService manages the roster of a room: who may join it, and in which role.
+    """ParticipantsService manages the roster of a room: its participants and their roles.
 
-    Only people on the roster can join. The roster lives in the room, so every call names one;
-    a room that does not exist, or no longer does, is NOT_FOUND with reason ROOM_NOT_FOUND.
-    Every RPC is safe to repeat: rosters are changed by absolute values, never by increments.
+    Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
+    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
     UpsertParticipants: aio.UnaryUnaryMultiCallable[participants_pb2.UpsertParticipantsRequest, participants_pb2.UpsertParticipantsResponse]  # type: ignore[assignment]
-    """UpsertParticipants puts people on the roster, or changes the role of those already there.
+    """UpsertParticipants adds participants to the roster, or changes the role of existing ones.
 
-    All or nothing: one identifier that the service does not accept fails the whole call with
-    INVALID_ARGUMENT and changes nobody. People who are on the roster and not named stay as they
-    are, and those already there keep their place in the order.
+    The change is atomic: one identifier that the Rooms service rejects fails the whole call with
+    INVALID_ARGUMENT. Participants that the request does not name stay as they are, and existing
+    ones keep their position in the order of the roster.
     REST: PATCH /rooms/{room_id}/participants.
     """
     RemoveParticipants: aio.UnaryUnaryMultiCallable[participants_pb2.RemoveParticipantsRequest, participants_pb2.RemoveParticipantsResponse]  # type: ignore[assignment]
-    """RemoveParticipants takes people off the roster.
+    """RemoveParticipants removes participants from the roster.
 
-    Somebody who is not on the roster is no error. All or nothing, as UpsertParticipants.
-    REST: PATCH /rooms/{room_id}/participants, with null for each person.
+    The change is atomic. A participant that is not on the roster is not an error.
+    REST: PATCH /rooms/{room_id}/participants, with null for each participant.
     """
     UpdateParticipants: aio.UnaryUnaryMultiCallable[participants_pb2.UpdateParticipantsRequest, participants_pb2.UpdateParticipantsResponse]  # type: ignore[assignment]
-    """UpdateParticipants adds or changes some people and removes others, in one atomic step.
+    """UpdateParticipants adds or changes participants and removes others in one atomic step.
 
-    Nobody sees a roster on which only half of it has happened. The same person in both `upsert`
-    and `remove` is INVALID_ARGUMENT.
-    REST: PATCH /rooms/{room_id}/participants, both kinds in one body.
+    A participant that is both in `upsert` and in `remove` or `remove_identifiers` is
+    INVALID_ARGUMENT.
+    REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
     """
     ListParticipants: aio.UnaryStreamMultiCallable[participants_pb2.ListParticipantsRequest, participants_pb2.ListParticipantsResponse]  # type: ignore[assignment]
-    """ListParticipants streams the roster in the order in which people were added, one message for
-    each page of the service.
+    """ListParticipants streams the roster in the order in which participants were added. Each message
+    is one page of the Rooms service.
 
-    A page can be empty without being the last; the stream's end is the end of the list. On a
-    failure the stream ends with its status after the pages already sent, and the last
-    `next_page_token` resumes where it stopped.
-    REST: GET /rooms/{room_id}/participants, then nextLink.
+    A page can be empty without being the last: the list ends when the stream ends. If the call
+    fails, the status follows the pages already sent, and the last `next_page_token` resumes the
+    list.
+    REST: GET /rooms/{room_id}/participants, then each nextLink.
     """
 
 class ParticipantsServiceServicer(metaclass=abc_1.ABCMeta):
-    """ParticipantsService manages the roster of a room: who may join it, and in which role.
+    """ParticipantsService manages the roster of a room: its participants and their roles.
 
-    Only people on the roster can join. The roster lives in the room, so every call names one;
-    a room that does not exist, or no longer does, is NOT_FOUND with reason ROOM_NOT_FOUND.
-    Every RPC is safe to repeat: rosters are changed by absolute values, never by increments.
+    Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
+    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     @abc_1.abstractmethod
@@ -124,11 +121,11 @@ class ParticipantsServiceServicer(metaclass=abc_1.ABCMeta):
         request: participants_pb2.UpsertParticipantsRequest,
         context: _ServicerContext,
     ) -> typing.Union[participants_pb2.UpsertParticipantsResponse, abc.Awaitable[participants_pb2.UpsertParticipantsResponse]]:
-        """UpsertParticipants puts people on the roster, or changes the role of those already there.
+        """UpsertParticipants adds participants to the roster, or changes the role of existing ones.
 
-        All or nothing: one identifier that the service does not accept fails the whole call with
-        INVALID_ARGUMENT and changes nobody. People who are on the roster and not named stay as they
-        are, and those already there keep their place in the order.
+        The change is atomic: one identifier that the Rooms service rejects fails the whole call with
+        INVALID_ARGUMENT. Participants that the request does not name stay as they are, and existing
+        ones keep their position in the order of the roster.
         REST: PATCH /rooms/{room_id}/participants.
         """
 
@@ -138,10 +135,10 @@ class ParticipantsServiceServicer(metaclass=abc_1.ABCMeta):
         request: participants_pb2.RemoveParticipantsRequest,
         context: _ServicerContext,
     ) -> typing.Union[participants_pb2.RemoveParticipantsResponse, abc.Awaitable[participants_pb2.RemoveParticipantsResponse]]:
-        """RemoveParticipants takes people off the roster.
+        """RemoveParticipants removes participants from the roster.
 
-        Somebody who is not on the roster is no error. All or nothing, as UpsertParticipants.
-        REST: PATCH /rooms/{room_id}/participants, with null for each person.
+        The change is atomic. A participant that is not on the roster is not an error.
+        REST: PATCH /rooms/{room_id}/participants, with null for each participant.
         """
 
     @abc_1.abstractmethod
@@ -150,11 +147,11 @@ class ParticipantsServiceServicer(metaclass=abc_1.ABCMeta):
         request: participants_pb2.UpdateParticipantsRequest,
         context: _ServicerContext,
     ) -> typing.Union[participants_pb2.UpdateParticipantsResponse, abc.Awaitable[participants_pb2.UpdateParticipantsResponse]]:
-        """UpdateParticipants adds or changes some people and removes others, in one atomic step.
+        """UpdateParticipants adds or changes participants and removes others in one atomic step.
 
-        Nobody sees a roster on which only half of it has happened. The same person in both `upsert`
-        and `remove` is INVALID_ARGUMENT.
-        REST: PATCH /rooms/{room_id}/participants, both kinds in one body.
+        A participant that is both in `upsert` and in `remove` or `remove_identifiers` is
+        INVALID_ARGUMENT.
+        REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
         """
 
     @abc_1.abstractmethod
@@ -163,13 +160,13 @@ class ParticipantsServiceServicer(metaclass=abc_1.ABCMeta):
         request: participants_pb2.ListParticipantsRequest,
         context: _ServicerContext,
     ) -> typing.Union[abc.Iterator[participants_pb2.ListParticipantsResponse], abc.AsyncIterator[participants_pb2.ListParticipantsResponse]]:
-        """ListParticipants streams the roster in the order in which people were added, one message for
-        each page of the service.
+        """ListParticipants streams the roster in the order in which participants were added. Each message
+        is one page of the Rooms service.
 
-        A page can be empty without being the last; the stream's end is the end of the list. On a
-        failure the stream ends with its status after the pages already sent, and the last
-        `next_page_token` resumes where it stopped.
-        REST: GET /rooms/{room_id}/participants, then nextLink.
+        A page can be empty without being the last: the list ends when the stream ends. If the call
+        fails, the status follows the pages already sent, and the last `next_page_token` resumes the
+        list.
+        REST: GET /rooms/{room_id}/participants, then each nextLink.
         """
 
 def add_ParticipantsServiceServicer_to_server(servicer: ParticipantsServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

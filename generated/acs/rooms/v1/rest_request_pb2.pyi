@@ -20,8 +20,8 @@ DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
 class RestRequest(message.Message):
-    """RestRequest is a request of the REST API as the gateway would send it, but for what is made anew
-    for each attempt: date and signature, which are never shown.
+    """RestRequest is the REST request that a dry run would have sent. The date and signature headers
+    are never included: they are created for each attempt.
     """
 
     DESCRIPTOR: descriptor.Descriptor
@@ -53,14 +53,14 @@ class RestRequest(message.Message):
     method: builtins.str
     """method is the HTTP method, for example "PATCH"."""
     target: builtins.str
-    """target is path and query as they would stand on the request line, for example
+    """target is the path and query of the request line, for example
     "/rooms/99425796013118603?api-version=2025-03-13".
     """
     body: builtins.str
-    """body is the JSON of the body; empty if there is none."""
+    """body is the JSON body; empty if the request has none."""
     @builtins.property
     def headers(self) -> containers.ScalarMap[builtins.str, builtins.str]:
-        """headers are the headers that matter to the service, without credentials."""
+        """headers are the request headers of the operation, such as Content-Type, without credentials."""
 
     def __init__(
         self,

@@ -23,9 +23,7 @@ DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
 class Room(message.Message):
-    """Room is one room as the service knows it. Its roster is read with
-    ParticipantsService.ListParticipants.
-    """
+    """Room is one room. ParticipantsService.ListParticipants returns its roster."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -35,22 +33,24 @@ class Room(message.Message):
     VALID_UNTIL_FIELD_NUMBER: builtins.int
     PSTN_DIAL_OUT_ENABLED_FIELD_NUMBER: builtins.int
     id: builtins.str
-    """id is given by the service. It is digits today, more than fit a 64-bit float: treat it as text."""
+    """id is assigned by the Rooms service. Treat it as text: it consists of digits at present, more
+    than a 64-bit float can represent.
+    """
     pstn_dial_out_enabled: builtins.bool
-    """pstn_dial_out_enabled says whether people in the room may call phone numbers. Unset when the
-    REST api-version does not know it (before 2024-04-15).
+    """pstn_dial_out_enabled allows participants to call phone numbers. Unset if the REST api-version
+    is older than 2024-04-15 and does not have it.
     """
     @builtins.property
     def created_at(self) -> timestamp_pb2.Timestamp:
-        """created_at is when the service stored the room, in steps of 100 ns."""
+        """created_at is the time at which the Rooms service stored the room; resolution 100 ns."""
 
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
-        """valid_from is when people can begin to join, in steps of 100 ns."""
+        """valid_from is the start of the window in which participants can join; resolution 100 ns."""
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is when nobody can join any more, in steps of 100 ns."""
+        """valid_until is the end of the window, after which joining is not possible; resolution 100 ns."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Room(message.Message):
 
 @typing.final
 class CreateRoomRequest(message.Message):
-    """CreateRoomRequest describes the room to make. All of it is optional."""
+    """CreateRoomRequest describes the room to create. All fields are optional."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -84,43 +84,43 @@ class CreateRoomRequest(message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     pstn_dial_out_enabled: builtins.bool
-    """pstn_dial_out_enabled lets people in the room call phone numbers; unset means false. With a
-    REST api-version before 2024-04-15, setting it is UNIMPLEMENTED with reason
-    API_VERSION_UNSUPPORTED.
+    """pstn_dial_out_enabled allows participants to call phone numbers. Default: false. Setting it is
+    UNIMPLEMENTED with reason API_VERSION_UNSUPPORTED if the REST api-version is older than
+    2024-04-15.
     """
     request_id: builtins.str
-    """request_id is a UUID that names this create. The same create sent again with the same id makes
-    no second room: use one id for all your attempts. Empty: the gateway makes one up, which
-    covers the gateway's own attempts but not yours. How long the service remembers an id is not
-    published: repeat within minutes, and look for the room first after longer.
+    """request_id is the idempotency key, a UUID. Repeating a create with the same id returns the room
+    that the first one created: use one id for all your attempts. Default: a new id, which makes
+    the gateway's retries idempotent but not yours. Microsoft does not document how long the Rooms
+    service remembers an id: repeat within minutes; later, list the rooms first.
     """
     include_participants: builtins.bool
-    """include_participants asks for the roster in the answer. It costs no second request: a room
-    that was just made has the roster that this request gives it.
+    """include_participants adds the roster to the response. It costs no further REST request: the
+    roster of a new room is `participants` of this request.
     """
     validate_only: builtins.bool
-    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
-    sent, and the answer carries the REST request that would have been sent.
+    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
+    service; the response has `dry_run` only.
     """
     show_people: builtins.bool
-    """show_people has people shown in the answer of a dry run. Without it their identifiers are
-    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
+    "<redacted 1>", "<redacted 2>" and so on.
     """
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
-        """valid_from is when people can begin to join; unset means now. At most 180 days ahead. The
-        service keeps steps of 100 ns and cuts off what is finer.
+        """valid_from is the start of the window in which participants can join, at most 180 days from
+        now. Default: now. The Rooms service truncates it to 100 ns.
         """
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is when nobody can join any more; unset means 180 days from now, also when
-        `valid_from` is given.
+        """valid_until is the end of the window. Default: 180 days from now, also when `valid_from` is
+        set.
         """
 
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
-        """participants is the roster to begin with, 0 to 350 people, each of them once."""
+        """participants is the initial roster: 0 to 350 participants, without duplicates."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class CreateRoomRequest(message.Message):
 
 @typing.final
 class CreateRoomResponse(message.Message):
-    """CreateRoomResponse carries the room that was made."""
+    """CreateRoomResponse returns the room that was created."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -153,24 +153,22 @@ class CreateRoomResponse(message.Message):
     REPLAYED_FIELD_NUMBER: builtins.int
     DRY_RUN_FIELD_NUMBER: builtins.int
     replayed: builtins.bool
-    """replayed says that the room was made by an earlier create with the same `request_id`, and that
-    this call made none. The room is as it was answered then. The service does not tell by itself:
-    the gateway knows the creates that it has sent lately, and tells the others by the room's age,
-    so that a create repeated through another gateway within some two seconds may not be seen.
+    """replayed is true if an earlier create with the same `request_id` created the room and this call
+    created none; `room` is then the result of that create. The gateway detects this by its memory
+    of recent creates and by the age of the room, because the Rooms service does not report it. A
+    create that is repeated through another gateway within about two seconds may go undetected.
     """
     @builtins.property
     def room(self) -> Room:
-        """room is the room as the service stored it, its defaults filled in."""
+        """room is the room as stored, with defaults filled in. Unset in a dry run."""
 
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
-        """participants is the roster, if `include_participants` was set."""
+        """participants is the roster if `include_participants` was set, otherwise empty."""
 
     @builtins.property
     def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the request that was not sent, if the call had `validate_only`. There is no room
-        then.
-        """
+        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
 
     def __init__(
         self,
@@ -188,18 +186,18 @@ class CreateRoomResponse(message.Message):
 
 @typing.final
 class GetRoomRequest(message.Message):
-    """GetRoomRequest names a room."""
+    """GetRoomRequest selects a room."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     INCLUDE_PARTICIPANTS_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     include_participants: builtins.bool
-    """include_participants asks for the roster in the answer, read at the same time as the room. A
-    roster that does not fit is FAILED_PRECONDITION with reason ROSTER_TOO_LARGE: read it with
-    ParticipantsService.ListParticipants.
+    """include_participants adds the roster to the response; the gateway reads it concurrently with
+    the room. A roster that does not fit into one message is FAILED_PRECONDITION with reason
+    ROSTER_TOO_LARGE: use ParticipantsService.ListParticipants.
     """
     def __init__(
         self,
@@ -215,7 +213,7 @@ class GetRoomRequest(message.Message):
 
 @typing.final
 class GetRoomResponse(message.Message):
-    """GetRoomResponse carries the room asked for."""
+    """GetRoomResponse returns a room."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -223,11 +221,11 @@ class GetRoomResponse(message.Message):
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     @builtins.property
     def room(self) -> Room:
-        """room is the room as it is now."""
+        """room is the current state of the room."""
 
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
-        """participants is the roster, if `include_participants` was set."""
+        """participants is the roster if `include_participants` was set, otherwise empty."""
 
     def __init__(
         self,
@@ -243,9 +241,7 @@ class GetRoomResponse(message.Message):
 
 @typing.final
 class UpdateRoomRequest(message.Message):
-    """UpdateRoomRequest names a room and the fields to change: what is set changes, what is unset
-    stays.
-    """
+    """UpdateRoomRequest selects a room and sets the fields to change; unset fields stay as they are."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -256,27 +252,27 @@ class UpdateRoomRequest(message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     pstn_dial_out_enabled: builtins.bool
-    """pstn_dial_out_enabled switches dial-out on or off; unset leaves it, false is a change. With a
-    REST api-version before 2024-04-15, setting it is UNIMPLEMENTED with reason
-    API_VERSION_UNSUPPORTED.
+    """pstn_dial_out_enabled turns dial-out on or off; unset keeps the current setting. Setting it is
+    UNIMPLEMENTED with reason API_VERSION_UNSUPPORTED if the REST api-version is older than
+    2024-04-15.
     """
     validate_only: builtins.bool
-    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
-    sent, and the answer carries the REST request that would have been sent.
+    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
+    service; the response has `dry_run` only.
     """
     show_people: builtins.bool
-    """show_people has people shown in the answer of a dry run. Without it their identifiers are
-    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
+    "<redacted 1>", "<redacted 2>" and so on.
     """
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
-        """valid_from is the new beginning of the window; unset leaves it."""
+        """valid_from is the new start of the window; unset keeps the current one."""
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is the new end of the window; unset leaves it."""
+        """valid_until is the new end of the window; unset keeps the current one."""
 
     def __init__(
         self,
@@ -298,7 +294,7 @@ class UpdateRoomRequest(message.Message):
 
 @typing.final
 class UpdateRoomResponse(message.Message):
-    """UpdateRoomResponse carries the room after the change."""
+    """UpdateRoomResponse returns the updated room."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -306,13 +302,11 @@ class UpdateRoomResponse(message.Message):
     DRY_RUN_FIELD_NUMBER: builtins.int
     @builtins.property
     def room(self) -> Room:
-        """room is the room as the service now has it."""
+        """room is the state of the room after the update. Unset in a dry run."""
 
     @builtins.property
     def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the request that was not sent, if the call had `validate_only`. There is no room
-        then.
-        """
+        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
 
     def __init__(
         self,
@@ -328,7 +322,7 @@ class UpdateRoomResponse(message.Message):
 
 @typing.final
 class DeleteRoomRequest(message.Message):
-    """DeleteRoomRequest names a room."""
+    """DeleteRoomRequest selects the room to delete."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -336,14 +330,14 @@ class DeleteRoomRequest(message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     SHOW_PEOPLE_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     validate_only: builtins.bool
-    """validate_only makes it a dry run: everything is checked that the gateway checks, nothing is
-    sent, and the answer carries the REST request that would have been sent.
+    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
+    service; the response has `dry_run` only.
     """
     show_people: builtins.bool
-    """show_people has people shown in the answer of a dry run. Without it their identifiers are
-    replaced by "<redacted 1>", "<redacted 2>" and so on.
+    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
+    "<redacted 1>", "<redacted 2>" and so on.
     """
     def __init__(
         self,
@@ -360,14 +354,14 @@ class DeleteRoomRequest(message.Message):
 
 @typing.final
 class DeleteRoomResponse(message.Message):
-    """DeleteRoomResponse says nothing but in a dry run: the service answers with no content."""
+    """DeleteRoomResponse is empty unless `validate_only` was set."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     DRY_RUN_FIELD_NUMBER: builtins.int
     @builtins.property
     def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the request that was not sent, if the call had `validate_only`."""
+        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
 
     def __init__(
         self,
@@ -382,20 +376,20 @@ class DeleteRoomResponse(message.Message):
 
 @typing.final
 class ListRoomsRequest(message.Message):
-    """ListRoomsRequest says where to start and how far to go."""
+    """ListRoomsRequest selects the pages to return. The default is all pages."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     MAX_PAGES_FIELD_NUMBER: builtins.int
     page_token: builtins.str
-    """page_token is a `next_page_token` of an earlier ListRooms, or empty to start at the newest
-    room. It stays good across restarts and replicas of the gateway. Any other text is
+    """page_token is a `next_page_token` of an earlier ListRooms; empty starts at the newest room. It
+    is valid on every replica and after restarts of the gateway. Any other value is
     INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID.
     """
     max_pages: builtins.int
-    """max_pages is how many messages to send at the most; 0, or unset, sends all. 1 gives unary-style
-    paging.
+    """max_pages is the maximum number of pages, one per message. Default: 0, no limit. 1 reads page
+    by page, as with a unary RPC.
     """
     def __init__(
         self,
@@ -418,10 +412,10 @@ class ListRoomsResponse(message.Message):
     ROOMS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """next_page_token resumes the list after this page. Empty on the last page, and only there."""
+    """next_page_token resumes the list after this page. Empty on the last page of the list only."""
     @builtins.property
     def rooms(self) -> containers.RepeatedCompositeFieldContainer[Room]:
-        """rooms are the rooms on this page, possibly none."""
+        """rooms are the rooms on this page; may be empty."""
 
     def __init__(
         self,

@@ -26,12 +26,12 @@ if _version_not_supported:
 
 
 class RoomsServiceStub:
-    """RoomsService manages rooms: places for audio and video calls that exist for a window of time
-    and that only the people on their roster can join.
+    """RoomsService manages rooms for audio and video calls. A room is valid for a window of time, and
+    only the participants on its roster can join it.
 
-    Every failure carries a google.rpc.Status: ErrorInfo with a reason of ErrorReason, RequestInfo,
-    and, where they help, BadRequest, RetryInfo and ResourceInfo.
-    Every RPC is safe to repeat, CreateRoom through its `request_id`.
+    Every failed call carries a google.rpc.Status with ErrorInfo (a reason of ErrorReason) and
+    RequestInfo, and with BadRequest, RetryInfo or ResourceInfo where they apply.
+    Every RPC is idempotent, CreateRoom by its `request_id`.
     """
 
     def __init__(self, channel):
@@ -68,20 +68,19 @@ class RoomsServiceStub:
 
 
 class RoomsServiceServicer:
-    """RoomsService manages rooms: places for audio and video calls that exist for a window of time
-    and that only the people on their roster can join.
+    """RoomsService manages rooms for audio and video calls. A room is valid for a window of time, and
+    only the participants on its roster can join it.
 
-    Every failure carries a google.rpc.Status: ErrorInfo with a reason of ErrorReason, RequestInfo,
-    and, where they help, BadRequest, RetryInfo and ResourceInfo.
-    Every RPC is safe to repeat, CreateRoom through its `request_id`.
+    Every failed call carries a google.rpc.Status with ErrorInfo (a reason of ErrorReason) and
+    RequestInfo, and with BadRequest, RetryInfo or ResourceInfo where they apply.
+    Every RPC is idempotent, CreateRoom by its `request_id`.
     """
 
     def CreateRoom(self, request, context):
-        """CreateRoom makes a room, optionally with people on its roster.
+        """CreateRoom creates a room, optionally with participants on its roster.
 
-        The service gives the defaults: a room is valid from now on, for 180 days, with dial-out
-        switched off. It refuses windows over 180 days or ending in the past (INVALID_ARGUMENT, with
-        the field to blame).
+        Defaults of the Rooms service: valid from now, for 180 days, dial-out off. The service rejects
+        a window that is longer than 180 days or ends in the past: INVALID_ARGUMENT, with BadRequest.
         REST: POST /rooms.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -89,7 +88,7 @@ class RoomsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRoom(self, request, context):
-        """GetRoom returns one room. A room whose window is over still exists until it is deleted.
+        """GetRoom returns one room. A room exists until it is deleted, also after its window has ended.
         REST: GET /rooms/{room_id}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -97,13 +96,14 @@ class RoomsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRoom(self, request, context):
-        """UpdateRoom changes the fields that are set and leaves those that are not.
+        """UpdateRoom changes the fields that are set; unset fields stay as they are.
 
-        A request that sets nothing is INVALID_ARGUMENT. The service wants `valid_from` and
-        `valid_until` together or neither: when one is given, the gateway reads the room first and
-        sends the other as it is. That is not atomic: a change of the window by somebody else in
-        between is overwritten. `--no-complete-windows` switches it off, and the service refuses. A dry
-        run reads nothing and shows the end that was given.
+        A request that sets no field is INVALID_ARGUMENT. The Rooms service requires `valid_from` and
+        `valid_until` together: if only one is set, the gateway reads the room first and sends its
+        current value for the other. That is not atomic: a change of the window by another caller
+        between the two requests is overwritten. A gateway that runs with `--no-complete-windows` sends
+        the one value alone, and the service rejects it. A dry run does not read the room and shows
+        only the value that is set.
         REST: PATCH /rooms/{room_id}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -111,8 +111,8 @@ class RoomsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRoom(self, request, context):
-        """DeleteRoom deletes a room at once, for good. A room that is not there is NOT_FOUND with reason
-        ROOM_NOT_FOUND.
+        """DeleteRoom deletes a room immediately; this cannot be undone. A room that does not exist is
+        NOT_FOUND with reason ROOM_NOT_FOUND.
         REST: DELETE /rooms/{room_id}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -120,13 +120,13 @@ class RoomsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRooms(self, request, context):
-        """ListRooms streams all rooms of the resource, newest first, one message for each page of the
-        service: past, present and future ones.
+        """ListRooms streams all rooms of the resource, newest first, whether their window is past,
+        current or future. Each message is one page of the Rooms service.
 
-        A page can be short or empty without being the last; the stream's end is the end of the list.
-        On a failure the stream ends with its status after the pages already sent, and the last
-        `next_page_token` resumes where it stopped.
-        REST: GET /rooms, then nextLink.
+        A page can be short or empty without being the last: the list ends when the stream ends. If the
+        call fails, the status follows the pages already sent, and the last `next_page_token` resumes
+        the list.
+        REST: GET /rooms, then each nextLink.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,12 +169,12 @@ def add_RoomsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoomsService:
-    """RoomsService manages rooms: places for audio and video calls that exist for a window of time
-    and that only the people on their roster can join.
+    """RoomsService manages rooms for audio and video calls. A room is valid for a window of time, and
+    only the participants on its roster can join it.
 
-    Every failure carries a google.rpc.Status: ErrorInfo with a reason of ErrorReason, RequestInfo,
-    and, where they help, BadRequest, RetryInfo and ResourceInfo.
-    Every RPC is safe to repeat, CreateRoom through its `request_id`.
+    Every failed call carries a google.rpc.Status with ErrorInfo (a reason of ErrorReason) and
+    RequestInfo, and with BadRequest, RetryInfo or ResourceInfo where they apply.
+    Every RPC is idempotent, CreateRoom by its `request_id`.
     """
 
     @staticmethod

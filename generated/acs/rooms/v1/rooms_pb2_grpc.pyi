@@ -27,12 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RoomsServiceStub:
-    """RoomsService manages rooms: places for audio and video calls that exist for a window of time
-    and that only the people on their roster can join.
+    """RoomsService manages rooms for audio and video calls. A room is valid for a window of time, and
+    only the participants on its roster can join it.
 
-    Every failure carries a google.rpc.Status: ErrorInfo with a reason of ErrorReason, RequestInfo,
-    and, where they help, BadRequest, RetryInfo and ResourceInfo.
-    Every RPC is safe to repeat, CreateRoom through its `request_id`.
+    Every failed call carries a google.rpc.Status with ErrorInfo (a reason of ErrorReason) and
+    RequestInfo, and with BadRequest, RetryInfo or ResourceInfo where they apply.
+    Every RPC is idempotent, CreateRoom by its `request_id`.
     """
 
     @typing.overload
@@ -40,97 +40,97 @@ class RoomsServiceStub:
     @typing.overload
     def __new__(cls, channel: aio.Channel) -> RoomsServiceAsyncStub: ...
     CreateRoom: grpc.UnaryUnaryMultiCallable[rooms_pb2.CreateRoomRequest, rooms_pb2.CreateRoomResponse]
-    """CreateRoom makes a room, optionally with people on its roster.
+    """CreateRoom creates a room, optionally with participants on its roster.
 
-    The service gives the defaults: a room is valid from now on, for 180 days, with dial-out
-    switched off. It refuses windows over 180 days or ending in the past (INVALID_ARGUMENT, with
-    the field to blame).
+    Defaults of the Rooms service: valid from now, for 180 days, dial-out off. The service rejects
+    a window that is longer than 180 days or ends in the past: INVALID_ARGUMENT, with BadRequest.
     REST: POST /rooms.
     """
     GetRoom: grpc.UnaryUnaryMultiCallable[rooms_pb2.GetRoomRequest, rooms_pb2.GetRoomResponse]
-    """GetRoom returns one room. A room whose window is over still exists until it is deleted.
+    """GetRoom returns one room. A room exists until it is deleted, also after its window has ended.
     REST: GET /rooms/{room_id}.
     """
     UpdateRoom: grpc.UnaryUnaryMultiCallable[rooms_pb2.UpdateRoomRequest, rooms_pb2.UpdateRoomResponse]
-    """UpdateRoom changes the fields that are set and leaves those that are not.
+    """UpdateRoom changes the fields that are set; unset fields stay as they are.
 
-    A request that sets nothing is INVALID_ARGUMENT. The service wants `valid_from` and
-    `valid_until` together or neither: when one is given, the gateway reads the room first and
-    sends the other as it is. That is not atomic: a change of the window by somebody else in
-    between is overwritten. `--no-complete-windows` switches it off, and the service refuses. A dry
-    run reads nothing and shows the end that was given.
+    A request that sets no field is INVALID_ARGUMENT. The Rooms service requires `valid_from` and
+    `valid_until` together: if only one is set, the gateway reads the room first and sends its
+    current value for the other. That is not atomic: a change of the window by another caller
+    between the two requests is overwritten. A gateway that runs with `--no-complete-windows` sends
+    the one value alone, and the service rejects it. A dry run does not read the room and shows
+    only the value that is set.
     REST: PATCH /rooms/{room_id}.
     """
     DeleteRoom: grpc.UnaryUnaryMultiCallable[rooms_pb2.DeleteRoomRequest, rooms_pb2.DeleteRoomResponse]
-    """DeleteRoom deletes a room at once, for good. A room that is not there is NOT_FOUND with reason
-    ROOM_NOT_FOUND.
+    """DeleteRoom deletes a room immediately; this cannot be undone. A room that does not exist is
+    NOT_FOUND with reason ROOM_NOT_FOUND.
     REST: DELETE /rooms/{room_id}.
     """
     ListRooms: grpc.UnaryStreamMultiCallable[rooms_pb2.ListRoomsRequest, rooms_pb2.ListRoomsResponse]
-    """ListRooms streams all rooms of the resource, newest first, one message for each page of the
-    service: past, present and future ones.
+    """ListRooms streams all rooms of the resource, newest first, whether their window is past,
+    current or future. Each message is one page of the Rooms service.
 
-    A page can be short or empty without being the last; the stream's end is the end of the list.
-    On a failure the stream ends with its status after the pages already sent, and the last
-    `next_page_token` resumes where it stopped.
-    REST: GET /rooms, then nextLink.
+    A page can be short or empty without being the last: the list ends when the stream ends. If the
+    call fails, the status follows the pages already sent, and the last `next_page_token` resumes
+    the list.
+    REST: GET /rooms, then each nextLink.
     """
 
 @typing.type_check_only
 class RoomsServiceAsyncStub(RoomsServiceStub):
-    """RoomsService manages rooms: places for audio and video calls that exist for a window of time
-    and that only the people on their roster can join.
+    """RoomsService manages rooms for audio and video calls. A room is valid for a window of time, and
+    only the participants on its roster can join it.
 
-    Every failure carries a google.rpc.Status: ErrorInfo with a reason of ErrorReason, RequestInfo,
-    and, where they help, BadRequest, RetryInfo and ResourceInfo.
-    Every RPC is safe to repeat, CreateRoom through its `request_id`.
+    Every failed call carries a google.rpc.Status with ErrorInfo (a reason of ErrorReason) and
+    RequestInfo, and with BadRequest, RetryInfo or ResourceInfo where they apply.
+    Every RPC is idempotent, CreateRoom by its `request_id`.
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
     CreateRoom: aio.UnaryUnaryMultiCallable[rooms_pb2.CreateRoomRequest, rooms_pb2.CreateRoomResponse]  # type: ignore[assignment]
-    """CreateRoom makes a room, optionally with people on its roster.
+    """CreateRoom creates a room, optionally with participants on its roster.
 
-    The service gives the defaults: a room is valid from now on, for 180 days, with dial-out
-    switched off. It refuses windows over 180 days or ending in the past (INVALID_ARGUMENT, with
-    the field to blame).
+    Defaults of the Rooms service: valid from now, for 180 days, dial-out off. The service rejects
+    a window that is longer than 180 days or ends in the past: INVALID_ARGUMENT, with BadRequest.
     REST: POST /rooms.
     """
     GetRoom: aio.UnaryUnaryMultiCallable[rooms_pb2.GetRoomRequest, rooms_pb2.GetRoomResponse]  # type: ignore[assignment]
-    """GetRoom returns one room. A room whose window is over still exists until it is deleted.
+    """GetRoom returns one room. A room exists until it is deleted, also after its window has ended.
     REST: GET /rooms/{room_id}.
     """
     UpdateRoom: aio.UnaryUnaryMultiCallable[rooms_pb2.UpdateRoomRequest, rooms_pb2.UpdateRoomResponse]  # type: ignore[assignment]
-    """UpdateRoom changes the fields that are set and leaves those that are not.
+    """UpdateRoom changes the fields that are set; unset fields stay as they are.
 
-    A request that sets nothing is INVALID_ARGUMENT. The service wants `valid_from` and
-    `valid_until` together or neither: when one is given, the gateway reads the room first and
-    sends the other as it is. That is not atomic: a change of the window by somebody else in
-    between is overwritten. `--no-complete-windows` switches it off, and the service refuses. A dry
-    run reads nothing and shows the end that was given.
+    A request that sets no field is INVALID_ARGUMENT. The Rooms service requires `valid_from` and
+    `valid_until` together: if only one is set, the gateway reads the room first and sends its
+    current value for the other. That is not atomic: a change of the window by another caller
+    between the two requests is overwritten. A gateway that runs with `--no-complete-windows` sends
+    the one value alone, and the service rejects it. A dry run does not read the room and shows
+    only the value that is set.
     REST: PATCH /rooms/{room_id}.
     """
     DeleteRoom: aio.UnaryUnaryMultiCallable[rooms_pb2.DeleteRoomRequest, rooms_pb2.DeleteRoomResponse]  # type: ignore[assignment]
-    """DeleteRoom deletes a room at once, for good. A room that is not there is NOT_FOUND with reason
-    ROOM_NOT_FOUND.
+    """DeleteRoom deletes a room immediately; this cannot be undone. A room that does not exist is
+    NOT_FOUND with reason ROOM_NOT_FOUND.
     REST: DELETE /rooms/{room_id}.
     """
     ListRooms: aio.UnaryStreamMultiCallable[rooms_pb2.ListRoomsRequest, rooms_pb2.ListRoomsResponse]  # type: ignore[assignment]
-    """ListRooms streams all rooms of the resource, newest first, one message for each page of the
-    service: past, present and future ones.
+    """ListRooms streams all rooms of the resource, newest first, whether their window is past,
+    current or future. Each message is one page of the Rooms service.
 
-    A page can be short or empty without being the last; the stream's end is the end of the list.
-    On a failure the stream ends with its status after the pages already sent, and the last
-    `next_page_token` resumes where it stopped.
-    REST: GET /rooms, then nextLink.
+    A page can be short or empty without being the last: the list ends when the stream ends. If the
+    call fails, the status follows the pages already sent, and the last `next_page_token` resumes
+    the list.
+    REST: GET /rooms, then each nextLink.
     """
 
 class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
-    """RoomsService manages rooms: places for audio and video calls that exist for a window of time
-    and that only the people on their roster can join.
+    """RoomsService manages rooms for audio and video calls. A room is valid for a window of time, and
+    only the participants on its roster can join it.
 
-    Every failure carries a google.rpc.Status: ErrorInfo with a reason of ErrorReason, RequestInfo,
-    and, where they help, BadRequest, RetryInfo and ResourceInfo.
-    Every RPC is safe to repeat, CreateRoom through its `request_id`.
+    Every failed call carries a google.rpc.Status with ErrorInfo (a reason of ErrorReason) and
+    RequestInfo, and with BadRequest, RetryInfo or ResourceInfo where they apply.
+    Every RPC is idempotent, CreateRoom by its `request_id`.
     """
 
     @abc_1.abstractmethod
@@ -139,11 +139,10 @@ class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
         request: rooms_pb2.CreateRoomRequest,
         context: _ServicerContext,
     ) -> typing.Union[rooms_pb2.CreateRoomResponse, abc.Awaitable[rooms_pb2.CreateRoomResponse]]:
-        """CreateRoom makes a room, optionally with people on its roster.
+        """CreateRoom creates a room, optionally with participants on its roster.
 
-        The service gives the defaults: a room is valid from now on, for 180 days, with dial-out
-        switched off. It refuses windows over 180 days or ending in the past (INVALID_ARGUMENT, with
-        the field to blame).
+        Defaults of the Rooms service: valid from now, for 180 days, dial-out off. The service rejects
+        a window that is longer than 180 days or ends in the past: INVALID_ARGUMENT, with BadRequest.
         REST: POST /rooms.
         """
 
@@ -153,7 +152,7 @@ class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
         request: rooms_pb2.GetRoomRequest,
         context: _ServicerContext,
     ) -> typing.Union[rooms_pb2.GetRoomResponse, abc.Awaitable[rooms_pb2.GetRoomResponse]]:
-        """GetRoom returns one room. A room whose window is over still exists until it is deleted.
+        """GetRoom returns one room. A room exists until it is deleted, also after its window has ended.
         REST: GET /rooms/{room_id}.
         """
 
@@ -163,13 +162,14 @@ class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
         request: rooms_pb2.UpdateRoomRequest,
         context: _ServicerContext,
     ) -> typing.Union[rooms_pb2.UpdateRoomResponse, abc.Awaitable[rooms_pb2.UpdateRoomResponse]]:
-        """UpdateRoom changes the fields that are set and leaves those that are not.
+        """UpdateRoom changes the fields that are set; unset fields stay as they are.
 
-        A request that sets nothing is INVALID_ARGUMENT. The service wants `valid_from` and
-        `valid_until` together or neither: when one is given, the gateway reads the room first and
-        sends the other as it is. That is not atomic: a change of the window by somebody else in
-        between is overwritten. `--no-complete-windows` switches it off, and the service refuses. A dry
-        run reads nothing and shows the end that was given.
+        A request that sets no field is INVALID_ARGUMENT. The Rooms service requires `valid_from` and
+        `valid_until` together: if only one is set, the gateway reads the room first and sends its
+        current value for the other. That is not atomic: a change of the window by another caller
+        between the two requests is overwritten. A gateway that runs with `--no-complete-windows` sends
+        the one value alone, and the service rejects it. A dry run does not read the room and shows
+        only the value that is set.
         REST: PATCH /rooms/{room_id}.
         """
 
@@ -179,8 +179,8 @@ class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
         request: rooms_pb2.DeleteRoomRequest,
         context: _ServicerContext,
     ) -> typing.Union[rooms_pb2.DeleteRoomResponse, abc.Awaitable[rooms_pb2.DeleteRoomResponse]]:
-        """DeleteRoom deletes a room at once, for good. A room that is not there is NOT_FOUND with reason
-        ROOM_NOT_FOUND.
+        """DeleteRoom deletes a room immediately; this cannot be undone. A room that does not exist is
+        NOT_FOUND with reason ROOM_NOT_FOUND.
         REST: DELETE /rooms/{room_id}.
         """
 
@@ -190,13 +190,13 @@ class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
         request: rooms_pb2.ListRoomsRequest,
         context: _ServicerContext,
     ) -> typing.Union[abc.Iterator[rooms_pb2.ListRoomsResponse], abc.AsyncIterator[rooms_pb2.ListRoomsResponse]]:
-        """ListRooms streams all rooms of the resource, newest first, one message for each page of the
-        service: past, present and future ones.
+        """ListRooms streams all rooms of the resource, newest first, whether their window is past,
+        current or future. Each message is one page of the Rooms service.
 
-        A page can be short or empty without being the last; the stream's end is the end of the list.
-        On a failure the stream ends with its status after the pages already sent, and the last
-        `next_page_token` resumes where it stopped.
-        REST: GET /rooms, then nextLink.
+        A page can be short or empty without being the last: the list ends when the stream ends. If the
+        call fails, the status follows the pages already sent, and the last `next_page_token` resumes
+        the list.
+        REST: GET /rooms, then each nextLink.
         """
 
 def add_RoomsServiceServicer_to_server(servicer: RoomsServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

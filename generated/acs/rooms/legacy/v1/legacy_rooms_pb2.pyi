@@ -28,24 +28,28 @@ class _RoomJoinPolicy:
 class _RoomJoinPolicyEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_RoomJoinPolicy.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
     ROOM_JOIN_POLICY_UNSPECIFIED: _RoomJoinPolicy.ValueType  # 0
-    """ROOM_JOIN_POLICY_UNSPECIFIED: in requests, the service's default, which is by invitation."""
+    """ROOM_JOIN_POLICY_UNSPECIFIED: in requests, the same as ROOM_JOIN_POLICY_INVITE_ONLY."""
     ROOM_JOIN_POLICY_INVITE_ONLY: _RoomJoinPolicy.ValueType  # 1
-    """ROOM_JOIN_POLICY_INVITE_ONLY: the people on the roster. What stable versions always do."""
+    """ROOM_JOIN_POLICY_INVITE_ONLY: the participants on the roster. The only policy of stable REST
+    api-versions.
+    """
     ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: _RoomJoinPolicy.ValueType  # 2
-    """ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: every user of the resource. Stable versions do not
-    have it: FAILED_PRECONDITION with reason JOIN_POLICY_UNSUPPORTED there.
+    """ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: every user of the resource. Stable REST
+    api-versions do not have it: FAILED_PRECONDITION with reason JOIN_POLICY_UNSUPPORTED.
     """
 
 class RoomJoinPolicy(_RoomJoinPolicy, metaclass=_RoomJoinPolicyEnumTypeWrapper):
-    """RoomJoinPolicy says who may join a room."""
+    """RoomJoinPolicy is the set of users that can join a room."""
 
 ROOM_JOIN_POLICY_UNSPECIFIED: RoomJoinPolicy.ValueType  # 0
-"""ROOM_JOIN_POLICY_UNSPECIFIED: in requests, the service's default, which is by invitation."""
+"""ROOM_JOIN_POLICY_UNSPECIFIED: in requests, the same as ROOM_JOIN_POLICY_INVITE_ONLY."""
 ROOM_JOIN_POLICY_INVITE_ONLY: RoomJoinPolicy.ValueType  # 1
-"""ROOM_JOIN_POLICY_INVITE_ONLY: the people on the roster. What stable versions always do."""
+"""ROOM_JOIN_POLICY_INVITE_ONLY: the participants on the roster. The only policy of stable REST
+api-versions.
+"""
 ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: RoomJoinPolicy.ValueType  # 2
-"""ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: every user of the resource. Stable versions do not
-have it: FAILED_PRECONDITION with reason JOIN_POLICY_UNSUPPORTED there.
+"""ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: every user of the resource. Stable REST
+api-versions do not have it: FAILED_PRECONDITION with reason JOIN_POLICY_UNSUPPORTED.
 """
 
 @typing.final
@@ -61,20 +65,20 @@ class Room(message.Message):
     ROOM_JOIN_POLICY_FIELD_NUMBER: builtins.int
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     id: builtins.str
-    """id is given by the service: treat it as text."""
+    """id is assigned by the Rooms service: treat it as text."""
     room_join_policy: RoomJoinPolicy.ValueType
-    """room_join_policy says who may join."""
+    """room_join_policy is the set of users that can join."""
     @builtins.property
     def created_at(self) -> timestamp_pb2.Timestamp:
-        """created_at is when the service stored the room."""
+        """created_at is the time at which the Rooms service stored the room."""
 
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
-        """valid_from is when people can begin to join."""
+        """valid_from is the start of the window in which participants can join."""
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is when nobody can join any more."""
+        """valid_until is the end of the window, after which joining is not possible."""
 
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
@@ -98,7 +102,7 @@ class Room(message.Message):
 
 @typing.final
 class CreateRoomRequest(message.Message):
-    """CreateRoomRequest describes the room to make. All of it is optional."""
+    """CreateRoomRequest describes the room to create. All fields are optional."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -108,22 +112,22 @@ class CreateRoomRequest(message.Message):
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     room_join_policy: RoomJoinPolicy.ValueType
-    """room_join_policy says who may join; unspecified means by invitation."""
+    """room_join_policy is the set of users that can join. Default: the participants on the roster."""
     request_id: builtins.str
-    """request_id is a UUID that names this create, so that repeating it makes no second room. Empty:
-    the gateway makes one up.
+    """request_id is the idempotency key, a UUID: repeating a create with the same id returns the room
+    that the first one created. Default: a new id.
     """
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
-        """valid_from is when people can begin to join; unset means now."""
+        """valid_from is the start of the window in which participants can join. Default: now."""
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is when nobody can join any more; unset means 180 days from now."""
+        """valid_until is the end of the window. Default: 180 days from now."""
 
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
-        """participants is the roster to begin with, 0 to 350 people, each of them once."""
+        """participants is the initial roster: 0 to 350 participants, without duplicates."""
 
     def __init__(
         self,
@@ -142,14 +146,14 @@ class CreateRoomRequest(message.Message):
 
 @typing.final
 class CreateRoomResponse(message.Message):
-    """CreateRoomResponse carries the room that was made."""
+    """CreateRoomResponse returns the room that was created."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: builtins.int
     @builtins.property
     def room(self) -> Room:
-        """room is the room as the service stored it."""
+        """room is the room as stored."""
 
     def __init__(
         self,
@@ -164,13 +168,13 @@ class CreateRoomResponse(message.Message):
 
 @typing.final
 class GetRoomRequest(message.Message):
-    """GetRoomRequest names a room."""
+    """GetRoomRequest selects a room."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     def __init__(
         self,
         *,
@@ -184,14 +188,14 @@ class GetRoomRequest(message.Message):
 
 @typing.final
 class GetRoomResponse(message.Message):
-    """GetRoomResponse carries the room asked for."""
+    """GetRoomResponse returns a room."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: builtins.int
     @builtins.property
     def room(self) -> Room:
-        """room is the room as it is now."""
+        """room is the current state of the room."""
 
     def __init__(
         self,
@@ -206,9 +210,7 @@ class GetRoomResponse(message.Message):
 
 @typing.final
 class UpdateRoomRequest(message.Message):
-    """UpdateRoomRequest names a room and the fields to change: what is set changes, what is unset
-    stays.
-    """
+    """UpdateRoomRequest selects a room and sets the fields to change; unset fields stay as they are."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -218,26 +220,24 @@ class UpdateRoomRequest(message.Message):
     ROOM_JOIN_POLICY_FIELD_NUMBER: builtins.int
     ROSTER_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     room_join_policy: RoomJoinPolicy.ValueType
-    """room_join_policy says who may join; unspecified leaves it. It cannot be changed once the room's
-    window has begun.
-    """
+    """room_join_policy is the set of users that can join; unspecified keeps the current policy."""
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
-        """valid_from is the new beginning of the window; unset leaves it. The service wants it together
-        with `valid_until`.
+        """valid_from is the new start of the window; unset keeps the current one. The Rooms service
+        requires it together with `valid_until`.
         """
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is the new end of the window; unset leaves it. The service wants it together with
-        `valid_from`.
+        """valid_until is the new end of the window; unset keeps the current one. The Rooms service
+        requires it together with `valid_from`.
         """
 
     @builtins.property
     def roster(self) -> Roster:
-        """roster replaces the whole roster, with an empty one too; unset leaves it."""
+        """roster replaces the whole roster, also if it is empty; unset keeps the current roster."""
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ class Roster(message.Message):
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
-        """participants are the people on it, 0 to 350, each of them once."""
+        """participants are the participants of the room: 0 to 350, without duplicates."""
 
     def __init__(
         self,
@@ -278,14 +278,14 @@ class Roster(message.Message):
 
 @typing.final
 class UpdateRoomResponse(message.Message):
-    """UpdateRoomResponse carries the room after the change."""
+    """UpdateRoomResponse returns the updated room."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: builtins.int
     @builtins.property
     def room(self) -> Room:
-        """room is the room as the service now has it."""
+        """room is the state of the room after the update."""
 
     def __init__(
         self,
@@ -300,13 +300,13 @@ class UpdateRoomResponse(message.Message):
 
 @typing.final
 class DeleteRoomRequest(message.Message):
-    """DeleteRoomRequest names a room."""
+    """DeleteRoomRequest selects the room to delete."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     def __init__(
         self,
         *,
@@ -320,7 +320,7 @@ class DeleteRoomRequest(message.Message):
 
 @typing.final
 class DeleteRoomResponse(message.Message):
-    """DeleteRoomResponse is empty: the service answers with no content."""
+    """DeleteRoomResponse is empty."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -335,17 +335,17 @@ class DeleteRoomResponse(message.Message):
 
 @typing.final
 class AddParticipantsRequest(message.Message):
-    """AddParticipantsRequest names a room and people to add."""
+    """AddParticipantsRequest selects a room and the participants to add."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
-        """participants are the people to add, 1 to 350, each of them once."""
+        """participants are the participants to add: 1 to 350, without duplicates."""
 
     def __init__(
         self,
@@ -361,7 +361,7 @@ class AddParticipantsRequest(message.Message):
 
 @typing.final
 class AddParticipantsResponse(message.Message):
-    """AddParticipantsResponse is empty: the service answers with no content."""
+    """AddParticipantsResponse is empty."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -376,17 +376,17 @@ class AddParticipantsResponse(message.Message):
 
 @typing.final
 class UpdateParticipantsRequest(message.Message):
-    """UpdateParticipantsRequest names a room and people whose roles change."""
+    """UpdateParticipantsRequest selects a room and the participants whose roles change."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
-        """participants are the people to change, 1 to 350, each of them once."""
+        """participants are the participants to change: 1 to 350, without duplicates."""
 
     def __init__(
         self,
@@ -402,7 +402,7 @@ class UpdateParticipantsRequest(message.Message):
 
 @typing.final
 class UpdateParticipantsResponse(message.Message):
-    """UpdateParticipantsResponse is empty: the service answers with no content."""
+    """UpdateParticipantsResponse is empty."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -417,7 +417,7 @@ class UpdateParticipantsResponse(message.Message):
 
 @typing.final
 class RemoveParticipantsRequest(message.Message):
-    """RemoveParticipantsRequest names a room and people to remove."""
+    """RemoveParticipantsRequest selects a room and the participants to remove."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -425,17 +425,17 @@ class RemoveParticipantsRequest(message.Message):
     RAW_IDS_FIELD_NUMBER: builtins.int
     IDENTIFIERS_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     @builtins.property
     def raw_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """raw_ids are the people to remove by raw id, at most 350, each of them once. May be empty if
-        `identifiers` is not.
+        """raw_ids are the raw ids of participants to remove: at most 350, without duplicates. May be
+        empty if `identifiers` is not.
         """
 
     @builtins.property
     def identifiers(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.CommunicationIdentifier]:
-        """identifiers are the people to remove by typed identifier, at most 350, each of them once, and
-        none that is in `raw_ids`. May be empty if `raw_ids` is not.
+        """identifiers are the typed identifiers of participants to remove: at most 350, without
+        duplicates and without those in `raw_ids`. May be empty if `raw_ids` is not.
         """
 
     def __init__(
@@ -453,7 +453,7 @@ class RemoveParticipantsRequest(message.Message):
 
 @typing.final
 class RemoveParticipantsResponse(message.Message):
-    """RemoveParticipantsResponse is empty: the service answers with no content."""
+    """RemoveParticipantsResponse is empty."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -468,13 +468,13 @@ class RemoveParticipantsResponse(message.Message):
 
 @typing.final
 class GetParticipantsRequest(message.Message):
-    """GetParticipantsRequest names a room."""
+    """GetParticipantsRequest selects a room."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     room_id: builtins.str
-    """room_id is the id that CreateRoom returned."""
+    """room_id is the `id` of the room."""
     def __init__(
         self,
         *,
@@ -495,7 +495,7 @@ class GetParticipantsResponse(message.Message):
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
-        """participants are the people in the room, in the order in which they were added."""
+        """participants are the participants of the room, in the order in which they were added."""
 
     def __init__(
         self,

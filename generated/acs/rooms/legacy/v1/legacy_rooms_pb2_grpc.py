@@ -26,13 +26,12 @@ if _version_not_supported:
 
 
 class LegacyRoomsServiceStub:
-    """LegacyRoomsService has the operations of the preview api-version 2022-02-01, for callers that
-    still have them in their code. Deprecated: use acs.rooms.v1.RoomsService and ParticipantsService.
+    """LegacyRoomsService provides the operations of the preview REST api-version 2022-02-01, for
+    existing code. Deprecated: use acs.rooms.v1.RoomsService and acs.rooms.v1.ParticipantsService.
 
-    The gateway serves it only when it runs with --enable-legacy. With REST api-version 2022-02-01 the
-    calls go to the service as they are; on stable versions they are translated, in two or more REST
-    requests where one does not do. What takes more than one is not atomic across callers: somebody
-    else's change in between is not seen.
+    The gateway serves it only if it runs with `--enable-legacy`, and translates each call into one
+    or more requests of a stable REST api-version. A call of more than one request is not atomic: a
+    change by another caller between two of them is not detected.
     """
 
     def __init__(self, channel):
@@ -84,17 +83,16 @@ class LegacyRoomsServiceStub:
 
 
 class LegacyRoomsServiceServicer:
-    """LegacyRoomsService has the operations of the preview api-version 2022-02-01, for callers that
-    still have them in their code. Deprecated: use acs.rooms.v1.RoomsService and ParticipantsService.
+    """LegacyRoomsService provides the operations of the preview REST api-version 2022-02-01, for
+    existing code. Deprecated: use acs.rooms.v1.RoomsService and acs.rooms.v1.ParticipantsService.
 
-    The gateway serves it only when it runs with --enable-legacy. With REST api-version 2022-02-01 the
-    calls go to the service as they are; on stable versions they are translated, in two or more REST
-    requests where one does not do. What takes more than one is not atomic across callers: somebody
-    else's change in between is not seen.
+    The gateway serves it only if it runs with `--enable-legacy`, and translates each call into one
+    or more requests of a stable REST api-version. A call of more than one request is not atomic: a
+    change by another caller between two of them is not detected.
     """
 
     def CreateRoom(self, request, context):
-        """CreateRoom makes a room with its roster and join policy. Use RoomsService.CreateRoom.
+        """CreateRoom creates a room with its roster and join policy. Use RoomsService.CreateRoom.
         REST: POST /rooms.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -103,16 +101,16 @@ class LegacyRoomsServiceServicer:
 
     def GetRoom(self, request, context):
         """GetRoom returns a room with its roster. Use RoomsService.GetRoom with `include_participants`.
-        REST: GET /rooms/{room_id}; on stable versions GET /rooms/{room_id}/participants too.
+        REST: GET /rooms/{room_id} and GET /rooms/{room_id}/participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRoom(self, request, context):
-        """UpdateRoom changes the fields that are set. Participants that are given replace the whole
-        roster. Use RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.
-        REST: PATCH /rooms/{room_id}; on stable versions the roster is read and patched after it.
+        """UpdateRoom changes the fields that are set; `roster` replaces the whole roster. Use
+        RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.
+        REST: PATCH or GET /rooms/{room_id}, then GET and PATCH /rooms/{room_id}/participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,31 +125,30 @@ class LegacyRoomsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddParticipants(self, request, context):
-        """AddParticipants adds people who are not in the room yet. Somebody who is makes it fail with
-        ALREADY_EXISTS and reason ALREADY_PARTICIPANT, naming whom; nobody is added then. On stable
-        versions that check and the change are two requests; with 2022-02-01 the roster is read only to
-        tell whom the service means. The gateway repeats such reads if they fail, but sends the change
-        once. Use ParticipantsService.UpsertParticipants.
-        REST: POST /rooms/{room_id}/participants:add; on stable versions a read and a PATCH.
+        """AddParticipants adds participants that are not in the room. If one of them is, the call is
+        ALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is
+        added. The check and the change are two requests: the gateway retries the first, but sends the
+        change once. Use ParticipantsService.UpsertParticipants.
+        REST: GET, then PATCH /rooms/{room_id}/participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateParticipants(self, request, context):
-        """UpdateParticipants changes the roles of people who are in the room. Somebody who is not makes it
-        fail with NOT_FOUND and reason NOT_A_PARTICIPANT, naming whom; nobody is changed then. On stable
-        versions that check and the change are two requests; with 2022-02-01 the roster is read only to
-        tell whom the service means. Use ParticipantsService.UpsertParticipants.
-        REST: POST /rooms/{room_id}/participants:update; on stable versions a read and a PATCH.
+        """UpdateParticipants changes the roles of participants in the room. If one of them is not in the
+        room, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no
+        participant is changed. Use ParticipantsService.UpsertParticipants.
+        REST: GET, then PATCH /rooms/{room_id}/participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveParticipants(self, request, context):
-        """RemoveParticipants takes people off the roster. Use ParticipantsService.RemoveParticipants.
-        REST: POST /rooms/{room_id}/participants:remove; on stable versions a PATCH.
+        """RemoveParticipants removes participants from the roster. Use
+        ParticipantsService.RemoveParticipants.
+        REST: PATCH /rooms/{room_id}/participants, with null for each participant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,7 +157,7 @@ class LegacyRoomsServiceServicer:
     def GetParticipants(self, request, context):
         """GetParticipants returns the whole roster in one message. Use
         ParticipantsService.ListParticipants.
-        REST: GET /rooms/{room_id}/participants, every page of it.
+        REST: GET /rooms/{room_id}/participants, then each nextLink.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,13 +215,12 @@ def add_LegacyRoomsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LegacyRoomsService:
-    """LegacyRoomsService has the operations of the preview api-version 2022-02-01, for callers that
-    still have them in their code. Deprecated: use acs.rooms.v1.RoomsService and ParticipantsService.
+    """LegacyRoomsService provides the operations of the preview REST api-version 2022-02-01, for
+    existing code. Deprecated: use acs.rooms.v1.RoomsService and acs.rooms.v1.ParticipantsService.
 
-    The gateway serves it only when it runs with --enable-legacy. With REST api-version 2022-02-01 the
-    calls go to the service as they are; on stable versions they are translated, in two or more REST
-    requests where one does not do. What takes more than one is not atomic across callers: somebody
-    else's change in between is not seen.
+    The gateway serves it only if it runs with `--enable-legacy`, and translates each call into one
+    or more requests of a stable REST api-version. A call of more than one request is not atomic: a
+    change by another caller between two of them is not detected.
     """
 
     @staticmethod

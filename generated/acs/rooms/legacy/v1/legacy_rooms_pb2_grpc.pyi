@@ -34,13 +34,12 @@ GRPC_VERSION: str
 
 @_deprecated("""This stub has been marked as deprecated using proto service options.""")
 class LegacyRoomsServiceStub:
-    """LegacyRoomsService has the operations of the preview api-version 2022-02-01, for callers that
-    still have them in their code. Deprecated: use acs.rooms.v1.RoomsService and ParticipantsService.
+    """LegacyRoomsService provides the operations of the preview REST api-version 2022-02-01, for
+    existing code. Deprecated: use acs.rooms.v1.RoomsService and acs.rooms.v1.ParticipantsService.
 
-    The gateway serves it only when it runs with --enable-legacy. With REST api-version 2022-02-01 the
-    calls go to the service as they are; on stable versions they are translated, in two or more REST
-    requests where one does not do. What takes more than one is not atomic across callers: somebody
-    else's change in between is not seen.
+    The gateway serves it only if it runs with `--enable-legacy`, and translates each call into one
+    or more requests of a stable REST api-version. A call of more than one request is not atomic: a
+    change by another caller between two of them is not detected.
     """
 
     @typing.overload
@@ -50,21 +49,21 @@ class LegacyRoomsServiceStub:
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def CreateRoom(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomResponse]:
-        """CreateRoom makes a room with its roster and join policy. Use RoomsService.CreateRoom.
+        """CreateRoom creates a room with its roster and join policy. Use RoomsService.CreateRoom.
         REST: POST /rooms.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def GetRoom(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.GetRoomRequest, legacy_rooms_pb2.GetRoomResponse]:
         """GetRoom returns a room with its roster. Use RoomsService.GetRoom with `include_participants`.
-        REST: GET /rooms/{room_id}; on stable versions GET /rooms/{room_id}/participants too.
+        REST: GET /rooms/{room_id} and GET /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def UpdateRoom(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.UpdateRoomRequest, legacy_rooms_pb2.UpdateRoomResponse]:
-        """UpdateRoom changes the fields that are set. Participants that are given replace the whole
-        roster. Use RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.
-        REST: PATCH /rooms/{room_id}; on stable versions the roster is read and patched after it.
+        """UpdateRoom changes the fields that are set; `roster` replaces the whole roster. Use
+        RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.
+        REST: PATCH or GET /rooms/{room_id}, then GET and PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
@@ -75,67 +74,65 @@ class LegacyRoomsServiceStub:
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def AddParticipants(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.AddParticipantsRequest, legacy_rooms_pb2.AddParticipantsResponse]:
-        """AddParticipants adds people who are not in the room yet. Somebody who is makes it fail with
-        ALREADY_EXISTS and reason ALREADY_PARTICIPANT, naming whom; nobody is added then. On stable
-        versions that check and the change are two requests; with 2022-02-01 the roster is read only to
-        tell whom the service means. The gateway repeats such reads if they fail, but sends the change
-        once. Use ParticipantsService.UpsertParticipants.
-        REST: POST /rooms/{room_id}/participants:add; on stable versions a read and a PATCH.
+        """AddParticipants adds participants that are not in the room. If one of them is, the call is
+        ALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is
+        added. The check and the change are two requests: the gateway retries the first, but sends the
+        change once. Use ParticipantsService.UpsertParticipants.
+        REST: GET, then PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def UpdateParticipants(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.UpdateParticipantsRequest, legacy_rooms_pb2.UpdateParticipantsResponse]:
-        """UpdateParticipants changes the roles of people who are in the room. Somebody who is not makes it
-        fail with NOT_FOUND and reason NOT_A_PARTICIPANT, naming whom; nobody is changed then. On stable
-        versions that check and the change are two requests; with 2022-02-01 the roster is read only to
-        tell whom the service means. Use ParticipantsService.UpsertParticipants.
-        REST: POST /rooms/{room_id}/participants:update; on stable versions a read and a PATCH.
+        """UpdateParticipants changes the roles of participants in the room. If one of them is not in the
+        room, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no
+        participant is changed. Use ParticipantsService.UpsertParticipants.
+        REST: GET, then PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def RemoveParticipants(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.RemoveParticipantsRequest, legacy_rooms_pb2.RemoveParticipantsResponse]:
-        """RemoveParticipants takes people off the roster. Use ParticipantsService.RemoveParticipants.
-        REST: POST /rooms/{room_id}/participants:remove; on stable versions a PATCH.
+        """RemoveParticipants removes participants from the roster. Use
+        ParticipantsService.RemoveParticipants.
+        REST: PATCH /rooms/{room_id}/participants, with null for each participant.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def GetParticipants(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.GetParticipantsRequest, legacy_rooms_pb2.GetParticipantsResponse]:
         """GetParticipants returns the whole roster in one message. Use
         ParticipantsService.ListParticipants.
-        REST: GET /rooms/{room_id}/participants, every page of it.
+        REST: GET /rooms/{room_id}/participants, then each nextLink.
         """
 
 @_deprecated("""This stub has been marked as deprecated using proto service options.""")
 @typing.type_check_only
 class LegacyRoomsServiceAsyncStub(LegacyRoomsServiceStub):
-    """LegacyRoomsService has the operations of the preview api-version 2022-02-01, for callers that
-    still have them in their code. Deprecated: use acs.rooms.v1.RoomsService and ParticipantsService.
+    """LegacyRoomsService provides the operations of the preview REST api-version 2022-02-01, for
+    existing code. Deprecated: use acs.rooms.v1.RoomsService and acs.rooms.v1.ParticipantsService.
 
-    The gateway serves it only when it runs with --enable-legacy. With REST api-version 2022-02-01 the
-    calls go to the service as they are; on stable versions they are translated, in two or more REST
-    requests where one does not do. What takes more than one is not atomic across callers: somebody
-    else's change in between is not seen.
+    The gateway serves it only if it runs with `--enable-legacy`, and translates each call into one
+    or more requests of a stable REST api-version. A call of more than one request is not atomic: a
+    change by another caller between two of them is not detected.
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def CreateRoom(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomResponse]:  # type: ignore[override]
-        """CreateRoom makes a room with its roster and join policy. Use RoomsService.CreateRoom.
+        """CreateRoom creates a room with its roster and join policy. Use RoomsService.CreateRoom.
         REST: POST /rooms.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def GetRoom(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.GetRoomRequest, legacy_rooms_pb2.GetRoomResponse]:  # type: ignore[override]
         """GetRoom returns a room with its roster. Use RoomsService.GetRoom with `include_participants`.
-        REST: GET /rooms/{room_id}; on stable versions GET /rooms/{room_id}/participants too.
+        REST: GET /rooms/{room_id} and GET /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def UpdateRoom(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.UpdateRoomRequest, legacy_rooms_pb2.UpdateRoomResponse]:  # type: ignore[override]
-        """UpdateRoom changes the fields that are set. Participants that are given replace the whole
-        roster. Use RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.
-        REST: PATCH /rooms/{room_id}; on stable versions the roster is read and patched after it.
+        """UpdateRoom changes the fields that are set; `roster` replaces the whole roster. Use
+        RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.
+        REST: PATCH or GET /rooms/{room_id}, then GET and PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
@@ -146,59 +143,57 @@ class LegacyRoomsServiceAsyncStub(LegacyRoomsServiceStub):
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def AddParticipants(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.AddParticipantsRequest, legacy_rooms_pb2.AddParticipantsResponse]:  # type: ignore[override]
-        """AddParticipants adds people who are not in the room yet. Somebody who is makes it fail with
-        ALREADY_EXISTS and reason ALREADY_PARTICIPANT, naming whom; nobody is added then. On stable
-        versions that check and the change are two requests; with 2022-02-01 the roster is read only to
-        tell whom the service means. The gateway repeats such reads if they fail, but sends the change
-        once. Use ParticipantsService.UpsertParticipants.
-        REST: POST /rooms/{room_id}/participants:add; on stable versions a read and a PATCH.
+        """AddParticipants adds participants that are not in the room. If one of them is, the call is
+        ALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is
+        added. The check and the change are two requests: the gateway retries the first, but sends the
+        change once. Use ParticipantsService.UpsertParticipants.
+        REST: GET, then PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def UpdateParticipants(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.UpdateParticipantsRequest, legacy_rooms_pb2.UpdateParticipantsResponse]:  # type: ignore[override]
-        """UpdateParticipants changes the roles of people who are in the room. Somebody who is not makes it
-        fail with NOT_FOUND and reason NOT_A_PARTICIPANT, naming whom; nobody is changed then. On stable
-        versions that check and the change are two requests; with 2022-02-01 the roster is read only to
-        tell whom the service means. Use ParticipantsService.UpsertParticipants.
-        REST: POST /rooms/{room_id}/participants:update; on stable versions a read and a PATCH.
+        """UpdateParticipants changes the roles of participants in the room. If one of them is not in the
+        room, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no
+        participant is changed. Use ParticipantsService.UpsertParticipants.
+        REST: GET, then PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def RemoveParticipants(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.RemoveParticipantsRequest, legacy_rooms_pb2.RemoveParticipantsResponse]:  # type: ignore[override]
-        """RemoveParticipants takes people off the roster. Use ParticipantsService.RemoveParticipants.
-        REST: POST /rooms/{room_id}/participants:remove; on stable versions a PATCH.
+        """RemoveParticipants removes participants from the roster. Use
+        ParticipantsService.RemoveParticipants.
+        REST: PATCH /rooms/{room_id}/participants, with null for each participant.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def GetParticipants(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.GetParticipantsRequest, legacy_rooms_pb2.GetParticipantsResponse]:  # type: ignore[override]
         """GetParticipants returns the whole roster in one message. Use
         ParticipantsService.ListParticipants.
-        REST: GET /rooms/{room_id}/participants, every page of it.
+        REST: GET /rooms/{room_id}/participants, then each nextLink.
         """
 
 @_deprecated("""This servicer has been marked as deprecated using proto service options.""")
 class LegacyRoomsServiceServicer(metaclass=abc_1.ABCMeta):
-    """LegacyRoomsService has the operations of the preview api-version 2022-02-01, for callers that
-    still have them in their code. Deprecated: use acs.rooms.v1.RoomsService and ParticipantsService.
+    """LegacyRoomsService provides the operations of the preview REST api-version 2022-02-01, for
+    existing code. Deprecated: use acs.rooms.v1.RoomsService and acs.rooms.v1.ParticipantsService.
 
-    The gateway serves it only when it runs with --enable-legacy. With REST api-version 2022-02-01 the
-    calls go to the service as they are; on stable versions they are translated, in two or more REST
-    requests where one does not do. What takes more than one is not atomic across callers: somebody
-    else's change in between is not seen.
+    The gateway serves it only if it runs with `--enable-legacy`, and translates each call into one
+    or more requests of a stable REST api-version. A call of more than one request is not atomic: a
+    change by another caller between two of them is not detected.
     """
 
-    @_deprecated("""CreateRoom makes a room with its roster and join policy. Use RoomsService.CreateRoom.\nREST: POST /rooms.""")
+    @_deprecated("""CreateRoom creates a room with its roster and join policy. Use RoomsService.CreateRoom.\nREST: POST /rooms.""")
     @abc_1.abstractmethod
     def CreateRoom(
         self,
         request: legacy_rooms_pb2.CreateRoomRequest,
         context: _ServicerContext,
     ) -> typing.Union[legacy_rooms_pb2.CreateRoomResponse, abc.Awaitable[legacy_rooms_pb2.CreateRoomResponse]]:
-        """CreateRoom makes a room with its roster and join policy. Use RoomsService.CreateRoom.
+        """CreateRoom creates a room with its roster and join policy. Use RoomsService.CreateRoom.
         REST: POST /rooms.
         """
 
-    @_deprecated("""GetRoom returns a room with its roster. Use RoomsService.GetRoom with `include_participants`.\nREST: GET /rooms/{room_id}; on stable versions GET /rooms/{room_id}/participants too.""")
+    @_deprecated("""GetRoom returns a room with its roster. Use RoomsService.GetRoom with `include_participants`.\nREST: GET /rooms/{room_id} and GET /rooms/{room_id}/participants.""")
     @abc_1.abstractmethod
     def GetRoom(
         self,
@@ -206,19 +201,19 @@ class LegacyRoomsServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[legacy_rooms_pb2.GetRoomResponse, abc.Awaitable[legacy_rooms_pb2.GetRoomResponse]]:
         """GetRoom returns a room with its roster. Use RoomsService.GetRoom with `include_participants`.
-        REST: GET /rooms/{room_id}; on stable versions GET /rooms/{room_id}/participants too.
+        REST: GET /rooms/{room_id} and GET /rooms/{room_id}/participants.
         """
 
-    @_deprecated("""UpdateRoom changes the fields that are set. Participants that are given replace the whole\nroster. Use RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.\nREST: PATCH /rooms/{room_id}; on stable versions the roster is read and patched after it.""")
+    @_deprecated("""UpdateRoom changes the fields that are set; `roster` replaces the whole roster. Use\nRoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.\nREST: PATCH or GET /rooms/{room_id}, then GET and PATCH /rooms/{room_id}/participants.""")
     @abc_1.abstractmethod
     def UpdateRoom(
         self,
         request: legacy_rooms_pb2.UpdateRoomRequest,
         context: _ServicerContext,
     ) -> typing.Union[legacy_rooms_pb2.UpdateRoomResponse, abc.Awaitable[legacy_rooms_pb2.UpdateRoomResponse]]:
-        """UpdateRoom changes the fields that are set. Participants that are given replace the whole
-        roster. Use RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.
-        REST: PATCH /rooms/{room_id}; on stable versions the roster is read and patched after it.
+        """UpdateRoom changes the fields that are set; `roster` replaces the whole roster. Use
+        RoomsService.UpdateRoom and ParticipantsService.UpdateParticipants.
+        REST: PATCH or GET /rooms/{room_id}, then GET and PATCH /rooms/{room_id}/participants.
         """
 
     @_deprecated("""DeleteRoom deletes a room. Use RoomsService.DeleteRoom.\nREST: DELETE /rooms/{room_id}.""")
@@ -232,47 +227,46 @@ class LegacyRoomsServiceServicer(metaclass=abc_1.ABCMeta):
         REST: DELETE /rooms/{room_id}.
         """
 
-    @_deprecated("""AddParticipants adds people who are not in the room yet. Somebody who is makes it fail with\nALREADY_EXISTS and reason ALREADY_PARTICIPANT, naming whom; nobody is added then. On stable\nversions that check and the change are two requests; with 2022-02-01 the roster is read only to\ntell whom the service means. The gateway repeats such reads if they fail, but sends the change\nonce. Use ParticipantsService.UpsertParticipants.\nREST: POST /rooms/{room_id}/participants:add; on stable versions a read and a PATCH.""")
+    @_deprecated("""AddParticipants adds participants that are not in the room. If one of them is, the call is\nALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is\nadded. The check and the change are two requests: the gateway retries the first, but sends the\nchange once. Use ParticipantsService.UpsertParticipants.\nREST: GET, then PATCH /rooms/{room_id}/participants.""")
     @abc_1.abstractmethod
     def AddParticipants(
         self,
         request: legacy_rooms_pb2.AddParticipantsRequest,
         context: _ServicerContext,
     ) -> typing.Union[legacy_rooms_pb2.AddParticipantsResponse, abc.Awaitable[legacy_rooms_pb2.AddParticipantsResponse]]:
-        """AddParticipants adds people who are not in the room yet. Somebody who is makes it fail with
-        ALREADY_EXISTS and reason ALREADY_PARTICIPANT, naming whom; nobody is added then. On stable
-        versions that check and the change are two requests; with 2022-02-01 the roster is read only to
-        tell whom the service means. The gateway repeats such reads if they fail, but sends the change
-        once. Use ParticipantsService.UpsertParticipants.
-        REST: POST /rooms/{room_id}/participants:add; on stable versions a read and a PATCH.
+        """AddParticipants adds participants that are not in the room. If one of them is, the call is
+        ALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is
+        added. The check and the change are two requests: the gateway retries the first, but sends the
+        change once. Use ParticipantsService.UpsertParticipants.
+        REST: GET, then PATCH /rooms/{room_id}/participants.
         """
 
-    @_deprecated("""UpdateParticipants changes the roles of people who are in the room. Somebody who is not makes it\nfail with NOT_FOUND and reason NOT_A_PARTICIPANT, naming whom; nobody is changed then. On stable\nversions that check and the change are two requests; with 2022-02-01 the roster is read only to\ntell whom the service means. Use ParticipantsService.UpsertParticipants.\nREST: POST /rooms/{room_id}/participants:update; on stable versions a read and a PATCH.""")
+    @_deprecated("""UpdateParticipants changes the roles of participants in the room. If one of them is not in the\nroom, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no\nparticipant is changed. Use ParticipantsService.UpsertParticipants.\nREST: GET, then PATCH /rooms/{room_id}/participants.""")
     @abc_1.abstractmethod
     def UpdateParticipants(
         self,
         request: legacy_rooms_pb2.UpdateParticipantsRequest,
         context: _ServicerContext,
     ) -> typing.Union[legacy_rooms_pb2.UpdateParticipantsResponse, abc.Awaitable[legacy_rooms_pb2.UpdateParticipantsResponse]]:
-        """UpdateParticipants changes the roles of people who are in the room. Somebody who is not makes it
-        fail with NOT_FOUND and reason NOT_A_PARTICIPANT, naming whom; nobody is changed then. On stable
-        versions that check and the change are two requests; with 2022-02-01 the roster is read only to
-        tell whom the service means. Use ParticipantsService.UpsertParticipants.
-        REST: POST /rooms/{room_id}/participants:update; on stable versions a read and a PATCH.
+        """UpdateParticipants changes the roles of participants in the room. If one of them is not in the
+        room, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no
+        participant is changed. Use ParticipantsService.UpsertParticipants.
+        REST: GET, then PATCH /rooms/{room_id}/participants.
         """
 
-    @_deprecated("""RemoveParticipants takes people off the roster. Use ParticipantsService.RemoveParticipants.\nREST: POST /rooms/{room_id}/participants:remove; on stable versions a PATCH.""")
+    @_deprecated("""RemoveParticipants removes participants from the roster. Use\nParticipantsService.RemoveParticipants.\nREST: PATCH /rooms/{room_id}/participants, with null for each participant.""")
     @abc_1.abstractmethod
     def RemoveParticipants(
         self,
         request: legacy_rooms_pb2.RemoveParticipantsRequest,
         context: _ServicerContext,
     ) -> typing.Union[legacy_rooms_pb2.RemoveParticipantsResponse, abc.Awaitable[legacy_rooms_pb2.RemoveParticipantsResponse]]:
-        """RemoveParticipants takes people off the roster. Use ParticipantsService.RemoveParticipants.
-        REST: POST /rooms/{room_id}/participants:remove; on stable versions a PATCH.
+        """RemoveParticipants removes participants from the roster. Use
+        ParticipantsService.RemoveParticipants.
+        REST: PATCH /rooms/{room_id}/participants, with null for each participant.
         """
 
-    @_deprecated("""GetParticipants returns the whole roster in one message. Use\nParticipantsService.ListParticipants.\nREST: GET /rooms/{room_id}/participants, every page of it.""")
+    @_deprecated("""GetParticipants returns the whole roster in one message. Use\nParticipantsService.ListParticipants.\nREST: GET /rooms/{room_id}/participants, then each nextLink.""")
     @abc_1.abstractmethod
     def GetParticipants(
         self,
@@ -281,7 +275,7 @@ class LegacyRoomsServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[legacy_rooms_pb2.GetParticipantsResponse, abc.Awaitable[legacy_rooms_pb2.GetParticipantsResponse]]:
         """GetParticipants returns the whole roster in one message. Use
         ParticipantsService.ListParticipants.
-        REST: GET /rooms/{room_id}/participants, every page of it.
+        REST: GET /rooms/{room_id}/participants, then each nextLink.
         """
 
 @_deprecated("""This servicer has been marked as deprecated using proto service options.""")
