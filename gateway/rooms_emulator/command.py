@@ -1,134 +1,174 @@
-"""`rooms-gateway emulator`: the emulator of the Rooms REST API alone."""
+"""The command that runs the emulator: `rooms-gateway emulator` or `python -m rooms_emulator`."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from rooms_emulator import DEVELOPMENT_KEY, Emulator
-from rooms_emulator.faults.plan import read_file
-from rooms_emulator.faults.rules import LARGEST_SEED
-from rooms_gateway.addresses import check_address
-from rooms_gateway.cli import exit_codes
-from rooms_gateway.cli.serve.sources import EXIT_USAGE
-from rooms_gateway.cli.signals import ShutdownRequest
-from rooms_gateway.upstream.endpoint import parse_access_key
+from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
+from rooms_emulator.faults.plan import FaultPlan
+from rooms_emulator.faults.rules import MAX_SEED
+from rooms_emulator.http.addresses import is_loopback, split_host_port
+from rooms_emulator.server import Emulator
+
+EXIT_FORCED = 1
+"""A second signal ended the process before the shutdown was complete."""
+EXIT_USAGE = 2
+EXIT_CANNOT_LISTEN = 3
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--listen",
     default="127.0.0.1:8125",
     show_default=True,
     metavar="HOST:PORT",
-    help="Where to serve; port 0 is any free one.",
+    help="Address to listen on; port 0 selects a free port.",
 )
 @click.option(
     "--allow-plaintext",
     is_flag=True,
-    help="Listen on addresses that other machines reach, although the key is known to all.",
+    help="Allow addresses that other machines can reach. There is no TLS, and the default access "
+    "key is public.",
 )
 @click.option(
     "--access-key",
     default=DEVELOPMENT_KEY,
     metavar="BASE64",
-    help="The access key to accept; by default a fixed one that is known to all.",
+    help="Access key to accept; by default a fixed, public one.",
 )
 @click.option(
     "--legacy",
     is_flag=True,
-    help="Speak the preview's api-version 2022-02-01 too, which production does not list.",
+    help="Support the preview's api-version 2022-02-01 too, which production no longer lists.",
 )
 @click.option(
     "--faults",
     "fault_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A TOML file that says what goes wrong from the start on; see docs/emulator.md.",
+    help="TOML file with faults to inject from the start; see docs/emulator.md.",
 )
 @click.option(
     "--fault-seed",
-    type=click.IntRange(0, LARGEST_SEED),
-    help="Decides what is drawn for faults, before the seed of the file. By default one is drawn.",
+    type=click.IntRange(0, MAX_SEED),
+    help="Seed for the random choices of faults; overrides that of the file. Random by default.",
 )
 @click.option(
     "--control-listen",
     metavar="HOST:PORT",
-    help="Where to serve the control path alone, so that it is reached while connections are "
-    "refused.",
+    help="Separate address for the control API; stays reachable while the emulator refuses "
+    "connections.",
 )
 @click.option(
     "--journal-length",
     type=click.IntRange(min=0),
     default=1000,
     show_default=True,
-    help="How many of the latest requests the journal keeps.",
+    help="Number of latest requests that the journal keeps.",
 )
-def emulator(  # noqa: PLR0913 - one parameter a flag
+@click.pass_context
+def emulator(  # noqa: PLR0913 - one parameter per flag
+    context: click.Context,
+    *,
     listen: str,
+    allow_plaintext: bool,
     access_key: str,
+    legacy: bool,
     fault_file: Path | None,
     fault_seed: int | None,
     control_listen: str | None,
-    *,
-    allow_plaintext: bool,
-    legacy: bool,
     journal_length: int,
 ) -> None:
     """Run an emulator of the Rooms REST API until SIGTERM or Ctrl-C.
 
-    Prints its connection string, endpoint=…;accesskey=…, on a line of its own, and control=… if
-    the control path has a port of its own. With faults it prints their seed: the same seed and the
-    same requests lead to the same failures. Everything is kept in memory. Exits with 0 after a
-    clean stop, 2 if an option is wrong, 3 if an address cannot be bound.
+    Prints its connection string, endpoint=…;accesskey=…, on a separate line, and control=… if the
+    control API has its own address. With faults it also prints fault-seed=…: the same seed and the
+    same requests lead to the same failures. All state is in memory. Exit codes: 0 after a graceful
+    shutdown, 2 for an invalid option, 3 if an address cannot be bound.
     """
+    program = context.command_path
     try:
         for address in filter(None, (listen, control_listen)):
-            if address.startswith("unix:"):
-                raise ValueError(
-                    f"{address}: the emulator serves host:port only, as the service does"
-                )
-            check_address(address, allow_plaintext=allow_plaintext)
-        parse_access_key(access_key)
-        made = Emulator(
+            _check_address(address, allow_plaintext=allow_plaintext)
+        configured = Emulator(
             listen=listen,
             access_key=access_key,
             legacy=legacy,
             journal_length=journal_length,
-            faults=None if fault_file is None else read_file(fault_file),
+            faults=None if fault_file is None else FaultPlan.from_file(fault_file),
             fault_seed=fault_seed,
             control_listen=control_listen,
         )
-    except ValueError as fault:
-        click.echo(f"rooms-gateway emulator: {fault}.", err=True)
-        sys.exit(EXIT_USAGE)
+    except ValueError as error:
+        _fail(program, f"{error}.", EXIT_USAGE)
     try:
-        asyncio.run(_run(made))
+        asyncio.run(_run(configured, program))
     except OSError as error:
-        click.echo(
-            f"rooms-gateway emulator: {error.strerror or error}. Choose another address with "
-            f"--listen{' or --control-listen' if control_listen else ''}.",
-            err=True,
-        )
-        sys.exit(exit_codes.CANNOT_LISTEN)
+        flags = f"--listen{' or --control-listen' if control_listen else ''}"
+        reason = error.strerror or error
+        _fail(program, f"{reason}. Choose another address with {flags}.", EXIT_CANNOT_LISTEN)
     except asyncio.CancelledError:
-        # A second signal; there is nothing here that would be lost.
-        sys.exit(exit_codes.CUT_SHORT)
+        sys.exit(EXIT_FORCED)
 
 
-async def _run(emulator: Emulator) -> None:
-    stop = ShutdownRequest()
-    with stop.by_signals():
-        async with emulator as running:
-            stop.started = True
-            click.echo(f"rooms-gateway emulator is ready on {running.endpoint}")
-            click.echo(running.connection_string)
-            if running.control_endpoint != running.endpoint:
-                click.echo(f"control={running.control_endpoint}")
-            if running.faults.list():
-                click.echo(f"fault-seed={running.faults.seed}")
+async def _run(emulator: Emulator, program: str) -> None:
+    """Run the emulator until a signal."""
+    with _shutdown_on_signals() as shutdown:
+        async with emulator:
+            click.echo(f"{program} is ready on {emulator.endpoint}")
+            click.echo(emulator.connection_string)
+            if emulator.control_endpoint != emulator.endpoint:
+                click.echo(f"control={emulator.control_endpoint}")
+            if emulator.faults.list():
+                click.echo(f"fault-seed={emulator.faults.seed}")
             sys.stdout.flush()
-            await stop.wait()
+            await shutdown.wait()
+
+
+@contextmanager
+def _shutdown_on_signals() -> Iterator[asyncio.Event]:
+    """Set the event on SIGTERM, SIGINT or SIGHUP; on a second signal cancel the current task.
+
+    SIGHUP comes from a closed terminal. It stays ignored in a process started with nohup.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    shutdown = asyncio.Event()
+
+    def handle() -> None:
+        if shutdown.is_set() and task is not None:
+            task.cancel()
+        shutdown.set()
+
+    signals = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield shutdown
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _check_address(address: str, *, allow_plaintext: bool) -> None:
+    """Raise ValueError if `address` is malformed or exposes the emulator without permission."""
+    host, _ = split_host_port(address)
+    if not (allow_plaintext or is_loopback(host)):
+        raise ValueError(
+            f"{address} can be reached from other machines, and there is no TLS: listen on "
+            "127.0.0.1, or add --allow-plaintext if the network is trusted"
+        )
+
+
+def _fail(program: str, message: str, code: int) -> NoReturn:
+    click.echo(f"{program}: {message}", err=True)
+    sys.exit(code)

@@ -18,8 +18,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
-from rooms_emulator.auth.access_key import AccessKey, Signed, accepted_targets
+from rooms_emulator.auth.access_key import AccessKey, accepted_targets
 from rooms_emulator.clock import Clock
+from rooms_emulator.http.messages import RawRequest
 from rooms_emulator.problems import ServiceError
 
 DATE = "Thu, 06 Mar 2025 00:20:03 GMT"
@@ -60,7 +61,7 @@ def test_texts_sign_to_what_microsofts_own_tests_expect(text: str, signed: str) 
 
 @pytest.mark.parametrize(("method", "target", "body", "signed"), REQUESTS)
 def test_the_full_vectors_are_accepted(method: str, target: str, body: bytes, signed: str) -> None:
-    verifier().verify(Signed(method, target, headers(signed, hash_of(body)), body))
+    verifier().verify(RawRequest(method, target, headers(signed, hash_of(body)), body))
 
 
 texts = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), max_size=40)
@@ -86,7 +87,7 @@ def test_each_form_of_the_target_that_clients_sign_is_accepted(
     signed_target = forms[min(form, len(forms) - 1)]
     text = string_to_sign(method, signed_target, DATE, HOST, hash_of(body))
     lines = headers(signature(KEY, text), hash_of(body))
-    verifier().verify(Signed(method, target, lines, body))
+    verifier().verify(RawRequest(method, target, lines, body))
 
 
 @pytest.mark.parametrize(
@@ -105,16 +106,16 @@ def test_clients_sign_the_target_raw_or_decoded_or_with_a_rewritten_query(
 
 
 @st.composite
-def signed_requests(draw: st.DrawFn) -> Signed:
+def signed_requests(draw: st.DrawFn) -> RawRequest:
     method, target, body = draw(methods), draw(targets), draw(st.binary(max_size=40))
     signer = Signer(draw(texts), KEY, draw(dates))
-    return Signed(
+    return RawRequest(
         method, target, signer.headers(method, target, body) | {"Host": signer.host}, body
     )
 
 
 @given(signed_requests(), signed_requests())
-def test_nothing_that_is_signed_can_be_changed(request: Signed, other: Signed) -> None:
+def test_nothing_that_is_signed_can_be_changed(request: RawRequest, other: RawRequest) -> None:
     """With another method, target, body, date, host, hash or key, a signature is worth nothing."""
     verifier().verify(request)
     # Two targets with a common form are one to the service.

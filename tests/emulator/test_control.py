@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from emulator.signing_client import Client
 
-from rooms_emulator import Emulator, control, timestamps
+from rooms_emulator import Emulator, timestamps
+from rooms_emulator.http.addresses import is_loopback
 
 
 async def test_reset_makes_everything_as_it_was_at_the_start(
@@ -141,7 +142,7 @@ async def test_faults_can_be_added_listed_and_cleared(client: Client) -> None:
         ("clock", {"frozen": 1}, "Expected `bool | null`, got `int` - at `$.frozen`"),
         ("faults", {"drop": "now"}, "Invalid enum value 'now' - at `$.drop`"),
         ("faults", {"count": 0}, "count must be between 1 and "),
-        ("faults", {"operation": "X"}, "operation: there is no 'X'; there are CreateRoom, "),
+        ("faults", {"operation": "X"}, "operation: unknown 'X': use one of CreateRoom, "),
         ("faults", None, "Input data was truncated"),
     ],
 )
@@ -179,11 +180,13 @@ async def test_unknown_control_paths_and_methods_name_the_known_ones(client: Cli
         ("192.0.2.7", False),
         ("::ffff:192.0.2.7", False),
         ("fe80::1%eth0", False),
-        (None, False),
+        ("", False),
+        ("localhost", True),
+        ("localhost.example", False),
     ],
 )
-def test_only_the_same_machine_controls(address: str | None, *, local: bool) -> None:
-    assert control.is_local(address) is local
+def test_loopback_addresses(address: str, *, local: bool) -> None:
+    assert is_loopback(address) is local
 
 
 async def test_control_requests_are_not_in_the_journal(emulator: Emulator, client: Client) -> None:

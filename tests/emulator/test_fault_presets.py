@@ -10,8 +10,7 @@ import pytest
 from aiohttp import ClientConnectorError, ClientOSError, ClientPayloadError, ServerDisconnectedError
 from emulator.signing_client import Client
 
-from rooms_emulator import Emulator, Fault, preset
-from rooms_emulator.faults.plan import Plan, read, read_file
+from rooms_emulator import Emulator, Fault, FaultPlan, preset
 from rooms_emulator.faults.presets import PRESETS, SECOND_KEY
 from rooms_emulator.faults.rules import Faults
 
@@ -24,7 +23,8 @@ async def statuses(client: Client, count: int) -> list[int]:
 def test_every_preset_is_a_fault_that_bears_its_name_and_can_be_changed(name: str) -> None:
     made = preset(name, operation="GetRoom", skip=3)
     assert (made.label, made.operation, made.skip) == (name, "GetRoom", 3)
-    assert read({"faults": [{"preset": name, "operation": "GetRoom", "skip": 3}]}).faults == (made,)
+    document = {"faults": [{"preset": name, "operation": "GetRoom", "skip": 3}]}
+    assert FaultPlan.parse(document).faults == (made,)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_refused_connections_come_back_and_control_has_a_port_of_its_own(
 
 
 def strikes(faults: Faults, operations: str) -> list[tuple[float, int | None] | None]:
-    struck = [faults.strike({"G": "GetRoom", "C": "CreateRoom"}[each]) for each in operations]
+    struck = [faults.select({"G": "GetRoom", "C": "CreateRoom"}[each]) for each in operations]
     return [(strike.latency, strike.status) if strike else None for strike in struck]
 
 
@@ -176,7 +176,7 @@ async def test_a_set_of_faults_takes_the_place_of_all_or_changes_nothing(
 
 
 async def test_faults_of_the_start_are_back_after_a_reset() -> None:
-    emulator = Emulator(faults=Plan((Fault(status=503),), 7))
+    emulator = Emulator(faults=FaultPlan((Fault(status=503),), 7))
     emulator.faults.replace([], seed=8)
     emulator.reset()
     assert (emulator.faults.seed, len(emulator.faults.list())) == (7, 1)
@@ -190,15 +190,15 @@ async def test_faults_of_the_start_are_back_after_a_reset() -> None:
         (b"[[faults]]\nstatus = 'x'", "faults[0]: Expected `int | array | null`, got `str`"),
         (b"[[faults]]\nlatency = nan", "faults[0]: latency must be between 0 and 3600"),
         (b"[[faults]]\nprobability = 2", "faults[0]: probability must be between 0 and 1"),
-        (b"[[faults]]\nkeys = ['!']", "faults[0]: keys must hold an access key"),
-        (b"[[faults]]\nreset = true", "faults[0]: reset says how"),
+        (b"[[faults]]\nkeys = ['!']", "faults[0]: keys must be a list of access keys"),
+        (b"[[faults]]\nreset = true", "faults[0]: reset requires drop or truncate"),
         (b"[[faults]]\npad = 1000000000000", "faults[0]: pad must be between"),
-        (b"seed = -1", "seed must be a whole number"),
-        (b"seeds = 1", "there is no key 'seeds'"),
+        (b"seed = -1", "seed must be an integer between"),
+        (b"seeds = 1", "unknown key 'seeds'"),
         (b"\xff", "not TOML: it is not UTF-8"),
         (b"x = ", "not TOML: "),
         (b"x = " + b"[" * 9999, "not TOML"),
-        (b"#" * (1 << 20) + b"#", "are no faults"),
+        (b"#" * (1 << 20) + b"#", "the file is larger than 1048576 bytes"),
     ],
 )
 def test_a_file_that_is_wrong_is_told_what_and_where(
@@ -207,6 +207,6 @@ def test_a_file_that_is_wrong_is_told_what_and_where(
     file = tmp_path / "faults.toml"
     file.write_bytes(text)
     with pytest.raises(ValueError, match=r"\w") as raised:
-        read_file(file)
+        FaultPlan.from_file(file)
     assert str(raised.value).startswith(f"{file}: ")
     assert message in str(raised.value)

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from rooms_emulator import Emulator, Fault
 from rooms_emulator.identity import versions
+from rooms_emulator.identity.raw_ids import is_communication_user
 from rooms_emulator.identity.routes import OPERATIONS
 from rooms_emulator.identity.store import Identities, NoSuchIdentityError
-from rooms_emulator.rooms import identifiers
 
 CHAT = {"scopes": ["chat"]}
 GUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-GONE = "The identity does not exist, or no longer."
+GONE = "The identity does not exist."
 
 
 async def test_a_user_is_made_without_a_body_and_has_no_token(client: Client) -> None:
@@ -192,7 +192,7 @@ def test_the_store_knows_those_who_were_made_and_not_deleted(seed: int, steps: l
             dead.append(alive.pop())
             identities.delete(dead[-1])
     assert len(identities) == len(alive)
-    assert all(map(identifiers.is_communication_user, alive))
+    assert all(map(is_communication_user, alive))
     for raw_id in dead:
         with pytest.raises(NoSuchIdentityError):
             identities.require(raw_id)

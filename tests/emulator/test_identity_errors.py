@@ -13,7 +13,7 @@ from rooms_emulator.identity import versions
 
 STRANGER = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
 MALFORMED = "The request could not be understood by the server due to malformed syntax."
-GONE = "The identity does not exist, or no longer."
+GONE = "The identity does not exist."
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ async def test_the_client_makes_issues_revokes_and_deletes(emulator: Emulator) -
     assert steps["deleted user"] == {
         "statusCode": 404,
         "code": "NotFound",
-        "message": "The identity does not exist, or no longer.",
+        "message": "The identity does not exist.",
     }
 
 

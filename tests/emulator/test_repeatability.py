@@ -9,8 +9,8 @@ from emulator.signing_client import Client, Response
 from people import user
 
 from rooms_emulator import Emulator, Fault
+from rooms_emulator.rooms.records import Room
 from rooms_emulator.rooms.repeatability import RememberedCreates
-from rooms_emulator.rooms.store import Room
 
 
 async def create(client: Client, request_id: str, body: object = None) -> Response:

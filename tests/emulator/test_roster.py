@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from people import user
 
 from rooms_emulator import Emulator
-from rooms_emulator.rooms.roster import Roster
+from rooms_emulator.rooms.records import Roster
 
 
 async def test_the_recorded_roster_comes_out_in_the_recorded_order(client: Client) -> None:
@@ -126,7 +126,9 @@ def test_a_roster_is_what_a_dict_would_be(patches: list[Mapping[str, str | None]
                 model.pop(raw_id, None)
             else:
                 model[raw_id] = role
-        assert [(who.raw_id, who.role) for who in roster.people.values()] == list(model.items())
+        assert [(who.raw_id, who.role) for who in roster.participants.values()] == list(
+            model.items()
+        )
 
 
 @given(st.lists(changes), st.lists(changes, min_size=1), st.integers(1, 5))
@@ -136,7 +138,7 @@ def test_who_stays_is_listed_once_whatever_changes_between_the_pages(
     roster = Roster()
     for patch in before:
         roster = roster.changed(patch)
-    stayed = set(roster.people)
+    stayed = set(roster.participants)
     seen: list[str] = []
     start: int | None = 0
     patches = iter(between)
@@ -148,5 +150,5 @@ def test_who_stays_is_listed_once_whatever_changes_between_the_pages(
         stayed -= {raw_id for raw_id, role in patch.items() if role is None}
         roster = roster.changed(patch)
     assert [raw_id for raw_id in seen if raw_id in stayed] == [
-        raw_id for raw_id in roster.people if raw_id in stayed
+        raw_id for raw_id in roster.participants if raw_id in stayed
     ]

@@ -1,77 +1,77 @@
-"""Who is let in: the holders of the access keys, and of the tokens that a rule accepts."""
+"""Authentication of requests by access key or bearer token."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from rooms_emulator import problems
-from rooms_emulator.auth.access_key import AccessKey, Signed
+from rooms_emulator.auth.access_key import AccessKey
+from rooms_emulator.clock import Clock
+from rooms_emulator.http.messages import RawRequest
 from rooms_emulator.problems import ServiceError
 
 BearerRule = Callable[[str], bool]
-"""Says whether a bearer token, given without the word ``Bearer``, is accepted."""
+"""Predicate on a bearer token, without the word `Bearer`; true accepts the token."""
 
-_BEARER: Final = "Bearer "
+_BEARER = "Bearer "
 
 
-class Callers:
-    """Verifies requests by access key or bearer token; both may change while it runs.
+class Authenticator:
+    """Verifies requests by access key or bearer token. Both can change while the emulator runs.
 
-    Args:
-        keys: the access keys, base64.
-        make_key: makes what verifies signatures with one of them.
-        bearer: accepts bearer tokens; by default none is.
-
-    Raises:
-        ValueError: a key is not base64, or empty, or there is none.
-
+    `keys` are the access keys, base64, the primary key first. `bearer` accepts bearer tokens;
+    without it, none is accepted. `date_margin` and `legacy` are those of `AccessKey`. Raises
+    ValueError if there is no key, or a key is empty or not base64.
     """
 
     def __init__(
         self,
         keys: Sequence[str],
-        make_key: Callable[[str], AccessKey],
+        clock: Clock,
         bearer: BearerRule | None = None,
+        *,
+        date_margin: float = 300.0,
+        legacy: bool = False,
     ) -> None:
-        self._make_key = make_key
-        self._at_start = tuple(keys), bearer
+        self._clock = clock
+        self._date_margin = date_margin
+        self._legacy = legacy
+        self._initial = tuple(keys), bearer
         self.keys = tuple(keys)
         self.bearer = bearer
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The access keys that are accepted now, base64, the primary one first."""
+        """The accepted access keys, base64, the primary key first."""
         return self._keys
 
     @keys.setter
     def keys(self, keys: Sequence[str]) -> None:
         if not keys:
-            raise ValueError("there has to be an access key")
-        self._verifiers = tuple(self._make_key(key) for key in keys)
+            raise ValueError("at least one access key is required")
+        self._verifiers = tuple(
+            AccessKey(key, self._clock, self._date_margin, legacy=self._legacy) for key in keys
+        )
         self._keys = tuple(keys)
 
     def reset(self) -> None:
-        """Let in whom it let in at the start."""
-        self.keys, self.bearer = self._at_start
+        """Restore the keys and the rule for bearer tokens of the start."""
+        self.keys, self.bearer = self._initial
 
-    def verify(self, request: Signed) -> None:
-        """Check who asks.
-
-        Raises:
-            ServiceError: status 401; nothing proves that it is somebody to be let in.
-
-        """
+    def verify(self, request: RawRequest) -> None:
+        """Check the credentials. Raises ServiceError with status 401 if they are not accepted."""
         authorization = request.headers.get("Authorization", "")
         if authorization.startswith(_BEARER):
             token = authorization.removeprefix(_BEARER)
             if self.bearer is None or not self.bearer(token):
                 raise problems.denied()
             return
-        refusal = problems.denied()
+        rejection = problems.denied()
         for key in self._verifiers:
             try:
                 key.verify(request)
             except ServiceError as error:
-                refusal = error
+                rejection = error
             else:
                 return
-        raise refusal
+        raise rejection

@@ -1,58 +1,83 @@
-"""Who is in one room, in the order of joining."""
+"""Values in the store: rooms, participants and rosters, each as of one moment."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, Self
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
-LARGEST_ROSTER: Final = 350
-DEFAULT_ROLE: Final = "Attendee"
+MAX_PARTICIPANTS = 350
+DEFAULT_ROLE = "Attendee"
+DEFAULT_JOIN_POLICY = "InviteOnly"
+
+T = TypeVar("T")
 
 
 class RosterFullError(ValueError):
-    """The change would leave more participants in a room than it can hold."""
+    """A change that would leave more participants in a room than it can hold."""
+
+
+class Room(msgspec.Struct, frozen=True):
+    """A room; its instants are in ticks (see `timestamps`)."""
+
+    id: str
+    created_at: int
+    valid_from: int
+    valid_until: int
+    pstn_dial_out_enabled: bool
+    join_policy: str = DEFAULT_JOIN_POLICY
 
 
 class Participant(NamedTuple):
-    """Somebody on a roster; ``place`` grows with everyone who joins and is never used again."""
+    """A participant; `position` grows in the order of joining and is never reused."""
 
     raw_id: str
     role: str
-    place: int
+    position: int
+
+
+class Page(NamedTuple, Generic[T]):
+    """One page of a list, and the start of the next page; None after the last."""
+
+    items: list[T]
+    next: int | None
+
+
+class Effect(NamedTuple):
+    """A change of a room or its roster; `number` grows in the order of the changes."""
+
+    number: int
+    room: str
 
 
 class Roster(msgspec.Struct, frozen=True):
-    """The participants of one room, by raw id, at one moment."""
+    """The participants of one room, by raw id, in the order of joining."""
 
-    people: dict[str, Participant] = {}
-    next_place: int = 0
+    participants: dict[str, Participant] = {}
+    next_position: int = 0
 
     def changed(self, changes: Mapping[str, str | None]) -> Self:
-        """Make the roster that a change leads to.
+        """Return the roster with `changes` applied: raw id to role, or to None to remove.
 
-        Args:
-            changes: raw id to new role, or to ``None`` to remove. Who is there keeps the place,
-                who is new comes last, and removing who is not there does nothing.
-
-        Raises:
-            RosterFullError: too many participants would be left.
-
+        A present participant keeps the position, a new one comes last, and removing an absent one
+        does nothing. Raises RosterFullError if too many participants would be left.
         """
-        people = self.people.copy()
-        next_place = self.next_place
+        participants = self.participants.copy()
+        next_position = self.next_position
         for raw_id, role in changes.items():
             if role is None:
-                people.pop(raw_id, None)
-            elif raw_id in people:
-                people[raw_id] = people[raw_id]._replace(role=role)
+                participants.pop(raw_id, None)
+            elif raw_id in participants:
+                participants[raw_id] = participants[raw_id]._replace(role=role)
             else:
-                people[raw_id] = Participant(raw_id, role, next_place)
-                next_place += 1
-        if len(people) > LARGEST_ROSTER:
+                participants[raw_id] = Participant(raw_id, role, next_position)
+                next_position += 1
+        if len(participants) > MAX_PARTICIPANTS:
             raise RosterFullError
-        return type(self)(people, next_place)
+        return type(self)(participants, next_position)
 
-    def page(self, start: int, size: int) -> tuple[list[Participant], int | None]:
-        """Give at most so many participants from a place on, and the place after them, if any."""
-        rest = [participant for participant in self.people.values() if participant.place >= start]
-        return rest[:size], rest[size].place if len(rest) > size else None
+    def page(self, start: int, size: int) -> Page[Participant]:
+        """Return up to `size` participants from the position `start` on."""
+        rest = [each for each in self.participants.values() if each.position >= start]
+        return Page(rest[:size], rest[size].position if len(rest) > size else None)

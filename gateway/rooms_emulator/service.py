@@ -1,0 +1,125 @@
+"""Request pipeline shared by the REST services: journal, faults, authentication and sending."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from rooms_emulator import problems
+from rooms_emulator.auth.authenticator import Authenticator
+from rooms_emulator.clock import Clock
+from rooms_emulator.faults import connection_faults, response_faults
+from rooms_emulator.faults.model import Fault
+from rooms_emulator.faults.rules import Faults, InjectedFault
+from rooms_emulator.http import wire
+from rooms_emulator.http.messages import EncodedResponse, Outcome, RawRequest, Response
+from rooms_emulator.journal import Journal, JournalEntry
+from rooms_emulator.problems import ServiceError
+from rooms_emulator.rooms.store import Store
+
+logger = logging.getLogger(__name__)
+
+_NO_FAULT = InjectedFault(0, Fault(), 0.0, None)
+
+
+class RequestPipeline:
+    """Processes the requests of the Rooms and the Identity API.
+
+    `refuse` refuses connections for a number of seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that the composition root connects
+        self,
+        *,
+        authenticator: Authenticator,
+        store: Store,
+        faults: Faults,
+        journal: Journal,
+        clock: Clock,
+        refuse: Callable[[float], None],
+    ) -> None:
+        self._authenticator = authenticator
+        self._store = store
+        self._faults = faults
+        self._journal = journal
+        self._clock = clock
+        self._refuse = refuse
+
+    async def process(
+        self,
+        request: web.BaseRequest,
+        operation: str,
+        respond: Callable[[RawRequest], Response],
+        encode: Callable[[Outcome], EncodedResponse],
+    ) -> web.StreamResponse:
+        """Record a request, inject a fault if one applies, and send the response.
+
+        `operation` is the name for the journal and the faults, empty if the request addresses no
+        operation. `respond` returns the response or raises ServiceError, and `encode` encodes
+        either.
+        """
+        body, rejection = b"", None
+        try:
+            body = await wire.receive(request)
+        except ServiceError as error:
+            rejection = error
+        raw = RawRequest(request.method, request.raw_path, request.headers, body)
+        entry = JournalEntry(self._clock.now(), *raw, operation)
+        self._journal.add(entry)
+        entry.fault = self._faults.select(operation)
+        injected = entry.fault or _NO_FAULT
+        fault = injected.fault
+        if injected.latency:
+            await asyncio.sleep(injected.latency)
+        self._change_emulator(fault)
+        if fault.drop == "before" or fault.refuse is not None:
+            return connection_faults.abort(request, reset=fault.reset)
+        before = self._store.last_effect
+        outcome = response_faults.forced_outcome(injected) or rejection or _outcome(respond, raw)
+        if self._store.last_effect is not before:
+            entry.effect = self._store.last_effect
+        if fault.drop == "after":
+            return connection_faults.abort(request, reset=fault.reset)
+        encoded = encode(response_faults.change_page(outcome, fault, raw))
+        entry.status = encoded.status
+        if entry.fault is None:
+            return await wire.send(request, encoded)
+        # In a thread, because compressing 100 MB would block the event loop.
+        encoded = await asyncio.to_thread(response_faults.change_encoded, encoded, fault)
+        if fault.truncate is None and fault.drip is None:
+            return await wire.send(request, encoded)
+        return await connection_faults.send(request, encoded, fault)
+
+    def authenticate(self, request: RawRequest) -> None:
+        """Check the credentials of a request.
+
+        Raises ServiceError with status 401 if they are missing or wrong, and 400 if the target or
+        `Host` is not ASCII, which cannot be signed.
+        """
+        if not (request.target.isascii() and request.headers.get("Host", "").isascii()):
+            raise problems.bad_request("The request target and Host must be ASCII.")
+        self._authenticator.verify(request)
+
+    def _change_emulator(self, fault: Fault) -> None:
+        """Apply the parts of a fault that change the emulator for later requests too."""
+        if fault.clock_offset is not None:
+            self._clock.set_offset(fault.clock_offset)
+        if fault.keys is not None:
+            self._authenticator.keys = fault.keys
+        if fault.refuse is not None:
+            self._refuse(fault.refuse)
+
+
+def _outcome(respond: Callable[[RawRequest], Response], request: RawRequest) -> Outcome:
+    try:
+        return respond(request)
+    except ServiceError as error:
+        return error
+    except Exception:
+        # A defect of the emulator becomes a response in the service's format, too.
+        logger.exception("Internal error in the response to %s %s", request.method, request.target)
+        return problems.of_status(HTTPStatus.INTERNAL_SERVER_ERROR)
