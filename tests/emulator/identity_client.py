@@ -1,4 +1,6 @@
-"""Calls of the identity API for tests, signed as everywhere."""
+"""Signed calls of the Identity API."""
+
+from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
@@ -17,18 +19,18 @@ async def ask(
     method: str = "POST",
     version: str | None = LATEST,
 ) -> Response:
-    """Call the identity API, with a path below ``/identities``."""
+    """Call the Identity API; `path` is below `/identities`."""
     return await client.call(method, f"/identities{path}", content, version=version)
 
 
 async def new_user(client: Client) -> str:
-    answer = await ask(client)
-    assert answer.status == 201, answer
-    return str(answer.json["identity"]["id"])
+    response = await ask(client)
+    assert response.status == 201, response
+    return str(response.json["identity"]["id"])
 
 
 def parts(token: str) -> tuple[Any, Any, bytes]:
-    """Give the header and the claims of a JWT, and its signature."""
+    """Return the header, the claims and the signature of a JWT."""
     header, claims, signature = (
         urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")
     )

@@ -1,5 +1,7 @@
 """Walks through Microsoft's unmodified JavaScript clients, each a script of tests/clients/node."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from typing import Any
@@ -11,7 +13,7 @@ from rooms_emulator import Emulator
 
 
 def needs(package: str) -> list[pytest.MarkDecorator]:
-    """Skip the tests of a module where Node or a package for it is not installed."""
+    """Skip the tests of a module if Node or the package is not installed."""
     return [
         pytest.mark.skipif(NODE is None, reason="Node is not installed"),
         pytest.mark.skipif(
@@ -22,7 +24,7 @@ def needs(package: str) -> list[pytest.MarkDecorator]:
 
 
 async def walk(script: str, emulator: Emulator) -> dict[str, Any]:
-    """Run the walk, and give what it printed for each step."""
+    """Run the walk; return the value that it printed for each step."""
     process = await asyncio.create_subprocess_exec(
         str(NODE),
         script,

@@ -1,4 +1,4 @@
-"""A client that speaks api-version 2022-02-01."""
+"""A client of api-version 2022-02-01."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREVIEW = "2022-02-01"
 FROM, UNTIL = "2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"
 
 NOW = 1_893_400_000 * 10**9
-"""In December 2029."""
+"""An instant in December 2029, in nanoseconds."""
 
 
 class Preview:
@@ -25,32 +25,32 @@ class Preview:
         return await self.client.call(method, path, content, version=PREVIEW, headers=lines)
 
     async def create(self, **members: object) -> Any:
-        answer = await self.call("POST", "/rooms", members)
-        assert answer.status == 201, answer
-        return answer.json
+        response = await self.call("POST", "/rooms", members)
+        assert response.status == 201, response
+        return response.json
 
-    async def change(self, verb: str, room_id: str, *people: object) -> Response:
+    async def change(self, verb: str, room_id: str, *participants: object) -> Response:
         path = f"/rooms/{room_id}/participants:{verb}"
-        return await self.call("POST", path, {"participants": list(people)})
+        return await self.call("POST", path, {"participants": list(participants)})
 
     async def roster(self, room_id: str) -> list[tuple[str, str]]:
-        answer = await self.call("GET", f"/rooms/{room_id}/participants")
-        assert answer.json.keys() == {"participants"}
+        response = await self.call("GET", f"/rooms/{room_id}/participants")
+        assert response.json.keys() == {"participants"}
         return [
             (each["communicationIdentifier"]["rawId"], each["role"])
-            for each in answer.json["participants"]
+            for each in response.json["participants"]
         ]
 
 
-def person(number: int, role: str | None = None) -> dict[str, object]:
-    """Make a participant as the preview's clients send one."""
-    sent: dict[str, object] = {
+def sent(number: int, role: str | None = None) -> dict[str, object]:
+    """Return a participant as the preview's clients send it."""
+    participant: dict[str, object] = {
         "communicationIdentifier": {"communicationUser": {"id": user(number)}}
     }
-    return sent if role is None else sent | {"role": role}
+    return participant if role is None else participant | {"role": role}
 
 
 def shown(number: int, role: str) -> dict[str, object]:
-    """Make a participant as the preview answers with one."""
+    """Return a participant as the responses of the preview contain it."""
     identifier = {"rawId": user(number), "communicationUser": {"id": user(number)}}
     return {"communicationIdentifier": identifier, "role": role}

@@ -1,8 +1,10 @@
 """Microsoft's unmodified Python client, azure-communication-rooms, blocking and not.
 
-The version is given as a plain text, because the client's own default does not survive its way
-into the request for the second page under Python 3.11.
+The version is passed as a string: under Python 3.11, the client puts the name of its own default,
+an enum, into the request for the second page.
 """
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +22,7 @@ from people import user
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
 
-# The client calls what Python 3.12 deprecated.
+# The client calls datetime.utcnow, which Python 3.12 deprecated.
 CALLS_WHAT_IS_DEPRECATED = pytest.mark.filterwarnings(
     "ignore:datetime.datetime.utcnow:DeprecationWarning"
 )
@@ -37,7 +39,7 @@ def in_days(days: float) -> datetime:
 
 
 class Blocking:
-    """The blocking client, each call on a thread of its own; lists come page by page."""
+    """The blocking client, with each call in a thread."""
 
     def __init__(self, endpoint: str, key: str, **options: str) -> None:
         self._client = RoomsClient(endpoint, AzureKeyCredential(key), **options)
@@ -57,7 +59,7 @@ class Blocking:
 
 
 class NonBlocking:
-    """The asynchronous client, called in the same way."""
+    """The asynchronous client, with the same interface."""
 
     def __init__(self, endpoint: str, key: str, **options: str) -> None:
         self._client = AsyncRoomsClient(endpoint, AzureKeyCredential(key), **options)
@@ -88,11 +90,11 @@ async def connected(
         await sdk.close()
 
 
-def problem(refused: HttpResponseError) -> ODataV4Format:
-    assert refused.error is not None
-    return refused.error
+def problem(raised: HttpResponseError) -> ODataV4Format:
+    assert raised.error is not None
+    return raised.error
 
 
 async def roster(sdk: Sdk, room_id: str) -> list[tuple[str, str]]:
     pages = await sdk.pages("list_participants", room_id)
-    return [(who.communication_identifier.raw_id, who.role) for page in pages for who in page]
+    return [(each.communication_identifier.raw_id, each.role) for page in pages for each in page]

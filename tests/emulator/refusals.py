@@ -1,4 +1,6 @@
-"""The recorded words of the service, for what it refuses: pairs of a message and a target."""
+"""Recorded errors of the service: pairs of a message and a target."""
+
+from __future__ import annotations
 
 from people import user
 

@@ -1,4 +1,6 @@
-"""A small client that signs as the documentation says, apart from the emulator's own code."""
+"""A small client that signs as documented, independent of the emulator's code."""
+
+from __future__ import annotations
 
 import asyncio
 import base64
@@ -23,7 +25,7 @@ MERGE_PATCH = "application/merge-patch+json"
 
 
 def from_now(**delta: float) -> str:
-    """Render a time as a client does, so far from now."""
+    """Return a time relative to now, in the format of a client."""
     return (datetime.now(UTC) + timedelta(**delta)).isoformat()
 
 
@@ -42,7 +44,7 @@ def hash_of(body: bytes) -> str:
 
 @dataclass
 class Signer:
-    """Makes the headers of a signed request, now or at another date."""
+    """Generates the headers of a signed request, with the current or another date."""
 
     host: str
     key: str = DEVELOPMENT_KEY
@@ -79,7 +81,7 @@ class Response:
 
 
 class Client:
-    """Calls an emulator; ``target`` is sent and signed as it stands."""
+    """Calls an emulator; `target` is sent and signed unchanged."""
 
     def __init__(self, session: ClientSession, endpoint: str) -> None:
         self._session = session
@@ -118,34 +120,34 @@ class Client:
             headers=headers,
             skip_auto_headers=skip,
             allow_redirects=False,
-        ) as answer:
-            return Response(answer.status, answer.headers, await answer.read())
+        ) as response:
+            return Response(response.status, response.headers, await response.read())
 
     async def create(self, **members: object) -> Any:
-        answer = await self.call("POST", "/rooms", members)
-        assert answer.status == 201, answer
-        return answer.json
+        response = await self.call("POST", "/rooms", members)
+        assert response.status == 201, response
+        return response.json
 
-    async def patch_roster(self, room_id: str, people: Mapping[str, object]) -> Response:
+    async def patch_roster(self, room_id: str, changes: Mapping[str, object]) -> Response:
         path = f"/rooms/{room_id}/participants"
-        return await self.call("PATCH", path, {"participants": people})
+        return await self.call("PATCH", path, {"participants": changes})
 
     async def roster(self, room_id: str) -> list[tuple[str, str]]:
         pages = [page async for page in self.pages(f"/rooms/{room_id}/participants")]
-        return [(who["rawId"], who["role"]) for page in pages for who in page["value"]]
+        return [(each["rawId"], each["role"]) for page in pages for each in page["value"]]
 
     async def pages(self, path: str, **options: Any) -> AsyncIterator[Any]:
-        """Follow ``nextLink`` as it stands, as clients do."""
-        answer = await self.call("GET", path, **options)
+        """Follow each `nextLink` unchanged, as clients do."""
+        response = await self.call("GET", path, **options)
         while True:
-            assert answer.status == 200, answer
-            page = answer.json
+            assert response.status == 200, response
+            page = response.json
             yield page
             if "nextLink" not in page:
                 return
             assert page["nextLink"].startswith(f"{self.endpoint}{path}?nextLink=")
             target = page["nextLink"].removeprefix(self.endpoint)
-            answer = await self.call("GET", target, version=None)
+            response = await self.call("GET", target, version=None)
 
     async def control(self, method: str, path: str, content: object = None) -> Response:
         body = b"" if content is None else json.dumps(content).encode()
@@ -159,7 +161,7 @@ def client_session() -> ClientSession:
 
 
 async def exchange(endpoint: str, sent: bytes) -> bytes:
-    """Send bytes on a connection of their own, and read until it closes."""
+    """Send bytes on a new connection, and read until it closes."""
     host, _, port = endpoint.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
