@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import shutil
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import rooms_emulator
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault
+from rooms_emulator.faults.presets import PRESETS
+from rooms_emulator.identity import routes as identity_routes
 from rooms_emulator.rooms import routes
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +68,15 @@ async def test_shell_snippets(emulator: Emulator) -> None:
 
 
 def test_the_page_is_complete() -> None:
-    """It has the key, all operations, and all attributes of a fault."""
+    """It has the key, all operations, parameters, presets, and attributes of a fault."""
     assert f"endpoint=http://{ADDRESS}/;accesskey={DEVELOPMENT_KEY}\n" in PAGE
-    for operation in routes.OPERATIONS:
+    for operation in (*routes.OPERATIONS, *identity_routes.OPERATIONS):
         assert f"`{operation}`" in PAGE
     for name in Fault.__struct_fields__:
         assert f"| `{name}` | " in PAGE
+    for name in rooms_emulator.__all__:
+        assert f"`{name}`" in PAGE
+    for name in inspect.signature(Emulator).parameters:
+        assert f"| `{name}` | " in PAGE
+    for name in PRESETS:
+        assert f"`{name}`" in PAGE

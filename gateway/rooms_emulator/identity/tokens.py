@@ -1,4 +1,4 @@
-"""Access tokens: well-formed JWTs, whose issuer shows that they are emulated.
+"""Access tokens: well-formed JWTs with an issuer that shows that they are emulated.
 
 The claims are those of published sample tokens, and `iss`, which real tokens do not have. The
 emulator itself accepts no such token.

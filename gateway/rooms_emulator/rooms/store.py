@@ -1,4 +1,4 @@
-"""In-memory store of rooms and their rosters, in place of the service's database.
+"""In-memory store of rooms and their rosters, the emulator's counterpart of a database.
 
 It is independent of HTTP, JSON and api-versions. Its methods are synchronous, so each is atomic to
 the requests of one event loop.
