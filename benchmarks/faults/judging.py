@@ -29,7 +29,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
     for entry in cell.emulator.journal:
         key = key_of(entry.operation, entry.target, entry.body)
         requests[key] += 1
-        if entry.strike is not None:
+        if entry.fault is not None:
             struck.add(key)
         if entry.effect is not None:
             done.append((entry.effect.number, Done(key, entry.effect.room)))
@@ -105,7 +105,7 @@ def _final(cell: Cell) -> dict[str, list[str]]:
     for page in room_pages(store):
         for room in page:
             room_id = room.id
-            there = {who.raw_id for who in store.people(room_id)}
+            there = {who.raw_id for who in store.roster(room_id)}
             final[room_id] = [f"+ {who} {room_id}" for who in there]
             # What an update is there to set; it has the room's id for its key. So has a delete,
             # and of a room that is still there, nothing says that it was deleted.

@@ -13,8 +13,9 @@ from benchmarks.faults.scenarios import Scenario
 from benchmarks.faults.systems import System
 from benchmarks.faults.verdicts import OK, Outcome
 from rooms_emulator import Emulator
-from rooms_emulator.rooms.identifiers import new_communication_user
-from rooms_emulator.rooms.store import Room, Store
+from rooms_emulator.identity.raw_ids import new_communication_user
+from rooms_emulator.rooms.records import Room
+from rooms_emulator.rooms.store import Store
 
 PEOPLE = 5
 """On the roster of a room that is listed: three pages."""

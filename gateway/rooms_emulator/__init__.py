@@ -1,12 +1,19 @@
-"""An emulator of the Azure Communication Services Rooms REST API.
+"""An emulator of the Rooms and Identity REST APIs of Azure Communication Services.
 
-It answers as the service was recorded to answer in March 2025: see ``docs/emulator.md`` for what
-is recorded fact and what is a choice of ours.
+It reproduces the behaviour recorded in production in March 2025; docs/emulator.md separates
+recorded facts from choices of the emulator.
+
+`Emulator` runs it. `Fault`, `FaultPlan` and `preset` describe failures to inject, `JournalEntry`
+is a request that it received, and `DEVELOPMENT_KEY` is its default access key, base64.
 """
+
+from __future__ import annotations
 
 from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
 from rooms_emulator.faults.model import Fault
+from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.presets import preset
+from rooms_emulator.journal import JournalEntry
 from rooms_emulator.server import Emulator
 
-__all__ = ["DEVELOPMENT_KEY", "Emulator", "Fault", "preset"]
+__all__ = ["DEVELOPMENT_KEY", "Emulator", "Fault", "FaultPlan", "JournalEntry", "preset"]

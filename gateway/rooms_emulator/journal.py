@@ -1,15 +1,17 @@
-"""What the emulator was asked, for tests to look at."""
+"""Journal of the requests that the emulator received, for tests to inspect."""
+
+from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from rooms_emulator.faults.rules import Strike
-from rooms_emulator.rooms.store import Effect
+from rooms_emulator.faults.rules import InjectedFault
+from rooms_emulator.rooms.records import Effect
 
-# What may leave the process: no credentials, which is why this says what to show, not what to hide.
-_SHOWN = (
+# An allowlist, so that headers with credentials never leave the process.
+_SHOWN_HEADERS = (
     "accept",
     "accept-encoding",
     "content-length",
@@ -28,69 +30,62 @@ _SHOWN = (
 )
 
 
-class Entry(msgspec.Struct):
-    """One request, as it came.
-
-    Attributes:
-        at: when it came, by the emulator's clock, in ticks (see ``timestamps``).
-        method: the HTTP method.
-        target: the request target, untouched.
-        headers: all headers, with names in any case; they hold credentials.
-        body: the body, untouched.
-        operation: the operation that it led to; empty if to none.
-        status: the status that was answered; ``None`` if nothing was, or not yet.
-        strike: the fault that struck it, if one did.
-        effect: what it changed among the rooms and rosters, if anything; set as well where the
-            caller never got an answer.
-        number: counts the requests since the start or the last reset, from 1.
-
-    """
+class JournalEntry(msgspec.Struct):
+    """One request, as it was received."""
 
     at: int
+    """Time of arrival by the emulator's clock, in ticks (see `timestamps`)."""
     method: str
+    """HTTP method."""
     target: str
+    """Request target as on the request line, not decoded."""
     headers: Mapping[str, str]
+    """All headers, credentials included. Lookups ignore case."""
     body: bytes
+    """Body, not decoded."""
     operation: str
+    """Operation that the request addresses, such as `CreateRoom`; empty if there is none."""
     status: int | None = None
-    strike: Strike | None = None
+    """HTTP status of the response; None if there was no response, or not yet."""
+    fault: InjectedFault | None = None
+    """Fault that was injected, if any."""
     effect: Effect | None = None
+    """Change of a room or roster, if any; set even if the response was lost."""
     number: int = 0
+    """Position in the sequence of requests since the start or the last reset, from 1."""
 
     @property
     def faulty(self) -> bool:
-        """Whether a fault struck it."""
-        return self.strike is not None
+        """Whether a fault was injected."""
+        return self.fault is not None
 
     def shown_headers(self) -> dict[str, str]:
-        """Give the headers that hold no credentials and are worth a look, in lower case."""
-        return {name: self.headers[name] for name in _SHOWN if name in self.headers}
+        """Return the headers without credentials, with names in lower case."""
+        return {name: self.headers[name] for name in _SHOWN_HEADERS if name in self.headers}
 
 
 class Journal:
     """The latest requests, oldest first.
 
-    Args:
-        length: how many are kept; ``None`` keeps all.
-
+    `length` is the number of requests to keep; None keeps all.
     """
 
     def __init__(self, length: int | None = 1000) -> None:
-        self._entries: deque[Entry] = deque(maxlen=length)
+        self._entries: deque[JournalEntry] = deque(maxlen=length)
         self._count = 0
 
-    def add(self, entry: Entry) -> None:
-        """Write down a request that has just come, and number it."""
+    def add(self, entry: JournalEntry) -> None:
+        """Append a request, with its number."""
         self._count += 1
         entry.number = self._count
         self._entries.append(entry)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all requests and restart the numbering."""
         self._entries.clear()
         self._count = 0
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[JournalEntry]:
         return iter(tuple(self._entries))
 
     def __len__(self) -> int:

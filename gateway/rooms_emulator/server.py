@@ -1,4 +1,6 @@
-"""The emulator as a whole: its parts put together, started and stopped."""
+"""The emulator as a whole: connects its parts, starts and stops them."""
+
+from __future__ import annotations
 
 import os
 import time
@@ -12,11 +14,11 @@ from typing import Self
 from aiohttp import web
 
 from rooms_emulator import control
-from rooms_emulator.auth.access_key import DEVELOPMENT_KEY, AccessKey
-from rooms_emulator.auth.callers import BearerRule, Callers
+from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
+from rooms_emulator.auth.authenticator import Authenticator, BearerRule
 from rooms_emulator.clock import Clock
-from rooms_emulator.control import Control
-from rooms_emulator.faults.plan import Plan
+from rooms_emulator.control import ControlApi
+from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.rules import Faults
 from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.listener import Listener
@@ -25,47 +27,44 @@ from rooms_emulator.identity.routes import OPERATIONS as IDENTITY_OPERATIONS
 from rooms_emulator.identity.service import IdentityService
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
-from rooms_emulator.rooms import routes
-from rooms_emulator.rooms.legacy import LegacyOperations
+from rooms_emulator.rooms.legacy.operations import LegacyOperations
 from rooms_emulator.rooms.repeatability import RememberedCreates
+from rooms_emulator.rooms.routes import OPERATIONS as ROOMS_OPERATIONS
+from rooms_emulator.rooms.service import RoomsService
 from rooms_emulator.rooms.store import Store
-from rooms_emulator.service import Service
+from rooms_emulator.service import RequestPipeline
 
 
 class Emulator:
-    """An emulator of the Azure Communication Services Rooms REST API.
+    """An emulator of the Rooms and Identity REST APIs of Azure Communication Services.
 
-    It runs in the event loop that starts it, alone or beside its callers, and is its own async
-    context manager. Once started it keeps its port, also over a stop and another start, and its
-    rooms until ``reset``.
+    It runs in the event loop that starts it and is an async context manager. It keeps its port
+    from the first start on, and its rooms until `reset`, also between a stop and the next start.
 
-    Args:
-        listen: where to listen, ``host:port``; port 0 takes a free one.
-        access_key: the key that requests have to be signed with, base64.
-        bearer: says which bearer tokens are accepted; by default none is.
-        clock: tells the real time in nanoseconds since 1970.
-        random: decides ids and delays of writes; give a seeded one for the same run again.
-        new_room_id: makes room ids, in the service's form by default.
-        date_margin: how far the ``x-ms-date`` of a request may be from the clock, in seconds.
-        participants_page_size: how many participants a page holds; all of them by default.
-        journal_length: how many requests the journal keeps; ``None`` keeps all.
-        legacy: whether to speak api-version 2022-02-01 too, and to take the signatures that the
-            clients of that time make over plain http. Production does neither.
-        faults: what goes wrong from the start on, and again after a ``reset``.
-        fault_seed: decides what is drawn for faults; by default that of ``faults``, or else one
-            that is drawn, to be found at ``faults.seed``.
-        control_listen: where to serve the control path alone, ``host:port``, so that it can be
-            reached while connections are refused; by default nowhere.
-        file: where to keep the rooms between runs: read at the start if it is there, written at
-            the stop, as a whole or not at all. Ids of repeatable requests are not kept.
+    - `listen`: address to listen on, `host:port`; port 0 selects a free port.
+    - `access_key`: key that requests must be signed with, base64.
+    - `bearer`: predicate on bearer tokens; by default none is accepted.
+    - `clock`: returns the real time in nanoseconds since 1970.
+    - `random`: source of ids and of write delays; a seeded one makes runs reproducible.
+    - `new_room_id`: generator of room ids; by default ids in the service's form.
+    - `date_margin`: largest accepted difference of `x-ms-date` to the clock, in seconds.
+    - `participants_page_size`: number of participants in a page; by default all.
+    - `journal_length`: number of requests that the journal keeps; None keeps all.
+    - `legacy`: support api-version 2022-02-01 too, and the signatures that its clients make over
+      plain HTTP. Production supports neither.
+    - `faults`: faults at the start, which `reset` restores.
+    - `fault_seed`: seed of the draws for faults; by default that of `faults`, or a random one,
+      which `faults.seed` returns.
+    - `control_listen`: additional address for the control API alone, `host:port`; it stays
+      reachable while the emulator refuses connections. By default there is none.
+    - `file`: file that keeps the rooms between runs. It is read at the start if it exists, and
+      replaced atomically at the stop. Ids of repeatable requests are not kept.
 
-    Raises:
-        ValueError: ``listen``, ``control_listen`` or ``access_key`` cannot be read, or ``faults``
-            names an operation that there is not.
-
+    Raises ValueError if an address or the key is malformed, or `faults` names an unknown
+    operation.
     """
 
-    def __init__(  # noqa: PLR0913 - every one is optional
+    def __init__(  # noqa: PLR0913 - all are optional
         self,
         *,
         listen: str = "127.0.0.1:0",
@@ -78,7 +77,7 @@ class Emulator:
         participants_page_size: int | None = None,
         journal_length: int | None = 1000,
         legacy: bool = False,
-        faults: Plan | None = None,
+        faults: FaultPlan | None = None,
         fault_seed: int | None = None,
         control_listen: str | None = None,
         file: Path | None = None,
@@ -94,68 +93,69 @@ class Emulator:
             new_room_id=new_room_id,
             participants_page_size=participants_page_size,
         )
-        self._callers = Callers(
-            (access_key,),
-            lambda key: AccessKey(key, self._clock, date_margin, legacy=legacy),
-            bearer,
+        self._authenticator = Authenticator(
+            (access_key,), self._clock, bearer, date_margin=date_margin, legacy=legacy
         )
         self._identities = Identities(random)
-        faults = faults or Plan()
-        seed = faults.seed if fault_seed is None else fault_seed
+        plan = faults or FaultPlan()
+        seed = plan.seed if fault_seed is None else fault_seed
         self._faults = Faults(
-            (*routes.OPERATIONS, *IDENTITY_OPERATIONS),
+            (*ROOMS_OPERATIONS, *IDENTITY_OPERATIONS),
             SystemRandom().getrandbits(32) if seed is None else seed,
         )
-        self._faults.replace(faults.faults)
+        self._faults.replace(plan.faults)
         self._journal = Journal(journal_length)
         creates = RememberedCreates()
-        self._control = Control(
+        self._control = ControlApi(
             store=self._store,
             identities=self._identities,
             creates=creates,
-            callers=self._callers,
+            authenticator=self._authenticator,
             faults=self._faults,
             journal=self._journal,
             clock=self._clock,
-            plan=Plan(faults.faults, self._faults.seed),
+            plan=FaultPlan(plan.faults, self._faults.seed),
             refuse=self.refuse,
         )
-        stamp = ResponseHeaders(self._clock, random)
-        self._service = Service(
-            callers=self._callers,
-            operations=LegacyOperations(self._store, creates, self._clock),
+        pipeline = RequestPipeline(
+            authenticator=self._authenticator,
             store=self._store,
             faults=self._faults,
             journal=self._journal,
             clock=self._clock,
-            stamp=stamp,
             refuse=self.refuse,
+        )
+        response_headers = ResponseHeaders(self._clock, random)
+        self._rooms = RoomsService(
+            pipeline,
+            LegacyOperations(self._store, creates, self._clock),
+            response_headers,
             legacy=legacy,
         )
-        self._identity_service = IdentityService(
-            self._service, IdentityOperations(self._identities, self._clock), stamp
+        self._identity = IdentityService(
+            pipeline, IdentityOperations(self._identities, self._clock), response_headers
         )
-        self._parts = AsyncExitStack()
+        self._running = AsyncExitStack()
 
     @property
     def endpoint(self) -> str:
-        """The address to call, such as ``http://127.0.0.1:8125``, with the port that is used."""
+        """The address to call, such as `http://127.0.0.1:8125`, with the actual port."""
         return self._listener.endpoint
 
     @property
     def control_endpoint(self) -> str:
-        """Where the control path is served, also while connections are refused if it can be."""
+        """The address of the control API: that of `control_listen`, or else `endpoint`."""
         return (self._control_listener or self._listener).endpoint
 
     @property
     def connection_string(self) -> str:
-        """What Communication Services clients are configured with; it holds the access key."""
-        return f"endpoint={self.endpoint}/;accesskey={self._callers.keys[0]}"
+        """The connection string for Communication Services clients; it contains the access key."""
+        return f"endpoint={self.endpoint}/;accesskey={self._authenticator.keys[0]}"
 
     @property
-    def callers(self) -> Callers:
-        """Who is let in: ``callers.keys`` and ``callers.bearer`` may be set at any time."""
-        return self._callers
+    def authenticator(self) -> Authenticator:
+        """The accepted credentials: `keys` and `bearer`, both of which can be set at any time."""
+        return self._authenticator
 
     @property
     def store(self) -> Store:
@@ -169,7 +169,7 @@ class Emulator:
 
     @property
     def faults(self) -> Faults:
-        """The faults that strike requests."""
+        """The faults to inject."""
         return self._faults
 
     @property
@@ -179,51 +179,45 @@ class Emulator:
 
     @property
     def clock(self) -> Clock:
-        """The time of the emulated service."""
+        """The clock of the emulated services."""
         return self._clock
 
     def reset(self) -> None:
-        """Make it as at the start: no rooms, identities, faults or requests, real time."""
+        """Restore the initial state: no rooms, users or requests, the first faults, real time."""
         self._control.reset()
 
     def refuse(self, seconds: float) -> None:
-        """Refuse connections for so many seconds from now, and close those that there are.
+        """Refuse new connections for `seconds`, and close the existing ones.
 
-        What is being answered is still answered. 0 seconds end a refusal.
+        Requests in flight get their responses. 0 ends a refusal.
         """
         self._listener.refuse(seconds)
 
     async def start(self) -> None:
-        """Listen.
+        """Load the file, if there is one, and listen.
 
-        Raises:
-            OSError: nobody can listen there, such as because somebody else does already; or the
-                file cannot be read.
-            RuntimeError: the emulator is running.
-            ValueError: the file holds something else.
-
+        Raises OSError if an address cannot be bound or the file not be read, RuntimeError if the
+        emulator is running, and ValueError if the file is malformed.
         """
         if self._listener.is_open:
-            raise RuntimeError("the emulator is running already")
+            raise RuntimeError("the emulator is already running")
         if self._file is not None and self._file.exists():
             self._load(self._file)
-        async with AsyncExitStack() as parts:
+        async with AsyncExitStack() as started:
             await self._listener.start(self._handle)
-            parts.push_async_callback(self._listener.stop)
+            started.push_async_callback(self._listener.stop)
             if self._control_listener is not None:
                 await self._control_listener.start(self._control.handle)
-                parts.push_async_callback(self._control_listener.stop)
-            self._parts = parts.pop_all()
+                started.push_async_callback(self._control_listener.stop)
+            self._running = started.pop_all()
 
     async def stop(self) -> None:
-        """Stop listening, close all connections, and save the rooms; nothing if not running.
+        """Stop listening, close all connections, and save the rooms. Does nothing if not running.
 
-        Raises:
-            OSError: the file cannot be written.
-
+        Raises OSError if the file cannot be written.
         """
         running = self._listener.is_open
-        await self._parts.aclose()
+        await self._running.aclose()
         if running and self._file is not None:
             self._save(self._file)
 
@@ -231,7 +225,7 @@ class Emulator:
         try:
             self._store.load(file.read_bytes())
         except ValueError as error:
-            raise ValueError(f"{file} does not hold the rooms of an emulator: {error}") from None
+            raise ValueError(f"{file} is not a file with rooms of an emulator: {error}") from None
 
     def _save(self, file: Path) -> None:
         fresh = file.with_name(f"{file.name}.{os.getpid()}")
@@ -254,5 +248,5 @@ class Emulator:
         if request.raw_path.startswith(control.PREFIX):
             return await self._control.handle(request)
         if IdentityService.serves(request.raw_path):
-            return await self._identity_service.handle(request)
-        return await self._service.handle(request)
+            return await self._identity.handle(request)
+        return await self._rooms.handle(request)

@@ -254,12 +254,11 @@ class Gateway:
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         # Not at the top, as above.
-        from rooms_emulator import Emulator  # noqa: PLC0415
-        from rooms_emulator.faults.plan import read_file  # noqa: PLC0415
+        from rooms_emulator import Emulator, FaultPlan  # noqa: PLC0415
 
         legacy = self._settings.api_version == LEGACY_API_VERSION
         file = self._settings.emulator_faults
-        faults = None if file is None else read_file(file)
+        faults = None if file is None else FaultPlan.from_file(file)
         emulator = await parts.enter_async_context(Emulator(legacy=legacy, faults=faults))
         self.emulator = emulator
         return Upstream.with_key(*parse_connection_string(emulator.connection_string))

@@ -1,5 +1,7 @@
 """Microsoft's unmodified JavaScript client, @azure/communication-rooms, against the emulator."""
 
+from __future__ import annotations
+
 import pytest
 from support.microsoft_sdks import walk
 from support.samples import user
@@ -10,8 +12,8 @@ from rooms_emulator import Emulator
 pytestmark = pytest.mark.needs("node-clients")
 
 NOT_SUPPORTED = "Communication identifier wrong_mri is not supported."
-NOT_THERE = "The server cannot find the requested resource."
-REFUSED: list[tuple[str, int, str, list[str]]] = [
+NO_SUCH_ROOM = "The server cannot find the requested resource."
+ERRORS: list[tuple[str, int, str, list[str]]] = [
     ("past end", 400, MALFORMED, [*PAST_END]),
     ("long range", 400, MALFORMED, [*BAD_RANGE]),
     ("late start", 400, MALFORMED, [*BAD_START]),
@@ -22,18 +24,18 @@ REFUSED: list[tuple[str, int, str, list[str]]] = [
     ("short id", 400, "Invalid room ID length.", []),
     ("odd id", 400, "Invalid room ID length.", []),
     ("id of letters", 400, "Invalid room ID.", []),
-    ("deleted room", 404, NOT_THERE, []),
-    ("second delete", 404, NOT_THERE, []),
+    ("deleted room", 404, NO_SUCH_ROOM, []),
+    ("second delete", 404, NO_SUCH_ROOM, []),
     ("wrong key", 401, "Denied by the resource provider.", []),
 ]
 CODES = {400: "BadRequest", 401: "Denied", 404: "NotFound"}
 
 
-def person(number: int, role: str) -> list[str]:
+def participant(number: int, role: str) -> list[str]:
     return ["communicationUser", user(number), role]
 
 
-async def test_a_room_lives_its_whole_life_and_each_error_is_told(emulator: Emulator) -> None:
+async def test_rooms_walk(emulator: Emulator) -> None:
     """Create, get, update, participants, lists of several pages, delete, errors."""
     store = emulator.store
     seeded = store.seed(40)
@@ -45,16 +47,19 @@ async def test_a_room_lives_its_whole_life_and_each_error_is_told(emulator: Emul
     assert list(room) == ["createdOn", "id", "validFrom", "validUntil", "pstnDialOutEnabled"]
     assert room["pstnDialOutEnabled"] is True
     assert steps["get"] == room
-    assert steps["roster of a new room"] == [person(1, "Presenter"), person(2, "Attendee")]
+    assert steps["roster of a new room"] == [
+        participant(1, "Presenter"),
+        participant(2, "Attendee"),
+    ]
 
     update = steps["update"]
     assert update["room"] == room | {"validUntil": update["asked"]}
     assert steps["update of nothing"] == update["room"]
 
     attendee, consumer, new = (
-        person(2, "Attendee"),
-        person(1, "Consumer"),
-        person(3, "Collaborator"),
+        participant(2, "Attendee"),
+        participant(1, "Consumer"),
+        participant(3, "Collaborator"),
     )
     assert steps["roster after add or update"] == [consumer, attendee, new]
     assert steps["roster after remove"] == [consumer, new]
@@ -62,8 +67,8 @@ async def test_a_room_lives_its_whole_life_and_each_error_is_told(emulator: Emul
     assert [len(page) for page in steps["list"]] == [30, 11, 0, 17, 23]
     assert [room for page in steps["list"] for room in page] == [room["id"], *seeded[::-1]]
 
-    for step, status, message, detail in REFUSED:
-        text_and_target = [[told["message"], told["target"]] for told in steps[step]["details"]]
+    for step, status, message, detail in ERRORS:
+        text_and_target = [[each["message"], each["target"]] for each in steps[step]["details"]]
         assert text_and_target == ([detail] if detail else []), step
         assert steps[step] | {"details": []} == {
             "name": "RestError",
@@ -72,13 +77,13 @@ async def test_a_room_lives_its_whole_life_and_each_error_is_told(emulator: Emul
             "message": message,
             "details": [],
         }
-    # The client knows the roles, and sends no other.
+    # The client itself rejects unknown roles.
     assert "Kafka is not a valid value" in steps["bad role"]["message"]
     assert sorted(room.id for room in store.rooms_page().items) == sorted(seeded[::-1][:29])
 
 
-async def test_its_requests_are_signed_and_repeatable(emulator: Emulator) -> None:
-    """Each create has an id of its own; a link is followed as it stands."""
+async def test_creates_are_repeatable(emulator: Emulator) -> None:
+    """Each create has a unique id, and links are followed unchanged."""
     emulator.store.seed(31)
     await walk("rooms-sdk.mjs", emulator)
     creates = [entry for entry in emulator.journal if entry.operation == "CreateRoom"]

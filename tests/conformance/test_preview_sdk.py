@@ -1,4 +1,4 @@
-"""Microsoft's client of the preview, and what is done for it alone."""
+"""Microsoft's unmodified client of the preview, azure-communication-rooms 1.0.0b2."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ SDK_PYTHON = ROOT / ".tools/preview-sdk/bin/python"
 
 
 @pytest.mark.parametrize(("legacy", "status"), [(True, 201), (False, 401)])
-async def test_a_signature_without_the_first_slash_is_taken_from_the_preview_s_clients_only(
+async def test_signature_without_the_first_slash(
     legacy: bool,  # noqa: FBT001 - a parameter of the test
     status: int,
 ) -> None:
+    """Accepted with `legacy` only."""
     async with Emulator(legacy=legacy) as emulator, client_session() as session:
         client = Client(session, emulator.endpoint)
         target = "/rooms?api-version=2025-03-13"
@@ -50,7 +51,7 @@ async def walk(emulator: Emulator) -> dict[str, Any]:
     sys.version_info >= (3, 13),
     reason="azure-communication-rooms 1.0.0b2 cannot be imported by Python 3.13",
 )
-async def test_microsoft_s_client_of_the_preview_works_unmodified() -> None:
+async def test_preview_client_walk() -> None:
     async with Emulator(legacy=True) as emulator:
         seen = await walk(emulator)
     ada, bob = (user_id for user_id, _ in seen["created"]["roster"])
@@ -66,7 +67,7 @@ async def test_microsoft_s_client_of_the_preview_works_unmodified() -> None:
     assert seen["added"] == [[bob, "Consumer"], [ada, "Presenter"]]
     assert seen["changed"] == [[bob, "Consumer"], [ada, "Attendee"]]
     assert seen["removed"] == [[ada, "Attendee"]]
-    refused = {"status": 400, "kind": "HttpResponseError"}
-    assert seen["added again"] == seen["changed a stranger"] == refused
-    assert seen["policy after the start"] == refused
+    rejected = {"status": 400, "kind": "HttpResponseError"}
+    assert seen["added again"] == seen["changed a stranger"] == rejected
+    assert seen["policy after the start"] == rejected
     assert seen["read after delete"] == {"status": 404, "kind": "ResourceNotFoundError"}

@@ -1,5 +1,7 @@
 """Microsoft's unmodified Python client, azure-communication-rooms, against the emulator."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 import pytest
@@ -28,8 +30,8 @@ def ticks(moment: datetime) -> int:
 
 
 @KINDS
-async def test_a_room_lives_its_whole_life(kind: type[Sdk], emulator: Emulator) -> None:
-    """Create, get, update, participants and delete do what the client's documentation says."""
+async def test_rooms_walk(kind: type[Sdk], emulator: Emulator) -> None:
+    """Create, get, update, participants and delete work as the client documents them."""
     async with connected(kind, emulator) as sdk:
         start, end = in_days(1), in_days(2)
         room = await sdk(
@@ -53,12 +55,12 @@ async def test_a_room_lives_its_whole_life(kind: type[Sdk], emulator: Emulator) 
         silent = await sdk("update_room", room_id=room.id, pstn_dial_out_enabled=False)
         assert (silent.valid_until, silent.pstn_dial_out_enabled) == (moved.valid_until, False)
 
-        people = [participant(1, "Consumer"), participant(3, "Collaborator")]
-        await sdk("add_or_update_participants", room_id=room.id, participants=people)
+        changed = [participant(1, "Consumer"), participant(3, "Collaborator")]
+        await sdk("add_or_update_participants", room_id=room.id, participants=changed)
         gone = [CommunicationUserIdentifier(user(2)), CommunicationUserIdentifier(user(9))]
         await sdk("remove_participants", room_id=room.id, participants=gone)
         assert await roster(sdk, room.id) == [(user(1), "Consumer"), (user(3), "Collaborator")]
-        await sdk("remove_participants", room_id=room.id, participants=people)
+        await sdk("remove_participants", room_id=room.id, participants=changed)
         assert await roster(sdk, room.id) == []
 
         await sdk("delete_room", room.id)
@@ -68,8 +70,8 @@ async def test_a_room_lives_its_whole_life(kind: type[Sdk], emulator: Emulator) 
 
 
 @KINDS
-async def test_default_rooms_are_made_of_nulls(kind: type[Sdk], emulator: Emulator) -> None:
-    """The client sends null for what its caller left out."""
+async def test_nulls_select_the_defaults(kind: type[Sdk], emulator: Emulator) -> None:
+    """The client sends null for omitted arguments."""
     async with connected(kind, emulator) as sdk:
         room = await sdk("create_room")
         assert room.pstn_dial_out_enabled is False
@@ -78,7 +80,7 @@ async def test_default_rooms_are_made_of_nulls(kind: type[Sdk], emulator: Emulat
 
 
 @KINDS
-async def test_lists_go_through_short_and_empty_pages(kind: type[Sdk], emulator: Emulator) -> None:
+async def test_lists_with_short_and_empty_pages(kind: type[Sdk], emulator: Emulator) -> None:
     store = emulator.store
     expected = store.seed(40) + store.seed(2)
     store.seed(62, deleted=True)
@@ -92,25 +94,22 @@ async def test_lists_go_through_short_and_empty_pages(kind: type[Sdk], emulator:
 
 @pytest.mark.parametrize("version", list(versions.VERSIONS)[1:])
 @KINDS
-async def test_each_version_with_the_members_that_the_client_needs_works(
-    kind: type[Sdk], emulator: Emulator, version: str
-) -> None:
+async def test_each_version_works(kind: type[Sdk], emulator: Emulator, version: str) -> None:
+    """Except the first, which lacks a member that the client requires."""
     async with connected(kind, emulator, version=version) as sdk:
         room = await sdk("create_room")
         assert (await sdk("get_room", room.id)).id == room.id
 
 
 @KINDS
-async def test_with_its_own_default_version_it_fails_on_page_two(
-    kind: type[Sdk], emulator: Emulator
-) -> None:
-    """A fault of client 1.2.0: it puts the name of an enum's member into the link it follows."""
+async def test_the_default_version_fails_on_page_two(kind: type[Sdk], emulator: Emulator) -> None:
+    """A defect of client 1.2.0: it puts the name of an enum's member into the link."""
     emulator.store.seed(31)
     sdk = kind(emulator.endpoint, DEVELOPMENT_KEY)
-    with pytest.raises(HttpResponseError) as refused:
+    with pytest.raises(HttpResponseError) as rejected:
         await sdk.pages("list_rooms")
     await sdk.close()
-    assert (refused.value.status_code, problem(refused.value).code) == (
+    assert (rejected.value.status_code, problem(rejected.value).code) == (
         400,
         "UnsupportedApiVersion",
     )
@@ -120,10 +119,8 @@ async def test_with_its_own_default_version_it_fails_on_page_two(
 
 
 @KINDS
-async def test_its_create_is_retried_and_makes_one_room(
-    kind: type[Sdk], emulator: Emulator
-) -> None:
-    """The client keeps its Repeatability-Request-ID over its own attempts."""
+async def test_a_retried_create_makes_one_room(kind: type[Sdk], emulator: Emulator) -> None:
+    """The client keeps its Repeatability-Request-ID in all attempts."""
     emulator.faults.add(Fault(operation="CreateRoom", status=429, headers={"Retry-After": "0"}))
     async with connected(kind, emulator) as sdk:
         room = await sdk("create_room")

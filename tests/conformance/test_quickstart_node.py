@@ -1,5 +1,7 @@
 """The Rooms quickstart from its first step, with Microsoft's unmodified JavaScript clients."""
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
 
 import pytest
@@ -19,7 +21,7 @@ WALK = [
 ]
 
 
-async def test_the_quickstart_runs_from_its_first_step_to_its_last(emulator: Emulator) -> None:
+async def test_quickstart(emulator: Emulator) -> None:
     steps = await walk("quickstart.mjs", emulator)
     first, second = steps["users"]
     room = steps["create"]
@@ -33,8 +35,8 @@ async def test_the_quickstart_runs_from_its_first_step_to_its_last(emulator: Emu
     assert (len(emulator.store), len(emulator.identities)) == (0, 2)
 
 
-async def test_the_client_makes_issues_revokes_and_deletes(emulator: Emulator) -> None:
-    """And its own parser reads from a token the expiry that the service told, to the second."""
+async def test_identity_client(emulator: Emulator) -> None:
+    """The client's parser finds the expiry in a token that the service returned."""
     steps = await walk("quickstart.mjs", emulator)
     expiry = {
         name: datetime.fromisoformat(told) for name, told in steps["expiry of a token"].items()
@@ -50,11 +52,11 @@ async def test_the_client_makes_issues_revokes_and_deletes(emulator: Emulator) -
     assert steps["deleted user"] == {
         "statusCode": 404,
         "code": "NotFound",
-        "message": "The identity does not exist, or no longer.",
+        "message": "The identity does not exist.",
     }
 
 
-async def test_it_asks_for_the_version_that_the_emulator_has_as_its_latest(
+async def test_the_client_uses_the_latest_version(
     emulator: Emulator,
 ) -> None:
     await walk("quickstart.mjs", emulator)

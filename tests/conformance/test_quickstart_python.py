@@ -1,5 +1,7 @@
 """The Rooms quickstart from its first step, with Microsoft's unmodified Python clients."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -50,27 +52,27 @@ WALK = [
 
 
 def until(room: CommunicationRoom) -> int:
-    """Give the end of a room in ticks; the client leaves it a text."""
+    """Return the end of a room in ticks; the client returns it as a string."""
     return timestamps.parse(str(room.valid_until))
 
 
-def person(user: CommunicationUserIdentifier) -> CommunicationIdentifier:
-    """Hand a user of one client over to the other, untouched."""
-    # Each package has its own copy of the class, so types alone take them for different ones.
+def rooms_user(user: CommunicationUserIdentifier) -> CommunicationIdentifier:
+    """Return a user of one client as the type of the other, unchanged."""
+    # Each package has its own copy of the class, so they are different types for mypy.
     return cast("CommunicationIdentifier", user)
 
 
-def roster(people: list[RoomParticipant]) -> list[tuple[str, str]]:
-    return [(who.communication_identifier.raw_id, str(who.role)) for who in people]
+def roster(participants: list[RoomParticipant]) -> list[tuple[str, str]]:
+    return [(each.communication_identifier.raw_id, str(each.role)) for each in participants]
 
 
 def walk(endpoint: str) -> None:
-    """Do what the quickstart does, step by step, and look at each answer."""
+    """Follow the quickstart step by step, and check each response."""
     identities = CommunicationIdentityClient(endpoint, KEY)
     rooms = RoomsClient(endpoint, KEY, api_version=VERSION)
     with rooms:
         first, second = identities.create_user(), identities.create_user()
-        presenter = RoomParticipant(communication_identifier=person(first), role=PRESENTER)
+        presenter = RoomParticipant(communication_identifier=rooms_user(first), role=PRESENTER)
         room = rooms.create_room(
             valid_from=in_days(0), valid_until=in_days(10), participants=[presenter]
         )
@@ -81,13 +83,13 @@ def walk(endpoint: str) -> None:
         assert until(updated) == timestamps.parse(later.isoformat())
         assert [listed.id for listed in rooms.list_rooms()] == [room.id]
 
-        attendee = RoomParticipant(communication_identifier=person(second), role=ATTENDEE)
+        attendee = RoomParticipant(communication_identifier=rooms_user(second), role=ATTENDEE)
         rooms.add_or_update_participants(room_id=room.id, participants=[attendee])
         assert roster(list(rooms.list_participants(room.id))) == [
             (first.raw_id, "Presenter"),
             (second.raw_id, "Attendee"),
         ]
-        rooms.remove_participants(room_id=room.id, participants=[person(first)])
+        rooms.remove_participants(room_id=room.id, participants=[rooms_user(first)])
         assert roster(list(rooms.list_participants(room.id))) == [(second.raw_id, "Attendee")]
 
         rooms.delete_room(room.id)
@@ -95,7 +97,7 @@ def walk(endpoint: str) -> None:
             rooms.get_room(room.id)
 
 
-async def test_the_quickstart_runs_from_its_first_step_to_its_last(emulator: Emulator) -> None:
+async def test_quickstart(emulator: Emulator) -> None:
     await asyncio.to_thread(walk, emulator.endpoint)
     assert [entry.operation for entry in emulator.journal] == WALK
     assert len(emulator.store) == 0
@@ -113,11 +115,11 @@ async def rooms(emulator: Emulator) -> AsyncIterator[AsyncRoomsClient]:
         yield client
 
 
-async def test_the_quickstart_runs_with_the_asynchronous_clients(
+async def test_quickstart_aio(
     emulator: Emulator, identities: AsyncCommunicationIdentityClient, rooms: AsyncRoomsClient
 ) -> None:
     first, second = await identities.create_user(), await identities.create_user()
-    presenter = RoomParticipant(communication_identifier=person(first), role=PRESENTER)
+    presenter = RoomParticipant(communication_identifier=rooms_user(first), role=PRESENTER)
     room = await rooms.create_room(
         valid_from=in_days(0), valid_until=in_days(10), participants=[presenter]
     )
@@ -128,12 +130,12 @@ async def test_the_quickstart_runs_with_the_asynchronous_clients(
     assert until(updated) == timestamps.parse(later.isoformat())
     assert [listed.id async for listed in rooms.list_rooms()] == [room.id]
 
-    attendee = RoomParticipant(communication_identifier=person(second), role=ATTENDEE)
+    attendee = RoomParticipant(communication_identifier=rooms_user(second), role=ATTENDEE)
     await rooms.add_or_update_participants(room_id=room.id, participants=[attendee])
-    both = [who async for who in rooms.list_participants(room.id)]
+    both = [each async for each in rooms.list_participants(room.id)]
     assert roster(both) == [(first.raw_id, "Presenter"), (second.raw_id, "Attendee")]
-    await rooms.remove_participants(room_id=room.id, participants=[person(first)])
-    assert roster([who async for who in rooms.list_participants(room.id)]) == [
+    await rooms.remove_participants(room_id=room.id, participants=[rooms_user(first)])
+    assert roster([each async for each in rooms.list_participants(room.id)]) == [
         (second.raw_id, "Attendee")
     ]
 
@@ -144,7 +146,7 @@ async def test_the_quickstart_runs_with_the_asynchronous_clients(
 
 
 def use_tokens(endpoint: str) -> list[str]:
-    """Make, issue, revoke and delete; give what the client reads of each token."""
+    """Create, issue, revoke and delete; return the expiry of each token."""
     client = CommunicationIdentityClient(endpoint, KEY)
     scopes = [CommunicationTokenScope.CHAT, CommunicationTokenScope.VOIP]
     user, first = client.create_user_and_token(scopes, token_expires_in=timedelta(hours=1))
@@ -165,7 +167,7 @@ def use_tokens(endpoint: str) -> list[str]:
     return [str(first.expires_on), str(second.expires_on)]
 
 
-async def test_the_client_makes_issues_revokes_and_deletes(emulator: Emulator) -> None:
+async def test_identity_client(emulator: Emulator) -> None:
     emulator.clock.freeze()
     expiries = await asyncio.to_thread(use_tokens, emulator.endpoint)
     hour = 3600 * timestamps.TICKS_PER_SECOND
@@ -174,7 +176,7 @@ async def test_the_client_makes_issues_revokes_and_deletes(emulator: Emulator) -
     assert len(emulator.identities) == 0
 
 
-async def test_the_asynchronous_client_makes_issues_revokes_and_deletes(
+async def test_identity_client_aio(
     emulator: Emulator, identities: AsyncCommunicationIdentityClient
 ) -> None:
     user, token = await identities.create_user_and_token([CommunicationTokenScope.CHAT])

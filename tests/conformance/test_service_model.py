@@ -313,7 +313,7 @@ class Service(RuleBasedStateMachine):
     def the_service_has_what_was_acknowledged_and_nothing_else(self) -> None:
         assert len(self.emulator.store) == len(self.model)
         for room_id, known in self.model.items():
-            assert [one.raw_id for one in self.emulator.store.people(room_id)] == [*known.roster]
+            assert [one.raw_id for one in self.emulator.store.roster(room_id)] == [*known.roster]
 
 
 def _ticks(instant: Timestamp) -> int:

@@ -1,6 +1,9 @@
-"""What docs/emulator.md shows is run as it stands, on another port."""
+"""docs/emulator.md: its snippets run as written, on another port."""
+
+from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import shutil
 import sys
@@ -9,7 +12,10 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT
 
+import rooms_emulator
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault
+from rooms_emulator.faults.presets import PRESETS
+from rooms_emulator.identity import routes as identity_routes
 from rooms_emulator.rooms import routes
 
 PAGE = (ROOT / "docs" / "emulator.md").read_text()
@@ -22,7 +28,7 @@ def snippets(language: str) -> list[str]:
 
 
 async def run(emulator: Emulator, *command: str, folder: Path = ROOT) -> str:
-    """Run a snippet (the last part of the command) against this emulator."""
+    """Run a snippet, the last part of `command`, against the emulator."""
     address = emulator.endpoint.removeprefix("http://")
     *program, snippet = command
     process = await asyncio.create_subprocess_exec(
@@ -38,20 +44,20 @@ async def run(emulator: Emulator, *command: str, folder: Path = ROOT) -> str:
 
 
 @pytest.mark.parametrize("snippet", snippets("python"))
-async def test_the_python_snippets_run(emulator: Emulator, snippet: str) -> None:
+async def test_python_snippets(emulator: Emulator, snippet: str) -> None:
     await run(emulator, sys.executable, "-c", snippet)
 
 
 @pytest.mark.needs("node-clients")
 @pytest.mark.parametrize("snippet", snippets("js"))
-async def test_the_javascript_snippet_runs(emulator: Emulator, snippet: str) -> None:
+async def test_javascript_snippet(emulator: Emulator, snippet: str) -> None:
     module = ("node", "--input-type=module", "--eval", snippet)
     assert re.match(r"\d{4}-", await run(emulator, *module, folder=CLIENTS))
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-async def test_the_shell_snippets_run(emulator: Emulator) -> None:
-    """They seed lists with empty pages, move the clock, and order and remove faults."""
+async def test_shell_snippets(emulator: Emulator) -> None:
+    """They seed lists with empty pages, shift the clock, and add and remove faults."""
     outputs = [await run(emulator, "sh", "-ec", snippet) for snippet in snippets("sh")]
     seeded, clock, faults = outputs
     assert (len(emulator.store), seeded.count("roomIds")) == (15, 3)
@@ -61,9 +67,16 @@ async def test_the_shell_snippets_run(emulator: Emulator) -> None:
     assert emulator.faults.list() == ()
 
 
-def test_the_page_names_the_key_the_operations_and_every_part_of_a_fault() -> None:
+def test_the_page_is_complete() -> None:
+    """It has the key, all operations, parameters, presets, and attributes of a fault."""
     assert f"endpoint=http://{ADDRESS}/;accesskey={DEVELOPMENT_KEY}\n" in PAGE
-    for operation in routes.OPERATIONS:
+    for operation in (*routes.OPERATIONS, *identity_routes.OPERATIONS):
         assert f"`{operation}`" in PAGE
     for name in Fault.__struct_fields__:
         assert f"| `{name}` | " in PAGE
+    for name in rooms_emulator.__all__:
+        assert f"`{name}`" in PAGE
+    for name in inspect.signature(Emulator).parameters:
+        assert f"| `{name}` | " in PAGE
+    for name in PRESETS:
+        assert f"`{name}`" in PAGE

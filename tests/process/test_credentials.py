@@ -155,7 +155,7 @@ async def test_a_key_file_is_followed_by_a_real_process(tmp_path: Path) -> None:
         async with serving(*flags) as (address, written):
             await create_room(address)
             fresh = "Y2FuYXJ5IGtleSB0aGF0IGlzIG5ldw=="
-            emulator.callers.keys = (fresh,)
+            emulator.authenticator.keys = (fresh,)
             file.write_text(fresh)
             await create_room(address)
     text = b"".join(written).decode()

@@ -1,4 +1,4 @@
-"""`rooms-gateway emulator` as a process."""
+"""The emulator as a process: `rooms-gateway emulator` and `python -m rooms_emulator`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import base64
 import resource
 import signal
-from contextlib import AsyncExitStack
+import sys
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from support.commands import COMMAND, run, started
+from support.commands import COMMAND, Finished, Process, run, started
 from support.fast_gateway import quick_gateway
 from support.gateways import failure_of, until
 
@@ -20,6 +22,30 @@ from rooms_gateway.settings import Upstream
 from rooms_gateway.upstream.endpoint import parse_connection_string
 
 KEY = base64.b64encode(b"another key").decode()
+ANY_PORT = ("--listen", "127.0.0.1:0")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """A command that runs the emulator."""
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+
+    def started(self, *options: str) -> AbstractAsyncContextManager[Process]:
+        return started(*self.arguments, *options, program=self.program)
+
+    async def run(self, *options: str) -> Finished:
+        return await run(*self.arguments, *options, program=self.program)
+
+
+GATEWAY = EntryPoint("rooms-gateway emulator", COMMAND, ("emulator",))
+MODULE = EntryPoint("python -m rooms_emulator", sys.executable, ("-m", "rooms_emulator"))
+
+both_entry_points = pytest.mark.parametrize(
+    "entry_point", [GATEWAY, MODULE], ids=lambda entry_point: entry_point.name
+)
 
 
 def upstream_of(connection_string: str) -> Upstream:
@@ -30,17 +56,37 @@ def files_of(pid: int) -> int:
     return max(int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()) + 1
 
 
-async def test_its_connection_string_stands_on_a_line_of_its_own_and_works() -> None:
-    async with started("emulator", "--listen", "127.0.0.1:0") as process:
+@both_entry_points
+async def test_help_names_the_command(entry_point: EntryPoint) -> None:
+    done = await entry_point.run("--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: {entry_point.name} [OPTIONS]\n")
+
+
+@both_entry_points
+async def test_prints_a_working_connection_string(entry_point: EntryPoint) -> None:
+    """It is a line by itself, and the line before names the command and the address."""
+    async with entry_point.started(*ANY_PORT) as process:
         string = await process.line(
             rf"(endpoint=http://127\.0\.0\.1:[1-9]\d*/;accesskey={DEVELOPMENT_KEY})"
         )
         async with quick_gateway(upstream_of(string)) as quick:
             assert (await quick.rooms.CreateRoom(CreateRoomRequest())).room.id
+    endpoint = string.removeprefix("endpoint=").partition("/;")[0]
+    assert process.out == f"{entry_point.name} is ready on {endpoint}\n{string}\n"
 
 
-async def test_only_the_key_that_was_given_is_accepted() -> None:
-    async with started("emulator", "--listen", "127.0.0.1:0", "--access-key", KEY) as process:
+async def test_prints_control_endpoint_and_fault_seed(tmp_path: Path) -> None:
+    file = tmp_path / "faults.toml"
+    file.write_text('seed = 7\n[[faults]]\npreset = "outage"\n')
+    control = ("--control-listen", "127.0.0.1:0")
+    async with MODULE.started(*ANY_PORT, *control, "--faults", str(file)) as process:
+        await process.line(r"(control=http://127\.0\.0\.1:[1-9]\d*)")
+        await process.line("(fault-seed=7)")
+
+
+async def test_only_the_given_key_is_accepted() -> None:
+    async with GATEWAY.started(*ANY_PORT, "--access-key", KEY) as process:
         string = await process.line("(endpoint=.*)")
         assert string.endswith(f";accesskey={KEY}")
         async with quick_gateway(upstream_of(string)) as quick:
@@ -50,14 +96,37 @@ async def test_only_the_key_that_was_given_is_accepted() -> None:
             assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
 
 
+@both_entry_points
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda each: each.name
 )
-async def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> None:
-    async with started("emulator", "--listen", "127.0.0.1:0") as process:
+async def test_a_signal_shuts_down_with_exit_code_0(
+    entry_point: EntryPoint, number: signal.Signals
+) -> None:
+    async with entry_point.started(*ANY_PORT) as process:
         await process.line("(endpoint=.*)")
         process.signal(number)
         assert await process.exit_code() == 0
+    assert process.err == ""
+
+
+async def test_a_second_signal_forces_the_exit() -> None:
+    """The shutdown waits for a request in flight; a second signal ends it with exit code 1."""
+    async with MODULE.started(*ANY_PORT) as process:
+        host, port = (await process.line("endpoint=http://(.*)/;accesskey=.*")).split(":")
+        control = b'{"latency": 3600}'
+        head = "POST /_emulator/faults HTTP/1.1\r\nHost: localhost\r\n"
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"{head}Content-Length: {len(control)}\r\n\r\n".encode() + control)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        _, hanging = await asyncio.open_connection(host, int(port))
+        hanging.write(b"GET /rooms HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await hanging.drain()
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
+        assert await process.exit_code() == 1
+        writer.close()
+        hanging.close()
     assert process.err == ""
 
 
@@ -66,22 +135,21 @@ async def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> Non
     [(["env", "--default-signal=HUP"], True), (["nohup"], False)],
     ids=["terminal closed", "nohup"],
 )
-async def test_a_hangup_stops_it_unless_it_was_started_with_nohup(
-    *, before: list[str], stops: bool
-) -> None:
+async def test_sighup_is_ignored_only_with_nohup(*, before: list[str], stops: bool) -> None:
     program, *options = before
-    command = (*options, COMMAND, "emulator", "--listen", "127.0.0.1:0")
+    command = (*options, COMMAND, "emulator", *ANY_PORT)
     async with started(*command, program=program) as process:
         await process.line("(endpoint=.*)")
         process.signal(signal.SIGHUP)
         if not stops:
-            # What was sent first is heard first.
+            # Signals are handled in order: this one is the first.
             process.signal(signal.SIGTERM)
         assert await process.exit_code() == 0
 
 
-async def test_without_files_left_it_says_so_and_takes_who_waited_when_there_are_some() -> None:
-    async with started("emulator", "--listen", "127.0.0.1:0") as process, AsyncExitStack() as stack:
+async def test_waiting_clients_are_served_after_emfile() -> None:
+    """Out of file descriptors it logs a warning, and accepts again when there are some."""
+    async with GATEWAY.started(*ANY_PORT) as process, AsyncExitStack() as stack:
         host, port = (await process.line("endpoint=http://(.*)/;accesskey=.*")).split(":")
         pid = process.process.pid
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -89,19 +157,20 @@ async def test_without_files_left_it_says_so_and_takes_who_waited_when_there_are
         for _ in range(8):
             reader, writer = await asyncio.open_connection(host, int(port))
             stack.callback(writer.close)
-        await until(lambda: "no more connections for now (Too many open files)" in process.err)
+        await until(lambda: "cannot accept connections (Too many open files)" in process.err)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         writer.write(b"GET /rooms HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 401")
 
 
-async def test_a_port_that_is_taken_is_refused_with_exit_code_3_and_one_sentence() -> None:
-    async with started("emulator", "--listen", "127.0.0.1:0") as first:
+@both_entry_points
+async def test_a_used_port_is_exit_code_3(entry_point: EntryPoint) -> None:
+    async with entry_point.started(*ANY_PORT) as first:
         address = await first.line("endpoint=http://(.*)/;accesskey=.*")
-        second = await run("emulator", "--listen", address)
+        second = await entry_point.run("--listen", address)
     assert second.code == 3
     [line] = second.err.splitlines()
-    assert line.startswith(f"rooms-gateway emulator: cannot listen on {address}: Address already")
+    assert line.startswith(f"{entry_point.name}: cannot listen on {address}: Address already")
     assert line.count("cannot listen") == 1
 
 
@@ -109,18 +178,22 @@ async def test_a_port_that_is_taken_is_refused_with_exit_code_3_and_one_sentence
     ("arguments", "sentence"),
     [
         (("--access-key", "canary!"), "the access key is not base64"),
-        (("--access-key", ""), "the access key is not base64"),
+        (("--access-key", ""), "the access key is empty"),
         (("--listen", "0.0.0.0:0"), "0.0.0.0:0 can be reached from other machines"),
+        (("--control-listen", "192.0.2.1:0"), "192.0.2.1:0 can be reached from other machines"),
         (("--listen", "8125"), "'8125' is not host:port"),
-        (("--listen", "unix:/tmp/socket"), "serves host:port only"),
+        (("--listen", "::1:8125"), "write an IPv6 address in brackets"),
+        (("--listen", "unix:/tmp/socket"), "'unix:/tmp/socket' is not host:port"),
+        (("--faults", "/nonexistent/faults.toml"), "cannot read /nonexistent/faults.toml: No such"),
     ],
 )
-async def test_options_that_cannot_be_are_refused_with_exit_code_2_and_one_sentence(
-    arguments: tuple[str, ...], sentence: str
+@both_entry_points
+async def test_an_invalid_option_is_exit_code_2(
+    entry_point: EntryPoint, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    done = await run("emulator", *arguments)
+    done = await entry_point.run(*arguments)
     assert (done.code, done.out) == (2, "")
     [line] = done.err.splitlines()
-    assert line.startswith("rooms-gateway emulator: ")
+    assert line.startswith(f"{entry_point.name}: ")
     assert sentence in line
     assert "canary" not in line

@@ -19,8 +19,7 @@ from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from rooms_emulator import Emulator
-from rooms_emulator.journal import Entry
+from rooms_emulator import Emulator, JournalEntry
 from rooms_gateway.app import Gateway
 from rooms_gateway.services.convert.identifiers import from_raw_id
 from rooms_gateway.settings import Settings, Upstream
@@ -55,7 +54,7 @@ class Running:
         """Count what the emulator was asked, all in all or of one operation."""
         return sum(operation in (None, entry.operation) for entry in self.emulator.journal)
 
-    def last(self) -> Entry:
+    def last(self) -> JournalEntry:
         """Return the latest request that the emulator got."""
         return list(self.emulator.journal)[-1]
 

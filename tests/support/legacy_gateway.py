@@ -47,7 +47,7 @@ class Legacy:
         """Read the roster as the emulator keeps it."""
         return [
             (each.raw_id, Role.Value(f"ROLE_{each.role.upper()}"))
-            for each in self.running.emulator.store.people(room_id)
+            for each in self.running.emulator.store.roster(room_id)
         ]
 
     async def make(self, *people: Participant) -> str:

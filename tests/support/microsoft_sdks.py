@@ -114,7 +114,7 @@ def _fields(file: str) -> list[str]:
 
 
 async def walk(script: str, emulator: Emulator) -> dict[str, Any]:
-    """Run the walk, and give what it printed for each step."""
+    """Run the walk; return the value that it printed for each step."""
     process = await asyncio.create_subprocess_exec(
         str(NODE),
         script,
@@ -129,7 +129,7 @@ async def walk(script: str, emulator: Emulator) -> dict[str, Any]:
     return {step["step"]: step["value"] for step in steps}
 
 
-# The client calls what Python 3.12 deprecated.
+# The client calls datetime.utcnow, which Python 3.12 deprecated.
 CALLS_WHAT_IS_DEPRECATED = pytest.mark.filterwarnings(
     "ignore:datetime.datetime.utcnow:DeprecationWarning"
 )
@@ -146,7 +146,7 @@ def in_days(days: float) -> datetime:
 
 
 class Blocking:
-    """The blocking client, each call on a thread of its own; lists come page by page."""
+    """The blocking client, with each call in a thread."""
 
     def __init__(self, endpoint: str, key: str, **options: str) -> None:
         self._client = RoomsClient(endpoint, AzureKeyCredential(key), **options)
@@ -166,7 +166,7 @@ class Blocking:
 
 
 class NonBlocking:
-    """The asynchronous client, called in the same way."""
+    """The asynchronous client, with the same interface."""
 
     def __init__(self, endpoint: str, key: str, **options: str) -> None:
         self._client = AsyncRoomsClient(endpoint, AzureKeyCredential(key), **options)
@@ -197,11 +197,11 @@ async def connected(
         await sdk.close()
 
 
-def problem(refused: HttpResponseError) -> ODataV4Format:
-    assert refused.error is not None
-    return refused.error
+def problem(raised: HttpResponseError) -> ODataV4Format:
+    assert raised.error is not None
+    return raised.error
 
 
 async def roster(sdk: Sdk, room_id: str) -> list[tuple[str, str]]:
     pages = await sdk.pages("list_participants", room_id)
-    return [(who.communication_identifier.raw_id, who.role) for page in pages for who in page]
+    return [(each.communication_identifier.raw_id, each.role) for page in pages for each in page]

@@ -1,7 +1,9 @@
-"""What is signed, and what it is signed to: both sides are tested against the same vectors."""
+"""Signature vectors for the tests of the emulator and of the gateway."""
+
+from __future__ import annotations
 
 KEY = "bm90LWEtc2VjcmV0LWtleS1mb3ItdGVzdHMtb25seSE="
-"""Of REQUESTS, to 127.0.0.1:8080 on Thu, 06 Mar 2025 00:20:03 GMT."""
+"""Key of REQUESTS, which are to 127.0.0.1:8080 on Thu, 06 Mar 2025 00:20:03 GMT."""
 
 BODIES = [
     (b"", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
@@ -16,13 +18,13 @@ BODIES = [
         "BNf/153Yrt1bOH7ij9GCtQC0a3FcNbd3C5frhrofIyA=",
     ),
 ]
-"""Recorded requests, and the hashes that clients were seen to send with them."""
+"""Bodies of recorded requests, and the hashes that clients sent with them."""
 
 TEXTS = [
     ("banana", "88EC05aAS9iXnaimtNO78JLjiPtfWryQB/5QYEzEsu8="),
     ("😀", "1rudJKjn2Zi+3hRrBG29wIF6pD6YyAeQR1ZcFtXoKAU="),
 ]
-"""Microsoft's clients expect them to be signed so with `pw==`."""
+"""Texts and their signatures with the key `pw==`, from the tests of Microsoft's clients."""
 
 REQUESTS = [
     (
@@ -38,4 +40,4 @@ REQUESTS = [
         "OjB/gmLckS97kJACH1Eir3L3MMK+s0Pk0bpg78K9HKY=",
     ),
 ]
-"""Method, target and body, and the signature."""
+"""Method, target, body and signature."""

@@ -27,7 +27,7 @@ MERGE_PATCH = "application/merge-patch+json"
 
 
 def from_now(**delta: float) -> str:
-    """Render a time as a client does, so far from now."""
+    """Return a time relative to now, in the format of a client."""
     return (datetime.now(UTC) + timedelta(**delta)).isoformat()
 
 
@@ -46,7 +46,7 @@ def hash_of(body: bytes) -> str:
 
 @dataclass
 class Signer:
-    """Makes the headers of a signed request, now or at another date."""
+    """Generates the headers of a signed request, with the current or another date."""
 
     host: str
     key: str = DEVELOPMENT_KEY
@@ -83,7 +83,7 @@ class Response:
 
 
 class Client:
-    """Calls an emulator; ``target`` is sent and signed as it stands."""
+    """Calls an emulator; `target` is sent and signed unchanged."""
 
     def __init__(self, session: ClientSession, endpoint: str) -> None:
         self._session = session
@@ -122,34 +122,34 @@ class Client:
             headers=headers,
             skip_auto_headers=skip,
             allow_redirects=False,
-        ) as answer:
-            return Response(answer.status, answer.headers, await answer.read())
+        ) as response:
+            return Response(response.status, response.headers, await response.read())
 
     async def create(self, **members: object) -> Any:
-        answer = await self.call("POST", "/rooms", members)
-        assert answer.status == 201, answer
-        return answer.json
+        response = await self.call("POST", "/rooms", members)
+        assert response.status == 201, response
+        return response.json
 
-    async def patch_roster(self, room_id: str, people: Mapping[str, object]) -> Response:
+    async def patch_roster(self, room_id: str, changes: Mapping[str, object]) -> Response:
         path = f"/rooms/{room_id}/participants"
-        return await self.call("PATCH", path, {"participants": people})
+        return await self.call("PATCH", path, {"participants": changes})
 
     async def roster(self, room_id: str) -> list[tuple[str, str]]:
         pages = [page async for page in self.pages(f"/rooms/{room_id}/participants")]
-        return [(who["rawId"], who["role"]) for page in pages for who in page["value"]]
+        return [(each["rawId"], each["role"]) for page in pages for each in page["value"]]
 
     async def pages(self, path: str, **options: Any) -> AsyncIterator[Any]:
-        """Follow ``nextLink`` as it stands, as clients do."""
-        answer = await self.call("GET", path, **options)
+        """Follow each `nextLink` unchanged, as clients do."""
+        response = await self.call("GET", path, **options)
         while True:
-            assert answer.status == 200, answer
-            page = answer.json
+            assert response.status == 200, response
+            page = response.json
             yield page
             if "nextLink" not in page:
                 return
             assert page["nextLink"].startswith(f"{self.endpoint}{path}?nextLink=")
             target = page["nextLink"].removeprefix(self.endpoint)
-            answer = await self.call("GET", target, version=None)
+            response = await self.call("GET", target, version=None)
 
     async def control(self, method: str, path: str, content: object = None) -> Response:
         body = b"" if content is None else json.dumps(content).encode()
@@ -163,7 +163,7 @@ def client_session() -> ClientSession:
 
 
 async def exchange(endpoint: str, sent: bytes) -> bytes:
-    """Send bytes on a connection of their own, and read until it closes."""
+    """Send bytes on a new connection, and read until it closes."""
     host, _, port = endpoint.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
@@ -185,18 +185,18 @@ async def ask(
     method: str = "POST",
     version: str | None = LATEST,
 ) -> Response:
-    """Call the identity API, with a path below ``/identities``."""
+    """Call the Identity API; `path` is below `/identities`."""
     return await client.call(method, f"/identities{path}", content, version=version)
 
 
 async def new_user(client: Client) -> str:
-    answer = await ask(client)
-    assert answer.status == 201, answer
-    return str(answer.json["identity"]["id"])
+    response = await ask(client)
+    assert response.status == 201, response
+    return str(response.json["identity"]["id"])
 
 
 def parts(token: str) -> tuple[Any, Any, bytes]:
-    """Give the header and the claims of a JWT, and its signature."""
+    """Return the header, the claims and the signature of a JWT."""
     header, claims, signature = (
         urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")
     )
@@ -207,7 +207,7 @@ PREVIEW = "2022-02-01"
 FROM, UNTIL = "2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"
 
 NOW = 1_893_400_000 * 10**9
-"""In December 2029."""
+"""An instant in December 2029, in nanoseconds."""
 
 
 class Preview:
@@ -221,33 +221,33 @@ class Preview:
         return await self.client.call(method, path, content, version=PREVIEW, headers=lines)
 
     async def create(self, **members: object) -> Any:
-        answer = await self.call("POST", "/rooms", members)
-        assert answer.status == 201, answer
-        return answer.json
+        response = await self.call("POST", "/rooms", members)
+        assert response.status == 201, response
+        return response.json
 
-    async def change(self, verb: str, room_id: str, *people: object) -> Response:
+    async def change(self, verb: str, room_id: str, *participants: object) -> Response:
         path = f"/rooms/{room_id}/participants:{verb}"
-        return await self.call("POST", path, {"participants": list(people)})
+        return await self.call("POST", path, {"participants": list(participants)})
 
     async def roster(self, room_id: str) -> list[tuple[str, str]]:
-        answer = await self.call("GET", f"/rooms/{room_id}/participants")
-        assert answer.json.keys() == {"participants"}
+        response = await self.call("GET", f"/rooms/{room_id}/participants")
+        assert response.json.keys() == {"participants"}
         return [
             (each["communicationIdentifier"]["rawId"], each["role"])
-            for each in answer.json["participants"]
+            for each in response.json["participants"]
         ]
 
 
-def person(number: int, role: str | None = None) -> dict[str, object]:
-    """Make a participant as the preview's clients send one."""
-    sent: dict[str, object] = {
+def sent(number: int, role: str | None = None) -> dict[str, object]:
+    """Return a participant as the preview's clients send it."""
+    participant: dict[str, object] = {
         "communicationIdentifier": {"communicationUser": {"id": user(number)}}
     }
-    return sent if role is None else sent | {"role": role}
+    return participant if role is None else participant | {"role": role}
 
 
 def shown(number: int, role: str) -> dict[str, object]:
-    """Make a participant as the preview answers with one."""
+    """Return a participant as the responses of the preview contain it."""
     identifier = {"rawId": user(number), "communicationUser": {"id": user(number)}}
     return {"communicationIdentifier": identifier, "role": role}
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rooms_emulator.faults import plan as fault_plan
+from rooms_emulator import FaultPlan
 from rooms_gateway.addresses import check_address, parse_socket_mode
 from rooms_gateway.cli.client.inputs import parse_address, parse_instant, parse_person
 from rooms_gateway.cli.serve.command import serve
@@ -177,7 +177,7 @@ PARSERS = {
         ),
     ),
     "files of faults": Parser(
-        in_file(fault_plan.read_file),
+        in_file(FaultPlan.from_file),
         ValueError,
         (
             'seed = 7\n[[faults]]\npreset = "mixed-5xx"\noperation = "GetRoom"\n',

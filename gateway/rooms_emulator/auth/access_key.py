@@ -1,54 +1,40 @@
-"""Who may call: the access key, proven by an HMAC-SHA256 over the request.
+"""Verification of requests signed with an access key: an HMAC-SHA256 over the request.
 
-Source: "Sign an HTTP request" of Azure Communication Services, and what its clients send.
+Source: "Sign an HTTP request" of Azure Communication Services, and the requests of its clients.
 """
+
+from __future__ import annotations
 
 import binascii
 import hashlib
 import hmac
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from rooms_emulator import problems, timestamps
 from rooms_emulator.clock import Clock
+from rooms_emulator.http.messages import RawRequest
 from rooms_emulator.timestamps import TICKS_PER_SECOND
 
-# Public on purpose, so that configurations for the emulator can be written down and shared. It
-# opens nothing but an emulator.
-DEVELOPMENT_KEY: Final = b64encode(
+DEVELOPMENT_KEY = b64encode(
     b"rooms-gateway emulator: this development key is NOT a secret."
 ).decode()
+"""Default access key, base64. It is public, so that configurations can contain it."""
 
-_AUTHORIZATION: Final = re.compile(
+_AUTHORIZATION = re.compile(
     r"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=([A-Za-z0-9+/]{43}=)",
     re.ASCII,
 )
 
 
-class Signed(NamedTuple):
-    """What a signature covers: the request as it came, nothing decoded or put in order."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class AccessKey:
-    """Verifies requests that are signed with an access key.
+    """Verifies requests signed with an access key.
 
-    Args:
-        key: the access key, base64.
-        clock: tells the time, for the check of ``x-ms-date``.
-        date_margin: how far ``x-ms-date`` may be from it, in seconds.
-        legacy: whether to take what the clients of 2022-02-01 sign over plain http.
-
-    Raises:
-        ValueError: the key is not base64, or empty.
-
+    `key` is base64. `date_margin` is the largest accepted difference between `x-ms-date` and
+    `clock`, in seconds. `legacy` also accepts the signatures that clients of api-version
+    2022-02-01 make over plain HTTP. Raises ValueError if the key is empty or not base64.
     """
 
     def __init__(self, key: str, clock: Clock, date_margin: float, *, legacy: bool = False) -> None:
@@ -62,13 +48,11 @@ class AccessKey:
         self._date_margin = date_margin
         self._legacy = legacy
 
-    def verify(self, request: Signed) -> None:
+    def verify(self, request: RawRequest) -> None:
         """Check the signature.
 
-        Raises:
-            ServiceError: status 401; the signature, the date or the hash of the body is missing,
-                malformed or wrong.
-
+        Raises ServiceError with status 401 if the signature, the date or the hash of the body is
+        missing, malformed or wrong.
         """
         headers = request.headers
         authorization = _AUTHORIZATION.fullmatch(headers.get("Authorization", ""))
@@ -96,11 +80,11 @@ class AccessKey:
 
 
 def accepted_targets(target: str, *, legacy: bool = False) -> Iterator[str]:
-    """Give the forms of the request target that clients sign.
+    """Yield the forms of the request target that clients sign.
 
-    As it is on the request line; percent-decoded (Python's client); with the query parsed and
-    written again in form encoding (JavaScript's client). With ``legacy`` also without its first
-    slash: Python's client of 2022 counts on the length of ``https://`` when it cuts its URLs.
+    These are the target as on the request line, percent-decoded (the Python client), and with the
+    query parsed and form-encoded again (the JavaScript client). With `legacy` also without the
+    first slash: the Python client of 2022 cuts off the length of `https://`, for `http://` too.
     """
     yield target
     if legacy:
@@ -109,7 +93,7 @@ def accepted_targets(target: str, *, legacy: bool = False) -> Iterator[str]:
         yield decoded
     path, mark, query = target.partition("?")
     if mark:
-        # As URLSearchParams.toString writes: it keeps "*" and encodes "~".
+        # Like URLSearchParams.toString, which keeps "*" and encodes "~".
         pairs = parse_qsl(query, keep_blank_values=True)
         form = f"{path}?{urlencode(pairs, safe='*').replace('~', '%7E')}"
         if form != target:

@@ -1,1 +1,3 @@
-"""Failures to order: the model, presets, plans, and the faults themselves."""
+"""Fault injection: the model of a fault, presets, plans, rules, and the faults themselves."""
+
+from __future__ import annotations

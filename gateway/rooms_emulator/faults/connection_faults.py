@@ -1,36 +1,39 @@
-"""Answers that break off, drip, or never come: what a fault does to a connection."""
+"""Faults of the connection: aborted, truncated and slow responses."""
+
+from __future__ import annotations
 
 import asyncio
 import socket
 import struct
-from typing import Final
 
 from aiohttp import HttpVersion11, web
 
 from rooms_emulator.faults.model import Fault
-from rooms_emulator.http.wire import Reply
+from rooms_emulator.http.messages import EncodedResponse
 
-# On for zero seconds: closing sends RST in the place of FIN, and drops what was not sent yet.
-_NO_LINGER: Final = struct.pack("ii", 1, 0)
-# More often than this is not worth a write of its own.
-_TICK: Final = 0.02
+# Linger on, for zero seconds: close sends RST instead of FIN and drops unsent data.
+_NO_LINGER = struct.pack("ii", 1, 0)
+# Shortest interval between two writes of a slow body, in seconds.
+_WRITE_INTERVAL = 0.02
 
 
-def hang_up(request: web.BaseRequest, *, reset: bool = False) -> web.StreamResponse:
-    """Close the connection at once, without an answer."""
+def abort(request: web.BaseRequest, *, reset: bool = False) -> web.StreamResponse:
+    """Close the connection at once, without a response; with a TCP reset if `reset` is set."""
     if request.transport is not None:
         if reset:
             connection = request.transport.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         request.transport.abort()
-    # aiohttp wants something to write, and finds nobody to write it to.
+    # aiohttp requires a response object; on a closed connection it writes nothing.
     return web.Response()
 
 
-async def send(request: web.BaseRequest, reply: Reply, fault: Fault) -> web.StreamResponse:
-    """Write an answer slowly, or only so many bytes of its body, as the fault says."""
-    body = reply.body or b""
-    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+async def send(
+    request: web.BaseRequest, encoded: EncodedResponse, fault: Fault
+) -> web.StreamResponse:
+    """Send a response slowly, or with a truncated body, as the fault specifies."""
+    body = encoded.body or b""
+    response = web.StreamResponse(status=encoded.status, headers=encoded.headers)
     if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
     else:
@@ -39,12 +42,12 @@ async def send(request: web.BaseRequest, reply: Reply, fault: Fault) -> web.Stre
         await response.prepare(request)
         await _write(response, body[: fault.truncate], fault.drip)
     except ConnectionError:
-        # The client has not waited for the end, which is what such a fault is for.
+        # Expected: clients under test time out and disconnect during such a response.
         return response
     if fault.truncate is None:
         await response.write_eof()
     elif fault.reset:
-        return hang_up(request, reset=True)
+        return abort(request, reset=True)
     elif request.transport is not None:
         request.transport.close()
     return response
@@ -54,7 +57,7 @@ async def _write(response: web.StreamResponse, body: bytes, drip: float | None) 
     if drip is None:
         await response.write(body)
         return
-    size = max(int(drip * _TICK), 1)
+    size = max(int(drip * _WRITE_INTERVAL), 1)
     for start in range(0, len(body), size):
         if start:
             await asyncio.sleep(size / drip)

@@ -1,25 +1,25 @@
-"""Faults by name: the table of what usually goes wrong, ready to be ordered."""
+"""Presets: common faults by name."""
+
+from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from rooms_emulator.faults.model import Fault
 
-SECOND_KEY: Final = (
-    "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhlIHNlY29uZCBkZXZlbG9wbWVudCBrZXksIG5vIHNlY3JldA=="
-)
-"""The access key that ``key-rotated`` puts in the place of the others."""
+SECOND_KEY = "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhlIHNlY29uZCBkZXZlbG9wbWVudCBrZXksIG5vIHNlY3JldA=="
+"""The access key that replaces the others in `key-rotated`."""
 
-_HTML: Final = {"Content-Type": "text/html"}
-_SOON: Final = {"Retry-After": "1"}
-_ELSEWHERE: Final = "attacker.invalid"
+_HTML = {"Content-Type": "text/html"}
+_RETRY_SOON = {"Retry-After": "1"}
+_FOREIGN_HOST = "attacker.invalid"
 
-# By the names of JSON, as whoever orders a preset may put others in the place of its members.
-PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+# With JSON names, because the members of a preset can be overridden over the control API.
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # The connection.
         "refused": {"refuse": 1.0},
@@ -34,8 +34,8 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "slow-drip": {"drip": 20.0},
         "hanging": {"latency": 3600.0, "drop": "before"},
         # Statuses.
-        "throttled": {"status": 429, "headers": _SOON},
-        "throttle-storm": {"status": 429, "headers": _SOON, "count": None},
+        "throttled": {"status": 429, "headers": _RETRY_SOON},
+        "throttle-storm": {"status": 429, "headers": _RETRY_SOON, "count": None},
         "unavailable": {"status": 503},
         "outage": {"status": 503, "count": None},
         "mixed-5xx": {"status": (500, 502, 503, 504), "probability": 0.2, "count": None},
@@ -47,54 +47,47 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "unknown-role": {"role": "Stagehand"},
         "huge-body": {"pad": 10_000_000},
         "gzip-bomb": {"pad": 100_000_000, "gzip": True},
-        # Links to the next page.
+        # The link to the next page.
         "looping-next-link": {"nextLink": "http://{host}{path}?{query}", "count": None},
-        "foreign-next-link": {"nextLink": f"http://{_ELSEWHERE}{{path}}?{{query}}"},
+        "foreign-next-link": {"nextLink": f"http://{_FOREIGN_HOST}{{path}}?{{query}}"},
         "downgraded-next-link": {"nextLink": "http://{hostname}:80{path}?{query}"},
-        "userinfo-next-link": {"nextLink": f"http://{{host}}@{_ELSEWHERE}{{path}}?{{query}}"},
-        # Credentials and time; the first two last until the next one, or a reset.
+        "userinfo-next-link": {"nextLink": f"http://{{host}}@{_FOREIGN_HOST}{{path}}?{{query}}"},
+        # Clock and credentials. The first two change the emulator until it is reset.
         "clock-skew": {"clockOffset": 900.0},
         "key-rotated": {"keys": (SECOND_KEY,)},
         "token-refused": {"status": 401},
     }
 )
+"""Members of each preset, by its name."""
 
 
 def preset(name: str, /, **changes: Any) -> Fault:
-    """Make the fault of this name.
+    """Return the fault of a preset, with `changes` to its attributes.
 
-    Args:
-        name: a key of ``PRESETS``.
-        changes: attributes of ``Fault`` to put in the place of the preset's.
-
-    Raises:
-        ValueError: there is no such preset, or the fault makes no sense.
-        TypeError: ``Fault`` has no such attribute.
-
+    Raises ValueError if the preset is unknown or a value is invalid, and TypeError if `Fault` has
+    no such attribute.
     """
-    made = from_members({"preset": name})
-    return msgspec.structs.replace(made, **changes)
+    return msgspec.structs.replace(from_members({"preset": name}), **changes)
 
 
 def from_members(members: Mapping[str, Any]) -> Fault:
-    """Make a fault of its members in JSON, which may include the name of a ``preset``.
+    """Return the fault with these JSON members, one of which may be the name of a `preset`.
 
-    Raises:
-        ValueError: that is no fault; the text names the member.
-
+    Raises ValueError, with the name of the member, if they are not a fault.
     """
-    given = dict(members)
-    name = given.pop("preset", None)
+    own = dict(members)
+    name = own.pop("preset", None)
     if name is not None:
-        given = {"label": name, **_members_of(name), **given}
-    return msgspec.convert(given, Fault)
+        own = {"label": name, **_members_of(name), **own}
+    return msgspec.convert(own, Fault)
 
 
 def _members_of(name: object) -> Mapping[str, Any]:
     if not isinstance(name, str):
-        raise ValueError("preset must be a string")  # noqa: TRY004 - for whoever wrote the JSON
+        raise ValueError("preset must be a string")  # noqa: TRY004 - an error of the document
     if name not in PRESETS:
         close = difflib.get_close_matches(name[:100], PRESETS, n=1)
-        hint = f"did you mean {close[0]}? There" if close else "there"
-        raise ValueError(f"preset: there is no {name[:100]!r}; {hint} are {', '.join(PRESETS)}")
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        known = ", ".join(PRESETS)
+        raise ValueError(f"preset: unknown preset {name[:100]!r}{hint}: use one of {known}")
     return PRESETS[name]

@@ -1,62 +1,51 @@
-"""The list of faults, and which of them strikes a request.
+"""The ordered list of faults, and the selection of the fault for each request.
 
-The rules stand in a list. Each request goes down the list; the first rule that applies to its
-operation, has skipped as many requests as it should, is not used up, and whose draw hits, strikes,
-and only that one.
+The rules are tried in order. The first one that matches the operation, has skipped its first
+requests, is not used up and wins its draw is injected, and no other.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from random import Random
-from typing import Final
 
 import msgspec
 
-from rooms_emulator.faults.model import EVERY, Fault
+from rooms_emulator.faults.model import EVERY_OPERATION, Fault
 
-MOST_RULES: Final = 1000
-LARGEST_SEED: Final = (1 << 53) - 1
-"""What every JSON reader can read without loss."""
+MAX_RULES = 1000
+MAX_SEED = (1 << 53) - 1
+"""The largest integer that every JSON parser reads without loss."""
 
 
 class Rule(msgspec.Struct, rename="camel"):
-    """A fault in the list, and how often it has matched and struck so far."""
+    """A fault in the list, with its counters."""
 
     id: int
     fault: Fault
     matched: int = 0
+    """Number of requests that the fault applied to, skipped ones included."""
     struck: int = 0
+    """Number of requests that the fault was injected into."""
 
 
-class Strike(msgspec.Struct, frozen=True):
-    """A fault that strikes one request, with what was drawn for it.
-
-    Attributes:
-        id: that of the rule.
-        fault: what goes wrong.
-        latency: seconds to wait, the jitter included.
-        status: the status to answer with; ``None`` is the operation's own.
-
-    """
+class InjectedFault(msgspec.Struct, frozen=True):
+    """The fault for one request, with the values drawn for it."""
 
     id: int
+    """Id of the rule."""
     fault: Fault
     latency: float
+    """Delay, jitter included, in seconds."""
     status: int | None
+    """HTTP status to respond with; None for that of the operation."""
 
 
 class Faults:
     """The list of rules.
 
-    What is drawn for the n-th match of a rule depends on the seed, the rule's id and n alone: the
-    same seed, rules and requests lead to the same strikes, whatever else is asked in between.
-
-    Args:
-        operations: the operations that there are.
-        seed: decides all that is drawn.
-
-    Attributes:
-        seed: as given, or as ``replace`` was told.
-
+    The draws for the n-th match of a rule depend only on the seed, the rule's id and n: equal
+    seeds, rules and requests select equal faults, whatever other requests come in between.
     """
 
     def __init__(self, operations: tuple[str, ...], seed: int) -> None:
@@ -64,35 +53,25 @@ class Faults:
         self._rules: list[tuple[Rule, Random]] = []
         self._last_id = 0
         self.seed = seed
+        """Seed of all draws."""
 
     def add(self, fault: Fault) -> int:
-        """Put a fault at the end of the list.
+        """Append a fault; return the id of its rule.
 
-        Returns:
-            The id of the rule.
-
-        Raises:
-            ValueError: there is no such operation, or there are too many faults.
-
+        Raises ValueError if its operation is unknown or the list is full.
         """
         self._check(fault)
-        if len(self._rules) >= MOST_RULES:
-            raise ValueError(f"there are {MOST_RULES} faults already: clear them")
+        if len(self._rules) >= MAX_RULES:
+            raise ValueError(f"the list has {MAX_RULES} faults, which is the limit: clear it first")
         self._last_id += 1
-        source = Random(f"{self.seed}:{self._last_id}")  # noqa: S311 - to be repeated, not secret
+        source = Random(f"{self.seed}:{self._last_id}")  # noqa: S311 - reproducible, not secret
         self._rules.append((Rule(self._last_id, fault), source))
         return self._last_id
 
     def replace(self, faults: Iterable[Fault], seed: int | None = None) -> None:
-        """Put faults in the place of all; their ids count from 1.
+        """Replace all faults, with ids from 1; `seed` is the new seed, or None to keep it.
 
-        Args:
-            faults: the faults, in order.
-            seed: decides all that is drawn from now on; by default the one before goes on.
-
-        Raises:
-            ValueError: as of ``add``, and nothing was changed.
-
+        Raises ValueError as `add` does, and then changes nothing.
         """
         fresh = Faults(self._operations, self.seed if seed is None else seed)
         for index, fault in enumerate(faults):
@@ -103,25 +82,25 @@ class Faults:
         self._rules, self._last_id, self.seed = fresh._rules, fresh._last_id, fresh.seed
 
     def list(self) -> tuple[Rule, ...]:
-        """Give the rules in their order, used up ones too."""
+        """Return the rules in order, including those that are used up."""
         return tuple(rule for rule, _ in self._rules)
 
     def clear(self) -> None:
-        """Remove every rule."""
+        """Remove all rules."""
         self._rules.clear()
 
-    def strike(self, operation: str) -> Strike | None:
-        """Count a request of this operation, and give what strikes it, if anything."""
+    def select(self, operation: str) -> InjectedFault | None:
+        """Count a request for `operation`; return the fault to inject, if any."""
         for rule, source in self._rules:
             fault = rule.fault
-            if fault.operation not in (EVERY, operation):
+            if fault.operation not in (EVERY_OPERATION, operation):
                 continue
             if fault.count is not None and rule.struck >= fault.count:
                 continue
             rule.matched += 1
             if rule.matched <= fault.skip:
                 continue
-            # All three each time, so that what one decides does not shift the others.
+            # Always three draws, so that the result of one does not shift the others.
             hit, late, which = source.random(), source.random(), source.random()
             if hit >= fault.probability:
                 continue
@@ -129,12 +108,10 @@ class Faults:
             latency = fault.latency + late * fault.jitter
             statuses = fault.statuses
             status = statuses[int(which * len(statuses))] if statuses else None
-            return Strike(rule.id, fault, latency, status)
+            return InjectedFault(rule.id, fault, latency, status)
         return None
 
     def _check(self, fault: Fault) -> None:
-        if fault.operation not in (EVERY, *self._operations):
-            known = ", ".join(self._operations)
-            raise ValueError(
-                f"operation: there is no {fault.operation!r}; there are {known} and {EVERY}"
-            )
+        if fault.operation not in (EVERY_OPERATION, *self._operations):
+            known = ", ".join((*self._operations, EVERY_OPERATION))
+            raise ValueError(f"operation: unknown {fault.operation!r}: use one of {known}")

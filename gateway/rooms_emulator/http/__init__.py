@@ -1,1 +1,3 @@
-"""HTTP: the listener, headers and bodies."""
+"""HTTP layer: listener, messages, headers, bodies and routing."""
+
+from __future__ import annotations

@@ -1,4 +1,6 @@
-"""One port, which can be closed for a while and stays the emulator's meanwhile."""
+"""HTTP listener on one port, which it keeps while it refuses connections."""
+
+from __future__ import annotations
 
 import asyncio
 import errno
@@ -7,88 +9,81 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 from weakref import WeakSet
 
 from aiohttp import web
 
+from rooms_emulator.http.addresses import split_host_port
+
 # Well above a link with the longest recorded token (2,752 characters).
-_LONGEST_LINE: Final = 1 << 15
-_STOP_SECONDS: Final = 1.0
-_BACKLOG: Final = 1024
+_MAX_LINE = 1 << 15
+_SHUTDOWN_SECONDS = 1.0
+_BACKLOG = 1024
 
-# Of accept, when it is not the one client that is at fault, and asking again at once is in vain.
-_USED_UP: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_RESPITE_SECONDS: Final = 0.5
+# accept() errors that mean we are out of descriptors or memory; retrying at once cannot help.
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_ACCEPT_RETRY_SECONDS = 0.5
 
-_LOG: Final = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Listener:
-    """Serves HTTP on one address. Once it was open it keeps its port, also over a stop.
+    """Serves HTTP on `host:port`, given as `listen`; port 0 selects a free port.
 
-    Args:
-        listen: ``host:port``; port 0 takes a free one.
-
-    Raises:
-        ValueError: ``listen`` cannot be read.
-
+    It keeps its port from the first start on, even between a stop and the next start. Raises
+    ValueError if `listen` is malformed.
     """
 
     def __init__(self, listen: str) -> None:
-        self._host, self._port = _parse(listen)
+        self._host, self._port = split_host_port(listen)
         self._server: web.Server | None = None
         self._bound: socket.socket | None = None
-        self._arriving: set[asyncio.Future[Any]] = set()
+        self._accepting: set[asyncio.Future[Any]] = set()
         self._reserved: socket.socket | None = None
         self._reopening: asyncio.Task[None] | None = None
         self._busy: set[asyncio.Transport | None] = set()
-        self._answered: WeakSet[asyncio.Transport] = WeakSet()
+        self._used: WeakSet[asyncio.Transport] = WeakSet()
 
     @property
     def endpoint(self) -> str:
-        """The address to call, such as ``http://127.0.0.1:8125``, with the port that is used."""
+        """The address to call, such as `http://127.0.0.1:8125`, with the actual port."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
     @property
     def is_open(self) -> bool:
-        """Whether it was started, and not stopped since."""
+        """Whether the listener is started."""
         return self._server is not None
 
     async def start(self, handler: Handler) -> None:
-        """Listen.
-
-        Raises:
-            OSError: nobody can listen there, such as because somebody else does already.
-
-        """
+        """Bind and listen. Raises OSError if the address cannot be bound."""
         bound = _bind(self._host, self._port, listen=True)
         self._port = bound.getsockname()[1]
 
-        # The signature covers the body as it was sent, so nothing may be decompressed.
-        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
             transport = request.transport
             self._busy.add(transport)
             if transport is not None:
-                self._answered.add(transport)
+                self._used.add(transport)
             try:
                 return await handler(request)
             finally:
                 self._busy.discard(transport)
 
+        # Without decompression, because the signature covers the body as it was sent.
         self._server = web.Server(
-            answer, access_log=None, auto_decompress=False, max_line_size=_LONGEST_LINE
+            handle, access_log=None, auto_decompress=False, max_line_size=_MAX_LINE
         )
         self._listen(self._server, bound)
 
     def refuse(self, seconds: float) -> None:
-        """Refuse connections for so many seconds from now, and close those that there are.
+        """Refuse new connections for `seconds`, and close the existing ones.
 
-        What is being answered is still answered. 0 seconds end a refusal; nothing happens if it
-        was not started.
+        Requests in flight get their responses. 0 ends a refusal. Does nothing if the listener is
+        not started.
         """
         refusing = self._reserved is not None
         if self._server is None or not (seconds or refusing):
@@ -97,7 +92,7 @@ class Listener:
             self._reopening.cancel()
         if self._bound is not None:
             self._stop_listening()
-            # Bound but not listening: connections are refused, and nobody else gets the port.
+            # Bound without listening: connections are refused, and the port stays reserved.
             self._reserved = _bind(self._host, self._port, listen=False)
         for connection in self._server.connections:
             if connection.transport in self._busy:
@@ -107,7 +102,7 @@ class Listener:
         self._reopening = asyncio.ensure_future(self._reopen(self._server, seconds))
 
     async def stop(self) -> None:
-        """Stop listening and close all connections; nothing if it was not started."""
+        """Stop listening and close all connections. Does nothing if not started."""
         server, self._server = self._server, None
         if self._reopening is not None:
             self._reopening.cancel()
@@ -118,13 +113,13 @@ class Listener:
             self._reserved.close()
             self._reserved = None
         self._stop_listening()
-        if self._arriving:
-            await asyncio.wait(self._arriving)
+        if self._accepting:
+            await asyncio.wait(self._accepting)
         if server is not None:
             server.pre_shutdown()
-            await server.shutdown(_STOP_SECONDS)
-            # Closed, one with an answer that nobody reads would stay until somebody does.
-            for transport in self._answered:
+            await server.shutdown(_SHUTDOWN_SECONDS)
+            # A closed transport stays until the client reads its unsent data; an aborted one not.
+            for transport in self._used:
                 transport.abort()
             await asyncio.sleep(0)
 
@@ -140,8 +135,8 @@ class Listener:
         self._accept_from(server, bound)
 
     def _accept_from(self, server: web.Server, bound: socket.socket) -> None:
-        # Not by loop.create_server: what asyncio has accepted in the moment in which its own server
-        # is closed, it leaves half made, and tells of it when the garbage is collected.
+        # Not with loop.create_server: if that server is closed while asyncio sets up an accepted
+        # connection, the connection is leaked and reported by the garbage collector.
         if bound is self._bound:
             asyncio.get_running_loop().add_reader(bound.fileno(), self._accept, server, bound)
 
@@ -150,16 +145,20 @@ class Listener:
         try:
             connection, _ = bound.accept()
         except OSError as error:
-            # Otherwise a client that has gone already.
-            if error.errno in _USED_UP:
-                _LOG.warning("no more connections for now (%s): see `ulimit -n`", error.strerror)
+            # Any other error means that the client has already disconnected.
+            if error.errno in _EXHAUSTED:
+                logger.warning(
+                    "cannot accept connections (%s): see `ulimit -n`; next try in %g s",
+                    error.strerror,
+                    _ACCEPT_RETRY_SECONDS,
+                )
                 loop.remove_reader(bound.fileno())
-                loop.call_later(_RESPITE_SECONDS, self._accept_from, server, bound)
+                loop.call_later(_ACCEPT_RETRY_SECONDS, self._accept_from, server, bound)
             return
         connection.setblocking(False)
-        arriving = asyncio.ensure_future(loop.connect_accepted_socket(server, connection))
-        self._arriving.add(arriving)
-        arriving.add_done_callback(self._arriving.discard)
+        accepting = asyncio.ensure_future(loop.connect_accepted_socket(server, connection))
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepting.discard)
 
     def _stop_listening(self) -> None:
         if self._bound is not None:
@@ -168,17 +167,9 @@ class Listener:
             self._bound = None
 
 
-def _parse(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        raise ValueError(f"cannot listen on {listen!r}: it has to be host:port")
-    return host, int(port)
-
-
 def _bind(host: str, port: int, *, listen: bool) -> socket.socket:
     try:
-        # One address, even if a name has several, so that there is one port and one endpoint.
+        # The first address of a name only, so that there is one port and one endpoint.
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         if listen:

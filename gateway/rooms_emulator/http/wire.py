@@ -1,57 +1,47 @@
-"""The one place that reads and writes HTTP: bytes in, a ``Reply`` out."""
+"""Reading of request bodies and sending of responses, by way of aiohttp."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from __future__ import annotations
+
 from http import HTTPStatus
-from typing import Final
 
 from aiohttp import HttpVersion11, web
 
 from rooms_emulator import problems
+from rooms_emulator.http.messages import EncodedResponse
 
 # A full roster is about 45 KB of JSON.
-LARGEST_BODY: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer, ready to be written; ``None`` is no body, and so no ``Content-Type``."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes | None
+MAX_BODY_BYTES = 1 << 20
 
 
 async def receive(request: web.BaseRequest) -> bytes:
-    """Read the body, as it came: nothing is decompressed, because the signature covers the bytes.
+    """Read the body. It is not decompressed, because the signature covers the bytes as sent.
 
-    Raises:
-        ServiceError: the body is larger than 1 MiB (status 413) or not framed rightly (400).
-
+    Raises ServiceError if the body is larger than 1 MiB (status 413) or its framing is broken
+    (400).
     """
     if not request.body_exists:
         return b""
-    if (request.content_length or 0) > LARGEST_BODY:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
         raise problems.of_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # So that the status line to come is not taken for one that was sent before.
+        # aiohttp sends no error response once output_size is above 0.
         request.writer.output_size = 0
     body = b""
     try:
         while chunk := await request.content.readany():
             body += chunk
-            if len(body) > LARGEST_BODY:
+            if len(body) > MAX_BODY_BYTES:
                 raise problems.of_status(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except web.RequestPayloadError:
-        raise problems.bad_request("The request body is not framed rightly.") from None
+        raise problems.bad_request("The framing of the request body is invalid.") from None
     return body
 
 
-async def send(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    """Write an answer, chunked as the service does."""
-    response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
-    if request.version >= HttpVersion11 and reply.body is not None:
+async def send(request: web.BaseRequest, encoded: EncodedResponse) -> web.StreamResponse:
+    """Send a response, with chunked framing as the service does."""
+    response = web.Response(status=encoded.status, headers=encoded.headers, body=encoded.body)
+    if request.version >= HttpVersion11 and encoded.body is not None:
         response.enable_chunked_encoding()
     if request.keep_alive:
         response.headers["Connection"] = "keep-alive"

@@ -1,5 +1,3 @@
-"""The part of the identity REST API that the Rooms quickstart begins with.
+"""The Identity REST API, as far as the Rooms quickstart needs it: users and access tokens."""
 
-It makes users and their access tokens. See ``docs/emulator.md`` for what is recorded fact and what
-is a choice of ours.
-"""
+from __future__ import annotations

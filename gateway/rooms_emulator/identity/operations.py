@@ -1,4 +1,6 @@
-"""The operations of the identity REST API: a call in, an answer out, no HTTP in between."""
+"""The operations of the Identity REST API: from a call to a response, without HTTP."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,31 +11,27 @@ from msgspec import UNSET, UnsetType
 
 from rooms_emulator import timestamps
 from rooms_emulator.clock import Clock
-from rooms_emulator.http import bodies
-from rooms_emulator.http.bodies import JsonObject
+from rooms_emulator.http import json_body
+from rooms_emulator.http.json_body import JsonObject
+from rooms_emulator.http.messages import Response
 from rooms_emulator.identity import problems, tokens
-from rooms_emulator.identity.problems import LEAST_MINUTES, MOST_MINUTES
+from rooms_emulator.identity.problems import MAX_MINUTES, MIN_MINUTES
+from rooms_emulator.identity.raw_ids import is_communication_user
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.identity.versions import IdentityVersion
-from rooms_emulator.rooms import identifiers
-from rooms_emulator.rooms.operations import Answer
+from rooms_emulator.problems import unconvertible
 from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityCall:
-    """A request that is authentic, routed, and of a version that we speak.
-
-    Attributes:
-        version: the api-version.
-        raw_id: the id in the path, decoded; empty where the path has none.
-        body: the body, as it came.
-
-    """
+    """An authenticated and routed request of a supported api-version."""
 
     version: IdentityVersion
     raw_id: str
+    """Decoded id in the path; empty if the path has none."""
     body: bytes
+    """Body as received."""
 
 
 class AccessToken(msgspec.Struct, frozen=True, rename="camel"):
@@ -57,47 +55,47 @@ class Created(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class IdentityOperations:
-    """Every operation, on one store.
+    """All operations, on one store.
 
-    The methods raise ``ServiceError`` for what the service refuses, and ``NoSuchIdentityError`` as
-    the store does.
+    The methods raise ServiceError for requests that the service rejects, and the store's
+    NoSuchIdentityError.
     """
 
     def __init__(self, identities: Identities, clock: Clock) -> None:
         self._identities = identities
         self._clock = clock
 
-    def create(self, call: IdentityCall) -> Answer:
+    def create(self, call: IdentityCall) -> Response:
         """CommunicationIdentity_Create."""
-        body: JsonObject = bodies.read(call.body) if call.body else {}
+        body: JsonObject = json_body.parse(call.body) if call.body else {}
         scopes = _scopes(body, "createTokenWithScopes", call.version)
         minutes = _minutes(body, call.version)
         raw_id = self._identities.create()
         token = self._issue(raw_id, scopes, minutes) if scopes else UNSET
-        return Answer(HTTPStatus.CREATED, Created(Identity(raw_id), token))
+        return Response(HTTPStatus.CREATED, Created(Identity(raw_id), token))
 
-    def delete(self, call: IdentityCall) -> Answer:
+    def delete(self, call: IdentityCall) -> Response:
         """CommunicationIdentity_Delete."""
         _check(call.raw_id)
         self._identities.delete(call.raw_id)
-        return Answer(HTTPStatus.NO_CONTENT)
+        return Response(HTTPStatus.NO_CONTENT)
 
-    def issue_token(self, call: IdentityCall) -> Answer:
+    def issue_token(self, call: IdentityCall) -> Response:
         """CommunicationIdentity_IssueAccessToken."""
-        body = bodies.read(call.body)
+        body = json_body.parse(call.body)
         scopes = _scopes(body, "scopes", call.version)
         if not scopes:
             raise problems.missing("Scopes")
         minutes = _minutes(body, call.version)
         _check(call.raw_id)
         self._identities.require(call.raw_id)
-        return Answer(HTTPStatus.OK, self._issue(call.raw_id, scopes, minutes))
+        return Response(HTTPStatus.OK, self._issue(call.raw_id, scopes, minutes))
 
-    def revoke_tokens(self, call: IdentityCall) -> Answer:
-        """CommunicationIdentity_RevokeAccessTokens: nothing here accepts a token, so all are."""
+    def revoke_tokens(self, call: IdentityCall) -> Response:
+        """CommunicationIdentity_RevokeAccessTokens; no effect, because nothing accepts a token."""
         _check(call.raw_id)
         self._identities.require(call.raw_id)
-        return Answer(HTTPStatus.NO_CONTENT)
+        return Response(HTTPStatus.NO_CONTENT)
 
     def _issue(self, raw_id: str, scopes: Sequence[str], minutes: int) -> AccessToken:
         now = self._clock.now()
@@ -106,32 +104,32 @@ class IdentityOperations:
 
 
 def _check(raw_id: str) -> None:
-    if not identifiers.is_communication_user(raw_id):
+    if not is_communication_user(raw_id):
         raise problems.bad_identity()
 
 
 def _scopes(body: JsonObject, member: str, version: IdentityVersion) -> tuple[str, ...]:
-    """Read what a token is asked for, each once; null and absent mean nothing."""
+    """Return the requested scopes, each once; none if the member is null or absent."""
     value = body.get(member)
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise problems.unconvertible("an array", f"$.{member}")
+        raise unconvertible("an array", f"$.{member}")
     for number, scope in enumerate(value):
         if not isinstance(scope, str):
-            raise problems.unconvertible("a string", f"$.{member}[{number}]")
+            raise unconvertible("a string", f"$.{member}[{number}]")
         if scope not in version.scopes:
             raise problems.bad_scope(scope, member[0].upper() + member[1:], version.scopes)
     return tuple(dict.fromkeys(value))
 
 
 def _minutes(body: JsonObject, version: IdentityVersion) -> int:
-    """Read how long a token lives; null and absent mean the longest."""
+    """Return the requested lifetime of a token; the maximum if it is null or absent."""
     minutes = body.get("expiresInMinutes") if version.has_expiry else None
     if minutes is None:
-        return MOST_MINUTES
+        return MAX_MINUTES
     if not isinstance(minutes, int) or isinstance(minutes, bool):
-        raise problems.unconvertible("an integer", "$.expiresInMinutes")
-    if not LEAST_MINUTES <= minutes <= MOST_MINUTES:
+        raise unconvertible("an integer", "$.expiresInMinutes")
+    if not MIN_MINUTES <= minutes <= MAX_MINUTES:
         raise problems.bad_minutes(minutes)
     return minutes

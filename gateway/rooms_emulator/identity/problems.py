@@ -1,73 +1,69 @@
-"""What the identity service says when it refuses: a code, a message, and the member to blame.
+"""Errors of the Identity service: a code, a message, and the invalid member.
 
-Other than those of Rooms, its validation errors have a ``target`` in the place of ``details``, and
-no error of its has an ``x-ms-error-code``.
+Unlike those of Rooms, its validation errors have `target` instead of `details`, and none of its
+errors has an `x-ms-error-code`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final
 
 from rooms_emulator import problems
 from rooms_emulator.problems import ErrorBody, ServiceError
 
-LEAST_MINUTES: Final = 60
-MOST_MINUTES: Final = 1440
+MIN_MINUTES = 60
+MAX_MINUTES = 1440
 
-_NO_SUCH_IDENTITY: Final = "The identity does not exist, or no longer."
-_BAD_IDENTITY: Final = "The identity is not of the form 8:acs:<guid>_<guid>."
+_NO_SUCH_IDENTITY = "The identity does not exist."
+_BAD_IDENTITY = "The identity is not of the form 8:acs:<guid>_<guid>."
 
 
 class TargetedError(ErrorBody, frozen=True, omit_defaults=True):
-    """The inside of the envelope, with the member that is to blame."""
+    """Content of the error envelope, with the invalid member."""
 
     target: str = ""
 
 
-class UnreadError(ServiceError):
-    """A request that its model refuses: nothing has looked at its api-version yet."""
+class ModelError(ServiceError):
+    """A request that the service's model rejects, before it reads the api-version."""
 
     @property
     def from_validation(self) -> bool:
-        """Whether this was found before the operation started: always."""
+        """Whether the error was found before the operation started: always."""
         return True
 
 
 def missing(member: str) -> ServiceError:
-    """Build the answer to a request without a member that it needs."""
+    """Return the error for a missing member."""
     message = f"{member}: The {member} field is required."
-    return UnreadError(HTTPStatus.BAD_REQUEST, _validation(message, member))
+    return ModelError(HTTPStatus.BAD_REQUEST, _validation(message, member))
 
 
 def bad_minutes(minutes: int) -> ServiceError:
-    """Build the answer to a life of a token that is too short or too long."""
-    span = f"[{LEAST_MINUTES}, {MOST_MINUTES}]"
+    """Return the error for an expiry of a token that is too short or too long."""
+    interval = f"[{MIN_MINUTES}, {MAX_MINUTES}]"
     message = (
-        f"ExpiresInMinutes value {minutes} is invalid. Value must be within the {span} interval."
+        f"ExpiresInMinutes value {minutes} is invalid. "
+        f"Value must be within the {interval} interval."
     )
     return ServiceError(HTTPStatus.BAD_REQUEST, _validation(message, "ExpiresInMinutes"))
 
 
 def bad_scope(scope: str, member: str, known: Iterable[str]) -> ServiceError:
-    """Build the answer to a scope that the api-version does not know."""
+    """Return the error for a scope that the api-version does not have."""
     message = f"{member}: The scope '{scope}' is not one of {', '.join(known)}."
     return ServiceError(HTTPStatus.BAD_REQUEST, _validation(message, member))
 
 
 def bad_identity() -> ServiceError:
-    """Build the answer to an id that no identity can have."""
+    """Return the error for a malformed id."""
     return ServiceError(HTTPStatus.BAD_REQUEST, _validation(_BAD_IDENTITY, "id"))
 
 
 def no_such_identity() -> ServiceError:
-    """Build the answer for an identity that is not, or no longer, there."""
+    """Return the error for an identity that does not exist or was deleted."""
     return problems.not_found(_NO_SUCH_IDENTITY)
-
-
-def unconvertible(kind: str, target: str) -> ServiceError:
-    """Build the answer to a member of the wrong type, in the words that Rooms has for it."""
-    message = f"The JSON value could not be converted to {kind}."
-    return problems.invalid([problems.bad_argument(message, target)])
 
 
 def _validation(message: str, target: str) -> TargetedError:

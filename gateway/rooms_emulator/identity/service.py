@@ -1,85 +1,73 @@
-"""The identity API as seen over HTTP, with the headers that it has of its own."""
+"""The Identity REST API over HTTP, with its own headers."""
+
+from __future__ import annotations
 
 import re
 from functools import partial
 from http import HTTPStatus
-from typing import Final
-from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 
 from rooms_emulator import problems
-from rooms_emulator.auth.access_key import Signed
-from rooms_emulator.http import headers
+from rooms_emulator.http import api_versions, headers
 from rooms_emulator.http.headers import ResponseHeaders
-from rooms_emulator.http.wire import Reply
+from rooms_emulator.http.messages import EncodedResponse, Outcome, RawRequest, Response
+from rooms_emulator.http.routing import Match
 from rooms_emulator.identity import versions
 from rooms_emulator.identity.operations import IdentityCall, IdentityOperations
 from rooms_emulator.identity.problems import no_such_identity
-from rooms_emulator.identity.routes import Match, find
+from rooms_emulator.identity.routes import ROUTER
 from rooms_emulator.identity.store import NoSuchIdentityError
 from rooms_emulator.problems import Envelope, ServiceError
-from rooms_emulator.rooms.operations import Answer
-from rooms_emulator.rooms.versions import choose
-from rooms_emulator.service import Service
+from rooms_emulator.service import RequestPipeline
 
-_OURS: Final = re.compile(r"/identities(?:[/?].*)?", re.DOTALL)
-_ERROR_JSON: Final = "application/json"
-_SECURITY: Final = {"Strict-Transport-Security": "max-age=2592000"}
+_TARGET = re.compile(r"/identities(?:[/?].*)?", re.DOTALL)
+_REQUEST_JSON = _ERROR_JSON = "application/json"
+_SECURITY = {"Strict-Transport-Security": "max-age=2592000"}
 
 
 class IdentityService:
-    """The identity REST service, behind the same door as that of Rooms.
-
-    Args:
-        rooms: the service of Rooms, for what both have in common: the signature, the journal and
-            the faults.
-        operations: what the paths lead to.
-        stamp: makes the headers of every answer.
-
-    """
+    """The Identity REST service, on the same address as Rooms."""
 
     def __init__(
-        self, rooms: Service, operations: IdentityOperations, stamp: ResponseHeaders
+        self,
+        pipeline: RequestPipeline,
+        operations: IdentityOperations,
+        response_headers: ResponseHeaders,
     ) -> None:
-        self._rooms = rooms
+        self._pipeline = pipeline
         self._operations = operations
-        self._stamp = stamp
+        self._response_headers = response_headers
 
     @staticmethod
     def serves(target: str) -> bool:
-        """Whether a request target is one of this API's."""
-        return _OURS.fullmatch(target) is not None
+        """Return whether a request target belongs to this API."""
+        return _TARGET.fullmatch(target) is not None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request, as well as the fault that strikes it lets us."""
-        match = find(request.method, request.raw_path.partition("?")[0])
-        return await self._rooms.exchange(
-            request,
-            match.route.operation if match.route else "",
-            partial(self._answer, match=match),
-            self._render,
+        """Handle a request, and inject a fault if one applies."""
+        match = ROUTER.find(request.method, request.raw_path.partition("?")[0])
+        return await self._pipeline.process(
+            request, match.operation, partial(self._respond, match=match), self._encode
         )
 
-    def _answer(self, request: Signed, *, match: Match) -> Answer:
-        self._rooms.admit(request)
+    def _respond(
+        self, request: RawRequest, *, match: Match[IdentityOperations, IdentityCall]
+    ) -> Response:
+        self._pipeline.authenticate(request)
         route = match.require()
-        path, _, query_string = request.target.partition("?")
-        query = dict(parse_qsl(query_string, keep_blank_values=True))
-        url = f"http://{request.headers.get('Host', '')}{path}"
-        version = choose(versions.VERSIONS, query, url)
-        media_type = request.headers.get("Content-Type", "").partition(";")[0]
-        # Both clients name the type also where they send no body, and some paths take none.
-        if request.body and media_type.strip().lower() != "application/json":
+        version = api_versions.select(versions.VERSIONS, request.query, request.url)
+        if request.body and request.media_type != _REQUEST_JSON:
             raise problems.of_status(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        call = IdentityCall(version, match.resource_id, request.body)
         try:
-            return route.run(self._operations, IdentityCall(version, match.raw_id, request.body))
+            return route.run(self._operations, call)
         except NoSuchIdentityError:
             raise no_such_identity() from None
 
-    def _render(self, outcome: Answer | ServiceError) -> Reply:
-        lines = self._stamp.headers() | _SECURITY
+    def _encode(self, outcome: Outcome) -> EncodedResponse:
+        lines = self._response_headers.generate() | _SECURITY
         content: msgspec.Struct | None
         if isinstance(outcome, ServiceError):
             content, media_type = Envelope(outcome.body), _ERROR_JSON
@@ -92,4 +80,4 @@ class IdentityService:
         body = None if content is None else msgspec.json.encode(content)
         if body is not None:
             lines["Content-Type"] = media_type
-        return Reply(outcome.status, lines, body)
+        return EncodedResponse(outcome.status, lines, body)

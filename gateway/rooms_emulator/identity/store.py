@@ -1,39 +1,33 @@
-"""The identities of one resource, in memory. Its methods neither wait nor yield."""
+"""In-memory store of the identities of one resource. Its methods are synchronous."""
+
+from __future__ import annotations
 
 from random import Random
 from uuid import UUID
 
 
 class NoSuchIdentityError(LookupError):
-    """The identity does not exist, or no longer."""
+    """An identity that does not exist or was deleted."""
 
 
 class Identities:
-    """All communication users that were made here.
-
-    Args:
-        random: decides the ids.
-
-    Attributes:
-        resource: the GUID of the emulated Communication Services resource, the same for all its
-            users. It outlives ``clear``.
-
-    """
+    """All communication users that this emulator issued. `random` determines their ids."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self.resource = str(UUID(bytes=random.randbytes(16), version=4))
+        """GUID of the emulated Communication Services resource; `clear` keeps it."""
         self.clear()
 
     def clear(self) -> None:
-        """Forget everybody."""
+        """Remove all identities."""
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def create(self) -> str:
-        """Make an identity, and give its raw id."""
+        """Add an identity; return its raw id."""
         raw_id = self._new_id()
         while raw_id in self._ids:
             raw_id = self._new_id()
@@ -41,26 +35,16 @@ class Identities:
         return raw_id
 
     def require(self, raw_id: str) -> None:
-        """Do nothing if there is this identity.
-
-        Raises:
-            NoSuchIdentityError: there is none.
-
-        """
+        """Raise NoSuchIdentityError if the identity does not exist."""
         if raw_id not in self._ids:
             raise NoSuchIdentityError
 
     def delete(self, raw_id: str) -> None:
-        """Delete an identity.
-
-        Raises:
-            NoSuchIdentityError: there is none.
-
-        """
+        """Delete an identity. Raises NoSuchIdentityError if it does not exist."""
         self.require(raw_id)
         self._ids.remove(raw_id)
 
     def _new_id(self) -> str:
-        # The user's part is no GUID of any version: in real ids it begins with a small number.
+        # Three zero bytes, because the user part of real ids begins with a small number.
         user = UUID(bytes=bytes(3) + self._random.randbytes(13))
         return f"8:acs:{self.resource}_{user}"

@@ -1,30 +1,31 @@
-"""Access tokens: well-formed JWTs that say themselves that they are emulated.
+"""Access tokens: well-formed JWTs with an issuer that shows that they are emulated.
 
-The claims are those of real tokens, as published samples show them, and ``iss``, which real ones
-do not have. Nothing in the emulator accepts such a token.
+The claims are those of published sample tokens, and `iss`, which real tokens do not have. The
+emulator itself accepts no such token.
 """
+
+from __future__ import annotations
 
 import hashlib
 import hmac
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
 from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
 from rooms_emulator.timestamps import TICKS_PER_SECOND
 
-ISSUER: Final = "rooms-gateway-emulator"
+ISSUER = "rooms-gateway-emulator"
 
-# What real tokens of communication users have, whatever their scopes.
-_SKYPE_SCOPE: Final = 1792
-# Never a key that somebody chose: whoever gets a token may guess at what signed it, for ever.
-_KEY: Final = b64decode(DEVELOPMENT_KEY)
+# The `scp` of real tokens of communication users, whatever their scopes.
+_SKYPE_SCOPE = 1792
+# Never the configured access key, which a holder of a token could then guess offline.
+_KEY = b64decode(DEVELOPMENT_KEY)
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The first part: how the token is signed."""
+    """Header of the JWT."""
 
     alg: str = "HS256"
     kid: str = ISSUER
@@ -32,7 +33,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 class Claims(msgspec.Struct, frozen=True, rename="camel"):
-    """The second part: whose token it is, what it is for, and until when; instants in seconds."""
+    """Claims of the JWT; instants are in seconds since 1970."""
 
     skypeid: str
     scp: int
@@ -45,25 +46,17 @@ class Claims(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def make(raw_id: str, scopes: Sequence[str], issued: int, expires: int) -> str:
-    """Make a token.
-
-    Args:
-        raw_id: the raw id of a communication user.
-        scopes: what the token is for.
-        issued: when it was issued, in ticks (see ``timestamps``).
-        expires: when it expires, in ticks.
-
-    """
-    begin = issued // TICKS_PER_SECOND
+    """Return a token for a communication user; `issued` and `expires` are in ticks."""
+    issued_seconds = issued // TICKS_PER_SECOND
     skype_id = raw_id.partition(":")[2]
     claims = Claims(
         skypeid=skype_id,
         scp=_SKYPE_SCOPE,
-        csi=str(begin),
+        csi=str(issued_seconds),
         exp=expires // TICKS_PER_SECOND,
         acs_scope=",".join(scopes),
         resource_id=skype_id.removeprefix("acs:").partition("_")[0],
-        iat=begin,
+        iat=issued_seconds,
     )
     signed = b".".join(_base64(msgspec.json.encode(part)) for part in (Header(), claims))
     signature = _base64(hmac.digest(_KEY, signed, hashlib.sha256))

@@ -1,33 +1,30 @@
-"""The identity API's own api-versions, and what each can do: a new one is a row here.
+"""The api-versions of the Identity API: a new one is a row here.
 
 Source: the versions that azure-communication-identity 1.5.0 and @azure/communication-identity
-1.3.1 know, and the specification of each.
+1.3.1 support, and the specification of each.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from __future__ import annotations
 
-_FIRST_SCOPES: Final = ("chat", "voip")
-_ALL_SCOPES: Final = (*_FIRST_SCOPES, "chat.join", "chat.join.limited", "voip.join")
+from dataclasses import dataclass
+
+_FIRST_SCOPES = ("chat", "voip")
+_ALL_SCOPES = (*_FIRST_SCOPES, "chat.join", "chat.join.limited", "voip.join")
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityVersion:
-    """One api-version of the identity API.
-
-    Attributes:
-        name: as on the wire.
-        scopes: what an access token may be for.
-        has_expiry: whether a request may say how long its token lives.
-
-    """
+    """One api-version of the Identity API."""
 
     name: str
+    """Name in requests, such as `2023-10-01`."""
     scopes: tuple[str, ...]
+    """Scopes that an access token can have."""
     has_expiry: bool
+    """Whether a request can set the lifetime of its token."""
 
 
-VERSIONS: Final = {
+VERSIONS = {
     version.name: version
     for version in (
         IdentityVersion("2021-03-07", _FIRST_SCOPES, has_expiry=False),
@@ -36,4 +33,5 @@ VERSIONS: Final = {
         IdentityVersion("2023-10-01", _ALL_SCOPES, has_expiry=True),
     )
 }
-SUPPORTED: Final = ", ".join(VERSIONS)
+SUPPORTED = ", ".join(VERSIONS)
+"""Value of `api-supported-versions`."""

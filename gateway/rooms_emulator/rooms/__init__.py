@@ -1,1 +1,3 @@
-"""The Rooms operations, and the store behind them."""
+"""The Rooms REST API: its routes, operations and store."""
+
+from __future__ import annotations

@@ -1,11 +1,12 @@
-"""The JSON of answers, member for member in the order on the wire."""
+"""JSON models of responses; members are in the order of the wire."""
+
+from __future__ import annotations
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from rooms_emulator import timestamps
-from rooms_emulator.rooms.roster import Participant
-from rooms_emulator.rooms.store import Room
+from rooms_emulator.rooms.records import Participant, Room
 from rooms_emulator.rooms.versions import ApiVersion
 
 
@@ -27,18 +28,18 @@ class RoomParticipant(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Collection(msgspec.Struct, frozen=True, rename="camel"):
-    """RoomsCollection and ParticipantsCollection; the last page has no ``nextLink``."""
+    """RoomsCollection and ParticipantsCollection; the last page has no `nextLink`."""
 
     value: list[RoomModel] | list[RoomParticipant]
     next_link: str | UnsetType = UNSET
 
 
-class Nothing(msgspec.Struct, frozen=True):
-    """The empty object that answers a change of participants."""
+class Empty(msgspec.Struct, frozen=True):
+    """The empty object in the response to a change of participants."""
 
 
 def of_room(room: Room, version: ApiVersion) -> RoomModel:
-    """Show a room as an api-version knows it."""
+    """Return the model of a room with the members of `version`."""
     return RoomModel(
         room.id,
         timestamps.render(room.created_at),
@@ -49,5 +50,5 @@ def of_room(room: Room, version: ApiVersion) -> RoomModel:
 
 
 def of_participant(participant: Participant) -> RoomParticipant:
-    """Show somebody on a roster."""
+    """Return the model of a participant."""
     return RoomParticipant(participant.raw_id, participant.role)

@@ -1,19 +1,24 @@
-"""The operations of the Rooms REST API: a call in, an answer out, no HTTP in between."""
+"""The operations of the Rooms REST API: from a call to a response, without HTTP."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from msgspec import UNSET, Struct, UnsetType
 
 from rooms_emulator import problems
 from rooms_emulator.clock import Clock
-from rooms_emulator.http import bodies
-from rooms_emulator.http.bodies import JsonObject
-from rooms_emulator.rooms import identifiers, models, paging, windows
-from rooms_emulator.rooms.models import Collection, Nothing
+from rooms_emulator.http.json_body import JsonObject
+from rooms_emulator.http.messages import Response
+from rooms_emulator.identity.raw_ids import is_communication_user
+from rooms_emulator.rooms import bodies, models, paging, windows
+from rooms_emulator.rooms.models import Collection
+from rooms_emulator.rooms.records import Room
 from rooms_emulator.rooms.repeatability import RememberedCreates
-from rooms_emulator.rooms.store import Room, Store
+from rooms_emulator.rooms.room_ids import check_room_id
+from rooms_emulator.rooms.store import Store
 from rooms_emulator.rooms.versions import ApiVersion
 
 _ROOMS = "rooms"
@@ -21,40 +26,26 @@ _ROOMS = "rooms"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that is authentic, routed, and of a version that we speak.
-
-    Attributes:
-        version: the api-version.
-        url: the absolute address that was called, without query.
-        room_id: the id in the path, decoded; empty where the path has none.
-        query: the parameters, decoded.
-        headers: the headers, with names in any case.
-        body: the JSON of the body; empty where the operation takes none.
-
-    """
+    """An authenticated and routed request of a supported api-version."""
 
     version: ApiVersion
     url: str
+    """Absolute address of the request, without the query."""
     room_id: str
+    """Decoded id in the path; empty if the path has none."""
     query: Mapping[str, str]
+    """Decoded query parameters."""
     headers: Mapping[str, str]
+    """Headers of the request. Lookups ignore case."""
     body: JsonObject
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to answer: the body is written as JSON, ``None`` is no body at all."""
-
-    status: int
-    body: Struct | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    """Parsed body; empty if the operation has none."""
 
 
 class Operations:
-    """Every operation, on one store.
+    """All operations, on one store.
 
-    The methods raise ``ServiceError`` for what the service refuses, and ``NoSuchRoomError`` or
-    ``RosterFullError`` as the store does.
+    The methods raise ServiceError for requests that the service rejects, and the store's
+    NoSuchRoomError and RosterFullError.
     """
 
     def __init__(self, store: Store, creates: RememberedCreates, clock: Clock) -> None:
@@ -62,14 +53,14 @@ class Operations:
         self._creates = creates
         self._clock = clock
 
-    def create_room(self, call: Call) -> Answer:
+    def create_room(self, call: Call) -> Response:
         """Rooms_Create."""
-        room = self._once(call, self._create)
+        room = self._create_once(call, self._create)
         return created(room, models.of_room(room, call.version))
 
-    def _once(self, call: Call, create: Callable[[JsonObject], Room]) -> Room:
+    def _create_once(self, call: Call, create: Callable[[JsonObject], Room]) -> Room:
         request_id = call.headers.get("Repeatability-Request-ID")
-        # Before the body is looked at: what was a valid window then may be over now.
+        # Before the body is validated: a window that was valid at first may be in the past now.
         room = None if request_id is None else self._creates.recall(request_id)
         if room is None:
             room = create(call.body)
@@ -82,63 +73,64 @@ class Operations:
         pstn = bodies.flag(body, "pstnDialOutEnabled")
         roster = bodies.first_roster(body)
         window = windows.of_new_room(start, end, self._clock.now())
-        if not all(map(identifiers.is_communication_user, roster)):
+        if not all(map(is_communication_user, roster)):
             raise problems.bad_request(problems.BAD_IDENTIFIER)
         return self._store.create(window, roster, pstn_dial_out_enabled=bool(pstn))
 
-    def list_rooms(self, call: Call) -> Answer:
+    def list_rooms(self, call: Call) -> Response:
         """Rooms_List."""
         token = call.query.get("nextLink")
         before = None if token is None else paging.decode(_ROOMS, token)
         page = self._store.rooms_page(before)
         rooms = [models.of_room(room, call.version) for room in page.items]
-        return Answer(HTTPStatus.OK, Collection(rooms, _next_link(call, _ROOMS, page.next)))
+        return Response(HTTPStatus.OK, Collection(rooms, _next_link(call, _ROOMS, page.next)))
 
-    def get_room(self, call: Call) -> Answer:
+    def get_room(self, call: Call) -> Response:
         """Rooms_Get."""
-        identifiers.check_room_id(call.room_id)
-        return Answer(HTTPStatus.OK, models.of_room(self._store.get(call.room_id), call.version))
+        check_room_id(call.room_id)
+        return Response(HTTPStatus.OK, models.of_room(self._store.get(call.room_id), call.version))
 
-    def update_room(self, call: Call) -> Answer:
+    def update_room(self, call: Call) -> Response:
         """Rooms_Update."""
         start = bodies.instant(call.body, "validFrom")
         end = bodies.instant(call.body, "validUntil")
         pstn = bodies.flag(call.body, "pstnDialOutEnabled")
         window = windows.of_update(start, end, self._clock.now())
-        identifiers.check_room_id(call.room_id)
+        check_room_id(call.room_id)
         room = self._store.update(call.room_id, window, pstn_dial_out_enabled=pstn)
-        return Answer(HTTPStatus.OK, models.of_room(room, call.version))
+        return Response(HTTPStatus.OK, models.of_room(room, call.version))
 
-    def delete_room(self, call: Call) -> Answer:
+    def delete_room(self, call: Call) -> Response:
         """Rooms_Delete."""
-        identifiers.check_room_id(call.room_id)
+        check_room_id(call.room_id)
         self._store.delete(call.room_id)
-        return Answer(HTTPStatus.NO_CONTENT)
+        return Response(HTTPStatus.NO_CONTENT)
 
-    def list_participants(self, call: Call) -> Answer:
+    def list_participants(self, call: Call) -> Response:
         """Participants_List."""
-        identifiers.check_room_id(call.room_id)
+        check_room_id(call.room_id)
         token = call.query.get("nextLink")
         start = 0 if token is None else paging.decode(call.room_id, token)
         page = self._store.participants_page(call.room_id, start)
-        people = [models.of_participant(participant) for participant in page.items]
-        return Answer(HTTPStatus.OK, Collection(people, _next_link(call, call.room_id, page.next)))
+        participants = [models.of_participant(each) for each in page.items]
+        next_link = _next_link(call, call.room_id, page.next)
+        return Response(HTTPStatus.OK, Collection(participants, next_link))
 
-    def update_participants(self, call: Call) -> Answer:
+    def update_participants(self, call: Call) -> Response:
         """Participants_Update."""
         changes = bodies.roster_changes(call.body)
-        identifiers.check_room_id(call.room_id)
+        check_room_id(call.room_id)
         for raw_id in changes:
-            if not identifiers.is_communication_user(raw_id):
+            if not is_communication_user(raw_id):
                 raise problems.bad_request(problems.UNSUPPORTED_IDENTIFIER.format(raw_id))
         self._store.change_roster(call.room_id, changes)
-        return Answer(HTTPStatus.OK, Nothing())
+        return Response(HTTPStatus.OK, models.Empty())
 
 
-def created(room: Room, body: Struct) -> Answer:
-    """Make the answer to a create."""
+def created(room: Room, body: Struct) -> Response:
+    """Return the response to a create."""
     headers = {"Location": room.id, "Repeatability-Result": "accepted"}
-    return Answer(HTTPStatus.CREATED, body, headers)
+    return Response(HTTPStatus.CREATED, body, headers)
 
 
 def _next_link(call: Call, collection: str, position: int | None) -> str | UnsetType:

@@ -1,19 +1,18 @@
-"""Continuation tokens: opaque to clients, base64url of JSON in the shape that the service uses."""
+"""Continuation tokens: opaque to clients, base64url of JSON in the form that the service uses."""
+
+from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Final
 
 import msgspec
 
 from rooms_emulator import problems
 
-# Recorded tokens have 715 to 2,752 characters; ours are as long, so that a client, proxy or log
-# that cannot cope with such links shows it here.
-_FILLING: Final = "AQEAAAB3" * 53
-_TOKEN: Final = re.compile(
-    r"\+RID:~([^:#]+):(\d{1,18})#RT:1#ISV:2#IEO:65567#QCF:8#FPC:.*", re.ASCII
-)
+# Recorded tokens have 715 to 2,752 characters. With as long ones, a client, proxy or log that
+# cannot process such links fails here too.
+_FILLING = "AQEAAAB3" * 53
+_TOKEN = re.compile(r"\+RID:~([^:#]+):(\d{1,18})#RT:1#ISV:2#IEO:65567#QCF:8#FPC:.*", re.ASCII)
 
 
 class _Range(msgspec.Struct, frozen=True):
@@ -26,22 +25,20 @@ class _Continuation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     range: _Range = _Range()
 
 
-_DECODER: Final = msgspec.json.Decoder(tuple[_Continuation])
+_DECODER = msgspec.json.Decoder(tuple[_Continuation])
 
 
 def encode(collection: str, position: int) -> str:
-    """Make the token of a position in a collection (``rooms``, or the id of a room)."""
+    """Return the token of a position in a collection (`rooms`, or the id of a room)."""
     token = f"+RID:~{collection}:{position}#RT:1#ISV:2#IEO:65567#QCF:8#FPC:{_FILLING}"
     text = msgspec.json.encode([_Continuation(token)])
     return urlsafe_b64encode(text).decode("ascii").rstrip("=")
 
 
 def decode(collection: str, token: str) -> int:
-    """Read the position that a token of this collection stands for.
+    """Return the position in a token of this collection.
 
-    Raises:
-        ServiceError: the token was not made for this collection.
-
+    Raises ServiceError if the token is malformed or of another collection.
     """
     try:
         text = urlsafe_b64decode(token + "=" * (-len(token) % 4))

@@ -1,18 +1,20 @@
-"""Repeatable creates: the same Repeatability-Request-ID gets the first answer again."""
+"""Idempotent creates: a repeated `Repeatability-Request-ID` gets the first response again."""
 
+from __future__ import annotations
+
+import re
 from collections import OrderedDict
 
 from rooms_emulator import problems
-from rooms_emulator.rooms import identifiers
-from rooms_emulator.rooms.store import Room
+from rooms_emulator.rooms.records import Room
+
+_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class RememberedCreates:
-    """The rooms that creates with a request id made, as they were then.
+    """The rooms of creates with a request id, as they were created.
 
-    Args:
-        limit: how many are remembered; beyond it the oldest is forgotten.
-
+    `limit` is the number of creates to remember; beyond it the oldest is forgotten.
     """
 
     def __init__(self, limit: int = 10_000) -> None:
@@ -20,22 +22,20 @@ class RememberedCreates:
         self._rooms: OrderedDict[str, Room] = OrderedDict()
 
     def recall(self, request_id: str) -> Room | None:
-        """Find what an earlier create with this id made.
+        """Return the room of an earlier create with this id, if any.
 
-        Raises:
-            ServiceError: the id is no UUID.
-
+        Raises ServiceError if the id is not a UUID with hyphens.
         """
-        if not identifiers.is_uuid(request_id):
+        if not _UUID.fullmatch(request_id):
             raise problems.bad_request(problems.BAD_REPEATABILITY)
         return self._rooms.get(request_id.lower())
 
     def remember(self, request_id: str, room: Room) -> None:
-        """Keep what a create with this id made."""
+        """Store the room of a create with this id."""
         self._rooms[request_id.lower()] = room
         if len(self._rooms) > self._limit:
             self._rooms.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all creates."""
         self._rooms.clear()

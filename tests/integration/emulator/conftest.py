@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 
 import pytest
@@ -21,7 +23,7 @@ async def client(emulator: Emulator) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def preview() -> AsyncIterator[Preview]:
-    """Start an emulator that speaks the preview too, and a client of the preview."""
+    """Start an emulator that supports the preview too, and a client of the preview."""
     async with (
         Emulator(legacy=True, clock=lambda: NOW, date_margin=10**10) as emulator,
         client_session() as session,

@@ -1,4 +1,6 @@
-"""Signatures: what is accepted, and that nothing that is signed can be changed."""
+"""Signatures with an access key."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -18,8 +20,9 @@ from support.signed_requests import (
 )
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
-from rooms_emulator.auth.access_key import AccessKey, Signed, accepted_targets
+from rooms_emulator.auth.access_key import AccessKey, accepted_targets
 from rooms_emulator.clock import Clock
+from rooms_emulator.http.messages import RawRequest
 from rooms_emulator.problems import ServiceError
 
 DATE = "Thu, 06 Mar 2025 00:20:03 GMT"
@@ -34,7 +37,7 @@ WRONG_DATE = (
 
 
 def verifier(key: str = KEY, date: str = DATE) -> AccessKey:
-    """Make a verifier whose clock shows this date."""
+    """Return a verifier whose clock is at this date."""
     nanoseconds = timestamps.parse_http_date(date) * 100
     return AccessKey(key, Clock(lambda: nanoseconds), 300)
 
@@ -49,18 +52,18 @@ def headers(signed: str, content_hash: str, date: str = DATE, host: str = HOST) 
 
 
 @pytest.mark.parametrize(("body", "content_hash"), BODIES)
-def test_bodies_hash_to_what_clients_were_seen_to_send(body: bytes, content_hash: str) -> None:
+def test_hashes_of_recorded_bodies(body: bytes, content_hash: str) -> None:
     assert hash_of(body) == content_hash
 
 
 @pytest.mark.parametrize(("text", "signed"), TEXTS)
-def test_texts_sign_to_what_microsofts_own_tests_expect(text: str, signed: str) -> None:
+def test_signatures_of_microsofts_test_texts(text: str, signed: str) -> None:
     assert signature("pw==", text) == signed
 
 
 @pytest.mark.parametrize(("method", "target", "body", "signed"), REQUESTS)
-def test_the_full_vectors_are_accepted(method: str, target: str, body: bytes, signed: str) -> None:
-    verifier().verify(Signed(method, target, headers(signed, hash_of(body)), body))
+def test_signature_vectors_are_accepted(method: str, target: str, body: bytes, signed: str) -> None:
+    verifier().verify(RawRequest(method, target, headers(signed, hash_of(body)), body))
 
 
 texts = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), max_size=40)
@@ -79,14 +82,14 @@ dates = st.integers(-299, 299).map(
     body=st.binary(max_size=40),
     form=st.integers(0, 2),
 )
-def test_each_form_of_the_target_that_clients_sign_is_accepted(
+def test_each_signed_form_of_a_target_is_accepted(
     method: str, target: str, body: bytes, form: int
 ) -> None:
     forms = list(accepted_targets(target))
     signed_target = forms[min(form, len(forms) - 1)]
     text = string_to_sign(method, signed_target, DATE, HOST, hash_of(body))
     lines = headers(signature(KEY, text), hash_of(body))
-    verifier().verify(Signed(method, target, lines, body))
+    verifier().verify(RawRequest(method, target, lines, body))
 
 
 @pytest.mark.parametrize(
@@ -98,26 +101,25 @@ def test_each_form_of_the_target_that_clients_sign_is_accepted(
         ("/rooms?x=~*", ["/rooms?x=~*", "/rooms?x=%7E*"]),
     ],
 )
-def test_clients_sign_the_target_raw_or_decoded_or_with_a_rewritten_query(
-    target: str, forms: list[str]
-) -> None:
+def test_accepted_targets(target: str, forms: list[str]) -> None:
+    """Raw, percent-decoded, and with a form-encoded query."""
     assert list(accepted_targets(target)) == forms
 
 
 @st.composite
-def signed_requests(draw: st.DrawFn) -> Signed:
+def signed_requests(draw: st.DrawFn) -> RawRequest:
     method, target, body = draw(methods), draw(targets), draw(st.binary(max_size=40))
     signer = Signer(draw(texts), KEY, draw(dates))
-    return Signed(
+    return RawRequest(
         method, target, signer.headers(method, target, body) | {"Host": signer.host}, body
     )
 
 
 @given(signed_requests(), signed_requests())
-def test_nothing_that_is_signed_can_be_changed(request: Signed, other: Signed) -> None:
-    """With another method, target, body, date, host, hash or key, a signature is worth nothing."""
+def test_a_signature_covers_every_part(request: RawRequest, other: RawRequest) -> None:
+    """A change of method, target, body, date, host, hash or key invalidates a signature."""
     verifier().verify(request)
-    # Two targets with a common form are one to the service.
+    # The service cannot distinguish two targets with a common form.
     assume(set(accepted_targets(request.target)).isdisjoint(accepted_targets(other.target)))
     changes = [
         request._replace(method=other.method),
@@ -130,9 +132,9 @@ def test_nothing_that_is_signed_can_be_changed(request: Signed, other: Signed) -
     ]
     for changed in changes:
         if changed != request:
-            with pytest.raises(ServiceError) as refused:
+            with pytest.raises(ServiceError) as rejected:
                 verifier().verify(changed)
-            assert refused.value.status == 401
+            assert rejected.value.status == 401
     with pytest.raises(ServiceError):
         verifier("c3RyYW5nZXI=").verify(request)
 
@@ -154,50 +156,47 @@ def test_nothing_that_is_signed_can_be_changed(request: Signed, other: Signed) -
         {"x-ms-content-sha256": ""},
     ],
 )
-async def test_missing_and_malformed_credentials_are_denied(
-    client: Client, change: Mapping[str, str]
-) -> None:
-    answer = await client.call("GET", "/rooms", headers=change)
-    assert (answer.status, answer.headers["x-ms-error-code"]) == (401, "Denied")
-    assert answer.json == {"error": {"code": "Denied", "message": DENIED}}
+async def test_malformed_credentials_are_denied(client: Client, change: Mapping[str, str]) -> None:
+    response = await client.call("GET", "/rooms", headers=change)
+    assert (response.status, response.headers["x-ms-error-code"]) == (401, "Denied")
+    assert response.json == {"error": {"code": "Denied", "message": DENIED}}
 
 
-async def test_a_hash_of_another_body_is_denied_and_named(client: Client) -> None:
-    answer = await client.call("POST", "/rooms", {}, headers={"x-ms-content-sha256": EMPTY})
-    assert (answer.status, answer.error["message"]) == (401, WRONG_HASH)
+async def test_a_wrong_content_hash_is_denied(client: Client) -> None:
+    response = await client.call("POST", "/rooms", {}, headers={"x-ms-content-sha256": EMPTY})
+    assert (response.status, response.error["message"]) == (401, WRONG_HASH)
 
 
 @pytest.mark.parametrize("seconds", [-301, 301])
-async def test_a_date_more_than_five_minutes_off_is_denied_and_named(
+async def test_a_date_5_minutes_off_is_denied(
     emulator: Emulator, client: Client, seconds: int
 ) -> None:
     emulator.clock.freeze()
     now = emulator.clock.now()
     client.signer.date = timestamps.render_http_date(now + seconds * timestamps.TICKS_PER_SECOND)
-    answer = await client.call("GET", "/rooms")
-    assert (answer.status, answer.error["message"]) == (401, WRONG_DATE)
+    response = await client.call("GET", "/rooms")
+    assert (response.status, response.error["message"]) == (401, WRONG_DATE)
 
 
-async def test_the_margin_of_the_date_can_be_set(client: Client) -> None:
+async def test_date_margin(client: Client) -> None:
     async with Emulator(date_margin=30) as strict:
         strict.clock.advance(60)
         client = Client(client._session, strict.endpoint)
-        answer = await client.call("GET", "/rooms")
-        assert answer.status == 401
-        assert "0.5 minutes" in answer.error["message"]
+        response = await client.call("GET", "/rooms")
+        assert response.status == 401
+        assert "0.5 minutes" in response.error["message"]
 
 
-async def test_the_date_header_tells_a_client_how_far_its_clock_is_off(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_the_date_of_a_401_corrects_a_clock(emulator: Emulator, client: Client) -> None:
+    """A client can compute its clock's offset from `Date`."""
     emulator.clock.advance(3600)
-    answer = await client.call("GET", "/rooms")
-    assert answer.status == 401
-    client.signer.date = answer.headers["Date"]
+    response = await client.call("GET", "/rooms")
+    assert response.status == 401
+    client.signer.date = response.headers["Date"]
     assert (await client.call("GET", "/rooms")).status == 200
 
 
-async def test_only_the_key_of_this_emulator_opens_it(client: Client) -> None:
+async def test_only_its_access_key_is_accepted(client: Client) -> None:
     client.signer.key = KEY
     assert (await client.call("GET", "/rooms")).status == 401
     async with Emulator(access_key=KEY) as other, ClientSession() as session:
@@ -211,30 +210,29 @@ async def test_only_the_key_of_this_emulator_opens_it(client: Client) -> None:
     ("method", "path"),
     [("GET", "/nowhere"), ("PUT", "/rooms"), ("POST", "/rooms"), ("GET", "/rooms/1")],
 )
-async def test_credentials_are_checked_before_anything_else(
-    client: Client, method: str, path: str
-) -> None:
+async def test_credentials_are_checked_first(client: Client, method: str, path: str) -> None:
     client.signer.key = KEY
-    answer = await client.call(method, path, b"{", version=None)
-    assert answer.status == 401
+    response = await client.call(method, path, b"{", version=None)
+    assert response.status == 401
 
 
-async def test_odd_ids_sign_raw_as_javascript_does_and_decoded_as_python_does(
+async def test_reserved_characters_in_a_signed_path(
     client: Client,
 ) -> None:
+    """JavaScript signs them encoded, Python decoded."""
     target = f"/rooms/{quote('a b/%é?x=1', safe='')}?api-version=2025-03-13"
     decoded = "/rooms/a b/%é?x=1?api-version=2025-03-13"
     for signed in (target, decoded):
         lines = client.signer.headers("GET", signed)
-        answer = await client.send("GET", target, b"", lines)
-        assert (answer.status, answer.error["message"]) == (400, "Invalid room ID length.")
+        response = await client.send("GET", target, b"", lines)
+        assert (response.status, response.error["message"]) == (400, "Invalid room ID length.")
 
 
 @pytest.mark.parametrize("key", ["", "n0t-b@se", "xyz", "é" * 4])
-def test_a_key_that_is_not_base64_is_refused_at_once_and_not_repeated(key: str) -> None:
-    with pytest.raises(ValueError, match="the access key is") as refused:
+def test_an_invalid_access_key_is_not_echoed(key: str) -> None:
+    with pytest.raises(ValueError, match="the access key is") as rejected:
         Emulator(access_key=key)
-    assert not key or key not in str(refused.value)
+    assert not key or key not in str(rejected.value)
 
 
 def test_the_development_key_says_that_it_is_none() -> None:

@@ -1,4 +1,6 @@
-"""The control path: reset, seed, clock, journal and faults over HTTP."""
+"""The control API: reset, rooms, clock, journal and faults over HTTP."""
+
+from __future__ import annotations
 
 import base64
 from typing import Any
@@ -6,12 +8,11 @@ from typing import Any
 import pytest
 from support.signed_requests import Client
 
-from rooms_emulator import Emulator, control, timestamps
+from rooms_emulator import Emulator, timestamps
+from rooms_emulator.http.addresses import is_loopback
 
 
-async def test_reset_makes_everything_as_it_was_at_the_start(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_reset_restores_the_initial_state(emulator: Emulator, client: Client) -> None:
     request_id = {"Repeatability-Request-ID": "5f0e9e1c-7e1e-4c3c-9d6b-0123456789ab"}
     first = await client.call("POST", "/rooms", {}, headers=request_id)
     await client.control("POST", "faults", {"operation": "GetRoom", "status": 500})
@@ -23,9 +24,10 @@ async def test_reset_makes_everything_as_it_was_at_the_start(
     assert (again.status, again.json["id"] != first.json["id"]) == (201, True)
 
 
-async def test_seeded_rooms_are_listed_and_seeded_deleted_ones_only_take_places(
+async def test_seeded_rooms(
     client: Client,
 ) -> None:
+    """Deleted ones are not listed, but count in pages."""
     old = await client.control("POST", "rooms", {"count": 2, "participants": 3})
     gone = await client.control("POST", "rooms", {"count": 59, "deleted": True})
     ids = old.json["roomIds"]
@@ -35,7 +37,7 @@ async def test_seeded_rooms_are_listed_and_seeded_deleted_ones_only_take_places(
     assert [role for _, role in await client.roster(ids[0])] == ["Attendee"] * 3
 
 
-def test_the_clock_can_be_shifted_and_stopped() -> None:
+def test_the_clock_can_be_shifted_and_frozen() -> None:
     real = 1_741_220_403_440_180_600
     moving = Emulator(clock=lambda: real).clock
     assert timestamps.render(moving.now()) == "2025-03-06T00:20:03.4401806+00:00"
@@ -56,7 +58,7 @@ def test_the_clock_can_be_shifted_and_stopped() -> None:
     assert moving.now() == real // 100
 
 
-async def test_the_clock_moves_windows_and_answers_what_it_shows(client: Client) -> None:
+async def test_the_clock_determines_default_windows(client: Client) -> None:
     state = (await client.control("GET", "clock")).json
     assert (state["frozen"], state["offsetSeconds"]) == (False, 0)
     stopped = (await client.control("POST", "clock", {"frozen": True})).json
@@ -87,9 +89,7 @@ async def test_the_journal_shows_what_came_without_credentials(client: Client) -
     assert (await client.control("GET", "journal")).json == {"requests": []}
 
 
-async def test_the_journal_keeps_the_raw_request_for_tests_in_the_same_process(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_journal_entries_are_raw_in_process(emulator: Emulator, client: Client) -> None:
     await client.call("POST", "/rooms", b'{"a": "\xc3\xa9"}')
     (entry,) = emulator.journal
     assert (entry.method, entry.target) == ("POST", "/rooms?api-version=2025-03-13")
@@ -98,7 +98,7 @@ async def test_the_journal_keeps_the_raw_request_for_tests_in_the_same_process(
     assert (entry.status, entry.faulty) == (201, False)
 
 
-async def test_the_journal_forgets_the_oldest_first(client: Client) -> None:
+async def test_journal_length(client: Client) -> None:
     async with Emulator(journal_length=2) as small:
         other = Client(client._session, small.endpoint)
         for path in ("/1", "/2", "/3"):
@@ -114,8 +114,8 @@ async def test_faults_can_be_added_listed_and_cleared(client: Client) -> None:
         "bodyBytes": base64.b64encode(b"\xff").decode(),
     }
     assert (await client.control("POST", "faults", fault)).json == {"id": 1}
-    answer = await client.call("GET", "/rooms")
-    assert (answer.status, answer.headers["Retry-After"], answer.body) == (503, "1", b"\xff")
+    response = await client.call("GET", "/rooms")
+    assert (response.status, response.headers["Retry-After"], response.body) == (503, "1", b"\xff")
     (rule,) = (await client.control("GET", "faults")).json["faults"]
     assert {name: rule[name] for name in ("id", "matched", "struck")} == {
         "id": 1,
@@ -141,32 +141,33 @@ async def test_faults_can_be_added_listed_and_cleared(client: Client) -> None:
         ("clock", {"frozen": 1}, "Expected `bool | null`, got `int` - at `$.frozen`"),
         ("faults", {"drop": "now"}, "Invalid enum value 'now' - at `$.drop`"),
         ("faults", {"count": 0}, "count must be between 1 and "),
-        ("faults", {"operation": "X"}, "operation: there is no 'X'; there are CreateRoom, "),
+        ("faults", {"operation": "X"}, "operation: unknown 'X': use one of CreateRoom, "),
         ("faults", None, "Input data was truncated"),
     ],
 )
-async def test_a_wrong_control_request_is_told_what_is_wrong_and_does_nothing(
+async def test_an_invalid_control_request_is_400(
     emulator: Emulator, client: Client, path: str, content: Any, message: str
 ) -> None:
-    answer = await client.control("POST", path, content)
-    assert (answer.status, answer.error["code"]) == (400, "InvalidControlRequest")
-    assert message in answer.error["message"]
+    """The error names the member, and nothing is changed."""
+    response = await client.control("POST", path, content)
+    assert (response.status, response.error["code"]) == (400, "InvalidControlRequest")
+    assert message in response.error["message"]
     assert (len(emulator.store), emulator.faults.list()) == (0, ())
     assert emulator.clock.offset_seconds == 0
 
 
-async def test_control_bodies_that_are_no_json_are_400(client: Client) -> None:
+async def test_a_malformed_control_body_is_400(client: Client) -> None:
     for body in (b"\xff", b"[" * 500_000, b'{"count":1e999}'):
-        answer = await client.send("POST", "/_emulator/rooms", body, {})
-        assert answer.error["code"] == "InvalidControlRequest"
+        response = await client.send("POST", "/_emulator/rooms", body, {})
+        assert response.error["code"] == "InvalidControlRequest"
 
 
-async def test_unknown_control_paths_and_methods_name_the_known_ones(client: Client) -> None:
-    answer = await client.control("GET", "nothing")
-    assert (answer.status, answer.error["code"]) == (404, "NotFound")
-    assert "/_emulator/reset, /_emulator/rooms" in answer.error["message"]
-    answer = await client.control("PUT", "clock")
-    assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
+async def test_unknown_control_paths_and_methods(client: Client) -> None:
+    response = await client.control("GET", "nothing")
+    assert (response.status, response.error["code"]) == (404, "NotFound")
+    assert "/_emulator/reset, /_emulator/rooms" in response.error["message"]
+    response = await client.control("PUT", "clock")
+    assert (response.status, response.headers["Allow"]) == (405, "GET, POST")
 
 
 @pytest.mark.parametrize(
@@ -179,13 +180,15 @@ async def test_unknown_control_paths_and_methods_name_the_known_ones(client: Cli
         ("192.0.2.7", False),
         ("::ffff:192.0.2.7", False),
         ("fe80::1%eth0", False),
-        (None, False),
+        ("", False),
+        ("localhost", True),
+        ("localhost.example", False),
     ],
 )
-def test_only_the_same_machine_controls(address: str | None, *, local: bool) -> None:
-    assert control.is_local(address) is local
+def test_only_the_same_machine_controls(address: str, *, local: bool) -> None:
+    assert is_loopback(address) is local
 
 
-async def test_control_requests_are_not_in_the_journal(emulator: Emulator, client: Client) -> None:
+async def test_control_requests_are_not_journaled(emulator: Emulator, client: Client) -> None:
     await client.control("GET", "clock")
     assert len(emulator.journal) == 0

@@ -1,4 +1,6 @@
-"""What the service refuses: every recorded error, word by word."""
+"""Every recorded error of the service, word by word."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +25,7 @@ from rooms_emulator.rooms import versions
 
 @dataclass(frozen=True)
 class Case:
-    """A request that is refused: in ``window``, days from now; ``{}`` is the id of a room."""
+    """A rejected request. `window` is in days from now; `{}` in `path` is the id of a room."""
 
     name: str
     method: str
@@ -39,9 +41,9 @@ class Case:
         return window or self.body
 
 
-CREATE, ROOM, PEOPLE = ("POST", "/rooms"), "/rooms/{}", "/rooms/{}/participants"
+CREATE, ROOM, PARTICIPANTS = ("POST", "/rooms"), "/rooms/{}", "/rooms/{}/participants"
 WRONG_LENGTH, WRONG_ID = "Invalid room ID length.", "Invalid room ID."
-NOT_THERE = "The server cannot find the requested resource."
+NO_SUCH_ROOM = "The server cannot find the requested resource."
 CASES = [
     Case("create, past end", *CREATE, window={"validUntil": -1}, details=(PAST_END,)),
     Case(
@@ -104,14 +106,14 @@ CASES = [
     Case(
         "participants, unknown role",
         "PATCH",
-        PEOPLE,
+        PARTICIPANTS,
         {"participants": {user(1): {"role": "Kafka"}}},
         details=(BAD_ROLE,),
     ),
     Case(
         "participants, role in another case",
         "PATCH",
-        PEOPLE,
+        PARTICIPANTS,
         {"participants": {user(1): {"role": "presenter"}}},
         details=(BAD_ROLE,),
     ),
@@ -130,14 +132,14 @@ CASES = [
     Case(
         "participants, malformed identifier to add",
         "PATCH",
-        PEOPLE,
+        PARTICIPANTS,
         {"participants": {"wrong_mri": {}}},
         message="Communication identifier wrong_mri is not supported.",
     ),
     Case(
         "participants, malformed identifier to remove",
         "PATCH",
-        PEOPLE,
+        PARTICIPANTS,
         {"participants": {"wrong_mri": None}},
         message="Communication identifier wrong_mri is not supported.",
     ),
@@ -145,7 +147,7 @@ CASES = [
         Case(
             f"participants, {raw_id}",
             "PATCH",
-            PEOPLE,
+            PARTICIPANTS,
             {"participants": {raw_id: {}}},
             message=f"Communication identifier {raw_id} is not supported.",
         )
@@ -180,7 +182,14 @@ CASES = [
         )
     ),
     *(
-        Case(f"{method} of an unknown id{where}", method, path, body, status=404, message=NOT_THERE)
+        Case(
+            f"{method} of an unknown id{where}",
+            method,
+            path,
+            body,
+            status=404,
+            message=NO_SUCH_ROOM,
+        )
         for method, where, body in (
             ("GET", "", None),
             ("PATCH", "", {}),
@@ -200,7 +209,7 @@ CASES = [
     Case(
         "participants, no member of that name",
         "PATCH",
-        PEOPLE,
+        PARTICIPANTS,
         {},
         details=(("The Participants field is required.", "Participants"),),
     ),
@@ -208,14 +217,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_a_request_is_refused_in_the_words_of_the_service(
-    emulator: Emulator, client: Client, case: Case
-) -> None:
-    """The body, and the headers that belong to its family, are those recorded."""
+async def test_recorded_errors(emulator: Emulator, client: Client, case: Case) -> None:
+    """The body and the headers of its family are those recorded, and nothing is changed."""
     room = await client.create(participants={user(9): {}})
     path = case.path.format(room["id"])
-    answer = await client.call(case.method, path, case.content())
-    assert answer.status == case.status
+    response = await client.call(case.method, path, case.content())
+    assert response.status == case.status
     expected: dict[str, Any] = {"code": {400: "BadRequest", 404: "NotFound"}[case.status]}
     if case.details:
         expected |= {
@@ -225,20 +232,20 @@ async def test_a_request_is_refused_in_the_words_of_the_service(
                 for message, target in case.details
             ],
         }
-        assert "x-ms-error-code" not in answer.headers
-        assert "api-supported-versions" not in answer.headers
+        assert "x-ms-error-code" not in response.headers
+        assert "api-supported-versions" not in response.headers
     else:
         expected["message"] = case.message
-        assert answer.headers["x-ms-error-code"] == expected["code"]
-        assert answer.headers["api-supported-versions"] == versions.SUPPORTED
-    assert answer.json == {"error": expected}
+        assert response.headers["x-ms-error-code"] == expected["code"]
+        assert response.headers["api-supported-versions"] == versions.SUPPORTED
+    assert response.json == {"error": expected}
     assert (len(emulator.store), emulator.store.get(room["id"]).id) == (1, room["id"])
     assert await client.roster(room["id"]) == [(user(9), "Attendee")]
 
 
-async def test_the_members_of_a_detail_come_in_the_recorded_order(client: Client) -> None:
-    answer = await client.call("POST", "/rooms", {"validUntil": "2022-11-23"})
-    assert answer.body == (
+async def test_order_of_members_in_an_error(client: Client) -> None:
+    response = await client.call("POST", "/rooms", {"validUntil": "2022-11-23"})
+    assert response.body == (
         b'{"error":{"code":"BadRequest","message":"The request could not be understood by the '
         b'server due to malformed syntax.","details":[{"code":"BadArgument","message":"The time '
         b'range end is in the past.","target":"ValidUntil"}]}}'

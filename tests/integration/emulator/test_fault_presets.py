@@ -1,4 +1,6 @@
-"""Faults by name, drawn by a seed, and what the journal says of them."""
+"""Presets of faults, their seed, and fault plans."""
+
+from __future__ import annotations
 
 import asyncio
 import errno
@@ -10,8 +12,7 @@ import pytest
 from aiohttp import ClientConnectorError, ClientOSError, ClientPayloadError, ServerDisconnectedError
 from support.signed_requests import Client
 
-from rooms_emulator import Emulator, Fault, preset
-from rooms_emulator.faults.plan import Plan, read, read_file
+from rooms_emulator import Emulator, Fault, FaultPlan, preset
 from rooms_emulator.faults.presets import PRESETS, SECOND_KEY
 from rooms_emulator.faults.rules import Faults
 
@@ -21,10 +22,12 @@ async def statuses(client: Client, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_is_a_fault_that_bears_its_name_and_can_be_changed(name: str) -> None:
+def test_presets_can_be_overridden(name: str) -> None:
+    """In Python and in JSON; the label is the name of the preset."""
     made = preset(name, operation="GetRoom", skip=3)
     assert (made.label, made.operation, made.skip) == (name, "GetRoom", 3)
-    assert read({"faults": [{"preset": name, "operation": "GetRoom", "skip": 3}]}).faults == (made,)
+    document = {"faults": [{"preset": name, "operation": "GetRoom", "skip": 3}]}
+    assert FaultPlan.parse(document).faults == (made,)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +40,10 @@ def test_every_preset_is_a_fault_that_bears_its_name_and_can_be_changed(name: st
         ("truncated", ClientPayloadError, 1),
     ],
 )
-async def test_a_broken_connection_leaves_the_effect_or_not_and_the_journal_says_so(
+async def test_connection_presets(
     emulator: Emulator, client: Client, name: str, failure: type[Exception], rooms: int
 ) -> None:
+    """The journal shows whether the request had an effect."""
     emulator.faults.add(preset(name))
     with pytest.raises(failure) as raised:
         await client.create()
@@ -54,34 +58,36 @@ async def test_a_broken_connection_leaves_the_effect_or_not_and_the_journal_says
 @pytest.mark.parametrize(
     ("name", "check"),
     [
-        ("wrong-content-type", lambda answer: answer.headers["Content-Type"] == "text/html"),
-        ("invalid-json", lambda answer: answer.body == b'{"id": '),
-        ("invalid-utf8", lambda answer: b"\xff" in answer.body),
-        ("huge-body", lambda answer: len(answer.body) == 10_000_000 and answer.json["id"]),
-        ("throttled", lambda answer: (answer.status, answer.headers["Retry-After"]) == (429, "1")),
-        ("token-refused", lambda answer: (answer.status, answer.error["code"]) == (401, "Denied")),
-        ("proxy-error", lambda answer: (answer.status, answer.body[:6]) == (502, b"<html>")),
-        ("unavailable", lambda answer: answer.status == 503),
+        ("wrong-content-type", lambda response: response.headers["Content-Type"] == "text/html"),
+        ("invalid-json", lambda response: response.body == b'{"id": '),
+        ("invalid-utf8", lambda response: b"\xff" in response.body),
+        ("huge-body", lambda response: len(response.body) == 10_000_000 and response.json["id"]),
+        (
+            "throttled",
+            lambda response: (response.status, response.headers["Retry-After"]) == (429, "1"),
+        ),
+        (
+            "token-refused",
+            lambda response: (response.status, response.error["code"]) == (401, "Denied"),
+        ),
+        ("proxy-error", lambda response: (response.status, response.body[:6]) == (502, b"<html>")),
+        ("unavailable", lambda response: response.status == 503),
     ],
 )
-async def test_an_answer_is_spoilt_once_as_the_name_says(
-    emulator: Emulator, client: Client, name: str, check: Any
-) -> None:
+async def test_response_presets(emulator: Emulator, client: Client, name: str, check: Any) -> None:
     emulator.faults.add(preset(name))
     assert check(await client.call("POST", "/rooms", {}))
     assert (await client.call("POST", "/rooms", {})).status == 201
 
 
-async def test_a_gzip_bomb_is_small_on_the_way_and_large_behind_it(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_gzip_bomb(emulator: Emulator, client: Client) -> None:
     room = await client.create()
     emulator.faults.add(preset("gzip-bomb", pad=1_000_000))
     client._session._auto_decompress = False
-    answer = await client.call("GET", f"/rooms/{room['id']}")
-    assert (answer.headers["Content-Encoding"], len(answer.body) < 10_000) == ("gzip", True)
-    assert gzip.decompress(answer.body).rstrip().endswith(b"}")
-    assert len(gzip.decompress(answer.body)) == 1_000_000
+    response = await client.call("GET", f"/rooms/{room['id']}")
+    assert (response.headers["Content-Encoding"], len(response.body) < 10_000) == ("gzip", True)
+    assert gzip.decompress(response.body).rstrip().endswith(b"}")
+    assert len(gzip.decompress(response.body)) == 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -93,23 +99,20 @@ async def test_a_gzip_bomb_is_small_on_the_way_and_large_behind_it(
         ("userinfo-next-link", "http://{host}@attacker.invalid/rooms?api-version=2025-03-13"),
     ],
 )
-async def test_a_link_leads_where_the_name_says(
-    emulator: Emulator, client: Client, name: str, link: str
-) -> None:
+async def test_next_link_presets(emulator: Emulator, client: Client, name: str, link: str) -> None:
     emulator.faults.add(preset(name))
     page = (await client.call("GET", "/rooms")).json
     assert page["nextLink"] == link.replace("{host}", emulator.endpoint.removeprefix("http://"))
 
 
-async def test_an_unknown_role_is_everybodys(emulator: Emulator, client: Client) -> None:
+async def test_unknown_role(emulator: Emulator, client: Client) -> None:
     (room,) = emulator.store.seed(1, participants=2)
     emulator.faults.add(preset("unknown-role", operation="ListParticipants"))
     assert [role for _, role in await client.roster(room)] == ["Stagehand"] * 2
 
 
-async def test_a_shifted_clock_and_other_keys_last_until_the_reset(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_clock_skew_and_rotated_key_last(emulator: Emulator, client: Client) -> None:
+    """Until `reset`."""
     emulator.faults.add(preset("clock-skew"))
     assert await statuses(client, 2) == [401, 401]
     emulator.reset()
@@ -119,16 +122,17 @@ async def test_a_shifted_clock_and_other_keys_last_until_the_reset(
     assert await statuses(client, 1) == [200]
 
 
-async def test_a_drip_takes_its_time_and_arrives_whole(emulator: Emulator, client: Client) -> None:
+async def test_slow_drip(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(preset("slow-drip", drip=100.0))
     start = asyncio.get_running_loop().time()
     assert (await client.call("GET", "/rooms")).json == {"value": []}
     assert asyncio.get_running_loop().time() - start >= 0.09
 
 
-async def test_refused_connections_come_back_and_control_has_a_port_of_its_own(
+async def test_refused_connections(
     client: Client,
 ) -> None:
+    """They are accepted again, and `control_listen` stays reachable meanwhile."""
     async with Emulator(control_listen="127.0.0.1:0") as refusing:
         one = Client(client._session, refusing.endpoint)
         control = Client(client._session, refusing.control_endpoint)
@@ -148,26 +152,25 @@ async def test_refused_connections_come_back_and_control_has_a_port_of_its_own(
                     await asyncio.sleep(0.005)
 
 
-def strikes(faults: Faults, operations: str) -> list[tuple[float, int | None] | None]:
-    struck = [faults.strike({"G": "GetRoom", "C": "CreateRoom"}[each]) for each in operations]
-    return [(strike.latency, strike.status) if strike else None for strike in struck]
+def selected(faults: Faults, operations: str) -> list[tuple[float, int | None] | None]:
+    injected = [faults.select({"G": "GetRoom", "C": "CreateRoom"}[each]) for each in operations]
+    return [(each.latency, each.status) if each else None for each in injected]
 
 
-def test_the_same_seed_and_order_lead_to_the_same_strikes_whatever_comes_in_between() -> None:
+def test_equal_seeds_select_equal_faults() -> None:
+    """Requests for other operations in between do not change the draws."""
     storm = preset("mixed-5xx", operation="GetRoom", jitter=1.0)
     lists = [Faults(("GetRoom", "CreateRoom"), seed) for seed in (7, 7, 8)]
     for faults in lists:
         faults.add(storm)
     first, again, other = lists
-    expected = strikes(first, "G" * 200)
+    expected = selected(first, "G" * 200)
     assert 20 <= sum(each is not None for each in expected) <= 60
-    assert strikes(again, "GC" * 200)[::2] == expected
-    assert strikes(other, "G" * 200) != expected
+    assert selected(again, "GC" * 200)[::2] == expected
+    assert selected(other, "G" * 200) != expected
 
 
-async def test_a_set_of_faults_takes_the_place_of_all_or_changes_nothing(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_replacing_all_faults_is_atomic(emulator: Emulator, client: Client) -> None:
     put = await client.control("PUT", "faults", {"seed": 7, "faults": [{"preset": "outage"}]})
     assert (put.json["seed"], [rule["id"] for rule in put.json["faults"]]) == (7, [1])
     wrong = await client.control("PUT", "faults", {"faults": [{}, {"operation": "X"}]})
@@ -175,8 +178,8 @@ async def test_a_set_of_faults_takes_the_place_of_all_or_changes_nothing(
     assert [rule.fault.label for rule in emulator.faults.list()] == ["outage"]
 
 
-async def test_faults_of_the_start_are_back_after_a_reset() -> None:
-    emulator = Emulator(faults=Plan((Fault(status=503),), 7))
+async def test_reset_restores_the_first_faults() -> None:
+    emulator = Emulator(faults=FaultPlan((Fault(status=503),), 7))
     emulator.faults.replace([], seed=8)
     emulator.reset()
     assert (emulator.faults.seed, len(emulator.faults.list())) == (7, 1)
@@ -190,23 +193,21 @@ async def test_faults_of_the_start_are_back_after_a_reset() -> None:
         (b"[[faults]]\nstatus = 'x'", "faults[0]: Expected `int | array | null`, got `str`"),
         (b"[[faults]]\nlatency = nan", "faults[0]: latency must be between 0 and 3600"),
         (b"[[faults]]\nprobability = 2", "faults[0]: probability must be between 0 and 1"),
-        (b"[[faults]]\nkeys = ['!']", "faults[0]: keys must hold an access key"),
-        (b"[[faults]]\nreset = true", "faults[0]: reset says how"),
+        (b"[[faults]]\nkeys = ['!']", "faults[0]: keys must be a list of access keys"),
+        (b"[[faults]]\nreset = true", "faults[0]: reset requires drop or truncate"),
         (b"[[faults]]\npad = 1000000000000", "faults[0]: pad must be between"),
-        (b"seed = -1", "seed must be a whole number"),
-        (b"seeds = 1", "there is no key 'seeds'"),
+        (b"seed = -1", "seed must be an integer between"),
+        (b"seeds = 1", "unknown key 'seeds'"),
         (b"\xff", "not TOML: it is not UTF-8"),
         (b"x = ", "not TOML: "),
         (b"x = " + b"[" * 9999, "not TOML"),
-        (b"#" * (1 << 20) + b"#", "are no faults"),
+        (b"#" * (1 << 20) + b"#", "the file is larger than 1048576 bytes"),
     ],
 )
-def test_a_file_that_is_wrong_is_told_what_and_where(
-    tmp_path: Path, text: bytes, message: str
-) -> None:
+def test_an_invalid_fault_file_is_explained(tmp_path: Path, text: bytes, message: str) -> None:
     file = tmp_path / "faults.toml"
     file.write_bytes(text)
     with pytest.raises(ValueError, match=r"\w") as raised:
-        read_file(file)
+        FaultPlan.from_file(file)
     assert str(raised.value).startswith(f"{file}: ")
     assert message in str(raised.value)

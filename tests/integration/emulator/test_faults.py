@@ -1,4 +1,6 @@
-"""Faults: what they do, to which requests, and in which order."""
+"""Faults: their selection and their effects."""
+
+from __future__ import annotations
 
 import asyncio
 from typing import Any
@@ -16,16 +18,12 @@ async def statuses(client: Client, count: int, path: str = "/rooms") -> list[int
     return [(await client.call("GET", path)).status for _ in range(count)]
 
 
-async def test_a_fault_strikes_as_often_as_it_should_and_after_as_many_as_it_should(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_skip_and_count(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(operation="ListRooms", status=503, skip=1, count=2))
     assert await statuses(client, 5) == [200, 503, 503, 200, 200]
 
 
-async def test_the_first_fault_that_applies_strikes_alone_and_then_the_next(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_only_the_first_match_is_injected(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(operation="ListRooms", status=500))
     emulator.faults.add(Fault(operation="DeleteRoom", status=504))
     emulator.faults.add(Fault(status=502, count=2))
@@ -34,33 +32,29 @@ async def test_the_first_fault_that_applies_strikes_alone_and_then_the_next(
     assert await statuses(client, 1, "/rooms/1") == [400]
 
 
-async def test_a_fault_for_everything_strikes_also_what_leads_nowhere(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_a_wildcard_fault_matches_unknown_paths(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(status=503, count=None))
     assert await statuses(client, 1, "/nowhere") == [503]
 
 
-async def test_a_status_comes_with_the_envelope_its_code_and_the_ordered_headers(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_an_error_status_has_the_envelope(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(status=429, headers={"Retry-After": "7"}))
-    answer = await client.call("POST", "/rooms", {})
-    assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
-    assert answer.headers["x-ms-error-code"] == "TooManyRequests"
-    assert answer.json == {"error": {"code": "TooManyRequests", "message": "Too Many Requests."}}
+    response = await client.call("POST", "/rooms", {})
+    assert (response.status, response.headers["Retry-After"]) == (429, "7")
+    assert response.headers["x-ms-error-code"] == "TooManyRequests"
+    assert response.json == {"error": {"code": "TooManyRequests", "message": "Too Many Requests."}}
     assert len(emulator.store) == 0
 
 
-async def test_an_ordered_redirect_has_no_body(emulator: Emulator, client: Client) -> None:
-    where = "https://example.com/"
-    emulator.faults.add(Fault(status=307, headers={"Location": where}))
-    answer = await client.call("GET", "/rooms")
-    assert (answer.status, answer.headers["Location"], answer.body) == (307, where, b"")
+async def test_a_redirect_has_no_body(emulator: Emulator, client: Client) -> None:
+    target = "https://example.com/"
+    emulator.faults.add(Fault(status=307, headers={"Location": target}))
+    response = await client.call("GET", "/rooms")
+    assert (response.status, response.headers["Location"], response.body) == (307, target, b"")
 
 
 @pytest.mark.parametrize(("drop", "rooms"), [("before", 0), ("after", 1)])
-async def test_a_dropped_connection_leaves_the_effect_or_not(
+async def test_drop_before_and_after_the_effect(
     emulator: Emulator, client: Client, drop: Any, rooms: int
 ) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", drop=drop))
@@ -72,7 +66,7 @@ async def test_a_dropped_connection_leaves_the_effect_or_not(
 
 
 @pytest.mark.parametrize("length", [0, 5])
-async def test_a_truncated_body_ends_with_its_connection(
+async def test_truncate_closes_the_connection(
     emulator: Emulator, client: Client, length: int
 ) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", truncate=length))
@@ -90,54 +84,51 @@ async def test_a_truncated_body_ends_with_its_connection(
         (Fault(body_bytes=b"\xff\xfe"), b"\xff\xfe"),
     ],
 )
-async def test_a_body_takes_the_place_of_the_real_one_after_the_effect(
+async def test_a_replaced_body_keeps_the_effect(
     emulator: Emulator, client: Client, fault: Fault, body: bytes
 ) -> None:
     emulator.faults.add(fault)
-    answer = await client.call("POST", "/rooms", {})
-    assert (answer.status, answer.body) == (201, body)
-    assert answer.headers["Location"]
+    response = await client.call("POST", "/rooms", {})
+    assert (response.status, response.body) == (201, body)
+    assert response.headers["Location"]
     assert len(emulator.store) == 1
 
 
-async def test_a_body_with_a_status_and_a_type_is_sent_without_an_effect(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_a_body_with_a_status_has_no_effect(emulator: Emulator, client: Client) -> None:
     html = {"content-type": "text/html"}
     emulator.faults.add(Fault(status=200, body="<html>", headers=html))
-    answer = await client.call("POST", "/rooms", {})
-    assert (answer.status, answer.body) == (200, b"<html>")
-    assert [value for name, value in answer.headers.items() if name.lower() == "content-type"] == [
-        "text/html"
-    ]
+    response = await client.call("POST", "/rooms", {})
+    assert (response.status, response.body) == (200, b"<html>")
+    assert [
+        value for name, value in response.headers.items() if name.lower() == "content-type"
+    ] == ["text/html"]
     assert len(emulator.store) == 0
 
 
-async def test_headers_take_the_place_of_real_ones(emulator: Emulator, client: Client) -> None:
+async def test_headers_are_replaced(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(headers={"date": "Thu, 06 Mar 2025 00:20:03 GMT"}))
-    answer = await client.call("GET", "/rooms")
-    assert answer.headers["Date"] == "Thu, 06 Mar 2025 00:20:03 GMT"
-    assert answer.json == {"value": []}
+    response = await client.call("GET", "/rooms")
+    assert response.headers["Date"] == "Thu, 06 Mar 2025 00:20:03 GMT"
+    assert response.json == {"value": []}
 
 
-async def test_a_link_can_lead_anywhere(emulator: Emulator, client: Client) -> None:
-    """Only pages of lists have one."""
+async def test_next_link_is_set_in_pages_only(emulator: Emulator, client: Client) -> None:
     link = "https://user@evil.example/rooms?nextLink=x"
     emulator.faults.add(Fault(next_link=link, count=None))
     assert (await client.call("GET", "/rooms")).json == {"value": [], "nextLink": link}
     room = await client.create()
     assert "nextLink" not in room
-    people = await client.call("GET", f"/rooms/{room['id']}/participants")
-    assert people.json == {"value": [], "nextLink": link}
+    page = await client.call("GET", f"/rooms/{room['id']}/participants")
+    assert page.json == {"value": [], "nextLink": link}
 
 
-async def test_a_late_answer_is_late_and_right(emulator: Emulator, client: Client) -> None:
+async def test_latency_does_not_block_other_requests(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(latency=0.2, count=1))
-    slow = asyncio.create_task(client.call("POST", "/rooms", {}))
+    delayed = asyncio.create_task(client.call("POST", "/rooms", {}))
     quick = await client.call("GET", "/rooms")
-    while not quick.json["value"] and not slow.done():
+    while not quick.json["value"] and not delayed.done():
         quick = await client.call("GET", "/rooms")
-    assert (await slow).status == 201
+    assert (await delayed).status == 201
 
 
 @pytest.mark.parametrize(
@@ -160,6 +151,6 @@ async def test_a_late_answer_is_late_and_right(emulator: Emulator, client: Clien
         {"headers": {"Content-Length": "5"}},
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_faults_are_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         Faults(routes.OPERATIONS, 1).add(Fault(**wrong))

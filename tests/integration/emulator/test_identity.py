@@ -1,4 +1,6 @@
-"""The identity API that the Rooms quickstart begins with: users, and tokens for them."""
+"""The Identity API: users and their access tokens."""
+
+from __future__ import annotations
 
 import asyncio
 import re
@@ -11,19 +13,19 @@ from support.signed_requests import Client, ask, new_user, parts
 
 from rooms_emulator import Emulator, Fault
 from rooms_emulator.identity import versions
+from rooms_emulator.identity.raw_ids import is_communication_user
 from rooms_emulator.identity.routes import OPERATIONS
 from rooms_emulator.identity.store import Identities, NoSuchIdentityError
-from rooms_emulator.rooms import identifiers
 
 CHAT = {"scopes": ["chat"]}
 GUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-GONE = "The identity does not exist, or no longer."
+GONE = "The identity does not exist."
 
 
-async def test_a_user_is_made_without_a_body_and_has_no_token(client: Client) -> None:
-    answer = await ask(client)
-    assert answer.status == 201
-    assert re.fullmatch(f'{{"identity":{{"id":"8:acs:{GUID}_{GUID}"}}}}', answer.body.decode())
+async def test_create_without_a_body(client: Client) -> None:
+    response = await ask(client)
+    assert response.status == 201
+    assert re.fullmatch(f'{{"identity":{{"id":"8:acs:{GUID}_{GUID}"}}}}', response.body.decode())
 
 
 @pytest.mark.parametrize(
@@ -35,54 +37,55 @@ async def test_a_user_is_made_without_a_body_and_has_no_token(client: Client) ->
         {"expiresInMinutes": 60},
     ],
 )
-async def test_a_user_who_asks_for_no_scope_gets_no_token(client: Client, body: object) -> None:
-    answer = await ask(client, content=body)
-    assert (answer.status, list(answer.json)) == (201, ["identity"])
+async def test_create_without_scopes_issues_no_token(client: Client, body: object) -> None:
+    response = await ask(client, content=body)
+    assert (response.status, list(response.json)) == (201, ["identity"])
 
 
-async def test_a_user_is_made_with_a_token_in_one_call(client: Client) -> None:
-    answer = await ask(client, content={"createTokenWithScopes": ["chat", "voip"]})
-    assert answer.status == 201
-    assert [list(answer.json), list(answer.json["accessToken"])] == [
+async def test_create_with_a_token(client: Client) -> None:
+    response = await ask(client, content={"createTokenWithScopes": ["chat", "voip"]})
+    assert response.status == 201
+    assert [list(response.json), list(response.json["accessToken"])] == [
         ["identity", "accessToken"],
         ["token", "expiresOn"],
     ]
-    claims = parts(answer.json["accessToken"]["token"])[1]
-    assert f"8:{claims['skypeid']}" == answer.json["identity"]["id"]
+    claims = parts(response.json["accessToken"]["token"])[1]
+    assert f"8:{claims['skypeid']}" == response.json["identity"]["id"]
 
 
-async def test_all_users_of_an_emulator_are_of_one_resource_and_of_another_than_elsewhere(
+async def test_users_belong_to_one_resource(
     client: Client,
 ) -> None:
+    """Another emulator has another resource."""
     resources = {(await new_user(client)).partition("_")[0] for _ in range(5)}
     async with Emulator() as other:
         assert len(resources) == 1
         assert f"8:acs:{other.identities.resource}" not in resources
 
 
-async def test_the_answers_carry_the_headers_of_the_identity_service(client: Client) -> None:
-    """Its own versions and transport security, and nothing of Rooms."""
+async def test_response_headers(client: Client) -> None:
+    """They are those of the Identity service, not of Rooms."""
     made = await ask(client)
     raw_id = made.json["identity"]["id"]
     deleted = await ask(client, f"/{raw_id}", method="DELETE")
-    refused = await ask(client, f"/{raw_id}/:revokeAccessTokens")
-    assert [made.status, deleted.status, refused.status] == [201, 204, 404]
-    for answer in (made, deleted, refused):
-        assert answer.headers["api-supported-versions"] == ", ".join(versions.VERSIONS)
-        assert answer.headers["Strict-Transport-Security"] == "max-age=2592000"
-        assert "x-ms-error-code" not in answer.headers
+    rejected = await ask(client, f"/{raw_id}/:revokeAccessTokens")
+    assert [made.status, deleted.status, rejected.status] == [201, 204, 404]
+    for response in (made, deleted, rejected):
+        assert response.headers["api-supported-versions"] == ", ".join(versions.VERSIONS)
+        assert response.headers["Strict-Transport-Security"] == "max-age=2592000"
+        assert "x-ms-error-code" not in response.headers
     assert made.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert refused.headers["Content-Type"] == "application/json"
+    assert rejected.headers["Content-Type"] == "application/json"
     assert "Content-Type" not in deleted.headers
 
 
-async def test_a_scope_that_is_asked_for_twice_is_granted_once(client: Client) -> None:
+async def test_repeated_scopes_are_granted_once(client: Client) -> None:
     body = {"createTokenWithScopes": ["chat", "voip", "chat"]}
-    answer = await ask(client, content=body)
-    assert parts(answer.json["accessToken"]["token"])[1]["acsScope"] == "chat,voip"
+    response = await ask(client, content=body)
+    assert parts(response.json["accessToken"]["token"])[1]["acsScope"] == "chat,voip"
 
 
-async def test_a_token_is_issued_again_after_all_were_revoked(client: Client) -> None:
+async def test_issue_after_revoke(client: Client) -> None:
     raw_id = await new_user(client)
     statuses = [
         (await ask(client, f"/{raw_id}/:issueAccessToken", {"scopes": ["chat"]})).status,
@@ -93,58 +96,52 @@ async def test_a_token_is_issued_again_after_all_were_revoked(client: Client) ->
     assert statuses == [200, 204, 204, 200]
 
 
-async def test_a_deleted_user_is_gone_for_every_operation_and_nobody_else_is(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_a_deleted_user_is_404(emulator: Emulator, client: Client) -> None:
     raw_id, other = await new_user(client), await new_user(client)
     assert (await ask(client, f"/{raw_id}", method="DELETE")).status == 204
-    for answer in (
+    for response in (
         await ask(client, f"/{raw_id}", method="DELETE"),
         await ask(client, f"/{raw_id}/:revokeAccessTokens"),
         await ask(client, f"/{raw_id}/:issueAccessToken", {"scopes": ["chat"]}),
     ):
-        assert (answer.status, answer.error) == (404, {"code": "NotFound", "message": GONE})
+        assert (response.status, response.error) == (404, {"code": "NotFound", "message": GONE})
     emulator.identities.require(other)
 
 
-async def test_an_id_may_be_percent_encoded_or_not(client: Client) -> None:
-    """Python's client encodes the colons, its asynchronous one does not."""
+async def test_percent_encoded_ids(client: Client) -> None:
+    """The Python client encodes the colons, its asynchronous version does not."""
     raw_id = await new_user(client)
     for form in (raw_id, raw_id.replace(":", "%3A"), raw_id.replace(":", "%3a")):
         assert (await ask(client, f"/{form}/:revokeAccessTokens")).status == 204
 
 
-async def test_many_users_made_at_once_are_all_different(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_concurrent_creates_are_distinct(emulator: Emulator, client: Client) -> None:
     made = await asyncio.gather(*(new_user(client) for _ in range(200)))
     assert len(set(made)) == len(emulator.identities) == 200
 
 
-async def test_of_many_deletes_of_one_user_exactly_one_succeeds(client: Client) -> None:
+async def test_one_of_concurrent_deletes_succeeds(client: Client) -> None:
     raw_id = await new_user(client)
     calls = (ask(client, f"/{raw_id}", method="DELETE") for _ in range(20))
-    statuses = sorted(answer.status for answer in await asyncio.gather(*calls))
+    statuses = sorted(response.status for response in await asyncio.gather(*calls))
     assert statuses == [204] + [404] * 19
 
 
-async def test_the_users_are_accepted_as_participants(client: Client) -> None:
+async def test_users_are_valid_participants(client: Client) -> None:
     first, second = await new_user(client), await new_user(client)
     room = await client.create(participants={first: {"role": "Presenter"}})
     assert (await client.patch_roster(room["id"], {second: {}})).status == 200
     assert await client.roster(room["id"]) == [(first, "Presenter"), (second, "Attendee")]
 
 
-async def test_a_user_who_is_deleted_stays_in_the_rooms(client: Client) -> None:
+async def test_a_deleted_user_stays_on_rosters(client: Client) -> None:
     raw_id = await new_user(client)
     room = await client.create(participants={raw_id: {}})
     assert (await ask(client, f"/{raw_id}", method="DELETE")).status == 204
     assert await client.roster(room["id"]) == [(raw_id, "Attendee")]
 
 
-async def test_a_reset_forgets_the_users_and_keeps_the_resource(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_reset_keeps_the_resource(emulator: Emulator, client: Client) -> None:
     raw_id = await new_user(client)
     assert (await client.control("POST", "reset")).status == 204
     assert len(emulator.identities) == 0
@@ -152,35 +149,33 @@ async def test_a_reset_forgets_the_users_and_keeps_the_resource(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-async def test_a_fault_strikes_each_operation_by_its_name(
+async def test_faults_match_operations_by_name(
     emulator: Emulator, client: Client, operation: str
 ) -> None:
-    """And the journal has it under that name."""
+    """The journal has the same names."""
     raw_id = await new_user(client)
     emulator.faults.add(Fault(operation=operation, status=503, headers={"Retry-After": "1"}))
-    answers = [
+    responses = [
         await ask(client),
         await ask(client, f"/{raw_id}/:issueAccessToken", CHAT),
         await ask(client, f"/{raw_id}/:revokeAccessTokens"),
         await ask(client, f"/{raw_id}", method="DELETE"),
     ]
-    struck = [entry.operation for entry in emulator.journal if entry.faulty]
-    assert struck == [operation]
-    assert max(answer.status for answer in answers) == 503
-    assert [answer.headers.get("Retry-After") for answer in answers].count("1") == 1
+    injected = [entry.operation for entry in emulator.journal if entry.faulty]
+    assert injected == [operation]
+    assert max(response.status for response in responses) == 503
+    assert [response.headers.get("Retry-After") for response in responses].count("1") == 1
 
 
-async def test_a_fault_can_lose_the_answer_to_a_create_that_took_effect(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_a_replaced_response_keeps_the_effect(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(operation="CreateIdentity", body="<html>"))
-    answer = await ask(client)
-    assert (answer.body, len(emulator.identities)) == (b"<html>", 1)
+    response = await ask(client)
+    assert (response.body, len(emulator.identities)) == (b"<html>", 1)
 
 
 @given(seed=st.integers(), steps=st.lists(st.booleans(), max_size=50))
-def test_the_store_knows_those_who_were_made_and_not_deleted(seed: int, steps: list[bool]) -> None:
-    """However often users come and go, and each has an id that participants may have."""
+def test_store_after_creates_and_deletes(seed: int, steps: list[bool]) -> None:
+    """It contains the users that were created and not deleted, with valid raw ids."""
     identities = Identities(Random(seed))
     alive: list[str] = []
     dead: list[str] = []
@@ -191,7 +186,7 @@ def test_the_store_knows_those_who_were_made_and_not_deleted(seed: int, steps: l
             dead.append(alive.pop())
             identities.delete(dead[-1])
     assert len(identities) == len(alive)
-    assert all(map(identifiers.is_communication_user, alive))
+    assert all(map(is_communication_user, alive))
     for raw_id in dead:
         with pytest.raises(NoSuchIdentityError):
             identities.require(raw_id)

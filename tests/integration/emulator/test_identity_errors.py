@@ -1,4 +1,6 @@
-"""What the identity API refuses, and which api-versions it has."""
+"""Errors and api-versions of the Identity API."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +14,12 @@ from rooms_emulator.identity import versions
 
 STRANGER = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
 MALFORMED = "The request could not be understood by the server due to malformed syntax."
-GONE = "The identity does not exist, or no longer."
+GONE = "The identity does not exist."
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A request that is refused; ``{}`` in the path is the id of a user."""
+class Case:
+    """A rejected request; `{}` in `path` is the id of a user."""
 
     name: str
     content: Any
@@ -37,89 +39,84 @@ ARRAY = "The JSON value could not be converted to an array."
 STRING = "The JSON value could not be converted to a string."
 BAD_ID = "The identity is not of the form 8:acs:<guid>_<guid>."
 CHAT = {"scopes": ["chat"]}
-REFUSALS = [
-    Refused("no scopes", {}, REQUIRED, "Scopes"),
-    Refused("null scopes", {"scopes": None, "expiresInMinutes": None}, REQUIRED, "Scopes"),
-    Refused("empty scopes", {"scopes": []}, REQUIRED, "Scopes"),
-    Refused("too short", CHAT | {"expiresInMinutes": 59}, INTERVAL.format(59), "ExpiresInMinutes"),
-    Refused(
-        "too long", CHAT | {"expiresInMinutes": 1441}, INTERVAL.format(1441), "ExpiresInMinutes"
-    ),
-    Refused("negative", CHAT | {"expiresInMinutes": -60}, INTERVAL.format(-60), "ExpiresInMinutes"),
-    Refused(
+CASES = [
+    Case("no scopes", {}, REQUIRED, "Scopes"),
+    Case("null scopes", {"scopes": None, "expiresInMinutes": None}, REQUIRED, "Scopes"),
+    Case("empty scopes", {"scopes": []}, REQUIRED, "Scopes"),
+    Case("too short", CHAT | {"expiresInMinutes": 59}, INTERVAL.format(59), "ExpiresInMinutes"),
+    Case("too long", CHAT | {"expiresInMinutes": 1441}, INTERVAL.format(1441), "ExpiresInMinutes"),
+    Case("negative", CHAT | {"expiresInMinutes": -60}, INTERVAL.format(-60), "ExpiresInMinutes"),
+    Case(
         "too long for a new user",
         {"createTokenWithScopes": ["chat"], "expiresInMinutes": 1441},
         INTERVAL.format(1441),
         "ExpiresInMinutes",
         path="",
     ),
-    Refused(
+    Case(
         "unknown scope",
         {"scopes": ["chat", "email"]},
         f"Scopes: {UNKNOWN.format('email')}",
         "Scopes",
     ),
-    Refused(
+    Case(
         "unknown scope for a new user",
         {"createTokenWithScopes": ["email"]},
         f"CreateTokenWithScopes: {UNKNOWN.format('email')}",
         "CreateTokenWithScopes",
         path="",
     ),
-    Refused(
-        "scope in capitals", {"scopes": ["CHAT"]}, f"Scopes: {UNKNOWN.format('CHAT')}", "Scopes"
-    ),
-    Refused("bad id", CHAT, BAD_ID, "id", path="/8:acs:nobody/:issueAccessToken"),
-    Refused("bad id, revoke", None, BAD_ID, "id", path="/nobody/:revokeAccessTokens"),
-    Refused("scopes in a text", {"scopes": "chat"}, ARRAY, "$.scopes", code="BadRequest"),
-    Refused("a number as scope", {"scopes": ["chat", 1]}, STRING, "$.scopes[1]", code="BadRequest"),
-    Refused(
+    Case("scope in capitals", {"scopes": ["CHAT"]}, f"Scopes: {UNKNOWN.format('CHAT')}", "Scopes"),
+    Case("bad id", CHAT, BAD_ID, "id", path="/8:acs:nobody/:issueAccessToken"),
+    Case("bad id, revoke", None, BAD_ID, "id", path="/nobody/:revokeAccessTokens"),
+    Case("scopes in a text", {"scopes": "chat"}, ARRAY, "$.scopes", code="BadRequest"),
+    Case("a number as scope", {"scopes": ["chat", 1]}, STRING, "$.scopes[1]", code="BadRequest"),
+    Case(
         "minutes in a text",
         CHAT | {"expiresInMinutes": "60"},
         INTEGER,
         "$.expiresInMinutes",
         code="BadRequest",
     ),
-    Refused(
+    Case(
         "half a minute",
         CHAT | {"expiresInMinutes": 60.5},
         INTEGER,
         "$.expiresInMinutes",
         code="BadRequest",
     ),
-    Refused(
+    Case(
         "minutes as a boolean",
         CHAT | {"expiresInMinutes": True},
         INTEGER,
         "$.expiresInMinutes",
         code="BadRequest",
     ),
-    Refused("no JSON", b"{", "The request body is not valid JSON.", "$", code="BadRequest"),
-    Refused("nothing", b"", "A non-empty request body is required.", code="BadRequest"),
-    Refused(
+    Case("no JSON", b"{", "The request body is not valid JSON.", "$", code="BadRequest"),
+    Case("nothing", b"", "A non-empty request body is required.", code="BadRequest"),
+    Case(
         "a stranger", CHAT, GONE, path=f"/{STRANGER}/:issueAccessToken", status=404, code="NotFound"
     ),
 ]
 
 
-@pytest.mark.parametrize("case", REFUSALS, ids=lambda case: case.name)
-async def test_a_request_that_is_refused_says_why_and_changes_nothing(
-    emulator: Emulator, client: Client, case: Refused
-) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_errors_of_requests(emulator: Emulator, client: Client, case: Case) -> None:
+    """Each has the recorded envelope and headers, and changes nothing."""
     raw_id = await new_user(client)
-    answer = await ask(client, case.path.format(raw_id), case.content)
+    response = await ask(client, case.path.format(raw_id), case.content)
     if case.code == "BadRequest":
         detail = {"code": "BadArgument", "message": case.message, "target": case.target}
         expected = {"code": case.code, "message": MALFORMED, "details": [detail]}
     else:
         target = {"target": case.target} if case.target else {}
         expected = {"code": case.code, "message": case.message, **target}
-    assert (answer.status, answer.error) == (case.status, expected)
-    assert list(answer.error) == list(expected)
-    assert "x-ms-error-code" not in answer.headers
-    # Recorded: what the model refuses is answered before the versions are known.
+    assert (response.status, response.error) == (case.status, expected)
+    assert list(response.error) == list(expected)
+    assert "x-ms-error-code" not in response.headers
+    # Recorded: errors of the model have no versions, because they are found before them.
     unread = case.code == "BadRequest" or case.message == REQUIRED
-    assert ("api-supported-versions" not in answer.headers) == unread
+    assert ("api-supported-versions" not in response.headers) == unread
     assert len(emulator.identities) == 1
     emulator.identities.require(raw_id)
 
@@ -136,67 +133,63 @@ async def test_a_request_that_is_refused_says_why_and_changes_nothing(
         ("DELETE", "/{}/", 404),
     ],
 )
-async def test_there_are_these_four_operations_and_no_others(
+async def test_unknown_paths_and_methods(
     client: Client, method: str, path: str, status: int
 ) -> None:
     raw_id = await new_user(client)
-    answer = await ask(client, path.format(raw_id), method=method)
-    assert answer.status == status
-    assert ("Allow" in answer.headers) == (status == 405)
+    response = await ask(client, path.format(raw_id), method=method)
+    assert response.status == status
+    assert ("Allow" in response.headers) == (status == 405)
 
 
-async def test_a_path_that_only_begins_alike_is_none_of_the_identity_api(client: Client) -> None:
-    answer = await client.call("POST", "/identitiesx", version=LATEST)
-    assert answer.status == 404
-    assert "2025-03-13" in answer.headers["api-supported-versions"]
+async def test_a_path_with_the_same_prefix_is_rooms(client: Client) -> None:
+    response = await client.call("POST", "/identitiesx", version=LATEST)
+    assert response.status == 404
+    assert "2025-03-13" in response.headers["api-supported-versions"]
 
 
-async def test_a_body_that_is_no_json_by_its_type_is_415(client: Client) -> None:
-    answer = await client.call(
+async def test_another_media_type_is_415(client: Client) -> None:
+    response = await client.call(
         "POST", "/identities", b"{}", version=LATEST, headers={"Content-Type": "text/plain"}
     )
-    assert (answer.status, answer.error["code"]) == (415, "UnsupportedMediaType")
+    assert (response.status, response.error["code"]) == (415, "UnsupportedMediaType")
 
 
-async def test_a_request_with_a_wrong_signature_is_denied_as_everywhere(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_a_wrong_signature_is_denied(emulator: Emulator, client: Client) -> None:
     client.signer.key = "c3RyYW5nZXI="
-    answer = await ask(client)
+    response = await ask(client)
     denied = {"code": "Denied", "message": "Denied by the resource provider."}
-    assert (answer.status, answer.error, len(emulator.identities)) == (401, denied, 0)
+    assert (response.status, response.error, len(emulator.identities)) == (401, denied, 0)
 
 
-def test_the_versions_are_those_that_the_python_client_knows() -> None:
+def test_versions_are_those_of_the_python_client() -> None:
     assert list(versions.VERSIONS) == [version.value for version in ApiVersion]
     assert DEFAULT_VERSION.value == LATEST
 
 
 @pytest.mark.parametrize("version", versions.VERSIONS)
-async def test_each_version_has_the_scopes_of_its_specification(
-    client: Client, version: str
-) -> None:
+async def test_scopes_of_each_version(client: Client, version: str) -> None:
     for scope in SCOPES:
-        answer = await ask(client, "", {"createTokenWithScopes": [scope]}, version=version)
+        response = await ask(client, "", {"createTokenWithScopes": [scope]}, version=version)
         known = scope in {"chat", "voip"} or version == LATEST
-        assert answer.status == (201 if known else 400), scope
+        assert response.status == (201 if known else 400), scope
 
 
 @pytest.mark.parametrize("version", ["2021-03-07", "2022-06-01"])
-async def test_a_version_without_custom_expiry_ignores_it(client: Client, version: str) -> None:
+async def test_old_versions_ignore_the_expiry(client: Client, version: str) -> None:
     body = {"createTokenWithScopes": ["chat"], "expiresInMinutes": 1}
-    answer = await ask(client, content=body, version=version)
-    claims = parts(answer.json["accessToken"]["token"])[1]
+    response = await ask(client, content=body, version=version)
+    claims = parts(response.json["accessToken"]["token"])[1]
     assert claims["exp"] - claims["iat"] == 24 * 60 * 60
 
 
 @pytest.mark.parametrize("version", ["2025-03-13", "2024-04-15", "2021-10-31-preview", "x"])
-async def test_a_version_of_rooms_is_none_of_the_identity_api(client: Client, version: str) -> None:
-    answer = await ask(client, version=version)
-    assert (answer.status, answer.error["code"]) == (400, "UnsupportedApiVersion")
-    assert f"'{client.endpoint}/identities'" in answer.error["message"]
+async def test_rooms_versions_are_unsupported(client: Client, version: str) -> None:
+    response = await ask(client, version=version)
+    assert (response.status, response.error["code"]) == (400, "UnsupportedApiVersion")
+    assert f"'{client.endpoint}/identities'" in response.error["message"]
 
 
-async def test_a_request_without_a_version_is_refused(client: Client) -> None:
-    answer = await ask(client, version=None)
-    assert (answer.status, answer.error["code"]) == (400, "ApiVersionUnspecified")
+async def test_a_missing_version_is_400(client: Client) -> None:
+    response = await ask(client, version=None)
+    assert (response.status, response.error["code"]) == (400, "ApiVersionUnspecified")

@@ -1,4 +1,6 @@
-"""Access tokens: well-formed, marked as emulated, and of the life that was asked for."""
+"""Access tokens: claims, signature and expiry."""
+
+from __future__ import annotations
 
 import hashlib
 import hmac
@@ -24,10 +26,8 @@ from rooms_emulator.problems import ServiceError
 pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 
-async def test_a_token_is_a_jwt_with_the_claims_of_a_real_one_that_says_it_is_emulated(
-    emulator: Emulator, client: Client
-) -> None:
-    """Signed with the development key, so that everybody can check and nobody can be misled."""
+async def test_claims(emulator: Emulator, client: Client) -> None:
+    """Those of a real token, an issuer that shows the emulator, and a public key."""
     raw_id = await new_user(client)
     body = {"scopes": ["voip", "chat"], "expiresInMinutes": 60}
     token = (await ask(client, f"/{raw_id}/:issueAccessToken", body)).json["token"]
@@ -47,29 +47,28 @@ async def test_a_token_is_a_jwt_with_the_claims_of_a_real_one_that_says_it_is_em
     assert signature == hmac.digest(b64decode(DEVELOPMENT_KEY), signed, hashlib.sha256)
 
 
-async def test_no_token_is_signed_with_a_key_that_somebody_chose() -> None:
+async def test_tokens_are_signed_with_the_public_key() -> None:
+    """Not with the configured access key, which a token would expose to guessing."""
     async with Emulator(access_key="c3RyYW5nZXI=") as emulator:
         async with client_session() as session:
             client = Client(session, emulator.endpoint)
             client.signer.key = "c3RyYW5nZXI="
-            answer = await ask(client, content={"createTokenWithScopes": ["chat"]})
-        token = answer.json["accessToken"]["token"]
+            response = await ask(client, content={"createTokenWithScopes": ["chat"]})
+        token = response.json["accessToken"]["token"]
         signed = token.rpartition(".")[0]
         expected = hmac.digest(b64decode(DEVELOPMENT_KEY), signed.encode(), hashlib.sha256)
         assert parts(token)[2] == expected
 
 
-async def test_a_token_lives_for_24_hours_unless_told_otherwise(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_expiry_defaults_to_24_hours(emulator: Emulator, client: Client) -> None:
     emulator.clock.freeze()
     raw_id = await new_user(client)
     for minutes in (None, 60, 61, 1439, 1440):
         body = {"scopes": ["chat"], "expiresInMinutes": minutes}
-        answer = await ask(client, f"/{raw_id}/:issueAccessToken", body)
-        assert answer.status == 200
+        response = await ask(client, f"/{raw_id}/:issueAccessToken", body)
+        assert response.status == 200
         life = (minutes or 1440) * 60 * timestamps.TICKS_PER_SECOND
-        assert answer.json["expiresOn"] == timestamps.render(emulator.clock.now() + life)
+        assert response.json["expiresOn"] == timestamps.render(emulator.clock.now() + life)
 
 
 GUIDS = st.uuids().map(str)
@@ -82,10 +81,10 @@ GUIDS = st.uuids().map(str)
     issued=st.integers(0, 2**55),
     minutes=st.integers(60, 1440),
 )
-def test_every_token_is_read_by_the_clients_own_parser(
+def test_tokens_parse_in_the_python_client(
     resource: str, user: str, scopes: list[str], issued: int, minutes: int
 ) -> None:
-    """It reads the claims as plain base64 and ASCII, and finds the expiry in them."""
+    """It reads the claims as base64 and ASCII, and finds the expiry in them."""
     life = minutes * 60 * timestamps.TICKS_PER_SECOND
     token = tokens.make(f"8:acs:{resource}_{user}", scopes, issued, issued + life)
     header, claims, signature = parts(token)
@@ -96,7 +95,7 @@ def test_every_token_is_read_by_the_clients_own_parser(
 
 
 def create(now: int, minutes: int | None, scopes: list[str]) -> Any:
-    """Make a user with a token, at an instant in nanoseconds."""
+    """Create a user with a token at `now`, in nanoseconds since 1970."""
     operations = IdentityOperations(Identities(Random(1)), Clock(lambda: now))
     body = json.dumps({"createTokenWithScopes": scopes, "expiresInMinutes": minutes}).encode()
     return operations.create(IdentityCall(versions.VERSIONS[LATEST], "", body)).body
@@ -107,17 +106,13 @@ SOME_SCOPES = st.lists(st.sampled_from(SCOPES), min_size=1)
 
 
 @given(now=INSTANTS, minutes=st.integers(60, 1440) | st.none(), scopes=SOME_SCOPES)
-def test_a_token_says_in_both_places_when_it_expires(
-    now: int, minutes: int | None, scopes: list[str]
-) -> None:
+def test_expires_on_equals_the_exp_claim(now: int, minutes: int | None, scopes: list[str]) -> None:
     token = create(now, minutes, scopes).access_token
     exp = parts(token.token)[1]["exp"]
     assert timestamps.parse(token.expires_on) // timestamps.TICKS_PER_SECOND == exp
 
 
 @given(now=INSTANTS, minutes=st.integers(max_value=59) | st.integers(1441), scopes=SOME_SCOPES)
-def test_no_token_lives_for_less_than_an_hour_or_more_than_a_day(
-    now: int, minutes: int, scopes: list[str]
-) -> None:
+def test_expiry_is_60_to_1440_minutes(now: int, minutes: int, scopes: list[str]) -> None:
     with pytest.raises(ServiceError, match=r"within the \[60, 1440\] interval"):
         create(now, minutes, scopes)

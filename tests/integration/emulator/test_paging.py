@@ -1,5 +1,7 @@
 """Lists of rooms and participants, page by page."""
 
+from __future__ import annotations
+
 import base64
 import json
 import re
@@ -19,7 +21,7 @@ from rooms_emulator.rooms import paging
 from rooms_emulator.rooms.store import Store
 
 
-async def test_rooms_come_newest_first_and_at_once(client: Client) -> None:
+async def test_rooms_are_listed_newest_first(client: Client) -> None:
     rooms = [await client.create() for _ in range(3)]
     page = (await client.call("GET", "/rooms")).json
     assert page == {"value": rooms[::-1]}
@@ -29,7 +31,7 @@ async def test_rooms_come_newest_first_and_at_once(client: Client) -> None:
 async def test_deleted_rooms_leave_short_and_empty_pages(
     emulator: Emulator, client: Client
 ) -> None:
-    """A page is 30 records, of which the deleted ones are left out afterwards."""
+    """A page is 30 records; those of deleted rooms are removed from it."""
     old = emulator.store.seed(9)
     emulator.store.seed(30, deleted=True)
     new = emulator.store.seed(15)
@@ -52,22 +54,21 @@ async def test_the_last_page_has_no_link(
 
 
 @pytest.mark.parametrize("version", ["2023-06-14", "2025-03-13"])
-async def test_a_link_leads_back_to_where_the_client_called(
+async def test_links_have_the_host_of_the_request(
     emulator: Emulator, client: Client, version: str
 ) -> None:
-    """It has the scheme, the host and the version of the request, and a token of plain letters."""
+    """And its scheme and version, and a token of URL-safe characters."""
     emulator.store.seed(31)
     for host in (client.signer.host, f"localhost:{client.signer.host.partition(':')[2]}"):
         client.signer.host = host
-        answer = await client.call("GET", "/rooms", version=version, headers={"Host": host})
-        link = answer.json["nextLink"]
+        response = await client.call("GET", "/rooms", version=version, headers={"Host": host})
+        link = response.json["nextLink"]
         pattern = rf"http://{host}/rooms\?nextLink=[A-Za-z0-9_-]+&api-version={version}"
         assert re.fullmatch(pattern, link)
 
 
-async def test_a_token_is_as_long_as_recorded_ones_and_json_inside(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_tokens_are_as_long_as_recorded_ones(emulator: Emulator, client: Client) -> None:
+    """Decoded, they are JSON."""
     emulator.store.seed(31)
     link = (await client.call("GET", "/rooms")).json["nextLink"]
     token = dict(parse_qsl(urlsplit(link).query))["nextLink"]
@@ -76,50 +77,51 @@ async def test_a_token_is_as_long_as_recorded_ones_and_json_inside(
     assert sorted(inside) == ["range", "token"]
 
 
-async def test_participants_have_pages_of_their_own(client: Client) -> None:
+async def test_participants_have_pages(client: Client) -> None:
     room = await client.create(participants={user(number): {} for number in range(10)})
     path = f"/rooms/{room['id']}/participants"
-    pages = [[who["rawId"] for who in page["value"]] async for page in client.pages(path)]
+    pages = [[each["rawId"] for each in page["value"]] async for page in client.pages(path)]
     assert pages == [
         [user(number) for number in range(start, min(start + 4, 10))] for start in (0, 4, 8)
     ]
 
 
-async def test_a_token_of_one_list_is_refused_by_another(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_tokens_are_bound_to_their_list(emulator: Emulator, client: Client) -> None:
     one, other = emulator.store.seed(31, participants=5)[:2]
-    answers = [
+    responses = [
         (await client.call("GET", path)).json["nextLink"]
         for path in ("/rooms", f"/rooms/{one}/participants")
     ]
-    rooms, people = (link.partition("nextLink=")[2].partition("&")[0] for link in answers)
-    for path in (f"/rooms?nextLink={people}", f"/rooms/{other}/participants?nextLink={people}"):
+    rooms, participants = (link.partition("nextLink=")[2].partition("&")[0] for link in responses)
+    for path in (
+        f"/rooms?nextLink={participants}",
+        f"/rooms/{other}/participants?nextLink={participants}",
+    ):
         assert (await client.call("GET", path)).status == 400
-    for path in (f"/rooms?nextLink={rooms}", f"/rooms/{one}/participants?nextLink={people}"):
+    for path in (f"/rooms?nextLink={rooms}", f"/rooms/{one}/participants?nextLink={participants}"):
         assert (await client.call("GET", path)).status == 200
 
 
 @pytest.mark.parametrize(
     "token", ["", "x", "%20", "e30", "W10", "bnVsbA", "%00", "%C3%A9", "W3t9XQ"]
 )
-async def test_a_garbled_token_is_a_bad_request(client: Client, token: str) -> None:
-    answer = await client.call("GET", f"/rooms?nextLink={token}")
-    assert answer.status == 400
-    assert answer.error == {
+async def test_a_malformed_token_is_400(client: Client, token: str) -> None:
+    response = await client.call("GET", f"/rooms?nextLink={token}")
+    assert response.status == 400
+    assert response.error == {
         "code": "BadRequest",
         "message": "The continuation token is not valid.",
     }
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
-def test_no_token_but_ours_is_accepted(token: str) -> None:
+def test_foreign_tokens_are_rejected(token: str) -> None:
     with pytest.raises(ServiceError):
         paging.decode("rooms", token)
 
 
 @given(st.integers(0, 10**15))
-def test_a_token_stands_for_its_position(position: int) -> None:
+def test_tokens_encode_a_position(position: int) -> None:
     assert paging.decode("rooms", paging.encode("rooms", position)) == position
 
 
@@ -128,10 +130,8 @@ def test_a_token_stands_for_its_position(position: int) -> None:
     between=st.lists(st.lists(st.integers(-1, 200), max_size=40), max_size=6),
     kept=st.integers(0, 40),
 )
-def test_rooms_that_stay_are_listed_once_whatever_happens_between_the_pages(
-    before: list[bool], between: list[list[int]], kept: int
-) -> None:
-    """Creates (-1) and deletes of any room between two pages skip and repeat none of the others."""
+def test_changes_between_pages(before: list[bool], between: list[list[int]], kept: int) -> None:
+    """Creates (-1) and deletes between two pages neither skip nor repeat another room."""
     store = Store(Clock(lambda: 0), Random(1), deleted_kept=kept)
     ids = [store.seed(1, deleted=deleted)[0] for deleted in before]
     living = [room_id for room_id, deleted in zip(ids, before, strict=True) if not deleted]
@@ -158,7 +158,7 @@ def test_rooms_that_stay_are_listed_once_whatever_happens_between_the_pages(
     assert set(seen) <= set(ids)
 
 
-def test_the_oldest_deleted_rooms_give_up_their_places() -> None:
+def test_the_oldest_deleted_rooms_leave_the_pages() -> None:
     store = Store(Clock(lambda: 0), Random(1), deleted_kept=30)
     store.seed(1)
     store.seed(1000, deleted=True)

@@ -1,4 +1,6 @@
-"""Repeated creates."""
+"""Idempotency of creates with a Repeatability-Request-ID."""
+
+from __future__ import annotations
 
 import asyncio
 from uuid import uuid4
@@ -9,8 +11,8 @@ from support.samples import user
 from support.signed_requests import Client, Response
 
 from rooms_emulator import Emulator, Fault
+from rooms_emulator.rooms.records import Room
 from rooms_emulator.rooms.repeatability import RememberedCreates
-from rooms_emulator.rooms.store import Room
 
 
 async def create(client: Client, request_id: str, body: object = None) -> Response:
@@ -29,7 +31,7 @@ async def create(client: Client, request_id: str, body: object = None) -> Respon
         "6FAA8E75-2A72-4D04-9835-C682AC7FADA7",
     ],
 )
-async def test_a_repeated_create_gets_the_first_answer_and_creates_nothing(
+async def test_a_repeated_create_is_replayed(
     emulator: Emulator, client: Client, request_id: str
 ) -> None:
     first = await create(client, request_id)
@@ -40,16 +42,15 @@ async def test_a_repeated_create_gets_the_first_answer_and_creates_nothing(
     assert len(emulator.store) == 1
 
 
-async def test_the_case_of_a_request_id_does_not_matter(emulator: Emulator, client: Client) -> None:
+async def test_request_ids_ignore_case(emulator: Emulator, client: Client) -> None:
     request_id = str(uuid4())
     await create(client, request_id)
     await create(client, request_id.upper())
     assert len(emulator.store) == 1
 
 
-async def test_the_first_answer_comes_again_whatever_became_of_the_room(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_the_first_response_is_replayed(emulator: Emulator, client: Client) -> None:
+    """Even if the room was updated or deleted since."""
     request_id = str(uuid4())
     first = await create(client, request_id, {"participants": {user(1): {}}})
     path = f"/rooms/{first.json['id']}"
@@ -60,19 +61,15 @@ async def test_the_first_answer_comes_again_whatever_became_of_the_room(
     assert len(emulator.store) == 0
 
 
-async def test_two_creates_at_once_with_one_id_make_one_room(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_concurrent_creates_make_one_room(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.05, count=None))
     request_id = str(uuid4())
-    answers = await asyncio.gather(*(create(client, request_id) for _ in range(8)))
-    assert len({answer.body for answer in answers}) == 1
+    responses = await asyncio.gather(*(create(client, request_id) for _ in range(8)))
+    assert len({response.body for response in responses}) == 1
     assert len(emulator.store) == 1
 
 
-async def test_a_create_whose_answer_was_lost_can_be_repeated(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_a_create_with_a_lost_response(emulator: Emulator, client: Client) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
     request_id = str(uuid4())
     with pytest.raises(ServerDisconnectedError):
@@ -82,16 +79,16 @@ async def test_a_create_whose_answer_was_lost_can_be_repeated(
     assert len(emulator.store) == 1
 
 
-async def test_a_create_that_failed_is_not_remembered(emulator: Emulator, client: Client) -> None:
+async def test_a_failed_create_is_not_remembered(emulator: Emulator, client: Client) -> None:
     request_id = str(uuid4())
-    refused = await create(client, request_id, {"validUntil": "2022-11-23"})
-    assert refused.status == 400
+    rejected = await create(client, request_id, {"validUntil": "2022-11-23"})
+    assert rejected.status == 400
     emulator.faults.add(Fault(operation="CreateRoom", status=503))
     assert (await create(client, request_id)).status == 503
     assert (await create(client, request_id)).status == 201
 
 
-async def test_other_ids_and_no_ids_make_other_rooms(emulator: Emulator, client: Client) -> None:
+async def test_other_ids_make_other_rooms(emulator: Emulator, client: Client) -> None:
     for request_id in (str(uuid4()), str(uuid4())):
         await create(client, request_id)
     for _ in range(2):
@@ -110,11 +107,11 @@ async def test_other_ids_and_no_ids_make_other_rooms(emulator: Emulator, client:
         "é" * 36,
     ],
 )
-async def test_a_request_id_that_is_no_uuid_is_a_bad_request(
+async def test_a_malformed_request_id_is_400(
     emulator: Emulator, client: Client, request_id: str
 ) -> None:
-    answer = await create(client, request_id)
-    assert (answer.status, answer.headers["x-ms-error-code"]) == (400, "BadRequest")
+    response = await create(client, request_id)
+    assert (response.status, response.headers["x-ms-error-code"]) == (400, "BadRequest")
     assert len(emulator.store) == 0
 
 

@@ -1,5 +1,7 @@
 """The operations on rooms, over HTTP."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 
@@ -18,45 +20,44 @@ def times(room: Mapping[str, str]) -> list[int]:
     return [timestamps.parse(room[name]) for name in ("createdAt", "validFrom", "validUntil")]
 
 
-async def test_a_room_has_its_members_in_the_order_of_the_service(client: Client) -> None:
-    answer = await client.call("POST", "/rooms", {})
-    assert answer.status == 201
-    assert list(answer.json) == [
+async def test_members_of_a_room(client: Client) -> None:
+    response = await client.call("POST", "/rooms", {})
+    assert response.status == 201
+    assert list(response.json) == [
         "id",
         "createdAt",
         "validFrom",
         "validUntil",
         "pstnDialOutEnabled",
     ]
-    assert answer.json["pstnDialOutEnabled"] is False
+    assert response.json["pstnDialOutEnabled"] is False
 
 
-async def test_a_created_room_names_itself_by_its_bare_id(client: Client) -> None:
-    answer = await client.call("POST", "/rooms", {})
-    assert answer.headers["Location"] == answer.json["id"]
-    assert answer.headers["Repeatability-Result"] == "accepted"
+async def test_location_is_the_room_id(client: Client) -> None:
+    response = await client.call("POST", "/rooms", {})
+    assert response.headers["Location"] == response.json["id"]
+    assert response.headers["Repeatability-Result"] == "accepted"
 
 
-async def test_room_ids_are_994_and_a_number_without_leading_zeros(client: Client) -> None:
+async def test_form_of_room_ids(client: Client) -> None:
     for _ in range(50):
         assert re.fullmatch(r"994[1-9]\d{11,13}", (await client.create())["id"])
 
 
 @pytest.mark.parametrize("body", [{}, {"validFrom": None, "validUntil": None}])
-async def test_the_default_window_is_180_days_to_the_tick(client: Client, body: object) -> None:
+async def test_the_default_window_is_180_days(client: Client, body: object) -> None:
     room = (await client.call("POST", "/rooms", body)).json
     assert timestamps.parse(room["validUntil"]) - timestamps.parse(room["validFrom"]) == HALF_YEAR
 
 
-async def test_a_room_is_created_a_little_after_its_default_start(client: Client) -> None:
+async def test_created_at_follows_the_default_start(client: Client) -> None:
     room = await client.create()
     delay = timestamps.parse(room["createdAt"]) - timestamps.parse(room["validFrom"])
     assert 0.043 <= delay / TICKS_PER_SECOND <= 0.353
 
 
-async def test_the_default_end_counts_from_now_also_when_a_start_is_given(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_the_default_end_counts_from_now(emulator: Emulator, client: Client) -> None:
+    """Even if a start is given."""
     emulator.clock.freeze()
     room = await client.create(validFrom=from_now(days=3))
     assert timestamps.parse(room["validUntil"]) == emulator.clock.now() + HALF_YEAR
@@ -73,19 +74,17 @@ async def test_the_default_end_counts_from_now_also_when_a_start_is_given(
         ("", "T00:00:00+00:00"),
     ],
 )
-async def test_times_are_echoed_with_at_most_seven_digits_in_utc(
-    client: Client, sent: str, shown: str
-) -> None:
+async def test_timestamps_have_7_digits_and_utc(client: Client, sent: str, shown: str) -> None:
     day = from_now(days=30)[:10]
     room = await client.create(validUntil=day + sent)
     assert room["validUntil"] == day + shown
 
 
-async def test_a_room_is_read_as_it_was_created(client: Client) -> None:
+async def test_get_returns_the_created_room(client: Client) -> None:
     room = await client.create(pstnDialOutEnabled=True, validUntil=from_now(days=1))
-    answer = await client.call("GET", f"/rooms/{room['id']}")
-    assert (answer.status, answer.json) == (200, room)
-    assert answer.json["pstnDialOutEnabled"] is True
+    response = await client.call("GET", f"/rooms/{room['id']}")
+    assert (response.status, response.json) == (200, room)
+    assert response.json["pstnDialOutEnabled"] is True
 
 
 @pytest.mark.parametrize(
@@ -96,14 +95,14 @@ async def test_a_room_is_read_as_it_was_created(client: Client) -> None:
         {"participants": {user(1): None}},
     ],
 )
-async def test_an_update_of_nothing_changes_nothing(client: Client, body: object) -> None:
+async def test_an_empty_update_changes_nothing(client: Client, body: object) -> None:
     room = await client.create(pstnDialOutEnabled=True, participants={user(1): {}})
-    answer = await client.call("PATCH", f"/rooms/{room['id']}", body)
-    assert (answer.status, answer.json) == (200, room)
+    response = await client.call("PATCH", f"/rooms/{room['id']}", body)
+    assert (response.status, response.json) == (200, room)
     assert await client.roster(room["id"]) == [(user(1), "Attendee")]
 
 
-async def test_an_update_changes_what_it_names_and_only_that(client: Client) -> None:
+async def test_an_update_changes_only_given_members(client: Client) -> None:
     room = await client.create()
     flag = await client.call("PATCH", f"/rooms/{room['id']}", {"pstnDialOutEnabled": True})
     assert flag.json == room | {"pstnDialOutEnabled": True}
@@ -113,9 +112,7 @@ async def test_an_update_changes_what_it_names_and_only_that(client: Client) -> 
     assert moved.json["pstnDialOutEnabled"] is True
 
 
-async def test_an_expired_room_is_still_there_and_can_be_revived(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_an_expired_room_can_be_extended(emulator: Emulator, client: Client) -> None:
     room = await client.create(validUntil=from_now(seconds=60))
     emulator.clock.advance(3600)
     client.signer.date = timestamps.render_http_date(emulator.clock.now())
@@ -126,12 +123,12 @@ async def test_an_expired_room_is_still_there_and_can_be_revived(
     assert times(revived.json) == times(room | window)
 
 
-async def test_a_deleted_room_is_gone_for_every_operation(client: Client) -> None:
+async def test_a_deleted_room_is_404(client: Client) -> None:
     room = await client.create()
     path = f"/rooms/{room['id']}"
-    answer = await client.call("DELETE", path)
-    assert (answer.status, answer.body) == (204, b"")
-    assert "Content-Type" not in answer.headers
+    response = await client.call("DELETE", path)
+    assert (response.status, response.body) == (204, b"")
+    assert "Content-Type" not in response.headers
     calls: list[tuple[str, str, object]] = [
         ("GET", path, None),
         ("PATCH", path, {}),
@@ -145,7 +142,7 @@ async def test_a_deleted_room_is_gone_for_every_operation(client: Client) -> Non
 
 
 @pytest.mark.parametrize("version", versions.VERSIONS)
-async def test_each_version_shows_what_it_knows(client: Client, version: str) -> None:
+async def test_dial_out_depends_on_the_version(client: Client, version: str) -> None:
     members = {"pstnDialOutEnabled": True, "participants": {user(1): {"role": "Collaborator"}}}
     created = await client.call("POST", "/rooms", members, version=version)
     path = f"/rooms/{created.json['id']}"

@@ -1,5 +1,7 @@
 """Participants: merge-patch semantics, order, roles and the limit."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import pytest
@@ -9,11 +11,11 @@ from support.samples import user
 from support.signed_requests import Client
 
 from rooms_emulator import Emulator
-from rooms_emulator.rooms.roster import Roster
+from rooms_emulator.rooms.records import Roster
 
 
-async def test_the_recorded_roster_comes_out_in_the_recorded_order(client: Client) -> None:
-    """An updated participant keeps the place, a new one comes last."""
+async def test_order_of_the_recorded_roster(client: Client) -> None:
+    """An updated participant keeps the position, a new one comes last."""
     room = await client.create(
         participants={
             user(1): {"role": "Presenter"},
@@ -22,8 +24,8 @@ async def test_the_recorded_roster_comes_out_in_the_recorded_order(client: Clien
         }
     )
     consumer = {"role": "Consumer"}
-    answer = await client.patch_roster(room["id"], {user(1): consumer, user(2): consumer})
-    assert (answer.status, answer.body) == (200, b"{}")
+    response = await client.patch_roster(room["id"], {user(1): consumer, user(2): consumer})
+    assert (response.status, response.body) == (200, b"{}")
     assert await client.roster(room["id"]) == [
         (user(1), "Consumer"),
         (user(3), "Attendee"),
@@ -41,19 +43,19 @@ async def test_one_patch_adds_updates_and_removes(client: Client) -> None:
 
 
 @pytest.mark.parametrize("properties", [{}, {"role": None}, {"role": "Attendee", "name": "x"}])
-async def test_who_has_no_role_is_an_attendee(client: Client, properties: object) -> None:
+async def test_the_default_role_is_attendee(client: Client, properties: object) -> None:
     room = await client.create(participants={user(1): properties})
     await client.patch_roster(room["id"], {user(2): properties})
     assert await client.roster(room["id"]) == [(user(1), "Attendee"), (user(2), "Attendee")]
 
 
-async def test_who_is_not_there_can_be_removed(client: Client) -> None:
+async def test_removing_an_absent_participant(client: Client) -> None:
     room = await client.create()
-    answer = await client.patch_roster(room["id"], {user(1): None})
-    assert (answer.status, answer.json) == (200, {})
+    response = await client.patch_roster(room["id"], {user(1): None})
+    assert (response.status, response.json) == (200, {})
 
 
-async def test_an_empty_change_is_fine(client: Client) -> None:
+async def test_an_empty_change(client: Client) -> None:
     room = await client.create(participants={user(1): {}})
     assert (await client.patch_roster(room["id"], {})).json == {}
     assert await client.roster(room["id"]) == [(user(1), "Attendee")]
@@ -62,8 +64,8 @@ async def test_an_empty_change_is_fine(client: Client) -> None:
 @pytest.mark.parametrize("participants", [None, {}])
 async def test_an_empty_roster_is_an_empty_list(client: Client, participants: object) -> None:
     room = await client.create(participants=participants)
-    answer = await client.call("GET", f"/rooms/{room['id']}/participants")
-    assert answer.body == b'{"value":[]}'
+    response = await client.call("GET", f"/rooms/{room['id']}/participants")
+    assert response.body == b'{"value":[]}'
 
 
 @pytest.mark.parametrize(
@@ -76,14 +78,12 @@ async def test_an_empty_roster_is_an_empty_list(client: Client, participants: ob
         user(1).replace("acs", "spool"),
     ],
 )
-async def test_communication_users_of_every_cloud_are_kept_as_they_were_written(
-    client: Client, raw_id: str
-) -> None:
+async def test_communication_users_of_every_cloud(client: Client, raw_id: str) -> None:
     room = await client.create(participants={raw_id: {}})
     assert await client.roster(room["id"]) == [(raw_id, "Attendee")]
 
 
-async def test_a_refused_change_changes_nothing(client: Client) -> None:
+async def test_changes_are_atomic(client: Client) -> None:
     room = await client.create(participants={user(1): {}})
     for wrong, properties in [("wrong_mri", {}), (user(4), {"role": "Kafka"})]:
         change: dict[str, object] = {user(1): None, user(2): {}, wrong: properties}
@@ -91,20 +91,20 @@ async def test_a_refused_change_changes_nothing(client: Client) -> None:
     assert await client.roster(room["id"]) == [(user(1), "Attendee")]
 
 
-async def test_a_room_holds_350_participants_and_no_more(client: Client) -> None:
-    everybody: dict[str, object] = {user(number): {} for number in range(350)}
-    room = await client.create(participants=everybody)
-    refused = await client.patch_roster(room["id"], {user(350): {}})
-    assert (refused.status, refused.error["code"]) == (400, "BadRequest")
-    assert "details" not in refused.error
+async def test_a_room_holds_350_participants(client: Client) -> None:
+    roster: dict[str, object] = {user(number): {} for number in range(350)}
+    room = await client.create(participants=roster)
+    rejected = await client.patch_roster(room["id"], {user(350): {}})
+    assert (rejected.status, rejected.error["code"]) == (400, "BadRequest")
+    assert "details" not in rejected.error
     assert len(await client.roster(room["id"])) == 350
     swapped = await client.patch_roster(room["id"], {user(350): {}, user(0): None})
     assert swapped.status == 200
-    over = await client.call("POST", "/rooms", {"participants": everybody | {user(350): {}}})
+    over = await client.call("POST", "/rooms", {"participants": roster | {user(350): {}}})
     assert over.status == 400
 
 
-async def test_all_participants_come_in_one_page_unless_told_otherwise() -> None:
+async def test_one_page_of_participants_by_default() -> None:
     async with Emulator() as emulator:
         (room_id,) = emulator.store.seed(1, participants=350)
         page = emulator.store.participants_page(room_id)
@@ -117,7 +117,7 @@ changes = st.dictionaries(
 
 
 @given(st.lists(changes))
-def test_a_roster_is_what_a_dict_would_be(patches: list[Mapping[str, str | None]]) -> None:
+def test_a_roster_behaves_like_a_dict(patches: list[Mapping[str, str | None]]) -> None:
     roster, model = Roster(), dict[str, str]()
     for patch in patches:
         roster = roster.changed(patch)
@@ -126,27 +126,30 @@ def test_a_roster_is_what_a_dict_would_be(patches: list[Mapping[str, str | None]
                 model.pop(raw_id, None)
             else:
                 model[raw_id] = role
-        assert [(who.raw_id, who.role) for who in roster.people.values()] == list(model.items())
+        assert [(each.raw_id, each.role) for each in roster.participants.values()] == list(
+            model.items()
+        )
 
 
 @given(st.lists(changes), st.lists(changes, min_size=1), st.integers(1, 5))
-def test_who_stays_is_listed_once_whatever_changes_between_the_pages(
+def test_changes_between_pages(
     before: list[Mapping[str, str | None]], between: list[Mapping[str, str | None]], size: int
 ) -> None:
+    """Participants that stay are listed once."""
     roster = Roster()
     for patch in before:
         roster = roster.changed(patch)
-    stayed = set(roster.people)
+    stayed = set(roster.participants)
     seen: list[str] = []
     start: int | None = 0
     patches = iter(between)
     while start is not None:
-        people, start = roster.page(start, size)
-        seen += [who.raw_id for who in people]
+        participants, start = roster.page(start, size)
+        seen += [each.raw_id for each in participants]
         patch = next(patches, {})
-        # Somebody who left and came again is somebody new.
+        # A participant that is removed and added again counts as new.
         stayed -= {raw_id for raw_id, role in patch.items() if role is None}
         roster = roster.changed(patch)
     assert [raw_id for raw_id in seen if raw_id in stayed] == [
-        raw_id for raw_id in roster.people if raw_id in stayed
+        raw_id for raw_id in roster.participants if raw_id in stayed
     ]

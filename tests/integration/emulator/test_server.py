@@ -1,4 +1,6 @@
-"""Starting, stopping, and what an emulator keeps."""
+"""Start, stop, persistence and defects of the emulator."""
+
+from __future__ import annotations
 
 import asyncio
 import gc
@@ -22,7 +24,7 @@ def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-async def test_the_connection_string_is_what_clients_take() -> None:
+async def test_connection_string() -> None:
     async with Emulator() as emulator:
         assert emulator.connection_string == (
             f"endpoint={emulator.endpoint}/;accesskey={DEVELOPMENT_KEY}"
@@ -40,24 +42,24 @@ async def test_two_emulators_cannot_share_a_port() -> None:
         await second.stop()
 
 
-async def test_an_emulator_runs_once_at_a_time() -> None:
+async def test_start_while_running_is_an_error() -> None:
     async with Emulator() as emulator:
-        with pytest.raises(RuntimeError, match="running already"):
+        with pytest.raises(RuntimeError, match="already running"):
             await emulator.start()
 
 
 @pytest.mark.parametrize("listen", ["", "8125", ":8125", "localhost", "[::1]:", "h:-1", "h:65536"])
-def test_an_address_that_cannot_be_read_is_refused_at_once(listen: str) -> None:
-    with pytest.raises(ValueError, match="it has to be host:port"):
+def test_a_malformed_address_is_an_error(listen: str) -> None:
+    with pytest.raises(ValueError, match="is not host:port"):
         Emulator(listen=listen)
 
 
-async def test_an_address_of_another_machine_is_a_clear_error() -> None:
+async def test_an_unassigned_address_is_an_error() -> None:
     with pytest.raises(OSError, match=r"cannot listen on 192\.0\.2\.1:0: Cannot assign"):
         await Emulator(listen="192.0.2.1:0").start()
 
 
-async def test_it_listens_on_ipv6_too() -> None:
+async def test_ipv6() -> None:
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
             pass
@@ -68,7 +70,7 @@ async def test_it_listens_on_ipv6_too() -> None:
         assert (await Client(session, emulator.endpoint).create())["id"]
 
 
-async def test_after_a_restart_it_has_its_port_and_its_rooms() -> None:
+async def test_a_restart_keeps_port_and_rooms() -> None:
     emulator = Emulator()
     async with emulator, client_session() as session:
         endpoint = emulator.endpoint
@@ -78,7 +80,8 @@ async def test_after_a_restart_it_has_its_port_and_its_rooms() -> None:
         assert (await Client(session, endpoint).call("GET", f"/rooms/{room['id']}")).json == room
 
 
-async def test_stop_ends_idle_connections_and_requests_that_hang() -> None:
+async def test_stop_closes_connections() -> None:
+    """Idle ones, and those with a delayed response."""
     async with client_session() as session:
         emulator = Emulator()
         async with emulator:
@@ -103,14 +106,14 @@ async def test_the_same_seed_makes_the_same_rooms() -> None:
     assert first == second
 
 
-async def test_an_id_that_is_taken_is_not_used_again() -> None:
+async def test_room_ids_are_unique() -> None:
     ids = iter(["99400000000000001", "99400000000000001", "99400000000000002"])
     store = Emulator(new_room_id=lambda: next(ids)).store
     assert store.seed(2) == ["99400000000000001", "99400000000000002"]
 
 
-async def test_rooms_live_on_in_a_file(tmp_path: Path) -> None:
-    """With their rosters, their order, and the places of deleted ones."""
+async def test_file_keeps_the_rooms(tmp_path: Path) -> None:
+    """With their rosters and order, and the records of deleted rooms."""
     file = tmp_path / "rooms.json"
     async with Emulator(file=file) as emulator, client_session() as session:
         client = Client(session, emulator.endpoint)
@@ -118,48 +121,46 @@ async def test_rooms_live_on_in_a_file(tmp_path: Path) -> None:
         emulator.store.seed(35, deleted=True)
         emulator.store.seed(5)
         rooms = [page async for page in client.pages("/rooms")]
-        people = await client.roster(room["id"])
+        roster = await client.roster(room["id"])
     async with Emulator(file=file) as emulator, client_session() as session:
         client = Client(session, emulator.endpoint)
         again = [page async for page in client.pages("/rooms")]
         assert [page["value"] for page in again] == [page["value"] for page in rooms]
-        assert await client.roster(room["id"]) == people
+        assert await client.roster(room["id"]) == roster
         await client.create()
         assert len((await client.call("GET", "/rooms")).json["value"]) == 6
     assert names_in(tmp_path) == ["rooms.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"records": 1}', "\xff"])
-async def test_a_file_of_something_else_is_refused_and_left_alone(
-    tmp_path: Path, text: str
-) -> None:
+async def test_a_malformed_file_is_left_unchanged(tmp_path: Path, text: str) -> None:
     file = tmp_path / "rooms.json"
     file.write_text(text)
-    with pytest.raises(ValueError, match="does not hold the rooms of an emulator"):
+    with pytest.raises(ValueError, match="is not a file with rooms of an emulator"):
         await Emulator(file=file).start()
     assert file.read_text() == text
 
 
-async def test_a_fault_of_ours_is_told_in_the_words_of_the_service(
+async def test_a_defect_is_500(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The log names the request, and the answer gives nothing away."""
+    """The log names the request, and the response exposes nothing."""
 
     def broken() -> str:
         raise ZeroDivisionError("inside")
 
     async with Emulator(new_room_id=broken) as emulator, client_session() as session:
         with caplog.at_level(logging.ERROR):
-            answer = await Client(session, emulator.endpoint).call("POST", "/rooms", {})
-    assert (answer.status, answer.error) == (
+            response = await Client(session, emulator.endpoint).call("POST", "/rooms", {})
+    assert (response.status, response.error) == (
         500,
         {"code": "InternalServerError", "message": "Internal Server Error."},
     )
-    assert "failed to answer POST /rooms?api-version=2025-03-13" in caplog.text
+    assert "Internal error in the response to POST /rooms?api-version=2025-03-13" in caplog.text
 
 
-async def ask_for_rooms(emulator: Emulator, client: socket.socket) -> None:
-    """Send a request, and wait until there is something of its answer to read."""
+async def request_rooms(emulator: Emulator, client: socket.socket) -> None:
+    """Send a request, and wait for the first byte of its response."""
     loop = asyncio.get_running_loop()
     client.setblocking(False)
     host, port = emulator.endpoint.removeprefix("http://").split(":")
@@ -169,28 +170,29 @@ async def ask_for_rooms(emulator: Emulator, client: socket.socket) -> None:
 
 
 @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="counts descriptors as Linux has it")
-async def test_a_stop_closes_connections_whose_answers_nobody_reads() -> None:
+async def test_stop_closes_stalled_connections() -> None:
+    """A client that reads no response does not keep its connection open."""
     with socket.socket() as client:
         before = sorted(names_in(DESCRIPTORS))
         async with Emulator() as emulator:
             emulator.faults.add(preset("huge-body"))
-            await ask_for_rooms(emulator, client)
+            await request_rooms(emulator, client)
         assert sorted(names_in(DESCRIPTORS)) == before
 
 
-async def test_a_client_that_leaves_before_the_end_of_an_answer_is_nothing_to_log(
+async def test_an_early_disconnect_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with Emulator() as emulator:
         emulator.faults.add(preset("slow-drip", drip=100.0))
         with socket.socket() as client:
-            await ask_for_rooms(emulator, client)
+            await request_rooms(emulator, client)
     assert caplog.messages == []
 
 
 @pytest.mark.parametrize("rounds", range(4))
-async def test_a_connection_that_arrives_with_a_refusal_is_not_left_half_made(rounds: int) -> None:
-    """Whenever in the rounds of the event loop it comes: the collector warns of such a one."""
+async def test_no_connection_leaks_during_a_refusal(rounds: int) -> None:
+    """In whichever iteration of the event loop it arrives; a leak is a ResourceWarning."""
     async with Emulator() as emulator:
         host, port = emulator.endpoint.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))):
@@ -198,7 +200,7 @@ async def test_a_connection_that_arrives_with_a_refusal_is_not_left_half_made(ro
                 await asyncio.sleep(0)
             emulator.refuse(3600)
             await asyncio.sleep(0)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         gc.collect()
-    assert [str(each.message) for each in told] == []
+    assert [str(each.message) for each in caught] == []

@@ -1,4 +1,6 @@
-"""Bodies that are no JSON of a client, or not said to be."""
+"""Malformed request bodies and other media types."""
+
+from __future__ import annotations
 
 import pytest
 from support.signed_requests import MALFORMED, MERGE_PATCH, UNKNOWN_ROOM, Client
@@ -41,13 +43,13 @@ FLAG = "The JSON value could not be converted to a boolean."
         (b'{"participants": {"x": null}}', OBJECT, "$.participants.x"),
     ],
 )
-async def test_a_body_that_cannot_be_read_is_a_validation_error(
+async def test_a_malformed_body_is_a_validation_error(
     emulator: Emulator, client: Client, body: bytes, message: str, target: str
 ) -> None:
-    """It says what is wrong and where, and never becomes an error of the web server."""
-    answer = await client.call("POST", "/rooms", body)
-    assert answer.status == 400
-    assert answer.error == {
+    """It names the location, and is not an error of the web server."""
+    response = await client.call("POST", "/rooms", body)
+    assert response.status == 400
+    assert response.error == {
         "code": "BadRequest",
         "message": MALFORMED,
         "details": [{"code": "BadArgument", "message": message, "target": target}],
@@ -55,7 +57,7 @@ async def test_a_body_that_cannot_be_read_is_a_validation_error(
     assert len(emulator.store) == 0
 
 
-async def test_members_that_nobody_knows_are_ignored(client: Client) -> None:
+async def test_unknown_members_are_ignored(client: Client) -> None:
     room = await client.create(roomJoinPolicy="InviteOnly", validfrom="x", colour={"a": [1]})
     assert "colour" not in room
 
@@ -70,17 +72,17 @@ async def test_members_that_nobody_knows_are_ignored(client: Client) -> None:
         ("PATCH", "/rooms/{}/participants", "application/json"),
     ],
 )
-async def test_a_body_of_another_type_is_415(
+async def test_another_media_type_is_415(
     client: Client, method: str, path: str, content_type: str | None
 ) -> None:
     target = f"{path.format(UNKNOWN_ROOM)}?api-version=2025-03-13"
     lines = client.signer.headers(method, target, b"{}")
     if content_type is not None:
         lines["Content-Type"] = content_type
-    answer = await client.send(method, target, b"{}", lines)
-    assert (answer.status, answer.error["code"]) == (415, "UnsupportedMediaType")
+    response = await client.send(method, target, b"{}", lines)
+    assert (response.status, response.error["code"]) == (415, "UnsupportedMediaType")
 
 
-async def test_a_charset_and_the_case_of_the_type_do_not_matter(client: Client) -> None:
+async def test_media_types_ignore_case_and_charset(client: Client) -> None:
     lines = {"Content-Type": "Application/JSON ; charset=utf-8"}
     assert (await client.call("POST", "/rooms", {}, headers=lines)).status == 201

@@ -1,4 +1,6 @@
-"""Timestamps, as they are read and written."""
+"""Parsing and formatting of timestamps."""
+
+from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -27,12 +29,12 @@ ticks = st.integers(YEAR_1, YEAR_10000 - 1)
         (YEAR_10000 - 1, "9999-12-31T23:59:59.9999999+00:00"),
     ],
 )
-def test_an_instant_is_written_with_as_many_digits_as_it_needs(instant: int, text: str) -> None:
+def test_render_trims_zeros(instant: int, text: str) -> None:
     assert timestamps.render(instant) == text
 
 
 @given(ticks)
-def test_what_is_written_is_read_again_without_loss(instant: int) -> None:
+def test_render_and_parse_are_lossless(instant: int) -> None:
     text = timestamps.render(instant)
     assert timestamps.parse(text) == instant
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,6}[1-9])?\+00:00", text)
@@ -49,14 +51,14 @@ def test_digits_after_the_seventh_are_cut_off(instant: int, digits: str) -> None
     st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1)),  # noqa: DTZ001 - naive by design
     st.integers(-1439, 1439),
 )
-def test_offsets_are_turned_into_utc(local: datetime, minutes: int) -> None:
+def test_offsets_are_converted_to_utc(local: datetime, minutes: int) -> None:
     aware = local.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     expected = (aware - EPOCH) // timedelta(microseconds=1) * 10
     assert timestamps.parse(aware.isoformat()) == expected
 
 
 @given(st.text())
-def test_no_text_breaks_the_reader(text: str) -> None:
+def test_parse_raises_only_value_errors(text: str) -> None:
     try:
         instant = timestamps.parse(text)
     except ValueError:
@@ -74,7 +76,7 @@ def test_no_text_breaks_the_reader(text: str) -> None:
         ("2022-11-23T10:20:30.5-00:00", "2022-11-23T10:20:30.5Z"),
     ],
 )
-def test_what_a_timestamp_leaves_out_is_zero(text: str, same: str) -> None:
+def test_omitted_parts_are_zero(text: str, same: str) -> None:
     assert timestamps.parse(text) == timestamps.parse(same)
 
 
@@ -105,20 +107,20 @@ def test_what_a_timestamp_leaves_out_is_zero(text: str, same: str) -> None:
         "2022-11-23\n",
     ],
 )
-def test_what_is_no_timestamp_is_refused(text: str) -> None:
+def test_malformed_timestamps(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         timestamps.parse(text)
 
 
 @given(st.integers(0, 253402300799))
-def test_http_dates_are_read_as_they_are_written(seconds: int) -> None:
+def test_http_dates_are_lossless(seconds: int) -> None:
     text = timestamps.render_http_date(seconds * timestamps.TICKS_PER_SECOND)
     assert timestamps.parse_http_date(text) == seconds * timestamps.TICKS_PER_SECOND
     assert re.fullmatch(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", text)
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"))
-def test_no_text_breaks_the_reader_of_http_dates(text: str) -> None:
+def test_parse_http_date_raises_only_value_errors(text: str) -> None:
     try:
         instant = timestamps.parse_http_date(text)
     except ValueError:
@@ -126,6 +128,6 @@ def test_no_text_breaks_the_reader_of_http_dates(text: str) -> None:
     assert YEAR_1 <= instant < YEAR_10000
 
 
-def test_the_date_of_the_documentation_is_read() -> None:
+def test_http_date_of_the_documentation() -> None:
     instant = timestamps.parse_http_date("Thu, 06 Mar 2025 00:20:03 GMT")
     assert timestamps.render(instant) == "2025-03-06T00:20:03+00:00"

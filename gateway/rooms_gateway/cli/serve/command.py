@@ -233,11 +233,10 @@ def serve(  # noqa: PLR0913 - one parameter a flag
 
 def _check_faults(file: Path) -> None:
     """Raise SettingsError if there are no faults in `file`."""
-    from rooms_emulator import Emulator  # noqa: PLC0415 - as above
-    from rooms_emulator.faults.plan import read_file  # noqa: PLC0415
+    from rooms_emulator import Emulator, FaultPlan  # noqa: PLC0415 - as above
 
     try:
-        Emulator(faults=read_file(file))
+        Emulator(faults=FaultPlan.from_file(file))
     except ValueError as error:
         raise SettingsError([f"--emulator-faults: {error}"]) from None
 

@@ -38,7 +38,7 @@ async def control(emulator: Emulator, path: str, body: Any) -> int:
 async def test_no_token_is_accepted_unless_a_rule_says_so(emulator: Emulator) -> None:
     status, body = await ask(emulator, "one")
     assert (status, body["error"]["code"]) == (401, "Denied")
-    emulator.callers.bearer = lambda token: token == "one"
+    emulator.authenticator.bearer = lambda token: token == "one"
     assert (await ask(emulator, "one"))[0] == 200
     assert (await ask(emulator, "two"))[0] == 401
 
@@ -47,11 +47,11 @@ async def test_tokens_and_keys_can_be_set_from_outside_until_a_reset(emulator: E
     assert await control(emulator, "tokens", {"tokens": ["one"]}) == 204
     assert await control(emulator, "keys", {"keys": ["b25l", "dHdv"]}) == 204
     assert (await ask(emulator, "one"))[0] == 200
-    assert ",".join(emulator.callers.keys) == "b25l,dHdv"
+    assert ",".join(emulator.authenticator.keys) == "b25l,dHdv"
     assert emulator.connection_string.endswith("accesskey=b25l")
     emulator.reset()
     assert (await ask(emulator, "one"))[0] == 401
-    assert emulator.callers.keys == (DEVELOPMENT_KEY,)
+    assert emulator.authenticator.keys == (DEVELOPMENT_KEY,)
 
 
 @pytest.mark.parametrize("keys", [[], ["not base64!"], [""], "b25l", None])
@@ -59,4 +59,4 @@ async def test_keys_that_are_none_are_refused_and_change_nothing(
     emulator: Emulator, keys: Any
 ) -> None:
     assert await control(emulator, "keys", {"keys": keys}) == 400
-    assert emulator.callers.keys == (DEVELOPMENT_KEY,)
+    assert emulator.authenticator.keys == (DEVELOPMENT_KEY,)

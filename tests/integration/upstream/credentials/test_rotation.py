@@ -48,7 +48,7 @@ class Mount:
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
     async with Emulator(access_key=A) as emulator:
-        emulator.callers.keys = (A, B)
+        emulator.authenticator.keys = (A, B)
         yield emulator
 
 
@@ -73,7 +73,7 @@ async def test_no_call_fails_while_both_keys_are_rotated_again_and_again_under_l
     tmp_path: Path,
 ) -> None:
     async with Emulator(access_key=A, journal_length=None) as emulator:
-        emulator.callers.keys = (A, B)
+        emulator.authenticator.keys = (A, B)
         mount = Mount(tmp_path, A, B)
         async with gateway_with(emulator, settings_of(mount)) as running:
             room = await a_room(running)
@@ -95,7 +95,7 @@ async def test_no_call_fails_while_both_keys_are_rotated_again_and_again_under_l
                 else:
                     primary = fresh
                 await asyncio.sleep(0.1)
-                emulator.callers.keys = (primary, secondary)
+                emulator.authenticator.keys = (primary, secondary)
                 await asyncio.sleep(0.1)
                 mount.swap(primary, secondary)
             await asyncio.sleep(0.1)
@@ -111,7 +111,7 @@ async def test_no_call_fails_when_the_only_key_is_replaced_at_the_service_and_th
     mount.swap(A)
     async with gateway_with(emulator, settings_of(mount)) as running:
         room = await a_room(running)
-        emulator.callers.keys = (C,)
+        emulator.authenticator.keys = (C,)
         mount.swap(C)
         get = GetRoomRequest(room_id=room)
         await asyncio.gather(*(running.rooms.GetRoom(get) for _ in range(200)))
@@ -125,7 +125,7 @@ async def test_a_file_that_is_ahead_of_the_service_harms_no_call(
     async with gateway_with(emulator, settings_of(mount), keys) as running:
         await keys.reload()
         room = await a_room(running)
-        emulator.callers.keys = (C, D)
+        emulator.authenticator.keys = (C, D)
         await running.rooms.GetRoom(GetRoomRequest(room_id=room))
 
 
@@ -134,7 +134,7 @@ async def test_the_secondary_key_takes_over_when_the_primary_is_revoked_and_cost
 ) -> None:
     async with gateway_with(emulator, settings_of(mount)) as running:
         room = await a_room(running)
-        emulator.callers.keys = (C, B)
+        emulator.authenticator.keys = (C, B)
         for _ in range(10):
             await running.rooms.GetRoom(GetRoomRequest(room_id=room))
     assert refused(emulator) == 1
@@ -144,7 +144,7 @@ async def test_two_wrong_keys_are_a_typed_error_after_one_attempt_each(
     emulator: Emulator, mount: Mount
 ) -> None:
     async with gateway_with(emulator, settings_of(mount)) as running:
-        emulator.callers.keys = (C, D)
+        emulator.authenticator.keys = (C, D)
         failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
     assert failed.code is grpc.StatusCode.UNAVAILABLE
     assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
@@ -158,7 +158,7 @@ async def test_keys_that_change_with_every_look_do_not_keep_a_call_going(
 ) -> None:
     keys = AccessKeys(decoded(A), mount.path)
     async with gateway_with(emulator, settings_of(mount), keys) as running:
-        emulator.callers.keys = (D,)
+        emulator.authenticator.keys = (D,)
         reload, looks = keys.reload, 0
 
         async def swap_and_reload() -> None:
@@ -178,7 +178,7 @@ async def test_a_wrong_clock_and_a_revoked_key_at_once_fail_no_call(
 ) -> None:
     async with gateway_with(emulator, settings_of(mount)) as running:
         emulator.clock.set_offset(3600)
-        emulator.callers.keys = (C, B)
+        emulator.authenticator.keys = (C, B)
         await a_room(running)
     assert refused(emulator) == 2
 

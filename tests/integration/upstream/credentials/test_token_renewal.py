@@ -38,7 +38,7 @@ async def test_a_hundred_calls_that_are_refused_at_once_cost_one_new_token_and_n
 async def test_a_service_that_refuses_every_token_does_not_make_the_issuer_busy(
     running: Running, emulator: Emulator, issuer: Issuer
 ) -> None:
-    emulator.callers.bearer = None
+    emulator.authenticator.bearer = None
     failures = [await failure_of(running.rooms.CreateRoom(CreateRoomRequest())) for _ in range(20)]
     assert {failed.reason for failed in failures} == {"GATEWAY_CREDENTIAL_REJECTED"}
     assert failures[0].metadata["attempts"] == "2"
@@ -127,7 +127,7 @@ async def test_neither_tokens_nor_what_the_issuer_says_are_logged_or_shown(
             issuer.refusal = "AADSTS7000215: canary-secret"
             clock.ahead = issuer.life - 200
             await until(lambda: "AADSTS7000215" in caplog.text, 20)
-            emulator.callers.bearer = None
+            emulator.authenticator.bearer = None
             failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
     shown = f"{tokens!r} {tokens.signer!r} {MANAGED!r} {failed.status}"
     ours = [r.getMessage() for r in caplog.records if r.name.startswith(("rooms_gateway", "azure"))]

@@ -1,0 +1,174 @@
+"""The command that runs the emulator: `rooms-gateway emulator` or `python -m rooms_emulator`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
+from rooms_emulator.faults.plan import FaultPlan
+from rooms_emulator.faults.rules import MAX_SEED
+from rooms_emulator.http.addresses import is_loopback, split_host_port
+from rooms_emulator.server import Emulator
+
+EXIT_FORCED = 1
+"""A second signal ended the process before the shutdown was complete."""
+EXIT_USAGE = 2
+EXIT_CANNOT_LISTEN = 3
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--listen",
+    default="127.0.0.1:8125",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Address to listen on; port 0 selects a free port.",
+)
+@click.option(
+    "--allow-plaintext",
+    is_flag=True,
+    help="Allow addresses that other machines can reach. There is no TLS, and the default access "
+    "key is public.",
+)
+@click.option(
+    "--access-key",
+    default=DEVELOPMENT_KEY,
+    metavar="BASE64",
+    help="Access key to accept; by default a fixed, public one.",
+)
+@click.option(
+    "--legacy",
+    is_flag=True,
+    help="Support the preview's api-version 2022-02-01 too, which production no longer lists.",
+)
+@click.option(
+    "--faults",
+    "fault_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file with faults to inject from the start; see docs/emulator.md.",
+)
+@click.option(
+    "--fault-seed",
+    type=click.IntRange(0, MAX_SEED),
+    help="Seed for the random choices of faults; overrides that of the file. Random by default.",
+)
+@click.option(
+    "--control-listen",
+    metavar="HOST:PORT",
+    help="Separate address for the control API; stays reachable while the emulator refuses "
+    "connections.",
+)
+@click.option(
+    "--journal-length",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    help="Number of latest requests that the journal keeps.",
+)
+@click.pass_context
+def emulator(  # noqa: PLR0913 - one parameter per flag
+    context: click.Context,
+    *,
+    listen: str,
+    allow_plaintext: bool,
+    access_key: str,
+    legacy: bool,
+    fault_file: Path | None,
+    fault_seed: int | None,
+    control_listen: str | None,
+    journal_length: int,
+) -> None:
+    """Run an emulator of the Rooms REST API until SIGTERM or Ctrl-C.
+
+    Prints its connection string, endpoint=…;accesskey=…, on a separate line, and control=… if the
+    control API has its own address. With faults it also prints fault-seed=…: the same seed and the
+    same requests lead to the same failures. All state is in memory. Exit codes: 0 after a graceful
+    shutdown, 2 for an invalid option, 3 if an address cannot be bound.
+    """
+    program = context.command_path
+    try:
+        for address in filter(None, (listen, control_listen)):
+            _check_address(address, allow_plaintext=allow_plaintext)
+        configured = Emulator(
+            listen=listen,
+            access_key=access_key,
+            legacy=legacy,
+            journal_length=journal_length,
+            faults=None if fault_file is None else FaultPlan.from_file(fault_file),
+            fault_seed=fault_seed,
+            control_listen=control_listen,
+        )
+    except ValueError as error:
+        _fail(program, f"{error}.", EXIT_USAGE)
+    try:
+        asyncio.run(_run(configured, program))
+    except OSError as error:
+        flags = f"--listen{' or --control-listen' if control_listen else ''}"
+        reason = error.strerror or error
+        _fail(program, f"{reason}. Choose another address with {flags}.", EXIT_CANNOT_LISTEN)
+    except asyncio.CancelledError:
+        sys.exit(EXIT_FORCED)
+
+
+async def _run(emulator: Emulator, program: str) -> None:
+    """Run the emulator until a signal."""
+    with _shutdown_on_signals() as shutdown:
+        async with emulator:
+            click.echo(f"{program} is ready on {emulator.endpoint}")
+            click.echo(emulator.connection_string)
+            if emulator.control_endpoint != emulator.endpoint:
+                click.echo(f"control={emulator.control_endpoint}")
+            if emulator.faults.list():
+                click.echo(f"fault-seed={emulator.faults.seed}")
+            sys.stdout.flush()
+            await shutdown.wait()
+
+
+@contextmanager
+def _shutdown_on_signals() -> Iterator[asyncio.Event]:
+    """Set the event on SIGTERM, SIGINT or SIGHUP; on a second signal cancel the current task.
+
+    SIGHUP comes from a closed terminal. It stays ignored in a process started with nohup.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    shutdown = asyncio.Event()
+
+    def handle() -> None:
+        if shutdown.is_set() and task is not None:
+            task.cancel()
+        shutdown.set()
+
+    signals = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    for number in signals:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield shutdown
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _check_address(address: str, *, allow_plaintext: bool) -> None:
+    """Raise ValueError if `address` is malformed or exposes the emulator without permission."""
+    host, _ = split_host_port(address)
+    if not (allow_plaintext or is_loopback(host)):
+        raise ValueError(
+            f"{address} can be reached from other machines, and there is no TLS: listen on "
+            "127.0.0.1, or add --allow-plaintext if the network is trusted"
+        )
+
+
+def _fail(program: str, message: str, code: int) -> NoReturn:
+    click.echo(f"{program}: {message}", err=True)
+    sys.exit(code)
