@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from deploy.manifests import DEPLOY, IMAGE, ROOT, tool
 from processes import run, started
 
@@ -37,6 +38,7 @@ def test_the_file_is_one_of_the_specification_and_a_misspelled_one_is_not(tmp_pa
     assert "networkmode" in done.stderr
 
 
+@pytest.mark.proves("S72")
 def test_both_services_are_this_version_built_from_this_repository_without_privileges() -> None:
     for service in services().values():
         assert service["image"] == IMAGE

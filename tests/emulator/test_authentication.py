@@ -237,6 +237,7 @@ def test_a_key_that_is_not_base64_is_refused_at_once_and_not_repeated(key: str) 
     assert not key or key not in str(refused.value)
 
 
+@pytest.mark.proves("S68")
 def test_the_development_key_says_that_it_is_none() -> None:
     assert DEVELOPMENT_KEY == (
         "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhpcyBkZXZlbG9wbWVudCBrZXkgaXMgTk9UIGEgc2VjcmV0Lg=="

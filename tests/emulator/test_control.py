@@ -66,6 +66,7 @@ async def test_the_clock_moves_windows_and_answers_what_it_shows(client: Client)
     assert (await client.control("GET", "clock")).json["frozen"] is True
 
 
+@pytest.mark.proves("S70")
 async def test_the_journal_shows_what_came_without_credentials(client: Client) -> None:
     await client.call("POST", "/rooms", b'{"validUntil": "x\xff"}')
     await client.call("GET", "/nowhere%20?x=%C3%A9")
@@ -169,6 +170,7 @@ async def test_unknown_control_paths_and_methods_name_the_known_ones(client: Cli
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
 
 
+@pytest.mark.proves("S69")
 @pytest.mark.parametrize(
     ("address", "local"),
     [

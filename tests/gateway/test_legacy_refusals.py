@@ -15,6 +15,7 @@ from people import user
 from running import failure_of
 
 
+@pytest.mark.proves("legacy-delete-room")
 @BOTH
 async def test_a_room_that_is_deleted_is_not_found_by_any_operation(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))
