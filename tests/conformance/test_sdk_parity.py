@@ -100,6 +100,7 @@ async def room_with_everybody(sdk: RoomsClient) -> str:
     return str((await sdk.create_room(participants=people)).id)
 
 
+@pytest.mark.proves("parity-get-room")
 async def test_a_room_that_the_sdk_creates_is_read_the_same_over_grpc(
     running: Running, sdk: RoomsClient
 ) -> None:
@@ -110,6 +111,7 @@ async def test_a_room_that_the_sdk_creates_is_read_the_same_over_grpc(
     assert read.room == as_message(made)
 
 
+@pytest.mark.proves("parity-create-room")
 async def test_a_room_that_is_created_over_grpc_is_read_the_same_by_the_sdk(
     running: Running, sdk: RoomsClient
 ) -> None:
@@ -127,6 +129,7 @@ async def test_a_room_that_is_created_over_grpc_is_read_the_same_by_the_sdk(
     assert [person.communication_identifier.raw_id for person in people] == [PEOPLE[0]]
 
 
+@pytest.mark.proves("parity-update-room")
 async def test_a_room_that_is_updated_over_grpc_is_read_the_same_by_the_sdk(
     running: Running, sdk: RoomsClient
 ) -> None:
@@ -143,6 +146,7 @@ async def test_a_room_that_is_updated_over_grpc_is_read_the_same_by_the_sdk(
     assert updated.pstn_dial_out_enabled
 
 
+@pytest.mark.proves("parity-delete-room")
 async def test_a_room_that_is_deleted_over_grpc_is_gone_for_the_sdk(
     running: Running, sdk: RoomsClient
 ) -> None:
@@ -154,6 +158,7 @@ async def test_a_room_that_is_deleted_over_grpc_is_gone_for_the_sdk(
     )
 
 
+@pytest.mark.proves("parity-list-rooms")
 async def test_rooms_are_listed_the_same_over_several_pages(
     running: Running, sdk: RoomsClient
 ) -> None:
@@ -164,6 +169,7 @@ async def test_rooms_are_listed_the_same_over_several_pages(
     assert (len(by_sdk), len(pages) > 1) == (70, True)
 
 
+@pytest.mark.proves("parity-list-participants")
 async def test_a_roster_is_listed_the_same_in_every_role(
     running: Running, sdk: RoomsClient
 ) -> None:
@@ -173,6 +179,7 @@ async def test_a_roster_is_listed_the_same_in_every_role(
     assert len(people) == len(ROLES)
 
 
+@pytest.mark.proves("parity-upsert-participants")
 async def test_what_is_upserted_over_grpc_in_every_role_is_listed_the_same_by_the_sdk(
     running: Running, sdk: RoomsClient
 ) -> None:
@@ -190,6 +197,7 @@ async def test_what_is_upserted_over_grpc_in_every_role_is_listed_the_same_by_th
     ]
 
 
+@pytest.mark.proves("parity-remove-participants")
 async def test_who_is_removed_over_grpc_is_gone_for_the_sdk(
     running: Running, sdk: RoomsClient
 ) -> None:

@@ -42,6 +42,7 @@ def test_the_file_is_one_of_the_specification_and_a_misspelled_one_is_not(tmp_pa
     assert "networkmode" in done.stderr
 
 
+@pytest.mark.proves("S72")
 def test_both_services_are_this_version_built_from_this_repository_without_privileges() -> None:
     for service in services().values():
         assert service["image"] == IMAGE

@@ -149,6 +149,7 @@ def test_our_image_is_that_of_this_version(name: str) -> None:
     assert images == {IMAGE}
 
 
+@pytest.mark.proves("S72")
 @every_kustomization
 def test_no_container_is_root_or_gets_any_privilege(name: str) -> None:
     manifests = built(name)
@@ -274,6 +275,7 @@ def test_both_containers_of_the_sidecar_s_pod_have_the_folder_of_the_socket() ->
     assert ours(manifests)["restartPolicy"] == "Always"
 
 
+@pytest.mark.proves("S74")
 @pytest.mark.parametrize(
     "name", [name for name in KUSTOMIZATIONS if "overlays/emulator" not in name]
 )
@@ -283,6 +285,7 @@ def test_other_machines_reach_calls_with_a_client_s_certificate_or_not_at_all(na
     assert unix or (setting(manifests, "tls-cert") and setting(manifests, "tls-client-ca"))
 
 
+@pytest.mark.proves("S75")
 def test_with_workload_identity_no_pod_gets_a_key() -> None:
     manifests = built("shared/overlays/workload-identity")
     assert setting(manifests, "entra") == "workload-identity"

@@ -198,6 +198,7 @@ async def test_the_emulator_s_overlay_as_it_is_started_serves_with_its_own_key(
             await stops_cleanly(gateway)
 
 
+@pytest.mark.proves("S75")
 def test_the_key_in_deploy_is_the_emulator_s_which_is_no_secret() -> None:
     overlay = DEPLOY / "kubernetes/shared/overlays/emulator/kustomization.yaml"
     [generated] = yaml.safe_load(overlay.read_text(encoding="utf-8"))["secretGenerator"]

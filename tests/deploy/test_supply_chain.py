@@ -19,6 +19,7 @@ def test_there_are_lock_files_for_use_and_for_development() -> None:
     assert {"requirements.lock", "requirements-dev.lock"} <= {path.name for path in LOCKS}
 
 
+@pytest.mark.proves("S71")
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_package_of_a_lock_file_has_its_version_and_hashes(lock: Path) -> None:
     text = re.sub(r"^\s*#.*\n", "", lock.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
@@ -29,6 +30,7 @@ def test_every_package_of_a_lock_file_has_its_version_and_hashes(lock: Path) -> 
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", package), package
 
 
+@pytest.mark.proves("S71")
 def test_the_image_is_installed_from_lock_files_alone_and_runs_as_nobody() -> None:
     steps = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
     installs = re.findall(r"\bpip .*?install (.*?)(?: && |\n)", steps)

@@ -73,6 +73,7 @@ def test_systemd_finds_a_misspelled_option_in_what_makes_the_template(unit: Path
     assert "Users" in analyze("verify", unit, "--man=no").stderr
 
 
+@pytest.mark.proves("S73")
 @needs_systemd
 def test_systemd_gives_the_unit_s_exposure_two_of_ten_or_less(unit: Path) -> None:
     # In tenths of a point.

@@ -1,49 +1,49 @@
-"""The threat model of docs/security.md against the tests that it names."""
+"""The threat model of docs/security.md against the tests that carry its ids."""
 
 from __future__ import annotations
 
-import ast
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
 from support.paths import ROOT
+from support.proofs import proven_ids
 
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`([a-z0-9_/]+\.py::\w+)`", PAGE)))
+COVERAGE = (ROOT / "docs/reference/coverage.md").read_text(encoding="utf-8")
 THREATS = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for table in re.findall(r"^\| threat \|.*\n\|[ |-]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    for table in re.findall(r"^\| id \| threat \|.*\n\|[ |-]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     for line in table.splitlines()
 ]
 
 
-@cache
-def functions_of(path: Path) -> frozenset[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, functions))
-
-
-@pytest.mark.parametrize("named", NAMED)
-def test_every_test_that_the_page_names_is_there(named: str) -> None:
-    file, _, name = named.partition("::")
-    assert name.startswith("test_")
-    assert name in functions_of(ROOT / "tests" / file)
-
-
 @pytest.mark.parametrize("row", THREATS, ids=lambda row: row[0])
-def test_every_threat_has_its_letters_a_defence_and_a_test(row: list[str]) -> None:
-    threat, letters, defence, proof = row
+def test_threat_has_categories_and_a_test(row: list[str]) -> None:
+    number, threat, categories, mitigation = row
     assert threat
-    assert defence
-    assert set(letters.split()) <= set("STRIDE")
-    assert letters
-    assert set(re.findall(r"`([^`]+)`", proof)) <= set(NAMED)
-    assert "::test_" in proof
+    assert categories
+    assert set(categories.split()) <= set("STRIDE")
+    assert mitigation
+    assert number in proven_ids(), f'no test has @pytest.mark.proves("{number}")'
 
 
-def test_every_letter_and_a_good_many_threats_are_on_the_page() -> None:
+def test_threat_ids_are_unique_and_in_order() -> None:
+    assert [row[0] for row in THREATS] == [f"S{number}" for number in range(1, len(THREATS) + 1)]
+
+
+def test_text_names_only_ids_of_threats() -> None:
+    assert set(re.findall(r"\bS\d+\b", PAGE)) == {row[0] for row in THREATS}
+
+
+def test_tests_carry_only_ids_of_the_pages() -> None:
+    ids = {row[0] for row in THREATS} | set(re.findall(r"`([a-z-]+)`", COVERAGE))
+    assert {name: tests for name, tests in proven_ids().items() if name not in ids} == {}
+
+
+def test_every_category_and_many_threats_are_covered() -> None:
     assert len(THREATS) > 40
-    assert {letter for row in THREATS for letter in row[1].split()} == set("STRIDE")
+    assert {category for row in THREATS for category in row[2].split()} == set("STRIDE")
+
+
+def test_prose_quotes_no_test() -> None:
+    assert re.findall(r"\btest_\w+|\w+\.py::\w+", PAGE + COVERAGE) == []

@@ -129,6 +129,7 @@ async def is_over(reader: asyncio.StreamReader) -> bool:
     return True
 
 
+@pytest.mark.proves("S11")
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 async def test_a_bomb_is_refused_before_it_has_its_memory_and_harms_nobody(
     process: Process, emulator: Emulator, bomb: Callable[[], bytes]

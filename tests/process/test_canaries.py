@@ -80,6 +80,7 @@ async def plant(emulator: Emulator, channel: Any) -> int:
     return 6 + len(FAULTS)
 
 
+@pytest.mark.proves("S57")
 @pytest.mark.parametrize("level", ["info", "debug"])
 @pytest.mark.parametrize("log_format", ["json", "console"])
 async def test_no_canary_is_in_a_log_line_or_a_metric_and_each_call_is_one_line(
@@ -116,6 +117,7 @@ async def test_no_canary_is_in_a_log_line_or_a_metric_and_each_call_is_one_line(
         assert "participants { raw_id: [REDACTED] }" in process.err
 
 
+@pytest.mark.proves("S58")
 async def test_no_canary_and_no_room_is_in_a_span() -> None:
     async with receiver() as received, Emulator(access_key=KEY) as emulator:
         async with (
@@ -167,6 +169,7 @@ def _rpc(request: Message) -> str:
     return type(request).__name__.removesuffix("Request")
 
 
+@pytest.mark.proves("S34", "S57")
 async def test_no_fault_of_the_service_shows_a_secret_or_a_person_in_any_call() -> None:
     told = ""
     async with receiver() as received, Emulator(access_key=KEY, fault_seed=7) as emulator:

@@ -199,6 +199,7 @@ def shown_by_the_system(process: Process) -> list[bytes]:
     return [(folder / name).read_bytes() for name in ("cmdline", "comm", "status")]
 
 
+@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66")
 @pytest.mark.parametrize(
     ("credential", "log_format", "version"),
     [

@@ -117,6 +117,7 @@ async def test_a_rule_that_is_broken_says_where_the_values_come_from(tmp_path: P
     assert f"--endpoint is from {file}" in done.err
 
 
+@pytest.mark.proves("S68")
 @pytest.mark.parametrize("line", [f'endpoint = "{HOST}"', 'access-key-file = "/k"'])
 async def test_a_file_that_names_the_emulator_and_a_service_is_refused(
     tmp_path: Path, line: str
@@ -149,6 +150,7 @@ async def test_a_test_reads_the_key_files(tmp_path: Path) -> None:
     assert f"--access-key-file: cannot read {tmp_path}/key" in done.err
 
 
+@pytest.mark.proves("S67")
 async def test_a_mistyped_variable_is_a_warning_and_not_a_fault() -> None:
     done = await run(
         *("serve", "--config-test", "--emulator"), env={"ROOMS_GATEWAY_LISTNE": "canary"}
@@ -160,6 +162,7 @@ async def test_a_mistyped_variable_is_a_warning_and_not_a_fault() -> None:
     )
 
 
+@pytest.mark.proves("S66")
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -177,6 +177,7 @@ VALUES = {
 }
 
 
+@pytest.mark.proves("S6")
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("name", NAMES)
 async def test_no_value_of_metadata_reaches_a_log_line_or_the_service(
@@ -191,6 +192,7 @@ async def test_no_value_of_metadata_reaches_a_log_line_or_the_service(
     assert all(MARK not in str(entry) for entry in sent)
 
 
+@pytest.mark.proves("S7")
 async def test_a_thousand_entries_of_metadata_are_served_or_refused(target: Target) -> None:
     reader, writer = await target.send(
         target.call(headers={f"x-{number}": f"{MARK}{number}" for number in range(1000)})
@@ -199,6 +201,7 @@ async def test_a_thousand_entries_of_metadata_are_served_or_refused(target: Targ
     writer.close()
 
 
+@pytest.mark.proves("S8")
 async def test_thousands_of_calls_that_are_reset_at_once_leave_nothing_behind(
     target: Target,
 ) -> None:
@@ -257,6 +260,7 @@ BROKEN: dict[str, Callable[[Target], bytes]] = {
 """What HTTP/2 lets nobody send, or nobody send that often."""
 
 
+@pytest.mark.proves("S7")
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
 async def test_a_connection_that_breaks_http_2_is_ended_or_ignored_and_harms_no_other(
     target: Target, script: Callable[[Target], bytes]
@@ -279,6 +283,7 @@ TOLERATED: dict[str, bytes] = {
 }
 
 
+@pytest.mark.proves("S7")
 @pytest.mark.parametrize("flood", TOLERATED.values(), ids=TOLERATED)
 async def test_a_flood_of_frames_that_ask_for_nothing_costs_others_nothing(
     target: Target, flood: bytes
@@ -323,6 +328,7 @@ LIES: dict[str, bytes] = {
 """Calls that are no calls, in frames that are right."""
 
 
+@pytest.mark.proves("S10")
 @pytest.mark.parametrize("script", LIES.values(), ids=LIES)
 async def test_a_call_that_is_none_is_refused_without_a_handler_a_request_or_its_memory(
     target: Target, script: bytes
@@ -344,6 +350,7 @@ NO_MESSAGES: dict[str, tuple[str, bytes]] = {
 """Bytes that are no message of the method, in frames and prefixes that are right."""
 
 
+@pytest.mark.proves("S12")
 @pytest.mark.parametrize(("path", "body"), NO_MESSAGES.values(), ids=NO_MESSAGES)
 async def test_bytes_that_are_no_message_are_an_invalid_request_like_any_other(
     target: Target, path: str, body: bytes
@@ -375,6 +382,7 @@ HALVES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.proves("S10")
 @pytest.mark.parametrize("script", HALVES.values(), ids=HALVES)
 async def test_a_call_without_a_whole_message_never_gets_a_handler(
     target: Target, script: bytes
@@ -395,6 +403,7 @@ LENIENT: dict[str, bytes] = {
 """What grpc takes for a call, whatever the specification says of it."""
 
 
+@pytest.mark.proves("S10")
 @pytest.mark.parametrize("script", LENIENT.values(), ids=LENIENT)
 async def test_a_call_in_a_strange_form_is_at_most_one_call(target: Target, script: bytes) -> None:
     seen = len(list(target.emulator.journal))
@@ -404,6 +413,7 @@ async def test_a_call_in_a_strange_form_is_at_most_one_call(target: Target, scri
     assert len(list(target.emulator.journal)) <= seen + 1
 
 
+@pytest.mark.proves("S14")
 async def test_who_never_reads_holds_up_nobody(target: Target) -> None:
     target.emulator.store.seed(200)
     request = ListRoomsRequest().SerializeToString()
@@ -426,6 +436,7 @@ async def test_who_never_reads_holds_up_nobody(target: Target) -> None:
         writer.transport.abort()
 
 
+@pytest.mark.proves("S9")
 async def test_who_says_nothing_or_half_of_it_is_hung_up_on_in_10_seconds(target: Target) -> None:
     before = target.descriptors
     halves = [b"", PREFACE[:10], PREFACE, PREFACE + frame(SETTINGS, 0, 0)[:5]] * 25

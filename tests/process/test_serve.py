@@ -158,6 +158,7 @@ async def test_a_fault_of_the_start_keeps_its_exit_code_with_the_flag() -> None:
 # --- addresses ------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("S4")
 async def test_a_second_gateway_on_the_port_of_a_first_fails_with_exit_code_3_and_says_why(
     emulator: Emulator,
 ) -> None:
@@ -176,6 +177,7 @@ async def test_a_second_gateway_on_the_port_of_a_first_fails_with_exit_code_3_an
             assert await get_room(channel, "99400000000000000").code() is grpc.StatusCode.NOT_FOUND
 
 
+@pytest.mark.proves("S4")
 async def test_a_unix_socket_belongs_to_one_gateway_until_that_is_gone_in_whatever_way(
     tmp_path: Path,
 ) -> None:
@@ -224,6 +226,7 @@ PERSON = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_canary-of-a-person"
 PHONE = "4:+15550100123"
 
 
+@pytest.mark.proves("S28")
 @pytest.mark.parametrize("level", ["info", "debug"])
 async def test_each_call_is_one_line_without_keys_people_or_words_of_others(level: str) -> None:
     async with (

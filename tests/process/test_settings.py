@@ -216,6 +216,7 @@ async def test_our_variable_goes_before_that_of_the_quickstarts_and_a_flag_befor
         assert answer == (grpc.StatusCode.OK, "2024-04-15")
 
 
+@pytest.mark.proves("S68")
 async def test_the_emulator_is_a_way_around_a_service_in_the_environment() -> None:
     env = {"COMMUNICATION_CONNECTION_STRING": f"endpoint={HOST};accesskey={KEY}"}
     async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as process:

@@ -139,6 +139,7 @@ FAULTS: dict[str, tuple[Callable[[Files], None], tuple[str, ...], tuple[str, ...
 }
 
 
+@pytest.mark.proves("S1")
 @pytest.mark.parametrize("kind", FAULTS)
 async def test_a_fault_of_the_settings_is_exit_code_2_and_one_sentence_without_the_key(
     files: Files, kind: str

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
+import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.collectors import receiver
@@ -114,6 +115,7 @@ async def test_a_receiver_that_is_away_costs_one_log_line_and_a_bounded_stop() -
     assert took < FLUSH_TIMEOUT + 10
 
 
+@pytest.mark.proves("S60")
 async def test_a_receiver_that_never_answers_does_not_hold_up_the_stop() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = {

@@ -235,6 +235,7 @@ def test_an_invalid_access_key_is_not_echoed(key: str) -> None:
     assert not key or key not in str(rejected.value)
 
 
+@pytest.mark.proves("S68")
 def test_the_development_key_says_that_it_is_none() -> None:
     assert DEVELOPMENT_KEY == (
         "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhpcyBkZXZlbG9wbWVudCBrZXkgaXMgTk9UIGEgc2VjcmV0Lg=="

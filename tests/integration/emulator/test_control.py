@@ -68,6 +68,7 @@ async def test_the_clock_determines_default_windows(client: Client) -> None:
     assert (await client.control("GET", "clock")).json["frozen"] is True
 
 
+@pytest.mark.proves("S70")
 async def test_the_journal_shows_what_came_without_credentials(client: Client) -> None:
     await client.call("POST", "/rooms", b'{"validUntil": "x\xff"}')
     await client.call("GET", "/nowhere%20?x=%C3%A9")
@@ -170,6 +171,7 @@ async def test_unknown_control_paths_and_methods(client: Client) -> None:
     assert (response.status, response.headers["Allow"]) == (405, "GET, POST")
 
 
+@pytest.mark.proves("S69")
 @pytest.mark.parametrize(
     ("address", "local"),
     [

@@ -113,6 +113,7 @@ async def test_a_gateway_is_ready_whether_its_upstream_is_there_or_not() -> None
         assert await statuses(gateway.admin_address) == (200, 200, 200)
 
 
+@pytest.mark.proves("S65")
 async def test_probes_and_metrics_answer_while_the_gateway_is_saturated(
     emulator: Emulator,
 ) -> None:
@@ -201,6 +202,7 @@ async def test_other_methods_are_405(watched: Running, path: str, method: str) -
     assert (await get(watched.gateway.admin_address, path, method))[0] == 405
 
 
+@pytest.mark.proves("S63")
 @pytest.mark.parametrize(
     "sent",
     [
@@ -255,6 +257,7 @@ async def test_a_gateway_that_cannot_bind_its_calls_address_lets_go_of_the_admin
     socket.create_server((host, int(port))).close()
 
 
+@pytest.mark.proves("S61")
 @pytest.mark.parametrize("address", ["0.0.0.0:9464", "192.0.2.1:9464", "[::]:9464"])
 def test_an_address_that_strangers_reach_needs_the_flag_for_it(address: str) -> None:
     with pytest.raises(SettingsError, match=r"^--admin-listen: .*--admin-allow-remote"):
@@ -262,6 +265,7 @@ def test_an_address_that_strangers_reach_needs_the_flag_for_it(address: str) -> 
     assert settings(admin_listen=address, admin_allow_remote=True).admin_listen == address
 
 
+@pytest.mark.proves("S61")
 def test_the_flag_for_probes_opens_no_address_for_calls() -> None:
     with pytest.raises(SettingsError, match=r"^--listen: .*--allow-plaintext"):
         settings(listen=("0.0.0.0:0",), admin_allow_remote=True)

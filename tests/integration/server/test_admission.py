@@ -162,6 +162,7 @@ async def test_lists_that_wait_for_the_service_hold_up_no_call(emulator: Emulato
             each.cancel()
 
 
+@pytest.mark.proves("S13")
 async def test_one_host_cannot_have_more_than_its_share(emulator: Emulator) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
     async with gateway_before(
@@ -175,6 +176,7 @@ async def test_one_host_cannot_have_more_than_its_share(emulator: Emulator) -> N
         await first
 
 
+@pytest.mark.proves("S13")
 async def test_a_thousand_callers_of_a_service_that_hangs_leave_health_and_memory_alone(
     emulator: Emulator,
 ) -> None:
@@ -210,6 +212,7 @@ def handlers(tasks: set[asyncio.Task[object]]) -> int:
     )
 
 
+@pytest.mark.proves("S11")
 @pytest.mark.parametrize("compression", grpc.Compression)
 async def test_a_request_larger_than_a_mebibyte_is_refused_also_when_it_is_compressed(
     running: Running, compression: grpc.Compression

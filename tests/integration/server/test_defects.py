@@ -90,6 +90,7 @@ def check_bug(error: grpc.aio.AioRpcError) -> Failed:
     return failed
 
 
+@pytest.mark.proves("S32")
 @pytest.mark.parametrize(
     "error",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+import pytest
 from acs.rooms.v1.errors_pb2 import ErrorReason
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from google.protobuf.message import Message
@@ -100,6 +101,7 @@ CALLS = st.builds(
 )
 
 
+@pytest.mark.proves("S33")
 @given(ERRORS, CALLS, st.sampled_from(ONE_OF_EACH))
 @settings(max_examples=500, deadline=None)
 def test_an_encoded_status_stays_under_4_kib_and_keeps_its_reason(

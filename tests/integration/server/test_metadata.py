@@ -18,6 +18,7 @@ NAMES = (
 )
 
 
+@pytest.mark.proves("S41")
 @pytest.mark.parametrize("name", NAMES)
 async def test_metadata_named_like_a_header_of_the_service_is_no_header_of_a_request(
     name: str,

@@ -31,6 +31,7 @@ async def test_a_post_from_this_machine_asks_for_the_stop_and_another_asks_again
     assert asked.times == 2
 
 
+@pytest.mark.proves("S62")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 async def test_nothing_but_a_post_asks_for_the_stop(method: str) -> None:
     asked = AdminResponse()
@@ -39,6 +40,7 @@ async def test_nothing_but_a_post_asks_for_the_stop(method: str) -> None:
     assert asked.times == 0
 
 
+@pytest.mark.proves("S62")
 @pytest.mark.parametrize(
     "header",
     [
@@ -62,6 +64,7 @@ async def test_a_browser_or_a_proxy_on_this_machine_is_refused(header: tuple[str
     assert asked.times == 0
 
 
+@pytest.mark.proves("S62")
 async def test_another_machine_is_refused() -> None:
     # What is sent from an address that is not loopback is what another machine would send.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:

@@ -155,6 +155,7 @@ async def test_a_question_without_an_answer_does_not_end_the_stream(
     assert known.file_descriptor_response.file_descriptor_proto
 
 
+@pytest.mark.proves("S16")
 @in_both_versions
 async def test_reflection_can_be_switched_off(emulator: Emulator, version: str) -> None:
     async with gateway_before(emulator, reflection=False) as running:

@@ -33,6 +33,7 @@ async def test_a_request_id_of_the_callers_is_told_back(running: Running, value:
     assert (await request_info(running, value)).request_id == value
 
 
+@pytest.mark.proves("S6")
 @pytest.mark.parametrize("value", ["", "x" * 129, "a b", 'a"b', "a%0d%0ab", "a;b", "a,b", "<a>"])
 async def test_a_request_id_unfit_for_logs_is_replaced_by_one_of_ours(
     running: Running, value: str

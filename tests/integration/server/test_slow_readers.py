@@ -82,6 +82,7 @@ async def test_a_reader_that_stops_is_ended_with_a_status_and_makes_room(
     assert 1 < taken < count
 
 
+@pytest.mark.proves("S14")
 async def test_a_reader_that_never_takes_a_byte_makes_room_too(impatient: Running) -> None:
     before = asyncio.all_tasks()
     port = int(impatient.gateway.addresses[0].rpartition(":")[2])

@@ -58,6 +58,7 @@ async def test_a_socket_has_the_mode_that_is_asked_for_whatever_the_umask_is(
         os.umask(before)
 
 
+@pytest.mark.proves("S4")
 async def test_nobody_else_can_connect_to_a_socket_before_its_mode_is_set(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     modes = []
@@ -95,6 +96,7 @@ def folder(path: Path, mode: int) -> Path:
     return path
 
 
+@pytest.mark.proves("S4")
 async def test_a_socket_where_everybody_could_replace_it_is_refused(tmp_path: Path) -> None:
     shared = folder(tmp_path, 0o777)
     with pytest.raises(BindError, match=f"everybody may write to {shared}, and put a socket"):
@@ -116,6 +118,7 @@ async def test_a_socket_where_nobody_can_replace_it_or_it_is_allowed_serves(
         assert await create_through(path)
 
 
+@pytest.mark.proves("S5")
 async def test_a_link_in_place_of_the_lock_is_refused_and_its_target_left_alone(
     tmp_path: Path,
 ) -> None:

@@ -38,6 +38,7 @@ async def test_a_call_goes_through_tls(files: Files) -> None:
         assert await create(channel(gateway.addresses[0], OURS)) is grpc.StatusCode.OK
 
 
+@pytest.mark.proves("S1")
 async def test_a_plaintext_client_is_refused(files: Files) -> None:
     async with Gateway(settings(files)) as gateway:
         plaintext = grpc.aio.insecure_channel(gateway.addresses[0])
@@ -50,6 +51,7 @@ async def test_a_client_that_does_not_trust_the_authority_refuses(files: Files) 
         assert code is grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.proves("S22")
 @pytest.mark.parametrize(
     ("client", "code"),
     [
@@ -67,6 +69,7 @@ async def test_with_a_client_ca_only_clients_with_a_certificate_of_it_get_in(
         assert await create(channel(gateway.addresses[0], OURS, client=client)) is code
 
 
+@pytest.mark.proves("S1")
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize(
     ("version", "taken"),
@@ -96,6 +99,7 @@ async def test_tls_begins_at_1_2(files: Files, version: ssl.TLSVersion, *, taken
                 await connecting
 
 
+@pytest.mark.proves("S1")
 async def test_tcp_on_an_address_for_strangers_needs_no_more_than_tls(files: Files) -> None:
     async with Gateway(settings(files, listen=("0.0.0.0:0",))) as gateway:
         port = gateway.addresses[0].rpartition(":")[2]
@@ -120,6 +124,7 @@ async def test_listeners_of_all_kinds_serve_at_once_and_only_tcp_is_encrypted(
 # --- rotation -------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("S2")
 async def test_a_rotation_of_certificate_key_and_ca_under_load_fails_no_call(files: Files) -> None:
     """As one rotates for real: both authorities are trusted while the certificates change."""
     clients = [OURS.issue("client")]
@@ -189,6 +194,7 @@ async def test_a_connection_outlives_the_certificate_that_it_began_with(files: F
         await stub.CreateRoom(CreateRoomRequest())
 
 
+@pytest.mark.proves("S3")
 async def test_a_handshake_reads_no_file(files: Files) -> None:
     async with Gateway(settings(files, mutual=True)) as gateway:
         for path in (files.cert, files.key, files.ca):

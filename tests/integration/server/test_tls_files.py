@@ -122,6 +122,7 @@ UNUSABLE: dict[Callable[[Files], None], str] = {
 each_kind = pytest.mark.parametrize("spoil", UNUSABLE, ids=lambda spoil: spoil.__name__.strip("_"))
 
 
+@pytest.mark.proves("S2")
 @each_kind
 async def test_new_files_that_cannot_be_used_keep_the_old_and_are_logged_once(
     files: Files, caplog: pytest.LogCaptureFixture, spoil: Callable[[Files], None]
@@ -183,6 +184,7 @@ def test_a_certificate_is_usable_until_the_second_in_which_it_ends(files: Files)
         Certificates(TlsFiles(files.cert, files.key), now=lambda: end)
 
 
+@pytest.mark.proves("S3")
 def test_files_that_change_while_they_are_checked_are_not_served_unchecked(files: Files) -> None:
     named = TlsFiles(files.cert, files.key)
     content = read_tls(named)
@@ -198,6 +200,7 @@ async def test_keys_of_both_common_kinds_serve(files: Files, kind: KeyType) -> N
         assert await create(channel(gateway.addresses[0], OURS)) is grpc.StatusCode.OK
 
 
+@pytest.mark.proves("S56")
 def test_nothing_that_holds_a_key_shows_it(files: Files) -> None:
     secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
     certificates = Certificates(TlsFiles(files.cert, files.key, files.ca))

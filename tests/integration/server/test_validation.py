@@ -150,6 +150,7 @@ BROKEN_RULES: list[tuple[Message, str]] = [
 ]
 
 
+@pytest.mark.proves("S31")
 async def test_a_broken_rule_is_answered_with_its_field_and_nothing_is_sent(
     running: Running,
 ) -> None:
@@ -163,6 +164,7 @@ async def test_a_broken_rule_is_answered_with_its_field_and_nothing_is_sent(
     assert running.requests() == 0
 
 
+@pytest.mark.proves("S31")
 def test_every_rule_in_the_protos_has_a_row_in_the_table_above() -> None:
     """A field with a rule, in each place where it can be sent, is broken by some row."""
     broken = {

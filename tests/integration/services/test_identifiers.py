@@ -32,6 +32,7 @@ EVERYBODY = [
 ]
 
 
+@pytest.mark.proves("identifier-upsert")
 async def test_people_are_upserted_by_either_form_and_listed_with_both(running: Running) -> None:
     room_id = await room_with(running)
     await running.participants.UpsertParticipants(
@@ -40,11 +41,13 @@ async def test_people_are_upserted_by_either_form_and_listed_with_both(running: 
     assert await listed(running, room_id) == EVERYBODY
 
 
+@pytest.mark.proves("identifier-create")
 async def test_a_room_is_created_with_people_of_either_form(running: Running) -> None:
     room_id = await room_with(running, ALICE, BOB, CAROL, DAVE)
     assert await listed(running, room_id) == EVERYBODY
 
 
+@pytest.mark.proves("identifier-update")
 async def test_an_update_takes_either_form_on_both_sides(running: Running) -> None:
     room_id = await room_with(running, ALICE, BOB, CAROL)
     await running.participants.UpdateParticipants(
@@ -58,6 +61,7 @@ async def test_an_update_takes_either_form_on_both_sides(running: Running) -> No
     assert await listed(running, room_id) == [on_roster(A, pb.ROLE_CONSUMER), EVERYBODY[3]]
 
 
+@pytest.mark.proves("identifier-remove")
 @pytest.mark.parametrize(
     ("raw_ids", "identifiers"),
     [
@@ -89,6 +93,7 @@ async def test_both_forms_send_the_same_request(running: Running) -> None:
     assert by_identifier == by_raw_id
 
 
+@pytest.mark.proves("identifier-list")
 async def test_a_listed_person_of_any_kind_carries_both_forms_and_can_be_sent_back(
     running: Running,
 ) -> None:

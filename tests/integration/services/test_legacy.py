@@ -15,6 +15,7 @@ INVITE_ONLY = pb.ROOM_JOIN_POLICY_INVITE_ONLY
 EVERYBODY = pb.ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS
 
 
+@pytest.mark.proves("legacy-create-room")
 @BOTH
 async def test_a_created_room_is_answered_field_by_field_and_read_the_same(
     legacy: Legacy,
@@ -73,6 +74,7 @@ async def test_the_service_s_word_on_the_join_policy_after_the_start_is_passed_o
     assert "after room start time has elapsed" in failed.message
 
 
+@pytest.mark.proves("legacy-join-policy")
 @pytest.mark.parametrize("version", ["2023-06-14", "2024-04-15", STABLE])
 async def test_an_open_room_is_refused_on_stable_versions_and_nothing_is_sent(
     legacy: Legacy, version: str
@@ -95,6 +97,7 @@ async def test_an_open_room_is_refused_on_stable_versions_and_nothing_is_sent(
     assert legacy.sent == []
 
 
+@pytest.mark.proves("legacy-update-roster")
 @BOTH
 async def test_an_update_replaces_the_roster_and_whoever_stays_keeps_the_place(
     legacy: Legacy,
@@ -128,6 +131,7 @@ async def test_a_translated_roster_is_replaced_by_what_differs_in_one_patch(
     assert f'"{user(2)}":null'.encode() in patch.body
 
 
+@pytest.mark.proves("legacy-update-window")
 @BOTH
 async def test_an_update_empties_a_roster_and_moves_a_window(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))
@@ -176,6 +180,7 @@ async def test_a_window_with_one_end_is_left_to_the_service(legacy: Legacy) -> N
     assert legacy.roster(room_id) == [(user(1), ROLE_ATTENDEE)]
 
 
+@pytest.mark.proves("legacy-get-room")
 async def test_a_translated_get_reads_the_room_and_every_page_of_its_roster() -> None:
     async with serving(STABLE, page_size=2) as legacy:
         people = [person(number) for number in range(5)]

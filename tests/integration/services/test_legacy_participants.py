@@ -14,6 +14,7 @@ from support.samples import communication_user, user
 from rooms_emulator import Fault
 
 
+@pytest.mark.proves("legacy-change-participants")
 @BOTH
 async def test_people_are_added_changed_and_removed(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))
@@ -37,6 +38,7 @@ async def test_people_are_added_changed_and_removed(legacy: Legacy) -> None:
     assert list(found.participants) == [person(1, ROLE_CONSUMER), person(2, ROLE_PRESENTER)]
 
 
+@pytest.mark.proves("legacy-add-participants")
 @BOTH
 async def test_adding_somebody_who_is_there_names_whom_and_adds_nobody(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1, ROLE_PRESENTER), person(2))
@@ -58,6 +60,7 @@ async def test_adding_somebody_who_is_there_names_whom_and_adds_nobody(legacy: L
     ]
 
 
+@pytest.mark.proves("legacy-update-participants")
 @BOTH
 async def test_changing_somebody_who_is_not_there_names_whom_and_changes_nobody(
     legacy: Legacy,

@@ -14,6 +14,7 @@ from support.legacy_gateway import BOTH, NATIVE, Legacy, person
 from support.samples import communication_user, user
 
 
+@pytest.mark.proves("legacy-delete-room")
 @BOTH
 async def test_a_room_that_is_deleted_is_not_found_by_any_operation(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))

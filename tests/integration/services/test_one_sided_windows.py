@@ -23,6 +23,7 @@ def later(time: Timestamp, seconds: int) -> Timestamp:
     return Timestamp(seconds=time.seconds + seconds, nanos=time.nanos)
 
 
+@pytest.mark.proves("window-end")
 async def test_a_new_end_leaves_the_beginning_as_it_is_to_the_last_digit(
     running: Running, room: Room
 ) -> None:
@@ -32,6 +33,7 @@ async def test_a_new_end_leaves_the_beginning_as_it_is_to_the_last_digit(
     assert (updated.valid_from, updated.valid_until) == (room.valid_from, until)
 
 
+@pytest.mark.proves("window-start")
 async def test_a_new_beginning_leaves_the_end_as_it_is_to_the_last_digit(
     running: Running, room: Room
 ) -> None:

@@ -40,6 +40,7 @@ async def test_a_token_is_fit_for_a_url_and_names_no_host(running: Running) -> N
     assert "//" not in query
 
 
+@pytest.mark.proves("S38")
 async def test_a_token_of_another_list_or_room_is_refused_and_nothing_is_sent() -> None:
     async with Emulator(participants_page_size=2) as emulator, gateway_before(emulator) as running:
         one, two = emulator.store.seed(31, participants=3)[:2]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 import grpc
+import pytest
 from google.protobuf.message import Message
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ ROOM_IDS = st.one_of(
 )
 
 
+@pytest.mark.proves("S30")
 def test_no_room_id_ever_leaves_its_place_in_the_path() -> None:
     """Whatever the id: refused with nothing sent, or sent as `/rooms/<id>` letter by letter."""
     with gateway_for_examples() as (runner, running):

@@ -20,6 +20,7 @@ from rooms_gateway.upstream.transport.http import HttpClient
 from rooms_gateway.upstream.transport.sender import RestRequest, RetryPolicy, Sender
 
 
+@pytest.mark.proves("S53")
 async def test_each_attempt_has_a_date_and_a_signature_of_its_own(emulator: Emulator) -> None:
     emulator.faults.add(Fault(status=503, count=3))
     [room] = emulator.store.seed(1)
@@ -56,6 +57,7 @@ async def test_a_stale_connection_costs_one_attempt_of_ours_and_no_failure() -> 
         assert (len(service.requests), service.connections) == (3, 2)
 
 
+@pytest.mark.proves("S50")
 @pytest.mark.parametrize(("method", "attempts"), [("POST", 1), ("GET", 3)])
 async def test_a_call_that_is_not_repeatable_sends_a_change_once_and_may_repeat_a_read(
     emulator: Emulator, method: str, attempts: int

@@ -17,6 +17,7 @@ from rooms_emulator import Emulator
 from rooms_gateway.settings import Upstream
 
 
+@pytest.mark.proves("S53")
 @pytest.mark.parametrize("skew", [600, -600])
 async def test_a_clock_that_is_off_costs_one_more_request_once(
     emulator: Emulator, quick: Quick, skew: float

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
@@ -25,6 +26,7 @@ PING, GOAWAY, ACK = 6, 7, 1
 ENHANCE_YOUR_CALM = 11
 
 
+@pytest.mark.proves("S9")
 def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
     # A wrong name is ignored without a word.
     library = Path(cygrpc.__file__).read_bytes()
@@ -80,6 +82,7 @@ async def pinging(address: str) -> AsyncIterator[Pinging]:
     writer.close()
 
 
+@pytest.mark.proves("S15")
 async def test_a_client_that_pings_far_more_often_than_it_may_is_sent_away(
     emulator: Emulator,
 ) -> None:

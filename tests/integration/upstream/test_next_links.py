@@ -82,6 +82,7 @@ async def other() -> AsyncIterator[Emulator]:
         yield emulator
 
 
+@pytest.mark.proves("S36")
 @pytest.mark.parametrize("link", HOSTILE.values(), ids=HOSTILE.keys())
 async def test_a_link_that_leads_elsewhere_is_not_followed_there_or_anywhere(
     running: Running, other: Emulator, link: str
@@ -102,6 +103,7 @@ async def test_a_link_that_leads_elsewhere_is_not_followed_there_or_anywhere(
     assert len(other.journal) == 0
 
 
+@pytest.mark.proves("S36")
 async def test_a_link_of_a_roster_to_another_room_is_not_followed(running: Running) -> None:
     first, second = running.emulator.store.seed(2, participants=3)
     for path in (f"/rooms/{second}/participants", f"/rooms/{first}", "/rooms"):
@@ -130,6 +132,7 @@ async def test_an_empty_link_ends_a_list(running: Running) -> None:
     assert page.next_page_token == ""
 
 
+@pytest.mark.proves("S37")
 @pytest.mark.parametrize("length", [1, 2, 5])
 async def test_a_list_that_leads_in_a_circle_ends_with_a_failure(
     running: Running, length: int

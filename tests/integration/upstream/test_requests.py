@@ -16,6 +16,7 @@ from rooms_gateway.upstream.transport.sender import Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
 
+@pytest.mark.proves("S30")
 @pytest.mark.parametrize(
     ("room_id", "written"),
     [

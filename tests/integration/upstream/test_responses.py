@@ -109,6 +109,7 @@ HEADERS = st.dictionaries(
 )
 
 
+@pytest.mark.proves("S49")
 def test_whatever_the_service_answers_is_an_answer_or_a_failure_with_a_reason() -> None:
     """No status, headers or body of the service can make the gateway fail."""
     with gateway_for_examples(max_attempts=1) as (runner, running):

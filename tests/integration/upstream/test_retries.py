@@ -85,6 +85,7 @@ async def test_a_service_that_stays_down_costs_a_call_four_requests_with_growing
     assert quick.slept == [0.1, 0.2, 0.4]
 
 
+@pytest.mark.proves("S35")
 @pytest.mark.parametrize("drop", ["before", "after"])
 async def test_a_create_has_one_repeatability_id_and_makes_one_room_over_all_attempts(
     emulator: Emulator, quick: Quick, drop: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.every_operation import get
@@ -12,6 +13,7 @@ from rooms_emulator import Emulator, Fault
 from rooms_gateway.upstream.transport.sender import RetryBudget
 
 
+@pytest.mark.proves("S52")
 def test_over_500_calls_a_full_outage_costs_at_most_one_and_a_fifth_requests_a_call() -> None:
     budget, requests = RetryBudget(), 0
     for _ in range(500):
@@ -38,6 +40,7 @@ def test_a_budget_never_grants_more_than_its_reserve_and_its_share_of_the_calls(
     assert granted <= reserve + ratio * len(wanted) + 1e-6
 
 
+@pytest.mark.proves("S52")
 async def test_in_an_outage_the_budget_ends_the_retries_of_the_calls_through_a_channel(
     emulator: Emulator,
 ) -> None:

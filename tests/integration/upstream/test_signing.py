@@ -103,6 +103,7 @@ def signed_as_sent(entry: JournalEntry) -> bool:
     return entry.headers["Authorization"] == authorization(signature(DEVELOPMENT_KEY, text))
 
 
+@pytest.mark.proves("S42")
 def test_what_is_signed_is_what_is_sent_whatever_the_room_id_and_the_token() -> None:
     with gateway_for_examples() as (runner, running):
 

@@ -71,6 +71,7 @@ BROKEN: dict[str, Script] = {
 }
 
 
+@pytest.mark.proves("S49")
 @pytest.mark.parametrize("kind", NONSENSE)
 async def test_an_answer_that_is_complete_but_makes_no_sense_is_not_asked_for_again(
     kind: str,
@@ -82,6 +83,7 @@ async def test_an_answer_that_is_complete_but_makes_no_sense_is_not_asked_for_ag
         assert len(service.requests) == 1
 
 
+@pytest.mark.proves("S44")
 @pytest.mark.parametrize("kind", BROKEN)
 async def test_an_answer_that_is_no_whole_http_answer_is_asked_for_again(kind: str) -> None:
     async with (
@@ -103,6 +105,7 @@ async def test_a_service_that_never_gives_a_whole_answer_is_unavailable(kind: st
     assert failed.metadata["attempts"] == "2"
 
 
+@pytest.mark.proves("S48")
 @pytest.mark.parametrize("script", [drip, endless_continue, silence])
 async def test_an_answer_that_takes_longer_than_an_attempt_may_is_given_up(script: Script) -> None:
     async with (
@@ -132,6 +135,7 @@ async def test_a_refusal_is_tried_again_whatever_its_body_is(kind: str) -> None:
         assert len(service.requests) == 2
 
 
+@pytest.mark.proves("S47")
 @pytest.mark.parametrize("kind", UNREADABLE_BODIES)
 async def test_a_refusal_has_the_code_of_its_status_whatever_its_body_is(kind: str) -> None:
     body, header = UNREADABLE_BODIES[kind]
@@ -144,6 +148,7 @@ async def test_a_refusal_has_the_code_of_its_status_whatever_its_body_is(kind: s
     assert failed.metadata["httpStatus"] == "503"
 
 
+@pytest.mark.proves("S40")
 @by_operation
 async def test_a_redirect_is_an_answer_that_makes_no_sense_and_is_not_followed(
     operation: Operation,
@@ -159,6 +164,7 @@ async def test_a_redirect_is_an_answer_that_makes_no_sense_and_is_not_followed(
         assert other.connections == 0
 
 
+@pytest.mark.proves("S40")
 async def test_a_cookie_of_the_service_is_not_kept() -> None:
     async with (
         scripted(answer(b'{"id":"1"}', "200 OK", "Set-Cookie: a=b; Path=/")) as service,
@@ -234,6 +240,7 @@ async def test_a_time_that_is_none_makes_the_answer_unreadable(once: Running, te
     assert (failed.code, failed.reason) == UNREADABLE
 
 
+@pytest.mark.proves("S47")
 async def test_an_answer_that_is_encoded_although_we_asked_for_it_plain_is_unreadable(
     once: Running,
 ) -> None:
@@ -242,6 +249,7 @@ async def test_an_answer_that_is_encoded_although_we_asked_for_it_plain_is_unrea
     assert (failed.code, failed.reason) == UNREADABLE
 
 
+@pytest.mark.proves("S40")
 async def test_a_redirect_is_not_followed_anywhere(once: Running) -> None:
     async with Emulator() as other:
         location = {"Location": f"{other.endpoint}/rooms/{UNKNOWN_ROOM}?api-version=2025-03-13"}

@@ -58,6 +58,7 @@ WRONG = {
 }
 
 
+@pytest.mark.proves("S67")
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_value_that_cannot_be_is_one_fault_that_begins_with_its_key(kind: str) -> None:
     text, sentence = WRONG[kind]
@@ -131,6 +132,7 @@ def test_no_values_make_the_reading_of_settings_fail(values: dict[str, Any]) -> 
             assert reading.unread or set(context.default_map or {}) <= set(context.params)
 
 
+@pytest.mark.proves("S66")
 @pytest.mark.parametrize(("mode", "faults"), [(0o600, 0), (0o640, 0), (0o644, 1), (0o604, 1)])
 def test_a_secret_is_taken_only_from_a_file_that_not_everybody_can_read(
     tmp_path: Path, mode: int, faults: int
@@ -228,6 +230,7 @@ def show(*arguments: str, **env: str) -> Result:
     return CliRunner().invoke(main, ["config", "show", *arguments], env=env)
 
 
+@pytest.mark.proves("S66")
 @pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize(
     ("arguments", "env"),

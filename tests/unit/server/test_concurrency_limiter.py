@@ -112,6 +112,7 @@ def test_there_are_never_too_many_nobody_is_forgotten_and_all_places_come_back(
     asyncio.run(go_through())
 
 
+@pytest.mark.proves("S13")
 async def test_callers_take_turns_however_many_calls_one_of_them_has_waiting() -> None:
     calls = Calls(ConcurrencyLimiter("calls", Limits(1, 10)))
     for caller in ("greedy",) * 6 + ("a", "b"):

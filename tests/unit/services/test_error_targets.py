@@ -72,6 +72,7 @@ def test_any_target_names_a_field_of_the_request_or_none(target: str, request: M
     }  # fmt: skip
 
 
+@pytest.mark.proves("S34")
 def test_people_in_a_text_of_the_service_are_told_by_the_field_that_names_them() -> None:
     request = UpdateParticipantsRequest(
         upsert=[Participant(raw_id="8:acs:1"), Participant(raw_id="8:acs:12")], remove=["4:+1"]

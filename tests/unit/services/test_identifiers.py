@@ -141,6 +141,7 @@ def typed(draw: st.DrawFn) -> pb.CommunicationIdentifier:
     )
 
 
+@pytest.mark.proves("identifier-from-raw-id")
 @pytest.mark.parametrize("raw_id", AGREED)
 def test_a_raw_id_becomes_the_identifier_of_the_table(raw_id: str) -> None:
     assert from_raw_id(raw_id) == AGREED[raw_id]
@@ -151,6 +152,7 @@ def test_what_is_disputed_or_cannot_be_expressed_is_unknown(raw_id: str) -> None
     assert from_raw_id(raw_id) == unknown(raw_id)
 
 
+@pytest.mark.proves("identifier-python-parser")
 @pytest.mark.parametrize("raw_id", TABLE)
 def test_the_python_sdk_parses_each_case_as_the_table_says(raw_id: str) -> None:
     said = by_python(raw_id)
@@ -160,6 +162,7 @@ def test_the_python_sdk_parses_each_case_as_the_table_says(raw_id: str) -> None:
         assert kind_of(said) == (EMPTY.get(raw_id) or DISPUTED[raw_id][0])
 
 
+@pytest.mark.proves("identifier-javascript-parser")
 @needs_node
 def test_the_javascript_sdk_parses_each_case_as_the_table_says() -> None:
     for raw_id, (said, _) in zip(TABLE, by_node(*TABLE), strict=True):
@@ -219,6 +222,7 @@ def test_an_identifier_that_is_accepted_is_answered_the_same(
     assert answered == identifier or identifier == unknown(raw_id)
 
 
+@pytest.mark.proves("identifier-to-raw-id")
 @pytest.mark.parametrize(
     ("identifier", "theirs"),
     [

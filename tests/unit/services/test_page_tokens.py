@@ -48,6 +48,7 @@ def test_the_longest_query_makes_a_token_that_the_contract_lets_through() -> Non
     assert decode(token, "ListRooms") == "x" * MAX_QUERY_LENGTH
 
 
+@pytest.mark.proves("S38")
 def test_every_change_of_one_character_is_noticed() -> None:
     token = encode("nextLink=W3s&api-version=2025-03-13", "ListRooms")
     for place in range(len(token)):
@@ -73,6 +74,7 @@ def test_a_token_that_holds_what_is_no_query_is_refused(text: str) -> None:
         decode(encode(text, "ListRooms"), "ListRooms")
 
 
+@pytest.mark.proves("S38")
 @pytest.mark.parametrize(
     "text", ["a b", "a\r\nHost: evil", "a#b", "a\\b", '"', "é", "\0", "x" * (MAX_QUERY_LENGTH + 1)]
 )

@@ -78,6 +78,7 @@ def record_of(message: object, *arguments: object, **others: object) -> logging.
     return record
 
 
+@pytest.mark.proves("S28")
 def test_the_line_of_a_call_in_json_has_exactly_the_published_fields() -> None:
     stream = io.StringIO()
     with started("info", LogFormat.JSON, stream):
@@ -187,6 +188,7 @@ def test_what_others_attach_to_a_record_is_not_written() -> None:
     assert "canary" not in line
 
 
+@pytest.mark.proves("S59")
 @given(st.text(st.characters()))
 def test_whatever_a_message_has_in_it_a_json_line_is_one_line_of_ascii(text: str) -> None:
     line = JsonFormatter().format(record_of("%s", text))
@@ -195,6 +197,7 @@ def test_whatever_a_message_has_in_it_a_json_line_is_one_line_of_ascii(text: str
     assert json.loads(line)["message"] == text
 
 
+@pytest.mark.proves("S59")
 @given(st.text(st.characters()))
 def test_whatever_a_message_has_in_it_a_console_line_prints_and_is_one_line(text: str) -> None:
     assert ConsoleFormatter().format(record_of("%s", text)).isprintable()

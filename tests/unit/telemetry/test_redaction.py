@@ -67,6 +67,7 @@ def set_value(message: Message, field: Any, value: Any) -> None:
         setattr(message, field.name, value)
 
 
+@pytest.mark.proves("S57")
 @pytest.mark.parametrize("descriptor", MESSAGES, ids=lambda each: each.full_name)
 def test_no_redacted_field_of_any_message_is_in_its_text(descriptor: Descriptor) -> None:
     @given(st.data())

@@ -47,6 +47,7 @@ def test_a_tracestate_that_obeys_goes_on_as_it_is(members: dict[str, str]) -> No
     assert passed_on(("traceparent", GOOD), ("tracestate", state)).get("tracestate") == state
 
 
+@pytest.mark.proves("S6")
 @given(st.text(st.characters(max_codepoint=0x2FF), max_size=80))
 def test_no_other_text_is_a_traceparent(text: str) -> None:
     assert passed_on(("traceparent", text), ("tracestate", "a=b")) == {}

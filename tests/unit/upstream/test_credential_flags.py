@@ -152,6 +152,7 @@ def test_an_identity_is_read_from_its_flags(file: Path) -> None:
     )
 
 
+@pytest.mark.proves("S56")
 @pytest.mark.parametrize("source", ["file", "environment", "connection string"])
 def test_no_repr_of_settings_shows_a_key(file: Path, source: str) -> None:
     given: dict[str, dict[str, Any]] = {

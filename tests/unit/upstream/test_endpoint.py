@@ -39,6 +39,7 @@ def test_an_endpoint_is_a_scheme_a_host_and_a_port(
     assert endpoint.origin == f"{scheme}://{authority}"
 
 
+@pytest.mark.proves("S39")
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -174,6 +175,7 @@ def refusal(text: str) -> Exception | None:
     return None
 
 
+@pytest.mark.proves("S56")
 @given(
     before=SEGMENTS,
     key=st.text(st.characters(codec="utf-8", exclude_characters=" ;="), min_size=8, max_size=60)

@@ -82,6 +82,7 @@ LINKS = st.one_of(
 )
 
 
+@pytest.mark.proves("S36")
 @given(LINKS, st.sampled_from([CLOUD, LOCAL, IPV6]))
 @example("http://127.0.0.1:8125/rooms?a#b", LOCAL)
 @example("http://127.0.0.1:8125/rooms?a\r\nb", LOCAL)

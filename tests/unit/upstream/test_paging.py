@@ -65,6 +65,7 @@ def test_a_list_that_never_ends_is_noticed_before_a_query_is_sent_twice(
     assert len(chain.asked) == len(set(chain.asked))
 
 
+@pytest.mark.proves("S14")
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
 @settings(deadline=None)
 def test_however_slow_the_reader_at_most_one_page_is_read_ahead(pauses: list[int]) -> None:

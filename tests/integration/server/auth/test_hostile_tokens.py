@@ -153,6 +153,7 @@ async def _refusal(
     return failed.message
 
 
+@pytest.mark.proves("S18", "S19", "S20", "S21")
 @pytest.mark.parametrize("kind", JWTS)
 async def test_a_jwt_that_proves_nothing_is_refused_with_what_is_wrong(
     files: PolicyFiles, emulator: Emulator, signer: Signer, kind: str
@@ -163,6 +164,7 @@ async def test_a_jwt_that_proves_nothing_is_refused_with_what_is_wrong(
     assert message.endswith(": get a new one")
 
 
+@pytest.mark.proves("S18", "S20")
 @pytest.mark.parametrize("kind", HEADERS)
 async def test_an_authorization_that_proves_nothing_is_refused(
     files: PolicyFiles, emulator: Emulator, signer: Signer, kind: str
@@ -170,6 +172,7 @@ async def test_an_authorization_that_proves_nothing_is_refused(
     await _refusal(files, emulator, signer, HEADERS[kind])
 
 
+@pytest.mark.proves("S21")
 async def test_clocks_may_differ_by_the_leeway(
     files: PolicyFiles, emulator: Emulator, signer: Signer
 ) -> None:
@@ -180,6 +183,7 @@ async def test_clocks_may_differ_by_the_leeway(
     assert failed.reason == "ROOM_NOT_FOUND"
 
 
+@pytest.mark.proves("S18")
 @pytest.mark.parametrize(
     "signer",
     [
@@ -197,6 +201,7 @@ async def test_keys_of_all_usual_kinds_are_taken_and_weak_ones_are_not(
     assert failed.reason == "ROOM_NOT_FOUND"
 
 
+@pytest.mark.proves("S25")
 @pytest.mark.parametrize(
     "content",
     [

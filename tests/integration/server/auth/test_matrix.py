@@ -109,6 +109,7 @@ def needed(method: MethodDescriptor) -> Role:
     return Role.ADMIN if method.name.startswith("Delete") else Role.WRITER
 
 
+@pytest.mark.proves("S17")
 def test_every_rpc_has_a_row_and_no_row_is_without_an_rpc() -> None:
     files = (rooms_pb2, participants_pb2, legacy_rooms_pb2)
     methods = [
@@ -154,6 +155,7 @@ def _channel(addresses: tuple[str, str], identity: Identity) -> grpc.aio.Channel
     return channel(addresses[0], OURS, client=identity.client)
 
 
+@pytest.mark.proves("S17")
 @pytest.mark.parametrize("identity", IDENTITIES, ids=str)
 async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_else(
     addresses: tuple[str, str], emulator: Emulator, identity: Identity
@@ -188,6 +190,7 @@ async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_el
     assert set(denied.values()) <= {(codes[identity.refused], identity.refused)}
 
 
+@pytest.mark.proves("S16")
 @pytest.mark.parametrize("identity", IDENTITIES, ids=str)
 async def test_health_and_reflection_answer_everybody_and_there_is_no_more_to_learn(
     addresses: tuple[str, str], identity: Identity

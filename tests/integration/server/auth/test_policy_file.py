@@ -102,6 +102,7 @@ stranger canary-canary-canary
 """
 
 
+@pytest.mark.proves("S29")
 def test_faults_of_tokens_are_told_by_line_and_repeat_none(files: PolicyFiles) -> None:
     files.write('tokens-file = "tokens"\n[callers.reader]\nrole = "reader"')
     (files.folder / "tokens").write_text(TOKENS)
@@ -123,6 +124,7 @@ def test_faults_of_tokens_are_told_by_line_and_repeat_none(files: PolicyFiles) -
     assert "canary" not in said
 
 
+@pytest.mark.proves("S26")
 @pytest.mark.parametrize(
     ("name", "mode", "said"),
     [("tokens", 0o644, "everybody on this machine can read"), ("policy.toml", 0o646, "can change")],

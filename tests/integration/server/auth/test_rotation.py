@@ -83,6 +83,7 @@ async def test_a_new_policy_counts_from_the_next_call_on(
         assert await reason(running, STATIC["reader"]) == "CALLER_FORBIDDEN"
 
 
+@pytest.mark.proves("S27")
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
@@ -147,6 +148,7 @@ subject = "billing"
 """
 
 
+@pytest.mark.proves("S24")
 async def test_a_key_that_is_new_at_the_url_is_taken_and_a_failed_fetch_keeps_the_old(
     files: PolicyFiles, emulator: Emulator, signer: Signer
 ) -> None:
@@ -193,6 +195,7 @@ async def test_a_caller_who_goes_away_does_not_take_the_fetch_from_the_others(
         await keys.close()
 
 
+@pytest.mark.proves("S23")
 async def test_a_redirect_to_other_keys_is_not_followed(signer: Signer) -> None:
     async with publishing(signer) as elsewhere, publishing(signer) as server:
         server.status, server.headers = 302, {"Location": elsewhere.url}
@@ -201,6 +204,7 @@ async def test_a_redirect_to_other_keys_is_not_followed(signer: Signer) -> None:
         assert (server.requests, elsewhere.requests, keys.keys) == (1, 0, ())
 
 
+@pytest.mark.proves("S24")
 async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not_unpacked(
     signer: Signer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -215,6 +219,7 @@ async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not
             assert caplog.messages[-1].endswith("is not JSON")
 
 
+@pytest.mark.proves("S23")
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -234,6 +239,7 @@ def test_keys_are_fetched_over_https_or_from_this_machine_only(url: str, said: s
     check_url("http://127.0.0.1:1/keys")
 
 
+@pytest.mark.proves("S29")
 def test_nothing_that_holds_a_token_shows_it(files: PolicyFiles, tmp_path: Path) -> None:
     files.write(POLICY).write_tokens({"reader": NEW})
     shown = repr(ReloadingPolicy(tmp_path / "policy.toml").gate.state)

@@ -70,6 +70,7 @@ async def test_neither_a_date_nor_a_hash_goes_with_a_token(
     assert not {"x-ms-date", "x-ms-content-sha256"} & {name.lower() for name in entry.headers}
 
 
+@pytest.mark.proves("S39")
 @pytest.mark.parametrize("kind", list(EntraKind))
 def test_a_token_is_never_to_go_over_plain_http_to_another_machine(kind: EntraKind) -> None:
     with pytest.raises(CredentialError, match="never sent over http"):

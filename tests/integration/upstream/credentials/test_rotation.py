@@ -69,6 +69,7 @@ def refused(emulator: Emulator) -> int:
     return sum(entry.status == 401 for entry in emulator.journal)
 
 
+@pytest.mark.proves("S54")
 async def test_no_call_fails_while_both_keys_are_rotated_again_and_again_under_load(
     tmp_path: Path,
 ) -> None:
@@ -258,6 +259,7 @@ async def test_accepted_calls_never_look_at_the_file(emulator: Emulator, mount: 
     assert keys._reads_begun == 0
 
 
+@pytest.mark.proves("S56")
 def test_no_repr_shows_a_key(mount: Mount) -> None:
     keys = AccessKeys(decoded(A, B), mount.path)
     shown = f"{keys!r} {keys.signer!r} {settings_of(mount)!r}"

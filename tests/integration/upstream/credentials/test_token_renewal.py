@@ -65,6 +65,7 @@ async def test_the_issuers_own_advice_when_to_renew_is_followed(
         await until(lambda: len(issuer.requests) == 2, 20)
 
 
+@pytest.mark.proves("S55")
 async def test_an_outage_of_the_issuer_is_survived_while_the_token_lives(
     running: Running, issuer: Issuer, clock: ShiftedClock
 ) -> None:
@@ -117,6 +118,7 @@ async def test_a_call_waits_for_a_new_token_no_longer_than_its_deadline(
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.proves("S56")
 async def test_neither_tokens_nor_what_the_issuer_says_are_logged_or_shown(
     emulator: Emulator, issuer: Issuer, clock: ShiftedClock, caplog: pytest.LogCaptureFixture
 ) -> None:

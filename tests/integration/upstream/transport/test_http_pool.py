@@ -32,6 +32,7 @@ from rooms_gateway.upstream.transport.pool import KEEPALIVE, MAX_AGE, Pool
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
+@pytest.mark.proves("S45")
 @on_both_loops
 def test_a_thousand_exchanges_share_ten_connections_and_each_gets_its_own_answer(
     loop_factory: Any,
@@ -48,6 +49,7 @@ def test_a_thousand_exchanges_share_ten_connections_and_each_gets_its_own_answer
     run_on(loop_factory, main())
 
 
+@pytest.mark.proves("S51")
 @on_both_loops
 def test_who_waits_for_a_connection_gets_one_in_the_order_of_asking(loop_factory: Any) -> None:
     async def main() -> None:
@@ -60,6 +62,7 @@ def test_who_waits_for_a_connection_gets_one_in_the_order_of_asking(loop_factory
     run_on(loop_factory, main())
 
 
+@pytest.mark.proves("S45")
 @on_both_loops
 @pytest.mark.parametrize("limit", [1, 3])
 def test_an_exchange_cancelled_at_any_point_loses_no_connection_and_spoils_none(
@@ -162,6 +165,7 @@ def test_a_connection_that_the_service_closed_while_it_was_idle_is_not_used(
     run_on(loop_factory, main())
 
 
+@pytest.mark.proves("S50")
 async def test_a_connection_that_breaks_when_it_is_used_again_is_lost_and_nothing_sent_twice() -> (
     None
 ):
@@ -173,6 +177,7 @@ async def test_a_connection_that_breaks_when_it_is_used_again_is_lost_and_nothin
         assert (len(service.requests), service.connections) == (2, 1)
 
 
+@pytest.mark.proves("S45")
 @on_both_loops
 def test_bytes_that_nobody_asked_for_end_an_idle_connection(loop_factory: Any) -> None:
     async def talkative(
@@ -194,6 +199,7 @@ def test_bytes_that_nobody_asked_for_end_an_idle_connection(loop_factory: Any) -
     run_on(loop_factory, main())
 
 
+@pytest.mark.proves("S51")
 async def test_idle_connections_are_closed_after_a_minute_and_old_ones_not_kept() -> None:
     loop = asyncio.get_running_loop()
     late = 0.0

@@ -20,6 +20,7 @@ from rooms_gateway.upstream.transport.messages import RestRequest
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
+@pytest.mark.proves("S41")
 async def test_a_request_is_written_as_it_stands() -> None:
     request = RestRequest("PATCH", "/rooms/1?a=%20", b'{"a":1}', {"Content-Type": "text/x"})
     async with scripted(answer(b"{}")) as service, client_of(service) as client:
@@ -43,6 +44,7 @@ async def test_a_request_is_written_as_it_stands() -> None:
     assert b"Content-Length" not in service.requests[2]
 
 
+@pytest.mark.proves("S41")
 @pytest.mark.parametrize(
     "request_",
     [
@@ -154,6 +156,7 @@ def test_tls_with_a_certificate_of_an_authority_of_the_system(
     run_on(loop_factory, main())
 
 
+@pytest.mark.proves("S39")
 @on_both_loops
 @pytest.mark.parametrize("flaw", ["unknown authority", "other name", "expired"])
 def test_nothing_is_sent_over_tls_to_somebody_who_is_not_who_was_meant(
@@ -176,6 +179,7 @@ def test_nothing_is_sent_over_tls_to_somebody_who_is_not_who_was_meant(
     run_on(loop_factory, main())
 
 
+@pytest.mark.proves("S39")
 @on_both_loops
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"])
@@ -219,6 +223,7 @@ def test_without_a_connection_nothing_was_sent(loop_factory: Any, host: str) -> 
     run_on(loop_factory, main())
 
 
+@pytest.mark.proves("S48")
 @on_both_loops
 def test_a_handshake_that_does_not_end_is_given_up_and_was_no_request(loop_factory: Any) -> None:
     held: list[asyncio.StreamWriter] = []
@@ -240,6 +245,7 @@ def test_a_handshake_that_does_not_end_is_given_up_and_was_no_request(loop_facto
     run_on(loop_factory, main())
 
 
+@pytest.mark.proves("S40")
 async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async with scripted(answer(b"no")) as proxy, scripted(answer(b"{}")) as service:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):

@@ -156,6 +156,7 @@ UNREADABLE: dict[str, bytes] = {
 }
 
 
+@pytest.mark.proves("S45")
 @pytest.mark.parametrize("name", WHOLE)
 async def test_a_whole_answer_is_that_answer_and_its_connection_is_kept_if_it_may_be(
     name: str,
@@ -172,6 +173,7 @@ async def test_a_whole_answer_is_that_answer_and_its_connection_is_kept_if_it_ma
             assert client._pool.idle == 0
 
 
+@pytest.mark.proves("S43", "S46")
 @pytest.mark.parametrize("name", LOST)
 @pytest.mark.parametrize("close", [True, False])
 async def test_what_is_no_whole_answer_is_lost_and_so_is_its_connection(
@@ -201,6 +203,7 @@ WAITS = {
 """These could still become an answer."""
 
 
+@pytest.mark.proves("S47")
 @pytest.mark.parametrize("name", UNREADABLE)
 async def test_an_answer_that_is_too_large_or_encoded_is_unreadable(name: str) -> None:
     async with scripted(raw(UNREADABLE[name])) as service, client_of(service) as client:
@@ -224,6 +227,7 @@ async def test_headers_are_found_in_any_case_the_first_of_a_name_and_no_trailer(
     assert len(headers) == 3
 
 
+@pytest.mark.proves("S43")
 @given(st.sampled_from(list(WHOLE.values())), st.data())
 def test_an_answer_is_the_same_in_whatever_pieces_it_comes(case: Whole, data: Any) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(case.sent)), max_size=20)))
@@ -237,6 +241,7 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(case: Whole, data: An
 FRAMED = [case for case in WHOLE.values() if case.kept]
 
 
+@pytest.mark.proves("S44")
 @given(st.sampled_from(FRAMED), st.data())
 def test_an_answer_that_was_cut_short_is_never_taken_for_a_whole_one(
     case: Whole, data: Any
@@ -246,6 +251,7 @@ def test_an_answer_that_was_cut_short_is_never_taken_for_a_whole_one(
     assert isinstance(outcome, BrokenResponseError)
 
 
+@pytest.mark.proves("S43")
 @given(st.binary(max_size=300), st.sampled_from([b"", OK, CHUNKED, PLAIN[:-2]]))
 def test_noise_is_an_answer_or_a_failure_of_ours_and_never_more_than_the_cap(
     noise: bytes, before: bytes
