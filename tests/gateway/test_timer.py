@@ -9,7 +9,7 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms_gateway.timer import ReusableTimer
+from rooms_gateway.aio import ReusableTimer
 
 
 class Clock:

@@ -14,7 +14,7 @@ from rooms_gateway.server import health
 from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.reflection import add_reflection
 from rooms_gateway.services.fair_conversion import FairConverter
-from rooms_gateway.services.legacy import LegacyRoomsServicer
+from rooms_gateway.services.legacy.servicer import LegacyRoomsServicer
 from rooms_gateway.services.legacy.backend import LegacyRooms
 from rooms_gateway.services.legacy.native import NativeLegacyRooms
 from rooms_gateway.services.legacy.translated import TranslatedLegacyRooms

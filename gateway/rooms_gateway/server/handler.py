@@ -27,7 +27,7 @@ from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
-from rooms_gateway.timer import ReusableTimer
+from rooms_gateway.aio import ReusableTimer
 from rooms_gateway.upstream.rooms_api import DryRunError
 
 # grpc's own types know only synchronous handlers.
