@@ -1,4 +1,4 @@
-"""The composition root: puts the parts together, and starts, serves and stops them in order."""
+"""The composition root: builds the parts of a gateway, and starts, serves and stops them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import grpc
 
 from rooms_gateway.server.admission import Admission, ConcurrencyLimiter, Limits
-from rooms_gateway.server.assembly import Services
+from rooms_gateway.server.assembly import add_services
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.reload import ReloadingPolicy
 from rooms_gateway.server.drain import drain
 from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.health import HealthServicer
-from rooms_gateway.server.listeners import BindError, Listener, load_certificates
+from rooms_gateway.server.listeners import bind_all, load_certificates
 from rooms_gateway.server.options import server_options
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.settings import Settings, Upstream
@@ -26,12 +25,11 @@ from rooms_gateway.telemetry.observers import NOOP_OBSERVER
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
 from rooms_gateway.upstream.credentials import Credential, make_credential
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
-from rooms_gateway.upstream.legacy_api import LegacyApi
 from rooms_gateway.upstream.probe import UpstreamProbe
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
 from rooms_gateway.upstream.transport.sender import RetryPolicy, Sender
-from rooms_gateway.upstream.versions import ALL_API_VERSIONS, LEGACY_API_VERSION
+from rooms_gateway.upstream.versions import API_VERSIONS
 
 if TYPE_CHECKING:
     from rooms_emulator import Emulator
@@ -39,71 +37,201 @@ if TYPE_CHECKING:
     from rooms_gateway.telemetry.metrics import Metrics
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
-"""The largest answer of the service, a roster of 350 or 30 rooms, has about 50 kB."""
+"""The largest responses of the Rooms service, 350 participants or 30 rooms, have about 50 kB."""
 
 logger = logging.getLogger(__name__)
 
 
 class Gateway:
-    """A gateway: serving inside of `async with`, drained and stopped after it."""
+    """A gateway: serves inside `async with`; drains and stops when the block ends."""
 
     def __init__(
         self,
         settings: Settings,
         credential: Credential | None = None,
         *,
-        ask_to_stop: Callable[[], None] | None = None,
+        request_shutdown: Callable[[], None] | None = None,
     ) -> None:
-        """Take the settings, a credential to use in place of theirs, and what asks to stop it."""
+        """`credential` replaces that of `settings`; /quitquitquit calls `request_shutdown`."""
         self._settings = settings
         self._credential = credential
-        self._ask_to_stop = ask_to_stop
+        self._request_shutdown = request_shutdown
         self._parts = AsyncExitStack()
+        self._lifecycle: Lifecycle | None = None
+        self._metrics: Metrics | None = None
+        self._probe: UpstreamProbe | None = None
         self.addresses: list[str] = []
-        """What is bound, with the real ports."""
+        """The bound addresses of the listeners, with their real ports."""
         self.admin_address: str | None = None
-        """Where probes and metrics are, if they are anywhere."""
+        """The bound address of probes and metrics; None if they are off."""
         self.certificates: Certificates | None = None
-        """What TCP listeners serve with, if they speak TLS."""
-        self.callers: ReloadingPolicy | None = None
-        """Who may call what, if not everybody everything."""
-        self._progress: Lifecycle | None = None
+        """The certificates of TCP listeners; None for plaintext."""
+        self.policy: ReloadingPolicy | None = None
+        """The caller policy; None if every caller may call every method."""
         self.emulator: Emulator | None = None
-        """The embedded emulator, if there is no other upstream."""
+        """The embedded emulator; None if there is an upstream."""
         self.stopped_cleanly = True
-        """Whether all calls in flight have finished within the grace of the drain."""
+        """Whether all calls in flight ended within the grace of the drain."""
 
     async def __aenter__(self) -> Self:
-        """Start everything; health is SERVING when this returns.
+        """Start all parts; health is SERVING when this returns.
 
-        Raises BindError, CredentialError and PolicyError.
+        Raises BindError, CredentialError or PolicyError.
         """
         async with AsyncExitStack() as parts:
             await self._start(parts)
             self._parts = parts.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Drain: no new calls, those in flight finish within the grace, then all parts close."""
-        if self._progress is not None:
-            self._progress.serving = False
+    async def __aexit__(self, *_: object) -> None:
+        """Drain: calls in flight finish within the grace; then close all parts."""
+        if self._lifecycle is not None:
+            self._lifecycle.serving = False
         await self._parts.aclose()
 
     async def _start(self, parts: AsyncExitStack) -> None:
+        """Build the parts, then serve; `parts` closes them in reverse order."""
         settings = self._settings
-        # First, so that probes are answered from the start to the end of all else.
-        metrics = await self._start_admin(parts)
+        await self._start_admin(parts)
         upstream = settings.upstream or await self._start_emulator(parts)
-        credential = await parts.enter_async_context(
-            self._credential
-            or make_credential(upstream.credential, upstream.endpoint, metrics or NOOP_OBSERVER)
+
+        # Toward callers.
+        handlers = await self._make_handlers(parts, upstream.endpoint)
+        server = self._make_server()
+        # Toward the Rooms service.
+        sender = await self._connect(parts, upstream)
+        api = RoomsApi(sender, upstream.endpoint, API_VERSIONS[settings.api_version])
+        # In between.
+        health = add_services(
+            server,
+            handlers,
+            api,
+            legacy=settings.legacy,
+            complete_windows=settings.complete_windows,
+            reflection=settings.reflection,
         )
-        tracer = await self._start_tracing(parts, upstream.endpoint)
+
+        self._export_state(handlers, sender)
+        await self._listen(parts, server)
+        await server.start()
+        parts.push_async_callback(self._drain, server, health, handlers)
+        health.say(serving=True)
+        if self._lifecycle is not None:
+            self._lifecycle.started = self._lifecycle.serving = True
+
+    async def _drain(
+        self, server: grpc.aio.Server, health: HealthServicer, handlers: HandlerFactory
+    ) -> None:
+        delay, grace = self._settings.drain_delay, self._settings.drain_grace
+        self.stopped_cleanly = await drain(server, health, handlers, delay=delay, grace=grace)
+
+    # Toward callers
+
+    async def _start_admin(self, parts: AsyncExitStack) -> None:
+        """Start the admin listener, before all other parts, so that probes get a response."""
+        settings = self._settings
+        if settings.admin_listen is None:
+            return
+        # Imported here: without probes and metrics, nothing needs aiohttp and prometheus_client.
+        from rooms_gateway.server.admin import AdminListener, Lifecycle  # noqa: PLC0415
+        from rooms_gateway.telemetry.metrics import Metrics  # noqa: PLC0415
+
+        self._metrics = Metrics(version("rooms-gateway"), settings.api_version)
+        self._lifecycle = Lifecycle()
+        shutdown = self._request_shutdown if settings.quitquitquit else None
+        admin = AdminListener(
+            settings.admin_listen, self._lifecycle, self._metrics.expose, shutdown
+        )
+        self.admin_address = (await parts.enter_async_context(admin)).address
+        logger.info("probes and metrics are on http://%s", self.admin_address)
+
+    async def _make_handlers(self, parts: AsyncExitStack, upstream: Endpoint) -> HandlerFactory:
+        settings = self._settings
+        tracer = await self._start_tracing(parts, upstream)
+        await self._load_policy(parts)
+        calls = Limits(
+            settings.max_concurrent_calls, settings.max_queued_calls, settings.max_calls_per_caller
+        )
+        streams = Limits(settings.max_streams, 0, settings.max_streams_per_caller)
+        return HandlerFactory(
+            api_version=settings.api_version,
+            default_timeout=settings.default_timeout,
+            admission=Admission(
+                ConcurrencyLimiter("calls", calls),
+                ConcurrencyLimiter("streams", streams),
+                settings.write_stall_timeout,
+            ),
+            observer=self._metrics or NOOP_OBSERVER,
+            gate=None if self.policy is None else self.policy.gate,
+            tracer=tracer,
+        )
+
+    async def _start_tracing(self, parts: AsyncExitStack, upstream: Endpoint) -> Tracer:
+        if not self._settings.traces:
+            return PROPAGATE_ONLY
+        # Imported here: OpenTelemetry is an optional extra.
+        from rooms_gateway.telemetry.tracing import Tracing  # noqa: PLC0415
+
+        return await parts.enter_async_context(
+            Tracing(version("rooms-gateway"), upstream.host, upstream.port)
+        )
+
+    async def _load_policy(self, parts: AsyncExitStack) -> None:
+        settings = self._settings
+        if settings.caller_policy is None:
+            return
+        policy = ReloadingPolicy(settings.caller_policy, observer=self._metrics or NOOP_OBSERVER)
+        for warning in policy_warnings(
+            policy.gate.state.policy,
+            settings.listen,
+            encrypted=settings.tls is not None,
+            asks_clients=settings.tls_client_ca is not None,
+        ):
+            logger.warning("--caller-policy: %s", warning)
+        self.policy = await parts.enter_async_context(policy)
+
+    def _make_server(self) -> grpc.aio.Server:
+        settings = self._settings
+        return grpc.aio.server(
+            options=server_options(
+                max_calls=settings.max_calls,
+                max_connection_age=settings.max_connection_age,
+                min_ping_interval=settings.min_ping_interval,
+                reuse_port=settings.reuse_port,
+            ),
+        )
+
+    async def _listen(self, parts: AsyncExitStack, server: grpc.aio.Server) -> None:
+        settings = self._settings
+        if settings.tls is not None:
+            self.certificates = await parts.enter_async_context(load_certificates(settings.tls))
+        for listener in await bind_all(
+            server,
+            settings.listen,
+            certificates=self.certificates,
+            sockets=settings.sockets,
+            reuse_port=settings.reuse_port,
+        ):
+            parts.callback(listener.close)
+            self.addresses.append(listener.address)
+
+    # Toward the Rooms service
+
+    async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
+        # Imported here: without --emulator, nothing needs it and aiohttp.
+        from rooms_emulator import Emulator, FaultPlan  # noqa: PLC0415
+
+        file = self._settings.emulator_faults
+        faults = None if file is None else FaultPlan.from_file(file)
+        self.emulator = await parts.enter_async_context(Emulator(faults=faults))
+        return Upstream.with_key(*parse_connection_string(self.emulator.connection_string))
+
+    async def _connect(self, parts: AsyncExitStack, upstream: Upstream) -> Sender:
+        """Open the connection pool and the credential, and start the probe of the upstream."""
+        settings, observer = self._settings, self._metrics or NOOP_OBSERVER
+        credential = await parts.enter_async_context(
+            self._credential or make_credential(upstream.credential, upstream.endpoint, observer)
+        )
         http = await parts.enter_async_context(
             HttpClient(
                 upstream.endpoint,
@@ -112,170 +240,31 @@ class Gateway:
                 max_response_bytes=MAX_RESPONSE_BYTES,
             )
         )
-        transport = Sender(
+        if settings.readiness_upstream is not None and self._lifecycle is not None:
+            # Not the sender of calls: probes take no retries from its budget and are not counted.
+            sender = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
+            probe = UpstreamProbe(sender, settings.api_version, settings.readiness_upstream)
+            await parts.enter_async_context(probe.asking())
+            self._lifecycle.upstream_answers = lambda: probe.answers
+            self._probe = probe
+        return Sender(
             http,
             upstream.endpoint,
             credential,
             attempt_timeout=settings.attempt_timeout,
             policy=RetryPolicy(max_attempts=settings.max_attempts),
-            observer=metrics or NOOP_OBSERVER,
-        )
-        api = RoomsApi(transport, upstream.endpoint, ALL_API_VERSIONS[settings.api_version])
-
-        self.callers = await self._follow_policy(parts, metrics)
-        admission = _places(settings)
-        calls = HandlerFactory(
-            api_version=settings.api_version,
-            default_timeout=settings.default_timeout,
-            admission=admission,
-            observer=metrics or NOOP_OBSERVER,
-            gate=None if self.callers is None else self.callers.gate,
-            tracer=tracer,
-        )
-        if metrics is not None:
-            reachability = await self._ask_upstream(parts, http, credential, upstream)
-            metrics.show_state(
-                upstream_answers=lambda: float(reachability.answers) if reachability else None,
-                in_flight=lambda: calls.running,
-                queued=lambda: admission.queued,
-                retry_budget=lambda: transport.budget.balance,
-                clock_skew=transport.clock_skew,
-                certificate_expiry=lambda: self.certificates.expires if self.certificates else None,
-            )
-        server = grpc.aio.server(
-            options=server_options(
-                max_calls=settings.max_calls,
-                max_connection_age=settings.max_connection_age,
-                min_ping_interval=settings.min_ping_interval,
-                reuse_port=settings.reuse_port,
-            ),
-        )
-        served = Services(
-            server,
-            calls,
-            api,
-            LegacyApi(transport) if settings.legacy else None,
-            complete_windows=settings.complete_windows,
-            reflection=settings.reflection,
+            observer=observer,
         )
 
-        if settings.tls is not None:
-            self.certificates = await parts.enter_async_context(load_certificates(settings.tls))
-        sockets = settings.sockets
-        try:
-            for address in settings.listen:
-                listener = Listener(
-                    server,
-                    address,
-                    certificates=self.certificates,
-                    sockets=sockets,
-                    reuse_port=settings.reuse_port,
-                )
-                parts.callback(listener.close)
-                self.addresses.append(listener.address)
-        except BindError:
-            # grpc lets go of what is bound already only by stopping, and stops only what runs.
-            await server.start()
-            await server.stop(None)
-            raise
-        await server.start()
-        parts.push_async_callback(self._drain, server, served.health, calls)
-        served.health.say(serving=True)
-        if self._progress is not None:
-            self._progress.started = self._progress.serving = True
-
-    async def _drain(
-        self, server: grpc.aio.Server, health: HealthServicer, calls: HandlerFactory
-    ) -> None:
-        delay, grace = self._settings.drain_delay, self._settings.drain_grace
-        self.stopped_cleanly = await drain(server, health, calls, delay=delay, grace=grace)
-
-    async def _follow_policy(
-        self, parts: AsyncExitStack, metrics: Metrics | None
-    ) -> ReloadingPolicy | None:
-        settings = self._settings
-        if settings.caller_policy is None:
-            return None
-        callers = ReloadingPolicy(settings.caller_policy, observer=metrics or NOOP_OBSERVER)
-        for warning in policy_warnings(
-            callers.gate.state.policy,
-            settings.listen,
-            encrypted=settings.tls is not None,
-            asks_clients=settings.tls_client_ca is not None,
-        ):
-            logger.warning("--caller-policy: %s", warning)
-        return await parts.enter_async_context(callers)
-
-    async def _start_admin(self, parts: AsyncExitStack) -> Metrics | None:
-        """Start the listener for operators; without one, nothing is counted either."""
-        address = self._settings.admin_listen
-        if address is None:
-            return None
-        # Not at the top: most of it is libraries that nothing else needs.
-        from rooms_gateway.server.admin import AdminListener, Lifecycle  # noqa: PLC0415
-        from rooms_gateway.telemetry.metrics import Metrics  # noqa: PLC0415
-
-        metrics = Metrics(version("rooms-gateway"), self._settings.api_version)
-        self._progress = Lifecycle()
-        ask_to_stop = self._ask_to_stop if self._settings.quitquitquit else None
-        admin = AdminListener(address, self._progress, metrics.expose, ask_to_stop)
-        self.admin_address = (await parts.enter_async_context(admin)).address
-        logger.info("probes and metrics are on http://%s", self.admin_address)
-        return metrics
-
-    async def _ask_upstream(
-        self,
-        parts: AsyncExitStack,
-        http: HttpClient,
-        credential: Credential,
-        upstream: Upstream,
-    ) -> UpstreamProbe | None:
-        """Let readiness depend on the service, if that is wanted."""
-        interval = self._settings.readiness_upstream
-        if interval is None or self._progress is None:
-            return None
-        # Of its own, with neither retries nor a budget that calls would miss, and not counted.
-        transport = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
-        reachability = UpstreamProbe(transport, self._settings.api_version, interval)
-        await parts.enter_async_context(reachability.asking())
-        self._progress.upstream_answers = lambda: reachability.answers
-        return reachability
-
-    async def _start_tracing(self, parts: AsyncExitStack, service: Endpoint) -> Tracer:
-        """Start to trace; without that, callers' traces are passed on."""
-        if not self._settings.traces:
-            return PROPAGATE_ONLY
-        # Not at the top: it is an optional extra.
-        from rooms_gateway.telemetry.tracing import Tracing  # noqa: PLC0415
-
-        return await parts.enter_async_context(
-            Tracing(version("rooms-gateway"), service.host, service.port)
+    def _export_state(self, handlers: HandlerFactory, sender: Sender) -> None:
+        """Export gauges of the running parts, if there are metrics."""
+        if self._metrics is None:
+            return
+        self._metrics.show_state(
+            upstream_answers=lambda: float(self._probe.answers) if self._probe else None,
+            in_flight=lambda: handlers.running,
+            queued=lambda: handlers.admission.queued,
+            retry_budget=lambda: sender.budget.balance,
+            clock_skew=sender.clock_skew,
+            certificate_expiry=lambda: self.certificates.expires if self.certificates else None,
         )
-
-    async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
-        # Not at the top, as above.
-        from rooms_emulator import Emulator, FaultPlan  # noqa: PLC0415
-
-        legacy = self._settings.api_version == LEGACY_API_VERSION
-        file = self._settings.emulator_faults
-        faults = None if file is None else FaultPlan.from_file(file)
-        emulator = await parts.enter_async_context(Emulator(legacy=legacy, faults=faults))
-        self.emulator = emulator
-        return Upstream.with_key(*parse_connection_string(emulator.connection_string))
-
-
-def _places(settings: Settings) -> Admission:
-    return Admission(
-        ConcurrencyLimiter(
-            "calls",
-            Limits(
-                settings.max_concurrent_calls,
-                settings.max_queued_calls,
-                settings.max_calls_per_caller,
-            ),
-        ),
-        ConcurrencyLimiter(
-            "streams", Limits(settings.max_streams, 0, settings.max_streams_per_caller)
-        ),
-        settings.write_stall_timeout,
-    )

@@ -1,10 +1,9 @@
-"""What the gateway knows of one gRPC call while it runs."""
+"""The state of one gRPC call while it runs."""
 
 from __future__ import annotations
 
 import os
 import time
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
@@ -18,24 +17,24 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class Call(Struct):
-    """One gRPC call. Handed down explicitly from the servicer to the transport."""
+    """One gRPC call. Passed as an argument from `server.handler` down to the transport."""
 
     request_id: str
-    """Ours, or the caller's `x-request-id`."""
+    """The caller's `x-request-id`, or a generated id."""
     deadline: float
-    """When to give up, in seconds of `time.monotonic`."""
-    repeatable: bool
+    """Deadline, in seconds of `time.monotonic()`."""
+    idempotent: bool
     """Whether the proto declares the RPC safe to repeat (`idempotency_level`)."""
     caller: str = ""
-    """The policy's name for who calls; empty while nobody is known."""
+    """Caller name from the policy; empty if not authenticated."""
     dry_run: bool = False
-    """Whether nothing may be sent: see DryRunError."""
+    """Whether `upstream.operation` raises DryRunError in place of sending a request."""
     attempts: int = 0
-    """How many REST requests the call has cost so far."""
-    service_request_id: str = ""
-    """The service's own id (`MS-CV`) of its last answer."""
+    """Number of REST requests sent for the call so far."""
+    upstream_request_id: str = ""
+    """Request id (`MS-CV`) of the last response from the upstream."""
     trace: CallTrace = NO_TRACE
-    """Where its REST attempts are noted, and what they tell the service of the caller's trace."""
+    """Records the attempts and supplies the trace headers of their requests."""
 
     def remaining(self) -> float:
         """Return the seconds left until the deadline; 0 or less when it has passed."""
@@ -43,11 +42,7 @@ class Call(Struct):
 
 
 def new_id() -> str:
-    """Make a random UUID (RFC 9562, version 4), in a third of the time that `uuid` takes."""
+    """Generate a random UUID (RFC 9562, version 4) in a third of the time of `uuid.uuid4`."""
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
-current_call: ContextVar[Call] = ContextVar("current_call")
-"""The call that the running handler serves; set by `handling`, read by the servicers."""

@@ -21,7 +21,6 @@ from rooms_gateway.server.tls.files import TlsFiles, tls_faults
 from rooms_gateway.upstream.credentials import CredentialSettings, KeySettings
 from rooms_gateway.upstream.credentials.flags import CREDENTIALS, EntraFlags, read_credential
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
-from rooms_gateway.upstream.versions import LEGACY_API_VERSION
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
@@ -61,7 +60,7 @@ class Settings:
     upstream: Upstream | None
     """None: an emulator of our own."""
     api_version: str
-    """One of `rooms_gateway.upstream.versions.ALL_API_VERSIONS`."""
+    """One of `rooms_gateway.upstream.versions.API_VERSIONS`."""
     emulator_faults: Path | None = None
     """A TOML file with what goes wrong in an emulator of our own; None: nothing."""
     listen: tuple[str, ...] = (DEFAULT_LISTEN,)
@@ -162,11 +161,6 @@ class Settings:
                 f"--{name.replace('_', '-')} needs --admin-listen"
                 for name in ("quitquitquit", "readiness_upstream")
                 if getattr(self, name)
-            )
-        if self.api_version == LEGACY_API_VERSION and not self.legacy:
-            faults.append(
-                f"--api-version {LEGACY_API_VERSION} has nothing but the preview's operations: add "
-                "--enable-legacy to serve them, or choose a stable version"
             )
         # The command line lets "inf" and "nan" through as numbers; no timer can be set to them.
         faults.extend(

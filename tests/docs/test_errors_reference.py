@@ -41,7 +41,7 @@ def codes_in_use() -> dict[str, set[str]]:
     ]
     for error in (*failures, RuntimeError()):
         for request in REQUESTS:
-            call = Call(request_id="1", deadline=0, repeatable=True)
+            call = Call(request_id="1", deadline=0, idempotent=True)
             found = status.to_status(error, call, request, "2025-03-13")
             codes[found.reason].add(found.code.name)
     return dict(codes)

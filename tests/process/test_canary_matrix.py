@@ -93,9 +93,7 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(
-    folder: Path, credential: str, log_format: str, version: str
-) -> AsyncIterator[Watched]:
+async def watched(folder: Path, credential: str, log_format: str) -> AsyncIterator[Watched]:
     """Run a gateway with a policy, both services, traces, probes and the most of logging."""
     files = PolicyFiles(folder).write(POLICY).write_tokens({"admin": STATIC["admin"]})
     files.write_keys(SIGNER)
@@ -104,13 +102,11 @@ async def watched(
         common = (
             *("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--traces"),
             *("--log-format", log_format, "--log-level", "debug", "--attempt-timeout", "0.3"),
-            *("--max-attempts", "2", "--enable-legacy", "--api-version", version),
+            *("--max-attempts", "2", "--enable-legacy"),
             *("--caller-policy", str(files.policy)),
         )
         if credential == "access key":
-            emulator = await parts.enter_async_context(
-                Emulator(access_key=KEY, legacy=True, fault_seed=7)
-            )
+            emulator = await parts.enter_async_context(Emulator(access_key=KEY, fault_seed=7))
             flags: tuple[str, ...] = common
             variables = {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string}
         else:
@@ -119,7 +115,7 @@ async def watched(
             secret.chmod(0o600)
             issuer = await parts.enter_async_context(issuing(certificate(folder / "ca.pem")))
             emulator = await parts.enter_async_context(
-                Emulator(access_key=KEY, bearer=issuer.accepts, legacy=True, fault_seed=7)
+                Emulator(access_key=KEY, bearer=issuer.accepts, fault_seed=7)
             )
             flags = (
                 *(*common, "--endpoint", emulator.endpoint, "--entra", "client-secret"),
@@ -201,18 +197,17 @@ def shown_by_the_system(process: Process) -> list[bytes]:
 
 @pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66")
 @pytest.mark.parametrize(
-    ("credential", "log_format", "version"),
+    ("credential", "log_format"),
     [
-        ("access key", "json", "2022-02-01"),
-        ("access key", "console", "2025-03-13"),
-        ("client secret", "json", "2025-03-13"),
+        ("access key", "console"),
+        ("client secret", "json"),
     ],
 )
 async def test_no_secret_and_no_person_is_in_anything_that_is_shown_with_any_fault(
-    tmp_path: Path, credential: str, log_format: str, version: str
+    tmp_path: Path, credential: str, log_format: str
 ) -> None:
     tokens = list(TOKENS.values())
-    async with watched(tmp_path, credential, log_format, version) as target:
+    async with watched(tmp_path, credential, log_format) as target:
         told: list[Any] = []
         for number, name in enumerate(PRESETS):
             [room] = target.emulator.store.seed(1)

@@ -1,4 +1,4 @@
-"""A gateway whose transport does not wait: policy, budget, clock and sleep are the test's."""
+"""A gateway that retries without waiting; policy, budget, clock and sleep are parameters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quick:
-    """Its address, stubs and transport, and how long it would have slept."""
+    """Its address, stubs and sender, and the waits that it skipped."""
 
     address: str
     rooms: RoomsServiceAsyncStub
@@ -43,14 +43,14 @@ class Quick:
 
 
 def roomy() -> Admission:
-    """Make places that no test fills."""
+    """Return an admission with more slots than any test uses."""
     return Admission(
         ConcurrencyLimiter("calls", Limits(1000)), ConcurrencyLimiter("streams", Limits(1000))
     )
 
 
 def longest(_: float, high: float) -> float:
-    """Stand in for `random.uniform`: always the upper end, so that waits can be foretold."""
+    """Replace `random.uniform`; always the upper end, so that waits are predictable."""
     return high
 
 
@@ -63,9 +63,9 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
     default_timeout: float = 60.0,
     budget: RetryBudget | None = None,
     clock: Callable[[], float] = time.time,
-    turns: FairConverter | None = None,
+    converter: FairConverter | None = None,
 ) -> AsyncIterator[Quick]:
-    """Serve on a free port what the real gateway serves, with retries that sleep for no time."""
+    """Run a gateway on a free port, with retries that do not wait."""
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -89,15 +89,15 @@ async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
             sleep=sleep,
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS[DEFAULT_API_VERSION])
-        calls = HandlerFactory(
+        handlers = HandlerFactory(
             api_version=DEFAULT_API_VERSION,
             default_timeout=default_timeout,
             admission=roomy(),
         )
         server = grpc.aio.server()
-        turns = turns or FairConverter(int)
-        calls.add(server, ROOMS_SERVICE, RoomsServicer(api, turns))
-        calls.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, turns))
+        converter = converter or FairConverter()
+        handlers.add(server, ROOMS_SERVICE, RoomsServicer(api, converter))
+        handlers.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, converter))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         try:

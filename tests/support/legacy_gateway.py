@@ -1,4 +1,4 @@
-"""A gateway with the preview's operations, for tests of them."""
+"""A gateway with LegacyRoomsService, and its stub."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceStub
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, Participant, Role
@@ -20,9 +19,7 @@ from support.samples import communication_user, user
 if TYPE_CHECKING:
     from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceAsyncStub
 
-NATIVE = "2022-02-01"
 STABLE = "2025-03-13"
-BOTH = pytest.mark.parametrize("version", [NATIVE, STABLE])
 SERVICE = "acs.rooms.legacy.v1.LegacyRoomsService"
 
 FROM = Timestamp(seconds=1_900_000_000, nanos=123_456_700)
@@ -33,27 +30,27 @@ NOW = 1_893_456_000 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Legacy:
-    """A gateway with the preview's operations, and their stub."""
+    """A gateway with LegacyRoomsService, and its stub."""
 
     running: Running
     stub: LegacyRoomsServiceAsyncStub
 
     @property
     def sent(self) -> list[str]:
-        """What was sent to the service, by operation."""
+        """Return the operations that the emulator received, in order."""
         return [entry.operation for entry in self.running.emulator.journal]
 
     def roster(self, room_id: str) -> list[tuple[str, Role.ValueType]]:
-        """Read the roster as the emulator keeps it."""
+        """Read the roster from the store of the emulator."""
         return [
             (each.raw_id, Role.Value(f"ROLE_{each.role.upper()}"))
             for each in self.running.emulator.store.roster(room_id)
         ]
 
-    async def make(self, *people: Participant) -> str:
-        """Make a room, forget what that took, and return its id."""
+    async def make(self, *participants: Participant) -> str:
+        """Create a room, clear the journal, and return the id of the room."""
         made = await self.stub.CreateRoom(
-            pb.CreateRoomRequest(valid_from=FROM, valid_until=UNTIL, participants=people)
+            pb.CreateRoomRequest(valid_from=FROM, valid_until=UNTIL, participants=participants)
         )
         self.running.emulator.journal.clear()
         return made.room.id
@@ -61,10 +58,10 @@ class Legacy:
 
 @asynccontextmanager
 async def serving(version: str, *, page_size: int | None = None) -> AsyncIterator[Legacy]:
-    """Run a gateway that speaks `version` before an emulator that speaks the preview too."""
+    """Run a gateway that uses api-version `version`, in front of an emulator."""
     async with (
         Emulator(
-            legacy=True, clock=lambda: NOW, date_margin=10**10, participants_page_size=page_size
+            clock=lambda: NOW, date_margin=10**10, participants_page_size=page_size
         ) as emulator,
         gateway_before(emulator, api_version=version, legacy=True) as running,
     ):
@@ -72,5 +69,5 @@ async def serving(version: str, *, page_size: int | None = None) -> AsyncIterato
 
 
 def person(number: int, role: Role.ValueType = ROLE_ATTENDEE) -> Participant:
-    """Make a participant as answers have it."""
+    """Return a participant in the form of responses."""
     return Participant(raw_id=user(number), role=role, identifier=communication_user(user(number)))

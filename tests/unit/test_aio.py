@@ -1,4 +1,4 @@
-"""The timer of many waits: it goes off for those that last too long, and for no other."""
+"""`aio.ReusableTimer`: due for waits that pass their deadline, and for no others."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms_gateway.timer import ReusableTimer
+from rooms_gateway.aio import ReusableTimer
 
 
 class Clock:
-    """An event loop's clock that goes on when it is told to."""
+    """The clock of an event loop; advances in `tick` only."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -47,13 +47,11 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_it_goes_off_once_for_each_wait_that_reaches_its_deadline(
+def test_each_overdue_wait_calls_back_once(
     steps: list[tuple[str, int]],
 ) -> None:
-    clock, went_off, expected = Clock(), [], []
-    timer = ReusableTimer(
-        cast("asyncio.AbstractEventLoop", clock), lambda: went_off.append(clock.now)
-    )
+    clock, calls, expected = Clock(), [], []
+    timer = ReusableTimer(cast("asyncio.AbstractEventLoop", clock), lambda: calls.append(clock.now))
     deadline = None
     for step, seconds in steps:
         if step == "start":
@@ -68,16 +66,14 @@ def test_it_goes_off_once_for_each_wait_that_reaches_its_deadline(
                 if clock.now == deadline:
                     expected.append(clock.now)
                     deadline = None
-        assert went_off == expected
+        assert calls == expected
         assert len(clock.handles) <= 1
     timer.close()
     assert not clock.handles
 
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=100))
-def test_waits_that_end_in_time_cost_one_timer_of_the_loop_among_them_all(
-    lengths: list[int],
-) -> None:
+def test_waits_that_end_in_time_share_one_handle(lengths: list[int]) -> None:
     clock = Clock()
     timer = ReusableTimer(cast("asyncio.AbstractEventLoop", clock), lambda: 1 / 0)
     timer.start(1000)

@@ -16,7 +16,8 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from rooms_gateway.call import Call, Context, current_call, new_id
+from rooms_gateway.aio import ReusableTimer
+from rooms_gateway.call import Call, Context, new_id
 from rooms_gateway.errors import InvalidRequestError, StreamStalledError, Violation
 from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.auth.authorizer import Authorizer
@@ -27,7 +28,6 @@ from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
-from rooms_gateway.timer import ReusableTimer
 from rooms_gateway.upstream.rooms_api import DryRunError
 
 # grpc's own types know only synchronous handlers.
@@ -124,7 +124,7 @@ class MethodHandler:
         self._behavior = behavior
         # Asked of the type once: a message takes long to say that it has no such field.
         self._has_dry_run = "validate_only" in method.input_type.fields_by_name
-        self._repeatable = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
+        self._idempotent = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
         # A list may take as long as its reader does; each of its requests has its own limit.
         self._default_timeout = math.inf if self._streams else shared.default_timeout
         self._places = admission.streams if self._streams else admission.calls
@@ -151,10 +151,9 @@ class MethodHandler:
         call = Call(
             request_id or new_id(),
             started + (self._default_timeout if left is None else left),
-            self._repeatable,
+            self._idempotent,
         )
         call.trace = shared.tracer.call_begun(self._name, call.request_id, trace)
-        current_call.set(call)
         self._observer.started()
         shared.running += 1
         code, reason = "OK", ""
@@ -170,10 +169,10 @@ class MethodHandler:
                 validate(request)
                 logs.log_request(call.request_id, request)
                 if self._streams:
-                    await self._send_pages(request, context)
+                    await self._send_pages(request, call, context)
                     return None
                 try:
-                    response: Message = await self._behavior(request, context)
+                    response: Message = await self._behavior(request, call)
                 except DryRunError as stopped:
                     response = self._dry_run(request, stopped)
             finally:
@@ -204,9 +203,9 @@ class MethodHandler:
         shown = getattr(request, "show_people", False)
         return self._response_type(dry_run=describe(stopped.request, show_people=shown))
 
-    async def _send_pages(self, request: Message, context: Context) -> None:
+    async def _send_pages(self, request: Message, call: Call, context: Context) -> None:
         """Send what the handler yields. Raises StreamStalledError if nobody takes it."""
-        pages: AsyncGenerator[Message, None] = self._behavior(request, context)
+        pages: AsyncGenerator[Message, None] = self._behavior(request, call)
         loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
         # Not a time-out for each page, which costs more than twenty times as much.
         timer = ReusableTimer(loop, lambda: limit.reschedule(loop.time()))
@@ -249,7 +248,7 @@ class MethodHandler:
 
     def _end(self, call: Call, code: str, reason: str, seconds: float, peer: str) -> None:
         self._observer.ended(code, reason, seconds)
-        call.trace.ended(code, reason, call.service_request_id)
+        call.trace.ended(code, reason, call.upstream_request_id)
         if logs.calls.isEnabledFor(logging.INFO):
             logs.log_call(
                 logs.FinishedCall(
@@ -258,7 +257,7 @@ class MethodHandler:
                     code,
                     reason,
                     call.attempts,
-                    call.service_request_id,
+                    call.upstream_request_id,
                     round(seconds * 1000, 3),
                     logs.peer_kind(peer),
                     call.caller,

@@ -11,6 +11,7 @@ import fcntl
 import os
 import socket
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
 
@@ -45,6 +46,37 @@ def load_certificates(files: TlsFiles) -> Certificates:
         return Certificates(files)
     except TlsError as error:
         raise BindError(f"cannot listen with TLS: {error}") from error
+
+
+async def bind_all(
+    server: grpc.aio.Server,
+    addresses: Iterable[str],
+    *,
+    certificates: Certificates | None = None,
+    sockets: SocketRules | None = None,
+    reuse_port: bool = False,
+) -> list[Listener]:
+    """Bind all `addresses` as `Listener` does, or none. Raises BindError."""
+    listeners: list[Listener] = []
+    try:
+        for address in addresses:
+            listeners.append(  # noqa: PERF401 - those before an error are closed below
+                Listener(
+                    server,
+                    address,
+                    certificates=certificates,
+                    sockets=sockets,
+                    reuse_port=reuse_port,
+                )
+            )
+    except BindError:
+        # grpc releases bound addresses only in stop(), which does nothing before start().
+        await server.start()
+        await server.stop(None)
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
 
 
 class Listener:

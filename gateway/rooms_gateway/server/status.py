@@ -147,7 +147,7 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
         info,
         RequestInfo(
             request_id=_clip(call.request_id, _MAX_PART),
-            serving_data=_clip(call.service_request_id, _MAX_PART),
+            serving_data=_clip(call.upstream_request_id, _MAX_PART),
         ),
     ]
     shown = _bounded(violations)
@@ -212,7 +212,7 @@ def _told(error: BaseException, request: Message) -> tuple[str, Sequence[Violati
         return str(error), error.violations, len(error.violations)
     blame = FieldLocator(request)
     # Cut only after people are taken out, lest half an identifier be left at the end.
-    message, named = blame.without_people(str(error)[:_MAX_SERVICE_TEXT])
+    message, named = blame.redact(str(error)[:_MAX_SERVICE_TEXT])
     if error.status != HTTPStatus.BAD_REQUEST:
         return message, (), 0
     if not error.details:
@@ -220,7 +220,7 @@ def _told(error: BaseException, request: Message) -> tuple[str, Sequence[Violati
     violations = [
         Violation(
             blame.field_of(detail.target),
-            blame.without_people(detail.message[:_MAX_SERVICE_TEXT])[0],
+            blame.redact(detail.message[:_MAX_SERVICE_TEXT])[0],
         )
         for detail in error.details[:MAX_VIOLATIONS]
     ]

@@ -1,1 +1,5 @@
-"""The translation: a message in, a REST operation, a message out."""
+"""The translation between gRPC and REST: a message in, REST operations, a message out.
+
+The servicers are plain classes: `server.handler` calls `servicer.GetRoom(request, call)` and turns
+the errors of `rooms_gateway.errors` into a gRPC status.
+"""

@@ -1,7 +1,7 @@
-"""Whether a create made a room, or the service answered with one that an earlier create had made.
+"""Detection of replays: a create that returned the room of an earlier create with the same id.
 
-The service answers both alike. Two things tell them apart: this gateway's memory of what it has
-sent, and the age of the room.
+The Rooms service returns the same response to both. They differ in two ways: the gateway remembers
+the creates that it has sent, and the room of a replay is older than the call.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from collections import OrderedDict
 
 from acs.rooms.v1.rooms_pb2 import Room
 
-# The service tells its time in whole seconds, and stores a room up to half a second after it has
-# taken the request.
+# The Rooms service reports its time in whole seconds, and `createdAt` is up to half a second after
+# the request arrived.
 _MARGIN = 1.0
 
 
 class ReplayDetector:
-    """The creates that this gateway has sent lately."""
+    """Remembers recent creates by request id."""
 
     def __init__(self, limit: int = 10_000) -> None:
-        """Remember at most `limit` of them, the latest."""
+        """Remember the latest `limit` creates."""
         self._limit = limit
-        self._rooms: OrderedDict[str, str] = OrderedDict()
+        self._room_ids: OrderedDict[str, str] = OrderedDict()
 
     def is_replay(self, request_id: str, room: Room, age_limit: float) -> bool:
-        """Say whether `room`, the answer to the create `request_id`, was there before it.
+        """Return whether `room` existed before the create `request_id`, and remember the create.
 
-        `age_limit` is as in `rooms_gateway.upstream.rooms_api.CreatedRoom`. Remembers the create.
+        `age_limit` is that of `rooms_gateway.upstream.rooms_api.CreatedRoom`.
         """
-        known = self._rooms.get(request_id) == room.id
-        self._rooms[request_id] = room.id
-        if len(self._rooms) > self._limit:
-            self._rooms.popitem(last=False)
+        known = self._room_ids.get(request_id) == room.id
+        self._room_ids[request_id] = room.id
+        if len(self._room_ids) > self._limit:
+            self._room_ids.popitem(last=False)
         old = room.HasField("created_at") and room.created_at.seconds < age_limit - _MARGIN
         return known or old

@@ -1,4 +1,4 @@
-"""RoomsService: message in, one REST operation, message out."""
+"""RoomsService: each handler translates a message into a REST operation and its response back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import aclosing
 from functools import partial
 
 from acs.rooms.v1 import rooms_pb2 as pb
-from acs.rooms.v1 import rooms_pb2_grpc
 
-from rooms_gateway.call import Context, current_call
+from rooms_gateway.aio import gather_or_cancel
+from rooms_gateway.call import Call
 from rooms_gateway.services.convert import page_tokens
 from rooms_gateway.services.convert.participants import participant_from_rest
 from rooms_gateway.services.convert.rooms import (
@@ -24,46 +24,43 @@ from rooms_gateway.services.convert.rooms import (
 )
 from rooms_gateway.services.create_replays import ReplayDetector
 from rooms_gateway.services.fair_conversion import FairConverter
-from rooms_gateway.services.roster import both, check_size, read_roster
+from rooms_gateway.services.roster import check_size, read_roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
 _LIST = "ListRooms"
 
 
-class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
-    """The handlers of RoomsService. Their errors become a status in `handling`."""
+class RoomsServicer:
+    """The handlers of `acs.rooms.v1.RoomsService`."""
 
     def __init__(
-        self, api: RoomsApi, turns: FairConverter, *, complete_windows: bool = True
+        self, api: RoomsApi, converter: FairConverter, *, complete_windows: bool = True
     ) -> None:
-        """Serve from `api`; `complete_windows` says whether UpdateRoom adds a missing end."""
+        """`complete_windows`: when UpdateRoom sets one end of the window, read and send both."""
         self._api = api
-        self._turns = turns
+        self._converter = converter
         self._complete_windows = complete_windows
-        self._creates = ReplayDetector()
+        self._replays = ReplayDetector()
 
-    async def CreateRoom(
-        self, request: pb.CreateRoomRequest, context: Context
-    ) -> pb.CreateRoomResponse:
+    async def CreateRoom(self, request: pb.CreateRoomRequest, call: Call) -> pb.CreateRoomResponse:
         """REST: Rooms_Create."""
         body = create_to_rest(request)
         request_id = request.request_id or str(uuid.uuid4())
-        created = await self._api.create_room(body, request_id, current_call.get())
+        created = await self._api.create_room(body, request_id, call)
         response = pb.CreateRoomResponse()
         fill_room(response.room, created.room)
-        response.replayed = self._creates.is_replay(request_id, response.room, created.age_limit)
+        response.replayed = self._replays.is_replay(request_id, response.room, created.age_limit)
         if request.include_participants:
-            response.participants.extend(first_roster(body))
+            response.participants.extend(map(participant_from_rest, first_roster(body)))
         return response
 
-    async def GetRoom(self, request: pb.GetRoomRequest, context: Context) -> pb.GetRoomResponse:
-        """REST: Rooms_Get, and Participants_List at the same time if the roster is asked for."""
-        call = current_call.get()
+    async def GetRoom(self, request: pb.GetRoomRequest, call: Call) -> pb.GetRoomResponse:
+        """REST: Rooms_Get; with `include_participants`, Participants_List concurrently."""
         response = pb.GetRoomResponse()
         if not request.include_participants:
             fill_room(response.room, await self._api.get_room(request.room_id, call))
             return response
-        room, roster = await both(
+        room, roster = await gather_or_cancel(
             self._api.get_room(request.room_id, call),
             read_roster(self._api, request.room_id, call),
         )
@@ -72,11 +69,8 @@ class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
         check_size(response.ByteSize())
         return response
 
-    async def UpdateRoom(
-        self, request: pb.UpdateRoomRequest, context: Context
-    ) -> pb.UpdateRoomResponse:
-        """REST: Rooms_Update; Rooms_Get before it if only one end of the window is given."""
-        call = current_call.get()
+    async def UpdateRoom(self, request: pb.UpdateRoomRequest, call: Call) -> pb.UpdateRoomResponse:
+        """REST: Rooms_Update; Rooms_Get before it if only one end of the window is set."""
         body = update_to_rest(request)
         if self._complete_windows and is_one_sided(body) and not call.dry_run:
             body = with_other_end(body, await self._api.get_room(request.room_id, call))
@@ -85,22 +79,20 @@ class RoomsServicer(rooms_pb2_grpc.RoomsServiceServicer):
         fill_room(response.room, room)
         return response
 
-    async def DeleteRoom(
-        self, request: pb.DeleteRoomRequest, context: Context
-    ) -> pb.DeleteRoomResponse:
+    async def DeleteRoom(self, request: pb.DeleteRoomRequest, call: Call) -> pb.DeleteRoomResponse:
         """REST: Rooms_Delete."""
-        await self._api.delete_room(request.room_id, current_call.get())
+        await self._api.delete_room(request.room_id, call)
         return pb.DeleteRoomResponse()
 
     async def ListRooms(
-        self, request: pb.ListRoomsRequest, context: Context
+        self, request: pb.ListRoomsRequest, call: Call
     ) -> AsyncIterator[pb.ListRoomsResponse]:
-        """REST: Rooms_List, one message a page."""
+        """REST: Rooms_List, one message per page."""
         start = page_tokens.decode(request.page_token, _LIST)
-        pages = self._api.list_rooms(start, request.max_pages, current_call.get())
+        pages = self._api.list_rooms(start, request.max_pages, call)
         async with aclosing(pages):
             async for page in pages:
                 token = page_tokens.encode(page.safe_next_query, _LIST)
                 response = pb.ListRoomsResponse(next_page_token=token)
-                await self._turns.convert(page.items, partial(add_rooms, response.rooms))
+                await self._converter.convert(page.items, partial(add_rooms, response.rooms))
                 yield response

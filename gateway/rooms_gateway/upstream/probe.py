@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from rooms_gateway import background
+from rooms_gateway import aio
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError
 from rooms_gateway.upstream.transport.sender import UNAUTHORIZED, RestRequest, RestResponse
@@ -70,7 +70,7 @@ class UpstreamProbe:
         try:
             yield
         finally:
-            await background.end(task)
+            await aio.cancel_and_wait(task)
 
     async def _ask_on(self) -> None:
         while True:
@@ -81,7 +81,7 @@ class UpstreamProbe:
         """Ask once; return what is wrong, None if nothing is."""
         deadline = self._clock() + min(_TIMEOUT, self._interval)
         try:
-            answer = await self._sender.send(self._request, Call("", deadline, repeatable=True))
+            answer = await self._sender.send(self._request, Call("", deadline, idempotent=True))
         except GatewayError as error:
             return str(error)
         if answer.status == UNAUTHORIZED or answer.status >= _SERVER_ERRORS_FROM:

@@ -91,7 +91,7 @@ class RoomsApi:
             "Repeatability-First-Sent": formatdate(usegmt=True),
         }
         started = time.monotonic()
-        answer = await self._served().send("POST", "/rooms", call, encode(body), headers)
+        answer = await self._exchange.send("POST", "/rooms", call, encode(body), headers)
         # By the service's clock, which is told in whole seconds: theirs and ours may differ.
         answered_at = http_date(answer.headers.get("Date", ""))
         elapsed = time.monotonic() - started
@@ -100,19 +100,19 @@ class RoomsApi:
 
     async def get_room(self, room_id: str, call: Call) -> Room:
         """Read a room. REST: Rooms_Get."""
-        return decode(_room, await self._served().send("GET", room_path(room_id), call))
+        return decode(_room, await self._exchange.send("GET", room_path(room_id), call))
 
     async def update_room(self, room_id: str, body: UpdateRoom, call: Call) -> Room:
         """Change what `body` sets. REST: Rooms_Update."""
         self._version.check_room(body)
         path = room_path(room_id)
         return decode(
-            _room, await self._served().send("PATCH", path, call, encode(body), MERGE_PATCH)
+            _room, await self._exchange.send("PATCH", path, call, encode(body), MERGE_PATCH)
         )
 
     async def delete_room(self, room_id: str, call: Call) -> None:
         """Delete a room. REST: Rooms_Delete."""
-        await self._served().send("DELETE", room_path(room_id), call, gone_is_done=True)
+        await self._exchange.send("DELETE", room_path(room_id), call, gone_is_done=True)
 
     def list_rooms(
         self, start: str | None, limit: int, call: Call
@@ -128,7 +128,7 @@ class RoomsApi:
         self._version.check_roster(roster)
         path = participants_path(room_id)
         body = encode(UpdateParticipants(roster))
-        await self._served().send("PATCH", path, call, body, MERGE_PATCH)
+        await self._exchange.send("PATCH", path, call, body, MERGE_PATCH)
 
     def list_participants(
         self, room_id: str, start: str | None, limit: int, call: Call
@@ -145,7 +145,7 @@ class RoomsApi:
         call: Call,
     ) -> AsyncGenerator[PageWithNext[T], None]:
         async def fetch(query: str | None) -> PageWithNext[T]:
-            page = decode(decoder, await self._served().send("GET", path, call, query=query))
+            page = decode(decoder, await self._exchange.send("GET", path, call, query=query))
             link = page.next_link
             # An empty link ends a list as a missing one does; real links are never empty.
             return PageWithNext(
@@ -153,8 +153,3 @@ class RoomsApi:
             )
 
         return iterate_pages(fetch, start, limit)
-
-    def _served(self) -> Operation:
-        """Return the exchange. Raises UnsupportedApiVersionError if the version lacks this API."""
-        self._version.check_operations()
-        return self._exchange

@@ -17,17 +17,6 @@ class ApiVersion:
     """`pstnDialOutEnabled` in rooms. Older versions ignore it without a word."""
     unknown_roles: frozenset[str]
     """Roles of the newest version that this one does not specify."""
-    has_operations: bool = True
-    """Whether it has the operations of acs.rooms.v1; a version without has those of the preview."""
-
-    def check_operations(self) -> None:
-        """Raise UnsupportedApiVersionError if this version does not have the operations of today."""
-        if not self.has_operations:
-            raise UnsupportedApiVersionError(
-                f"REST api-version {self.name} does not have the operations of acs.rooms.v1: call "
-                "acs.rooms.legacy.v1.LegacyRoomsService, or run the gateway with a stable version, "
-                f"such as --api-version {DEFAULT_API_VERSION}"
-            )
 
     def check_room(self, body: CreateRoom | UpdateRoom) -> None:
         """Raise UnsupportedApiVersionError if `body` uses what this version does not know."""
@@ -50,14 +39,7 @@ class ApiVersion:
 
 DEFAULT_API_VERSION = "2025-03-13"
 
-LEGACY_API_VERSION = "2022-02-01"
-"""The preview's, on the wire without `-preview`. Only acs.rooms.legacy.v1 works with it."""
-
 _COLLABORATOR = frozenset({"Collaborator"})
-
-LEGACY = ApiVersion(
-    LEGACY_API_VERSION, pstn_dial_out=False, unknown_roles=_COLLABORATOR, has_operations=False
-)
 
 API_VERSIONS = {
     version.name: version
@@ -68,5 +50,3 @@ API_VERSIONS = {
     )
 }
 """The stable versions."""
-
-ALL_API_VERSIONS = {LEGACY.name: LEGACY, **API_VERSIONS}

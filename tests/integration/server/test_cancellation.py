@@ -25,6 +25,7 @@ from support.gateways import failure_of, until, upstream_of
 from support.upstreams import Scripted, answer, scripted, silence
 
 from rooms_emulator import Emulator
+from rooms_gateway.call import Call
 from rooms_gateway.errors import UpstreamUnavailableError
 from rooms_gateway.server.assembly import ROOMS_SERVICE
 from rooms_gateway.server.handler import HandlerFactory
@@ -174,7 +175,7 @@ class Stray(RoomsServicer):
     async def GetRoom(  # noqa: N802 - the contract's name
         self,
         request: GetRoomRequest,  # noqa: ARG002 - the contract's signature
-        context: Any,  # noqa: ARG002 - as above
+        call: Call,  # noqa: ARG002 - as above
     ) -> GetRoomResponse:
         waited: asyncio.Future[GetRoomResponse] = asyncio.get_running_loop().create_future()
         waited.cancel()
@@ -184,7 +185,7 @@ class Stray(RoomsServicer):
 async def test_a_cancellation_that_is_not_the_callers_still_gives_the_caller_a_status() -> None:
     calls = HandlerFactory(api_version="2025-03-13", default_timeout=30, admission=roomy())
     server = grpc.aio.server()
-    calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), FairConverter(int)))
+    calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), FairConverter()))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -23,7 +23,7 @@ from support.fast_gateway import roomy
 from support.gateways import Failed, collect, failure_of, read_failure, upstream_of
 
 from rooms_emulator import Emulator
-from rooms_gateway.call import Context
+from rooms_gateway.call import Call
 from rooms_gateway.server.assembly import ROOMS_SERVICE
 from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.services.fair_conversion import FairConverter
@@ -58,13 +58,13 @@ class Failing(RoomsServicer):
     """Handlers that fail as ours never should."""
 
     def __init__(self, fail: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(cast("RoomsApi", None), FairConverter(int))
+        super().__init__(cast("RoomsApi", None), FairConverter())
         self._fail = fail
 
     async def GetRoom(  # noqa: N802 - the contract's name
         self,
         request: GetRoomRequest,  # noqa: ARG002 - the contract's signature
-        context: Context,  # noqa: ARG002 - as above
+        call: Call,  # noqa: ARG002 - as above
     ) -> GetRoomResponse:
         await self._fail()
         raise AssertionError
@@ -72,7 +72,7 @@ class Failing(RoomsServicer):
     async def ListRooms(  # noqa: N802 - as above
         self,
         request: ListRoomsRequest,  # noqa: ARG002 - as above
-        context: Context,  # noqa: ARG002 - as above
+        call: Call,  # noqa: ARG002 - as above
     ) -> AsyncIterator[ListRoomsResponse]:
         yield ListRoomsResponse(next_page_token="x")
         await self._fail()
@@ -157,7 +157,7 @@ async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
     async with http:
         transport = Sender(http, endpoint, BrokenKeys([b"key"]), policy=RetryPolicy())
         api = RoomsApi(transport, endpoint, API_VERSIONS["2025-03-13"])
-        async with serving(RoomsServicer(api, FairConverter(int))) as rooms:
+        async with serving(RoomsServicer(api, FairConverter())) as rooms:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await rooms.CreateRoom(CreateRoomRequest(), timeout=5)
             check_bug(raised.value)

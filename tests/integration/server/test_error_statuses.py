@@ -55,7 +55,7 @@ def make(error: type[GatewayError], text: str = "No.") -> GatewayError:
 
 
 def test_every_published_reason_but_unspecified_is_given_to_some_failure() -> None:
-    call = Call("id", 0.0, repeatable=True)
+    call = Call("id", 0.0, idempotent=True)
     failures: Iterable[BaseException] = [
         *(make(error) for error in BY_ERROR),
         *(UpstreamRejectedError(status) for status in range(300, 600)),
@@ -95,9 +95,9 @@ CALLS = st.builds(
     Call,
     request_id=TEXT,
     deadline=st.just(0.0),
-    repeatable=st.booleans(),
+    idempotent=st.booleans(),
     attempts=st.integers(0, 10**9),
-    service_request_id=TEXT,
+    upstream_request_id=TEXT,
 )
 
 

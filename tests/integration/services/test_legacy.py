@@ -1,4 +1,4 @@
-"""LegacyRoomsService: rooms, natively over 2022-02-01 and translated on a stable version."""
+"""LegacyRoomsService: rooms."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.gateways import failure_of
-from support.legacy_gateway import BOTH, FROM, NATIVE, STABLE, UNTIL, Legacy, person, serving
+from support.legacy_gateway import FROM, STABLE, UNTIL, Legacy, person, serving
 from support.samples import user
 
 INVITE_ONLY = pb.ROOM_JOIN_POLICY_INVITE_ONLY
-EVERYBODY = pb.ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS
+ALL_USERS = pb.ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS
 
 
 @pytest.mark.proves("legacy-create-room")
-@BOTH
-async def test_a_created_room_is_answered_field_by_field_and_read_the_same(
+async def test_create_and_get_return_the_same_room(
     legacy: Legacy,
 ) -> None:
     people = [Participant(raw_id=user(1), role=ROLE_PRESENTER), Participant(raw_id=user(2))]
@@ -38,53 +37,22 @@ async def test_a_created_room_is_answered_field_by_field_and_read_the_same(
     assert (await legacy.stub.GetRoom(pb.GetRoomRequest(room_id=room.id))).room == room
 
 
-@BOTH
-async def test_a_create_repeated_with_its_request_id_makes_one_room(legacy: Legacy) -> None:
+async def test_create_is_idempotent_by_request_id(legacy: Legacy) -> None:
     request = pb.CreateRoomRequest(request_id="0433d7d3-6775-41ed-b90f-d03c1f2e0bde")
     rooms = [(await legacy.stub.CreateRoom(request)).room for _ in range(2)]
     assert rooms[0] == rooms[1]
     assert len(legacy.running.emulator.store) == 1
 
 
-@pytest.mark.parametrize("version", [NATIVE])
-async def test_an_open_room_is_made_and_closed_natively(legacy: Legacy) -> None:
-    created = await legacy.stub.CreateRoom(
-        pb.CreateRoomRequest(valid_from=FROM, valid_until=UNTIL, room_join_policy=EVERYBODY)
-    )
-    assert created.room.room_join_policy == EVERYBODY
-    updated = await legacy.stub.UpdateRoom(
-        pb.UpdateRoomRequest(room_id=created.room.id, room_join_policy=INVITE_ONLY)
-    )
-    assert updated.room.room_join_policy == INVITE_ONLY
-    assert legacy.sent == ["CreateRoom", "UpdateRoom"]
-
-
-@pytest.mark.parametrize("version", [NATIVE])
-async def test_the_service_s_word_on_the_join_policy_after_the_start_is_passed_on(
-    legacy: Legacy,
-) -> None:
-    room = (await legacy.stub.CreateRoom(pb.CreateRoomRequest())).room
-    failed = await failure_of(
-        legacy.stub.UpdateRoom(pb.UpdateRoomRequest(room_id=room.id, room_join_policy=EVERYBODY))
-    )
-    assert (failed.code, failed.reason) == (
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "SERVICE_REJECTED_REQUEST",
-    )
-    assert "after room start time has elapsed" in failed.message
-
-
 @pytest.mark.proves("legacy-join-policy")
 @pytest.mark.parametrize("version", ["2023-06-14", "2024-04-15", STABLE])
-async def test_an_open_room_is_refused_on_stable_versions_and_nothing_is_sent(
-    legacy: Legacy, version: str
-) -> None:
+async def test_open_join_policy_is_rejected_unsent(legacy: Legacy, version: str) -> None:
     room_id = await legacy.make()
     roster = pb.Roster(participants=[person(1)])
     for call in (
-        legacy.stub.CreateRoom(pb.CreateRoomRequest(room_join_policy=EVERYBODY)),
+        legacy.stub.CreateRoom(pb.CreateRoomRequest(room_join_policy=ALL_USERS)),
         legacy.stub.UpdateRoom(
-            pb.UpdateRoomRequest(room_id=room_id, room_join_policy=EVERYBODY, roster=roster)
+            pb.UpdateRoomRequest(room_id=room_id, room_join_policy=ALL_USERS, roster=roster)
         ),
     ):
         failed = await failure_of(call)
@@ -98,10 +66,10 @@ async def test_an_open_room_is_refused_on_stable_versions_and_nothing_is_sent(
 
 
 @pytest.mark.proves("legacy-update-roster")
-@BOTH
-async def test_an_update_replaces_the_roster_and_whoever_stays_keeps_the_place(
+async def test_update_replaces_the_roster_in_order(
     legacy: Legacy,
 ) -> None:
+    """Remaining participants come first, in their previous order."""
     room_id = await legacy.make(person(1), person(2), person(3))
     people = [person(4), person(3, ROLE_PRESENTER), person(1)]
     updated = await legacy.stub.UpdateRoom(
@@ -113,7 +81,7 @@ async def test_an_update_replaces_the_roster_and_whoever_stays_keeps_the_place(
     assert legacy.roster(room_id) == [(each.raw_id, each.role) for each in expected]
 
 
-async def test_a_translated_roster_is_replaced_by_what_differs_in_one_patch(
+async def test_a_roster_is_replaced_by_one_minimal_patch(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make(person(1), person(2))
@@ -132,8 +100,7 @@ async def test_a_translated_roster_is_replaced_by_what_differs_in_one_patch(
 
 
 @pytest.mark.proves("legacy-update-window")
-@BOTH
-async def test_an_update_empties_a_roster_and_moves_a_window(legacy: Legacy) -> None:
+async def test_update_clears_roster_and_moves_window(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))
     later = Timestamp(seconds=UNTIL.seconds + 60)
     updated = await legacy.stub.UpdateRoom(
@@ -146,8 +113,7 @@ async def test_an_update_empties_a_roster_and_moves_a_window(legacy: Legacy) -> 
     assert legacy.sent[0] == "UpdateRoom"
 
 
-@BOTH
-async def test_an_update_of_the_window_alone_leaves_the_roster_and_shows_it(
+async def test_update_of_the_window_keeps_the_roster(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make(person(1))
@@ -158,15 +124,14 @@ async def test_an_update_of_the_window_alone_leaves_the_roster_and_shows_it(
     assert "UpdateParticipants" not in legacy.sent
 
 
-@BOTH
-async def test_an_update_that_sets_nothing_shows_the_room_as_it_is(legacy: Legacy) -> None:
+async def test_an_empty_update_returns_the_room(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))
     updated = await legacy.stub.UpdateRoom(pb.UpdateRoomRequest(room_id=room_id))
     assert updated.room == (await legacy.stub.GetRoom(pb.GetRoomRequest(room_id=room_id))).room
 
 
-@BOTH
-async def test_a_window_with_one_end_is_left_to_the_service(legacy: Legacy) -> None:
+async def test_a_one_sided_window_is_not_completed(legacy: Legacy) -> None:
+    """The Rooms service rejects it, and the roster stays."""
     room_id = await legacy.make(person(1))
     failed = await failure_of(
         legacy.stub.UpdateRoom(
@@ -181,7 +146,7 @@ async def test_a_window_with_one_end_is_left_to_the_service(legacy: Legacy) -> N
 
 
 @pytest.mark.proves("legacy-get-room")
-async def test_a_translated_get_reads_the_room_and_every_page_of_its_roster() -> None:
+async def test_get_reads_all_pages_of_the_roster() -> None:
     async with serving(STABLE, page_size=2) as legacy:
         people = [person(number) for number in range(5)]
         made = await legacy.stub.CreateRoom(pb.CreateRoomRequest(participants=people))

@@ -1,4 +1,4 @@
-"""LegacyRoomsService: what it refuses, natively and translated, and what is sent then."""
+"""LegacyRoomsService: rejected calls, and the requests sent before."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ResourceInfo
 from support.gateways import failure_of
-from support.legacy_gateway import BOTH, NATIVE, Legacy, person
+from support.legacy_gateway import Legacy, person
 from support.samples import communication_user, user
 
 
 @pytest.mark.proves("legacy-delete-room")
-@BOTH
-async def test_a_room_that_is_deleted_is_not_found_by_any_operation(legacy: Legacy) -> None:
+async def test_a_deleted_room_is_not_found(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))
     await legacy.stub.DeleteRoom(pb.DeleteRoomRequest(room_id=room_id))
     people = [person(1)]
@@ -46,7 +45,6 @@ async def test_a_room_that_is_deleted_is_not_found_by_any_operation(legacy: Lega
 TWICE = [Participant(raw_id=user(1)), Participant(identifier=communication_user(user(1)))]
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("method", "request_", "field"),
     [
@@ -79,7 +77,7 @@ TWICE = [Participant(raw_id=user(1)), Participant(identifier=communication_user(
         ("CreateRoom", pb.CreateRoomRequest(valid_from=Timestamp(nanos=-1)), "valid_from"),
     ],
 )
-async def test_bad_input_is_refused_by_field_and_nothing_is_sent(
+async def test_invalid_fields_are_rejected_unsent(
     legacy: Legacy, method: str, request_: Message, field: str
 ) -> None:
     failed = await failure_of(getattr(legacy.stub, method)(request_))
@@ -91,8 +89,8 @@ async def test_bad_input_is_refused_by_field_and_nothing_is_sent(
     assert legacy.sent == []
 
 
-@pytest.mark.parametrize("version", [NATIVE, "2024-04-15"])
-async def test_a_role_that_the_version_does_not_know_is_refused_and_nothing_is_sent(
+@pytest.mark.parametrize("version", ["2024-04-15"])
+async def test_an_unsupported_role_is_rejected_unsent(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make()
@@ -117,8 +115,7 @@ async def test_a_role_that_the_version_does_not_know_is_refused_and_nothing_is_s
     assert legacy.sent == []
 
 
-@BOTH
-async def test_the_service_s_blame_of_a_role_is_put_on_the_caller_s_field(
+async def test_a_rejected_role_names_the_callers_field(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make()

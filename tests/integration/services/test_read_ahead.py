@@ -31,7 +31,7 @@ async def test_at_most_one_page_is_read_ahead_of_the_reader(emulator: Emulator) 
             http, upstream.endpoint, make_credential(upstream.credential, upstream.endpoint)
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS["2025-03-13"])
-        reading = api.list_rooms(None, 0, Call("id", float("inf"), repeatable=True))
+        reading = api.list_rooms(None, 0, Call("id", float("inf"), idempotent=True))
         for place in range(1, 5):
             await anext(reading)
             await until(lambda place=place: len(emulator.journal) >= place + 1)  # type: ignore[misc] # a lambda's default

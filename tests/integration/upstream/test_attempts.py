@@ -73,7 +73,7 @@ async def test_a_call_that_is_not_repeatable_sends_a_change_once_and_may_repeat_
             make_credential(upstream.credential, upstream.endpoint),
             policy=RetryPolicy(max_attempts=3, base=0.001),
         )
-        call = Call("id", time.monotonic() + 60, repeatable=False)
+        call = Call("id", time.monotonic() + 60, idempotent=False)
         answered = await transport.send(RestRequest(method, "/rooms?api-version=2025-03-13"), call)
     assert (answered.status, call.attempts, len(emulator.journal)) == (503, attempts, attempts)
 

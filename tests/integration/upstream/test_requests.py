@@ -32,7 +32,7 @@ async def test_an_id_that_the_contract_would_never_let_through_is_still_one_part
 ) -> None:
     upstream = upstream_of(emulator)
     http = HttpClient(upstream.endpoint, user_agent="t", max_connections=1, max_response_bytes=1000)
-    call = Call("id", math.inf, repeatable=True)
+    call = Call("id", math.inf, idempotent=True)
     async with http:
         transport = Sender(
             http, upstream.endpoint, make_credential(upstream.credential, upstream.endpoint)

@@ -78,7 +78,7 @@ def test_people_in_a_text_of_the_service_are_told_by_the_field_that_names_them()
         upsert=[Participant(raw_id="8:acs:1"), Participant(raw_id="8:acs:12")], remove=["4:+1"]
     )
     text = "8:acs:12 and (4:+1) are not supported, nor is 8:acs:123."
-    assert FieldLocator(request).without_people(text) == (
+    assert FieldLocator(request).redact(text) == (
         "upsert[1].raw_id and (remove[0]) are not supported, nor is 8:acs:123.",
         ["upsert[1].raw_id", "remove[0]"],
     )
@@ -89,6 +89,6 @@ def test_an_identifier_of_the_request_is_never_left_as_a_word_in_a_text(
     raw_id: str, other: str
 ) -> None:
     request = RemoveParticipantsRequest(raw_ids=[raw_id])
-    told, fields = FieldLocator(request).without_people(f"{other} '{raw_id}', {other}")
+    told, fields = FieldLocator(request).redact(f"{other} '{raw_id}', {other}")
     assert f"'{raw_id}'" not in told
     assert fields == ["raw_ids[0]"]

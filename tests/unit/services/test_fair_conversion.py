@@ -1,4 +1,4 @@
-"""That lists leave the event loop free for calls: counted in rounds of the loop, not in time."""
+"""Fair scheduling of lists, measured in rounds of the event loop, not in time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,7 @@ from support.gateways import collect, upstream_of
 from support.samples import user
 
 from rooms_emulator import Emulator
-from rooms_gateway.services.fair_conversion import (
-    CALM,
-    CALM_PIECE,
-    FREE_ROUNDS,
-    PIECE,
-    FairConverter,
-)
+from rooms_gateway.services.fair_conversion import CHUNK_SIZE, FREE_ROUNDS, FairConverter
 
 T = TypeVar("T")
 
@@ -52,36 +46,31 @@ def rounds() -> Iterator[Rounds]:
     counting.stop()
 
 
-def one_call() -> int:
-    """Say that there is a call in flight."""
-    return 1
-
-
-class Watched(FairConverter):
-    """Turns, beside a call, that note in which round each piece was converted."""
+class RecordingConverter(FairConverter):
+    """Records the round in which each chunk is converted."""
 
     def __init__(self, counting: Rounds) -> None:
-        super().__init__(one_call)
+        super().__init__()
         self._counting = counting
         self.seen: list[int] = []
 
     async def convert(self, items: Sequence[T], convert: Callable[[Sequence[T]], None]) -> None:
-        def noted(piece: Sequence[T]) -> None:
+        def record(chunk: Sequence[T]) -> None:
             self.seen.append(self._counting.now)
-            convert(piece)
+            convert(chunk)
 
-        await super().convert(items, noted)
+        await super().convert(items, record)
 
 
-@given(st.lists(st.integers(0, 3 * PIECE), min_size=1, max_size=5))
+@given(st.lists(st.integers(0, 3 * CHUNK_SIZE), min_size=1, max_size=5))
 @settings(deadline=None)
-def test_every_item_of_every_list_is_converted_once_and_in_order(lengths: list[int]) -> None:
+def test_each_item_is_converted_once_in_order(lengths: list[int]) -> None:
     async def run() -> list[list[int]]:
-        turns = FairConverter(one_call)
+        converter = FairConverter()
         found: list[list[int]] = [[] for _ in lengths]
         await asyncio.gather(
             *(
-                turns.convert(range(length), into.extend)
+                converter.convert(range(length), into.extend)
                 for length, into in zip(lengths, found, strict=True)
             )
         )
@@ -90,107 +79,95 @@ def test_every_item_of_every_list_is_converted_once_and_in_order(lengths: list[i
     assert asyncio.run(run()) == [list(range(length)) for length in lengths]
 
 
+async def test_a_page_is_converted_in_chunks() -> None:
+    found: list[int] = []
+    await FairConverter().convert(range(3 * CHUNK_SIZE + 4), lambda chunk: found.append(len(chunk)))
+    assert found == [CHUNK_SIZE, CHUNK_SIZE, CHUNK_SIZE, 4]
+
+
 @pytest.mark.parametrize("lists", [1, 4, 100])
-async def test_however_many_lists_there_are_a_call_waits_for_few_pieces(lists: int) -> None:
+async def test_a_call_waits_for_few_chunks(lists: int) -> None:
+    """The wait of a call does not grow with the number of lists."""
     with rounds() as counting:
-        turns = Watched(counting)
+        converter = RecordingConverter(counting)
 
         async def listing() -> None:
             while True:
-                await turns.convert(range(100), lambda _: None)
+                await converter.convert(range(100), lambda _: None)
 
         tasks = [asyncio.ensure_future(listing()) for _ in range(lists)]
         await asyncio.sleep(0)
-        before = len(turns.seen)
-        for _ in range(10 * FREE_ROUNDS):  # as a call goes through the loop
+        before = len(converter.seen)
+        for _ in range(10 * FREE_ROUNDS):  # the rounds that a call takes
             await asyncio.sleep(0)
-        assert 0 < len(turns.seen) - before <= 10
+        assert 0 < len(converter.seen) - before <= 10
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
 
 
-async def test_without_calls_a_page_is_converted_at_once_and_soon_after_one_in_pieces() -> None:
-    calls = 0
-    turns = FairConverter(lambda: calls)
-
-    async def pieces(length: int) -> list[int]:
-        found: list[int] = []
-        await turns.convert(range(length), lambda piece: found.append(len(piece)))
-        return found
-
-    assert await pieces(100) == [100]
-    assert await pieces(CALM_PIECE + 1) == [CALM_PIECE, 1]
-    calls = 1
-    assert await pieces(100) == [PIECE, PIECE, PIECE, 4]
-    calls = 0
-    assert await pieces(100) == [PIECE, PIECE, PIECE, 4]
-    await asyncio.sleep(2 * CALM)
-    assert await pieces(100) == [100]
-
-
-async def test_without_calls_too_there_are_free_rounds_before_each_piece() -> None:
-    seen: list[int] = []
+async def test_free_rounds_precede_each_chunk() -> None:
+    """Also with one list: a cancelled list is noticed in these rounds, before its next write."""
     with rounds() as counting:
-        await FairConverter(int).convert(range(3 * CALM_PIECE), lambda _: seen.append(counting.now))
-    assert len(seen) == 3
-    assert all(later - earlier >= FREE_ROUNDS for earlier, later in pairwise([0, *seen]))
+        converter = RecordingConverter(counting)
+        await converter.convert(range(3 * CHUNK_SIZE), lambda _: None)
+    assert len(converter.seen) == 3
+    assert all(later - earlier >= FREE_ROUNDS for earlier, later in pairwise([0, *converter.seen]))
 
 
-async def test_lists_take_turns_piece_by_piece() -> None:
-    turns = FairConverter(one_call)
+async def test_lists_alternate_chunk_by_chunk() -> None:
+    converter = FairConverter()
     order: list[str] = []
     await asyncio.gather(
-        turns.convert(range(3 * PIECE), lambda _: order.append("long")),
-        turns.convert(range(PIECE), lambda _: order.append("short")),
-        turns.convert(range(2 * PIECE), lambda _: order.append("middle")),
+        converter.convert(range(3 * CHUNK_SIZE), lambda _: order.append("long")),
+        converter.convert(range(CHUNK_SIZE), lambda _: order.append("short")),
+        converter.convert(range(2 * CHUNK_SIZE), lambda _: order.append("middle")),
     )
     assert order == ["long", "short", "middle", "long", "middle", "long"]
 
 
 @pytest.mark.parametrize("rounds_until_then", range(2 * FREE_ROUNDS))
-async def test_a_list_that_is_cancelled_at_any_point_holds_up_nobody(
-    rounds_until_then: int,
-) -> None:
-    turns = FairConverter(one_call)
-    leaving = [asyncio.ensure_future(turns.convert(range(999), lambda _: None)) for _ in range(3)]
+async def test_a_cancelled_list_blocks_no_other(rounds_until_then: int) -> None:
+    """Whatever the round in which it is cancelled."""
+    converter = FairConverter()
+    leaving = [
+        asyncio.ensure_future(converter.convert(range(999), lambda _: None)) for _ in range(3)
+    ]
     for _ in range(rounds_until_then):
         await asyncio.sleep(0)
     for task in leaving:
         task.cancel()
     found: list[int] = []
     async with asyncio.timeout(5):
-        await turns.convert(range(100), found.extend)
+        await converter.convert(range(100), found.extend)
     assert found == list(range(100))
 
 
-async def test_a_page_that_cannot_be_converted_holds_up_nobody() -> None:
-    turns = FairConverter(one_call)
+async def test_a_failed_conversion_blocks_no_other() -> None:
+    converter = FairConverter()
 
     def fail(_: Sequence[int]) -> None:
         raise ValueError
 
     with pytest.raises(ValueError, match=r"^$"):
-        await turns.convert(range(100), fail)
+        await converter.convert(range(100), fail)
     found: list[int] = []
     async with asyncio.timeout(5):
-        await turns.convert(range(100), found.extend)
+        await converter.convert(range(100), found.extend)
     assert found == list(range(100))
 
 
-async def test_lists_of_both_services_leave_the_loop_free_between_their_pages(
-    emulator: Emulator,
-) -> None:
+async def test_lists_of_both_services_share_a_converter(emulator: Emulator) -> None:
     emulator.store.seed(90)
     with rounds() as counting:
-        turns = Watched(counting)
-        async with quick_gateway(upstream_of(emulator), turns=turns) as gateway:
-            people = [Participant(raw_id=user(number)) for number in range(PIECE + 1)]
-            created = await gateway.rooms.CreateRoom(CreateRoomRequest(participants=people))
+        converter = RecordingConverter(counting)
+        async with quick_gateway(upstream_of(emulator), converter=converter) as gateway:
+            participants = [Participant(raw_id=user(number)) for number in range(CHUNK_SIZE + 1)]
+            created = await gateway.rooms.CreateRoom(CreateRoomRequest(participants=participants))
             roster = ListParticipantsRequest(room_id=created.room.id)
             await asyncio.gather(
                 *(collect(gateway.rooms.ListRooms(ListRoomsRequest())) for _ in range(4)),
                 *(collect(gateway.participants.ListParticipants(roster)) for _ in range(4)),
             )
-    assert len(turns.seen) == 4 * 4 + 4 * 2
-    assert all(later - earlier >= FREE_ROUNDS for earlier, later in pairwise(turns.seen))
+    assert len(converter.seen) == 4 * 4 + 4 * 2
+    assert all(later - earlier >= FREE_ROUNDS for earlier, later in pairwise(converter.seen))

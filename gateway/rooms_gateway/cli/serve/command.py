@@ -18,11 +18,7 @@ from rooms_gateway.cli.serve.sources import SettingsContext, read_settings_file
 from rooms_gateway.settings import DEFAULT_LISTEN, Settings, SettingsError, read_upstream
 from rooms_gateway.telemetry.tracing_faults import tracing_faults
 from rooms_gateway.upstream.credentials.flags import EntraFlags
-from rooms_gateway.upstream.versions import (
-    ALL_API_VERSIONS,
-    DEFAULT_API_VERSION,
-    LEGACY_API_VERSION,
-)
+from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
 
 GRPC_EXPERIMENTS = "-event_engine_client,-event_engine_listener"
 """A tenth less CPU a call: see docs/decisions/0002-hot-path.md."""
@@ -89,9 +85,9 @@ ACCESS_KEY_VARIABLE = "ROOMS_GATEWAY_ACCESS_KEY"
 @listener_flags
 @setting(
     "--api-version",
-    type=click.Choice(list(ALL_API_VERSIONS)),
+    type=click.Choice(list(API_VERSIONS)),
     default=DEFAULT_API_VERSION,
-    help=f"The REST api-version to speak. {LEGACY_API_VERSION} needs --enable-legacy.",
+    help="The REST api-version to speak.",
 )
 @setting(
     "--default-timeout",

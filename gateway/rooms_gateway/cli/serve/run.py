@@ -56,7 +56,7 @@ async def _serve(settings: Settings, stop: ShutdownRequest, manager: ServiceMana
     ended or the stop cut short.
     """
     with stop.by_signals():
-        async with manager.watching(), Gateway(settings, ask_to_stop=stop.ask) as gateway:
+        async with manager.watching(), Gateway(settings, request_shutdown=stop.ask) as gateway:
             stop.started = True
             # What is there by now stays; the collector need not look through it again and again.
             gc.collect()

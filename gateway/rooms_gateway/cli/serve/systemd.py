@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from rooms_gateway import background
+from rooms_gateway import aio
 
 _SEND_TIMEOUT = 1.0
 """Seconds for a word: a manager that does not listen must not hold up the gateway."""
@@ -67,7 +67,7 @@ class ServiceManager:
         try:
             yield
         finally:
-            await background.end(signs)
+            await aio.cancel_and_wait(signs)
 
     async def _give_signs(self, interval: float, sleep: Callable[[float], Awaitable[None]]) -> None:
         while True:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from rooms_gateway import background
+from rooms_gateway import aio
 from rooms_gateway.addresses import is_loopback
 from rooms_gateway.server.auth.jwt import Key, read_keys
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
@@ -94,12 +94,12 @@ class JwksClient:
     def follow(self) -> None:
         """Fetch the keys again and again from now on."""
         self._following = asyncio.create_task(
-            background.every(REFRESH_INTERVAL, self.look_again, self._sleep)
+            aio.every(REFRESH_INTERVAL, self.look_again, self._sleep)
         )
 
     async def close(self) -> None:
         """Stop following."""
-        await background.end(self._following, self._fetching)
+        await aio.cancel_and_wait(self._following, self._fetching)
 
 
 async def _download(url: str) -> bytes:

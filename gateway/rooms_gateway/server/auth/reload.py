@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rooms_gateway import background
+from rooms_gateway import aio
 from rooms_gateway.server.auth.authorizer import Authorizer, State
 from rooms_gateway.server.auth.jwks import JwksClient
 from rooms_gateway.server.auth.policy import Policy
@@ -88,9 +88,7 @@ class ReloadingPolicy:
         """Fetch keys that come from a URL, and follow the files. Raises PolicyError."""
         policy = self.gate.state.policy
         self.gate.state = State(policy, await self._keys_for(policy, None))
-        self._following = asyncio.create_task(
-            background.every(POLL_INTERVAL, self.reload, self._sleep)
-        )
+        self._following = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
         return self
 
     async def __aexit__(
@@ -99,6 +97,6 @@ class ReloadingPolicy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await background.end(self._following)
+        await aio.cancel_and_wait(self._following)
         if self.gate.state.keys is not None:
             await self.gate.state.keys.close()

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import grpc
 
-from rooms_gateway import background
+from rooms_gateway import aio
 from rooms_gateway.server.tls.files import TlsContent, TlsError, TlsFiles, check_tls, read_tls
 
 POLL_INTERVAL = 5.0
@@ -103,9 +103,7 @@ class Certificates:
         self._fault = fault
 
     async def __aenter__(self) -> Self:
-        self._following = asyncio.create_task(
-            background.every(POLL_INTERVAL, self.reload, self._sleep)
-        )
+        self._following = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
         return self
 
     async def __aexit__(
@@ -114,7 +112,7 @@ class Certificates:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await background.end(self._following)
+        await aio.cancel_and_wait(self._following)
 
 
 def _configuration(content: TlsContent) -> grpc.ServerCertificateConfiguration:

@@ -1,1 +1,1 @@
-"""Pure functions between the protobuf contract and the JSON of the REST API."""
+"""Pure functions that convert between the protobuf messages and the JSON of the REST API."""

@@ -1,4 +1,4 @@
-"""What a dry run answers: the REST request that was not sent."""
+"""Conversion of the REST request that a dry run did not send into its response message."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rooms_gateway.upstream.transport.messages import RestRequest
 
 
 def describe(request: RestRequest, *, show_people: bool) -> RestRequestMessage:
-    """Write `request` down; people in its body are counted, not named, unless `show_people`.
+    """Convert `request`; participants in its body are numbered placeholders unless `show_people`.
 
-    There is no secret in it: a request is signed when it is sent.
+    The message contains no secret: requests are signed when they are sent.
     """
-    body = request.body if show_people else _without_people(request.body)
+    body = request.body if show_people else _redact_participants(request.body)
     return RestRequestMessage(
         method=request.method,
         target=request.target,
@@ -22,13 +22,13 @@ def describe(request: RestRequest, *, show_people: bool) -> RestRequestMessage:
     )
 
 
-def _without_people(body: bytes) -> bytes:
+def _redact_participants(body: bytes) -> bytes:
     if not body:
         return body
     content = msgspec.json.decode(body)
-    if people := content.get("participants"):
+    if participants := content.get("participants"):
         content["participants"] = {
             f"<redacted {number}>": properties
-            for number, properties in enumerate(people.values(), start=1)
+            for number, properties in enumerate(participants.values(), start=1)
         }
     return msgspec.json.encode(content)

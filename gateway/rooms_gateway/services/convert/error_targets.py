@@ -1,4 +1,4 @@
-"""The service's words for what is to blame, as the names of the caller's fields."""
+"""Conversion of error targets of the REST API to field paths of the gRPC request."""
 
 from __future__ import annotations
 
@@ -13,47 +13,43 @@ _FIELDS = {
     "validFrom": "valid_from",
     "validUntil": "valid_until",
     "pstnDialOutEnabled": "pstn_dial_out_enabled",
-    "roomJoinPolicy": "room_join_policy",
     "participants": "participants",
 }
-_PERSON = re.compile(r"\$\.participants(?:\.(.+?)|\['(.+?)'\])(?:\.role)?", re.DOTALL)
-_PLACE = re.compile(r"\$\.participants(\[\d+\](?:\.role)?)", re.ASCII)
+_PARTICIPANT = re.compile(r"\$\.participants(?:\.(.+?)|\['(.+?)'\])(?:\.role)?", re.DOTALL)
 
 
 class FieldLocator:
-    """Finds what an error answer blames in the request that it answers. Made for failures only."""
+    """Locates the fields of one request that an error response names. Created for failures only."""
 
     def __init__(self, request: Message) -> None:
-        self._roster = "roster.participants" if hasattr(request, "roster") else "participants"
-        self._people: dict[str, tuple[str, str]] = {}
-        for raw_id, place, form in _people(request):
-            self._people.setdefault(raw_id, (place, form))
+        self._participants: dict[str, tuple[str, str]] = {}
+        """Field path and form (`.raw_id`, `.identifier` or empty) by raw id."""
+        for raw_id, path, form in _participants(request):
+            self._participants.setdefault(raw_id, (path, form))
 
     def field_of(self, target: str) -> str:
-        """Return the field that `target`, of an error detail, speaks of.
+        """Return the field path for the `target` of an error detail; empty if there is none.
 
-        `ValidUntil` becomes `valid_until`, `$.participants.<raw id>.role` the person's place in the
-        request, such as `upsert[2].role`. Empty if the target names nothing of the request.
+        `ValidUntil` becomes `valid_until`; `$.participants.<raw id>.role` becomes the path of that
+        participant in the request, such as `upsert[2].role`.
         """
         name = target[:1].lower() + target[1:]
         if name in _FIELDS:
             return _FIELDS[name]
-        if listed := _PLACE.fullmatch(target):
-            return f"{self._roster}{listed[1]}"
-        person = _PERSON.fullmatch(target)
-        place, form = self._people.get(person[1] or person[2], ("", "")) if person else ("", "")
-        return f"{place}.role" if target.endswith(".role") and form else f"{place}{form}"
+        match = _PARTICIPANT.fullmatch(target)
+        path, form = self._participants.get(match[1] or match[2], ("", "")) if match else ("", "")
+        return f"{path}.role" if target.endswith(".role") and form else f"{path}{form}"
 
-    def without_people(self, text: str) -> tuple[str, list[str]]:
-        """Put the fields that name people in the place of their identifiers in `text`.
+    def redact(self, text: str) -> tuple[str, list[str]]:
+        """Replace the raw ids of participants in `text` by their field paths.
 
-        Returns the text, and those fields in the order of the request.
+        Returns the text, and the paths in the order of the request.
         """
         fields = []
-        for raw_id, (place, form) in self._people.items():
+        for raw_id, (path, form) in self._participants.items():
             if raw_id in text:
-                field = f"{place}{form}"
-                # As a whole word: an identifier can be part of a longer one, or of a word.
+                field = f"{path}{form}"
+                # As a whole word: a raw id can be part of a longer one, or of another word.
                 word = rf"(?<![\w:+-]){re.escape(raw_id)}(?![\w:+-])"
                 text, count = re.subn(word, field.replace("\\", r"\\"), text)
                 if count:
@@ -61,20 +57,20 @@ class FieldLocator:
         return text, fields
 
 
-def _people(request: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield everybody whom `request` names: the raw id, where, and which form gives it there."""
+def _participants(request: Message) -> Iterator[tuple[str, str, str]]:
+    """Yield raw id, field path and form of every participant that `request` names."""
     roster = getattr(getattr(request, "roster", None), "participants", ())
-    for field, people in (
+    for field, participants in (
         ("participants", getattr(request, "participants", ())),
         ("upsert", getattr(request, "upsert", ())),
         ("roster.participants", roster),
     ):
-        for index, person in enumerate(people):
-            # What got as far as the service agrees where it has both forms.
-            if person.raw_id:
-                yield person.raw_id, f"{field}[{index}]", ".raw_id"
+        for index, each in enumerate(participants):
+            # If both forms are set, they agree: `raw_id_of` has checked them before the request.
+            if each.raw_id:
+                yield each.raw_id, f"{field}[{index}]", ".raw_id"
             else:
-                yield to_raw_id(person.identifier), f"{field}[{index}]", ".identifier"
+                yield to_raw_id(each.identifier), f"{field}[{index}]", ".identifier"
     for field in ("raw_ids", "remove"):
         for index, raw_id in enumerate(getattr(request, field, ())):
             yield raw_id, f"{field}[{index}]", ""

@@ -1,51 +1,49 @@
-"""Identifiers: a raw id on one side, the same taken apart by its kind on the other.
+"""Conversion of identifiers between raw ids and typed identifiers.
 
-A kind is claimed only where Microsoft's own parsers agree on it and the contract can express it;
-everything else is `unknown`. That way no client is told a kind that its own SDK would deny, and an
-answer can always be sent back.
+A raw id gets a kind only if Microsoft's own parsers agree on it and the contract can express it;
+any other is `unknown`. So no client receives a kind that its SDK would reject, and every identifier
+of a response is valid in a request.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from acs.rooms.v1 import participants_pb2 as pb
 
 from rooms_gateway.errors import InvalidRequestError, Violation
 
-MAX_LENGTH: Final = 256
-"""Characters of a raw id; the same for both forms, or one could say what the other cannot."""
+MAX_LENGTH = 256
+"""Characters of a raw id in either form, so that each can express what the other can."""
 
-_PHONE_NUMBER: Final = "4:"
-_SPOOL: Final = "8:spool"
-_TEAMS_VISITOR: Final = "8:teamsvisitor"
-_COMMUNICATION_USERS: Final = frozenset({"8:acs", _SPOOL, "8:dod-acs", "8:gcch-acs"})
-# Such users are a kind of their own to the JavaScript parser, and unheard of to the Python one.
-_UNDERSCORES_OF_A_TEAMS_EXTENSION_USER: Final = 2
-_TEAMS_USERS: Final = {
+_PHONE_NUMBER = "4:"
+_SPOOL = "8:spool"
+_TEAMS_VISITOR = "8:teamsvisitor"
+_COMMUNICATION_USERS = frozenset({"8:acs", _SPOOL, "8:dod-acs", "8:gcch-acs"})
+# The JavaScript parser has a separate kind for these users, the Python parser has none.
+_UNDERSCORES_OF_A_TEAMS_EXTENSION_USER = 2
+_TEAMS_USERS = {
     "8:orgid": pb.CLOUD_PUBLIC,
     "8:dod": pb.CLOUD_DOD,
     "8:gcch": pb.CLOUD_GCCH,
 }
-_TEAMS_APPS: Final = {
+_TEAMS_APPS = {
     "28:orgid": pb.CLOUD_PUBLIC,
     "28:dod": pb.CLOUD_DOD,
     "28:gcch": pb.CLOUD_GCCH,
 }
-_USER_PREFIXES: Final = {
+_USER_PREFIXES = {
     pb.CLOUD_UNSPECIFIED: "8:orgid",
     **{cloud: prefix for prefix, cloud in _TEAMS_USERS.items()},
 }
-_APP_PREFIXES: Final = {
+_APP_PREFIXES = {
     pb.CLOUD_UNSPECIFIED: "28:orgid",
     **{cloud: prefix for prefix, cloud in _TEAMS_APPS.items()},
 }
 
 
 def fill(identifier: pb.CommunicationIdentifier, raw_id: str) -> None:
-    """Set the kind of an empty `identifier` and what belongs to it, from a raw id."""
-    # In place, because a message that is made apart is copied into its parent. Split at the last
-    # colon, because the JavaScript parser wants exactly two: with more, no prefix is found.
+    """Set the kind of an empty `identifier`, and its fields, from a raw id."""
+    # In place, because protobuf copies a separate message into its parent. Split at the last colon,
+    # because the JavaScript parser requires exactly two: with more, no prefix matches.
     prefix, _, rest = raw_id.rpartition(":")
     if prefix in _COMMUNICATION_USERS and (
         prefix == _SPOOL or rest.count("_") != _UNDERSCORES_OF_A_TEAMS_EXTENSION_USER
@@ -67,14 +65,14 @@ def fill(identifier: pb.CommunicationIdentifier, raw_id: str) -> None:
 
 
 def from_raw_id(raw_id: str) -> pb.CommunicationIdentifier:
-    """Take a raw id apart. Every text has an answer; what is of no kind is `unknown`."""
+    """Return the typed identifier of a raw id; `unknown` if no kind matches."""
     identifier = pb.CommunicationIdentifier()
     fill(identifier, raw_id)
     return identifier
 
 
 def to_raw_id(identifier: pb.CommunicationIdentifier) -> str:
-    """Put the raw id together again; empty if `identifier` has no kind."""
+    """Return the raw id of a typed identifier; empty if its kind is unset."""
     kind = identifier.WhichOneof("kind")
     if kind == "communication_user":
         return identifier.communication_user.id
@@ -91,10 +89,10 @@ def to_raw_id(identifier: pb.CommunicationIdentifier) -> str:
 
 
 def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
-    """Return the raw id that an identifier of a request stands for.
+    """Return the raw id of a typed identifier in a request.
 
-    Raises InvalidRequestError, naming `field` or what is below it, for what the contract's rules of
-    shape cannot express.
+    Raises InvalidRequestError, naming `field` or a field in it, for rules that the proto cannot
+    express.
     """
     kind = identifier.WhichOneof("kind")
     user = identifier.microsoft_teams_user
@@ -102,7 +100,7 @@ def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
         raise InvalidRequestError(
             Violation(
                 f"{field}.microsoft_teams_user.cloud",
-                "must be CLOUD_UNSPECIFIED or CLOUD_PUBLIC for somebody anonymous",
+                "must be CLOUD_UNSPECIFIED or CLOUD_PUBLIC for an anonymous user",
             )
         )
     raw_id = to_raw_id(identifier)
@@ -110,29 +108,29 @@ def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
         raise InvalidRequestError(
             Violation(field, f"has a raw id of more than {MAX_LENGTH} characters")
         )
-    # Whoever says `unknown` claims nothing, so nothing can be wrong with it.
+    # `unknown` claims no kind, so any raw id is valid in it.
     if kind != "unknown" and from_raw_id(raw_id).WhichOneof("kind") != kind:
         raise InvalidRequestError(
-            Violation(field, "is not of this kind by its raw id: send it as unknown or as a raw id")
+            Violation(field, "has a raw id of another kind: send it as unknown or as a raw id")
         )
     return raw_id
 
 
-def raw_id_of(person: pb.Participant, field: str) -> str:
-    """Return the raw id of somebody in a request, from either form or both.
+def raw_id_of(participant: pb.Participant, field: str) -> str:
+    """Return the raw id of a participant in a request, from `raw_id`, `identifier` or both.
 
-    Raises InvalidRequestError, naming what is at fault below `field`, if there is neither form, if they
-    do not agree letter by letter, or as requested_raw_id does.
+    Raises InvalidRequestError, naming `field` or a field in it, if both are unset or differ, and as
+    `requested_raw_id` does.
     """
-    if not person.HasField("identifier"):
-        if not person.raw_id:
+    if not participant.HasField("identifier"):
+        if not participant.raw_id:
             raise InvalidRequestError(
                 Violation(f"{field}.raw_id", "must be set unless identifier is set")
             )
-        return person.raw_id
-    raw_id = requested_raw_id(person.identifier, f"{field}.identifier")
-    if person.raw_id and person.raw_id != raw_id:
+        return participant.raw_id
+    raw_id = requested_raw_id(participant.identifier, f"{field}.identifier")
+    if participant.raw_id and participant.raw_id != raw_id:
         raise InvalidRequestError(
-            Violation(f"{field}.identifier", "must mean the same as raw_id, letter by letter")
+            Violation(f"{field}.identifier", "must have exactly the raw id in raw_id")
         )
     return raw_id

@@ -1,8 +1,7 @@
-"""Page tokens: the query of a `nextLink`, bound to the list it belongs to.
+"""Page tokens: the query of a `nextLink`, bound to the list that it belongs to.
 
-A token is text for the caller to keep and hand back: URL-safe, and good on any replica, since it
-holds all there is to know. It is not a secret and not signed: whoever writes a token of their own
-can only choose the query of a read that they may do anyway.
+A token is opaque, URL-safe text, valid on any replica because it holds all state. It is neither
+secret nor signed: a forged token only chooses the query of a read that its caller may send anyway.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _DIGEST_SIZE = 8
 
 
 def encode(query: str | None, *scope: str) -> str:
-    """Make the token for `query` in the list named by `scope`; empty for None, the last page."""
+    """Return the token for `query` in the list named by `scope`; empty for None, the last page."""
     if query is None:
         return ""
     text = query.encode()
@@ -29,8 +28,8 @@ def encode(query: str | None, *scope: str) -> str:
 def decode(token: str, *scope: str) -> str | None:
     """Return the query in `token`, or None for the empty token, which is the first page.
 
-    Raises InvalidPageTokenError if the token is damaged, of a version we do not write, or of a list
-    other than `scope`.
+    Raises InvalidPageTokenError if the token is damaged, of an unknown version, or of a list other
+    than `scope`.
     """
     if not token:
         return None
@@ -39,7 +38,7 @@ def decode(token: str, *scope: str) -> str | None:
     except (binascii.Error, ValueError):
         raw = b""
     query = raw[len(_VERSION) + _DIGEST_SIZE :].decode("latin-1")
-    # Writing it again checks version, digest and the spare bits of base64 in one step.
+    # Encoding it again checks version, digest and the spare bits of base64 in one step.
     if not is_query(query) or encode(query, *scope) != token:
         raise InvalidPageTokenError(
             "the page token is damaged or belongs to another list: start the list without one"

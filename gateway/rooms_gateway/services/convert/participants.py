@@ -1,4 +1,4 @@
-"""Participants between contract and REST JSON."""
+"""Conversion of participants between protobuf and REST JSON."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _ROLE_TO_REST = {
     pb.ROLE_CONSUMER: "Consumer",
     pb.ROLE_COLLABORATOR: "Collaborator",
 }
-_OF_ROLE = {role: ParticipantProperties(name) for role, name in _ROLE_TO_REST.items()}
+_PROPERTIES = {role: ParticipantProperties(name) for role, name in _ROLE_TO_REST.items()}
 _ROLE_FROM_REST = {name: role for role, name in _ROLE_TO_REST.items()}
 
 
 def participant_from_rest(participant: Participant) -> pb.Participant:
-    """Convert an answer; a role that the contract does not know is kept by its name."""
+    """Convert a participant; a role that the contract lacks is set in `unrecognized_role`."""
     message = pb.Participant()
     _fill(message, participant)
     return message
@@ -31,13 +31,13 @@ def participant_from_rest(participant: Participant) -> pb.Participant:
 def add_participants(
     messages: RepeatedCompositeFieldContainer[pb.Participant], participants: Iterable[Participant]
 ) -> None:
-    """Convert answers as participant_from_rest does, and append them to `messages`."""
+    """Convert as `participant_from_rest` does, and append the results to `messages`."""
     for participant in participants:
         _fill(messages.add(), participant)
 
 
 def _fill(message: pb.Participant, participant: Participant) -> None:
-    # In place, because a message that is made apart is copied into its parent.
+    # In place, because protobuf copies a separate message into its parent.
     message.raw_id = participant.raw_id
     role = _ROLE_FROM_REST.get(participant.role)
     if role is None:
@@ -48,46 +48,46 @@ def _fill(message: pb.Participant, participant: Participant) -> None:
 
 
 def roster_of(
-    people: Iterable[pb.Participant],
-    people_field: str,
+    participants: Iterable[pb.Participant],
+    participants_field: str,
     removals: Mapping[str, Iterable[str | pb.CommunicationIdentifier]] | None = None,
 ) -> Roster:
-    """Convert people to add or change, and others to remove, into the map that REST takes.
+    """Convert participants to upsert, and others to remove, into one map for the REST API.
 
-    `removals` are the fields that name people to remove, in either form. Raises InvalidRequestError,
-    naming every field at fault, if somebody is named twice, since in the map the second would
-    silently win; if a role is given twice over; or if an identifier says nothing, or two things.
+    `removals` maps the names of fields to their values, raw ids or identifiers. Raises
+    InvalidRequestError with all violations: a participant named twice, of which the map would keep
+    the second only; two roles for one participant; an identifier that is unset or contradictory.
     """
     roster: Roster = {}
     violations: list[Violation] = []
-    # The names of fields are made only for violations: with hundreds of people that adds up.
-    for index, person in enumerate(people):
-        role, unrecognized_role, raw_id = person.role, person.unrecognized_role, person.raw_id
+    # Field names are built for violations only: with hundreds of participants they take time.
+    for index, each in enumerate(participants):
+        role, unrecognized_role, raw_id = each.role, each.unrecognized_role, each.raw_id
         if role and unrecognized_role:
-            field = f"{people_field}[{index}].unrecognized_role"
+            field = f"{participants_field}[{index}].unrecognized_role"
             violations.append(Violation(field, "must be empty when role is set"))
-        if not raw_id or person.HasField("identifier"):
+        if not raw_id or each.HasField("identifier"):
             try:
-                raw_id = identifiers.raw_id_of(person, f"{people_field}[{index}]")
+                raw_id = identifiers.raw_id_of(each, f"{participants_field}[{index}]")
             except InvalidRequestError as error:
                 violations += error.violations
                 continue
         if raw_id in roster:
-            form = "raw_id" if person.raw_id else "identifier"
-            violations.append(_named_before(f"{people_field}[{index}].{form}"))
-        roster[raw_id] = _OF_ROLE.get(role) or ParticipantProperties(unrecognized_role or None)
-    _remove(removals or {}, roster, violations)
+            form = "raw_id" if each.raw_id else "identifier"
+            violations.append(_duplicate(f"{participants_field}[{index}].{form}"))
+        roster[raw_id] = _PROPERTIES.get(role) or ParticipantProperties(unrecognized_role or None)
+    _add_removals(removals or {}, roster, violations)
     if violations:
         raise InvalidRequestError(*violations)
     return roster
 
 
-def _remove(
+def _add_removals(
     removals: Mapping[str, Iterable[str | pb.CommunicationIdentifier]],
     roster: Roster,
     violations: list[Violation],
 ) -> None:
-    """Add those to remove to `roster`, and what is wrong with them to `violations`."""
+    """Add `removals` to `roster`, and their violations to `violations`."""
     for removal_field, removed in removals.items():
         for index, each in enumerate(removed):
             field = f"{removal_field}[{index}]"
@@ -99,9 +99,9 @@ def _remove(
                 violations += error.violations
                 continue
             if raw_id in roster:
-                violations.append(_named_before(field))
+                violations.append(_duplicate(field))
             roster[raw_id] = None
 
 
-def _named_before(field: str) -> Violation:
-    return Violation(field, "names somebody whom this request has named before")
+def _duplicate(field: str) -> Violation:
+    return Violation(field, "names a participant that this request has named before")

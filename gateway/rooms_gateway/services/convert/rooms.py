@@ -1,34 +1,31 @@
-"""Rooms between contract and REST JSON."""
+"""Conversion of rooms between protobuf and REST JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from acs.rooms.v1 import rooms_pb2 as pb
-from acs.rooms.v1.participants_pb2 import Participant
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from msgspec import structs
 
 from rooms_gateway.services.convert import timestamps
-from rooms_gateway.services.convert.participants import participant_from_rest, roster_of
-from rooms_gateway.upstream import models as rest
-from rooms_gateway.upstream.models import CreateRoom, Room, UpdateRoom
+from rooms_gateway.services.convert.participants import roster_of
+from rooms_gateway.upstream.models import CreateRoom, Participant, Room, UpdateRoom
 
 DEFAULT_ROLE = "Attendee"
-"""What the service makes of people who come without a role."""
+"""The role that the Rooms service gives to participants without one."""
 
 
 def add_rooms(messages: RepeatedCompositeFieldContainer[pb.Room], rooms: Iterable[Room]) -> None:
-    """Convert answers as fill_room does, and append them to `messages`."""
+    """Append a converted message for each of `rooms` to `messages`."""
     for room in rooms:
         fill_room(messages.add(), room)
 
 
 def fill_room(message: pb.Room, room: Room) -> None:
-    """Convert an answer into an empty message; what the service left out stays unset.
+    """Convert `room` into an empty `message`; members that the response lacks stay unset.
 
-    In place, because a message that is made apart is copied into its parent.
+    In place, because protobuf copies a separate message into its parent.
     """
     message.id = room.id
     timestamps.fill(message.created_at, room.created_at)
@@ -39,39 +36,39 @@ def fill_room(message: pb.Room, room: Room) -> None:
 
 
 def create_to_rest(request: pb.CreateRoomRequest) -> CreateRoom:
-    """Convert a create. Raises InvalidRequestError for what the contract's rules cannot express."""
+    """Convert a create. Raises InvalidRequestError for rules that the proto cannot express."""
     return CreateRoom(
-        valid_from=_time(request, "valid_from"),
-        valid_until=_time(request, "valid_until"),
+        valid_from=timestamps.field_to_rest(request, "valid_from"),
+        valid_until=timestamps.field_to_rest(request, "valid_until"),
         pstn_dial_out_enabled=_dial_out(request),
         participants=roster_of(request.participants, "participants"),
     )
 
 
 def update_to_rest(request: pb.UpdateRoomRequest) -> UpdateRoom:
-    """Convert an update: what is unset is None, and so not sent. Raises InvalidRequestError."""
+    """Convert an update; unset fields become None and are not sent. Raises InvalidRequestError."""
     return UpdateRoom(
-        valid_from=_time(request, "valid_from"),
-        valid_until=_time(request, "valid_until"),
+        valid_from=timestamps.field_to_rest(request, "valid_from"),
+        valid_until=timestamps.field_to_rest(request, "valid_until"),
         pstn_dial_out_enabled=_dial_out(request),
     )
 
 
 def first_roster(body: CreateRoom) -> list[Participant]:
-    """Return the roster that a create gives its room; the service's default role filled in."""
+    """Return the roster of the room that `body` creates, with the default role filled in."""
     return [
-        participant_from_rest(rest.Participant(raw_id, (person and person.role) or DEFAULT_ROLE))
-        for raw_id, person in body.participants.items()
+        Participant(raw_id, (properties and properties.role) or DEFAULT_ROLE)
+        for raw_id, properties in body.participants.items()
     ]
 
 
 def is_one_sided(body: UpdateRoom) -> bool:
-    """Say whether an update gives one end of the window and not the other."""
+    """Return whether an update sets exactly one end of the window."""
     return (body.valid_from is None) != (body.valid_until is None)
 
 
 def with_other_end(body: UpdateRoom, room: Room) -> UpdateRoom:
-    """Add the end of the window that `body` lacks, as `room` has it now."""
+    """Return `body` with the missing end of the window taken from `room`."""
     return structs.replace(
         body,
         valid_from=body.valid_from or room.valid_from,
@@ -79,14 +76,5 @@ def with_other_end(body: UpdateRoom, room: Room) -> UpdateRoom:
     )
 
 
-_Window = pb.CreateRoomRequest | pb.UpdateRoomRequest
-
-
-def _time(request: _Window, field: Literal["valid_from", "valid_until"]) -> str | None:
-    if not request.HasField(field):
-        return None
-    return timestamps.to_rest(getattr(request, field), field)
-
-
-def _dial_out(request: _Window) -> bool | None:
+def _dial_out(request: pb.CreateRoomRequest | pb.UpdateRoomRequest) -> bool | None:
     return request.pstn_dial_out_enabled if request.HasField("pstn_dial_out_enabled") else None

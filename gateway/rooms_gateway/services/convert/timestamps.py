@@ -1,6 +1,6 @@
-"""Times: RFC 3339 text with seven fractional digits on one side, Timestamp on the other.
+"""Conversion of times between RFC 3339 text with seven fractional digits and Timestamp.
 
-By hand, because Python's datetime stops at microseconds and the service does not.
+Not by datetime alone: its resolution is microseconds, that of the Rooms service is 100 ns.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rooms_gateway.errors import InvalidRequestError, InvalidUpstreamResponseError, Violation
@@ -23,7 +24,7 @@ _SECOND = timedelta(seconds=1)
 _DAY = 86_400
 _read = datetime.fromisoformat
 _TICKS = {str(digit): digit * 100 for digit in range(10)}
-"""Nanoseconds of the seventh digit, which a datetime has no place for."""
+"""Nanoseconds by the seventh fractional digit, which datetime drops."""
 
 # The range of google.protobuf.Timestamp: the years 1 to 9999.
 _MIN_SECONDS = -62_135_596_800
@@ -31,16 +32,16 @@ _MAX_SECONDS = 253_402_300_799
 
 
 def fill(time: Timestamp, text: str | None) -> None:
-    """Set an empty `time` to what the service wrote, without loss, up to nanoseconds.
+    """Set an empty `time` to the time in `text`, up to nanoseconds.
 
-    A time without an offset is UTC. None sets nothing, and leaves `time` unset where it is a field.
-    Raises InvalidUpstreamResponseError if `text` is no time.
+    A time without an offset is UTC. None leaves a field unset. Raises InvalidUpstreamResponseError
+    if `text` is not a time.
     """
     if text is None:
         return
     try:
-        # How the service writes nine times in ten, and there are three in a room: the marks are
-        # where they belong; the digits are fromisoformat's to check, but for the seventh.
+        # Nine of ten times have this form, three per room: check the separators here, and leave all
+        # digits but the seventh to fromisoformat.
         if len(text) == _USUAL_LENGTH and text[4:20:3] == "--T::." and text[27:] == "+00:00":
             since = _read(text) - _EPOCH
             time.nanos = since.microseconds * 1000 + _TICKS[text[26]]
@@ -49,12 +50,14 @@ def fill(time: Timestamp, text: str | None) -> None:
             since = moment - _EPOCH
             time.nanos = int(fraction.ljust(9, "0")) if fraction else 0
     except (ValueError, OverflowError, KeyError):
-        raise InvalidUpstreamResponseError("the service sent a time that no calendar has") from None
+        raise InvalidUpstreamResponseError(
+            "the Rooms service sent a time that does not exist"
+        ) from None
     time.seconds = since.days * _DAY + since.seconds
 
 
 def from_rest(text: str | None) -> Timestamp | None:
-    """Read a time as `fill` does. None stays None."""
+    """Convert as `fill` does, into a new Timestamp; None for None."""
     if text is None:
         return None
     time = Timestamp()
@@ -65,7 +68,7 @@ def from_rest(text: str | None) -> Timestamp | None:
 def _any_rfc3339(text: str) -> tuple[datetime, str | None]:
     match = _RFC3339.fullmatch(text)
     if match is None:
-        raise InvalidUpstreamResponseError("the service sent a time that is not RFC 3339")
+        raise InvalidUpstreamResponseError("the Rooms service sent a time that is not RFC 3339")
     date, clock, fraction, sign, hours, minutes = match.groups()
     moment = datetime.fromisoformat(f"{date}T{clock}+00:00")
     if sign:
@@ -74,11 +77,16 @@ def _any_rfc3339(text: str) -> tuple[datetime, str | None]:
     return moment, fraction
 
 
-def to_rest(time: Timestamp, field: str) -> str:
-    """Write the time of a request as RFC 3339 in UTC, up to nanoseconds, without loss.
+def field_to_rest(request: Message, field: str) -> str | None:
+    """Convert the Timestamp in `field` of `request` as `to_rest` does; None if it is unset."""
+    return to_rest(getattr(request, field), field) if request.HasField(field) else None
 
-    The service cuts off what is finer than 100 ns. Raises InvalidRequestError, naming `field`, if the
-    time is outside of what a Timestamp may hold.
+
+def to_rest(time: Timestamp, field: str) -> str:
+    """Convert the Timestamp of a request to RFC 3339 text in UTC, up to nanoseconds.
+
+    The Rooms service truncates to 100 ns. Raises InvalidRequestError, naming `field`, if the time
+    is outside the range of Timestamp.
     """
     if not (_MIN_SECONDS <= time.seconds <= _MAX_SECONDS and 0 <= time.nanos < _NANOS):
         raise InvalidRequestError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rooms_gateway import background
+from rooms_gateway import aio
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 from rooms_gateway.upstream.credentials.access_key import AccessKey
 from rooms_gateway.upstream.credentials.key_file import read_key_file
@@ -118,7 +118,7 @@ class AccessKeys:
     async def __aenter__(self) -> Self:
         if self._file is not None:
             self._following = asyncio.create_task(
-                background.every(POLL_INTERVAL, self.reload, self._sleep)
+                aio.every(POLL_INTERVAL, self.reload, self._sleep)
             )
         return self
 
@@ -128,4 +128,4 @@ class AccessKeys:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await background.end(self._following)
+        await aio.cancel_and_wait(self._following)

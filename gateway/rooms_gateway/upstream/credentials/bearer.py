@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import ClassVar, Self
 
-from rooms_gateway import background
+from rooms_gateway import aio
 from rooms_gateway.errors import CredentialExpiredError
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 from rooms_gateway.upstream.credentials.protocol import CredentialError, Signer
@@ -208,4 +208,4 @@ class BearerTokens:
         await self._stop()
 
     async def _stop(self) -> None:
-        await background.end(self._keeping, self._renewal)
+        await aio.cancel_and_wait(self._keeping, self._renewal)

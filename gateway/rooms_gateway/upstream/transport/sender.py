@@ -125,7 +125,7 @@ class Sender:
             if (
                 wait is None
                 # A read is safe to send again, also one that prepares what is not.
-                or not (call.repeatable or request.method == "GET")
+                or not (call.idempotent or request.method == "GET")
                 or wait >= call.remaining()
                 or not self._withdraw()
             ):
@@ -162,7 +162,7 @@ class Sender:
         self._last_headers = (answer.headers, self._clock())
         vector = answer.headers.get("MS-CV", "")
         # It goes into log lines, so it must not look like more than an id.
-        call.service_request_id = vector if _SERVICE_REQUEST_ID.fullmatch(vector) else ""
+        call.upstream_request_id = vector if _SERVICE_REQUEST_ID.fullmatch(vector) else ""
         return answer
 
     async def _another_signer(self, rejected: list[Signer], call: Call) -> Signer | None:

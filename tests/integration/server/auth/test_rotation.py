@@ -35,8 +35,8 @@ NEW = "canary-new-canary-new-canary"
 
 
 def callers_of(running: Running) -> ReloadingPolicy:
-    assert running.gateway.callers is not None
-    return running.gateway.callers
+    assert running.gateway.policy is not None
+    return running.gateway.policy
 
 
 async def reason(running: Running, token: str) -> str:
