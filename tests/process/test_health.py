@@ -55,7 +55,7 @@ async def test_a_server_that_keeps_silent_is_exit_code_1_within_the_time_that_wa
 
 
 async def test_a_gateway_that_does_not_serve_yet_or_any_more_is_exit_code_1() -> None:
-    healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
+    healths = health.aio.HealthServicer()
     await healths.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     server = grpc.aio.server()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)

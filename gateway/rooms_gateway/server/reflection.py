@@ -28,7 +28,7 @@ _V1 = "grpc.reflection.v1"
 def add_reflection(server: grpc.aio.Server, services: Iterable[str]) -> None:
     """Serve reflection on `server` for `services`, full names, and for itself."""
     v1 = f"{_V1}.ServerReflection"
-    servicer = reflection.aio.ReflectionServicer(  # type: ignore[attr-defined] # not in the stubs
+    servicer = reflection.aio.ReflectionServicer(
         [*services, v1, reflection.SERVICE_NAME], pool=_CommentedPool(_described_files())
     )
     handler = grpc.stream_stream_rpc_method_handler(
