@@ -143,12 +143,9 @@ guard: setup ## Check that calls cost no more than before; GUARD=--accept if the
 GENERATED ?= generated
 REFERENCE ?= docs/reference
 generate: setup ## Generate generated/ and docs/reference from protos/.
-	@rm -rf $(GENERATED) && mkdir -p $(GENERATED) $(REFERENCE)
-	@$(PROTOC) --python_out=$(GENERATED) --mypy_out=quiet,readable_stubs:$(GENERATED) \
-		$(MESSAGES) buf/validate/validate.proto
-	@$(PROTOC) --grpc_python_out=$(GENERATED) --mypy_grpc_out=quiet,readable_stubs:$(GENERATED) $(SERVICES)
-	@$(PROTOC) --include_source_info --descriptor_set_out=$(GENERATED)/acs/rooms/descriptors.binpb $(MESSAGES)
-	@$(BIN)/python docs/generate_reference.py $(GENERATED)/acs/rooms/descriptors.binpb $(REFERENCE)
+	@rm -rf $(GENERATED)
+	@$(BIN)/python protos/generate.py $(GENERATED)
+	@$(BIN)/python docs/generate_reference.py $(GENERATED)/acs/descriptors.binpb $(REFERENCE)
 
 format: setup ## Format the Python code and the protos.
 	@$(BIN)/ruff check --fix-only --quiet

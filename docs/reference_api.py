@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from buf.validate import validate_pb2
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.message import Message
 from reference_markdown import ENUM, MEMBER, MESSAGE, ONEOF, SERVICE, Source, table
+from validation_rules import RuleReader
 
 OURS = "acs."
 
@@ -40,10 +41,14 @@ def pages(descriptors: FileDescriptorSet) -> dict[str, str]:
     """Map file names to contents. Raises ValueError for a rule that has no wording here."""
     # protoc lists a file after its imports; a reader wants the services first.
     sources = [Source(file) for file in reversed(descriptors.file) if file.package.startswith(OURS)]
+    rules = RuleReader(descriptors)
     packages = dict.fromkeys(source.file.package for source in sources)
     return {
         page_of(package): "\n".join(
-            [_PREFACE, *_package(package, [s for s in sources if s.file.package == package])]
+            [
+                _PREFACE,
+                *_package(package, [s for s in sources if s.file.package == package], rules),
+            ]
         )
         + "\n"
         for package in packages
@@ -56,10 +61,10 @@ def page_of(package: str) -> str:
     return "-".join([*(part for part in middle if part != "rooms"), "api.md"])
 
 
-def _package(package: str, sources: list[Source]) -> Iterator[str]:
+def _package(package: str, sources: list[Source], rules: RuleReader) -> Iterator[str]:
     yield f"## Package {package}\n"
     messages = {
-        f"{package}.{message.name}": list(_message(package, source, index, message))
+        f"{package}.{message.name}": list(_message(package, source, index, message, rules))
         for source in sources
         for index, message in enumerate(source.file.message_type)
     }
@@ -113,14 +118,15 @@ def _request_and_response(
         yield from messages.pop(type_name.removeprefix("."), [])
 
 
-def _message(package: str, source: Source, index: int, message: DescriptorProto) -> Iterator[str]:
+def _message(
+    package: str, source: Source, index: int, message: DescriptorProto, rules: RuleReader
+) -> Iterator[str]:
     yield from (_anchor(f"{package}.{message.name}"), f"#### {message.name}\n")
     yield from (source.comment(MESSAGE, index), "")
-    for _, option in message.options.ListFields():
-        if isinstance(option, validate_pb2.MessageRules):
-            _only(option, "cel")
-            yield from (f"Rule: {rule.message}.\n" for rule in option.cel)
-    yield from _choices(source, index, message)
+    whole = rules.read(message.options)
+    _only(whole, "cel")
+    yield from (f"Rule: {rule.message}.\n" for rule in whole.cel)
+    yield from _choices(source, index, message, rules)
     maps = _maps(package, message)
     yield from table(
         ("Field", "Type", "Rules", "Meaning"),
@@ -128,7 +134,7 @@ def _message(package: str, source: Source, index: int, message: DescriptorProto)
             (
                 f"`{field.name}`",
                 maps.get(field.type_name) or _type(package, field),
-                "; ".join(_rules(field)),
+                "; ".join(_rules(field, rules)),
                 source.cell(MESSAGE, index, MEMBER, number),
             )
             for number, field in enumerate(message.field)
@@ -136,7 +142,9 @@ def _message(package: str, source: Source, index: int, message: DescriptorProto)
     )
 
 
-def _choices(source: Source, index: int, message: DescriptorProto) -> Iterator[str]:
+def _choices(
+    source: Source, index: int, message: DescriptorProto, rules: RuleReader
+) -> Iterator[str]:
     """Yield the comment and rule of each oneof, except those that protoc adds for `optional`."""
     for number, oneof in enumerate(message.oneof_decl):
         members = [
@@ -147,9 +155,9 @@ def _choices(source: Source, index: int, message: DescriptorProto) -> Iterator[s
             and not field.proto3_optional
         ]
         if members:
-            rules = oneof.options.Extensions[validate_pb2.oneof]
-            _only(rules, "required")
-            some = "Exactly" if rules.required else "At most"
+            choice = rules.read(oneof.options)
+            _only(choice, "required")
+            some = "Exactly" if choice.required else "At most"
             yield source.comment(MESSAGE, index, ONEOF, number)
             yield f"{some} one of {', '.join(members)}.\n"
 
@@ -198,18 +206,19 @@ def _type(package: str, field: FieldDescriptorProto) -> str:
     return f"optional {name}" if field.proto3_optional else name
 
 
-def _rules(field: FieldDescriptorProto) -> Iterator[str]:
-    yield from _words(field.options.Extensions[validate_pb2.field])
+def _rules(field: FieldDescriptorProto, rules: RuleReader) -> Iterator[str]:
+    yield from _words(rules.read(field.options))
     if field.options.debug_redact:
         yield "never logged"
 
 
-def _words(rules: validate_pb2.FieldRules) -> Iterator[str]:
+def _words(rules: Any) -> Iterator[str]:
     _only(rules, "ignore", "string", "enum", "repeated")
     _only(rules.string, "min_len", "max_len", "pattern", "uuid")
     _only(rules.enum, "defined_only")
     _only(rules.repeated, "min_items", "max_items", "items")
-    if rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE:
+    ignore = rules.DESCRIPTOR.fields_by_name["ignore"].enum_type.values_by_number[rules.ignore]
+    if ignore.name == "IGNORE_IF_ZERO_VALUE":
         yield "may be empty"
     yield from _bounds(rules.string.min_len, rules.string.max_len, "character")
     if rules.string.pattern:

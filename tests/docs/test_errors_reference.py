@@ -18,7 +18,7 @@ from rooms_gateway.errors import UpstreamRejectedError
 from rooms_gateway.server import status
 
 DESCRIPTORS = FileDescriptorSet.FromString(
-    (ROOT / "generated" / "acs" / "rooms" / "descriptors.binpb").read_bytes()
+    (ROOT / "generated" / "acs" / "descriptors.binpb").read_bytes()
 )
 REASONS = {reason.name: reason for reason in reference_errors.reasons(DESCRIPTORS)}
 METADATA = {"httpStatus", "serviceErrorCode", "apiVersion", "attempts", "omittedViolations"}

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import re
 import subprocess
 import sys
@@ -5,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import reference_api
-from buf.validate import validate_pb2
 from google.protobuf import text_format
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -13,13 +14,15 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
 )
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from support.paths import ROOT
 
 SCRIPT = ROOT / "docs" / "generate_reference.py"
-DESCRIPTORS = ROOT / "generated" / "acs" / "rooms" / "descriptors.binpb"
+DESCRIPTORS = ROOT / "generated" / "acs" / "descriptors.binpb"
 
 
-def generate(descriptors: Path, out: Path) -> "subprocess.CompletedProcess[str]":
+def generate(descriptors: Path, out: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, SCRIPT, descriptors, out], capture_output=True, text=True, check=False
     )
@@ -27,12 +30,20 @@ def generate(descriptors: Path, out: Path) -> "subprocess.CompletedProcess[str]"
 
 def row_of_field(rules: str) -> str:
     """Return the row of a field with these rules."""
-    field = FieldDescriptorProto(name="f", type=FieldDescriptorProto.TYPE_STRING)
-    text_format.Parse(rules, field.options.Extensions[validate_pb2.field])
-    file = FileDescriptorProto(
-        package="acs.x.v1", message_type=[DescriptorProto(name="M", field=[field])]
+    contract = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes())
+    pool = DescriptorPool()
+    for described in contract.file:
+        pool.Add(described)
+    options = GetMessageClass(pool.FindMessageTypeByName("google.protobuf.FieldOptions"))()
+    text_format.Parse(f"[buf.validate.field] {{ {rules} }}", options, descriptor_pool=pool)
+    field = FieldDescriptorProto(name="f", number=1, type=FieldDescriptorProto.TYPE_STRING)
+    field.options.MergeFromString(options.SerializeToString())
+    contract.file.add(
+        name="x.proto",
+        package="acs.x.v1",
+        message_type=[DescriptorProto(name="M", field=[field])],
     )
-    page = reference_api.pages(FileDescriptorSet(file=[file]))["x-api.md"]
+    page = reference_api.pages(contract)["x-api.md"]
     return next(line for line in page.splitlines() if "`f`" in line)
 
 

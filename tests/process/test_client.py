@@ -24,7 +24,9 @@ def many_pages(_request: bytes, _context: object) -> Iterator[bytes]:
 @contextmanager
 def serving(address: str) -> Iterator[None]:
     server = grpc.server(ThreadPoolExecutor(2))
-    handlers = {"ListRooms": grpc.unary_stream_rpc_method_handler(many_pages)}
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "ListRooms": grpc.unary_stream_rpc_method_handler(many_pages)
+    }
     service = grpc.method_handlers_generic_handler("acs.rooms.v1.RoomsService", handlers)
     server.add_generic_rpc_handlers([service])
     server.add_insecure_port(address)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -358,9 +359,8 @@ async def test_bytes_that_are_no_message_are_an_invalid_request_like_any_other(
     before = await scrape(target.admin)
     seen, written = len(list(target.emulator.journal)), len(target.process.err)
     async with grpc.aio.insecure_channel(target.address) as channel:
-        call = channel.unary_stream(path, None, None)(
-            body, metadata=[("x-request-id", "malformed")]
-        )
+        rpc: Any = channel.unary_stream(path, None, None)
+        call = rpc(body, metadata=[("x-request-id", "malformed")])
         failed = await failure_of(collect(call))
     assert (failed.code, failed.reason) == (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
     assert failed.message.startswith("the request is no acs.rooms.v1.")

@@ -102,7 +102,7 @@ class HandlerFactory:
             await self._idle.wait()
 
 
-class _Unknown(grpc.GenericRpcHandler):  # type: ignore[type-arg] # not at run time
+class _Unknown(grpc.GenericRpcHandler):
     def __init__(self, observer: CallObserver) -> None:
         self._observer = observer
 

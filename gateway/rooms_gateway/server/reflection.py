@@ -1,19 +1,20 @@
 """Server reflection, v1 and v1alpha, with the comments of the protos.
 
-grpcio-reflection speaks v1alpha only, and Python's descriptors have no comments. v1 has the same
-messages under another name; the comments come from the descriptor set that `make generate` writes.
+Files come from the descriptor set that `make generate` writes, in a separate pool: the set contains
+all imports, `buf/validate/validate.proto` included, which the default pool lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.resources import files
-from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pool, json_format
+from google.protobuf import json_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2 import (
     ServerReflectionRequest,
@@ -27,8 +28,9 @@ _V1 = "grpc.reflection.v1"
 def add_reflection(server: grpc.aio.Server, services: Iterable[str]) -> None:
     """Serve reflection on `server` for `services`, full names, and for itself."""
     v1 = f"{_V1}.ServerReflection"
-    _describe_v1()
-    servicer = _CommentedReflection([*services, v1, reflection.SERVICE_NAME])
+    servicer = reflection.aio.ReflectionServicer(
+        [*services, v1, reflection.SERVICE_NAME], pool=_CommentedPool(_described_files())
+    )
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=ServerReflectionRequest.FromString,
@@ -42,39 +44,55 @@ def add_reflection(server: grpc.aio.Server, services: Iterable[str]) -> None:
     )
 
 
-class _CommentedReflection(reflection.aio.ReflectionServicer):  # type: ignore[name-defined,misc] # not in the stubs
-    """Answers with our files as protoc read them, comments included."""
-
-    def __init__(self, services: Iterable[str]) -> None:
-        super().__init__(services)
-        described = FileDescriptorSet.FromString(
-            files("acs.rooms").joinpath("descriptors.binpb").read_bytes()
-        )
-        self._files = {file.name: file.SerializeToString() for file in described.file}
-
-    async def ServerReflectionInfo(  # noqa: N802 - the contract's name
-        self, request_iterator: AsyncIterator[ServerReflectionRequest], context: Any
-    ) -> AsyncIterator[ServerReflectionResponse]:
-        async for response in super().ServerReflectionInfo(request_iterator, context):
-            found = response.file_descriptor_response.file_descriptor_proto
-            for index, serialized in enumerate(found):
-                name = FileDescriptorProto.FromString(serialized).name
-                found[index] = self._files.get(name, serialized)
-            yield response
-
-    def _file_containing_symbol(self, request: ServerReflectionRequest, symbol: str) -> Any:
-        # Python's pool finds the file of everything but a method.
-        with suppress(KeyError):
-            method = descriptor_pool.Default().FindMethodByName(symbol)
-            symbol = method.containing_service.full_name
-        return super()._file_containing_symbol(request, symbol)
+def _described_files() -> list[FileDescriptorProto]:
+    """Return all files, each after its imports."""
+    contract = files("acs").joinpath("descriptors.binpb").read_bytes()
+    health, v1alpha = FileDescriptorProto(), FileDescriptorProto()
+    health_pb2.DESCRIPTOR.CopyToProto(health)
+    reflection_pb2.DESCRIPTOR.CopyToProto(v1alpha)
+    return [*FileDescriptorSet.FromString(contract).file, health, v1alpha, _as_v1(v1alpha)]
 
 
-def _describe_v1() -> None:
-    """Put the description of v1 into the pool, so that tools can describe it too."""
-    alpha = FileDescriptorProto()
-    reflection_pb2.DESCRIPTOR.CopyToProto(alpha)
-    text = json_format.MessageToJson(alpha)
+def _as_v1(v1alpha: FileDescriptorProto) -> FileDescriptorProto:
+    """Return the file of v1, whose messages are those of v1alpha; grpcio-reflection lacks it."""
+    text = json_format.MessageToJson(v1alpha)
     for old, new in ((_V1ALPHA, _V1), ("reflection/v1alpha", "reflection/v1")):
         text = text.replace(old, new)
-    descriptor_pool.Default().Add(json_format.Parse(text, FileDescriptorProto()))
+    return json_format.Parse(text, FileDescriptorProto())
+
+
+class _CommentedFile:
+    """A file with its comments, which the descriptors of a pool lose."""
+
+    def __init__(self, file: FileDescriptorProto, dependencies: Sequence[_CommentedFile]) -> None:
+        self.name = file.name
+        self.dependencies = dependencies
+        self._file = file
+
+    def CopyToProto(self, proto: FileDescriptorProto) -> None:  # noqa: N802 - FileDescriptor's name
+        """Copy the file into `proto`."""
+        proto.CopyFrom(self._file)
+
+
+class _CommentedPool:
+    """What grpcio-reflection uses of a descriptor pool, with files that have comments."""
+
+    def __init__(self, described: Iterable[FileDescriptorProto]) -> None:
+        """Take files, each after its imports."""
+        self._pool = DescriptorPool()
+        self._files: dict[str, _CommentedFile] = {}
+        for file in described:
+            self._pool.Add(file)
+            dependencies = [self._files[name] for name in file.dependency]
+            self._files[file.name] = _CommentedFile(file, dependencies)
+        self.FindFileByName = self._files.__getitem__
+        self.FindMessageTypeByName = self._pool.FindMessageTypeByName
+        self.FindExtensionByNumber = self._pool.FindExtensionByNumber
+        self.FindAllExtensions = self._pool.FindAllExtensions
+
+    def FindFileContainingSymbol(self, symbol: str) -> _CommentedFile:  # noqa: N802 - DescriptorPool's name
+        """Return the file of a symbol. Raises KeyError if there is none."""
+        # Python's pool finds the file of every kind of symbol but a method.
+        with suppress(KeyError):
+            symbol = self._pool.FindMethodByName(symbol).containing_service.full_name
+        return self._files[self._pool.FindFileContainingSymbol(symbol).name]

@@ -1,4 +1,9 @@
-"""The rules of shape that stand in the protos, checked. The one place that knows protovalidate."""
+"""Checks requests against the `buf.validate` rules of the protos.
+
+protovalidate reads the rules from the serialized descriptor of a message, where they are options.
+No module of `buf.validate` is imported, so that it makes no difference whether another distribution
+installs one, and in which version.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +23,7 @@ _validator = Validator()
 def validate(request: Message) -> None:
     """Check `request` against the `buf.validate` rules of its type.
 
-    Raises InvalidRequestError that names every field at fault.
+    Raises InvalidRequestError with every field that breaks a rule.
     """
     found = _validator.collect_violations(request)
     if found:
@@ -28,7 +33,7 @@ def validate(request: Message) -> None:
 
 
 def _path(field: FieldPathPb | None) -> str:
-    """Write a field path as callers do: `participants[3].raw_id`. Empty for the whole message."""
+    """Return a path such as `participants[3].raw_id`; empty for a rule on the whole message."""
     names = []
     for element in field.elements if field else ():
         subscript = f"[{element.subscript.value}]" if element.subscript else ""

@@ -1,4 +1,4 @@
-"""What grpcurl and the like can ask: services, descriptions with comments, error details."""
+"""Server reflection describes services, rules and error details, with comments."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.reflection_pb2 import (
+    ExtensionRequest,
     ServerReflectionRequest,
     ServerReflectionResponse,
 )
+from support.commands import run
 from support.gateways import Running, collect, gateway_before
+from support.paths import ROOT
 
 from rooms_emulator import Emulator
+
+GRPCURL = ROOT / ".tools/grpcurl"
 
 VERSIONS = ["grpc.reflection.v1", "grpc.reflection.v1alpha"]
 
@@ -35,6 +40,13 @@ DETAILS = [
 in_both_versions = pytest.mark.parametrize("version", VERSIONS)
 
 
+def described(response: ServerReflectionResponse) -> dict[str, FileDescriptorProto]:
+    assert not response.HasField("error_response"), response.error_response.error_message
+    found = response.file_descriptor_response.file_descriptor_proto
+    files = [FileDescriptorProto.FromString(each) for each in found]
+    return {file.name: file for file in files}
+
+
 async def ask(
     channel: grpc.aio.Channel, version: str, *requests: ServerReflectionRequest
 ) -> list[ServerReflectionResponse]:
@@ -51,10 +63,7 @@ async def files_with(
     channel: grpc.aio.Channel, version: str, symbol: str
 ) -> dict[str, FileDescriptorProto]:
     [response] = await ask(channel, version, ServerReflectionRequest(file_containing_symbol=symbol))
-    assert not response.HasField("error_response"), response.error_response.error_message
-    found = response.file_descriptor_response.file_descriptor_proto
-    files = [FileDescriptorProto.FromString(each) for each in found]
-    return {file.name: file for file in files}
+    return described(response)
 
 
 def pool_of(files: Iterable[FileDescriptorProto]) -> DescriptorPool:
@@ -125,6 +134,24 @@ async def test_our_files_come_with_their_comments(
 
 
 @in_both_versions
+@pytest.mark.parametrize("options", ["MessageOptions", "OneofOptions", "FieldOptions"])
+async def test_rules_can_be_described(running: Running, version: str, options: str) -> None:
+    """Tools can decode the `buf.validate` options of our files."""
+    type_name = f"google.protobuf.{options}"
+    extension = ExtensionRequest(containing_type=type_name, extension_number=1159)
+    numbers, found = await ask(
+        running.channel,
+        version,
+        ServerReflectionRequest(all_extension_numbers_of_type=type_name),
+        ServerReflectionRequest(file_containing_extension=extension),
+    )
+    assert 1159 in numbers.all_extension_numbers_response.extension_number
+    files = described(found)
+    assert next(iter(files)) == "buf/validate/validate.proto"
+    assert pool_of(files.values()).FindMessageTypeByName("buf.validate.FieldRules").fields
+
+
+@in_both_versions
 @pytest.mark.parametrize(
     "symbol",
     [
@@ -162,3 +189,23 @@ async def test_reflection_can_be_switched_off(emulator: Emulator, version: str) 
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await ask(running.channel, version, ServerReflectionRequest(list_services=""))
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.skipif(
+    not GRPCURL.exists(), reason="grpcurl is not built, because Go is not installed"
+)
+async def test_the_descriptor_set_replaces_reflection(emulator: Emulator) -> None:
+    """`grpcurl -protoset` with the file of the package decodes calls and the details of errors."""
+    async with gateway_before(emulator, reflection=False) as running:
+        done = await run(
+            "-plaintext",
+            "-protoset",
+            str(ROOT / "generated/acs/descriptors.binpb"),
+            "-d",
+            '{"room_id": "a/b"}',
+            running.gateway.addresses[0],
+            "acs.rooms.v1.RoomsService/GetRoom",
+            program=str(GRPCURL),
+        )
+    assert '"@type": "type.googleapis.com/google.rpc.ErrorInfo"' in done.err
+    assert '"reason": "REQUEST_INVALID"' in done.err

@@ -73,7 +73,7 @@ async def test_a_reader_that_stops_is_ended_with_a_status_and_makes_room(
     # What was on its way still comes, and then why there is no more.
     taken = 1
     try:
-        while await call.read() is not grpc.aio.EOF:  # type: ignore[attr-defined] # not in the stubs
+        while await call.read() is not grpc.aio.EOF:
             taken += 1
     except grpc.aio.AioRpcError as error:
         failed = read_failure(error)

@@ -76,7 +76,7 @@ def with_bearer(channel: grpc.Channel, token: str) -> grpc.Channel:
     """Return a channel that shows `token` in every call."""
     import grpc  # noqa: PLC0415 - see the module's docstring
 
-    class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[type-arg] # not at run time
+    class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
         def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
             return continuation(_shown(details), request)
 

@@ -23,10 +23,9 @@ _sym_db = _symbol_database.Default()
 
 
 from acs.rooms.v1 import rest_request_pb2 as acs_dot_rooms_dot_v1_dot_rest__request__pb2
-from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/participants.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/rest_request.proto\x1a\x1b\x62uf/validate/validate.proto\"\xb5\x01\n\x0bParticipant\x12\x1b\n\x06raw_id\x18\x01 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x02\x12*\n\x04role\x18\x02 \x01(\x0e\x32\x12.acs.rooms.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x11unrecognized_role\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x39\n\nidentifier\x18\x04 \x01(\x0b\x32%.acs.rooms.v1.CommunicationIdentifier\"\xd0\x02\n\x17\x43ommunicationIdentifier\x12=\n\x12\x63ommunication_user\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.v1.CommunicationUserH\x00\x12\x31\n\x0cphone_number\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.PhoneNumberH\x00\x12@\n\x14microsoft_teams_user\x18\x03 \x01(\x0b\x32 .acs.rooms.v1.MicrosoftTeamsUserH\x00\x12>\n\x13microsoft_teams_app\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.v1.MicrosoftTeamsAppH\x00\x12\x32\n\x07unknown\x18\x05 \x01(\x0b\x32\x1f.acs.rooms.v1.UnknownIdentifierH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"N\n\x11\x43ommunicationUser\x12\x39\n\x02id\x18\x01 \x01(\tB-\x80\x01\x01\xbaH\'r%\x18\x80\x02\x32 ^8:(acs|spool|dod-acs|gcch-acs):\"+\n\x0bPhoneNumber\x12\x1c\n\x05value\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xfe\x01\"x\n\x12MicrosoftTeamsUser\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xfa\x01\x12\x14\n\x0cis_anonymous\x18\x02 \x01(\x08\x12,\n\x05\x63loud\x18\x03 \x01(\x0e\x32\x13.acs.rooms.v1.CloudB\x08\xbaH\x05\x82\x01\x02\x10\x01\"`\n\x11MicrosoftTeamsApp\x12\x1d\n\x06\x61pp_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xf9\x01\x12,\n\x05\x63loud\x18\x02 \x01(\x0e\x32\x13.acs.rooms.v1.CloudB\x08\xbaH\x05\x82\x01\x02\x10\x01\".\n\x11UnknownIdentifier\x12\x19\n\x02id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\"\xb3\x01\n\x19UpsertParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12<\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x13\n\x0bshow_people\x18\x04 \x01(\x08\"H\n\x1aUpsertParticipantsResponse\x12*\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"\x85\x03\n\x19RemoveParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12&\n\x07raw_ids\x18\x02 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02\x12\x45\n\x0bidentifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x13\n\x0bshow_people\x18\x05 \x01(\x08:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n\"remove_participants.names_somebody\x12\x39raw_ids or identifiers must name at least one participant\x1a\x36this.raw_ids.size() > 0 || this.identifiers.size() > 0\"H\n\x1aRemoveParticipantsResponse\x12*\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"\xee\x03\n\x19UpdateParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12\x34\n\x06upsert\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12%\n\x06remove\x18\x03 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02\x12L\n\x12remove_identifiers\x18\x04 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x13\n\x0bshow_people\x18\x06 \x01(\x08:\xcb\x01\xbaH\xc7\x01\x1a\xc4\x01\n%update_participants.changes_something\x12\x43\x61n update must name at least one participant to upsert or to remove\x1aVthis.upsert.size() > 0 || this.remove.size() > 0 || this.remove_identifiers.size() > 0\"H\n\x1aUpdateParticipantsResponse\x12*\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"n\n\x17ListParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tmax_pages\x18\x03 \x01(\r\"d\n\x18ListParticipantsResponse\x12/\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.Participant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*O\n\x05\x43loud\x12\x15\n\x11\x43LOUD_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43LOUD_PUBLIC\x10\x01\x12\r\n\tCLOUD_DOD\x10\x02\x12\x0e\n\nCLOUD_GCCH\x10\x03*m\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_PRESENTER\x10\x01\x12\x11\n\rROLE_ATTENDEE\x10\x02\x12\x11\n\rROLE_CONSUMER\x10\x03\x12\x15\n\x11ROLE_COLLABORATOR\x10\x04\x32\xc9\x03\n\x13ParticipantsService\x12l\n\x12UpsertParticipants\x12\'.acs.rooms.v1.UpsertParticipantsRequest\x1a(.acs.rooms.v1.UpsertParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12RemoveParticipants\x12\'.acs.rooms.v1.RemoveParticipantsRequest\x1a(.acs.rooms.v1.RemoveParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12UpdateParticipants\x12\'.acs.rooms.v1.UpdateParticipantsRequest\x1a(.acs.rooms.v1.UpdateParticipantsResponse\"\x03\x90\x02\x02\x12h\n\x10ListParticipants\x12%.acs.rooms.v1.ListParticipantsRequest\x1a&.acs.rooms.v1.ListParticipantsResponse\"\x03\x90\x02\x01\x30\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/participants.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/rest_request.proto\"\xe0\x01\n\x0bParticipant\x12\"\n\x06raw_id\x18\x01 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x02R\x05rawId\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x12.acs.rooms.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12\x34\n\x11unrecognized_role\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x10unrecognizedRole\x12\x45\n\nidentifier\x18\x04 \x01(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierR\nidentifier\"\xa0\x03\n\x17\x43ommunicationIdentifier\x12P\n\x12\x63ommunication_user\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.v1.CommunicationUserH\x00R\x11\x63ommunicationUser\x12>\n\x0cphone_number\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.PhoneNumberH\x00R\x0bphoneNumber\x12T\n\x14microsoft_teams_user\x18\x03 \x01(\x0b\x32 .acs.rooms.v1.MicrosoftTeamsUserH\x00R\x12microsoftTeamsUser\x12Q\n\x13microsoft_teams_app\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.v1.MicrosoftTeamsAppH\x00R\x11microsoftTeamsApp\x12;\n\x07unknown\x18\x05 \x01(\x0b\x32\x1f.acs.rooms.v1.UnknownIdentifierH\x00R\x07unknownB\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"R\n\x11\x43ommunicationUser\x12=\n\x02id\x18\x01 \x01(\tB-\x80\x01\x01\xbaH\'r%\x18\x80\x02\x32 ^8:(acs|spool|dod-acs|gcch-acs):R\x02id\"2\n\x0bPhoneNumber\x12#\n\x05value\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xfe\x01R\x05value\"\x94\x01\n\x12MicrosoftTeamsUser\x12&\n\x07user_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xfa\x01R\x06userId\x12!\n\x0cis_anonymous\x18\x02 \x01(\x08R\x0bisAnonymous\x12\x33\n\x05\x63loud\x18\x03 \x01(\x0e\x32\x13.acs.rooms.v1.CloudB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05\x63loud\"n\n\x11MicrosoftTeamsApp\x12$\n\x06\x61pp_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xf9\x01R\x05\x61ppId\x12\x33\n\x05\x63loud\x18\x02 \x01(\x0e\x32\x13.acs.rooms.v1.CloudB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05\x63loud\"2\n\x11UnknownIdentifier\x12\x1d\n\x02id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x02id\"\xe3\x01\n\x19UpsertParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\x12#\n\rvalidate_only\x18\x03 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x04 \x01(\x08R\nshowPeople\"P\n\x1aUpsertParticipantsResponse\x12\x32\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"\xbc\x03\n\x19RemoveParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12.\n\x07raw_ids\x18\x02 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x06rawIds\x12R\n\x0bidentifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0bidentifiers\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x05 \x01(\x08R\nshowPeople:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n\"remove_participants.names_somebody\x12\x39raw_ids or identifiers must name at least one participant\x1a\x36this.raw_ids.size() > 0 || this.identifiers.size() > 0\"P\n\x1aRemoveParticipantsResponse\x12\x32\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"\xb3\x04\n\x19UpdateParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12<\n\x06upsert\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x06upsert\x12-\n\x06remove\x18\x03 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x06remove\x12_\n\x12remove_identifiers\x18\x04 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x11removeIdentifiers\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x06 \x01(\x08R\nshowPeople:\xcb\x01\xbaH\xc7\x01\x1a\xc4\x01\n%update_participants.changes_something\x12\x43\x61n update must name at least one participant to upsert or to remove\x1aVthis.upsert.size() > 0 || this.remove.size() > 0 || this.remove_identifiers.size() > 0\"P\n\x1aUpdateParticipantsResponse\x12\x32\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"\x8b\x01\n\x17ListParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n\tmax_pages\x18\x03 \x01(\rR\x08maxPages\"\x81\x01\n\x18ListParticipantsResponse\x12=\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*O\n\x05\x43loud\x12\x15\n\x11\x43LOUD_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43LOUD_PUBLIC\x10\x01\x12\r\n\tCLOUD_DOD\x10\x02\x12\x0e\n\nCLOUD_GCCH\x10\x03*m\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_PRESENTER\x10\x01\x12\x11\n\rROLE_ATTENDEE\x10\x02\x12\x11\n\rROLE_CONSUMER\x10\x03\x12\x15\n\x11ROLE_COLLABORATOR\x10\x04\x32\xc9\x03\n\x13ParticipantsService\x12l\n\x12UpsertParticipants\x12\'.acs.rooms.v1.UpsertParticipantsRequest\x1a(.acs.rooms.v1.UpsertParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12RemoveParticipants\x12\'.acs.rooms.v1.RemoveParticipantsRequest\x1a(.acs.rooms.v1.RemoveParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12UpdateParticipants\x12\'.acs.rooms.v1.UpdateParticipantsRequest\x1a(.acs.rooms.v1.UpdateParticipantsResponse\"\x03\x90\x02\x02\x12h\n\x10ListParticipants\x12%.acs.rooms.v1.ListParticipantsRequest\x1a&.acs.rooms.v1.ListParticipantsResponse\"\x03\x90\x02\x01\x30\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -88,40 +87,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['UpdateParticipants']._serialized_options = b'\220\002\002'
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['ListParticipants']._loaded_options = None
   _globals['_PARTICIPANTSSERVICE'].methods_by_name['ListParticipants']._serialized_options = b'\220\002\001'
-  _globals['_CLOUD']._serialized_start=2534
-  _globals['_CLOUD']._serialized_end=2613
-  _globals['_ROLE']._serialized_start=2615
-  _globals['_ROLE']._serialized_end=2724
-  _globals['_PARTICIPANT']._serialized_start=112
-  _globals['_PARTICIPANT']._serialized_end=293
-  _globals['_COMMUNICATIONIDENTIFIER']._serialized_start=296
-  _globals['_COMMUNICATIONIDENTIFIER']._serialized_end=632
-  _globals['_COMMUNICATIONUSER']._serialized_start=634
-  _globals['_COMMUNICATIONUSER']._serialized_end=712
-  _globals['_PHONENUMBER']._serialized_start=714
-  _globals['_PHONENUMBER']._serialized_end=757
-  _globals['_MICROSOFTTEAMSUSER']._serialized_start=759
-  _globals['_MICROSOFTTEAMSUSER']._serialized_end=879
-  _globals['_MICROSOFTTEAMSAPP']._serialized_start=881
-  _globals['_MICROSOFTTEAMSAPP']._serialized_end=977
-  _globals['_UNKNOWNIDENTIFIER']._serialized_start=979
-  _globals['_UNKNOWNIDENTIFIER']._serialized_end=1025
-  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_start=1028
-  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_end=1207
-  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_start=1209
-  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_end=1281
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=1284
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=1673
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=1675
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=1747
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=1750
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=2244
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=2246
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=2318
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=2320
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=2430
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=2432
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=2532
-  _globals['_PARTICIPANTSSERVICE']._serialized_start=2727
-  _globals['_PARTICIPANTSSERVICE']._serialized_end=3184
+  _globals['_CLOUD']._serialized_start=2942
+  _globals['_CLOUD']._serialized_end=3021
+  _globals['_ROLE']._serialized_start=3023
+  _globals['_ROLE']._serialized_end=3132
+  _globals['_PARTICIPANT']._serialized_start=83
+  _globals['_PARTICIPANT']._serialized_end=307
+  _globals['_COMMUNICATIONIDENTIFIER']._serialized_start=310
+  _globals['_COMMUNICATIONIDENTIFIER']._serialized_end=726
+  _globals['_COMMUNICATIONUSER']._serialized_start=728
+  _globals['_COMMUNICATIONUSER']._serialized_end=810
+  _globals['_PHONENUMBER']._serialized_start=812
+  _globals['_PHONENUMBER']._serialized_end=862
+  _globals['_MICROSOFTTEAMSUSER']._serialized_start=865
+  _globals['_MICROSOFTTEAMSUSER']._serialized_end=1013
+  _globals['_MICROSOFTTEAMSAPP']._serialized_start=1015
+  _globals['_MICROSOFTTEAMSAPP']._serialized_end=1125
+  _globals['_UNKNOWNIDENTIFIER']._serialized_start=1127
+  _globals['_UNKNOWNIDENTIFIER']._serialized_end=1177
+  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_start=1180
+  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_end=1407
+  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_start=1409
+  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_end=1489
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=1492
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=1936
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=1938
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=2018
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=2021
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=2584
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=2586
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=2666
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=2669
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=2808
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=2811
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=2940
+  _globals['_PARTICIPANTSSERVICE']._serialized_start=3135
+  _globals['_PARTICIPANTSSERVICE']._serialized_end=3592
 # @@protoc_insertion_point(module_scope)

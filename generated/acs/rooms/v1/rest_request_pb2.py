@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/rest_request.proto\x12\x0c\x61\x63s.rooms.v1\"\xa9\x01\n\x0bRestRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x37\n\x07headers\x18\x03 \x03(\x0b\x32&.acs.rooms.v1.RestRequest.HeadersEntry\x12\x11\n\x04\x62ody\x18\x04 \x01(\tB\x03\x80\x01\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/rest_request.proto\x12\x0c\x61\x63s.rooms.v1\"\xd4\x01\n\x0bRestRequest\x12\x16\n\x06method\x18\x01 \x01(\tR\x06method\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\x12@\n\x07headers\x18\x03 \x03(\x0b\x32&.acs.rooms.v1.RestRequest.HeadersEntryR\x07headers\x12\x17\n\x04\x62ody\x18\x04 \x01(\tB\x03\x80\x01\x01R\x04\x62ody\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESTREQUEST'].fields_by_name['body']._loaded_options = None
   _globals['_RESTREQUEST'].fields_by_name['body']._serialized_options = b'\200\001\001'
   _globals['_RESTREQUEST']._serialized_start=50
-  _globals['_RESTREQUEST']._serialized_end=219
-  _globals['_RESTREQUEST_HEADERSENTRY']._serialized_start=173
-  _globals['_RESTREQUEST_HEADERSENTRY']._serialized_end=219
+  _globals['_RESTREQUEST']._serialized_end=262
+  _globals['_RESTREQUEST_HEADERSENTRY']._serialized_start=204
+  _globals['_RESTREQUEST_HEADERSENTRY']._serialized_end=262
 # @@protoc_insertion_point(module_scope)

@@ -24,11 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from acs.rooms.v1 import participants_pb2 as acs_dot_rooms_dot_v1_dot_participants__pb2
 from acs.rooms.v1 import rest_request_pb2 as acs_dot_rooms_dot_v1_dot_rest__request__pb2
-from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63s/rooms/v1/rooms.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1f\x61\x63s/rooms/v1/rest_request.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x01\n\x04Room\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x15pstn_dial_out_enabled\x18\x05 \x01(\x08H\x00\x88\x01\x01\x42\x18\n\x16_pstn_dial_out_enabled\"\xd9\x02\n\x11\x43reateRoomRequest\x12.\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x15pstn_dial_out_enabled\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12:\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x14include_participants\x18\x06 \x01(\x08\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x13\n\x0bshow_people\x18\x08 \x01(\x08\x42\x18\n\x16_pstn_dial_out_enabled\"\xa5\x01\n\x12\x43reateRoomResponse\x12 \n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.Room\x12/\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.Participant\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12*\n\x07\x64ry_run\x18\x04 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"\\\n\x0eGetRoomRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12\x1c\n\x14include_participants\x18\x02 \x01(\x08\"d\n\x0fGetRoomResponse\x12 \n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.Room\x12/\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.Participant\"\xdd\x03\n\x11UpdateRoomRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x15pstn_dial_out_enabled\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x13\n\x0bshow_people\x18\x06 \x01(\x08:\xce\x01\xbaH\xca\x01\x1a\xc7\x01\n\x1dupdate_room.changes_something\x12Tan update must set at least one of valid_from, valid_until and pstn_dial_out_enabled\x1aPhas(this.valid_from) || has(this.valid_until) || has(this.pstn_dial_out_enabled)B\x18\n\x16_pstn_dial_out_enabled\"b\n\x12UpdateRoomResponse\x12 \n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.Room\x12*\n\x07\x64ry_run\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"m\n\x11\x44\x65leteRoomRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0bshow_people\x18\x03 \x01(\x08\"@\n\x12\x44\x65leteRoomResponse\x12*\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequest\"9\n\x10ListRoomsRequest\x12\x12\n\npage_token\x18\x01 \x01(\t\x12\x11\n\tmax_pages\x18\x02 \x01(\r\"O\n\x11ListRoomsResponse\x12!\n\x05rooms\x18\x01 \x03(\x0b\x32\x12.acs.rooms.v1.Room\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xb2\x03\n\x0cRoomsService\x12T\n\nCreateRoom\x12\x1f.acs.rooms.v1.CreateRoomRequest\x1a .acs.rooms.v1.CreateRoomResponse\"\x03\x90\x02\x02\x12K\n\x07GetRoom\x12\x1c.acs.rooms.v1.GetRoomRequest\x1a\x1d.acs.rooms.v1.GetRoomResponse\"\x03\x90\x02\x01\x12T\n\nUpdateRoom\x12\x1f.acs.rooms.v1.UpdateRoomRequest\x1a .acs.rooms.v1.UpdateRoomResponse\"\x03\x90\x02\x02\x12T\n\nDeleteRoom\x12\x1f.acs.rooms.v1.DeleteRoomRequest\x1a .acs.rooms.v1.DeleteRoomResponse\"\x03\x90\x02\x02\x12S\n\tListRooms\x12\x1e.acs.rooms.v1.ListRoomsRequest\x1a\x1f.acs.rooms.v1.ListRoomsResponse\"\x03\x90\x02\x01\x30\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63s/rooms/v1/rooms.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1f\x61\x63s/rooms/v1/rest_request.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x02\n\x04Room\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x39\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x05 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x42\x18\n\x16_pstn_dial_out_enabled\"\xcc\x03\n\x11\x43reateRoomRequest\x12\x39\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x03 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12H\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12*\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12\x31\n\x14include_participants\x18\x06 \x01(\x08R\x13includeParticipants\x12#\n\rvalidate_only\x18\x07 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x08 \x01(\x08R\nshowPeopleB\x18\n\x16_pstn_dial_out_enabled\"\xcb\x01\n\x12\x43reateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12\x1a\n\x08replayed\x18\x03 \x01(\x08R\x08replayed\x12\x32\n\x07\x64ry_run\x18\x04 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"y\n\x0eGetRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12\x31\n\x14include_participants\x18\x02 \x01(\x08R\x13includeParticipants\"x\n\x0fGetRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\"\xaa\x04\n\x11UpdateRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12\x39\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x04 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x06 \x01(\x08R\nshowPeople:\xce\x01\xbaH\xca\x01\x1a\xc7\x01\n\x1dupdate_room.changes_something\x12Tan update must set at least one of valid_from, valid_until and pstn_dial_out_enabled\x1aPhas(this.valid_from) || has(this.valid_until) || has(this.pstn_dial_out_enabled)B\x18\n\x16_pstn_dial_out_enabled\"p\n\x12UpdateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12\x32\n\x07\x64ry_run\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"\x8f\x01\n\x11\x44\x65leteRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12#\n\rvalidate_only\x18\x02 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x03 \x01(\x08R\nshowPeople\"H\n\x12\x44\x65leteRoomResponse\x12\x32\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"N\n\x10ListRoomsRequest\x12\x1d\n\npage_token\x18\x01 \x01(\tR\tpageToken\x12\x1b\n\tmax_pages\x18\x02 \x01(\rR\x08maxPages\"e\n\x11ListRoomsResponse\x12(\n\x05rooms\x18\x01 \x03(\x0b\x32\x12.acs.rooms.v1.RoomR\x05rooms\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb2\x03\n\x0cRoomsService\x12T\n\nCreateRoom\x12\x1f.acs.rooms.v1.CreateRoomRequest\x1a .acs.rooms.v1.CreateRoomResponse\"\x03\x90\x02\x02\x12K\n\x07GetRoom\x12\x1c.acs.rooms.v1.GetRoomRequest\x1a\x1d.acs.rooms.v1.GetRoomResponse\"\x03\x90\x02\x01\x12T\n\nUpdateRoom\x12\x1f.acs.rooms.v1.UpdateRoomRequest\x1a .acs.rooms.v1.UpdateRoomResponse\"\x03\x90\x02\x02\x12T\n\nDeleteRoom\x12\x1f.acs.rooms.v1.DeleteRoomRequest\x1a .acs.rooms.v1.DeleteRoomResponse\"\x03\x90\x02\x02\x12S\n\tListRooms\x12\x1e.acs.rooms.v1.ListRoomsRequest\x1a\x1f.acs.rooms.v1.ListRoomsResponse\"\x03\x90\x02\x01\x30\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,28 +57,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROOMSSERVICE'].methods_by_name['DeleteRoom']._serialized_options = b'\220\002\002'
   _globals['_ROOMSSERVICE'].methods_by_name['ListRooms']._loaded_options = None
   _globals['_ROOMSSERVICE'].methods_by_name['ListRooms']._serialized_options = b'\220\002\001'
-  _globals['_ROOM']._serialized_start=171
-  _globals['_ROOM']._serialized_end=396
-  _globals['_CREATEROOMREQUEST']._serialized_start=399
-  _globals['_CREATEROOMREQUEST']._serialized_end=744
-  _globals['_CREATEROOMRESPONSE']._serialized_start=747
-  _globals['_CREATEROOMRESPONSE']._serialized_end=912
-  _globals['_GETROOMREQUEST']._serialized_start=914
-  _globals['_GETROOMREQUEST']._serialized_end=1006
-  _globals['_GETROOMRESPONSE']._serialized_start=1008
-  _globals['_GETROOMRESPONSE']._serialized_end=1108
-  _globals['_UPDATEROOMREQUEST']._serialized_start=1111
-  _globals['_UPDATEROOMREQUEST']._serialized_end=1588
-  _globals['_UPDATEROOMRESPONSE']._serialized_start=1590
-  _globals['_UPDATEROOMRESPONSE']._serialized_end=1688
-  _globals['_DELETEROOMREQUEST']._serialized_start=1690
-  _globals['_DELETEROOMREQUEST']._serialized_end=1799
-  _globals['_DELETEROOMRESPONSE']._serialized_start=1801
-  _globals['_DELETEROOMRESPONSE']._serialized_end=1865
-  _globals['_LISTROOMSREQUEST']._serialized_start=1867
-  _globals['_LISTROOMSREQUEST']._serialized_end=1924
-  _globals['_LISTROOMSRESPONSE']._serialized_start=1926
-  _globals['_LISTROOMSRESPONSE']._serialized_end=2005
-  _globals['_ROOMSSERVICE']._serialized_start=2008
-  _globals['_ROOMSSERVICE']._serialized_end=2442
+  _globals['_ROOM']._serialized_start=142
+  _globals['_ROOM']._serialized_end=425
+  _globals['_CREATEROOMREQUEST']._serialized_start=428
+  _globals['_CREATEROOMREQUEST']._serialized_end=888
+  _globals['_CREATEROOMRESPONSE']._serialized_start=891
+  _globals['_CREATEROOMRESPONSE']._serialized_end=1094
+  _globals['_GETROOMREQUEST']._serialized_start=1096
+  _globals['_GETROOMREQUEST']._serialized_end=1217
+  _globals['_GETROOMRESPONSE']._serialized_start=1219
+  _globals['_GETROOMRESPONSE']._serialized_end=1339
+  _globals['_UPDATEROOMREQUEST']._serialized_start=1342
+  _globals['_UPDATEROOMREQUEST']._serialized_end=1896
+  _globals['_UPDATEROOMRESPONSE']._serialized_start=1898
+  _globals['_UPDATEROOMRESPONSE']._serialized_end=2010
+  _globals['_DELETEROOMREQUEST']._serialized_start=2013
+  _globals['_DELETEROOMREQUEST']._serialized_end=2156
+  _globals['_DELETEROOMRESPONSE']._serialized_start=2158
+  _globals['_DELETEROOMRESPONSE']._serialized_end=2230
+  _globals['_LISTROOMSREQUEST']._serialized_start=2232
+  _globals['_LISTROOMSREQUEST']._serialized_end=2310
+  _globals['_LISTROOMSRESPONSE']._serialized_start=2312
+  _globals['_LISTROOMSRESPONSE']._serialized_end=2413
+  _globals['_ROOMSSERVICE']._serialized_start=2416
+  _globals['_ROOMSSERVICE']._serialized_end=2850
 # @@protoc_insertion_point(module_scope)

@@ -23,11 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from acs.rooms.v1 import participants_pb2 as acs_dot_rooms_dot_v1_dot_participants__pb2
-from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&acs/rooms/legacy/v1/legacy_rooms.proto\x12\x13\x61\x63s.rooms.legacy.v1\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x02\n\x04Room\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x10room_join_policy\x18\x05 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicy\x12/\n\x0cparticipants\x18\x06 \x03(\x0b\x32\x19.acs.rooms.v1.Participant\"\x9a\x02\n\x11\x43reateRoomRequest\x12.\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12G\n\x10room_join_policy\x18\x03 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"=\n\x12\x43reateRoomResponse\x12\'\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.Room\">\n\x0eGetRoomRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\":\n\x0fGetRoomResponse\x12\'\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.Room\"\x98\x02\n\x11UpdateRoomRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12G\n\x10room_join_policy\x18\x04 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12+\n\x06roster\x18\x05 \x01(\x0b\x32\x1b.acs.rooms.legacy.v1.Roster\"D\n\x06Roster\x12:\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02\"=\n\x12UpdateRoomResponse\x12\'\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.Room\"A\n\x11\x44\x65leteRoomRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\"\x14\n\x12\x44\x65leteRoomResponse\"\x84\x01\n\x16\x41\x64\x64ParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12<\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02\"\x19\n\x17\x41\x64\x64ParticipantsResponse\"\x87\x01\n\x19UpdateParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12<\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02\"\x1c\n\x1aUpdateParticipantsResponse\"\xd9\x02\n\x19RemoveParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\x12&\n\x07raw_ids\x18\x02 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02\x12\x45\n\x0bidentifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n\"remove_participants.names_somebody\x12\x39raw_ids or identifiers must name at least one participant\x1a\x36this.raw_ids.size() > 0 || this.identifiers.size() > 0\"\x1c\n\x1aRemoveParticipantsResponse\"F\n\x16GetParticipantsRequest\x12,\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$\"J\n\x17GetParticipantsResponse\x12/\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.Participant*\x86\x01\n\x0eRoomJoinPolicy\x12 \n\x1cROOM_JOIN_POLICY_UNSPECIFIED\x10\x00\x12 \n\x1cROOM_JOIN_POLICY_INVITE_ONLY\x10\x01\x12\x30\n,ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS\x10\x02\x32\x96\x07\n\x12LegacyRoomsService\x12\x65\n\nCreateRoom\x12&.acs.rooms.legacy.v1.CreateRoomRequest\x1a\'.acs.rooms.legacy.v1.CreateRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12\\\n\x07GetRoom\x12#.acs.rooms.legacy.v1.GetRoomRequest\x1a$.acs.rooms.legacy.v1.GetRoomResponse\"\x06\x88\x02\x01\x90\x02\x01\x12\x65\n\nUpdateRoom\x12&.acs.rooms.legacy.v1.UpdateRoomRequest\x1a\'.acs.rooms.legacy.v1.UpdateRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12\x65\n\nDeleteRoom\x12&.acs.rooms.legacy.v1.DeleteRoomRequest\x1a\'.acs.rooms.legacy.v1.DeleteRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12t\n\x0f\x41\x64\x64Participants\x12+.acs.rooms.legacy.v1.AddParticipantsRequest\x1a,.acs.rooms.legacy.v1.AddParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x00\x12}\n\x12UpdateParticipants\x12..acs.rooms.legacy.v1.UpdateParticipantsRequest\x1a/.acs.rooms.legacy.v1.UpdateParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x02\x12}\n\x12RemoveParticipants\x12..acs.rooms.legacy.v1.RemoveParticipantsRequest\x1a/.acs.rooms.legacy.v1.RemoveParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x02\x12t\n\x0fGetParticipants\x12+.acs.rooms.legacy.v1.GetParticipantsRequest\x1a,.acs.rooms.legacy.v1.GetParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x01\x1a\x03\x88\x02\x01\x42P\n\x13\x61\x63s.rooms.legacy.v1P\x01Z!acs/rooms/legacy/v1;roomslegacyv1\xaa\x02\x13\x41\x63s.Rooms.Legacy.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&acs/rooms/legacy/v1/legacy_rooms.proto\x12\x13\x61\x63s.rooms.legacy.v1\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x02\n\x04Room\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x39\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12M\n\x10room_join_policy\x18\x05 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyR\x0eroomJoinPolicy\x12=\n\x0cparticipants\x18\x06 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\"\xda\x02\n\x11\x43reateRoomRequest\x12\x39\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12W\n\x10room_join_policy\x18\x03 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0eroomJoinPolicy\x12H\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12*\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"C\n\x12\x43reateRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"F\n\x0eGetRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\"@\n\x0fGetRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"\xcf\x02\n\x11UpdateRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12\x39\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12W\n\x10room_join_policy\x18\x04 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0eroomJoinPolicy\x12\x33\n\x06roster\x18\x05 \x01(\x0b\x32\x1b.acs.rooms.legacy.v1.RosterR\x06roster\"R\n\x06Roster\x12H\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\"C\n\x12UpdateRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"I\n\x11\x44\x65leteRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\"\x14\n\x12\x44\x65leteRoomResponse\"\x9a\x01\n\x16\x41\x64\x64ParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\"\x19\n\x17\x41\x64\x64ParticipantsResponse\"\x9d\x01\n\x19UpdateParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\"\x1c\n\x1aUpdateParticipantsResponse\"\xf6\x02\n\x19RemoveParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12.\n\x07raw_ids\x18\x02 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x06rawIds\x12R\n\x0bidentifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0bidentifiers:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n\"remove_participants.names_somebody\x12\x39raw_ids or identifiers must name at least one participant\x1a\x36this.raw_ids.size() > 0 || this.identifiers.size() > 0\"\x1c\n\x1aRemoveParticipantsResponse\"N\n\x16GetParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\"X\n\x17GetParticipantsResponse\x12=\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants*\x86\x01\n\x0eRoomJoinPolicy\x12 \n\x1cROOM_JOIN_POLICY_UNSPECIFIED\x10\x00\x12 \n\x1cROOM_JOIN_POLICY_INVITE_ONLY\x10\x01\x12\x30\n,ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS\x10\x02\x32\x96\x07\n\x12LegacyRoomsService\x12\x65\n\nCreateRoom\x12&.acs.rooms.legacy.v1.CreateRoomRequest\x1a\'.acs.rooms.legacy.v1.CreateRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12\\\n\x07GetRoom\x12#.acs.rooms.legacy.v1.GetRoomRequest\x1a$.acs.rooms.legacy.v1.GetRoomResponse\"\x06\x88\x02\x01\x90\x02\x01\x12\x65\n\nUpdateRoom\x12&.acs.rooms.legacy.v1.UpdateRoomRequest\x1a\'.acs.rooms.legacy.v1.UpdateRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12\x65\n\nDeleteRoom\x12&.acs.rooms.legacy.v1.DeleteRoomRequest\x1a\'.acs.rooms.legacy.v1.DeleteRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12t\n\x0f\x41\x64\x64Participants\x12+.acs.rooms.legacy.v1.AddParticipantsRequest\x1a,.acs.rooms.legacy.v1.AddParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x00\x12}\n\x12UpdateParticipants\x12..acs.rooms.legacy.v1.UpdateParticipantsRequest\x1a/.acs.rooms.legacy.v1.UpdateParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x02\x12}\n\x12RemoveParticipants\x12..acs.rooms.legacy.v1.RemoveParticipantsRequest\x1a/.acs.rooms.legacy.v1.RemoveParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x02\x12t\n\x0fGetParticipants\x12+.acs.rooms.legacy.v1.GetParticipantsRequest\x1a,.acs.rooms.legacy.v1.GetParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x01\x1a\x03\x88\x02\x01\x42P\n\x13\x61\x63s.rooms.legacy.v1P\x01Z!acs/rooms/legacy/v1;roomslegacyv1\xaa\x02\x13\x41\x63s.Rooms.Legacy.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -87,44 +86,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEGACYROOMSSERVICE'].methods_by_name['RemoveParticipants']._serialized_options = b'\210\002\001\220\002\002'
   _globals['_LEGACYROOMSSERVICE'].methods_by_name['GetParticipants']._loaded_options = None
   _globals['_LEGACYROOMSSERVICE'].methods_by_name['GetParticipants']._serialized_options = b'\210\002\001\220\002\001'
-  _globals['_ROOMJOINPOLICY']._serialized_start=2270
-  _globals['_ROOMJOINPOLICY']._serialized_end=2404
-  _globals['_ROOM']._serialized_start=159
-  _globals['_ROOM']._serialized_end=434
-  _globals['_CREATEROOMREQUEST']._serialized_start=437
-  _globals['_CREATEROOMREQUEST']._serialized_end=719
-  _globals['_CREATEROOMRESPONSE']._serialized_start=721
-  _globals['_CREATEROOMRESPONSE']._serialized_end=782
-  _globals['_GETROOMREQUEST']._serialized_start=784
-  _globals['_GETROOMREQUEST']._serialized_end=846
-  _globals['_GETROOMRESPONSE']._serialized_start=848
-  _globals['_GETROOMRESPONSE']._serialized_end=906
-  _globals['_UPDATEROOMREQUEST']._serialized_start=909
-  _globals['_UPDATEROOMREQUEST']._serialized_end=1189
-  _globals['_ROSTER']._serialized_start=1191
-  _globals['_ROSTER']._serialized_end=1259
-  _globals['_UPDATEROOMRESPONSE']._serialized_start=1261
-  _globals['_UPDATEROOMRESPONSE']._serialized_end=1322
-  _globals['_DELETEROOMREQUEST']._serialized_start=1324
-  _globals['_DELETEROOMREQUEST']._serialized_end=1389
-  _globals['_DELETEROOMRESPONSE']._serialized_start=1391
-  _globals['_DELETEROOMRESPONSE']._serialized_end=1411
-  _globals['_ADDPARTICIPANTSREQUEST']._serialized_start=1414
-  _globals['_ADDPARTICIPANTSREQUEST']._serialized_end=1546
-  _globals['_ADDPARTICIPANTSRESPONSE']._serialized_start=1548
-  _globals['_ADDPARTICIPANTSRESPONSE']._serialized_end=1573
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=1576
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=1711
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=1713
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=1741
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=1744
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=2089
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=2091
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=2119
-  _globals['_GETPARTICIPANTSREQUEST']._serialized_start=2121
-  _globals['_GETPARTICIPANTSREQUEST']._serialized_end=2191
-  _globals['_GETPARTICIPANTSRESPONSE']._serialized_start=2193
-  _globals['_GETPARTICIPANTSRESPONSE']._serialized_end=2267
-  _globals['_LEGACYROOMSSERVICE']._serialized_start=2407
-  _globals['_LEGACYROOMSSERVICE']._serialized_end=3325
+  _globals['_ROOMJOINPOLICY']._serialized_start=2571
+  _globals['_ROOMJOINPOLICY']._serialized_end=2705
+  _globals['_ROOM']._serialized_start=130
+  _globals['_ROOM']._serialized_end=473
+  _globals['_CREATEROOMREQUEST']._serialized_start=476
+  _globals['_CREATEROOMREQUEST']._serialized_end=822
+  _globals['_CREATEROOMRESPONSE']._serialized_start=824
+  _globals['_CREATEROOMRESPONSE']._serialized_end=891
+  _globals['_GETROOMREQUEST']._serialized_start=893
+  _globals['_GETROOMREQUEST']._serialized_end=963
+  _globals['_GETROOMRESPONSE']._serialized_start=965
+  _globals['_GETROOMRESPONSE']._serialized_end=1029
+  _globals['_UPDATEROOMREQUEST']._serialized_start=1032
+  _globals['_UPDATEROOMREQUEST']._serialized_end=1367
+  _globals['_ROSTER']._serialized_start=1369
+  _globals['_ROSTER']._serialized_end=1451
+  _globals['_UPDATEROOMRESPONSE']._serialized_start=1453
+  _globals['_UPDATEROOMRESPONSE']._serialized_end=1520
+  _globals['_DELETEROOMREQUEST']._serialized_start=1522
+  _globals['_DELETEROOMREQUEST']._serialized_end=1595
+  _globals['_DELETEROOMRESPONSE']._serialized_start=1597
+  _globals['_DELETEROOMRESPONSE']._serialized_end=1617
+  _globals['_ADDPARTICIPANTSREQUEST']._serialized_start=1620
+  _globals['_ADDPARTICIPANTSREQUEST']._serialized_end=1774
+  _globals['_ADDPARTICIPANTSRESPONSE']._serialized_start=1776
+  _globals['_ADDPARTICIPANTSRESPONSE']._serialized_end=1801
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=1804
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=1961
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=1963
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=1991
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=1994
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=2368
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=2370
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=2398
+  _globals['_GETPARTICIPANTSREQUEST']._serialized_start=2400
+  _globals['_GETPARTICIPANTSREQUEST']._serialized_end=2478
+  _globals['_GETPARTICIPANTSRESPONSE']._serialized_start=2480
+  _globals['_GETPARTICIPANTSRESPONSE']._serialized_end=2568
+  _globals['_LEGACYROOMSSERVICE']._serialized_start=2708
+  _globals['_LEGACYROOMSSERVICE']._serialized_end=3626
 # @@protoc_insertion_point(module_scope)
