@@ -37,8 +37,8 @@ _roster = msgspec.json.Decoder(LegacyRoster)
 class LegacyApi:
     """The Rooms REST API in api-version 2022-02-01. Its methods raise what those of RoomsApi do."""
 
-    def __init__(self, transport: Sender) -> None:
-        self._exchange = Operation(transport, LEGACY.name)
+    def __init__(self, sender: Sender) -> None:
+        self._exchange = Operation(sender, LEGACY.name)
 
     async def create_room(self, body: RoomBody, repeatability_id: str, call: Call) -> RosteredRoom:
         """Make a room, once for one `repeatability_id`, a UUID. REST: Rooms_CreateRoom."""
@@ -47,20 +47,20 @@ class LegacyApi:
             "Repeatability-First-Sent": formatdate(usegmt=True),
         }
         content = _content(body)
-        return _read(await self._exchange.send("POST", "/rooms", call, content, headers))
+        return _read(await self._exchange.call("POST", "/rooms", call, content, headers))
 
     async def get_room(self, room_id: str, call: Call) -> RosteredRoom:
         """Read a room with its roster. REST: Rooms_GetRoom."""
-        return _read(await self._exchange.send("GET", room_path(room_id), call))
+        return _read(await self._exchange.call("GET", room_path(room_id), call))
 
     async def update_room(self, room_id: str, body: RoomBody, call: Call) -> RosteredRoom:
         """Change what `body` sets; a roster replaces the old one. REST: Rooms_UpdateRoom."""
         path = room_path(room_id)
-        return _read(await self._exchange.send("PATCH", path, call, _content(body), JSON))
+        return _read(await self._exchange.call("PATCH", path, call, _content(body), JSON))
 
     async def delete_room(self, room_id: str, call: Call) -> None:
         """Delete a room. REST: Rooms_DeleteRoom."""
-        await self._exchange.send("DELETE", room_path(room_id), call, gone_is_done=True)
+        await self._exchange.call("DELETE", room_path(room_id), call, gone_is_done=True)
 
     async def change_participants(
         self, verb: Literal["add", "update", "remove"], room_id: str, roster: Roster, call: Call
@@ -72,11 +72,11 @@ class LegacyApi:
         LEGACY.check_roster(roster)
         content = encode(LegacyRoster(participants_of(roster)))
         path = f"{participants_path(room_id)}:{verb}"
-        await self._exchange.send("POST", path, call, content, JSON)
+        await self._exchange.call("POST", path, call, content, JSON)
 
     async def get_participants(self, room_id: str, call: Call) -> list[Participant]:
         """Read the whole roster. REST: Rooms_GetParticipants."""
-        answer = await self._exchange.send("GET", participants_path(room_id), call)
+        answer = await self._exchange.call("GET", participants_path(room_id), call)
         return roster_from(decode(_roster, answer).participants)
 
 
