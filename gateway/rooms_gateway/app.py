@@ -135,7 +135,7 @@ class Gateway:
         if metrics is not None:
             reachability = await self._ask_upstream(parts, http, credential, upstream)
             metrics.show_state(
-                upstream_answers=lambda: float(reachability.answers) if reachability else None,
+                upstream_reachable=lambda: float(reachability.reachable) if reachability else None,
                 in_flight=lambda: calls.running,
                 queued=lambda: admission.queued,
                 retry_budget=lambda: transport.budget.balance,
@@ -237,8 +237,8 @@ class Gateway:
         # Of its own, with neither retries nor a budget that calls would miss, and not counted.
         transport = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
         reachability = UpstreamProbe(transport, self._settings.api_version, interval)
-        await parts.enter_async_context(reachability.asking())
-        self._progress.upstream_answers = lambda: reachability.answers
+        await parts.enter_async_context(reachability.in_background())
+        self._progress.upstream_answers = lambda: reachability.reachable
         return reachability
 
     async def _start_tracing(self, parts: AsyncExitStack, service: Endpoint) -> Tracer:

@@ -14,7 +14,7 @@ from running import failure_of, gateway_before
 from scraping import scrape, settled
 
 from rooms_emulator import Emulator
-from rooms_gateway.telemetry.logs import FinishedCall, JsonFormatter
+from rooms_gateway.telemetry.log_lines import FinishedCall, JsonFormatter
 from rooms_gateway.telemetry.metrics import Metrics
 from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent
 
@@ -61,7 +61,7 @@ async def test_the_page_has_the_type_of_every_metric() -> None:
         retry_budget=float,
         clock_skew=float,
         certificate_expiry=float,
-        upstream_answers=float,
+        upstream_reachable=float,
     )
     types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", metrics.expose("")[0].decode(), re.MULTILINE))
     assert {name: types[name] for name in METRICS} == {

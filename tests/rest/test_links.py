@@ -9,7 +9,7 @@ from yarl import URL
 
 from rooms_gateway.errors import InvalidUpstreamResponseError
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.links import MAX_QUERY_LENGTH, is_query, safe_next_query
+from rooms_gateway.upstream.paging import MAX_QUERY_LENGTH, is_query, safe_next_query
 
 CLOUD = Endpoint.parse("https://contoso.communication.azure.com/")
 LOCAL = Endpoint.parse("http://127.0.0.1:8125")

@@ -64,7 +64,7 @@ class ParticipantsServicer(participants_pb2_grpc.ParticipantsServiceServicer):
         )
         async with aclosing(pages):
             async for page in pages:
-                token = page_tokens.encode(page.safe_next_query, *scope)
+                token = page_tokens.encode(page.next_query, *scope)
                 response = pb.ListParticipantsResponse(next_page_token=token)
                 add = partial(add_participants, response.participants)
                 await self._turns.convert(page.items, add)

@@ -50,7 +50,6 @@ def make_credential(
         return AccessKeys(settings.keys, settings.file, observer=observer)
     if not endpoint.private:
         raise CredentialError(
-            "an Entra ID token is sent over http:// to loopback only, because it could be stolen on "
-            "the way: use an https:// endpoint"
+            "an Entra ID token is sent unencrypted to loopback only: use an https:// endpoint"
         )
     return BearerTokens(entra_tokens(settings), observer=observer)

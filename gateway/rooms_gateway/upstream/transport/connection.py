@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         if coding is not None and coding.strip().lower() != b"chunked":
             self._abort_parsing(BrokenResponseError("UnknownTransferCoding"))
         if fields.get(b"content-encoding", b"identity").lower() != b"identity":
-            self._discard_body("the Rooms service sent a compressed response without being asked to")
+            self._discard_body("the Rooms service sent a compressed response, which is unsupported")
         self._persistent = self._parser.should_keep_alive()
         self._until_close = (
             coding is None and b"content-length" not in fields and status not in _WITHOUT_BODY

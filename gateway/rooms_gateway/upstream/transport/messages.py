@@ -23,7 +23,7 @@ class Headers(Mapping[str, str]):
         return self._fields[name.lower().encode("latin-1", "replace")].decode("latin-1")
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override] # text for text
-        """Return a field, or `default`. Faster than the inherited method, which catches KeyError."""
+        """Return a field, or `default`. Faster than the inherited one, which catches KeyError."""
         value = self._fields.get(name.lower().encode("latin-1", "replace"))
         return default if value is None else value.decode("latin-1")
 

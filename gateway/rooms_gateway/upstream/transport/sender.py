@@ -201,7 +201,8 @@ class Sender:
             return outcome
         if call.remaining() <= 0:
             raise DeadlineExceededError(_DEADLINE_PASSED)
-        raise UpstreamUnavailableError(f"no response from the Rooms service: {outcome}") from outcome
+        message = f"no response from the Rooms service: {outcome}"
+        raise UpstreamUnavailableError(message) from outcome
 
     def _adopt_upstream_clock(self, response: RestResponse, signed_at: float) -> bool:
         """After a 401, use the upstream's clock if it differs from `signed_at` by too much."""
