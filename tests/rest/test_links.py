@@ -101,9 +101,9 @@ def test_a_link_is_refused_or_gives_a_query_that_can_be_sent_as_it_is(
         assert sent.raw_path_qs == f"{PATH}?{query}"
         return
     assert told in {
-        "the service's nextLink is not a URL",
-        "the service's nextLink leads away from the list it is part of",
-        "the service's nextLink has no query that could be sent",
+        "the Rooms service sent a nextLink that is not a URL",
+        "the Rooms service sent a nextLink to another host or path",
+        "the Rooms service sent a nextLink with an empty or invalid query",
     }
 
 

@@ -29,7 +29,7 @@ def redacted(message: Message) -> str:
     copy.CopyFrom(message)
     copy.DiscardUnknownFields()
     _redact(copy, _MAX_VALUES)
-    text = text_format.MessageToString(copy, as_one_line=True)
+    text = text_format.MessageToString(copy, as_one_line=True, as_utf8=False)
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 

@@ -71,7 +71,7 @@ def entra_tokens(settings: EntraSettings, options: Mapping[str, Any] | None = No
         except errors.AzureError as error:
             raise _failed(settings.kind, _reason(error, settings.kind)) from None
         except Exception as error:  # noqa: BLE001 - the library's parsers raise any exception
-            reason = f"malformed issuer response or token file ({type(error).__name__})"
+            reason = f"cannot read the issuer response or a file ({type(error).__name__})"
             raise _failed(settings.kind, reason) from None
         if not _TOKEN.fullmatch(token.token):
             raise _failed(settings.kind, "the issuer returned a malformed token")
