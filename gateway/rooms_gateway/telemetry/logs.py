@@ -7,13 +7,13 @@ import logging
 import sys
 import time
 from collections import deque
-from enum import StrEnum
 from functools import lru_cache
 from typing import TextIO
 
 from google.protobuf.message import Message
 
 from rooms_gateway.telemetry.log_lines import CALLS, ConsoleFormatter, FinishedCall, JsonFormatter
+from rooms_gateway.telemetry.log_options import LogFormat
 from rooms_gateway.telemetry.redaction import redacted
 
 __all__ = [
@@ -38,13 +38,6 @@ FLUSH_INTERVAL = 0.005
 """Seconds that call log lines are buffered; SIGKILL loses at most these."""
 
 _PEERS = {"unix": "unix", "ipv4": "tcp", "ipv6": "tcp"}
-
-
-class LogFormat(StrEnum):
-    """Format of log lines."""
-
-    JSON = "json"
-    CONSOLE = "console"
 
 
 @lru_cache(maxsize=1024)

@@ -35,7 +35,13 @@ from rooms_gateway.telemetry.call_metrics import SERVER_ERRORS
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.telemetry.span_export import LossReportingExporter
 from rooms_gateway.telemetry.trace_context import TraceContext
-from rooms_gateway.telemetry.traces import NO_TRACE, AttemptTrace, CallTrace, PropagatedTrace
+from rooms_gateway.telemetry.traces import (
+    NO_TRACE,
+    AttemptTrace,
+    CallTrace,
+    PropagatedTrace,
+    TracingError,
+)
 
 FLUSH_TIMEOUT = 3.0
 """Maximum time that shutdown waits for the last spans, in seconds."""
@@ -51,13 +57,23 @@ class Tracing:
     """Creates spans of calls and attempts, and exports them in the background."""
 
     def __init__(self, version: str, host: str, port: int) -> None:
-        """`version` is that of the gateway; `host` and `port` are those of the upstream."""
-        # The SDK logs up to three lines for each batch that it cannot export.
-        if not logger.isEnabledFor(logging.DEBUG):
+        """`version` is that of the gateway; `host` and `port` are those of the upstream.
+
+        Raises TracingError.
+        """
+        quiet = not logger.isEnabledFor(logging.DEBUG)
+        if quiet:
+            # Its warnings repeat the values of headers, which may be secret.
+            logging.getLogger("opentelemetry.util.re").setLevel(logging.CRITICAL + 1)
+        try:
+            self._exporter = LossReportingExporter(OTLPSpanExporter())
+            self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
+            self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+        except Exception as error:
+            raise TracingError(f"--traces: OpenTelemetry rejects its settings: {error}") from error
+        if quiet:
+            # The SDK logs up to three lines for each batch that it cannot export.
             logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
-        self._exporter = LossReportingExporter(OTLPSpanExporter())
-        self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("rooms-gateway", version)
         self._server: Mapping[str, str | int] = {"server.address": host, "server.port": port}
 
