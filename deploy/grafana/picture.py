@@ -65,7 +65,7 @@ COLOURS = {
     **dict.fromkeys(("NotFound", "404", "ROOM_NOT_FOUND"), "tab:blue"),
     **dict.fromkeys(("ResourceExhausted", "429", "THROTTLED"), "tab:orange"),
     **dict.fromkeys(("Unavailable", "503", "SERVICE_UNAVAILABLE"), "tab:red"),
-    **dict.fromkeys(("DeadlineExceededError", "DEADLINE_EXCEEDED"), "tab:purple"),
+    **dict.fromkeys(("DeadlineExceeded", "DEADLINE_EXCEEDED"), "tab:purple"),
 }
 
 Series = list[tuple[str, list[float], list[float]]]

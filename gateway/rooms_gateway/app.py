@@ -244,8 +244,8 @@ class Gateway:
             # Not the sender of calls: probes take no retries from its budget and are not counted.
             sender = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
             probe = UpstreamProbe(sender, settings.api_version, settings.readiness_upstream)
-            await parts.enter_async_context(probe.asking())
-            self._lifecycle.upstream_answers = lambda: probe.answers
+            await parts.enter_async_context(probe.in_background())
+            self._lifecycle.upstream_answers = lambda: probe.reachable
             self._probe = probe
         return Sender(
             http,
@@ -261,7 +261,7 @@ class Gateway:
         if self._metrics is None:
             return
         self._metrics.show_state(
-            upstream_answers=lambda: float(self._probe.answers) if self._probe else None,
+            upstream_reachable=lambda: float(self._probe.reachable) if self._probe else None,
             in_flight=lambda: handlers.running,
             queued=lambda: handlers.admission.queued,
             retry_budget=lambda: sender.budget.balance,

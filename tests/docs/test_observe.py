@@ -1,4 +1,4 @@
-"""The page on logs, probes and metrics says what there is, no less and no more."""
+"""The page on monitoring lists exactly the metrics, labels and log fields that exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.gateways import failure_of, gateway_before
 from support.paths import ROOT
 
 from rooms_emulator import Emulator
-from rooms_gateway.telemetry.logs import FinishedCall, JsonFormatter
+from rooms_gateway.telemetry.log_lines import FinishedCall, JsonFormatter
 from rooms_gateway.telemetry.metrics import Metrics
 from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent
 
@@ -32,7 +32,7 @@ def table(heading: str) -> dict[str, list[str]]:
 METRICS = table("metric")
 
 
-async def test_the_page_has_every_metric_with_its_labels_and_no_other() -> None:
+async def test_every_metric_has_its_labels() -> None:
     async with (
         Emulator() as emulator,
         gateway_before(emulator, admin_listen="127.0.0.1:0") as running,
@@ -45,14 +45,14 @@ async def test_the_page_has_every_metric_with_its_labels_and_no_other() -> None:
     documented = {
         name: frozenset(re.findall(r"`(\w+)`", cells[1])) for name, cells in METRICS.items()
     }
-    # This gateway does not ask the service, signs with a key, and listens without TLS.
+    # This gateway has no upstream probe, signs with a key, and listens without TLS.
     assert documented.pop("rooms_gateway_upstream_reachable") == frozenset()
     for what in EXPIRY:
         assert documented.pop(f"rooms_gateway_{what}_expiry_timestamp_seconds") == frozenset()
     assert documented == exposed
 
 
-async def test_the_page_has_the_type_of_every_metric() -> None:
+async def test_every_metric_has_its_type() -> None:
     metrics = Metrics("0", "0")
     metrics.token_expires(1)
     metrics.show_state(
@@ -61,7 +61,7 @@ async def test_the_page_has_the_type_of_every_metric() -> None:
         retry_budget=float,
         clock_skew=float,
         certificate_expiry=float,
-        upstream_answers=float,
+        upstream_reachable=float,
     )
     types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", metrics.expose("")[0].decode(), re.MULTILINE))
     assert {name: types[name] for name in METRICS} == {
@@ -69,7 +69,7 @@ async def test_the_page_has_the_type_of_every_metric() -> None:
     }
 
 
-def test_the_page_has_every_field_of_a_line() -> None:
+def test_every_log_field_is_listed() -> None:
     call = FinishedCall("", "", "", "", 0, "", 0.0, "", "")
     record = logging.LogRecord("", logging.INFO, "", 0, call, None, None)
     assert list(table("field")) == list(json.loads(JsonFormatter().format(record)))
@@ -80,11 +80,11 @@ def test_the_page_has_every_field_of_a_line() -> None:
     [("`error_type`", AttemptFailure), ("`event`", CredentialEvent)],
     ids=["error_type", "event"],
 )
-def test_the_page_has_every_value_of_a_label(heading: str, values: Iterable[str]) -> None:
+def test_every_label_value_is_listed(heading: str, values: Iterable[str]) -> None:
     assert list(table(heading)) == [str(value) for value in values]
 
 
-async def test_every_metric_that_a_query_of_the_page_asks_for_is_there() -> None:
+async def test_every_queried_metric_exists() -> None:
     queries = "\n".join(re.findall(r"```promql\n(.*?)```", PAGE, re.DOTALL))
     asked = set(re.findall(r"\b(?:grpc|rpc|http|rooms)_\w+_(?:\w+)", queries)) - {
         label for cells in METRICS.values() for label in re.findall(r"`(\w+)`", cells[1])

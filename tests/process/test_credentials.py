@@ -96,7 +96,7 @@ async def test_a_client_secret_works_in_a_real_process_and_no_secret_is_written(
                 await create_room(address)
     assert "canary" not in str(raised.value.debug_error_string())
     text = b"".join(written).decode()
-    assert "asking for a new one" in text
+    assert "requesting a new one" in text
     assert "canary" not in text
 
 
@@ -116,8 +116,8 @@ async def test_a_bad_secret_fails_the_start_with_4_and_one_sentence(
         )
     assert code == 4
     assert errors == (
-        "rooms-gateway: no Entra ID token by client-secret: its issuer refused "
-        "(HTTP status 401, AADSTS7000215).\n"
+        "rooms-gateway: cannot get an Entra ID token (client-secret): the issuer rejected the "
+        "request (HTTP status 401, AADSTS7000215).\n"
     )
 
 
@@ -159,7 +159,7 @@ async def test_a_key_file_is_followed_by_a_real_process(tmp_path: Path) -> None:
             file.write_text(fresh)
             await create_room(address)
     text = b"".join(written).decode()
-    assert f"read 1 access key(s) from {file}" in text
+    assert f"reloaded 1 access key(s) from {file}" in text
     assert fresh not in text
 
 

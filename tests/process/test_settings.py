@@ -41,11 +41,14 @@ BAD_CONNECTION_STRINGS = {
     "another scheme": (f"endpoint=ftp://contoso.example;accesskey={KEY}", "must be a URL"),
     "no host": (f"endpoint=https://;accesskey={KEY}", "must be a URL"),
     "a port of letters": (f"endpoint={HOST}:canary;accesskey={KEY}", "is not a URL"),
-    "blanks": (f"endpoint=https://a b;accesskey={KEY}", "characters that no URL can have"),
-    "a line break": (f"endpoint={HOST}/\ncanary;accesskey={KEY}", "characters that no URL can"),
+    "blanks": (f"endpoint=https://a b;accesskey={KEY}", "characters that are not allowed in a URL"),
+    "a line break": (
+        f"endpoint={HOST}/\ncanary;accesskey={KEY}",
+        "characters that are not allowed",
+    ),
     "http to elsewhere": (
         "endpoint=http://contoso.communication.azure.com;accesskey=" + KEY,
-        "an http:// endpoint is for an emulator on this machine only",
+        "an http:// endpoint must be on loopback",
     ),
 }
 
@@ -92,11 +95,11 @@ KEY_FILES = {
     ),
     "binary": (
         b"\xff\xfe\x00canary",
-        "{} does not hold what it should: it is too long, or not ASCII.",
+        "{} is longer than 4096 bytes or not ASCII.",
     ),
     "three keys": (
         f"{KEY}\n{KEY}\n{KEY}".encode(),
-        "{}: there are more than two access keys: a resource has no more.",
+        "{}: there are more than two access keys: a resource has two.",
     ),
 }
 

@@ -32,7 +32,7 @@ from rooms_gateway.services.convert.timestamps import from_rest
 from rooms_gateway.settings import SettingsError
 from rooms_gateway.upstream.credentials.key_file import parse_access_keys
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
-from rooms_gateway.upstream.links import safe_next_query
+from rooms_gateway.upstream.paging import safe_next_query
 from rooms_gateway.upstream.transport.retry import http_date, retry_after
 
 ENDPOINT = Endpoint.parse("https://contoso.communication.azure.com")

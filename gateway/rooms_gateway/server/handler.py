@@ -153,7 +153,7 @@ class MethodHandler:
             started + (self._default_timeout if left is None else left),
             self._idempotent,
         )
-        call.trace = shared.tracer.call_begun(self._name, call.request_id, trace)
+        call.trace = shared.tracer.call_started(self._name, call.request_id, trace)
         self._observer.started()
         shared.running += 1
         code, reason = "OK", ""

@@ -61,7 +61,7 @@ class ParticipantsServicer:
         pages = self._api.list_participants(request.room_id, start, request.max_pages, call)
         async with aclosing(pages):
             async for page in pages:
-                token = page_tokens.encode(page.safe_next_query, *scope)
+                token = page_tokens.encode(page.next_query, *scope)
                 response = pb.ListParticipantsResponse(next_page_token=token)
                 add = partial(add_participants, response.participants)
                 await self._converter.convert(page.items, add)

@@ -92,7 +92,7 @@ class RoomsServicer:
         pages = self._api.list_rooms(start, request.max_pages, call)
         async with aclosing(pages):
             async for page in pages:
-                token = page_tokens.encode(page.safe_next_query, _LIST)
+                token = page_tokens.encode(page.next_query, _LIST)
                 response = pb.ListRoomsResponse(next_page_token=token)
                 await self._converter.convert(page.items, partial(add_rooms, response.rooms))
                 yield response

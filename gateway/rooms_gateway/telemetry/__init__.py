@@ -1,6 +1,6 @@
-"""What operators see: log lines, metrics, traces, and what is left out of them.
+"""Logs, metrics, traces and redaction.
 
-The parts that have something to tell know `observers` alone; the composition root decides who
-listens. So a gateway without an admin listener pays for no metrics, and two gateways in one process
-do not share any.
+The rest of the gateway depends on the protocols in `observers` and `traces` only; the composition
+root provides the implementations. A gateway without an admin listener therefore loads no metrics,
+and two gateways in one process share none.
 """

@@ -1,4 +1,4 @@
-"""Metrics of gRPC calls, by the names of dashboards and by those of OpenTelemetry."""
+"""Metrics of gRPC calls, with the names of gRPC dashboards and with those of OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from prometheus_client.registry import Collector
 from rooms_gateway.telemetry.histogram import Histogram
 
 OTHER = "_OTHER"
-"""OpenTelemetry's label for what is outside of a list."""
+"""OpenTelemetry's label for values outside a closed set."""
 
-SERVER_FAULTS = frozenset(
+SERVER_ERRORS = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 )
-"""The codes that OpenTelemetry counts as errors of a server; the others are its callers'."""
+"""Status codes that OpenTelemetry counts as server errors; the others are caused by callers."""
 
 
 def go_name(code: str) -> str:
-    """Spell a status code as `grpc_code` does, which is Go's way: NOT_FOUND is NotFound."""
+    """Return a status code in Go's spelling, as in the label `grpc_code`: NotFound."""
     if code == "OK":
         return code
-    # The one word that they spell in two ways.
+    # The only code that Go spells differently.
     return "Canceled" if code == "CANCELLED" else code.title().replace("_", "")
 
 
 class MethodMetrics:
-    """What is counted of one method, as plain numbers."""
+    """Counts of one method, as plain numbers."""
 
     def __init__(self, service: str, method: str, failures: Counter[str], *, streams: bool) -> None:
-        """Count failures of calls, by reason, in `failures`, which all methods share."""
+        """`failures` counts failed calls by reason and is shared by all methods."""
         self.labels = ("server_stream" if streams else "unary", service, method)
         self.rpc_method = f"{service}/{method}"
-        self.begun = 0
+        self.started_calls = 0
         self._streams = streams
         self._sent = 0
         self.by_code = {"OK": Histogram()}
-        """How long calls took, by status code."""
+        """Durations of calls, by status code."""
         self._failures = failures
 
     def started(self) -> None:
-        """Count a call that has begun."""
-        self.begun += 1
+        """Count a started call."""
+        self.started_calls += 1
 
     def message_sent(self) -> None:
         """Count a message of a stream."""
@@ -51,21 +51,21 @@ class MethodMetrics:
 
     @property
     def sent(self) -> int:
-        """Messages to callers; to one that is not streamed to, with the end of the call."""
+        """Messages sent to callers; one for each successful unary call."""
         return self._sent if self._streams else sum(self.by_code["OK"].counts)
 
     def ended(self, code: str, reason: str, seconds: float) -> None:
-        """Count a call that has ended."""
-        times = self.by_code.get(code)
-        if times is None:
-            times = self.by_code[code] = Histogram()
-        times.observe(seconds)
+        """Count an ended call and its duration."""
+        durations = self.by_code.get(code)
+        if durations is None:
+            durations = self.by_code[code] = Histogram()
+        durations.observe(seconds)
         if reason:
             self._failures[reason] += 1
 
 
 class CallMetrics(Collector):
-    """The families of gRPC calls, made from the numbers of the methods."""
+    """Collector of the metric families of gRPC calls."""
 
     def __init__(self) -> None:
         self._methods: list[MethodMetrics] = []
@@ -73,19 +73,19 @@ class CallMetrics(Collector):
         self._unknown = 0
 
     def of_method(self, service: str, method: str, *, streams: bool) -> MethodMetrics:
-        """Return what counts the calls of a method."""
+        """Return the metrics of a method."""
         metrics = MethodMetrics(service, method, self._failures, streams=streams)
         self._methods.append(metrics)
         return metrics
 
     def unknown_method(self) -> None:
-        """Count a call of a method that there is not: no time, since none was spent on it."""
+        """Count a call of an unimplemented method, without a duration."""
         self._unknown += 1
 
     def collect(self) -> Iterator[Metric]:
         """Return the families."""
         labels = ("grpc_type", "grpc_service", "grpc_method")
-        started = CounterMetricFamily("grpc_server_started", "Calls begun.", labels=labels)
+        started = CounterMetricFamily("grpc_server_started", "Calls started.", labels=labels)
         handled = CounterMetricFamily(
             "grpc_server_handled",
             "Calls ended, by status code.",
@@ -93,35 +93,37 @@ class CallMetrics(Collector):
         )
         sent = CounterMetricFamily(
             "grpc_server_msg_sent",
-            "Messages to callers; of a stream (server_stream), pages.",
+            "Messages sent to callers; pages if grpc_type is server_stream.",
             labels=labels,
         )
         handling = HistogramMetricFamily(
-            "grpc_server_handling_seconds", "How long calls took.", labels=labels
+            "grpc_server_handling_seconds", "Duration of calls.", labels=labels
         )
         duration = HistogramMetricFamily(
             "rpc_server_call_duration_seconds",
-            "How long calls took, by status code.",
+            "Duration of calls, by status code.",
             labels=("rpc_system_name", "rpc_method", "rpc_response_status_code", "error_type"),
         )
         failures = CounterMetricFamily(
             "rooms_gateway_call_failures",
-            "Calls that failed with a reason: see docs/reference/errors.md.",
+            "Failed calls, by ErrorInfo reason; see docs/reference/errors.md.",
             labels=("reason",),
         )
         unknown = ("unary", OTHER, OTHER)
         started.add_metric(unknown, self._unknown)
         handled.add_metric((*unknown, go_name("UNIMPLEMENTED")), self._unknown)
         for method in self._methods:
-            started.add_metric(method.labels, method.begun)
+            started.add_metric(method.labels, method.started_calls)
             sent.add_metric(method.labels, method.sent)
-            whole = Histogram(*method.by_code.values())
-            handling.add_metric(method.labels, list(whole.buckets()), whole.seconds)
-            for code, times in method.by_code.items():
-                handled.add_metric((*method.labels, go_name(code)), sum(times.counts))
-                error = code if code in SERVER_FAULTS else ""
+            total = Histogram(*method.by_code.values())
+            handling.add_metric(method.labels, list(total.buckets()), total.seconds)
+            for code, durations in method.by_code.items():
+                handled.add_metric((*method.labels, go_name(code)), sum(durations.counts))
+                error = code if code in SERVER_ERRORS else ""
                 duration.add_metric(
-                    ("grpc", method.rpc_method, code, error), list(times.buckets()), times.seconds
+                    ("grpc", method.rpc_method, code, error),
+                    list(durations.buckets()),
+                    durations.seconds,
                 )
         for reason, count in self._failures.items():
             failures.add_metric((reason,), count)

@@ -1,8 +1,7 @@
-"""Metrics for Prometheus, of one gateway: a registry of their own, nothing global.
+"""Prometheus metrics of one gateway, in a registry per gateway.
 
-Names are those that dashboards for gRPC servers use already (`grpc_server_*`), those of
-OpenTelemetry's semantic conventions, and ours (`rooms_gateway_*`). docs/how-to/observe.md has them
-all; a test compares.
+Names are those of gRPC dashboards (`grpc_server_*`), those of OpenTelemetry's semantic conventions,
+and `rooms_gateway_*`. docs/how-to/observe.md lists them all.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ _VERBS = frozenset({"GET", "POST", "PATCH", "DELETE"})
 
 
 class Metrics:
-    """Counts all of one gateway: an `Observer`, and what shows the result."""
+    """An `Observer` that counts, and the exposition of the counts."""
 
     def __init__(self, version: str, api_version: str) -> None:
-        """Take what is constant: the gateway's version and the REST api-version."""
+        """`version` is that of the gateway, `api_version` that of the REST API."""
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._gauges = _ReadGauges()
@@ -44,14 +43,14 @@ class Metrics:
         self._attempts = _Attempts()
         self._registry.register(self._attempts)
         self._throttled = self._counter(
-            "rooms_gateway_upstream_throttled", "Attempts that the service answered with 429."
+            "rooms_gateway_upstream_throttled", "Attempts rejected with status 429."
         )
         self._withheld = self._counter(
-            "rooms_gateway_upstream_retries_withheld", "Retries that the budget did not pay for."
+            "rooms_gateway_upstream_retries_withheld", "Retries that the budget did not allow."
         )
         self._events = Counter(
             "rooms_gateway_credential_events",
-            "What happened to access keys, tokens and the policy of callers.",
+            "Events of access keys, tokens and the caller policy.",
             ("event",),
             registry=self._registry,
         )
@@ -60,18 +59,18 @@ class Metrics:
         self._expires_at: float | None = None
         self.add_gauge(
             "rooms_gateway_token_expiry_timestamp_seconds",
-            "When the Entra ID token in use ends.",
+            "Expiry of the Entra ID token in use.",
             lambda: self._expires_at,
         )
         Gauge(
             "rooms_gateway_build_info",
-            "What is running; always 1.",
+            "Version of the gateway; always 1.",
             ("version", "api_version"),
             registry=self._registry,
         ).labels(version, api_version).set(1)
 
     def add_gauge(self, name: str, meaning: str, read: Callable[[], float | None]) -> None:
-        """Show what `read` returns whenever somebody looks; nothing while that is None."""
+        """Expose the value that `read` returns at each scrape; None exposes nothing."""
         self._gauges.add(name, meaning, read)
 
     def show_state(  # noqa: PLR0913 - one for each gauge
@@ -82,57 +81,57 @@ class Metrics:
         retry_budget: Callable[[], float],
         clock_skew: Callable[[], float | None],
         certificate_expiry: Callable[[], float | None],
-        upstream_answers: Callable[[], float | None],
+        upstream_reachable: Callable[[], float | None],
     ) -> None:
-        """Show how things are, beside what has happened."""
-        self.add_gauge("rooms_gateway_calls_in_flight", "Calls under way.", in_flight)
-        self.add_gauge("rooms_gateway_calls_queued", "Of these, those that wait.", queued)
+        """Expose gauges of the gateway's state."""
+        self.add_gauge("rooms_gateway_calls_in_flight", "Calls in progress.", in_flight)
+        self.add_gauge("rooms_gateway_calls_queued", "Calls in progress that wait.", queued)
         self.add_gauge(
             "rooms_gateway_retry_budget",
-            "Retries that are left; below 1 there are none.",
+            "Retries left; below 1, no request is retried.",
             retry_budget,
         )
         self.add_gauge(
             "rooms_gateway_clock_skew_seconds",
-            "By how much the service's clock is ahead, by its last answer, to half a second.",
+            "How far the clock of the Rooms service is ahead, to half a second.",
             clock_skew,
         )
         self.add_gauge(
             "rooms_gateway_certificate_expiry_timestamp_seconds",
-            "When the TLS certificate in use ends.",
+            "Expiry of the TLS certificate in use.",
             certificate_expiry,
         )
         self.add_gauge(
             "rooms_gateway_upstream_reachable",
-            "Whether the service answers, where readiness depends on it.",
-            upstream_answers,
+            "Whether upstream probes succeed (1) or fail (0).",
+            upstream_reachable,
         )
 
     def expose(self, accept: str) -> tuple[bytes, str]:
-        """Return all metrics in the format that an Accept header asks for, and its name."""
+        """Return all metrics in the format for an Accept header, and its content type."""
         encode, content_type = choose_encoder(accept)
         return encode(_WithoutCreated(self._registry)), content_type
 
     def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:
-        """Return what counts the calls of a method."""
+        """Return the observer of a method."""
         return self._calls.of_method(service, method, streams=streams)
 
     def unknown_method(self) -> None:
-        """Count a call of a method that there is not."""
+        """Count a call of an unimplemented method."""
         self._calls.unknown_method()
 
-    def request_begun(self) -> None:
+    def request_started(self) -> None:
         """Count a REST request."""
         self._attempts.requests += 1
 
     def attempt_ended(self, method: str, outcome: int | AttemptFailure, seconds: float) -> None:
-        """Count an attempt."""
-        self._attempts.times_of(method, outcome).observe(seconds)
+        """Count an attempt and its duration."""
+        self._attempts.durations_of(method, outcome).observe(seconds)
         if outcome == _THROTTLED:
             self._throttled.inc()
 
     def retry_withheld(self) -> None:
-        """Count a retry that did not happen."""
+        """Count a retry that the retry budget did not allow."""
         self._withheld.inc()
 
     def credential_event(self, event: CredentialEvent) -> None:
@@ -140,7 +139,7 @@ class Metrics:
         self._events.labels(event).inc()
 
     def token_expires(self, at: float) -> None:
-        """Take note of the end of the token in use."""
+        """Record the expiry of the token in use."""
         self._expires_at = at
 
     def _counter(self, name: str, meaning: str) -> Counter:
@@ -148,15 +147,15 @@ class Metrics:
 
 
 class _Attempts(Collector):
-    """REST requests and their attempts, as plain numbers."""
+    """Counts of REST requests and their attempts, as plain numbers."""
 
     def __init__(self) -> None:
         self.requests = 0
         self._by_labels: dict[tuple[str, str, str], Histogram] = {}
         self._by_outcome: dict[tuple[str, int | AttemptFailure], Histogram] = {}
 
-    def times_of(self, method: str, outcome: int | AttemptFailure) -> Histogram:
-        """Return what counts attempts that end so."""
+    def durations_of(self, method: str, outcome: int | AttemptFailure) -> Histogram:
+        """Return the histogram of attempts with this outcome."""
         return self._by_outcome.get((method, outcome)) or self._resolve(method, outcome)
 
     def _resolve(self, method: str, outcome: int | AttemptFailure) -> Histogram:
@@ -164,32 +163,32 @@ class _Attempts(Collector):
         if isinstance(outcome, AttemptFailure):
             status, error = "", outcome.value
         else:
-            # A service can answer with any three digits.
+            # A status can be any three digits.
             status = str(outcome) if outcome in _STATUSES else OTHER
             error = status if outcome >= _ERRORS_FROM else ""
-        times = self._by_labels.setdefault((verb, status, error), Histogram())
+        durations = self._by_labels.setdefault((verb, status, error), Histogram())
         if status != OTHER:
-            self._by_outcome[method, outcome] = times
-        return times
+            self._by_outcome[method, outcome] = durations
+        return durations
 
     def collect(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
             "rooms_gateway_upstream_requests",
-            "REST requests, each of one attempt or more.",
+            "REST requests; each has one or more attempts.",
             self.requests,
         )
         attempts = HistogramMetricFamily(
             "http_client_request_duration_seconds",
-            "Attempts of REST requests, retries included.",
+            "Duration of attempts of REST requests.",
             labels=("http_request_method", "http_response_status_code", "error_type"),
         )
-        for labels, times in self._by_labels.items():
-            attempts.add_metric(labels, list(times.buckets()), times.seconds)
+        for labels, durations in self._by_labels.items():
+            attempts.add_metric(labels, list(durations.buckets()), durations.seconds)
         yield attempts
 
 
 class _ReadGauges(Collector):
-    """Gauges that are read when somebody looks, so that nothing is kept up to date for nobody."""
+    """Gauges whose values are read at each scrape."""
 
     def __init__(self) -> None:
         self._sources: list[tuple[str, str, Callable[[], float | None]]] = []
@@ -208,7 +207,7 @@ class _ReadGauges(Collector):
 
 
 class _WithoutCreated(Collector):
-    """A registry without the time at which each series began: a third of it, and used by nobody."""
+    """A registry without `_created` samples, which are a third of the output."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry

@@ -1,7 +1,7 @@
-"""What can be observed, as protocols, and an observer that looks away.
+"""Protocols of observers, and an observer that does nothing.
 
-Labels and events are plain values with few forms, so that neither gRPC nor HTTP has to be known
-here, and no caller or service can choose a label.
+Labels and events are enums or plain values of a closed set, so that no caller and no upstream can
+create a label.
 """
 
 from __future__ import annotations
@@ -11,125 +11,115 @@ from typing import Protocol
 
 
 class MethodObserver(Protocol):
-    """Watches the calls of one gRPC method."""
+    """Observes the calls of one gRPC method."""
 
     def started(self) -> None:
-        """Count a call that has begun."""
+        """Count a started call."""
         ...
 
     def message_sent(self) -> None:
-        """Count a message of a stream, which is a page. Of other calls, success is one message."""
+        """Count a message of a stream, which is a page; unary calls are counted when they end."""
         ...
 
     def ended(self, code: str, reason: str, seconds: float) -> None:
-        """Count a call that has ended.
+        """Count an ended call and its duration.
 
-        `code` is the status by the name that gRPC gives it ("NOT_FOUND"), `reason` that of
-        ErrorInfo, empty where there is none.
+        `code` is the gRPC status code ("NOT_FOUND"), `reason` that of ErrorInfo, or empty.
         """
         ...
 
 
 class CallObserver(Protocol):
-    """Watches the calls of a gateway."""
+    """Observes the calls of a gateway."""
 
     def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:
-        """Return what watches a method of ours; asked once for each."""
+        """Return the observer of a method; requested once per method."""
         ...
 
     def unknown_method(self) -> None:
-        """Count a call of a method that there is not; its name is the caller's, and no label."""
+        """Count a call of an unimplemented method. Its name is the caller's choice, so no label."""
         ...
 
 
 class AttemptFailure(StrEnum):
-    """Why an attempt has no answer."""
+    """Why an attempt has no response."""
 
     CONNECT = "connect"
-    """No connection: the service has seen nothing."""
+    """No connection: the upstream has received nothing."""
     TIMEOUT = "timeout"
     LOST = "connection_lost"
-    UNREADABLE = "unreadable_answer"
+    INVALID = "invalid_response"
+    """The response was too large or compressed."""
     CANCELLED = "cancelled"
-    """By the caller, or because the gateway stops."""
+    """By the caller or by shutdown."""
     OTHER = "_OTHER"
 
 
 class UpstreamObserver(Protocol):
-    """Watches the requests to the service."""
+    """Observes requests to the upstream."""
 
-    def request_begun(self) -> None:
-        """Count a REST request, however many attempts it will take."""
+    def request_started(self) -> None:
+        """Count a REST request, regardless of the number of its attempts."""
         ...
 
     def attempt_ended(self, method: str, outcome: int | AttemptFailure, seconds: float) -> None:
-        """Count an attempt; `method` and the int of `outcome` are those of HTTP."""
+        """Count an attempt and its duration; an int is an HTTP status."""
         ...
 
     def retry_withheld(self) -> None:
-        """Count a retry that was due and that the retry budget did not pay for."""
+        """Count a retry that the retry budget did not allow."""
         ...
 
 
 class CredentialEvent(StrEnum):
-    """What happens to keys and tokens."""
+    """Events of credentials and of the policy."""
 
     REJECTED = "rejected"
-    """The service answered 401 to one of them."""
+    """The upstream responded with 401."""
     KEY_SWITCHED = "key_switched"
-    """The other key is in use, since the service takes it."""
+    """The upstream accepted the other key, which is now in use."""
     KEY_FILE_READ = "key_file_read"
-    """The key file has changed and was taken over."""
+    """The key file has changed and was reloaded."""
     KEY_FILE_UNUSABLE = "key_file_unusable"
     TOKEN_RENEWED = "token_renewed"  # noqa: S105 - the name of an event
     TOKEN_NOT_RENEWED = "token_not_renewed"  # noqa: S105 - the name of an event
     CALLER_POLICY_READ = "caller_policy_read"
-    """The policy, its tokens or its keys have changed and were taken over."""
+    """The policy, or a file that it names, has changed and was reloaded."""
     CALLER_POLICY_UNUSABLE = "caller_policy_unusable"
     CALLER_KEYS_UNUSABLE = "caller_keys_unusable"
-    """No keys could be had from the URL of the issuer."""
+    """The JWKS of a token issuer could not be fetched."""
 
 
 class CredentialObserver(Protocol):
-    """Watches keys and tokens."""
+    """Observes keys, tokens and the policy."""
 
     def credential_event(self, event: CredentialEvent) -> None:
         """Count an event."""
         ...
 
     def token_expires(self, at: float) -> None:
-        """Take note of the end of the token in use, in seconds of the epoch."""
+        """Record the expiry of the token in use, in seconds since the epoch."""
         ...
 
 
 class Observer(CallObserver, UpstreamObserver, CredentialObserver, Protocol):
-    """Watches all of a gateway."""
+    """Observes a whole gateway."""
 
 
 class NoopObserver:
-    """Looks away from everything."""
+    """Does nothing."""
 
     def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:  # noqa: ARG002
+        """Return this observer."""
         return self
 
-    def started(self) -> None: ...
+    def ignore(self, *_: object, **__: object) -> None:
+        """Do nothing."""
 
-    def message_sent(self) -> None: ...
-
-    def ended(self, code: str, reason: str, seconds: float) -> None: ...
-
-    def unknown_method(self) -> None: ...
-
-    def request_begun(self) -> None: ...
-
-    def attempt_ended(self, method: str, outcome: int | AttemptFailure, seconds: float) -> None: ...
-
-    def retry_withheld(self) -> None: ...
-
-    def credential_event(self, event: CredentialEvent) -> None: ...
-
-    def token_expires(self, at: float) -> None: ...
+    started = message_sent = ended = unknown_method = ignore
+    request_started = attempt_ended = retry_withheld = ignore
+    credential_event = token_expires = ignore
 
 
 NOOP_OBSERVER: Observer = NoopObserver()
-"""The default: nobody listens."""
+"""Default observer; used when metrics are off."""

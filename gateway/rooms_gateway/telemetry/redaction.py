@@ -1,94 +1,87 @@
-"""Protobuf messages as text that may be logged: what the protos call `debug_redact` is left out."""
+"""Protobuf messages as text for logs, without the fields that are marked `debug_redact`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from google.protobuf import text_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 REDACTED = "[REDACTED]"
 
 MAX_TEXT = 2000
-"""Characters of the text; the largest request, with 700 people, would have twenty times that."""
+"""Maximum length of the text; a request with 700 participants would have 40,000 characters."""
+
+_MAX_VALUES = MAX_TEXT // 5
+"""Values after which the text is full: each has at least 5 characters, as in `a: 1 `."""
 
 
 def redacted(message: Message) -> str:
-    """Return `message` on one line, with `[REDACTED]` for each field that is `debug_redact`.
+    """Return `message` on one line, with `[REDACTED]` in place of marked texts.
 
-    At any depth: in lists and maps too. Strings are escaped, so that nobody can write a line of
-    their own, and the text ends with … where it is cut.
+    Marked values of other types are cleared, as are unknown fields and the content of `Any`.
+    Strings are escaped, so that a value cannot start a new line. A text above MAX_TEXT characters
+    is cut and ends with `…`.
     """
-    size = 0
-    parts = []
-    for part in _fields(message):
-        size += len(part) + 1
-        if size > MAX_TEXT:
-            parts.append("…")
-            break
-        parts.append(part)
-    return " ".join(parts)
+    copy = type(message)()
+    copy.CopyFrom(message)
+    copy.DiscardUnknownFields()
+    _redact(copy, _MAX_VALUES)
+    text = text_format.MessageToString(copy, as_one_line=True, as_utf8=False)
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
-def _fields(message: Message) -> Iterator[str]:
-    """Yield the text of a message in small pieces, so that a large one need not be made whole."""
+def _redact(message: Message, left: int) -> int:
+    """Redact `message` in place, up to `left` values; clear the rest. Return the values left."""
+    if message.DESCRIPTOR.full_name == "google.protobuf.Any":
+        # text_format would unpack the message in it and print all fields.
+        message.Clear()
     for field, value in message.ListFields():
-        name = field.name
-        if _is_redacted(field):
-            # Not even how many there are: that is the same for one value and for a list.
-            yield f"{name}: {REDACTED}"
-        elif _is_map(field):
-            yield from _entries(field, value)
+        if _is_marked(field):
+            _mask(message, field)
+        elif left <= 0:
+            message.ClearField(field.name)
         elif field.is_repeated:
-            for item in value:
-                yield from _field(field, item)
+            left = _redact_items(field.message_type, value, left)
+        elif field.message_type is not None:
+            left = _redact(value, left - 1)
         else:
-            yield from _field(field, value)
+            if isinstance(value, str | bytes):
+                setattr(message, field.name, value[:MAX_TEXT])
+            left -= 1
+    return left
 
 
-def _entries(field: FieldDescriptor, entries: Any) -> Iterator[str]:
-    types = _entry(field).fields_by_name
-    for key in entries:
-        yield f"{field.name} {{ key: {_scalar(types['key'], key)}"
-        yield from _field(types["value"], entries[key])
-        yield "}"
+def _redact_items(item_type: Descriptor | None, items: Any, left: int) -> int:
+    """Redact the items of a list or map in place, and delete those beyond `left`."""
+    if item_type is not None and item_type.GetOptions().map_entry:
+        keys = sorted(items)  # the order in which text_format prints them
+        for key in keys[left:]:
+            del items[key]
+        item_type = item_type.fields_by_name["value"].message_type
+        values = [items[key] for key in keys[:left]]
+    else:
+        del items[left:]
+        values = items
+    if item_type is None:
+        return left - len(items)
+    for value in values:
+        left = _redact(value, left - 1)
+    return left
 
 
-def _field(field: FieldDescriptor, value: Any) -> Iterator[str]:
-    if field.message_type is None:
-        yield f"{field.name}: {_scalar(field, value)}"
-        return
-    yield f"{field.name} {{"
-    yield from _fields(value)
-    yield "}"
-
-
-def _scalar(field: FieldDescriptor, value: Any) -> str:
-    if field.enum_type is not None:
-        known = field.enum_type.values_by_number.get(value)
-        return known.name if known else str(value)
-    if isinstance(value, str):
-        # ascii, so that neither control characters nor look-alikes get through.
-        return ascii(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@cache
-def _is_redacted(field: FieldDescriptor) -> bool:
-    # What is packed into an Any has fields of its own, which nothing here can tell apart.
-    packed = field.full_name == "google.protobuf.Any.value"
-    return packed or bool(field.GetOptions().debug_redact)
+def _mask(message: Message, field: FieldDescriptor) -> None:
+    """Clear a field; set it to REDACTED if it is a text, and to one if it is a list of them."""
+    message.ClearField(field.name)
+    if field.type == FieldDescriptor.TYPE_STRING:
+        if field.is_repeated:
+            getattr(message, field.name).append(REDACTED)
+        else:
+            setattr(message, field.name, REDACTED)
 
 
 @cache
-def _is_map(field: FieldDescriptor) -> bool:
-    kind = field.message_type
-    return kind is not None and bool(kind.GetOptions().map_entry)
-
-
-def _entry(field: FieldDescriptor) -> Descriptor:
-    if field.message_type is None:
-        raise TypeError(f"{field.full_name} is no map")
-    return field.message_type
+def _is_marked(field: FieldDescriptor) -> bool:
+    return bool(field.GetOptions().debug_redact)

@@ -1,4 +1,4 @@
-"""W3C Trace Context, as callers bring it in metadata and the service gets it in headers.
+"""W3C Trace Context: read from the metadata of calls, written to the headers of requests.
 
 https://www.w3.org/TR/trace-context-2/
 """
@@ -13,12 +13,12 @@ TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
 
 SAMPLED = 0x01
-"""The flag of callers who keep their part of the trace."""
+"""Flag: the caller records its part of the trace."""
 
 MAX_TRACESTATE = 512
-"""Characters that everybody has to pass on; a longer one is left out whole."""
+"""Maximum length; W3C requires to propagate this much, and a longer tracestate is dropped."""
 
-_KNOWN_FLAGS = SAMPLED | 0x02  # the trace id is random
+_KNOWN_FLAGS = SAMPLED | 0x02  # 0x02: the trace id is random
 
 _PARENT = re.compile(
     r"(?P<version>(?!ff)[0-9a-f]{2})"
@@ -34,32 +34,32 @@ _MAX_MEMBERS = 32
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """The span that a caller is in."""
+    """Span of the caller that a call belongs to."""
 
     trace_id: str
     """32 hexadecimal digits, in lower case."""
     span_id: str
-    """16 of them."""
+    """16 hexadecimal digits, in lower case."""
     flags: int
     tracestate: str = ""
-    """What tracing systems on the way have left; empty if they have not."""
+    """Vendor data of tracing systems; may be empty."""
 
     def headers(self) -> dict[str, str]:
-        """Return what passes this on."""
+        """Return the headers that propagate the context."""
         parent = {TRACEPARENT: f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"}
         return parent | {TRACESTATE: self.tracestate} if self.tracestate else parent
 
 
 def read_context(metadata: Collection[tuple[str, str | bytes]]) -> TraceContext | None:
-    """Return the context in a call's metadata, None if there is none that obeys the grammar.
+    """Return the context in the metadata of a call; None if it is missing or malformed.
 
-    Nothing is made of what does not: no part of it reaches a span, a log line or the service.
+    No part of a malformed context reaches a span, a log line or the upstream.
     """
     parents = [value for key, value in metadata if key == TRACEPARENT]
     if len(parents) != 1 or not isinstance(parents[0], str):
         return None
     found = _PARENT.fullmatch(parents[0])
-    # Later versions may add to what version 00 has, and 00 may not.
+    # Only versions after 00 may have further fields.
     if found is None or (found["version"] == "00" and found["rest"] is not None):
         return None
     states = [value for key, value in metadata if key == TRACESTATE]
@@ -69,7 +69,7 @@ def read_context(metadata: Collection[tuple[str, str | bytes]]) -> TraceContext 
 
 
 def _joined(states: list[str | bytes]) -> str:
-    """Return several tracestates as one; empty if they are not by the grammar, or too long."""
+    """Join several tracestates; return an empty text if they are malformed or too long."""
     texts = [state for state in states if isinstance(state, str)]
     if len(texts) != len(states) or sum(map(len, texts)) > MAX_TRACESTATE:
         return ""

@@ -1,7 +1,7 @@
-"""What can be traced, as protocols, and what happens to a caller's trace when nothing is.
+"""Protocols of traces, and a tracer that propagates the caller's trace context only.
 
-Without `--traces` the gateway is no part of a trace, but no hole in it either: the service gets the
-context that the caller brought, as W3C Trace Context wants it of those who only pass it on.
+It is used without `--traces`: the gateway adds no spans, but the upstream still receives the
+context of the caller, as W3C Trace Context requires of intermediaries.
 """
 
 from __future__ import annotations
@@ -14,56 +14,60 @@ from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.telemetry.trace_context import TraceContext
 
 
+class TracingError(Exception):
+    """Traces cannot be exported with these OTEL_* variables."""
+
+
 class AttemptTrace(Protocol):
-    """One attempt of a REST request, as its trace sees it."""
+    """Trace of one attempt of a REST request."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What tells the service which trace the attempt belongs to."""
+        """Headers that propagate the trace to the upstream."""
         ...
 
     def ended(self, outcome: int | AttemptFailure) -> None:
-        """End it; the int is an HTTP status."""
+        """End the trace; an int is an HTTP status."""
         ...
 
 
 class CallTrace(Protocol):
-    """One gRPC call, as its trace sees it."""
+    """Trace of one gRPC call."""
 
     @property
     def trace_id(self) -> str:
-        """The trace that the call belongs to, 32 hexadecimal digits; empty if to none."""
+        """Trace id of the call, 32 hexadecimal digits; empty without a trace."""
         ...
 
-    def attempt_begun(self, method: str, target: str, resends: int) -> AttemptTrace:
-        """Begin an attempt of a REST request that was sent `resends` times before.
+    def attempt_started(self, method: str, target: str, resends: int) -> AttemptTrace:
+        """Start the trace of an attempt.
 
-        `target` is its path and query.
+        `target` is the path and query of the request, `resends` the number of earlier attempts.
         """
         ...
 
     def ended(self, code: str, reason: str, upstream_id: str) -> None:
-        """End it, with the values of the call's log line."""
+        """End the trace, with the values of the call's log line."""
         ...
 
 
 class Tracer(Protocol):
-    """Makes the traces of calls."""
+    """Creates traces of calls."""
 
-    def call_begun(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:
-        """Begin the trace of a call of `/package.Service/Method`, within the caller's if any."""
+    def call_started(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:
+        """Start the trace of a call of `/package.Service/Method`, within `context` if any."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PropagatedTrace:
-    """A call, and all its attempts, of which nothing is kept."""
+    """Trace of a call and of all its attempts that records nothing."""
 
     trace_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def attempt_begun(self, method: str, target: str, resends: int) -> AttemptTrace:  # noqa: ARG002
-        """Return what passes the context on."""
+    def attempt_started(self, method: str, target: str, resends: int) -> AttemptTrace:  # noqa: ARG002
+        """Return this trace, whose headers propagate the context."""
         return self
 
     def ended(self, *_: object) -> None:
@@ -71,13 +75,13 @@ class PropagatedTrace:
 
 
 NO_TRACE = PropagatedTrace()
-"""The trace of a call that belongs to none."""
+"""Trace of a call without a trace context."""
 
 
 class _PropagateOnly:
-    def call_begun(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:  # noqa: ARG002
+    def call_started(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:  # noqa: ARG002
         return NO_TRACE if context is None else PropagatedTrace(context.trace_id, context.headers())
 
 
 PROPAGATE_ONLY: Tracer = _PropagateOnly()
-"""The default: nothing is traced here, and a caller's trace goes on at the service."""
+"""Default tracer: adds no spans and propagates the trace context."""

@@ -1,8 +1,7 @@
-"""Traces for OpenTelemetry, sent by OTLP: the only module that knows its SDK, an optional extra.
+"""Traces by the OpenTelemetry SDK, an optional extra, exported over OTLP/gRPC.
 
-Not by the SDK's own interceptor for grpc.aio: it breaks health watches, and takes calls that were
-aborted or cancelled for successes. Settings are the OTEL_* variables, which the SDK reads itself:
-see docs/how-to/observe.md.
+OpenTelemetry's interceptor for grpc.aio is not used: it breaks health watches and records aborted
+and cancelled calls as successes. The SDK reads its settings from the OTEL_* variables.
 """
 
 from __future__ import annotations
@@ -11,16 +10,15 @@ import asyncio
 import logging
 import re
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
@@ -33,16 +31,20 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import Tracer as SdkTracer
 
-from rooms_gateway.telemetry.call_metrics import SERVER_FAULTS
+from rooms_gateway.telemetry.call_metrics import SERVER_ERRORS
 from rooms_gateway.telemetry.observers import AttemptFailure
+from rooms_gateway.telemetry.span_export import LossReportingExporter
 from rooms_gateway.telemetry.trace_context import TraceContext
-from rooms_gateway.telemetry.traces import NO_TRACE, AttemptTrace, CallTrace, PropagatedTrace
+from rooms_gateway.telemetry.traces import (
+    NO_TRACE,
+    AttemptTrace,
+    CallTrace,
+    PropagatedTrace,
+    TracingError,
+)
 
 FLUSH_TIMEOUT = 3.0
-"""Seconds that a stop waits for the last spans to leave."""
-
-TELL_EVERY = 60.0
-"""Seconds between two log lines on spans that nobody takes."""
+"""Maximum time that shutdown waits for the last spans, in seconds."""
 
 _ERRORS_FROM = 400
 
@@ -52,16 +54,26 @@ logger = logging.getLogger(__name__)
 
 
 class Tracing:
-    """Makes spans of calls and attempts, and sends them in the background, until its end."""
+    """Creates spans of calls and attempts, and exports them in the background."""
 
     def __init__(self, version: str, host: str, port: int) -> None:
-        """Take the gateway's version, and where the service is."""
-        # The exporter writes a line, or three, for each batch that does not leave.
-        if not logger.isEnabledFor(logging.DEBUG):
+        """`version` is that of the gateway; `host` and `port` are those of the upstream.
+
+        Raises TracingError.
+        """
+        quiet = not logger.isEnabledFor(logging.DEBUG)
+        if quiet:
+            # Its warnings repeat the values of headers, which may be secret.
+            logging.getLogger("opentelemetry.util.re").setLevel(logging.CRITICAL + 1)
+        try:
+            self._exporter = LossReportingExporter(OTLPSpanExporter())
+            self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
+            self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+        except Exception as error:
+            raise TracingError(f"--traces: OpenTelemetry rejects its settings: {error}") from error
+        if quiet:
+            # The SDK logs up to three lines for each batch that it cannot export.
             logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
-        self._exporter = LossReportingExporter(OTLPSpanExporter())
-        self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("rooms-gateway", version)
         self._server: Mapping[str, str | int] = {"server.address": host, "server.port": port}
 
@@ -74,29 +86,29 @@ class Tracing:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Send what is left, for FLUSH_TIMEOUT at the most."""
+        """Export the remaining spans, for at most FLUSH_TIMEOUT seconds."""
         loop = asyncio.get_running_loop()
         flushed = asyncio.Event()
 
         def flush() -> None:
             self._provider.shutdown()
-            # The loop may have ended by then, after it has waited for long enough.
+            # RuntimeError: the loop was closed after FLUSH_TIMEOUT.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(flushed.set)
 
-        # A daemon, not a thread of the loop's: the process must not wait for its end.
+        # A daemon thread, because the process would wait for one of the loop's executor.
         threading.Thread(target=flush, name="flush traces", daemon=True).start()
         try:
             async with asyncio.timeout(FLUSH_TIMEOUT):
                 await flushed.wait()
         except TimeoutError:
-            logger.warning("the last spans were not sent: no OTLP receiver took them in time")
+            logger.warning("the last spans were not exported within %g s", FLUSH_TIMEOUT)
         finally:
             if not flushed.is_set():
                 self._exporter.shutdown()
 
-    def call_begun(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:
-        """Begin the span of a call: a child of the caller's if there is one."""
+    def call_started(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:
+        """Start the span of a call, as a child of the caller's span if there is one."""
         name = method[1:]
         span = self._tracer.start_span(
             name,
@@ -108,12 +120,10 @@ class Tracing:
                 "rooms_gateway.request_id": request_id,
             },
         )
-        here = span.get_span_context()
+        own = span.get_span_context()
         if span.is_recording():
             return _Call(self._tracer, span, self._server)
-        return (
-            PropagatedTrace(_hex(here.trace_id, 32), _headers(here)) if here.is_valid else NO_TRACE
-        )
+        return PropagatedTrace(_hex(own.trace_id, 32), _headers(own)) if own.is_valid else NO_TRACE
 
 
 class _Call:
@@ -124,7 +134,7 @@ class _Call:
         self._server = server
         self.trace_id = _hex(span.get_span_context().trace_id, 32)
 
-    def attempt_begun(self, method: str, target: str, resends: int) -> AttemptTrace:
+    def attempt_started(self, method: str, target: str, resends: int) -> AttemptTrace:
         template = url_template(target)
         attributes: dict[str, str | int] = {
             "http.request.method": method,
@@ -146,7 +156,7 @@ class _Call:
             span.set_attribute("rooms_gateway.reason", reason)
         if upstream_id:
             span.set_attribute("rooms_gateway.upstream_id", upstream_id)
-        if code in SERVER_FAULTS:
+        if code in SERVER_ERRORS:
             span.set_attribute("error.type", code)
             span.set_status(StatusCode.ERROR)
         span.end()
@@ -170,53 +180,15 @@ class _Attempt:
         span.end()
 
 
-class LossReportingExporter(SpanExporter):
-    """Says when spans get lost, in one log line a minute."""
-
-    def __init__(self, exporter: SpanExporter, clock: Callable[[], float] = time.monotonic) -> None:
-        self._exporter = exporter
-        self._clock = clock
-        self._lost = 0
-        self._tell_at = -float("inf")
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send `spans`, once and for all."""
-        try:
-            result = self._exporter.export(spans)
-        except Exception:  # noqa: BLE001 - the library's thread would end with it
-            result = SpanExportResult.FAILURE
-        if result is not SpanExportResult.SUCCESS:
-            self._lost += len(spans)
-            if self._clock() >= self._tell_at:
-                self._tell_at = self._clock() + TELL_EVERY
-                logger.warning(
-                    "no OTLP receiver takes the traces; %d spans are lost so far (--log-level "
-                    "debug says why)",
-                    self._lost,
-                )
-        return result
-
-    def shutdown(self) -> None:
-        """End what is being sent, and send no more."""
-        self._exporter.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Do nothing: nothing is kept here."""
-        return self._exporter.force_flush(timeout_millis)
-
-
 def url_template(target: str) -> str:
-    """Return the path of a request without what names a room in it, and without the query.
-
-    That is few enough forms to group by.
-    """
+    """Return the path of a request with `{roomId}` for the room id, without the query."""
     return _ROOM.sub("{roomId}", target.partition("?")[0])
 
 
 def _resource(version: str) -> Resource:
-    given = Resource.create().attributes["service.name"]
-    # The SDK's word for "nobody said": OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first.
-    name = "rooms-gateway" if str(given).startswith("unknown_service") else given
+    configured = Resource.create().attributes["service.name"]
+    # The SDK's default without OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
+    name = "rooms-gateway" if str(configured).startswith("unknown_service") else configured
     return Resource.create({"service.name": name, "service.version": version})
 
 

@@ -1,1 +1,1 @@
-"""Toward the Rooms service: REST operations, paging, api-versions."""
+"""REST side of the gateway: operations, paging, api-versions, endpoint, probe."""

@@ -1,6 +1,6 @@
-"""Where the service is: endpoints and connection strings, checked before anything is sent.
+"""Endpoints, connection strings and access keys, parsed and checked.
 
-Nothing here ever repeats a connection string or a key in an error, since those end up in logs.
+No error text contains a connection string or a key, because error texts are logged.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from rooms_gateway.addresses import is_loopback
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
-# What a resolver takes. No host name has an underscore, but names in container networks do.
+# RFC 1123, plus the underscore, which names in container networks have.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The origin of the REST API: scheme, host and port, never a path."""
+    """Origin of the REST API: scheme, host and port, without a path."""
 
     scheme: str
     host: str
-    """Lower case; an IPv6 address without its brackets."""
+    """Host name or IP address in lower case; an IPv6 address without brackets."""
     port: int
 
     @property
     def authority(self) -> str:
-        """The value of the `Host` header: the port only where it is not the scheme's default."""
+        """Value of the `Host` header: without the port if it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if DEFAULT_PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
@@ -43,17 +43,17 @@ class Endpoint:
 
     @property
     def private(self) -> bool:
-        """Whether nobody on the way can read what is sent: encrypted, or on this machine."""
+        """Whether requests are encrypted or stay on loopback."""
         return self.scheme == "https" or is_loopback(self.host)
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """Read an endpoint such as `https://contoso.communication.azure.com/`.
+        """Parse an endpoint such as `https://contoso.communication.azure.com/`.
 
-        Raises ValueError with one sentence that says what is wrong.
+        Raises ValueError, with one sentence as its text, if `text` is not an endpoint.
         """
         if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("the endpoint has characters that no URL can have")
+            raise ValueError("the endpoint has characters that are not allowed in a URL")
         try:
             parts = urlsplit(text)
             scheme, host, port = parts.scheme, parts.hostname or "", parts.port
@@ -63,13 +63,13 @@ class Endpoint:
             raise ValueError(
                 "the endpoint must be a URL such as https://<resource>.communication.azure.com"
             )
-        _refuse_more_than_an_origin(parts)
+        _check_origin_only(parts)
         if not _is_host(host, bracketed="[" in parts.netloc) or port == 0:
-            raise ValueError("the endpoint has a host or port that nothing can be reached at")
+            raise ValueError("the endpoint has an invalid host or port")
         if scheme == "http" and not is_loopback(host):
             raise ValueError(
-                "an http:// endpoint is for an emulator on this machine only, because requests to "
-                "it are not encrypted: use https://, or a loopback host such as 127.0.0.1"
+                "an http:// endpoint must be on loopback, such as http://127.0.0.1:8125, because "
+                "requests to it are not encrypted: use https://"
             )
         return cls(scheme, host, DEFAULT_PORTS[scheme] if port is None else port)
 
@@ -83,7 +83,7 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
         return False
 
 
-def _refuse_more_than_an_origin(parts: SplitResult) -> None:
+def _check_origin_only(parts: SplitResult) -> None:
     if parts.username is not None or parts.password is not None:
         raise ValueError("the endpoint must not contain a user name or password")
     if parts.path not in ("", "/"):
@@ -96,7 +96,7 @@ def _refuse_more_than_an_origin(parts: SplitResult) -> None:
 
 
 def parse_access_key(text: str) -> bytes:
-    """Decode an access key. Raises ValueError, without the key, if it is not base64."""
+    """Decode an access key. Raises ValueError if it is not base64; the text omits the key."""
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
@@ -109,10 +109,10 @@ def parse_access_key(text: str) -> bytes:
 
 
 def parse_connection_string(text: str) -> tuple[Endpoint, bytes]:
-    """Read `endpoint=https://…;accesskey=…` into the endpoint and the decoded key.
+    """Parse `endpoint=https://…;accesskey=…` into the endpoint and the decoded key.
 
-    Names are read without regard to case and in any order, as Microsoft's Python client does;
-    unknown ones are ignored. Raises ValueError with one sentence that repeats nothing of the text.
+    As in Microsoft's Python client, names are case-insensitive, in any order, and unknown ones
+    are ignored. Raises ValueError, with one sentence that contains no part of `text`.
     """
     parts = {}
     for part in filter(None, text.strip().split(";")):

@@ -1,7 +1,7 @@
-"""The JSON of the Rooms REST API as types: one class for each shape that travels.
+"""JSON bodies of the Rooms REST API as types.
 
-Read tolerantly, since the service may add members: unknown ones are ignored, and of those that are
-known only the ones without which an answer means nothing are required.
+Decoding is tolerant, since the upstream may add members: unknown members are ignored, and only
+members without which a response is meaningless are required.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Room(msgspec.Struct, frozen=True, rename="camel"):
-    """RoomModel. Times stay text here: they have seven fractional digits."""
+    """RoomModel. Times stay text, because they have seven fractional digits."""
 
     id: str
     created_at: str | None = None
@@ -31,7 +31,7 @@ class Participant(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, rename="camel"):
-    """RoomsCollection and ParticipantsCollection: items, and a link unless it is the last page."""
+    """RoomsCollection and ParticipantsCollection. The last page has no link."""
 
     value: list[T]
     next_link: str | None = None
@@ -42,17 +42,17 @@ ParticipantsPage = Page[Participant]
 
 
 class ParticipantProperties(msgspec.Struct, frozen=True, omit_defaults=True):
-    """ParticipantProperties; without a role the service makes the person an attendee."""
+    """ParticipantProperties. Without a role, the upstream assigns Attendee."""
 
     role: str | None = None
 
 
 Roster = dict[str, ParticipantProperties | None]
-"""Raw id to properties; in a PATCH, null removes the person."""
+"""Raw id to properties; in a PATCH, null removes the participant."""
 
 
 class CreateRoom(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """CreateRoomRequest; what is None is not sent."""
+    """CreateRoomRequest. Members that are None are not sent."""
 
     valid_from: str | None = None
     valid_until: str | None = None
@@ -61,7 +61,7 @@ class CreateRoom(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 class UpdateRoom(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """UpdateRoomRequest; what is None is not sent and stays as it is."""
+    """UpdateRoomRequest. Members that are None are not sent and stay unchanged."""
 
     valid_from: str | None = None
     valid_until: str | None = None
@@ -82,7 +82,7 @@ class ErrorDetail(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """The member `error` of an error answer."""
+    """Member `error` of an error response."""
 
     code: str = ""
     message: str = ""
@@ -90,6 +90,6 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 class ErrorEnvelope(msgspec.Struct, frozen=True):
-    """The body of every error answer."""
+    """Body of an error response."""
 
     error: ErrorBody

@@ -1,10 +1,10 @@
-"""One exchange with the REST API: a request value out, a success or an error of ours back."""
+"""One REST operation: builds the request, sends it, and turns error responses into exceptions."""
 
 from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -22,10 +22,10 @@ from rooms_gateway.upstream.transport.sender import RestRequest, RestResponse, S
 
 T = TypeVar("T")
 
-JSON: Final = {"Content-Type": "application/json"}
-MERGE_PATCH: Final = {"Content-Type": "application/merge-patch+json"}
+JSON = {"Content-Type": "application/json"}
+MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
-encode: Final = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 _SUCCESS = range(200, 300)
 
@@ -33,7 +33,7 @@ _error = msgspec.json.Decoder(ErrorEnvelope)
 
 
 class DryRunError(Exception):
-    """Ends a dry run where the request would have been sent."""
+    """Control flow, not a failure: ends a dry run and carries the request that it did not send."""
 
     def __init__(self, request: RestRequest) -> None:
         super().__init__("dry run")
@@ -41,14 +41,14 @@ class DryRunError(Exception):
 
 
 class Operation:
-    """Sends the requests of one api-version."""
+    """Calls REST operations in one api-version."""
 
-    def __init__(self, transport: Sender, api_version: str) -> None:
-        self._transport = transport
+    def __init__(self, sender: Sender, api_version: str) -> None:
+        self._sender = sender
         self._query = f"api-version={api_version}"
         self.api_version = api_version
 
-    async def send(  # noqa: PLR0913 - the parts of a request
+    async def call(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         path: str,
@@ -59,27 +59,28 @@ class Operation:
         query: str | None = None,
         gone_is_done: bool = False,
     ) -> RestResponse:
-        """Send and return the answer if it is a success; raise UpstreamRejectedError if not.
+        """Send the request and return the response if its status is a success.
 
-        `query` replaces ours: a continuation has the api-version in it already. `gone_is_done`:
-        404 is a success when an earlier attempt of ours may have been the one that deleted.
-        Raises DryRunError in a dry run, and what `Transport.send` raises.
+        `query` replaces the default query: one from a `nextLink` contains the api-version.
+        `gone_is_done`: a 404 after an attempt with an unknown outcome is a success, because that
+        attempt may have deleted the resource. Raises UpstreamRejectedError for any other status,
+        DryRunError in a dry run, and what `Sender.send` raises.
         """
         request = RestRequest(method, f"{path}?{query or self._query}", body, headers or {})
         if call.dry_run:
             raise DryRunError(request)
-        answer = await self._transport.send(request, call)
-        if answer.status in _SUCCESS:
-            return answer
-        gone = answer.status == HTTPStatus.NOT_FOUND
-        if gone_is_done and gone and answer.after_ambiguous_attempt:
-            return answer
-        raise _refusal(answer, self.api_version)
+        response = await self._sender.send(request, call)
+        if response.status in _SUCCESS:
+            return response
+        gone = response.status == HTTPStatus.NOT_FOUND
+        if gone_is_done and gone and response.after_ambiguous_attempt:
+            return response
+        raise _rejection(response, self.api_version)
 
 
 def room_path(room_id: str) -> str:
     """Return the path of a room."""
-    # Real ids are digits, and need no search for what else might be in them.
+    # Room ids are digits; the test is cheaper than `quote`.
     plain = room_id.isascii() and room_id.isalnum()
     return f"/rooms/{room_id if plain else quote(room_id, safe='')}"
 
@@ -89,36 +90,37 @@ def participants_path(room_id: str) -> str:
     return f"{room_path(room_id)}/participants"
 
 
-def decode(decoder: msgspec.json.Decoder[T], answer: RestResponse) -> T:
-    """Read the body of an answer. Raises InvalidUpstreamResponseError."""
+def decode(decoder: msgspec.json.Decoder[T], response: RestResponse) -> T:
+    """Decode the body of a response. Raises InvalidUpstreamResponseError if it is malformed."""
     try:
-        return decoder.decode(answer.body)
+        return decoder.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidUpstreamResponseError(
-            f"the service's answer (HTTP status {answer.status}) is not the JSON it should be"
+            f"the Rooms service sent a response (HTTP status {response.status}) with malformed or "
+            "unexpected JSON"
         ) from error
 
 
-def _refusal(
-    answer: RestResponse, api_version: str
+def _rejection(
+    response: RestResponse, api_version: str
 ) -> UpstreamRejectedError | UnsupportedApiVersionError:
-    """Read an error answer; one without the usual body still has its status and headers."""
+    """Read an error response; without an error envelope, from its status and headers alone."""
     try:
-        error = _error.decode(answer.body).error
+        error = _error.decode(response.body).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = ErrorBody()
     if error.code == "UnsupportedApiVersion":
         return UnsupportedApiVersionError(
-            f"the service does not support the REST api-version {api_version} that the gateway is "
-            "configured with"
+            f"the Rooms service does not support REST api-version {api_version}, which the gateway "
+            "is configured with"
         )
     return UpstreamRejectedError(
-        answer.status,
+        response.status,
         code=error.code,
         message=error.message,
         details=tuple(
             UpstreamErrorDetail(detail.target or "", detail.message)
             for detail in error.details or ()
         ),
-        retry_after=retry_after(answer.headers, time.time()),
+        retry_after=retry_after(response.headers, time.time()),
     )

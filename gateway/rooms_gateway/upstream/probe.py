@@ -1,4 +1,4 @@
-"""Whether the service answers at all, asked in the background; for /readyz, where it is wanted."""
+"""Periodic probe of the upstream, for readiness that depends on it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError
 from rooms_gateway.upstream.transport.sender import UNAUTHORIZED, RestRequest, RestResponse
 
-FAILURES = 3
-"""Questions in a row without an answer after which the service counts as gone."""
+FAILURE_THRESHOLD = 3
+"""Consecutive failed probes after which the upstream counts as unreachable."""
 
 JITTER = 0.2
-"""The share of the interval by which replicas that started together drift apart."""
+"""Random share of the interval, so that replicas do not probe in step."""
 
 _SERVER_ERRORS_FROM = 500
 _TIMEOUT = 10.0
@@ -27,24 +27,25 @@ _TIMEOUT = 10.0
 logger = logging.getLogger(__name__)
 
 
-class Sender(Protocol):
-    """What asks the service: a transport."""
+class SupportsSend(Protocol):
+    """The method of `Sender` that a probe needs."""
 
     async def send(self, request: RestRequest, call: Call) -> RestResponse:
-        """Send `request`; raises GatewayError if there is no answer."""
+        """Send `request`. Raises GatewayError if there is no response."""
         ...
 
 
 class UpstreamProbe:
-    """Asks the service, inside of `asking`, for a room that cannot be: the cheapest signed request.
+    """Reads a room that cannot exist, the cheapest signed request, at an interval.
 
-    Any answer but a 401 or a 5xx will do. The service counts as gone until its first answer, and
-    again after FAILURES questions in a row without one; one answer is enough to be back.
+    A probe succeeds with any status except 401 and 5xx. The upstream counts as unreachable until
+    the first success, and again after FAILURE_THRESHOLD consecutive failures; one success makes it
+    reachable.
     """
 
-    def __init__(  # noqa: PLR0913 - what varies
+    def __init__(  # noqa: PLR0913 - the seams that tests need
         self,
-        sender: Sender,
+        sender: SupportsSend,
         api_version: str,
         interval: float,
         *,
@@ -52,7 +53,7 @@ class UpstreamProbe:
         uniform: Callable[[float, float], float] = random.uniform,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what sends, and seconds between two questions; `clock` is that of Call.deadline."""
+        """`interval` is in seconds; `clock` is the one of `Call.deadline`."""
         self._sender = sender
         self._request = RestRequest("GET", f"/rooms/0?api-version={api_version}")
         self._interval = interval
@@ -60,45 +61,45 @@ class UpstreamProbe:
         self._uniform = uniform
         self._clock = clock
         self._failures = 0
-        self.answers = False
-        """Whether the service counts as there."""
+        self.reachable = False
+        """Whether the upstream counts as reachable."""
 
     @asynccontextmanager
-    async def asking(self) -> AsyncIterator[None]:
-        """Ask at once, and then every interval."""
-        task = asyncio.create_task(self._ask_on())
+    async def in_background(self) -> AsyncIterator[None]:
+        """Probe at once and then at every interval, until the context ends."""
+        task = asyncio.create_task(self._run())
         try:
             yield
         finally:
             await aio.cancel_and_wait(task)
 
-    async def _ask_on(self) -> None:
+    async def _run(self) -> None:
         while True:
-            self._note(await self._ask())
+            self._record(await self._probe())
             await self._sleep(self._interval * self._uniform(1 - JITTER, 1 + JITTER))
 
-    async def _ask(self) -> str | None:
-        """Ask once; return what is wrong, None if nothing is."""
+    async def _probe(self) -> str | None:
+        """Send one probe and return its error; None if it succeeded."""
         deadline = self._clock() + min(_TIMEOUT, self._interval)
         try:
-            answer = await self._sender.send(self._request, Call("", deadline, idempotent=True))
+            response = await self._sender.send(self._request, Call("", deadline, idempotent=True))
         except GatewayError as error:
             return str(error)
-        if answer.status == UNAUTHORIZED or answer.status >= _SERVER_ERRORS_FROM:
-            return f"HTTP status {answer.status}"
+        if response.status == UNAUTHORIZED or response.status >= _SERVER_ERRORS_FROM:
+            return f"HTTP status {response.status}"
         return None
 
-    def _note(self, fault: str | None) -> None:
-        if fault is None:
-            if not self.answers:
-                logger.info("ready as far as the service is concerned: it answers")
-            self.answers, self._failures = True, 0
+    def _record(self, error: str | None) -> None:
+        if error is None:
+            if not self.reachable:
+                logger.info("upstream probe succeeded: the Rooms service is reachable")
+            self.reachable, self._failures = True, 0
             return
         self._failures += 1
-        if self._failures == FAILURES:
-            self.answers = False
+        if self._failures == FAILURE_THRESHOLD:
+            self.reachable = False
             logger.warning(
-                "not ready: the service was asked %d times in vain; the last time: %s",
-                FAILURES,
-                fault,
+                "not ready: %d consecutive upstream probes failed; last error: %s",
+                FAILURE_THRESHOLD,
+                error,
             )

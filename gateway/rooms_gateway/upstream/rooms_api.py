@@ -1,4 +1,4 @@
-"""The operations of the Rooms REST API as methods. Knows paths, bodies and api-versions."""
+"""Operations of the Rooms REST API as methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import msgspec
 
 from rooms_gateway.call import Call
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.links import safe_next_query
 from rooms_gateway.upstream.models import (
     CreateRoom,
     Page,
@@ -35,7 +34,7 @@ from rooms_gateway.upstream.operation import (
     participants_path,
     room_path,
 )
-from rooms_gateway.upstream.paging import PageWithNext, iterate_pages
+from rooms_gateway.upstream.paging import PageWithNext, iterate_pages, safe_next_query
 from rooms_gateway.upstream.transport.retry import http_date
 from rooms_gateway.upstream.transport.sender import Sender
 from rooms_gateway.upstream.versions import ApiVersion
@@ -51,89 +50,87 @@ _participants_page = msgspec.json.Decoder(ParticipantsPage)
 
 @dataclass(frozen=True, slots=True)
 class CreatedRoom:
-    """The answer to a create."""
+    """Response to a create."""
 
     room: Room
     age_limit: float
-    """The time of the service, in seconds since the epoch, before which this create had not begun:
-    a room that is older was made by an earlier one."""
+    """Start of the create by the upstream's clock, in seconds since the epoch.
+
+    A room that is older was created by an earlier request."""
 
 
 class RoomsApi:
     """The Rooms REST API in one api-version, on one endpoint.
 
-    Every method raises what `Transport.send` raises, UpstreamRejectedError when the service answers with
-    an error, InvalidUpstreamResponseError when its answer is not what it should be, and
-    UnsupportedApiVersionError when the api-version does not know what is asked.
+    Every method raises UpstreamRejectedError for an error response, InvalidUpstreamResponseError
+    for a malformed one, UnsupportedApiVersionError if the api-version lacks the operation or a
+    value, and what `Sender.send` raises.
     """
 
-    def __init__(self, transport: Sender, endpoint: Endpoint, version: ApiVersion) -> None:
-        self._exchange = Operation(transport, version.name)
+    def __init__(self, sender: Sender, endpoint: Endpoint, version: ApiVersion) -> None:
+        self._operation = Operation(sender, version.name)
         self._endpoint = endpoint
         self._version = version
 
     @property
     def api_version(self) -> str:
-        """The name of the api-version in use."""
+        """Name of the api-version in use."""
         return self._version.name
 
     def check_roster(self, roster: Roster) -> None:
-        """Raise UnsupportedApiVersionError if the api-version does not know a role in `roster`."""
+        """Raise UnsupportedApiVersionError if `roster` has a role that the api-version lacks."""
         self._version.check_roster(roster)
 
     async def create_room(self, body: CreateRoom, repeatability_id: str, call: Call) -> CreatedRoom:
-        """Make a room, once for one `repeatability_id`, a UUID. REST: Rooms_Create."""
+        """Create a room; idempotent by `repeatability_id`, a UUID. REST: Rooms_Create."""
         self._version.check_room(body)
         self._version.check_roster(body.participants)
-        # Set once for the call, so that all its attempts are the same request to the service.
+        # Set once per call: the upstream recognizes a repeated request by both headers.
         headers = JSON | {
             "Repeatability-Request-ID": repeatability_id,
             "Repeatability-First-Sent": formatdate(usegmt=True),
         }
         started = time.monotonic()
-        answer = await self._exchange.send("POST", "/rooms", call, encode(body), headers)
-        # By the service's clock, which is told in whole seconds: theirs and ours may differ.
-        answered_at = http_date(answer.headers.get("Date", ""))
+        response = await self._operation.call("POST", "/rooms", call, encode(body), headers)
+        # From the Date header, because the room's age is by the upstream's clock too.
+        date = http_date(response.headers.get("Date", ""))
         elapsed = time.monotonic() - started
-        age_limit = -math.inf if answered_at is None else answered_at - elapsed
-        return CreatedRoom(decode(_room, answer), age_limit)
+        age_limit = -math.inf if date is None else date - elapsed
+        return CreatedRoom(decode(_room, response), age_limit)
 
     async def get_room(self, room_id: str, call: Call) -> Room:
         """Read a room. REST: Rooms_Get."""
-        return decode(_room, await self._exchange.send("GET", room_path(room_id), call))
+        return decode(_room, await self._operation.call("GET", room_path(room_id), call))
 
     async def update_room(self, room_id: str, body: UpdateRoom, call: Call) -> Room:
-        """Change what `body` sets. REST: Rooms_Update."""
+        """Change the members that `body` sets. REST: Rooms_Update."""
         self._version.check_room(body)
-        path = room_path(room_id)
-        return decode(
-            _room, await self._exchange.send("PATCH", path, call, encode(body), MERGE_PATCH)
+        response = await self._operation.call(
+            "PATCH", room_path(room_id), call, encode(body), MERGE_PATCH
         )
+        return decode(_room, response)
 
     async def delete_room(self, room_id: str, call: Call) -> None:
         """Delete a room. REST: Rooms_Delete."""
-        await self._exchange.send("DELETE", room_path(room_id), call, gone_is_done=True)
+        await self._operation.call("DELETE", room_path(room_id), call, gone_is_done=True)
 
     def list_rooms(
         self, start: str | None, limit: int, call: Call
     ) -> AsyncGenerator[PageWithNext[Room], None]:
-        """Read all rooms, page by page, from the query `start` on. REST: Rooms_List."""
+        """Yield pages of all rooms, from the query `start` on. REST: Rooms_List."""
         return self._pages("/rooms", _rooms_page, start, limit, call)
 
     async def update_participants(self, room_id: str, roster: Roster, call: Call) -> None:
-        """Add or change the people in `roster`, remove those that are None in it.
-
-        REST: Participants_Update.
-        """
+        """Upsert the participants in `roster`; None removes one. REST: Participants_Update."""
         self._version.check_roster(roster)
         path = participants_path(room_id)
         body = encode(UpdateParticipants(roster))
-        await self._exchange.send("PATCH", path, call, body, MERGE_PATCH)
+        await self._operation.call("PATCH", path, call, body, MERGE_PATCH)
 
     def list_participants(
         self, room_id: str, start: str | None, limit: int, call: Call
     ) -> AsyncGenerator[PageWithNext[Participant], None]:
-        """Read the roster, page by page, from the query `start` on. REST: Participants_List."""
+        """Yield pages of a roster, from the query `start` on. REST: Participants_List."""
         return self._pages(participants_path(room_id), _participants_page, start, limit, call)
 
     def _pages(
@@ -145,9 +142,9 @@ class RoomsApi:
         call: Call,
     ) -> AsyncGenerator[PageWithNext[T], None]:
         async def fetch(query: str | None) -> PageWithNext[T]:
-            page = decode(decoder, await self._exchange.send("GET", path, call, query=query))
+            page = decode(decoder, await self._operation.call("GET", path, call, query=query))
             link = page.next_link
-            # An empty link ends a list as a missing one does; real links are never empty.
+            # An empty link ends the list, like a missing one.
             return PageWithNext(
                 page.value, safe_next_query(link, self._endpoint, path) if link else None
             )

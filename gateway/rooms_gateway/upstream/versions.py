@@ -1,4 +1,4 @@
-"""What each api-version of the Rooms REST API knows. A new version is a new row."""
+"""REST api-versions and their features. A new api-version is a new row."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from rooms_gateway.upstream.models import CreateRoom, Roster, UpdateRoom
 
 @dataclass(frozen=True, slots=True)
 class ApiVersion:
-    """One api-version and what it knows beyond the first stable one."""
+    """One api-version and its features beyond the first stable one."""
 
     name: str
     pstn_dial_out: bool
-    """`pstnDialOutEnabled` in rooms. Older versions ignore it without a word."""
+    """Supports `pstnDialOutEnabled`; without support, the upstream ignores the member silently."""
     unknown_roles: frozenset[str]
-    """Roles of the newest version that this one does not specify."""
+    """Roles of the newest api-version that this one does not specify."""
 
     def check_room(self, body: CreateRoom | UpdateRoom) -> None:
-        """Raise UnsupportedApiVersionError if `body` uses what this version does not know."""
+        """Raise UnsupportedApiVersionError if `body` has a member that the version lacks."""
         if body.pstn_dial_out_enabled is not None and not self.pstn_dial_out:
             raise self._unsupported("pstn_dial_out_enabled", "2024-04-15")
 
     def check_roster(self, roster: Roster) -> None:
-        """Raise UnsupportedApiVersionError if `roster` uses a role that this version does not know."""
+        """Raise UnsupportedApiVersionError if `roster` has a role that the version lacks."""
         if self.unknown_roles and any(
-            person is not None and person.role in self.unknown_roles for person in roster.values()
+            properties is not None and properties.role in self.unknown_roles
+            for properties in roster.values()
         ):
             raise self._unsupported("the role Collaborator", "2025-03-13")
 
-    def _unsupported(self, what: str, since: str) -> UnsupportedApiVersionError:
+    def _unsupported(self, feature: str, since: str) -> UnsupportedApiVersionError:
         return UnsupportedApiVersionError(
-            f"REST api-version {self.name} does not know {what}: leave it out, or run the gateway "
-            f"with --api-version {since} or newer"
+            f"REST api-version {self.name} does not support {feature}: leave it out, or run the "
+            f"gateway with --api-version {since} or newer"
         )
 
 

@@ -91,7 +91,7 @@ async def test_statuses_that_http_does_not_know_share_one_label() -> None:
         (hang_up, "connection_lost"),
         (silence, "timeout"),
         (raw(b"canary\r\n\r\n", close=True), "connection_lost"),
-        (answer(b"", "200 OK", "Content-Encoding: canary"), "unreadable_answer"),
+        (answer(b"", "200 OK", "Content-Encoding: canary"), "invalid_response"),
     ],
     ids=["hang-up", "silence", "no HTTP", "an encoding that was not asked for"],
 )
@@ -124,7 +124,7 @@ def test_codes_are_spelt_as_in_go(code: grpc.StatusCode) -> None:
     # google.golang.org/grpc/codes, code_string.go: what dashboards ask for.
     names = re.findall(
         r"\w+",
-        "OK Canceled Unknown InvalidArgument DeadlineExceededError NotFound AlreadyExists "
+        "OK Canceled Unknown InvalidArgument DeadlineExceeded NotFound AlreadyExists "
         "PermissionDenied ResourceExhausted FailedPrecondition Aborted OutOfRange Unimplemented "
         "Internal Unavailable DataLoss Unauthenticated",
     )

@@ -187,16 +187,18 @@ async def test_a_caller_who_goes_away_is_cancelled_and_the_attempt_with_it(
     assert "http.response.status_code" not in attempt.attributes
 
 
-async def test_a_deadline_is_a_deadline(emulator: Emulator, received: Receiver) -> None:
+async def test_a_deadline_is_a_server_error(emulator: Emulator, received: Receiver) -> None:
+    """The deadline is the gateway's: a client's can pass before the call reaches the gateway."""
     emulator.faults.add(Fault(latency=60))
-    async with traced(emulator) as running:
-        call = running.rooms.GetRoom(NOWHERE, timeout=0.3)
+    async with traced(emulator, default_timeout=0.3) as running:
+        call = running.rooms.GetRoom(NOWHERE)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    [span], [attempt] = received.calls, received.attempts
+    [span] = received.calls
     assert span.attributes["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
     assert span.failed
-    # Whether our clock strikes first or grpc's is left to chance.
-    assert attempt.attributes["error.type"] in {"timeout", "cancelled"}
+    errors = {attempt.attributes["error.type"] for attempt in received.attempts}
+    # On a busy machine, the deadline can pass while the attempt connects, or before it.
+    assert errors <= {"timeout", "connect"}
 
 
 async def test_a_list_is_one_call_with_an_attempt_for_each_page(

@@ -11,7 +11,7 @@ from support.gateways import SERVING, gateway_before, status_of
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.call import Call
 from rooms_gateway.errors import UpstreamUnavailableError
-from rooms_gateway.upstream.probe import FAILURES, JITTER, UpstreamProbe
+from rooms_gateway.upstream.probe import FAILURE_THRESHOLD, JITTER, UpstreamProbe
 from rooms_gateway.upstream.transport.sender import RestRequest, RestResponse
 
 GAUGE = "rooms_gateway_upstream_reachable"
@@ -39,7 +39,7 @@ class Service:
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.seen.append(self.reachability.answers)
+        self.seen.append(self.reachability.reachable)
         if not self.statuses:
             self.done.set()
             await asyncio.Event().wait()
@@ -48,7 +48,7 @@ class Service:
 async def states(*statuses: int | None) -> str:
     """Say for each question whether the service counted as there (+) or gone (-) after it."""
     service = Service(*statuses)
-    async with service.reachability.asking():
+    async with service.reachability.in_background():
         await service.done.wait()
     assert set(service.slept) == {10.0 * (1 + JITTER)}
     return "".join("+" if each else "-" for each in service.seen)
@@ -61,7 +61,7 @@ async def test_any_answer_but_a_401_or_a_5xx_is_one(status: int) -> None:
 
 @pytest.mark.parametrize("status", [401, 500, 503, 599, None])
 async def test_a_401_a_5xx_and_no_answer_count_only_when_they_repeat(status: int | None) -> None:
-    assert FAILURES == 3
+    assert FAILURE_THRESHOLD == 3
     assert await states(200, status, status, 404, status, status, status) == "+++++" + "+-"
 
 

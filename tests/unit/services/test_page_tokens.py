@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rooms_gateway.errors import InvalidPageTokenError
 from rooms_gateway.services.convert.page_tokens import decode, encode
-from rooms_gateway.upstream.links import MAX_QUERY_LENGTH, is_query
+from rooms_gateway.upstream.paging import MAX_QUERY_LENGTH, is_query
 
 URL_SAFE = set(string.ascii_letters + string.digits + "-_")
 QUERIES = st.from_regex(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2}){1,80}", fullmatch=True)

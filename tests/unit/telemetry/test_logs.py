@@ -17,15 +17,8 @@ from msgspec.structs import replace
 from support.gateways import until
 
 from rooms_gateway.telemetry import logs
-from rooms_gateway.telemetry.logs import (
-    ConsoleFormatter,
-    FinishedCall,
-    JsonFormatter,
-    LogFormat,
-    configure,
-    log_call,
-    peer_kind,
-)
+from rooms_gateway.telemetry.log_lines import ConsoleFormatter, FinishedCall, JsonFormatter
+from rooms_gateway.telemetry.logs import LogFormat, configure, log_call, peer_kind
 
 CALL = FinishedCall(
     request_id="id",
@@ -236,8 +229,8 @@ def test_at_debug_a_request_is_written_without_people() -> None:
     with started("debug", LogFormat.JSON, stream):
         logs.log_request("id", UpsertParticipantsRequest(room_id="99", participants=[person]))
     assert json.loads(stream.getvalue())["message"] == (
-        "request_id=id acs.rooms.v1.UpsertParticipantsRequest room_id: '99' "
-        "participants { raw_id: [REDACTED] }"
+        'request_id=id acs.rooms.v1.UpsertParticipantsRequest room_id: "99" '
+        'participants { raw_id: "[REDACTED]" }'
     )
 
 

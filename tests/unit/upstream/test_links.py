@@ -9,7 +9,7 @@ from yarl import URL
 
 from rooms_gateway.errors import InvalidUpstreamResponseError
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.links import MAX_QUERY_LENGTH, is_query, safe_next_query
+from rooms_gateway.upstream.paging import MAX_QUERY_LENGTH, is_query, safe_next_query
 
 CLOUD = Endpoint.parse("https://contoso.communication.azure.com/")
 LOCAL = Endpoint.parse("http://127.0.0.1:8125")
@@ -102,9 +102,9 @@ def test_a_link_is_refused_or_gives_a_query_that_can_be_sent_as_it_is(
         assert sent.raw_path_qs == f"{PATH}?{query}"
         return
     assert told in {
-        "the service's nextLink is not a URL",
-        "the service's nextLink leads away from the list it is part of",
-        "the service's nextLink has no query that could be sent",
+        "the Rooms service sent a nextLink that is not a URL",
+        "the Rooms service sent a nextLink to another host or path",
+        "the Rooms service sent a nextLink with an empty or invalid query",
     }
 
 

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 
 from rooms_gateway.errors import InvalidPageTokenError
-from rooms_gateway.upstream.links import is_query
+from rooms_gateway.upstream.paging import is_query
 
 _VERSION = b"\x01"
 _DIGEST_SIZE = 8

@@ -1,7 +1,7 @@
-"""How the gateway proves to the service who it is: access keys, or tokens of Entra ID.
+"""Credentials for the upstream: access keys, or tokens of Microsoft Entra ID.
 
-A `Signer` is one key or token. A `Credential` is what keeps them: it says which to sign with, and
-what else there is when the service answers 401.
+A `Signer` is one key or token. A `Credential` holds them, selects the one to sign with, and finds
+a replacement after a 401.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ __all__ = [
 def make_credential(
     settings: CredentialSettings, endpoint: Endpoint, observer: CredentialObserver = NOOP_OBSERVER
 ) -> Credential:
-    """Make the credential for `endpoint`; it works inside of `async with`.
+    """Return the credential for `endpoint`, to be used inside `async with`.
 
-    Raises CredentialError if tokens would go over a network unencrypted, or if azure-identity
-    is needed and not installed.
+    Raises CredentialError if tokens would be sent over a network unencrypted, or if azure-identity
+    is required and not installed.
     """
     if isinstance(settings, KeySettings):
         return AccessKeys(settings.keys, settings.file, observer=observer)
     if not endpoint.private:
         raise CredentialError(
-            "a token is never sent over http:// except to this machine: whoever reads it can use it"
+            "an Entra ID token is sent unencrypted to loopback only: use an https:// endpoint"
         )
     return BearerTokens(entra_tokens(settings), observer=observer)

@@ -1,4 +1,4 @@
-"""One access key of the resource: HMAC-SHA256 over verb, target, date, host and body hash.
+"""Signature with an access key: HMAC-SHA256 over method, target, date, host and body hash.
 
 Source: "Sign an HTTP request with C#/Python" in the documentation of Azure Communication
 Services; scheme HMAC-SHA256 with SignedHeaders=x-ms-date;host;x-ms-content-sha256.
@@ -21,8 +21,8 @@ _EMPTY_BODY_HASH = _base64(hashlib.sha256(b"").digest()).decode()
 
 @lru_cache(maxsize=8)
 def _date(second: int) -> str:
-    """Return an HTTP date; all attempts of a second share one."""
-    # formatdate, not strftime: the names of days and months must not follow the locale.
+    """Return an HTTP date, cached per second."""
+    # formatdate, because strftime translates the names of days and months.
     return formatdate(second, usegmt=True)
 
 
@@ -33,7 +33,7 @@ class AccessKey:
     key: bytes
     """Decoded."""
     dated: ClassVar[bool] = True
-    """The signature covers the date, which the service compares with its own."""
+    """True: the signature covers the date, and the upstream compares that with its clock."""
 
     def __repr__(self) -> str:
         return "AccessKey(***)"

@@ -1,4 +1,4 @@
-"""The access keys of a resource: which of them to sign with, and what a rotation does to it."""
+"""The access keys of a resource: selection of the key to sign with, and rotation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from rooms_gateway.upstream.credentials.key_file import read_key_file
 from rooms_gateway.upstream.credentials.protocol import Signer
 
 POLL_INTERVAL = 5.0
-"""Seconds between two looks at the key file. A 401 looks at once."""
+"""Interval of reading the key file, in seconds. A 401 causes an immediate read."""
 
 logger = logging.getLogger(__name__)
 
 
 class AccessKeys:
-    """One or two access keys, and the file that they come from if there is one.
+    """One or two access keys, optionally reloaded from a file.
 
-    The file is compared by content: Kubernetes swaps symbolic links and keeps times. A file that
-    cannot be used changes nothing. The key that was in use until the file dropped it stays a last
-    resort, for the case that the file is ahead of the service.
+    The file is compared by content, because Kubernetes swaps symbolic links and keeps times. An
+    invalid file changes nothing. A preferred key that the file no longer contains stays the last
+    resort, because the file may be updated before the upstream knows the new keys.
     """
 
     def __init__(
@@ -37,69 +37,68 @@ class AccessKeys:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
-        """Take decoded `keys`, at least one, the preferred one first."""
+        """`keys` are decoded, at least one, the preferred one first."""
         self._keys = tuple(AccessKey(key) for key in keys)
         self._preferred = self._keys[0]
         self._retired: AccessKey | None = None
         self._file = file
-        self._fault = ""
-        self._reading = asyncio.Lock()
-        self._reads_begun = 0
+        self._file_error = ""
+        self._read_lock = asyncio.Lock()
+        self._reads_started = 0
         self._last_read = 0
         self._sleep = sleep
         self._observer = observer
-        self._following: asyncio.Task[None] | None = None
+        self._poller: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"AccessKeys({len(self._keys)} keys, file={str(self._file)!r})"
 
     @property
     def signer(self) -> AccessKey:
-        """The key that the service took last, or the first one."""
+        """The key that the upstream accepted last; initially the first."""
         return self._preferred
 
     async def replacement(self, rejected: Collection[Signer]) -> Signer | None:
-        """Return a key that is not among `rejected`, after a look at the file; None if none is."""
-        # Another call may have found the right one while this one was on its way.
+        """Return a key that is not among `rejected`, after a reload; None if there is none."""
+        # Another call may have found the valid key during this attempt.
         if self._preferred in rejected:
             await self.reload()
         known = (self._preferred, *self._keys, self._retired)
         return next((key for key in known if key is not None and key not in rejected), None)
 
     def prefer(self, signer: Signer) -> None:
-        """Sign with `signer` from now on, if it is still one of the keys."""
+        """Use `signer` from now on, if it is still one of the keys."""
         for number, key in enumerate(self._keys, 1):
             if key == signer and key != self._preferred:
                 self._preferred = key
                 self._observer.credential_event(CredentialEvent.KEY_SWITCHED)
                 logger.warning(
-                    "the service rejected the access key in use; going on with key %d of %d",
+                    "the Rooms service rejected the access key in use; switched to key %d of %d",
                     number,
                     len(self._keys),
                 )
 
     async def reload(self) -> None:
-        """Take over what the file holds now; what cannot be used changes nothing and is logged."""
+        """Read the file and use its keys; log an invalid file and keep the keys."""
         if self._file is None:
             return
-        begun = self._reads_begun
-        async with self._reading:
-            # One read serves all who asked before it began; one that was already under way when
-            # somebody asked may have seen the file as it was before the rotation.
-            if self._last_read > begun:
+        started_before = self._reads_started
+        async with self._read_lock:
+            # A read that starts after this call serves it; one in progress may predate a rotation.
+            if self._last_read > started_before:
                 return
-            self._reads_begun += 1
-            number = self._reads_begun
+            self._reads_started += 1
+            number = self._reads_started
             try:
                 keys = await asyncio.to_thread(read_key_file, self._file)
-            except ValueError as fault:
-                self._complain(str(fault))
+            except ValueError as error:
+                self._report(str(error))
             else:
-                self._fault = ""
-                self._take(tuple(AccessKey(key) for key in keys))
+                self._file_error = ""
+                self._replace(tuple(AccessKey(key) for key in keys))
             self._last_read = number
 
-    def _take(self, keys: tuple[AccessKey, ...]) -> None:
+    def _replace(self, keys: tuple[AccessKey, ...]) -> None:
         if keys == self._keys:
             return
         self._keys = keys
@@ -107,19 +106,17 @@ class AccessKeys:
             self._retired = self._preferred
             self._preferred = keys[0]
         self._observer.credential_event(CredentialEvent.KEY_FILE_READ)
-        logger.info("read %d access key(s) from %s, which has changed", len(keys), self._file)
+        logger.info("reloaded %d access key(s) from %s", len(keys), self._file)
 
-    def _complain(self, fault: str) -> None:
-        if fault != self._fault:
+    def _report(self, error: str) -> None:
+        if error != self._file_error:
             self._observer.credential_event(CredentialEvent.KEY_FILE_UNUSABLE)
-            logger.warning("%s; going on with the access keys from before", fault)
-        self._fault = fault
+            logger.warning("cannot reload the access keys; previous ones stay in use: %s", error)
+        self._file_error = error
 
     async def __aenter__(self) -> Self:
         if self._file is not None:
-            self._following = asyncio.create_task(
-                aio.every(POLL_INTERVAL, self.reload, self._sleep)
-            )
+            self._poller = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
         return self
 
     async def __aexit__(
@@ -128,4 +125,4 @@ class AccessKeys:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await aio.cancel_and_wait(self._following)
+        await aio.cancel_and_wait(self._poller)

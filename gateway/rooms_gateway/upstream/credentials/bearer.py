@@ -1,7 +1,4 @@
-"""Bearer tokens: fetched at start, renewed ahead of their end, one fetch at a time.
-
-Where tokens come from is an argument; see `entra` for the one place that there is.
-"""
+"""Bearer tokens: fetched at startup, renewed before they expire, one fetch at a time."""
 
 from __future__ import annotations
 
@@ -20,44 +17,41 @@ from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, Cr
 from rooms_gateway.upstream.credentials.protocol import CredentialError, Signer
 
 RENEWAL_MARGIN = 300.0
-"""Seconds before its end at which a token is renewed at the latest; less for short-lived ones."""
+"""Seconds before expiry at which a token is renewed at the latest; see RENEWAL_SHARE."""
 
 RENEWAL_SHARE = 0.2
-"""The share of its life that a token has left at its renewal, if that is less than the margin."""
+"""Share of its lifetime before expiry at which a token is renewed, if less than RENEWAL_MARGIN."""
 
 FORCED_INTERVAL = 10.0
-"""Seconds between two renewals because of a 401: those that help do so at once."""
+"""Minimum interval of renewals caused by a 401, in seconds."""
 
 MAX_BACKOFF = 30.0
-"""The longest wait, in seconds, after a renewal that failed."""
+"""Maximum wait after a failed renewal, in seconds."""
 
 TICK = 5.0
-"""The longest sleep, in seconds: clocks are set, and machines are put to sleep."""
+"""Maximum sleep, in seconds, because the clock can be set and the machine suspended."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, and how long it can be used."""
+    """A token and its lifetime."""
 
     value: str = field(repr=False)
     expires_at: float
-    """In seconds of the epoch, as are all instants here."""
+    """In seconds since the epoch, like every time in this module."""
     refresh_at: float | None = None
-    """When its issuer wants it renewed; None if it does not say."""
+    """Renewal time that the issuer advises; None if it does not advise any."""
 
 
 FetchToken = Callable[[], Awaitable[Token]]
-"""Gets a new token from its issuer, never one that was given before, unless the issuer does so.
-
-Raises CredentialError.
-"""
+"""Fetches a token from its issuer, without a cache. Raises CredentialError."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Bearer:
-    """Presents one token. Neither a date nor a hash goes with it, as in Microsoft's clients."""
+    """Presents one token, without date and body hash, like Microsoft's clients."""
 
     value: str
     dated: ClassVar[bool] = False
@@ -78,7 +72,7 @@ class Bearer:
 
 
 class BearerTokens:
-    """The current token of an identity."""
+    """The current token of an identity, renewed in the background."""
 
     def __init__(
         self,
@@ -89,35 +83,36 @@ class BearerTokens:
         uniform: Callable[[float, float], float] = random.uniform,
         observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
-        """Take the source of tokens; nothing is fetched before `async with`."""
+        """`fetch` is first called at the start of `async with`."""
         self._fetch = fetch
         self._clock = clock
         self._sleep = sleep
         self._uniform = uniform
         self._observer = observer
         self._bearer = Bearer("")
-        self._expires_at = self._due = self._forced_at = -float("inf")
+        self._expires_at = self._renew_at = self._forced_at = -float("inf")
         self._failures = 0
-        self._fault: CredentialError | None = None
+        self._error: CredentialError | None = None
         self._renewal: asyncio.Task[None] | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._renewer: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return "BearerTokens(***)"
 
     @property
     def signer(self) -> Bearer:
-        """The current token. Raises CredentialExpiredError when its time is over."""
+        """The current token. Raises CredentialExpiredError if it has expired."""
         if self._clock() >= self._expires_at:
             raise CredentialExpiredError(
-                "the gateway's own token for the service has expired, and no new one could be had"
+                "the gateway's Entra ID token for the Rooms service has expired and could not be "
+                "renewed"
             )
         return self._bearer
 
     async def replacement(self, rejected: Collection[Signer]) -> Signer | None:
-        """Return a token that is not among `rejected`, a new one if need be; None if there is none.
+        """Return a token that is not among `rejected`, after a renewal; None if there is none.
 
-        All who ask at the same time wait for the same renewal.
+        Concurrent callers share one renewal.
         """
         if self._bearer in rejected:
             await self._force()
@@ -128,19 +123,19 @@ class BearerTokens:
 
     async def _force(self) -> None:
         now = self._clock()
-        under_way = self._renewal is not None and not self._renewal.done()
-        if not under_way and now < self._forced_at + FORCED_INTERVAL:
+        renewing = self._renewal is not None and not self._renewal.done()
+        if not renewing and now < self._forced_at + FORCED_INTERVAL:
             return
-        if not under_way:
-            logger.warning("the service rejected the gateway's token; asking for a new one")
+        if not renewing:
+            logger.warning("the Rooms service rejected the Entra ID token; requesting a new one")
             self._forced_at = now
         await self._renew()
 
     async def _renew(self) -> None:
-        """Renew, or wait for the renewal under way. What fails is logged, and planned again."""
+        """Renew, or wait for the renewal in progress. A failure is logged and retried later."""
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.create_task(self._renew_once())
-        # Shielded: others may be waiting for it when one of them gives up.
+        # Shielded, so that a cancelled caller does not cancel the shared renewal.
         await asyncio.shield(self._renewal)
 
     async def _renew_once(self) -> None:
@@ -148,41 +143,41 @@ class BearerTokens:
             token = await self._fetch()
             if token.expires_at <= self._clock():
                 raise CredentialError(
-                    "the token that came has expired already: is the clock of this machine right?"
+                    "the issuer returned an expired token: check the clock of this host"
                 )
-        except CredentialError as fault:
-            self._fault = fault
+        except CredentialError as error:
+            self._error = error
             self._observer.credential_event(CredentialEvent.TOKEN_NOT_RENEWED)
             if not self._bearer.value:
-                return  # The start fails with it, and says so.
+                return  # Startup fails with the error.
             wait = self._uniform(0.5, 1) * min(MAX_BACKOFF, 2.0**self._failures)
             self._failures += 1
             now = self._clock()
-            self._due = now + wait
+            self._renew_at = now + wait
             logger.warning(
-                "no new token, trying again in %.1f s (the one in use lives for %.0f s): %s",
+                "token renewal failed, retrying in %.1f s (the token in use expires in %.0f s): %s",
                 wait,
                 max(0.0, self._expires_at - now),
-                fault,
+                error,
             )
             return
         now = self._clock()
         self._failures = 0
-        self._fault = None
+        self._error = None
         self._bearer = Bearer(token.value)
         self._expires_at = token.expires_at
         self._observer.token_expires(token.expires_at)
         self._observer.credential_event(CredentialEvent.TOKEN_RENEWED)
-        life = max(0.0, token.expires_at - now)
-        latest = token.expires_at - min(RENEWAL_MARGIN, RENEWAL_SHARE * life)
-        self._due = latest if token.refresh_at is None else min(latest, token.refresh_at)
-        # An issuer that repeats a token past its own advice is not asked without a pause.
-        self._due = max(self._due, now + 1)
-        logger.info("got a token that lives for %.0f s", life)
+        lifetime = max(0.0, token.expires_at - now)
+        latest = token.expires_at - min(RENEWAL_MARGIN, RENEWAL_SHARE * lifetime)
+        advised = latest if token.refresh_at is None else min(latest, token.refresh_at)
+        # At least 1 s from now, because issuers can return a token past its advised renewal.
+        self._renew_at = max(advised, now + 1)
+        logger.info("received a token that expires in %.0f s", lifetime)
 
-    async def _keep_fresh(self) -> None:
+    async def _renew_on_time(self) -> None:
         while True:
-            wait = self._due - self._clock()
+            wait = self._renew_at - self._clock()
             if wait > 0:
                 await self._sleep(min(wait, TICK))
             else:
@@ -191,12 +186,12 @@ class BearerTokens:
     async def __aenter__(self) -> Self:
         try:
             await self._renew()
-            if self._fault is not None:
-                raise self._fault
+            if self._error is not None:
+                raise self._error
         except BaseException:
             await self._stop()
             raise
-        self._keeping = asyncio.create_task(self._keep_fresh())
+        self._renewer = asyncio.create_task(self._renew_on_time())
         return self
 
     async def __aexit__(
@@ -208,4 +203,4 @@ class BearerTokens:
         await self._stop()
 
     async def _stop(self) -> None:
-        await aio.cancel_and_wait(self._keeping, self._renewal)
+        await aio.cancel_and_wait(self._renewer, self._renewal)

@@ -1,6 +1,6 @@
-"""Tokens of Microsoft Entra ID, through azure-identity: the only module that knows that library.
+"""Tokens of Microsoft Entra ID, through the azure-identity library.
 
-It is an optional extra and costs some 16 MB, so nothing of it is imported before it is asked for.
+The library is an optional extra of about 16 MB and is imported on first use, here only.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from rooms_gateway.upstream.credentials.protocol import CredentialError
 from rooms_gateway.upstream.credentials.settings import EntraKind, EntraSettings
 
 SCOPE = "https://communication.azure.com//.default"
-"""With two slashes, in all of Microsoft's clients."""
+"""With two slashes, as in Microsoft's clients."""
 
 FETCH_TIMEOUT = 30.0
-"""Seconds for one token, the library's own repeats included."""
+"""Timeout per token, in seconds, including the library's retries."""
 
-MISSING = "Entra ID needs the azure-identity library: pip install 'rooms-gateway[entra]'"
+MISSING = "Entra ID requires the azure-identity library: pip install 'rooms-gateway[entra]'"
 
 _UNUSABLE = {
-    EntraKind.DEFAULT: "nothing in the environment gives one",
-    EntraKind.MANAGED_IDENTITY: "this machine has no managed identity, or not that one",
+    EntraKind.DEFAULT: "no credential found in the environment",
+    EntraKind.MANAGED_IDENTITY: "this host does not have the managed identity",
     EntraKind.WORKLOAD_IDENTITY: (
-        "it takes a client id, a tenant id and a token file: --entra-client-id, --entra-tenant-id "
-        "and AZURE_FEDERATED_TOKEN_FILE, or what the workload identity webhook sets"
+        "a client id, a tenant id or a token file is missing: set --entra-client-id, "
+        "--entra-tenant-id and AZURE_FEDERATED_TOKEN_FILE, or enable the workload identity webhook"
     ),
-    EntraKind.CLIENT_SECRET: "the client id, the tenant id or the authority host has a wrong form",
+    EntraKind.CLIENT_SECRET: "the client id, the tenant id or the authority host is malformed",
 }
 
 _TOKEN = re.compile(r"[!-~]{1,16000}")
@@ -40,52 +40,52 @@ _CODE = re.compile(r"AADSTS[0-9]{1,9}")
 
 
 def entra_tokens(settings: EntraSettings, options: Mapping[str, Any] | None = None) -> FetchToken:
-    """Return what fetches tokens for the identity in `settings`.
+    """Return a function that fetches tokens for the identity in `settings`.
 
-    `options` go to the library's credential as they are, such as `retry_total`. Raises
-    CredentialError if the library is not installed.
+    `options`, such as `retry_total`, are passed to the library's credential. Raises CredentialError
+    if the library is not installed.
     """
     try:
         library = import_module("azure.identity.aio")
         errors = import_module("azure.core.exceptions")
     except ImportError:
         raise CredentialError(MISSING) from None
-    # The library logs what issuers answer, at length. What matters of it is logged by us.
+    # The library logs responses of issuers, which can contain secrets.
     logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
     async def fetch() -> Token:
         try:
-            # A new credential for each token: the library keeps tokens in its credentials, and
-            # would give back the one that the service has just rejected.
+            # A new credential per token, because the library caches tokens in its credentials and
+            # would return the one that the upstream has just rejected.
             async with (
                 asyncio.timeout(FETCH_TIMEOUT),
                 await _make(library, settings, options or {}) as credential,
             ):
                 token = await credential.get_token_info(SCOPE)
         except TimeoutError:
-            raise _failed(settings.kind, "its issuer does not answer") from None
+            raise _failed(settings.kind, "the issuer did not respond in time") from None
         except ValueError as error:
             known = isinstance(error, _SecretFileError)
             reason = str(error) if known else _UNUSABLE[settings.kind]
             raise _failed(settings.kind, reason) from None
         except errors.AzureError as error:
             raise _failed(settings.kind, _reason(error, settings.kind)) from None
-        except Exception as error:  # noqa: BLE001 - odd answers and files raise what they like there
-            reason = f"its issuer's answer, or a file, cannot be read ({type(error).__name__})"
+        except Exception as error:  # noqa: BLE001 - the library's parsers raise any exception
+            reason = f"cannot read the issuer response or a file ({type(error).__name__})"
             raise _failed(settings.kind, reason) from None
         if not _TOKEN.fullmatch(token.token):
-            raise _failed(settings.kind, "its issuer gave something that is no token")
+            raise _failed(settings.kind, "the issuer returned a malformed token")
         return Token(token.token, float(token.expires_on), _instant(token.refresh_on))
 
     return fetch
 
 
 class _SecretFileError(ValueError):
-    """The file with the client secret cannot be used; its text says why."""
+    """The file with the client secret is unusable; the text gives the reason."""
 
 
 async def _make(library: Any, settings: EntraSettings, options: Mapping[str, Any]) -> Any:
-    """Make the library's credential. Raises ValueError if it cannot be made from `settings`."""
+    """Return the library's credential. Raises ValueError if `settings` are unusable."""
     arguments = dict(options)
     if settings.authority_host is not None:
         arguments["authority"] = settings.authority_host
@@ -102,7 +102,7 @@ async def _make(library: Any, settings: EntraSettings, options: Mapping[str, Any
             return library.ClientSecretCredential(
                 tenant_id, client_id, client_secret=secret, **arguments
             )
-    # What is None has to be left out here: the library would not look into the environment.
+    # None is left out, because with it the library would ignore the environment.
     if client_id is not None:
         arguments["managed_identity_client_id"] = client_id
     if tenant_id is not None:
@@ -112,30 +112,30 @@ async def _make(library: Any, settings: EntraSettings, options: Mapping[str, Any
 
 def _read_client_secret(settings: EntraSettings) -> str:
     if settings.client_secret_file is None:
-        raise _SecretFileError("there is no file with the client secret")
+        raise _SecretFileError("no file with the client secret is configured")
     try:
         secret = read_secret(settings.client_secret_file).strip()
-    except ValueError as fault:
-        raise _SecretFileError(str(fault)) from None
+    except ValueError as error:
+        raise _SecretFileError(str(error)) from None
     if not secret:
         raise _SecretFileError(f"{settings.client_secret_file} is empty")
     return secret
 
 
 def _failed(kind: EntraKind, reason: str) -> CredentialError:
-    return CredentialError(f"no Entra ID token by {kind}: {reason}")
+    return CredentialError(f"cannot get an Entra ID token ({kind}): {reason}")
 
 
 def _reason(error: Exception, kind: EntraKind) -> str:
-    """Say why in words of our own: those of the library repeat what the issuer wrote."""
+    """Describe `error` without its text, which repeats the response of the issuer."""
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     codes = sorted(set(_CODE.findall(str(error))))
     if codes or status is not None:
         facts = [f"HTTP status {status}"] if isinstance(status, int) else []
-        return f"its issuer refused ({', '.join(facts + codes)})"
+        return f"the issuer rejected the request ({', '.join(facts + codes)})"
     if type(error).__name__ in {"ServiceRequestError", "ServiceResponseError"}:
-        return "its issuer cannot be reached"
+        return "the issuer is unreachable"
     return _UNUSABLE[kind]
 
 

@@ -1,4 +1,4 @@
-"""Files that hold access keys. Nothing here ever repeats a key: errors end up in logs."""
+"""Files with access keys. No error text contains a key, because error texts are logged."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ MAX_KEYS = 2
 """A resource has a primary and a secondary key."""
 
 MAX_BYTES = 4096
-"""Two keys have less than 200; this is for a path that leads to something else."""
+"""Maximum size of a file; two keys have less than 200 bytes."""
 
 
 def parse_access_keys(text: str) -> tuple[bytes, ...]:
-    """Decode one or two access keys, each on a line of its own, the preferred one first.
+    """Decode one or two access keys, one per line, the preferred one first.
 
-    White space around them is ignored, a key that is there twice counts once. Raises ValueError,
-    with one sentence that repeats no key.
+    Ignores white space and duplicates. Raises ValueError, with one sentence that contains no key.
     """
     lines = text.split()
     if not lines:
         raise ValueError("there is no access key")
     if len(lines) > MAX_KEYS:
-        raise ValueError("there are more than two access keys: a resource has no more")
+        raise ValueError("there are more than two access keys: a resource has two")
     keys = []
     for number, line in enumerate(lines, 1):
         try:
@@ -39,7 +38,7 @@ def parse_access_keys(text: str) -> tuple[bytes, ...]:
 def read_secret(path: Path) -> str:
     """Read a small file of ASCII text.
 
-    Raises ValueError, with one sentence that repeats nothing of what is in the file.
+    Raises ValueError, with one sentence that contains nothing of the file's content.
     """
     try:
         with path.open("rb") as file:
@@ -47,14 +46,14 @@ def read_secret(path: Path) -> str:
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > MAX_BYTES or not content.isascii():
-        raise ValueError(f"{path} does not hold what it should: it is too long, or not ASCII")
+        raise ValueError(f"{path} is longer than {MAX_BYTES} bytes or not ASCII")
     return content.decode("ascii")
 
 
 def read_key_file(path: Path) -> tuple[bytes, ...]:
-    """Read the access keys in `path`. Raises ValueError, with one sentence that repeats no key."""
+    """Read access keys from `path`. Raises ValueError, with one sentence that contains no key."""
     text = read_secret(path)
     try:
         return parse_access_keys(text)
-    except ValueError as fault:
-        raise ValueError(f"{path}: {fault}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

@@ -1,4 +1,4 @@
-"""What the transport knows of a credential: something that signs, and something to fall back on."""
+"""Protocols of credentials: a `Signer` signs requests, a `Credential` provides signers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Protocol, Self
 
 
 class CredentialError(Exception):
-    """There is no credential to start with. Its text is one sentence, without any secret."""
+    """No usable credential at startup. Its text is one sentence without secrets."""
 
 
 class Signer(Protocol):
-    """One key or token: proves to the service who asks. Equal signers hold the same secret."""
+    """One key or token that authenticates requests. Equal signers hold the same secret."""
 
     @property
     def dated(self) -> bool:
-        """Whether what it proves depends on the time, so that a wrong clock can be to blame."""
+        """Whether the signature depends on the time, so that clock skew can invalidate it."""
         ...
 
     def sign(
@@ -24,37 +24,36 @@ class Signer(Protocol):
     ) -> Mapping[str, str]:
         """Return the headers that authenticate exactly this request.
 
-        `target` is the path and query as on the request line, `host` the Host header, `now` the
-        time in seconds since the epoch.
+        `target` is the path and query of the request line, `host` the `Host` header, `now` the time
+        in seconds since the epoch.
         """
         ...
 
 
 class Credential(Protocol):
-    """The keys or tokens of one resource, kept up to date inside of `async with`."""
+    """The keys or tokens of one resource, kept up to date inside `async with`."""
 
     @property
     def signer(self) -> Signer:
-        """The one to sign with. Cheap, for every call.
+        """The signer to use. Read for every call.
 
-        Raises CredentialExpiredError if there is none any more.
+        Raises CredentialExpiredError if none is valid.
         """
         ...
 
     async def replacement(self, rejected: Collection[Signer]) -> Signer | None:
-        """After the service answered 401 to all of `rejected`: look for another one to try.
+        """Return a signer that is not among `rejected`; None if there is none.
 
-        Looks for news first, once for all calls that ask at the same time. None if there is
-        nothing that was not rejected.
+        Called after a 401. Reloads first; concurrent callers share one reload.
         """
         ...
 
     def prefer(self, signer: Signer) -> None:
-        """Sign with `signer` from now on: the service took it after it had rejected others."""
+        """Use `signer` from now on, because the upstream accepted it after rejecting others."""
         ...
 
     async def __aenter__(self) -> Self:
-        """Get ready, and keep up to date from now on. Raises CredentialError."""
+        """Load the credential and start to keep it up to date. Raises CredentialError."""
         ...
 
     async def __aexit__(
@@ -63,5 +62,5 @@ class Credential(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop keeping up to date."""
+        """Stop keeping it up to date."""
         ...

@@ -1,1 +1,1 @@
-"""Sends REST requests: sign, time out, retry, read."""
+"""Delivery of REST requests: sign, send, time out, retry, read."""

@@ -1,4 +1,4 @@
-"""One exchange with the service over HTTP. Knows sockets, TLS and the pool of connections."""
+"""HTTP client for one endpoint: sockets, DNS, TLS and the connection pool."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 from rooms_gateway.upstream.transport.pool import Pool
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds for DNS, TCP and TLS; less than an attempt's time-out, so that a retry can follow."""
+"""Timeout for DNS, TCP and TLS, in seconds; below the attempt timeout, so that a retry fits in."""
 
 HAPPY_EYEBALLS_DELAY = 0.25
-"""Seconds after which the next address is tried as well; RFC 8305, section 5."""
+"""Seconds until the next address is tried in parallel (RFC 8305, section 5)."""
 
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 
 
 class AttemptError(Exception):
-    """There was no complete answer."""
+    """An attempt ended without a complete response."""
 
     def __init__(self, reason: str, kind: AttemptFailure) -> None:
         super().__init__(reason)
@@ -36,15 +36,16 @@ class AttemptError(Exception):
 
     @property
     def sent(self) -> bool:
-        """Whether the service may have got the request, and so may have acted on it."""
+        """Whether the upstream may have received the request, and may have acted on it."""
         return self.kind is not AttemptFailure.CONNECT
 
 
 class HttpClient:
-    """A pool of connections to one endpoint.
+    """HTTP client with a pool of connections to one endpoint.
 
-    No redirects, no cookies, no proxies from the environment, no decompression, no request sent
-    twice: what is signed goes to one place, as it is, and what comes back is bounded.
+    Follows no redirects, keeps no cookies, reads no proxy from the environment, decompresses
+    nothing and retries nothing, so a signed request reaches the endpoint only, unchanged. The size
+    of a response is limited.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class HttpClient:
     ) -> None:
         self._endpoint = endpoint
         self._max_connections = max_connections
-        self._max_answer_bytes = max_response_bytes
+        self._max_response_bytes = max_response_bytes
         self._fixed = (
             f" HTTP/1.1\r\nHost: {endpoint.authority}\r\nUser-Agent: {user_agent}\r\n"
             "Accept: application/json\r\nAccept-Encoding: identity\r\n"
@@ -82,17 +83,17 @@ class HttpClient:
         await self._pool.close()
 
     async def request(
-        self, request: RestRequest, signature: Mapping[str, str], seconds: float
+        self, request: RestRequest, signature: Mapping[str, str], attempt_timeout: float
     ) -> RestResponse:
-        """Send `request` with the headers of `signature`; read the answer, within `seconds`.
+        """Send `request` with the headers of `signature` and return the response.
 
-        Raises AttemptError when there is no complete answer, InvalidUpstreamResponseError when it is
-        larger than allowed or encoded although we asked for it plain (of a refusal, such a body is
-        left out), and ValueError when the request cannot be written as HTTP.
+        `attempt_timeout` is in seconds. Raises AttemptError without a complete response,
+        InvalidUpstreamResponseError if the response is too large or compressed (an error response
+        is returned without its body instead), and ValueError if the request is not valid HTTP.
         """
         message = self._write(request, signature)
-        deadline = self._loop.time() + seconds
-        connection = self._pool.take()
+        deadline = self._loop.time() + attempt_timeout
+        connection = self._pool.take_idle()
         try:
             if connection is None:
                 async with asyncio.timeout_at(deadline):
@@ -101,7 +102,7 @@ class HttpClient:
         except BrokenResponseError as error:
             raise AttemptError(str(error), AttemptFailure.LOST) from error
         except TimeoutError as error:
-            # Nothing was written before there was a connection.
+            # Without a connection, nothing was sent.
             kind = AttemptFailure.CONNECT if connection is None else AttemptFailure.TIMEOUT
             raise AttemptError("timed out", kind) from error
         except OSError as error:
@@ -111,7 +112,7 @@ class HttpClient:
                 self._pool.release(connection)
 
     def _write(self, request: RestRequest, signature: Mapping[str, str]) -> bytes:
-        """Return the whole request as bytes, once it is sure that no value starts a new line."""
+        """Return the request as bytes. Raises ValueError if a value would start a new line."""
         method, target, body = request.method, request.target, request.body
         text, lines = f"{method} {target}{self._fixed}", self._fixed_lines
         for name, value in (*request.headers.items(), *signature.items()):
@@ -122,11 +123,11 @@ class HttpClient:
             lines += b"\r\n"
         head = f"{text}\r\n".encode("ascii")
         if head.translate(None, _PRINTABLE) != lines or " " in target or method == "HEAD":
-            raise ValueError("the request has characters, or a method, that cannot be sent")
+            raise ValueError("the request has invalid characters or an unsupported method")
         return head + body
 
     async def _connect(self) -> Connection:
-        """Open a connection; the name is looked up anew each time. Raises OSError."""
+        """Open a connection, with a new DNS lookup. Raises OSError."""
         endpoint, loop = self._endpoint, self._loop
         async with asyncio.timeout(CONNECT_TIMEOUT):
             sock = await aiohappyeyeballs.start_connection(
@@ -137,7 +138,7 @@ class HttpClient:
             )
             try:
                 _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self._max_answer_bytes),
+                    lambda: Connection(loop, self._max_response_bytes),
                     sock=sock,
                     ssl=self._tls,
                     server_hostname=endpoint.host.rstrip(".") if self._tls else None,
@@ -148,7 +149,7 @@ class HttpClient:
         return connection
 
     async def _addresses(self) -> list[Any]:
-        """Look the name up; all who ask meanwhile share the answer. Raises OSError."""
+        """Resolve the host; concurrent callers share one lookup. Raises OSError."""
         if self._lookup is None:
             endpoint = self._endpoint
             self._lookup = asyncio.ensure_future(
@@ -156,14 +157,14 @@ class HttpClient:
             )
             self._lookup.add_done_callback(self._looked_up)
         lookup = self._lookup
-        # Who goes away does not take it from the others.
+        # asyncio.wait, so that a cancelled caller does not cancel the shared lookup.
         await asyncio.wait([lookup])
         return lookup.result()
 
     def _looked_up(self, lookup: asyncio.Future[list[Any]]) -> None:
         self._lookup = None
         if not lookup.cancelled():
-            # Taken note of, also if nobody waits any more.
+            # Retrieved, because asyncio logs an exception that is never retrieved.
             lookup.exception()
 
 

@@ -1,4 +1,4 @@
-"""A bounded pool of connections to one origin, first come, first served."""
+"""Bounded pool of connections to one origin, first come, first served."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Awaitable, Callable
 from rooms_gateway.upstream.transport.connection import Connection
 
 KEEPALIVE = 60.0
-"""Seconds that an idle connection is kept; servers commonly keep theirs for longer."""
+"""Seconds that an idle connection is kept; servers usually keep theirs longer."""
 
 MAX_AGE = 600.0
-"""Seconds after which a connection is replaced, so that a change in the DNS is followed."""
+"""Seconds after which a connection is replaced, so that DNS changes take effect."""
 
 
 class Pool:
-    """Hands out connections, each to one at a time, and never more than `limit` are open.
+    """Lends out connections; at most `limit` are open or being opened.
 
-    A slot is the right to have a connection, also one that is being made. Slots and connections
-    that come free go to whoever has waited longest: while anybody waits, nothing is idle.
+    A slot is the right to one connection, open or being opened. A free slot or connection goes to
+    the task that has waited longest, so no connection is idle while a task waits.
     """
 
     def __init__(
@@ -29,31 +29,31 @@ class Pool:
         limit: int,
         clock: Callable[[], float],
     ) -> None:
-        """Take what opens a connection; `clock` is the event loop's, in seconds."""
+        """`connect` opens a connection; `clock` is that of the event loop, in seconds."""
         self._connect = connect
         self._limit = limit
         self._clock = clock
         self._slots = 0
         self._idle: deque[Connection] = deque()
-        """The one used last is at the right."""
+        """The most recently used at the right."""
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
-        """Each gets a connection, or None: a slot for one."""
+        """Each receives a connection, or None for a slot."""
         self._open: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
     def slots(self) -> int:
-        """Connections that are in use, idle or being made."""
+        """Connections in use, idle or being opened."""
         return self._slots
 
     @property
     def idle(self) -> int:
-        """Connections that wait to be used again."""
+        """Idle connections."""
         return len(self._idle)
 
-    def take(self) -> Connection | None:
-        """Return an idle connection, if there is one; it must be released."""
+    def take_idle(self) -> Connection | None:
+        """Return an idle connection, to be released after use; None if there is none."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
@@ -62,51 +62,51 @@ class Pool:
         return None
 
     async def acquire(self) -> Connection:
-        """Return a connection, made or waited for if need be; it must be released.
+        """Return a connection, to be released after use; open one or wait for one if necessary.
 
-        Raises what making one raises.
+        Raises what `connect` raises.
         """
-        idle = self.take()
+        idle = self.take_idle()
         if idle is not None:
             return idle
         if self._slots < self._limit:
             self._slots += 1
         else:
-            handed = await self._wait()
-            if handed is not None and handed.usable:
-                return handed
+            received = await self._wait()
+            if received is not None and received.usable:
+                return received
         try:
             connection = await self._connect()
         except BaseException:
-            self._pass_on(None)
+            self._hand_over(None)
             raise
         self._open.add(connection)
         connection.lost.add_done_callback(lambda _: self._open.discard(connection))
         return connection
 
     def release(self, connection: Connection) -> None:
-        """Take a connection back; one that is not usable any more is closed."""
+        """Take a connection back; close it if it is too old or no longer usable."""
         now = self._clock()
         if self._closed or not connection.usable or now - connection.opened_at > MAX_AGE:
             connection.close()
-            self._pass_on(None)
+            self._hand_over(None)
         else:
             connection.idle_since = now
-            self._pass_on(connection)
+            self._hand_over(connection)
 
     async def close(self) -> None:
-        """Close all connections, also those in use, and return when they are gone."""
+        """Close all connections, including those in use, and wait until they are closed."""
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._slots -= len(self._idle)
         self._idle.clear()
-        going = {connection.lost for connection in self._open}
+        closing = {connection.lost for connection in self._open}
         for connection in self._open:
             connection.close()
-        if going:
-            # Not gather: cancelled itself, it would cancel what it waits for.
-            await asyncio.wait(going)
+        if closing:
+            # asyncio.wait, because a cancelled gather would cancel the futures.
+            await asyncio.wait(closing)
 
     async def _wait(self) -> Connection | None:
         waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
@@ -114,13 +114,13 @@ class Pool:
         try:
             return await waiter
         except asyncio.CancelledError:
-            # It may have come between the hand-over and our turn.
+            # Cancelled after the hand-over: the next waiter receives it.
             if waiter.done() and not waiter.cancelled():
-                self._pass_on(waiter.result())
+                self._hand_over(waiter.result())
             raise
 
-    def _pass_on(self, connection: Connection | None) -> None:
-        """Give a connection, or the slot of one, to the first who waits; else keep it."""
+    def _hand_over(self, connection: Connection | None) -> None:
+        """Give a connection, or with None its slot, to the first waiter; otherwise keep it."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -137,7 +137,7 @@ class Pool:
         self._sweeper = asyncio.get_running_loop().call_at(when, self._sweep)
 
     def _sweep(self) -> None:
-        """Close what was idle for too long."""
+        """Close connections that were idle for KEEPALIVE seconds."""
         self._sweeper = None
         old = self._clock() - KEEPALIVE
         while self._idle and (self._idle[0].idle_since <= old or not self._idle[0].usable):

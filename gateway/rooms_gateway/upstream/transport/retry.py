@@ -1,4 +1,4 @@
-"""When to send a request again, and after how long. Pure rules; the transport carries them out."""
+"""Retry rules: which statuses to retry, after which wait, within which budget."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from email.utils import parsedate_to_datetime
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 AMBIGUOUS_STATUSES = RETRYABLE_STATUSES - {429}
-"""After these the service may have acted all the same; a throttled request was turned away."""
+"""Statuses after which the request may have taken effect; a throttled request has not."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential back-off with full jitter, and the service's own word above it."""
+    """Exponential backoff with full jitter; a `Retry-After` of the upstream takes precedence."""
 
     max_attempts: int = 4
-    """Attempts for one call, the first included."""
+    """Attempts per call, including the first."""
     base: float = 0.1
-    """Upper bound of the first wait, in seconds; it doubles with every attempt."""
+    """Upper bound of the first backoff, in seconds; doubles with every attempt."""
     cap: float = 5.0
-    """Upper bound of any wait that we choose ourselves, in seconds."""
+    """Upper bound of every backoff, in seconds."""
     retry_after_cap: float = 30.0
-    """The longest `Retry-After` that is waited for, in seconds; a longer one ends the call."""
+    """Longest accepted `Retry-After`, in seconds; a longer one ends the call."""
     uniform: Callable[[float, float], float] = random.uniform
 
     def wait(self, attempt: int, retry_after: float | None) -> float | None:
-        """Return the seconds to wait after attempt number `attempt` failed, or None to give up."""
+        """Return the wait after failed attempt number `attempt`, in seconds; None: no retry."""
         if attempt >= self.max_attempts:
             return None
         jitter = self.uniform(0, min(self.cap, self.base * 2 ** (attempt - 1)))
         if retry_after is None:
             return jitter
-        # Jitter on top: those who were told the same time must not all come back at once.
+        # Jitter on top, so that calls with the same Retry-After are not retried in one wave.
         return retry_after + min(jitter, self.base) if retry_after <= self.retry_after_cap else None
 
 
 class RetryBudget:
-    """Keeps retries a small share of calls, so that an outage is not made worse by them.
+    """Limits retries to a share of calls, so that they do not prolong an outage.
 
-    Every call pays `ratio` in, every retry takes 1 out, and at most `reserve` is saved up: over
-    many calls a full outage costs the service 1 + `ratio` requests a call.
+    Every call adds `ratio`, every retry takes 1, and the balance never exceeds `reserve`: in a long
+    outage the upstream receives 1 + `ratio` requests per call.
     """
 
     def __init__(self, ratio: float = 0.1, reserve: float = 50.0) -> None:
@@ -53,15 +53,15 @@ class RetryBudget:
 
     @property
     def balance(self) -> float:
-        """How many retries are left."""
+        """Retries left."""
         return self._balance
 
     def deposit(self) -> None:
-        """Count a call."""
+        """Add the share of one call."""
         self._balance = min(self._reserve, self._balance + self._ratio)
 
     def withdraw(self) -> bool:
-        """Take one retry out; False if there is none left."""
+        """Take one retry; return False if none is left."""
         if self._balance < 1:
             return False
         self._balance -= 1
@@ -69,9 +69,9 @@ class RetryBudget:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Read `Retry-After` (RFC 9110, section 10.2.3) as seconds from `now`, an epoch time.
+    """Return `Retry-After` (RFC 9110, section 10.2.3) in seconds from `now`, an epoch time.
 
-    None when there is none, or it cannot be read.
+    Returns None if the header is missing or malformed.
     """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -81,7 +81,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def http_date(text: str) -> float | None:
-    """Read an HTTP date as seconds since the epoch; None if it is not one."""
+    """Return an HTTP date in seconds since the epoch; None if it is malformed."""
     try:
         when = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The way to the service: sign, send, time out, retry, read. One method: `Transport.send`."""
+"""Sending of REST requests with signature, timeout and retries."""
 
 from __future__ import annotations
 
@@ -38,13 +38,15 @@ __all__ = ["RestRequest", "RestResponse", "RetryBudget", "RetryPolicy", "Sender"
 UNAUTHORIZED = 401
 
 MAX_REJECTED = 4
-"""Keys or tokens that one call tries: two, and two that came while it was under way."""
+"""Keys or tokens that one call tries: two, and two that replace them during the call."""
 
 TOLERATED_SKEW = 60.0
-"""Seconds between our clock and the service's that a 401 is not blamed on."""
+"""Clock difference, in seconds, that does not explain a 401."""
 
 PLAUSIBLE_SKEW = 100 * 365 * 86400.0
-"""Seconds; no clock is further off, and signing by such a date would soon be past all dates."""
+"""Clock difference, in seconds, above which a date is ignored; a larger one overflows dates."""
+
+_DEADLINE_PASSED = "the deadline passed before the Rooms service responded"
 
 _SERVICE_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
@@ -52,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 
 class Sender:
-    """Sends REST requests to one endpoint, each attempt signed anew."""
+    """Sends REST requests to one endpoint and signs each attempt."""
 
     def __init__(  # noqa: PLR0913 - the seams that tests and the composition root need
         self,
@@ -67,7 +69,7 @@ class Sender:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Take the parts. `attempt_timeout` is in seconds, `clock` tells seconds of the epoch."""
+        """`attempt_timeout` is in seconds; `clock` returns seconds since the epoch."""
         self._http = http
         self._host = endpoint.authority
         self._credential = credential
@@ -81,16 +83,15 @@ class Sender:
         self._last_headers: tuple[Mapping[str, str], float] | None = None
 
     async def send(self, request: RestRequest, call: Call) -> RestResponse:
-        """Send `request` until there is an answer that no retry would better; return that answer.
+        """Send `request`, with retries, and return the last response, whatever its status.
 
-        A 401 means that nothing was done, so it is no attempt in the sense of the retry policy.
-
-        Raises DeadlineExceededError when the call's time is over, UpstreamUnavailableError when no attempt
-        got an answer, InvalidUpstreamResponseError when one was too large, CredentialExpiredError when there
-        is nothing to sign with.
+        A 401 means that nothing was done, so the retry policy does not count that attempt. Raises
+        DeadlineExceededError when the deadline of `call` passes, UpstreamUnavailableError if the
+        last attempt got no response, InvalidUpstreamResponseError if a response is too large or
+        compressed, and CredentialExpiredError if there is no valid credential.
         """
         self.budget.deposit()
-        self._observer.request_begun()
+        self._observer.request_started()
         signer = self._credential.signer
         rejected: list[Signer] = []
         ambiguous = clock_corrected = False
@@ -103,7 +104,7 @@ class Sender:
                 if outcome.status == UNAUTHORIZED:
                     self._observer.credential_event(CredentialEvent.REJECTED)
                     if signer.dated and not clock_corrected:
-                        clock_corrected = self._adopt_clock_of_service(outcome, signed_at)
+                        clock_corrected = self._adopt_upstream_clock(outcome, signed_at)
                         if clock_corrected:
                             continue
                     rejected.append(signer)
@@ -116,15 +117,15 @@ class Sender:
                 if outcome.status not in RETRYABLE_STATUSES:
                     return outcome.after(ambiguous=ambiguous)
                 ambiguous |= outcome.status in AMBIGUOUS_STATUSES
-                asked_wait = retry_after(outcome.headers, self._clock())
+                requested_wait = retry_after(outcome.headers, self._clock())
             else:
                 ambiguous |= outcome.sent
-                asked_wait = None
+                requested_wait = None
             attempt += 1
-            wait = self._policy.wait(attempt, asked_wait)
+            wait = self._policy.wait(attempt, requested_wait)
             if (
                 wait is None
-                # A read is safe to send again, also one that prepares what is not.
+                # GET is idempotent even in a call that is not.
                 or not (call.idempotent or request.method == "GET")
                 or wait >= call.remaining()
                 or not self._withdraw()
@@ -135,63 +136,63 @@ class Sender:
     async def _attempt(
         self, request: RestRequest, call: Call, signer: Signer, signed_at: float, resends: int
     ) -> RestResponse | AttemptError:
-        seconds = min(self._attempt_timeout, call.remaining())
-        if seconds <= 0:
-            raise DeadlineExceededError("the deadline passed before the service answered")
+        timeout = min(self._attempt_timeout, call.remaining())
+        if timeout <= 0:
+            raise DeadlineExceededError(_DEADLINE_PASSED)
         call.attempts += 1
         signature = signer.sign(request.method, request.target, self._host, request.body, signed_at)
         result: int | AttemptFailure = AttemptFailure.OTHER
-        begun = time.monotonic()
-        trace = call.trace.attempt_begun(request.method, request.target, resends)
+        started = time.monotonic()
+        trace = call.trace.attempt_started(request.method, request.target, resends)
         try:
-            added = {**signature, **trace.headers} if trace.headers else signature
-            answer = await self._http.request(request, added, seconds)
-            result = answer.status
-        except AttemptError as failure:
-            result = failure.kind
-            return failure
+            headers = {**signature, **trace.headers} if trace.headers else signature
+            response = await self._http.request(request, headers, timeout)
+            result = response.status
+        except AttemptError as error:
+            result = error.kind
+            return error
         except InvalidUpstreamResponseError:
-            result = AttemptFailure.UNREADABLE
+            result = AttemptFailure.INVALID
             raise
         except asyncio.CancelledError:
             result = AttemptFailure.CANCELLED
             raise
         finally:
-            self._observer.attempt_ended(request.method, result, time.monotonic() - begun)
+            self._observer.attempt_ended(request.method, result, time.monotonic() - started)
             trace.ended(result)
-        self._last_headers = (answer.headers, self._clock())
-        vector = answer.headers.get("MS-CV", "")
-        # It goes into log lines, so it must not look like more than an id.
+        self._last_headers = (response.headers, self._clock())
+        vector = response.headers.get("MS-CV", "")
+        # Validated, because log lines contain it.
         call.upstream_request_id = vector if _SERVICE_REQUEST_ID.fullmatch(vector) else ""
-        return answer
+        return response
 
     async def _another_signer(self, rejected: list[Signer], call: Call) -> Signer | None:
-        """After a 401: return a key or token that the service has not rejected yet."""
+        """Return a key or token that the upstream has not rejected yet; None if there is none."""
         if len(rejected) == MAX_REJECTED:
             return None
         try:
             async with asyncio.timeout(call.remaining()):
                 return await self._credential.replacement(rejected)
         except TimeoutError:
-            raise DeadlineExceededError("the deadline passed before the service answered") from None
+            raise DeadlineExceededError(_DEADLINE_PASSED) from None
 
     def _withdraw(self) -> bool:
-        """Let the budget pay for a retry; False if it cannot."""
+        """Take a retry from the budget; return False if none is left."""
         if self.budget.withdraw():
             return True
         self._observer.retry_withheld()
         return False
 
     def clock_skew(self) -> float | None:
-        """Return by how many seconds the service's clock is ahead of ours, by its last answer.
+        """Return how far the upstream's clock is ahead, in seconds, by its last response.
 
-        To half a second, since the service tells whole ones. None if that is not known.
+        Accurate to half a second, because a Date header has whole seconds. None if unknown.
         """
         if self._last_headers is None:
             return None
         headers, received_at = self._last_headers
-        theirs = http_date(headers.get("Date", ""))
-        skew = None if theirs is None else theirs + 0.5 - received_at
+        date = http_date(headers.get("Date", ""))
+        skew = None if date is None else date + 0.5 - received_at
         return None if skew is None or abs(skew) > PLAUSIBLE_SKEW else skew
 
     @staticmethod
@@ -199,20 +200,22 @@ class Sender:
         if isinstance(outcome, RestResponse):
             return outcome
         if call.remaining() <= 0:
-            raise DeadlineExceededError("the deadline passed before the service answered")
-        raise UpstreamUnavailableError(f"no answer from the service: {outcome}") from outcome
+            raise DeadlineExceededError(_DEADLINE_PASSED)
+        message = f"no response from the Rooms service: {outcome}"
+        raise UpstreamUnavailableError(message) from outcome
 
-    def _adopt_clock_of_service(self, answer: RestResponse, signed_at: float) -> bool:
-        """After a 401: if the service's clock is far from the time we signed, sign by its clock."""
-        theirs = http_date(answer.headers.get("Date", ""))
-        if theirs is None or abs(theirs - signed_at) < TOLERATED_SKEW:
+    def _adopt_upstream_clock(self, response: RestResponse, signed_at: float) -> bool:
+        """After a 401, use the upstream's clock if it differs from `signed_at` by too much."""
+        date = http_date(response.headers.get("Date", ""))
+        if date is None or abs(date - signed_at) < TOLERATED_SKEW:
             return False
-        skew = theirs - self._clock()
+        skew = date - self._clock()
         if abs(skew) > PLAUSIBLE_SKEW:
             return False
         self._skew = skew
         logger.warning(
-            "the clock of this machine is %.0f s off the service's; signing by the service's clock",
+            "clock skew: this host's clock is off by %.0f s; signing requests by the clock of the "
+            "Rooms service",
             -self._skew,
         )
         return True

@@ -80,7 +80,7 @@ def test_a_connection_that_is_gone_is_not_kept_for_the_time_that_its_exchange_ha
     async def main() -> None:
         async with scripted(echo) as service, client_of(service) as client:
             await exchange(client, seconds=60)
-            connection = client._pool.take()
+            connection = client._pool.take_idle()
             assert connection is not None
             gone, seen = connection.lost, weakref.ref(connection)
             connection.close()
