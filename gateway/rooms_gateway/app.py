@@ -146,7 +146,6 @@ class Gateway:
             options=server_options(
                 max_calls=settings.max_calls,
                 max_connection_age=settings.max_connection_age,
-                min_ping_interval=settings.min_ping_interval,
                 reuse_port=settings.reuse_port,
             ),
         )
@@ -154,7 +153,7 @@ class Gateway:
             server,
             calls,
             api,
-            LegacyApi(transport) if settings.legacy else None,
+            LegacyApi(transport) if settings.enable_legacy else None,
             complete_windows=settings.complete_windows,
             reflection=settings.reflection,
         )
@@ -231,7 +230,7 @@ class Gateway:
         upstream: Upstream,
     ) -> UpstreamProbe | None:
         """Let readiness depend on the service, if that is wanted."""
-        interval = self._settings.readiness_upstream
+        interval = self._settings.upstream_probe_interval
         if interval is None or self._progress is None:
             return None
         # Of its own, with neither retries nor a budget that calls would miss, and not counted.

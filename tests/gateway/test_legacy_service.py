@@ -10,7 +10,6 @@ import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceStub
 from acs.rooms.v1 import participants_pb2, rooms_pb2
-from click.testing import CliRunner
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from legacy import FROM, NATIVE, SERVICE, UNTIL, Legacy, person
@@ -19,8 +18,7 @@ from running import Running, failure_of, gateway_before
 
 from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway
-from rooms_gateway.cli.serve.command import serve
-from rooms_gateway.settings import Settings, SettingsError
+from rooms_gateway.settings import Settings
 from rooms_gateway.upstream.versions import LEGACY_API_VERSION
 
 if TYPE_CHECKING:
@@ -94,32 +92,15 @@ async def test_a_start_with_it_warns_once_that_it_is_deprecated(
 ) -> None:
     for legacy in (True, False):
         caplog.clear()
-        async with gateway_before(emulator, legacy=legacy):
+        async with gateway_before(emulator, enable_legacy=legacy):
             pass
         said = [record.getMessage() for record in caplog.records if SERVICE in record.getMessage()]
         assert [("deprecated" in text) for text in said] == [True] * legacy
 
 
-def test_the_preview_s_version_needs_the_preview_s_service() -> None:
-    with pytest.raises(SettingsError) as raised:
-        Settings(upstream=None, api_version=LEGACY_API_VERSION)
-    (fault,) = raised.value.faults
-    assert fault == (
-        "--api-version 2022-02-01 has nothing but the preview's operations: add --enable-legacy "
-        "to serve them, or choose a stable version"
-    )
-    assert Settings(upstream=None, api_version=LEGACY_API_VERSION, legacy=True).legacy
-
-
-def test_the_command_line_says_which_flag_the_preview_s_version_needs() -> None:
-    done = CliRunner().invoke(serve, ["--emulator", "--api-version", LEGACY_API_VERSION])
-    assert done.exit_code == 2
-    assert "add --enable-legacy to serve them" in done.stderr
-
-
 async def test_a_gateway_with_an_emulator_of_its_own_speaks_the_preview_s_version_to_it() -> None:
     settings = Settings(
-        upstream=None, api_version=LEGACY_API_VERSION, legacy=True, listen=("127.0.0.1:0",)
+        upstream=None, api_version=LEGACY_API_VERSION, enable_legacy=True, listen=("127.0.0.1:0",)
     )
     async with (
         Gateway(settings) as gateway,

@@ -203,7 +203,7 @@ def shown_by_the_system(process: Process) -> list[bytes]:
 @pytest.mark.parametrize(
     ("credential", "log_format", "version"),
     [
-        ("access key", "json", "2022-02-01"),
+        ("access key", "json", "2024-04-15"),
         ("access key", "console", "2025-03-13"),
         ("client secret", "json", "2025-03-13"),
     ],

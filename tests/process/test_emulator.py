@@ -110,7 +110,7 @@ async def test_a_port_that_is_taken_is_refused_with_exit_code_3_and_one_sentence
     [
         (("--access-key", "canary!"), "the access key is not base64"),
         (("--access-key", ""), "the access key is not base64"),
-        (("--listen", "0.0.0.0:0"), "0.0.0.0:0 can be reached from other machines"),
+        (("--listen", "0.0.0.0:0"), "0.0.0.0:0 is reachable from other hosts"),
         (("--listen", "8125"), "'8125' is not host:port"),
         (("--listen", "unix:/tmp/socket"), "serves host:port only"),
     ],

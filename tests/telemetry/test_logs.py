@@ -17,11 +17,11 @@ from msgspec.structs import replace
 from running import until
 
 from rooms_gateway.telemetry import logs
+from rooms_gateway.telemetry.log_options import LogFormat
 from rooms_gateway.telemetry.logs import (
     ConsoleFormatter,
     FinishedCall,
     JsonFormatter,
-    LogFormat,
     configure,
     log_call,
     peer_kind,

@@ -9,13 +9,13 @@ import sys
 import time
 from collections import deque
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import lru_cache
 from typing import TextIO
 
 import msgspec
 from google.protobuf.message import Message
 
+from rooms_gateway.telemetry.log_options import LogFormat
 from rooms_gateway.telemetry.redaction import redacted
 
 calls = logging.getLogger("rooms_gateway.calls")
@@ -32,13 +32,6 @@ FLUSH_INTERVAL = 0.005
 """Seconds within which lines of calls are written; a killed process takes those with it."""
 
 _PEERS = {"unix": "unix", "ipv4": "tcp", "ipv6": "tcp"}
-
-
-class LogFormat(StrEnum):
-    """How lines are written."""
-
-    JSON = "json"
-    CONSOLE = "console"
 
 
 class FinishedCall(msgspec.Struct, frozen=True, gc=False):

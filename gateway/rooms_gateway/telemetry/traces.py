@@ -14,6 +14,10 @@ from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.telemetry.trace_context import TraceContext
 
 
+class TracingError(Exception):
+    """Traces cannot be exported with these OTEL_* variables."""
+
+
 class AttemptTrace(Protocol):
     """One attempt of a REST request, as its trace sees it."""
 

@@ -36,7 +36,13 @@ from opentelemetry.trace import Tracer as SdkTracer
 from rooms_gateway.telemetry.call_metrics import SERVER_FAULTS
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.telemetry.trace_context import TraceContext
-from rooms_gateway.telemetry.traces import NO_TRACE, AttemptTrace, CallTrace, PropagatedTrace
+from rooms_gateway.telemetry.traces import (
+    NO_TRACE,
+    AttemptTrace,
+    CallTrace,
+    PropagatedTrace,
+    TracingError,
+)
 
 FLUSH_TIMEOUT = 3.0
 """Seconds that a stop waits for the last spans to leave."""
@@ -56,12 +62,19 @@ class Tracing:
 
     def __init__(self, version: str, host: str, port: int) -> None:
         """Take the gateway's version, and where the service is."""
-        # The exporter writes a line, or three, for each batch that does not leave.
-        if not logger.isEnabledFor(logging.DEBUG):
+        quiet = not logger.isEnabledFor(logging.DEBUG)
+        if quiet:
+            # Its warnings repeat the values of headers, which may be secret.
+            logging.getLogger("opentelemetry.util.re").setLevel(logging.CRITICAL + 1)
+        try:
+            self._exporter = LossReportingExporter(OTLPSpanExporter())
+            self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
+            self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+        except Exception as error:
+            raise TracingError(f"--traces: OpenTelemetry rejects its settings: {error}") from error
+        if quiet:
+            # The SDK logs up to three lines for each batch that it cannot export.
             logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
-        self._exporter = LossReportingExporter(OTLPSpanExporter())
-        self._provider = TracerProvider(resource=_resource(version), shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("rooms-gateway", version)
         self._server: Mapping[str, str | int] = {"server.address": host, "server.port": port}
 
