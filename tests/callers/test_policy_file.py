@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from calling import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
 from processes import run, started
-from running import settings
 
 from rooms_gateway.cli.serve.files import read_files
 from rooms_gateway.server.auth.policy_check import policy_warnings

@@ -11,7 +11,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from rooms_gateway.cli.serve.files import check_tracing, read_files
 from rooms_gateway.cli.serve.options import SettingsCommand, setting_options
 from rooms_gateway.cli.serve.sources import SettingsContext
 from rooms_gateway.settings import (
@@ -58,6 +57,9 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
 
 def load(context: click.Context) -> Settings:
     """Return the settings of `context` after all checks; with errors, print them and exit."""
+    # Imported here: `--help` needs neither TLS nor policies.
+    from rooms_gateway.cli.serve.files import check_tracing, read_files  # noqa: PLC0415
+
     found, values = SettingsContext.of(context), context.params
     keys: tuple[bytes, ...] = ()
     upstream: Upstream | None = _INVALID_UPSTREAM
