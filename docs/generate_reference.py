@@ -14,7 +14,7 @@ import reference_errors
 import reference_settings
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from rooms_gateway.cli.serve.command import serve
+from rooms_gateway.cli.serve.options import SETTINGS
 
 
 def main(descriptors: Path, out: Path) -> None:
@@ -23,7 +23,7 @@ def main(descriptors: Path, out: Path) -> None:
     pages = {
         **reference_api.pages(described),
         "errors.md": reference_errors.page(described),
-        "settings.md": reference_settings.page(serve),
+        "settings.md": reference_settings.page(SETTINGS),
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():

@@ -27,6 +27,7 @@ from rooms_gateway.app import Gateway
 from rooms_gateway.cli.serve import event_loop
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry import logs
+from rooms_gateway.telemetry.log_options import LogFormat
 from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.versions import DEFAULT_API_VERSION
 
@@ -93,7 +94,7 @@ def observed(patience: float) -> Iterator[Observed]:
     ):
         # A flush by time would make the count of frames depend on time.
         logs.FLUSH_INTERVAL = 0.0
-        logs.configure("info", logs.LogFormat.JSON, nowhere)
+        logs.configure("info", LogFormat.JSON, nowhere)
         settings = Settings(
             upstream=Upstream.with_key(Endpoint.parse(f"http://127.0.0.1:{port}"), b"key"),
             api_version=DEFAULT_API_VERSION,

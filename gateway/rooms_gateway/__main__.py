@@ -21,7 +21,7 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Imports a command only when it is asked for, so that none waits for the others' imports."""
+    """A group that imports a command when it is used, so that none pays for the others' imports."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -38,12 +38,22 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_AS_WIDE_AS_THE_TERMINAL = 1000
+"""Maximum width of help, in columns; click's is 80."""
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": _AS_WIDE_AS_THE_TERMINAL,
+    },
+)
 @click.version_option(package_name="rooms-gateway")
 def main() -> None:
-    """Typed gRPC in front of the Azure Communication Services Rooms REST API."""
-    # Before anything imports grpc, whose core would write lines of its own beside ours, which are
-    # JSON and say what went wrong. To debug TLS: GRPC_VERBOSITY=ERROR.
+    """Run and call a gRPC gateway for the Azure Communication Services Rooms REST API."""
+    # Set before grpc is imported: its core writes to standard error too, but not as JSON. To debug
+    # TLS, set GRPC_VERBOSITY=ERROR.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 

@@ -1,4 +1,4 @@
-"""Addresses to listen on: their form, and who can reach them."""
+"""Addresses of listeners: their form, and the hosts and users that can reach them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 UNIX = "unix:"
 
 SOCKET_MODE = 0o660
-"""Permissions of a Unix socket, where nothing else is asked for: its owner and group."""
+"""Default permissions of a Unix socket: its owner and group."""
 
 _MAX_PORT = 65535
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether `host` (a name or an address) can only be this machine."""
+    """Return whether `host`, a name or an address, is always reachable on the same host only."""
     if host == "localhost":
         return True
     try:
@@ -34,7 +34,7 @@ def split_host_port(address: str) -> tuple[str, int]:
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > _MAX_PORT:
         raise ValueError(f"{address!r} is not host:port or unix:/path")
     if ":" in host and not bracketed:
-        raise ValueError(f"{address!r}: an IPv6 address goes into brackets, such as [::1]:50051")
+        raise ValueError(f"{address!r}: an IPv6 address requires brackets, such as [::1]:50051")
     return host[1:-1] if bracketed else host, int(port)
 
 
@@ -50,10 +50,10 @@ def check_address(
     encrypted: bool | None = None,
     flag: str = "--allow-plaintext",
 ) -> None:
-    """Raise ValueError, with one sentence, if `address` is malformed or would serve strangers.
+    """Raise ValueError, with one sentence, if `address` is malformed or not safe to listen on.
 
-    `encrypted` says whether calls to it over TCP are; None: they cannot be. `flag` is what sets
-    `allow_plaintext`.
+    Plaintext TCP is safe on loopback only. `encrypted` is whether TCP listeners have TLS; None:
+    they cannot have it. `flag` is the flag behind `allow_plaintext`.
     """
     if address.startswith(UNIX):
         if not socket_path(address):
@@ -61,47 +61,52 @@ def check_address(
         return
     host, _ = split_host_port(address)
     if not (encrypted or allow_plaintext or is_loopback(host)):
-        encrypt = "" if encrypted is None else "encrypt with --tls-cert and --tls-key, "
+        encrypt = "" if encrypted is None else "enable TLS with --tls-cert and --tls-key, "
         raise ValueError(
-            f"{address} can be reached from other machines, and calls to it are not encrypted: "
-            f"listen on 127.0.0.1, {encrypt}or add {flag} if the network is trusted"
+            f"{address} is reachable from other hosts, in plaintext: listen on 127.0.0.1, "
+            f"{encrypt}or pass {flag} if the network is trusted"
         )
 
 
-def given_twice(addresses: Iterable[str]) -> list[str]:
-    """Return which of `addresses` are there more than once. Port 0 is another one each time."""
-    ends = Counter(
+def duplicates(addresses: Iterable[str]) -> list[str]:
+    """Return the addresses that occur more than once. Port 0 is another port each time."""
+    count = Counter(
         UNIX + socket_path(address) if address.startswith(UNIX) else address
         for address in addresses
         if not address.endswith(":0")
     )
-    return [address for address, times in ends.items() if times > 1]
+    return [address for address, times in count.items() if times > 1]
 
 
 @dataclass(frozen=True, slots=True)
 class SocketRules:
-    """Who may connect to Unix sockets."""
+    """Owner and permissions of Unix sockets."""
 
     mode: int = SOCKET_MODE
-    """Permissions; whoever may write may connect."""
+    """Permissions; connecting requires write permission."""
     group: int | None = None
-    """The id of the group that they belong to; None: that of the process."""
+    """Id of the owning group; None: the group of the process."""
     allow_shared_directory: bool = False
-    """Whether they may be where everybody could put another in their place."""
+    """Permit world-writable directories, where another user could replace the socket."""
 
 
 def parse_socket_mode(text: str) -> int:
-    """Read permissions in octal, such as 0660. Raises ValueError with one sentence."""
+    """Parse octal permissions such as `0660`. Raises ValueError with one sentence."""
     if not re.fullmatch("(0o?)?[0-7]{3}", text, re.ASCII):
         raise ValueError(f"{text!r} is not a mode of three octal digits, such as 0660")
     return int(text.removeprefix("0o"), 8)
 
 
+def format_socket_mode(mode: int) -> str:
+    """Return `mode` as `parse_socket_mode` accepts it."""
+    return f"{mode:04o}"
+
+
 def find_group(text: str) -> int:
-    """Return the id of a group that is named, or given by its id. Raises ValueError."""
+    """Return the id of a group, given by name or id. Raises ValueError if no group has the name."""
     if text.isascii() and text.isdigit():
         return int(text)
     try:
         return grp.getgrnam(text).gr_gid
     except KeyError:
-        raise ValueError(f"there is no group {text!r} on this machine") from None
+        raise ValueError(f"group {text!r} does not exist on this host") from None

@@ -106,7 +106,7 @@ class Gateway:
             server,
             handlers,
             api,
-            legacy=settings.legacy,
+            legacy=settings.enable_legacy,
             complete_windows=settings.complete_windows,
             reflection=settings.reflection,
         )
@@ -196,7 +196,6 @@ class Gateway:
             options=server_options(
                 max_calls=settings.max_calls,
                 max_connection_age=settings.max_connection_age,
-                min_ping_interval=settings.min_ping_interval,
                 reuse_port=settings.reuse_port,
             ),
         )
@@ -240,10 +239,10 @@ class Gateway:
                 max_response_bytes=MAX_RESPONSE_BYTES,
             )
         )
-        if settings.readiness_upstream is not None and self._lifecycle is not None:
+        if settings.upstream_probe_interval is not None and self._lifecycle is not None:
             # Not the sender of calls: probes take no retries from its budget and are not counted.
             sender = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
-            probe = UpstreamProbe(sender, settings.api_version, settings.readiness_upstream)
+            probe = UpstreamProbe(sender, settings.api_version, settings.upstream_probe_interval)
             await parts.enter_async_context(probe.in_background())
             self._lifecycle.upstream_answers = lambda: probe.reachable
             self._probe = probe

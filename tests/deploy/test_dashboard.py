@@ -75,7 +75,7 @@ async def shown_by_a_gateway(folder: Path) -> dict[str, set[str]]:
             await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
             await collect(running.rooms.ListRooms(ListRoomsRequest()))
             texts = [(await settled(running.gateway.admin_address)).text]
-        others: dict[str, Any] = {**tls, "readiness_upstream": 60.0}
+        others: dict[str, Any] = {**tls, "upstream_probe_interval": 60.0}
         async with gateway_before(emulator, admin_listen="127.0.0.1:0", **others) as running:
             texts.append((await settled(running.gateway.admin_address)).text)
     samples: dict[str, set[str]] = {}

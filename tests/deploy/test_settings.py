@@ -1,4 +1,4 @@
-"""The settings in deploy/, as the gateway itself takes them."""
+"""The settings in deploy/, as the gateway reads them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 VARIABLE = re.compile(r"\bROOMS_GATEWAY_[A-Z_]+\b")
 
 NOT_OF_SERVE = {"ROOMS_GATEWAY_ADDRESS"}
-"""Where the client commands look."""
+"""Variables of the client commands."""
 
 WEBHOOK = {
     "AZURE_CLIENT_ID": "00000000-0000-0000-0000-000000000000",
@@ -42,12 +42,12 @@ FILES = sorted(path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".
 
 async def test_every_flag_and_variable_in_deploy_is_one_that_the_command_has() -> None:
     text = "\n".join(map(without_comments, FILES))
-    help_of = {name: (await run(name, "--help")).out for name in ("serve", "emulator")}
+    wide = {"COLUMNS": "1000"}
+    help_of = {name: (await run(name, "--help", env=wide)).out for name in ("serve", "emulator")}
     flags, variables = set(FLAG.findall(text)), set(VARIABLE.findall(text))
     assert flags > {"--listen"}
     assert variables > {"ROOMS_GATEWAY_LISTEN"}
     assert flags <= set(FLAG.findall(" ".join(help_of.values())))
-    # The help wraps its lines inside of words.
     assert variables <= set(VARIABLE.findall(help_of["serve"])) | NOT_OF_SERVE
 
 

@@ -169,7 +169,7 @@ async def test_a_manager_that_is_gone_fails_nothing_and_gets_no_sign_that_is_not
         assert await gateway.address()
         gateway.signal(signal.SIGTERM)
         assert await gateway.exit_code() == 0
-    assert gateway.err.count("cannot tell systemd READY=1") == 1
+    assert gateway.err.count("cannot notify systemd of READY=1") == 1
     assert "WATCHDOG" not in gateway.err
 
 

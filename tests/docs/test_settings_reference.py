@@ -1,56 +1,65 @@
 from __future__ import annotations
 
-import click
 import pytest
 import reference_settings
 
-from rooms_gateway.cli.serve.command import serve
+from rooms_gateway.cli.serve.options import SETTINGS
+from rooms_gateway.settings import Group, Setting
 
-PAGE = reference_settings.page(serve)
-OPTIONS = [option for option in serve.params if isinstance(option, click.Option)]
-
-
-def row_of(option: click.Option) -> str:
-    (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{option.opts[0]}`"))
-    return row
+PAGE = reference_settings.page(SETTINGS)
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: str(option.name))
-def test_every_flag_has_a_row_with_its_variables_and_meaning(option: click.Option) -> None:
-    row = row_of(option)
-    assert option.help
-    assert option.help in row
-    assert option.envvar
-    assert all(f"`{variable}`" in row for variable in option.envvar)
+def cells_of(setting: Setting) -> list[str]:
+    (row,) = (line for line in PAGE.splitlines() if f" | `{setting.variables[0]}`" in line)
+    return [cell.strip() for cell in row.strip("|").split(" | ")]
 
 
-@pytest.mark.parametrize(
-    ("flag", "default"),
-    [
-        ("--api-version", "`2025-03-13`"),
-        ("--listen", "`127.0.0.1:50051`"),
-        ("--max-attempts", "`4`"),
-        ("--reflection", "on"),
-        ("--enable-legacy", "off"),
-        ("--endpoint", ""),
-    ],
-)
-def test_a_row_tells_the_default(flag: str, default: str) -> None:
-    (option,) = (option for option in OPTIONS if flag in option.opts)
-    assert row_of(option).split(" | ")[3].strip() == default
+def by_key(key: str) -> Setting:
+    (setting,) = (each for each in SETTINGS if each.key == key)
+    return setting
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+def test_every_setting_has_a_row_with_its_variables_and_meaning(setting: Setting) -> None:
+    flag, variables, *_, meaning = cells_of(setting)
+    assert all(f"`{each}`" in flag for each in setting.flags)
+    assert all(f"`{each}`" in variables for each in setting.variables)
+    assert meaning == setting.help.replace("|", r"\|")
+
+
+def test_the_page_has_a_table_per_group() -> None:
+    titles = [line.removeprefix("## ") for line in PAGE.splitlines() if line.startswith("## ")]
+    assert titles == [*Group]
 
 
 @pytest.mark.parametrize(
-    ("flag", "key"),
+    ("key", "default"),
     [
-        ("--api-version", "`api-version`, string"),
-        ("--listen", "`listen`, array of strings"),
-        ("--max-attempts", "`max-attempts`, integer"),
-        ("--drain-grace", "`drain-grace`, number"),
-        ("--reflection", "`reflection`, boolean"),
-        ("--config", ""),
+        ("api-version", "`2025-03-13`"),
+        ("listen", "`127.0.0.1:50051`"),
+        ("max-attempts", "`4`"),
+        ("socket-mode", "`0660`"),
+        ("log-level", "`info`"),
+        ("reflection", "on"),
+        ("enable-legacy", "off"),
+        ("endpoint", ""),
     ],
 )
-def test_a_row_tells_the_key_in_the_file_and_its_type(flag: str, key: str) -> None:
-    (option,) = (option for option in OPTIONS if flag in option.opts)
-    assert row_of(option).split(" | ")[2].strip() == key
+def test_a_row_has_the_default(key: str, default: str) -> None:
+    assert cells_of(by_key(key))[3] == default
+
+
+@pytest.mark.parametrize(
+    ("key", "cell"),
+    [
+        ("api-version", "`api-version`, string"),
+        ("listen", "`listen`, array of strings"),
+        ("max-attempts", "`max-attempts`, integer"),
+        ("drain-grace", "`drain-grace`, number"),
+        ("socket-mode", "`socket-mode`, string"),
+        ("reflection", "`reflection`, boolean"),
+        ("config", ""),
+    ],
+)
+def test_a_row_has_the_key_in_the_file_and_its_type(key: str, cell: str) -> None:
+    assert cells_of(by_key(key))[2] == cell

@@ -150,7 +150,7 @@ async def test_a_signal_ends_a_start_that_waits_and_the_exit_code_says_that_noth
         async with asyncio.timeout(10):
             assert await process.exit_code() == code
     assert process.out == ""
-    assert process.err.endswith("rooms-gateway: stopped before it served, as it was asked.\n")
+    assert process.err.endswith("rooms-gateway: shut down by a signal during startup.\n")
     assert "Traceback" not in process.err
 
 
@@ -188,7 +188,7 @@ async def test_an_admin_address_that_strangers_reach_is_exit_code_2_without_the_
     done = await run("serve", "--emulator", "--admin-listen", "0.0.0.0:9464", "--allow-plaintext")
     assert done.code == 2
     assert "add --admin-allow-remote" in done.err
-    assert "--admin-listen: 0.0.0.0:9464 can be reached from other machines" in done.err
+    assert "--admin-listen: 0.0.0.0:9464 is reachable from other hosts" in done.err
 
 
 async def test_after_the_stop_nobody_answers_there(emulator: Emulator) -> None:

@@ -108,7 +108,7 @@ async def test_a_second_signal_stops_at_once_with_exit_code_1_and_a_status_for_c
             process.signal(number)
             assert await process.exit_code() == 1
             assert await call is grpc.StatusCode.UNAVAILABLE
-    assert process.err.endswith("rooms-gateway: stopped at once, as the second signal asked.\n")
+    assert process.err.endswith("rooms-gateway: shut down at once, because of a second signal.\n")
     assert "Traceback" not in process.err
 
 

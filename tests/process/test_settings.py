@@ -1,4 +1,4 @@
-"""`rooms-gateway serve` with settings that it cannot start with, and where settings come from."""
+"""`rooms-gateway serve` with invalid settings, sources of settings, and help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from support.commands import run, started
 from support.gateways import read_failure
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
-from rooms_gateway.cli.serve.command import serve
 
 KEY = base64.b64encode(b"canary-canary-canary").decode()
 HOST = "https://contoso.communication.azure.com"
@@ -72,7 +71,7 @@ async def test_a_bad_connection_string_gets_one_clear_sentence_without_the_key(k
     assert secrets(done.err) == []
 
 
-async def test_without_a_service_it_says_what_is_missing_and_how_to_give_it() -> None:
+async def test_without_an_upstream_the_error_lists_the_flags() -> None:
     done = await run("serve")
     assert done.code == 2
     for way in (
@@ -122,25 +121,25 @@ async def test_a_bad_key_file_gets_one_clear_sentence_without_the_key(
     ("arguments", "sentence"),
     [
         (("--endpoint", HOST), "--endpoint needs a credential: --access-key-file"),
-        (("--access-key-file", "/k"), "must come with --endpoint"),
+        (("--access-key-file", "/k"), "needs --endpoint"),
         (
             ("--connection-string", f"endpoint={HOST};accesskey={KEY}", "--endpoint", HOST),
             "not both",
         ),
         (
             ("--emulator", "--connection-string", f"endpoint={HOST};accesskey={KEY}"),
-            "--emulator and --connection-string name two services",
+            "--emulator and --connection-string name two upstreams",
         ),
-        (("--emulator", "--endpoint", HOST), "--emulator and --endpoint name two services"),
+        (("--emulator", "--endpoint", HOST), "--emulator and --endpoint name two upstreams"),
         (
             ("--emulator", "--access-key-file", "/k"),
-            "--emulator and --access-key-file name two services",
+            "--emulator and --access-key-file name two upstreams",
         ),
-        (("--emulator", "--listen", "0.0.0.0:0"), "0.0.0.0:0 can be reached from other machines"),
-        (("--emulator", "--listen", "[::]:0"), "[::]:0 can be reached from other machines"),
+        (("--emulator", "--listen", "0.0.0.0:0"), "0.0.0.0:0 is reachable from other hosts"),
+        (("--emulator", "--listen", "[::]:0"), "[::]:0 is reachable from other hosts"),
         (("--emulator", "--listen", "50051"), "'50051' is not host:port or unix:/path"),
         (("--emulator", "--listen", "localhost:70000"), "is not host:port"),
-        (("--emulator", "--listen", "::1:50051"), "an IPv6 address goes into brackets"),
+        (("--emulator", "--listen", "::1:50051"), "an IPv6 address requires brackets"),
         (("--emulator", "--listen", "unix:"), "'unix:' has no path"),
         (("--emulator", "--default-timeout", "nan"), "--default-timeout must be a number"),
         (("--emulator", "--attempt-timeout", "inf"), "--attempt-timeout must be a number"),
@@ -151,7 +150,7 @@ async def test_a_bad_key_file_gets_one_clear_sentence_without_the_key(
         (("--emulator", "--no-such-flag"), "--no-such-flag"),
     ],
 )
-async def test_settings_that_cannot_be_are_refused_with_the_reason(
+async def test_invalid_settings_are_rejected_with_a_reason(
     arguments: tuple[str, ...], sentence: str
 ) -> None:
     done = await run("serve", *arguments)
@@ -161,21 +160,13 @@ async def test_settings_that_cannot_be_are_refused_with_the_reason(
     assert secrets(done.err) == []
 
 
-async def test_all_faults_are_told_at_once() -> None:
+async def test_all_errors_are_reported_at_once() -> None:
     done = await run("serve", "--emulator", "--listen", "here", "--listen", "0.0.0.0:1")
     assert done.code == 2
     assert done.err.count("rooms-gateway: ") == 2
 
 
 # --- where settings come from ---------------------------------------------------------------------
-
-
-def test_every_option_has_its_environment_variable_by_one_rule() -> None:
-    for option in serve.params:
-        stem = max(option.opts, key=len).removeprefix("--")
-        variables = option.envvar
-        assert isinstance(variables, list)
-        assert variables[0] == f"ROOMS_GATEWAY_{stem.replace('-', '_').upper()}"
 
 
 async def _code_of_create(address: str, emulator: Emulator) -> tuple[grpc.StatusCode, str]:
@@ -289,6 +280,12 @@ async def test_the_help_of_every_command_comes_without_grpc(command: tuple[str, 
     imported = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
     assert "click" in imported
     assert imported.isdisjoint({"grpc", "google.protobuf", "protovalidate"})
+
+
+@pytest.mark.parametrize("columns", [100, 200])
+async def test_the_help_is_as_wide_as_the_terminal(columns: int) -> None:
+    done = await run("serve", "--help", env={"COLUMNS": str(columns)})
+    assert columns - 20 < max(map(len, done.out.splitlines())) <= columns
 
 
 async def test_the_version_is_that_of_the_distribution() -> None:

@@ -120,16 +120,16 @@ async def test_the_listener_for_operators_is_never_shared(emulator: Emulator, po
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--listen", "unix:/tmp/socket"), "a Unix socket is one gateway's"),
+        (("--listen", "unix:/tmp/socket"), "processes cannot share a Unix socket"),
         (
             ("--listen", "127.0.0.1:0"),
-            "each process would get a port of its own for 127.0.0.1:0:",
+            "each process would get another port for 127.0.0.1:0:",
         ),
         (
             ("--listen", "127.0.0.1:00"),
-            "each process would get a port of its own for 127.0.0.1:00:",
+            "each process would get another port for 127.0.0.1:00:",
         ),
-        (("--emulator",), "each process would have an emulator with rooms of its own"),
+        (("--emulator",), "each process would embed another emulator"),
     ],
 )
 async def test_what_cannot_be_shared_is_refused_before_anything_starts(

@@ -133,7 +133,7 @@ FAULTS: dict[str, tuple[Callable[[Files], None], tuple[str, ...], tuple[str, ...
     "strangers without TLS": (
         _nothing,
         ("--listen=0.0.0.0:0",),
-        ("encrypt with --tls-cert and --tls-key, or add --allow-plaintext",),
+        ("enable TLS with --tls-cert and --tls-key, or pass --allow-plaintext",),
     ),
     "a mode that is none": (_nothing, ("--socket-mode=888",), ("such as 0660",)),
 }

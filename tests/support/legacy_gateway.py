@@ -63,7 +63,7 @@ async def serving(version: str, *, page_size: int | None = None) -> AsyncIterato
         Emulator(
             clock=lambda: NOW, date_margin=10**10, participants_page_size=page_size
         ) as emulator,
-        gateway_before(emulator, api_version=version, legacy=True) as running,
+        gateway_before(emulator, api_version=version, enable_legacy=True) as running,
     ):
         yield Legacy(running, LegacyRoomsServiceStub(running.channel))
 

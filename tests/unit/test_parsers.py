@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 from rooms_emulator import FaultPlan
 from rooms_gateway.addresses import check_address, parse_socket_mode
 from rooms_gateway.cli.client.inputs import parse_address, parse_instant, parse_person
-from rooms_gateway.cli.serve.command import serve
+from rooms_gateway.cli.serve.options import SETTINGS
 from rooms_gateway.cli.serve.settings_file import parse as parse_settings
-from rooms_gateway.cli.serve.sources import Setting
 from rooms_gateway.errors import InvalidPageTokenError, InvalidUpstreamResponseError
 from rooms_gateway.server.auth.jwt import read_keys
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
@@ -36,7 +35,6 @@ from rooms_gateway.upstream.paging import safe_next_query
 from rooms_gateway.upstream.transport.retry import http_date, retry_after
 
 ENDPOINT = Endpoint.parse("https://contoso.communication.azure.com")
-SETTINGS = [option for option in serve.params if isinstance(option, Setting)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,9 +276,11 @@ def test_calls_and_probes_cannot_share_an_address() -> None:
         settings(listen=("127.0.0.1:7",), admin_listen="127.0.0.1:7")
 
 
-@pytest.mark.parametrize("other", [{"quitquitquit": True}, {"readiness_upstream": 5.0}])
+@pytest.mark.parametrize("other", [{"quitquitquit": True}, {"upstream_probe_interval": 5.0}])
 def test_what_is_of_the_listener_for_operators_needs_it(other: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError, match=r"^--(quitquitquit|readiness-upstream) needs --admin-"):
+    with pytest.raises(
+        SettingsError, match=r"^--(quitquitquit|upstream-probe-interval) needs --admin-"
+    ):
         settings(admin_listen=None, **other)
 
 

@@ -16,6 +16,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 
 from rooms_gateway.addresses import find_group, parse_socket_mode
 from rooms_gateway.app import Gateway
+from rooms_gateway.cli.serve.files import read_files
 from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import Settings, SettingsError
 
@@ -86,9 +87,9 @@ async def test_a_socket_belongs_to_the_group_that_is_given_by_its_name(tmp_path:
         assert path.stat().st_gid == group.gr_gid
 
 
-def test_a_group_that_there_is_not_is_a_fault_of_the_settings(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"^--socket-group: there is no group 'no-such-group'"):
-        settings(tmp_path / "socket", socket_group="no-such-group")
+def test_an_unknown_group_is_an_error_of_the_settings() -> None:
+    with pytest.raises(SettingsError, match=r"^--socket-group: group 'no-such-group' does not exi"):
+        read_files(socket_group="no-such-group")
 
 
 def folder(path: Path, mode: int) -> Path:

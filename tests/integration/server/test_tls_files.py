@@ -24,6 +24,7 @@ from support.authority import (
 from trustme import KeyType
 
 from rooms_gateway.app import Gateway
+from rooms_gateway.cli.serve.files import read_files
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsError, TlsFiles, check_tls, read_tls
 from rooms_gateway.settings import SettingsError
@@ -156,24 +157,24 @@ async def test_new_files_that_cannot_be_used_keep_the_old_and_are_logged_once(
 
 
 @each_kind
-def test_files_that_cannot_be_used_are_a_fault_of_the_settings(
+def test_unusable_files_are_an_error_of_the_settings(
     files: Files, spoil: Callable[[Files], None]
 ) -> None:
     secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
     spoil(files)
     with pytest.raises(SettingsError) as raised:
-        settings(files, mutual=True)
-    [fault] = raised.value.faults
-    assert fault.startswith(UNUSABLE[spoil].format(cert=files.cert, key=files.key, ca=files.ca))
-    assert secret not in fault
+        read_files(**files.settings(mutual=True))
+    [error] = raised.value.errors
+    assert error.startswith(UNUSABLE[spoil].format(cert=files.cert, key=files.key, ca=files.ca))
+    assert secret not in error
 
 
-def test_faults_of_the_pair_and_of_the_client_ca_are_told_at_once(files: Files) -> None:
+def test_pair_and_client_ca_are_checked_at_once(files: Files) -> None:
     _mismatched(files)
     _no_ca(files)
     with pytest.raises(SettingsError) as raised:
-        settings(files, mutual=True, listen=("here",))
-    assert len(raised.value.faults) == 3
+        read_files(**files.settings(mutual=True))
+    assert len(raised.value.errors) == 2
 
 
 def test_a_certificate_is_usable_until_the_second_in_which_it_ends(files: Files) -> None:

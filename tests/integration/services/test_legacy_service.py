@@ -51,7 +51,7 @@ async def test_startup_with_it_warns_of_the_deprecation(
 ) -> None:
     for legacy in (True, False):
         caplog.clear()
-        async with gateway_before(emulator, legacy=legacy):
+        async with gateway_before(emulator, enable_legacy=legacy):
             pass
         said = [record.getMessage() for record in caplog.records if SERVICE in record.getMessage()]
         assert [("deprecated" in text) for text in said] == [True] * legacy

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rooms_gateway.settings import SettingsError, Upstream, read_upstream
+from rooms_gateway.cli.serve.files import read_files
+from rooms_gateway.settings import SettingsError, Upstream, UpstreamSettings, make_upstream
 from rooms_gateway.upstream.credentials import EntraKind, EntraSettings, KeySettings
-from rooms_gateway.upstream.credentials.flags import EntraFlags
 
 ENDPOINT = "https://contoso.communication.azure.com"
 KEY, OTHER = (base64.b64encode(f"canary {name}".encode() * 4).decode() for name in "AB")
@@ -23,16 +23,17 @@ def file(tmp_path: Path) -> Path:
 
 
 def read(**given: Any) -> Upstream:
-    ways: dict[str, Any] = {"connection_string": None, "endpoint": None, "access_key_file": None}
-    return read_upstream(**(ways | given))
+    upstream = make_upstream(UpstreamSettings(**given), read_files(**given))
+    assert upstream is not None
+    return upstream
 
 
-def faults_of(**given: Any) -> list[str]:
+def errors_of(**given: Any) -> list[str]:
     with pytest.raises(SettingsError) as raised:
         read(**given)
     assert "canary" not in str(raised.value)
     assert KEY not in str(raised.value)
-    return raised.value.faults
+    return raised.value.errors
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_key_that_is_there_twice_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "sentence"),
     [
         ("", "there is no access key"),
         (f"{KEY}\ncanary!", "access key 2 of 2 is not base64"),
@@ -68,41 +69,41 @@ def test_a_key_that_is_there_twice_counts_once() -> None:
         ("ké", "not ASCII"),
     ],
 )
-def test_a_file_that_holds_something_else_is_said_without_what_is_in_it(
-    file: Path, text: str, fault: str
+def test_an_invalid_key_file_is_an_error_without_its_content(
+    file: Path, text: str, sentence: str
 ) -> None:
     file.write_text(text)
-    (said,) = faults_of(endpoint=ENDPOINT, access_key_file=file)
-    assert fault in said
-    assert str(file) in said
+    (error,) = errors_of(endpoint=ENDPOINT, access_key_file=file)
+    assert sentence in error
+    assert str(file) in error
 
 
 @pytest.mark.parametrize(
-    ("given", "faults"),
+    ("given", "sentences"),
     [
         ({"endpoint": ENDPOINT}, ["needs a credential"]),
-        ({"access_key": KEY}, ["must come with --endpoint"]),
-        ({"entra": EntraFlags(kind="default")}, ["must come with --endpoint"]),
+        ({"access_key": KEY}, ["needs --endpoint"]),
+        ({"entra": EntraKind.DEFAULT}, ["needs --endpoint"]),
         ({"connection_string": CONNECTION_STRING, "access_key": KEY}, ["not both"]),
         (
-            {"connection_string": CONNECTION_STRING, "entra": EntraFlags(kind="default")},
+            {"connection_string": CONNECTION_STRING, "entra": EntraKind.DEFAULT},
             ["not both"],
         ),
         (
-            {"endpoint": ENDPOINT, "access_key": KEY, "entra": EntraFlags(kind="default")},
+            {"endpoint": ENDPOINT, "access_key": KEY, "entra": EntraKind.DEFAULT},
             ["ROOMS_GATEWAY_ACCESS_KEY and --entra are 2 credentials"],
         ),
         (
             {"endpoint": "http://contoso.example", "access_key": "canary!"},
             ["ROOMS_GATEWAY_ACCESS_KEY: ", "--endpoint: "],
         ),
-        ({"endpoint": "http://contoso.example", "entra": EntraFlags(kind="default")}, ["http://"]),
+        ({"endpoint": "http://contoso.example", "entra": EntraKind.DEFAULT}, ["http://"]),
         (
-            {"endpoint": ENDPOINT, "entra": EntraFlags(client_id="a")},
+            {"endpoint": ENDPOINT, "entra_client_id": "a"},
             ["--entra-client-id needs --entra"],
         ),
         (
-            {"endpoint": ENDPOINT, "entra": EntraFlags(kind="client-secret")},
+            {"endpoint": ENDPOINT, "entra": EntraKind.CLIENT_SECRET},
             [
                 "needs --entra-client-id",
                 "needs --entra-tenant-id",
@@ -112,41 +113,42 @@ def test_a_file_that_holds_something_else_is_said_without_what_is_in_it(
         (
             {
                 "endpoint": ENDPOINT,
-                "entra": EntraFlags(
-                    kind="managed-identity",
-                    tenant_id="a",
-                    authority_host="http://login.example",
-                ),
+                "entra": EntraKind.MANAGED_IDENTITY,
+                "entra_tenant_id": "a",
+                "entra_authority_host": "http://login.example",
             },
             [
-                "no use for --entra-tenant-id",
-                "no use for --entra-authority-host",
+                "does not use --entra-tenant-id",
+                "does not use --entra-authority-host",
                 "must be an https:// URL",
             ],
         ),
         (
             {
                 "endpoint": ENDPOINT,
-                "entra": EntraFlags(
-                    kind="client-secret",
-                    client_id="a",
-                    tenant_id="b",
-                    client_secret_file=Path("/nowhere"),
-                ),
+                "entra": EntraKind.CLIENT_SECRET,
+                "entra_client_id": "a",
+                "entra_tenant_id": "b",
+                "entra_client_secret_file": Path("/nowhere"),
             },
             ["--entra-client-secret-file: cannot read /nowhere"],
         ),
     ],
 )
-def test_all_faults_are_said_at_once(given: dict[str, Any], faults: list[str]) -> None:
-    said = faults_of(**given)
-    assert len(said) == len(faults)
-    assert all(fault in text for fault, text in zip(faults, said, strict=True))
+def test_all_errors_are_reported_at_once(given: dict[str, Any], sentences: list[str]) -> None:
+    errors = errors_of(**given)
+    assert len(errors) == len(sentences)
+    assert all(sentence in error for sentence, error in zip(sentences, errors, strict=True))
 
 
-def test_an_identity_is_read_from_its_flags(file: Path) -> None:
-    flags = EntraFlags(kind="client-secret", client_id="a", tenant_id="b", client_secret_file=file)
-    upstream = read(endpoint=ENDPOINT, entra=flags)
+def test_an_identity_is_made_from_its_settings(file: Path) -> None:
+    upstream = read(
+        endpoint=ENDPOINT,
+        entra=EntraKind.CLIENT_SECRET,
+        entra_client_id="a",
+        entra_tenant_id="b",
+        entra_client_secret_file=file,
+    )
     assert upstream.credential == EntraSettings(
         EntraKind.CLIENT_SECRET, client_id="a", tenant_id="b", client_secret_file=file
     )

@@ -1,1 +1,1 @@
-"""The serve command: options and their sources, the settings file, running."""
+"""The serve command: its options, sources of settings, and the process."""

@@ -1,4 +1,4 @@
-"""The event loop of a process: uvloop where it is installed, else asyncio's own."""
+"""The event loop of a process: uvloop if it is installed, else asyncio's."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Result = TypeVar("Result")
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run `main` to its end, as `asyncio.run` does, on the faster loop that there is."""
+    """Run `main` as `asyncio.run` does, on uvloop if it is installed."""
     try:
-        # Not for Windows, and nothing but speed depends on it.
+        # Optional: uvloop does not support Windows, and only speed depends on it.
         from uvloop import new_event_loop  # noqa: PLC0415
     except ImportError:
         return asyncio.run(main)

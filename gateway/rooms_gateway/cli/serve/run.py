@@ -1,68 +1,128 @@
-"""A gateway as a process: it runs until a signal, and ends with an exit code that says how."""
+"""The process of a gateway: from startup to its exit code."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import os
+import shutil
 import signal
+import sys
+from pathlib import Path
 
 import click
 
 from rooms_gateway.app import Gateway
 from rooms_gateway.cli import exit_codes
-from rooms_gateway.cli.serve import event_loop as loops
-from rooms_gateway.cli.serve.greeting import say_ready
+from rooms_gateway.cli.serve import event_loop
+from rooms_gateway.cli.serve.sources import EXIT_USAGE
 from rooms_gateway.cli.serve.systemd import ServiceManager
 from rooms_gateway.cli.signals import ShutdownRequest
 from rooms_gateway.server.auth.policy_file import PolicyError
 from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import Settings
 from rooms_gateway.telemetry import logs
+from rooms_gateway.telemetry.traces import TracingError
 from rooms_gateway.upstream.credentials import CredentialError
 
+_STARTUP_ERRORS: dict[type[Exception], int] = {
+    BindError: exit_codes.CANNOT_LISTEN,
+    CredentialError: exit_codes.NO_CREDENTIAL,
+    PolicyError: exit_codes.NO_CREDENTIAL,
+    TracingError: EXIT_USAGE,
+}
 
-def run(settings: Settings, *, exit_zero_on_sigterm: bool) -> int:
-    """Run a gateway to its end; return the exit code, and say on standard error why it is not 0."""
-    stop = ShutdownRequest()
-    code, complaint = _run(settings, stop)
-    # Else the last calls would come after the last word on them.
+_METHOD = "acs.rooms.v1.RoomsService/CreateRoom"
+
+
+def run(settings: Settings) -> int:
+    """Run a gateway, print why it failed if it did, and return the exit code."""
+    shutdown = ShutdownRequest()
+    code, error = _run(settings, shutdown)
+    # Flush first, so that the final message is the last line.
     logs.flush()
-    if complaint is not None:
-        click.echo(f"rooms-gateway: {complaint}.", err=True)
-    return 0 if exit_zero_on_sigterm and stop.first_signal is signal.SIGTERM else code
+    if error is not None:
+        click.echo(f"rooms-gateway: {error}.", err=True)
+    by_sigterm = shutdown.first_signal is signal.SIGTERM
+    return 0 if settings.exit_zero_on_sigterm and by_sigterm else code
 
 
-def _run(settings: Settings, stop: ShutdownRequest) -> tuple[int, object]:
+def _run(settings: Settings, shutdown: ShutdownRequest) -> tuple[int, object]:
     try:
-        clean = loops.run(_serve(settings, stop, ServiceManager.of(os.environ)))
-    except BindError as error:
-        return exit_codes.CANNOT_LISTEN, error
-    except (CredentialError, PolicyError) as error:
-        return exit_codes.NO_CREDENTIAL, error
+        clean = event_loop.run(_serve(settings, shutdown, ServiceManager.of(os.environ)))
+    except tuple(_STARTUP_ERRORS) as error:
+        return _STARTUP_ERRORS[type(error)], error
     except asyncio.CancelledError:
-        if stop.forced:
-            return exit_codes.CUT_SHORT, "stopped at once, as the second signal asked"
-        return exit_codes.NOT_STARTED, "stopped before it served, as it was asked"
+        if shutdown.forced:
+            return exit_codes.CUT_SHORT, "shut down at once, because of a second signal"
+        return exit_codes.NOT_STARTED, "shut down by a signal during startup"
     if not clean:
         return exit_codes.CALLS_CUT, "calls outlasted --drain-grace and were ended"
     return 0, None
 
 
-async def _serve(settings: Settings, stop: ShutdownRequest, manager: ServiceManager) -> bool:
-    """Run a gateway until `stop` is asked for; return whether all calls in flight could finish.
+async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: ServiceManager) -> bool:
+    """Run a gateway until `shutdown` is requested; return whether all calls in flight finished.
 
-    Raises BindError, CredentialError, PolicyError, and CancelledError when the start was
-    ended or the stop cut short.
+    Raises BindError, CredentialError, PolicyError or TracingError if startup fails, and
+    CancelledError if a signal ends startup or a second one ends the drain.
     """
-    with stop.by_signals():
-        async with manager.watching(), Gateway(settings, request_shutdown=stop.ask) as gateway:
-            stop.started = True
-            # What is there by now stays; the collector need not look through it again and again.
+    with shutdown.by_signals():
+        async with manager.watchdog(), Gateway(settings, request_shutdown=shutdown.ask) as gateway:
+            shutdown.started = True
+            # Objects made during startup stay, so the collector need not scan them again.
             gc.collect()
             gc.freeze()
-            say_ready(gateway)
-            manager.tell("READY=1")
-            await stop.wait()
-            manager.tell("STOPPING=1")
+            _print_ready(gateway)
+            manager.notify("READY=1")
+            await shutdown.wait()
+            manager.notify("STOPPING=1")
     return gateway.stopped_cleanly
+
+
+def _print_ready(gateway: Gateway) -> None:
+    """Print each address and, with an embedded emulator, commands to try."""
+    for address in gateway.addresses:
+        click.echo(f"rooms-gateway is ready on {address}")
+    if gateway.emulator is not None:
+        click.echo(f"in front of an emulator: {gateway.emulator.connection_string}")
+        if gateway.emulator.faults.list():
+            click.echo(f"with faults, fault-seed={gateway.emulator.faults.seed}")
+        click.echo("try one of:")
+        for command in _examples(gateway):
+            click.echo(f"  {command}")
+    sys.stdout.flush()
+
+
+def _examples(gateway: Gateway) -> tuple[str, str]:
+    """Return commands of grpcurl and buf that create a room."""
+    address = gateway.addresses[0]
+    sibling = Path(sys.executable).with_name("buf")
+    buf = "buf" if shutil.which("buf") or not sibling.exists() else _shortest(sibling)
+    plaintext = f"{buf} curl --http2-prior-knowledge --protocol grpc"
+    if address.startswith("unix:"):
+        path = address.removeprefix("unix:")
+        return (
+            f"grpcurl -plaintext -d '{{}}' unix://{path} {_METHOD}",
+            f"{plaintext} --unix-socket {path} -d '{{}}' http://localhost/{_METHOD}",
+        )
+    if gateway.certificates is None:
+        return (
+            f"grpcurl -plaintext -d '{{}}' {address} {_METHOD}",
+            f"{plaintext} -d '{{}}' http://{address}/{_METHOD}",
+        )
+    # The gateway does not know the clients' files, so these names are placeholders.
+    grpcurl, curl = "-cacert ca.pem", "--cacert ca.pem"
+    if gateway.certificates.asks_clients:
+        grpcurl += " -cert client.pem -key client.key"
+        curl += " --cert client.pem --key client.key"
+    return (
+        f"grpcurl {grpcurl} -d '{{}}' {address} {_METHOD}",
+        f"{buf} curl --protocol grpc {curl} -d '{{}}' https://{address}/{_METHOD}",
+    )
+
+
+def _shortest(path: Path) -> str:
+    """Return `path` relative to the working directory, if it is inside."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,96 +1,70 @@
-"""The settings file: TOML whose keys are the names of the flags, without their dashes in front.
+"""The settings file, TOML with one key per setting, and names that look like settings.
 
-Nothing here repeats a value: one of them may be a key.
+No error repeats a value, because a value may be a key.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
+import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import click
-
-from rooms_gateway.settings import SettingsError
+from rooms_gateway.settings import Setting, SettingsError
+from rooms_gateway.settings.declaration import PREFIX
+from rooms_gateway.suggestions import did_you_mean
 
 MAX_BYTES = 65536
-"""Some fifty settings have less than a tenth of it; this is for a path that leads elsewhere."""
+"""Ten times the size of a file with all settings; a larger file is something else."""
 
 _MAX_SHOWN = 200
 _OTHERS_CAN_READ = 0o004
 
+_VARIABLES_OF_OTHER_COMMANDS = (f"{PREFIX}ADDRESS", f"{PREFIX}TOKEN")
 
-class Named(Protocol):
-    """A setting, as far as the file is concerned with it."""
-
-    @property
-    def key(self) -> str:
-        """Its name in the file."""
-
-    @property
-    def secret(self) -> bool:
-        """Whether nobody but the gateway may see the value."""
-
-    @property
-    def in_file(self) -> bool:
-        """Whether the file may set it."""
-
-    @property
-    def multiple(self) -> bool:
-        """Whether it holds several values."""
-
-    @property
-    def type(self) -> click.ParamType[Any]:
-        """What click makes of a value."""
+# Set by Kubernetes in every container for a Service named rooms-gateway or rooms-gateway-admin.
+_KUBERNETES = re.compile(
+    rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_KUBERNETES_PORT = re.compile(r"(tcp|udp|sctp)://")
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file says."""
+    """Contents of a settings file."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    """By key; those at fault are left out. Ranges and choices are not checked yet."""
-    faults: dict[str, str] = field(default_factory=dict)
-    """One sentence for each key that cannot be used, by key."""
+    """Valid values by key. Ranges and choices are not checked yet."""
+    errors: dict[str, str] = field(default_factory=dict)
+    """One sentence for each invalid key or value, by key."""
 
 
-def toml_type(setting: Named) -> str:
-    """Name the type that the file has for a setting, in the words of TOML."""
-    if setting.multiple:
-        return "array of strings"
-    for kind, name in _TYPES:
-        if isinstance(setting.type, kind):
-            return name
-    return "string"
-
-
-def read_file(path: Path, settings: Iterable[Named]) -> Contents:
-    """Read `path`. Raises SettingsError if it cannot be read or is not TOML at all."""
+def read_file(path: Path, settings: Iterable[Setting]) -> Contents:
+    """Read `path`. Raises SettingsError if it cannot be read or is not TOML."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-            # Of the file that is open, so that it cannot be another one by now.
+            # Of the open file: the path may lead to another one by now.
             private = not os.fstat(file.fileno()).st_mode & _OTHERS_CAN_READ
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no file can have that name"
+        reason = error.strerror if isinstance(error, OSError) else "not a file name"
         raise SettingsError([f"cannot read {path}: {reason}"]) from None
     try:
         return parse(content, settings, private=private)
     except SettingsError as error:
-        raise SettingsError([f"{path}: {fault}" for fault in error.faults]) from None
+        raise SettingsError([f"{path}: {each}" for each in error.errors]) from None
 
 
-def parse(content: bytes, settings: Iterable[Named], *, private: bool) -> Contents:
-    """Read what a file holds; `private` says whether others on the machine cannot read it.
+def parse(content: bytes, settings: Iterable[Setting], *, private: bool) -> Contents:
+    """Parse the content of a file; secrets are accepted only if it is `private`.
 
-    Raises SettingsError if it is not TOML at all.
+    Raises SettingsError if it is not TOML.
     """
     if len(content) > MAX_BYTES:
-        raise SettingsError([f"more than {MAX_BYTES} bytes are no settings"])
+        raise SettingsError([f"not a settings file: more than {MAX_BYTES} bytes"])
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
@@ -99,36 +73,53 @@ def parse(content: bytes, settings: Iterable[Named], *, private: bool) -> Conten
         raise SettingsError(["not TOML: it is not UTF-8"]) from None
     # A number of five thousand digits is ValueError, five thousand brackets are RecursionError.
     except (ValueError, RecursionError):
-        raise SettingsError(["not TOML that could be settings"]) from None
+        raise SettingsError(
+            ["not a settings file: a number is too long or a nest too deep"]
+        ) from None
     known = {setting.key: setting for setting in settings}
     contents = Contents()
     for key, value in document.items():
         try:
             contents.values[key] = _checked(known, key, value, private=private)
-        except ValueError as fault:
-            contents.faults[key] = f"{_printable(key)}: {fault}"
+        except ValueError as error:
+            contents.errors[key] = f"{_printable(key)}: {error}"
     return contents
 
 
-def _checked(known: dict[str, Named], key: str, value: object, *, private: bool) -> object:
+def unknown_variables(environment: Mapping[str, str], settings: Iterable[Setting]) -> list[str]:
+    """Return a warning for each environment variable that looks like a setting but is none.
+
+    Values are not repeated.
+    """
+    known = {*_VARIABLES_OF_OTHER_COMMANDS}
+    for each in settings:
+        known.update(each.variables)
+    return [
+        f"ignoring unknown setting {name}{did_you_mean(name, known)}"
+        for name, value in sorted(environment.items())
+        if name.startswith(PREFIX) and name not in known and not _is_kubernetes(name, value)
+    ]
+
+
+def _checked(known: dict[str, Setting], key: str, value: object, *, private: bool) -> object:
     setting = known.get(key)
     if setting is None:
         settable = [name for name, each in known.items() if each.in_file]
-        raise ValueError(f"there is no such setting{suggestion(key[:_MAX_SHOWN], settable)}")
+        raise ValueError(f"unknown setting{did_you_mean(key, settable)}")
     if not setting.in_file:
-        raise ValueError("the file cannot set this")
+        raise ValueError("not allowed in the settings file")
     if setting.secret and not private:
         raise ValueError(
-            "everybody on this machine can read the file, and this is a secret: take the right "
-            "away from others (chmod o-r), or give it in the environment"
+            "a secret in a file that all users can read: remove their permission (chmod o-r), or "
+            "use the environment variable"
         )
-    expected = toml_type(setting)
+    expected = setting.toml_type
     if not _fits(value, expected):
         raise ValueError(f"must be {'an' if expected[0] in 'ai' else 'a'} {expected}")
     texts = value if isinstance(value, list) else [value]
-    # No flag and no variable can hold a NUL, so nothing behind this expects one.
+    # No flag and no variable can contain a NUL, so no later code expects one.
     if not all(text.isprintable() for text in texts if isinstance(text, str)):
-        raise ValueError("has characters that cannot be printed")
+        raise ValueError("contains characters that cannot be printed")
     if expected == "number" and isinstance(value, int):
         try:
             return float(value)
@@ -151,19 +142,12 @@ def _fits(value: object, expected: str) -> bool:
             return isinstance(value, str)
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names was perhaps meant: the end of a sentence, or nothing."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean {close[0]}?" if close else ""
+def _is_kubernetes(name: str, value: str) -> bool:
+    if name.endswith("_PORT") and _KUBERNETES_PORT.match(value):
+        return True
+    return _KUBERNETES.fullmatch(name) is not None
 
 
 def _printable(text: str) -> str:
     cut = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
     return cut if cut.isprintable() else ascii(cut)
-
-
-_TYPES: tuple[tuple[type[click.ParamType[Any]], str], ...] = (
-    (click.types.BoolParamType, "boolean"),
-    (click.types.FloatParamType, "number"),
-    (click.types.IntParamType, "integer"),
-)

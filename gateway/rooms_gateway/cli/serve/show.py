@@ -1,25 +1,26 @@
-"""`rooms-gateway config`: what the gateway would run with, and why."""
+"""`rooms-gateway config show`: the effective settings, and the source of each."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import click
 
-from rooms_gateway.cli.serve.command import ACCESS_KEY_VARIABLE, serve
-from rooms_gateway.cli.serve.command_class import SettingsCommand
-from rooms_gateway.cli.serve.settings_file import toml_type
-from rooms_gateway.cli.serve.sources import MASK, Setting, SettingsContext, Source, masked
+from rooms_gateway.cli.serve.command import load
+from rooms_gateway.cli.serve.options import CONFIG_TEST, SettingsCommand, setting_options
+from rooms_gateway.cli.serve.sources import MASK, SettingsContext, Source, masked
+from rooms_gateway.settings import Group, Setting
 
 Value = bool | int | float | str | list[str] | None
 
 
 class Row(NamedTuple):
-    """One effective setting, fit to be shown."""
+    """One effective setting, with secrets masked."""
 
+    group: Group
     key: str
     value: Value
     source: Source
@@ -27,51 +28,43 @@ class Row(NamedTuple):
 
 @click.group()
 def config() -> None:
-    """Show what the gateway would run with."""
+    """Show the settings that the gateway would run with."""
 
 
 @config.command(
     cls=SettingsCommand,
-    # Those of serve that say what to run with: --config-test says what to do.
-    params=[option for option in serve.params if option.name != "config_test"],
+    params=[option for option in setting_options() if option.name != CONFIG_TEST.name],
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, by setting.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object, with settings as keys."
+)
 @click.pass_context
-def show(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
-    """Print every effective setting and where it comes from; secrets as ***.
+def show(context: click.Context, /, *, as_json: bool, **_settings: Any) -> None:
+    """Print each effective setting and its source; secrets as ***.
 
     Takes the flags of serve, and reads the environment and the settings file as serve does. Exits
-    with 2 and the faults if serve would not start with them.
+    with 2, and prints the errors, if serve would reject the settings.
     """
-    reading = SettingsContext.of(context)
-    # A value at fault has no effective value, and one cannot say the others without the file.
-    if not reading.faults:
-        rows = list(_rows(context))
+    settings = SettingsContext.of(context)
+    # An invalid value has no effective value, and an unreadable file hides the others.
+    if not settings.errors:
+        rows = list(_rows(context, settings))
         click.echo(_as_json(rows) if as_json else _as_text(rows))
-    if serve.callback is not None:
-        serve.callback(**flags, config_test=True)
+    load(context)
 
 
-def _rows(context: click.Context) -> Iterator[Row]:
-    reading = SettingsContext.of(context)
-    for each in context.command.params:
-        if not isinstance(each, Setting):
-            continue
-        value = reading.file if each.name == "config" else context.params[each.name or ""]
-        given = reading.given.get(each.key)
-        if isinstance(given, str) and toml_type(each) == "string":
-            # What a value means here need not be how one writes it: 0660 is the number 432.
-            value = given
-        yield Row(each.key, _shown(value, secret=each.secret), reading.source(context, each))
-    key = os.environ.get(ACCESS_KEY_VARIABLE)
-    source = Source("default", None) if key is None else Source("environment", ACCESS_KEY_VARIABLE)
-    yield Row("access-key", _shown(key, secret=True), source)
+def _rows(context: click.Context, settings: SettingsContext) -> Iterator[Row]:
+    for each in settings.settings:
+        if each is not CONFIG_TEST:
+            value = _shown(each, context.params[each.name])
+            yield Row(each.group, each.key, value, settings.source(context, each))
 
 
-def _shown(value: Any, *, secret: bool) -> Value:
+def _shown(setting: Setting, value: Any) -> Value:
+    value = setting.text(value)
     if value is None or isinstance(value, bool | int | float):
         return value
-    if secret:
+    if setting.secret:
         return MASK
     if isinstance(value, list | tuple):
         return [masked(str(each)) for each in value]
@@ -80,17 +73,21 @@ def _shown(value: Any, *, secret: bool) -> Value:
 
 def _as_json(rows: list[Row]) -> str:
     return json.dumps(
-        {key: {"value": value, **source._asdict()} for key, value, source in rows},
-        indent=2,
+        {row.key: {"value": row.value, **row.source._asdict()} for row in rows}, indent=2
     )
 
 
 def _as_text(rows: list[Row]) -> str:
-    cells = [(key, _text(value), str(source)) for key, value, source in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(2)]
-    return "\n".join(
-        f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}" for key, value, source in cells
-    )
+    texts = {row.key: _text(row.value) for row in rows}
+    key_width, value_width = max(map(len, texts)), max(map(len, texts.values()))
+    lines = []
+    for group, members in groupby(rows, key=lambda row: row.group):
+        lines.append(f"{group}:")
+        lines += [
+            f"  {row.key:<{key_width}}  {texts[row.key]:<{value_width}}  {row.source}"
+            for row in members
+        ]
+    return "\n".join(lines)
 
 
 def _text(value: Value) -> str:

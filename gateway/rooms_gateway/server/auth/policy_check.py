@@ -12,7 +12,7 @@ from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 _NEEDS = "certificates need --tls-client-ca, and socket = true needs a unix: address in --listen"
 
 
-def policy_faults(path: Path | None, listen: Iterable[str], *, asks_clients: bool) -> list[str]:
+def policy_errors(path: Path | None, listen: Iterable[str], *, asks_clients: bool) -> list[str]:
     """Return why the gateway cannot start with the policy at `path`, by flag.
 
     `listen` are the addresses; `asks_clients` says whether TCP listeners ask for certificates.

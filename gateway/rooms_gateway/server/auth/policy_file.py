@@ -5,7 +5,6 @@ All faults are told at once, by line or key. None repeats a token.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from rooms_gateway.server.auth.jwt import MISSING, JwtRules, Key, is_installed, 
 from rooms_gateway.server.auth.policy import Caller, Policy, Proof, version_of
 from rooms_gateway.server.auth.roles import METHODS, ROLES, allowed_to
 from rooms_gateway.server.auth.static_tokens import read_tokens
+from rooms_gateway.suggestions import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
@@ -141,7 +141,7 @@ class _Reader:
             if method in METHODS:
                 allowed.add(method)
             else:
-                hint = _suggestion(method, METHODS) or (
+                hint = did_you_mean(method, METHODS) or (
                     ": write package.Service/Method, such as acs.rooms.v1.RoomsService/GetRoom"
                 )
                 self._note(f"{where}.methods", f"there is no {_shown(method)!r}{hint}")
@@ -171,7 +171,7 @@ class _Reader:
         self._tokens_known = not faults
         self.faults += [f"{self._path}: tokens-file: {fault}" for fault in faults]
         for name in sorted({*tokens.values()} - callers.keys()):
-            hint = _suggestion(name, callers)
+            hint = did_you_mean(name, callers)
             self._note("tokens-file", f"{path} has a token of {_shown(name)!r}, no caller{hint}")
         return tokens, b"".join(sorted(d + n.encode() for d, n in tokens.items()))
 
@@ -244,15 +244,10 @@ class _Reader:
         for key in table:
             if key not in known:
                 inside = f"{where}.{_shown(key)}" if where else _shown(key)
-                self._note(inside, f"there is no such key{_suggestion(key, known)}")
+                self._note(inside, f"there is no such key{did_you_mean(key, known)}")
 
     def _note(self, where: str, fault: str) -> None:
         self.faults.append(f"{self._path}: {where}: {fault}")
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name[:_MAX_SHOWN], list(known), n=1)
-    return f": did you mean {close[0]}?" if close else ""
 
 
 def _shown(text: str) -> str:

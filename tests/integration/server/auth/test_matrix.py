@@ -143,7 +143,7 @@ async def addresses(tmp_path: Path, emulator: Emulator) -> AsyncIterator[tuple[s
         emulator,
         listen=("127.0.0.1:0", f"unix:{tmp_path}/socket"),
         caller_policy=policy.policy,
-        legacy=True,
+        enable_legacy=True,
         **Files(tmp_path).write(OURS.issue(), OURS).settings(mutual=True),
     ) as running:
         yield running.gateway.addresses[0], running.gateway.addresses[1]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from support.commands import run, started
-from support.gateways import settings
 from support.policies import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
 
+from rooms_gateway.cli.serve.files import read_files
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 from rooms_gateway.settings import SettingsError
@@ -146,8 +146,8 @@ SOCKET = '[callers.b]\nrole = "reader"\nsocket = true\n'
 def test_a_policy_by_which_nobody_can_ever_be_known_is_a_fault(files: PolicyFiles) -> None:
     files.write(CERTIFICATES + SOCKET)
     with pytest.raises(SettingsError, match=r"no caller of .* can ever show who it is here"):
-        settings(caller_policy=files.policy)
-    settings(caller_policy=files.policy, listen=(f"unix:{files.folder}/socket",))
+        read_files(caller_policy=files.policy, listen=("127.0.0.1:0",))
+    read_files(caller_policy=files.policy, listen=(f"unix:{files.folder}/socket",))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""Checks of the files, the group and the libraries that settings name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rooms_gateway.addresses import find_group
+from rooms_gateway.server.auth.policy_check import policy_errors
+from rooms_gateway.server.tls.files import TlsError, TlsFiles, check_tls, read_tls
+from rooms_gateway.settings import SettingsError
+from rooms_gateway.upstream.credentials.key_file import read_key_file, read_secret
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+def read_files(  # noqa: PLR0913 - one parameter per setting that names a file
+    *,
+    emulator: bool = False,
+    emulator_faults: Path | None = None,
+    access_key_file: Path | None = None,
+    entra_client_secret_file: Path | None = None,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    tls_client_ca: Path | None = None,
+    caller_policy: Path | None = None,
+    socket_group: str | None = None,
+    listen: tuple[str, ...] = (),
+    **_others: object,
+) -> tuple[bytes, ...]:
+    """Read and check each file that the settings name, and return the keys in `access_key_file`.
+
+    The arguments are values of settings by name; other settings are ignored. With `emulator`, the
+    files of a credential are not read. Raises SettingsError with all errors.
+    """
+    errors: list[str] = []
+    keys: tuple[bytes, ...] = ()
+    if access_key_file is not None and not emulator:
+        with _collect(errors, "--access-key-file"):
+            keys = read_key_file(access_key_file)
+    if entra_client_secret_file is not None and not emulator:
+        with _collect(errors, "--entra-client-secret-file"):
+            if not read_secret(entra_client_secret_file).strip():
+                raise ValueError(f"{entra_client_secret_file} is empty")
+    if tls_cert is not None and tls_key is not None:
+        files = TlsFiles(tls_cert, tls_key, tls_client_ca)
+        try:
+            check_tls(files, read_tls(files), now=time.time())
+        except TlsError as error:
+            errors += error.faults
+    errors += policy_errors(caller_policy, listen, asks_clients=tls_client_ca is not None)
+    if socket_group is not None:
+        with _collect(errors, "--socket-group"):
+            find_group(socket_group)
+    if emulator_faults is not None:
+        with _collect(errors, "--emulator-faults"):
+            _check_faults(emulator_faults)
+    if errors:
+        raise SettingsError(errors)
+    return keys
+
+
+def check_tracing(environment: Mapping[str, str]) -> None:
+    """Raise SettingsError if `--traces` lacks its libraries or a valid endpoint.
+
+    The other OTEL_* variables are OpenTelemetry's to check. No error repeats a value, because a URL
+    may contain a password.
+    """
+    if not _tracing_installed():
+        raise SettingsError(
+            ["--traces needs OpenTelemetry's libraries: pip install 'rooms-gateway[otel]'"]
+        )
+    errors = [
+        f"{name} must be http://HOST:PORT or https://HOST:PORT of an OTLP/gRPC receiver, by "
+        "convention port 4317, without a path"
+        for name in _ENDPOINTS
+        if (url := environment.get(name, "").strip()) and not _is_origin(url)
+    ]
+    if errors:
+        raise SettingsError(errors)
+
+
+@contextmanager
+def _collect(errors: list[str], flag: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        errors.append(f"{flag}: {error}")
+
+
+def _check_faults(file: Path) -> None:
+    # Imported here: most invocations need no emulator.
+    from rooms_emulator import Emulator  # noqa: PLC0415
+    from rooms_emulator import FaultPlan  # noqa: PLC0415
+
+    Emulator(faults=FaultPlan.from_file(file))
+
+
+def _tracing_installed() -> bool:
+    try:
+        return all(
+            find_spec(name)
+            for name in ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.grpc")
+        )
+    except ModuleNotFoundError:
+        return False
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return bool(
+            url.scheme in {"http", "https"}
+            and url.hostname
+            and url.port != 0
+            and "@" not in url.netloc
+            and url.path in {"", "/"}
+            and not url.query
+            and not url.fragment
+        )
+    except ValueError:
+        return False

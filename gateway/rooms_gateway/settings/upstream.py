@@ -1,0 +1,210 @@
+"""The upstream: where it is, and the credential for it. No error repeats a key or a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rooms_gateway.settings.declaration import Group, setting
+from rooms_gateway.settings.errors import SettingsError
+from rooms_gateway.upstream.credentials.key_file import parse_access_keys
+from rooms_gateway.upstream.credentials.settings import (
+    CredentialSettings,
+    EntraKind,
+    EntraSettings,
+    KeySettings,
+)
+from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
+
+_CREDENTIALS = "--access-key-file, ROOMS_GATEWAY_ACCESS_KEY or --entra"
+
+_NO_UPSTREAM = (
+    "no upstream configured: pass --connection-string (or set COMMUNICATION_CONNECTION_STRING), "
+    "--endpoint with --access-key-file or --entra, or --emulator to try the gateway without an "
+    "Azure account"
+)
+
+_ENTRA_REQUIRES = {
+    EntraKind.CLIENT_SECRET: ("entra_client_id", "entra_tenant_id", "entra_client_secret_file")
+}
+
+_ENTRA_IGNORES = {
+    EntraKind.DEFAULT: ("entra_client_secret_file",),
+    EntraKind.MANAGED_IDENTITY: (
+        "entra_tenant_id",
+        "entra_client_secret_file",
+        "entra_authority_host",
+    ),
+    EntraKind.WORKLOAD_IDENTITY: ("entra_client_secret_file",),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSettings:
+    """The settings that `make_upstream` turns into an `Upstream`."""
+
+    connection_string: str | None = setting(
+        None,
+        Group.UPSTREAM,
+        "Endpoint and access key of the Communication Services resource, as its Keys page shows "
+        "them: endpoint=https://…;accesskey=…",
+        also="COMMUNICATION_CONNECTION_STRING",
+        secret=True,
+    )
+    endpoint: str | None = setting(
+        None,
+        Group.UPSTREAM,
+        f"URL of the Communication Services resource. Needs a credential: {_CREDENTIALS}.",
+        metavar="URL",
+    )
+    access_key_file: Path | None = setting(
+        None,
+        Group.CREDENTIALS,
+        "File with one or two access keys, one per line. Reloaded when it changes.",
+    )
+    access_key: str | None = setting(
+        None,
+        Group.CREDENTIALS,
+        "One or two access keys, separated by white space. There is no flag for it, because "
+        "command lines are visible to other users.",
+        secret=True,
+        has_flag=False,
+        in_file=False,
+    )
+    entra: EntraKind | None = setting(
+        None,
+        Group.CREDENTIALS,
+        "Source of Microsoft Entra ID tokens. Needs pip install 'rooms-gateway[entra]'.",
+    )
+    entra_client_id: str | None = setting(
+        None,
+        Group.CREDENTIALS,
+        "Client id of a user-assigned identity or an application.",
+        metavar="ID",
+    )
+    entra_tenant_id: str | None = setting(
+        None, Group.CREDENTIALS, "Tenant of the client id.", metavar="ID"
+    )
+    entra_client_secret_file: Path | None = setting(
+        None,
+        Group.CREDENTIALS,
+        "File with the secret for --entra client-secret. Read again for each token.",
+    )
+    entra_authority_host: str | None = setting(
+        None,
+        Group.CREDENTIALS,
+        "Token issuer of a cloud other than the public one, an https:// URL.",
+        metavar="URL",
+    )
+    emulator: bool = setting(
+        False, Group.EMULATOR, "Use the embedded emulator as the upstream, in place of Azure."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The endpoint of the REST API, and the credential for it."""
+
+    endpoint: Endpoint
+    credential: CredentialSettings
+
+    @classmethod
+    def with_key(cls, endpoint: Endpoint, access_key: bytes) -> Upstream:
+        """Return an upstream with a single decoded access key."""
+        return cls(endpoint, KeySettings((access_key,)))
+
+
+def make_upstream(given: UpstreamSettings, keys_in_file: tuple[bytes, ...] = ()) -> Upstream | None:
+    """Return the upstream that a connection string, or an endpoint and one credential, describe.
+
+    None: the embedded emulator. `keys_in_file` are the decoded access keys in `access_key_file`.
+    Raises SettingsError with all errors.
+    """
+    if given.emulator:
+        return None
+    credential, errors = _credential(given, keys_in_file)
+    if given.connection_string is not None:
+        if given.endpoint is not None or credential is not None or errors:
+            raise SettingsError(
+                ["pass either --connection-string or --endpoint with a credential, not both"]
+            )
+        try:
+            return Upstream.with_key(*parse_connection_string(given.connection_string))
+        except ValueError as error:
+            raise SettingsError([f"--connection-string: {error}"]) from None
+    endpoint = None
+    if given.endpoint is not None:
+        try:
+            endpoint = Endpoint.parse(given.endpoint)
+        except ValueError as error:
+            errors.append(f"--endpoint: {error}")
+        if credential is None and not errors:
+            errors.append(f"--endpoint needs a credential: {_CREDENTIALS}")
+    elif credential is None and not errors:
+        errors.append(_NO_UPSTREAM)
+    else:
+        errors.append(f"{_CREDENTIALS} needs --endpoint")
+    if errors or endpoint is None or credential is None:
+        raise SettingsError(errors)
+    return Upstream(endpoint, credential)
+
+
+def _credential(
+    given: UpstreamSettings, keys_in_file: tuple[bytes, ...]
+) -> tuple[CredentialSettings | None, list[str]]:
+    """Return the credential, None if there is none or it is invalid, and all errors."""
+    found: list[str] = []
+    errors: list[str] = []
+    credential: CredentialSettings | None = None
+    if given.access_key_file is not None:
+        found.append("--access-key-file")
+        credential = KeySettings(keys_in_file, given.access_key_file)
+    if given.access_key is not None:
+        found.append("ROOMS_GATEWAY_ACCESS_KEY")
+        try:
+            credential = KeySettings(parse_access_keys(given.access_key))
+        except ValueError as error:
+            errors.append(f"ROOMS_GATEWAY_ACCESS_KEY: {error}")
+    entra = _entra_values(given)
+    if given.entra is not None:
+        found.append("--entra")
+        errors += _entra_errors(given.entra, entra)
+        credential = EntraSettings(
+            given.entra,
+            client_id=given.entra_client_id,
+            tenant_id=given.entra_tenant_id,
+            client_secret_file=given.entra_client_secret_file,
+            authority_host=given.entra_authority_host,
+        )
+    elif entra:
+        found.append("--entra")
+        errors.append(f"{_flag(next(iter(entra)))} needs --entra, the source of the token")
+    if len(found) > 1:
+        errors.append(f"{' and '.join(found)} are {len(found)} credentials: pass only one")
+    return None if errors else credential, errors
+
+
+def _entra_values(given: UpstreamSettings) -> dict[str, object]:
+    """Return the details of the identity that are set, by field."""
+    return {
+        each.name: value
+        for each in fields(given)
+        if each.name.startswith("entra_") and (value := getattr(given, each.name)) is not None
+    }
+
+
+def _entra_errors(kind: EntraKind, values: dict[str, object]) -> Iterator[str]:
+    for name in _ENTRA_REQUIRES.get(kind, ()):
+        if name not in values:
+            yield f"--entra {kind} needs {_flag(name)}"
+    for name in _ENTRA_IGNORES.get(kind, ()):
+        if name in values:
+            yield f"--entra {kind} does not use {_flag(name)}"
+    host = str(values.get("entra_authority_host", "https://"))
+    if not host.startswith("https://") or not host.isprintable():
+        yield "--entra-authority-host must be an https:// URL"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
