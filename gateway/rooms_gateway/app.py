@@ -129,7 +129,7 @@ class Gateway:
             default_timeout=settings.default_timeout,
             admission=admission,
             observer=metrics or NOOP_OBSERVER,
-            gate=None if self.callers is None else self.callers.gate,
+            authorizer=None if self.callers is None else self.callers.authorizer,
             tracer=tracer,
         )
         if metrics is not None:
@@ -198,7 +198,7 @@ class Gateway:
             return None
         callers = ReloadingPolicy(settings.caller_policy, observer=metrics or NOOP_OBSERVER)
         for warning in policy_warnings(
-            callers.gate.state.policy,
+            callers.authorizer.state.policy,
             settings.listen,
             encrypted=settings.tls is not None,
             asks_clients=settings.tls_client_ca is not None,

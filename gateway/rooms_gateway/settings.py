@@ -15,9 +15,9 @@ from rooms_gateway.addresses import (
     find_group,
     given_twice,
 )
-from rooms_gateway.server.auth.policy_check import policy_faults
+from rooms_gateway.server.auth.policy_check import policy_errors
 from rooms_gateway.server.options import MIN_PING_INTERVAL
-from rooms_gateway.server.tls.files import TlsFiles, tls_faults
+from rooms_gateway.server.tls.files import TlsFiles, tls_errors
 from rooms_gateway.upstream.credentials import CredentialSettings, KeySettings
 from rooms_gateway.upstream.credentials.flags import CREDENTIALS, EntraFlags, read_credential
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
@@ -144,8 +144,8 @@ class Settings:
         faults += [f"--listen: {address} is given twice" for address in given_twice(self.listen)]
         if self.reuse_port:
             faults += _sharing_faults(self.listen, emulator=self.upstream is None)
-        faults += tls_faults(self.tls_cert, self.tls_key, self.tls_client_ca, now=time.time())
-        faults += policy_faults(
+        faults += tls_errors(self.tls_cert, self.tls_key, self.tls_client_ca, now=time.time())
+        faults += policy_errors(
             self.caller_policy, self.listen, asks_clients=self.tls_client_ca is not None
         )
         if self.socket_group is not None:

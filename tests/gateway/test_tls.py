@@ -22,7 +22,8 @@ from running import until
 from tls import OURS, THEIRS, certificates_of, create, leaf, settings
 
 from rooms_gateway.app import Gateway
-from rooms_gateway.server.tls.certificates import POLL_INTERVAL, Certificates
+from rooms_gateway.files import POLL_INTERVAL
+from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsFiles
 
 # --- who gets in ----------------------------------------------------------------------------------

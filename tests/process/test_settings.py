@@ -92,7 +92,7 @@ KEY_FILES = {
     ),
     "binary": (
         b"\xff\xfe\x00canary",
-        "{} does not hold what it should: it is too long, or not ASCII.",
+        "{} is not ASCII text.",
     ),
     "three keys": (
         f"{KEY}\n{KEY}\n{KEY}".encode(),

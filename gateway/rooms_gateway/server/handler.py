@@ -56,19 +56,19 @@ class HandlerFactory:
         default_timeout: float,
         admission: Admission,
         observer: CallObserver = NOOP_OBSERVER,
-        gate: Authorizer | None = None,
+        authorizer: Authorizer | None = None,
         tracer: Tracer = PROPAGATE_ONLY,
     ) -> None:
         """Take what the handlers of all services share.
 
-        `default_timeout`, in seconds, is for unary calls that bring no deadline. Without a `gate`
-        everybody may call everything.
+        `default_timeout`, in seconds, is for unary calls that bring no deadline. Without an
+        `authorizer` all calls are allowed.
         """
         self.api_version = api_version
         self.default_timeout = default_timeout
         self.admission = admission
         self.observer = observer
-        self.gate = gate
+        self.authorizer = authorizer
         self.tracer = tracer
         self.running = 0
         """Calls of our services in flight, those that wait for a place included."""
@@ -159,8 +159,8 @@ class MethodHandler:
         shared.running += 1
         code, reason = "OK", ""
         try:
-            if shared.gate is not None:
-                await shared.gate.admit(call, context, self._name)
+            if shared.authorizer is not None:
+                await shared.authorizer.authorize(call, context, self._name)
             caller = call.caller or host_of(peer)
             if not self._places.take(caller):
                 await self._places.wait(caller, call.remaining())

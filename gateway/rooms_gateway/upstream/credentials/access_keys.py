@@ -1,4 +1,4 @@
-"""The access keys of a resource: which of them to sign with, and what a rotation does to it."""
+"""The access keys of a resource: which of them signs, and what a rotation changes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rooms_gateway import background
+from rooms_gateway.files import FollowedFile
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 from rooms_gateway.upstream.credentials.access_key import AccessKey
 from rooms_gateway.upstream.credentials.key_file import read_key_file
 from rooms_gateway.upstream.credentials.protocol import Signer
 
-POLL_INTERVAL = 5.0
-"""Seconds between two looks at the key file. A 401 looks at once."""
-
 logger = logging.getLogger(__name__)
 
 
 class AccessKeys:
-    """One or two access keys, and the file that they come from if there is one.
+    """One or two access keys, reloaded from their file if there is one.
 
-    The file is compared by content: Kubernetes swaps symbolic links and keeps times. A file that
-    cannot be used changes nothing. The key that was in use until the file dropped it stays a last
-    resort, for the case that the file is ahead of the service.
+    A key that was in use and is no longer in the file is kept as a last resort, because the file
+    may be ahead of the Rooms service.
     """
 
     def __init__(
@@ -37,34 +33,39 @@ class AccessKeys:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
-        """Take decoded `keys`, at least one, the preferred one first."""
+        """Start with the decoded `keys`, at least one, in order of preference."""
         self._keys = tuple(AccessKey(key) for key in keys)
         self._preferred = self._keys[0]
         self._retired: AccessKey | None = None
-        self._file = file
-        self._fault = ""
-        self._reading = asyncio.Lock()
-        self._reads_begun = 0
-        self._last_read = 0
-        self._sleep = sleep
+        self._path = file
         self._observer = observer
-        self._following: asyncio.Task[None] | None = None
+        self._file = (
+            None
+            if file is None
+            else FollowedFile(
+                tuple(keys),
+                lambda: read_key_file(file),
+                apply=self._replace,
+                report=self._report,
+                sleep=sleep,
+            )
+        )
 
     def __repr__(self) -> str:
-        return f"AccessKeys({len(self._keys)} keys, file={str(self._file)!r})"
+        return f"AccessKeys({len(self._keys)} keys, file={str(self._path)!r})"
 
     @property
     def signer(self) -> AccessKey:
-        """The key that the service took last, or the first one."""
+        """The key that the upstream accepted last, initially the first one."""
         return self._preferred
 
     async def replacement(self, rejected: Collection[Signer]) -> Signer | None:
-        """Return a key that is not among `rejected`, after a look at the file; None if none is."""
-        # Another call may have found the right one while this one was on its way.
+        """Return a key that is not among `rejected`, or None. Reloads the file first."""
+        # Another call may have switched keys while this one was in flight.
         if self._preferred in rejected:
             await self.reload()
-        known = (self._preferred, *self._keys, self._retired)
-        return next((key for key in known if key is not None and key not in rejected), None)
+        candidates = (self._preferred, *self._keys, self._retired)
+        return next((key for key in candidates if key is not None and key not in rejected), None)
 
     def prefer(self, signer: Signer) -> None:
         """Sign with `signer` from now on, if it is still one of the keys."""
@@ -73,53 +74,31 @@ class AccessKeys:
                 self._preferred = key
                 self._observer.credential_event(CredentialEvent.KEY_SWITCHED)
                 logger.warning(
-                    "the service rejected the access key in use; going on with key %d of %d",
+                    "the upstream rejected the access key in use; switched to key %d of %d",
                     number,
                     len(self._keys),
                 )
 
     async def reload(self) -> None:
-        """Take over what the file holds now; what cannot be used changes nothing and is logged."""
-        if self._file is None:
-            return
-        begun = self._reads_begun
-        async with self._reading:
-            # One read serves all who asked before it began; one that was already under way when
-            # somebody asked may have seen the file as it was before the rotation.
-            if self._last_read > begun:
-                return
-            self._reads_begun += 1
-            number = self._reads_begun
-            try:
-                keys = await asyncio.to_thread(read_key_file, self._file)
-            except ValueError as fault:
-                self._complain(str(fault))
-            else:
-                self._fault = ""
-                self._take(tuple(AccessKey(key) for key in keys))
-            self._last_read = number
+        """Reload the file; an invalid file is logged once and changes nothing."""
+        if self._file is not None:
+            await self._file.reload()
 
-    def _take(self, keys: tuple[AccessKey, ...]) -> None:
-        if keys == self._keys:
-            return
-        self._keys = keys
-        if self._preferred not in keys:
+    async def _replace(self, keys: tuple[bytes, ...]) -> None:
+        self._keys = tuple(AccessKey(key) for key in keys)
+        if self._preferred not in self._keys:
             self._retired = self._preferred
-            self._preferred = keys[0]
+            self._preferred = self._keys[0]
         self._observer.credential_event(CredentialEvent.KEY_FILE_READ)
-        logger.info("read %d access key(s) from %s, which has changed", len(keys), self._file)
+        logger.info("reloaded %d access key(s) from %s", len(keys), self._path)
 
-    def _complain(self, fault: str) -> None:
-        if fault != self._fault:
-            self._observer.credential_event(CredentialEvent.KEY_FILE_UNUSABLE)
-            logger.warning("%s; going on with the access keys from before", fault)
-        self._fault = fault
+    def _report(self, error: str) -> None:
+        self._observer.credential_event(CredentialEvent.KEY_FILE_UNUSABLE)
+        logger.warning("%s; keeping the current access keys", error)
 
     async def __aenter__(self) -> Self:
         if self._file is not None:
-            self._following = asyncio.create_task(
-                background.every(POLL_INTERVAL, self.reload, self._sleep)
-            )
+            await self._file.__aenter__()
         return self
 
     async def __aexit__(
@@ -128,4 +107,5 @@ class AccessKeys:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await background.end(self._following)
+        if self._file is not None:
+            await self._file.__aexit__(kind, error, trace)

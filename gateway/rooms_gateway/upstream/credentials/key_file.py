@@ -1,23 +1,23 @@
-"""Files that hold access keys. Nothing here ever repeats a key: errors end up in logs."""
+"""Files with access keys and other secrets. No error repeats a secret: errors are logged."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from rooms_gateway.files import ascii_text, read_content
 from rooms_gateway.upstream.endpoint import parse_access_key
 
 MAX_KEYS = 2
 """A resource has a primary and a secondary key."""
 
 MAX_BYTES = 4096
-"""Two keys have less than 200; this is for a path that leads to something else."""
+"""Twenty times the size of two keys; a larger file is something else."""
 
 
 def parse_access_keys(text: str) -> tuple[bytes, ...]:
-    """Decode one or two access keys, each on a line of its own, the preferred one first.
+    """Decode one or two access keys, separated by white space, in order of preference.
 
-    White space around them is ignored, a key that is there twice counts once. Raises ValueError,
-    with one sentence that repeats no key.
+    Duplicates are removed. Raises ValueError, with one sentence that repeats no key.
     """
     lines = text.split()
     if not lines:
@@ -39,16 +39,9 @@ def parse_access_keys(text: str) -> tuple[bytes, ...]:
 def read_secret(path: Path) -> str:
     """Read a small file of ASCII text.
 
-    Raises ValueError, with one sentence that repeats nothing of what is in the file.
+    Raises ValueError, with one sentence that does not repeat the content.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    if len(content) > MAX_BYTES or not content.isascii():
-        raise ValueError(f"{path} does not hold what it should: it is too long, or not ASCII")
-    return content.decode("ascii")
+    return ascii_text(read_content(path, MAX_BYTES).data, path)
 
 
 def read_key_file(path: Path) -> tuple[bytes, ...]:
@@ -56,5 +49,5 @@ def read_key_file(path: Path) -> tuple[bytes, ...]:
     text = read_secret(path)
     try:
         return parse_access_keys(text)
-    except ValueError as fault:
-        raise ValueError(f"{path}: {fault}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
