@@ -33,8 +33,8 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         [
             "callers.a.role: must be one of reader, writer, admin",
             (
-                "callers.a.methods: unknown method 'acs.rooms.v1.RoomsService/GetRom': did you mean "
-                "acs.rooms.v1.RoomsService/GetRoom?"
+                "callers.a.methods: unknown method 'acs.rooms.v1.RoomsService/GetRom': did you "
+                "mean acs.rooms.v1.RoomsService/GetRoom?"
             ),
             "callers.a.methods: unknown method 'GetRoom': write package.Service/Method",
         ],
@@ -67,9 +67,11 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "values of a wrong type": (
-        'tokens-file = ""\n[jwt]\nissuer = 5\n'
-        '[callers.a]\nrole = ["reader"]\n[callers.b]\nmethods = [1]\n[callers.c]\nuri = {}\n'
-        '[callers.d]\nsocket = "yes"\nsoket = true\n[callers]\ne = 5',
+        (
+            'tokens-file = ""\n[jwt]\nissuer = 5\n'
+            '[callers.a]\nrole = ["reader"]\n[callers.b]\nmethods = [1]\n[callers.c]\nuri = {}\n'
+            '[callers.d]\nsocket = "yes"\nsoket = true\n[callers]\ne = 5'
+        ),
         [
             "tokens-file: must be the path of a file",
             "jwt.issuer: must be a string",
