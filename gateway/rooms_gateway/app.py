@@ -180,7 +180,7 @@ class Gateway:
             raise
         await server.start()
         parts.push_async_callback(self._drain, server, served.health, calls)
-        served.health.say(serving=True)
+        served.health.set_serving(True)
         if self._progress is not None:
             self._progress.started = self._progress.serving = True
 
@@ -238,7 +238,7 @@ class Gateway:
         transport = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
         reachability = UpstreamProbe(transport, self._settings.api_version, interval)
         await parts.enter_async_context(reachability.asking())
-        self._progress.upstream_answers = lambda: reachability.answers
+        self._progress.upstream_reachable = lambda: reachability.answers
         return reachability
 
     async def _start_tracing(self, parts: AsyncExitStack, service: Endpoint) -> Tracer:

@@ -96,7 +96,7 @@ KEY_FILES = {
     ),
     "three keys": (
         f"{KEY}\n{KEY}\n{KEY}".encode(),
-        "{}: there are more than two access keys: a resource has no more.",
+        "{}: there are more than two access keys: a resource has two.",
     ),
 }
 

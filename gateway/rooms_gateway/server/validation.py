@@ -1,4 +1,4 @@
-"""The rules of shape that stand in the protos, checked. The one place that knows protovalidate."""
+"""Validates requests by the `buf.validate` rules of the protos. Only this imports protovalidate."""
 
 from __future__ import annotations
 
@@ -16,19 +16,16 @@ _validator = Validator()
 
 
 def validate(request: Message) -> None:
-    """Check `request` against the `buf.validate` rules of its type.
-
-    Raises InvalidRequestError that names every field at fault.
-    """
-    found = _validator.collect_violations(request)
-    if found:
+    """Raise InvalidRequestError, with all violations, if `request` breaks a rule of its type."""
+    violations = _validator.collect_violations(request)
+    if violations:
         raise InvalidRequestError(
-            *(Violation(_path(item.proto.field), item.proto.message) for item in found)
+            *(Violation(_path(each.proto.field), each.proto.message) for each in violations)
         )
 
 
 def _path(field: FieldPathPb | None) -> str:
-    """Write a field path as callers do: `participants[3].raw_id`. Empty for the whole message."""
+    """Return a field path such as `participants[3].raw_id`; empty for the whole message."""
     names = []
     for element in field.elements if field else ():
         subscript = f"[{element.subscript.value}]" if element.subscript else ""

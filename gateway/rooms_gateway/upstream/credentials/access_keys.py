@@ -74,7 +74,7 @@ class AccessKeys:
                 self._preferred = key
                 self._observer.credential_event(CredentialEvent.KEY_SWITCHED)
                 logger.warning(
-                    "the upstream rejected the access key in use; switched to key %d of %d",
+                    "the Rooms service rejected the access key in use; switched to key %d of %d",
                     number,
                     len(self._keys),
                 )

@@ -15,15 +15,15 @@ MAX_BYTES = 4096
 
 
 def parse_access_keys(text: str) -> tuple[bytes, ...]:
-    """Decode one or two access keys, separated by white space, in order of preference.
+    """Decode one or two access keys, one per line, the preferred one first.
 
-    Duplicates are removed. Raises ValueError, with one sentence that repeats no key.
+    Ignores white space and duplicates. Raises ValueError, with one sentence that contains no key.
     """
     lines = text.split()
     if not lines:
         raise ValueError("there is no access key")
     if len(lines) > MAX_KEYS:
-        raise ValueError("there are more than two access keys: a resource has no more")
+        raise ValueError("there are more than two access keys: a resource has two")
     keys = []
     for number, line in enumerate(lines, 1):
         try:
