@@ -115,7 +115,7 @@ class Gateway:
         await self._listen(parts, server)
         await server.start()
         parts.push_async_callback(self._drain, server, health, handlers)
-        health.say(serving=True)
+        health.set_serving(True)
         if self._lifecycle is not None:
             self._lifecycle.started = self._lifecycle.serving = True
 
@@ -162,7 +162,7 @@ class Gateway:
                 settings.write_stall_timeout,
             ),
             observer=self._metrics or NOOP_OBSERVER,
-            gate=None if self.policy is None else self.policy.gate,
+            authorizer=None if self.policy is None else self.policy.authorizer,
             tracer=tracer,
         )
 
@@ -182,7 +182,7 @@ class Gateway:
             return
         policy = ReloadingPolicy(settings.caller_policy, observer=self._metrics or NOOP_OBSERVER)
         for warning in policy_warnings(
-            policy.gate.state.policy,
+            policy.authorizer.state.policy,
             settings.listen,
             encrypted=settings.tls is not None,
             asks_clients=settings.tls_client_ca is not None,
@@ -244,7 +244,7 @@ class Gateway:
             sender = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
             probe = UpstreamProbe(sender, settings.api_version, settings.upstream_probe_interval)
             await parts.enter_async_context(probe.in_background())
-            self._lifecycle.upstream_answers = lambda: probe.reachable
+            self._lifecycle.upstream_reachable = lambda: probe.reachable
             self._probe = probe
         return Sender(
             http,

@@ -169,9 +169,9 @@ async def test_a_second_gateway_on_the_port_of_a_first_fails_with_exit_code_3_an
         assert second.out == ""
         # Alone: grpc's own line about it is not JSON.
         assert second.err == (
-            f"rooms-gateway: cannot listen on {address}: is another gateway running there, or is "
-            "the address not of this machine? Stop it, choose another with --listen, or give "
-            "--reuse-port to all that are to share it.\n"
+            f"rooms-gateway: cannot listen on {address}: the address is in use or does not belong "
+            "to this host: stop the other process, choose another address with --listen, or pass "
+            "--reuse-port to all gateways that are to share it.\n"
         )
         for _ in range(5):
             assert await get_room(channel, "99400000000000000").code() is grpc.StatusCode.NOT_FOUND

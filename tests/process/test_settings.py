@@ -94,7 +94,7 @@ KEY_FILES = {
     ),
     "binary": (
         b"\xff\xfe\x00canary",
-        "{} is longer than 4096 bytes or not ASCII.",
+        "{} is not ASCII text.",
     ),
     "three keys": (
         f"{KEY}\n{KEY}\n{KEY}".encode(),

@@ -88,9 +88,9 @@ async def test_all_connections_go_to_the_one_that_is_left_after_a_kill(
 @pytest.mark.parametrize(
     ("first", "second", "told"),
     [
-        (("--reuse-port",), (), "or give --reuse-port to all that are to share it"),
-        ((), ("--reuse-port",), "is somebody there without --reuse-port"),
-        ((), (), "is another gateway running there"),
+        (("--reuse-port",), (), "or pass --reuse-port to all gateways that are to share it"),
+        ((), ("--reuse-port",), "in use by a process without --reuse-port"),
+        ((), (), "the address is in use or does not belong to this host"),
     ],
     ids=["the second lacks it", "the first lacks it", "both lack it"],
 )
@@ -114,7 +114,7 @@ async def test_the_listener_for_operators_is_never_shared(emulator: Emulator, po
         done = await run(*arguments, taken, env=env)
     assert done.code == 3
     assert f"cannot listen on {taken}, for probes and metrics" in done.err
-    assert "--admin-listen: each process needs its own, with --reuse-port too" in done.err
+    assert "--admin-listen (each process needs its own, with --reuse-port too)" in done.err
 
 
 @pytest.mark.parametrize(

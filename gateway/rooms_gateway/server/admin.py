@@ -1,7 +1,7 @@
-"""The listener for operators: probes and metrics over HTTP, apart from the calls.
+"""The admin listener: probes and metrics over HTTP, separate from calls.
 
-It is there before everything else starts and after everything else has stopped, so that a probe
-always gets an answer.
+It is started before everything else and closed after everything else, so that probes always get a
+response.
 """
 
 from __future__ import annotations
@@ -19,77 +19,78 @@ from rooms_gateway.addresses import is_loopback, split_host_port
 from rooms_gateway.server.listeners import BindError
 
 SHUTDOWN_TIMEOUT = 1.0
-"""Seconds for an answer that is on its way out; all of them are short."""
+"""Seconds for a response that is being sent; all of them are short."""
 
-_ON_BEHALF = frozenset({"origin", "sec-fetch-site", "forwarded", "x-forwarded-for", "via"})
-"""What browsers and proxies add. A page may not leave its Origin out."""
+_FORWARDING = frozenset({"origin", "sec-fetch-site", "forwarded", "x-forwarded-for", "via"})
+"""Headers of browsers and proxies. A web page cannot remove its Origin header."""
 
 logger = logging.getLogger(__name__)
 
 Exposition = Callable[[str], tuple[bytes, str]]
-"""Returns the metrics in the format that an Accept header asks for, and its content type."""
+"""Returns the metrics in the format of an Accept header, and their content type."""
 
 
 @dataclass(slots=True)
 class Lifecycle:
-    """How far the gateway is."""
+    """The state of the gateway, as the probes report it."""
 
     started: bool = False
-    """Whether the start has succeeded."""
+    """Whether startup has succeeded."""
     serving: bool = False
-    """Whether calls can be sent here: from the start on, until the drain begins."""
-    upstream_answers: Callable[[], bool] = lambda: True
-    """Whether the service is there, for those who want readiness to depend on it; not the rule."""
+    """Whether calls are welcome: from startup until the drain begins."""
+    upstream_reachable: Callable[[], bool] = lambda: True
+    """Result of the upstream probe; True without a probe, which is the default."""
 
 
 class AdminListener:
-    """Serves inside of `async with`: probes, metrics, and /quitquitquit if it is wanted."""
+    """Serves probes, metrics and, if configured, /quitquitquit inside of `async with`."""
 
     def __init__(
         self,
         address: str,
-        progress: Lifecycle,
+        lifecycle: Lifecycle,
         expose: Exposition,
-        ask_to_stop: Callable[[], None] | None = None,
+        request_shutdown: Callable[[], None] | None = None,
     ) -> None:
-        """Take `address`, a host:port (port 0: any free one), and what to tell.
+        """Serve on `address`, a host:port (port 0: any free one).
 
-        `ask_to_stop` is for /quitquitquit; None: there is no such path.
+        POST /quitquitquit calls `request_shutdown`; None: the path does not exist.
         """
-        self._wanted = address
-        self._progress = progress
+        self._requested_address = address
+        self._lifecycle = lifecycle
         self._expose = expose
-        self._ask_to_stop = ask_to_stop
+        self._request_shutdown = request_shutdown
         self.address = ""
-        """What is bound, with the real port."""
+        """The bound address, with the actual port."""
 
     async def __aenter__(self) -> Self:
-        """Bind, and answer from now on. Raises BindError."""
+        """Bind the address and start to serve. Raises BindError."""
         app = web.Application()
         app.router.add_get("/startupz", self._startupz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/metrics", self._metrics)
-        if self._ask_to_stop is not None:
+        if self._request_shutdown is not None:
             app.router.add_post("/quitquitquit", self._quitquitquit)
         self._runner = web.AppRunner(
             app, access_log=None, logger=logger, shutdown_timeout=SHUTDOWN_TIMEOUT
         )
         await self._runner.setup()
-        host, port = split_host_port(self._wanted)
-        # Not shared, unlike grpc's: asyncio's default lets nobody else bind the port.
+        host, port = split_host_port(self._requested_address)
+        # Exclusive by asyncio's default, unlike grpc's listeners.
         site = web.TCPSite(self._runner, host, port)
         try:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
             raise BindError(
-                f"cannot listen on {self._wanted}, for probes and metrics: is another gateway "
-                "running there, or is the address not of this machine? Stop it, or choose another "
-                "with --admin-listen: each process needs its own, with --reuse-port too"
+                f"cannot listen on {self._requested_address}, for probes and metrics: the address "
+                "is in use or does not belong to this host: stop the other process, or choose "
+                "another address with --admin-listen (each process needs its own, with "
+                "--reuse-port too)"
             ) from error
         bound = self._runner.addresses[0][1]
-        self.address = f"{self._wanted.rpartition(':')[0]}:{bound}"
+        self.address = f"{self._requested_address.rpartition(':')[0]}:{bound}"
         return self
 
     async def __aexit__(
@@ -98,26 +99,26 @@ class AdminListener:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let another gateway have the address."""
+        """Close the listener and release the address."""
         await self._runner.cleanup()
 
     async def _startupz(self, _: web.Request) -> web.Response:
-        return _answer("started", yes=self._progress.started)
+        return _probe_response("started", healthy=self._lifecycle.started)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        progress = self._progress
-        if progress.serving and not progress.upstream_answers():
-            return web.Response(text="not ready: the service does not answer\n", status=503)
-        return _answer("ready", yes=progress.serving)
+        lifecycle = self._lifecycle
+        if lifecycle.serving and not lifecycle.upstream_reachable():
+            return web.Response(text="not ready: the upstream is unreachable\n", status=503)
+        return _probe_response("ready", healthy=lifecycle.serving)
 
     async def _livez(self, _: web.Request) -> web.Response:
-        # That this runs is the proof: the event loop turns.
-        return _answer("alive", yes=True)
+        # Running this proves that the event loop is not blocked.
+        return _probe_response("alive", healthy=True)
 
     async def _quitquitquit(self, request: web.Request) -> web.Response:
-        if self._ask_to_stop is None or not _is_of_this_machine(request):
-            return web.Response(text="only programs on this machine may stop it\n", status=403)
-        self._ask_to_stop()
+        if self._request_shutdown is None or not _is_local(request):
+            return web.Response(text="only programs on this host may stop it\n", status=403)
+        self._request_shutdown()
         return web.Response(text="stopping\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:
@@ -126,19 +127,21 @@ class AdminListener:
 
 
 def _drop_parse_errors(record: logging.LogRecord) -> bool:
-    """Keep out what aiohttp says of bytes that are no request: a trace for each, and the bytes."""
+    """Drop aiohttp's tracebacks for malformed requests; they contain the raw bytes."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 logger.addFilter(_drop_parse_errors)
 
 
-def _answer(what: str, *, yes: bool) -> web.Response:
-    return web.Response(text=f"{what}\n" if yes else f"not {what}\n", status=200 if yes else 503)
+def _probe_response(state: str, *, healthy: bool) -> web.Response:
+    if healthy:
+        return web.Response(text=f"{state}\n")
+    return web.Response(text=f"not {state}\n", status=503)
 
 
-def _is_of_this_machine(request: web.Request) -> bool:
-    """Tell a program here from others, and from those who have a browser or a proxy here ask."""
-    if _ON_BEHALF.intersection(name.lower() for name in request.headers):
+def _is_local(request: web.Request) -> bool:
+    """Return whether a program on this host sent `request`, and not through a browser or proxy."""
+    if _FORWARDING.intersection(name.lower() for name in request.headers):
         return False
     return request.remote is not None and is_loopback(request.remote)

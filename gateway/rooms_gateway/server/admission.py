@@ -1,7 +1,7 @@
-"""Who is served now, who waits and who is refused: places for calls, shared out among callers.
+"""Concurrency limits: which calls are served, queued or rejected, shared fairly among callers.
 
-Unary calls and streams have places of their own, so that readers of long lists cannot keep the
-short calls out. Health and reflection need none.
+Unary calls and streams have separate slots, so that clients of long lists cannot block short calls.
+Health and reflection need no slot.
 """
 
 from __future__ import annotations
@@ -16,42 +16,43 @@ from functools import lru_cache
 from rooms_gateway.errors import DeadlineExceededError, OverloadedError
 
 RETRY_AFTER_RANGE = (0.5, 1.5)
-"""Seconds after which the refused may come again; spread, lest they all come at once."""
+"""Range of `retry_after` in seconds; random, so that rejected callers do not return in one wave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many calls of one kind there may be."""
+    """Limits for one kind of calls."""
 
     running: int
+    """Number of slots."""
     queued: int = 0
-    """How many more may wait for a place."""
+    """Maximum number of calls that wait for a slot."""
     running_per_caller: int | None = None
-    """None: a caller may have all places."""
+    """Maximum number of slots of one caller; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The places of all kinds of calls."""
+    """The limiters of all kinds of calls."""
 
     calls: ConcurrencyLimiter
-    """For unary calls."""
+    """Limiter of unary calls."""
     streams: ConcurrencyLimiter
     write_stall_timeout: float = 60.0
-    """Seconds for which the reader of a stream may leave a message before it loses its place."""
+    """Seconds a client may leave a message unread before the stream is aborted."""
 
     @property
     def queued(self) -> int:
-        """How many calls wait."""
+        """Number of queued calls."""
         return self.calls.queued + self.streams.queued
 
 
 class ConcurrencyLimiter:
-    """Places for one kind of calls.
+    """A semaphore with a bounded queue and fair scheduling.
 
-    A call takes a place, or waits for one, and leaves it when it has ended. Whoever waits gets a
-    place as soon as there is one: callers take turns, the calls of one caller come in their order.
-    So there is never a free place that somebody who waits could have.
+    A call acquires a slot, or waits for one, and releases it when it has ended. A free slot goes to
+    the next queued call: callers are served alternately, the calls of one caller in their order.
+    Invariant: no slot is free while a call that may take it is waiting.
     """
 
     def __init__(
@@ -61,55 +62,57 @@ class ConcurrencyLimiter:
         *,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """Make free places. `kind` is what the refused are told there is too much of: "calls"."""
+        """Start with all slots free. `kind` names the calls in errors: "calls"."""
         self._kind = kind
-        self._most = limits.running
-        self._most_queued = limits.queued
-        self._most_per_caller = limits.running_per_caller or limits.running
+        self._max_running = limits.running
+        self._max_queued = limits.queued
+        self._max_per_caller = limits.running_per_caller or limits.running
         self._uniform = uniform
         self.running = 0
-        """How many places are taken."""
+        """Number of acquired slots."""
         self.queued = 0
-        """How many calls wait for a place."""
+        """Number of calls that wait for a slot."""
         self._running_by_caller: dict[str, int] = {}
-        # In the order in which the callers have their turns. The inner dicts are ordered sets.
+        # Callers in the order in which they are served next. The inner dicts are ordered sets.
         self._queue: OrderedDict[str, dict[asyncio.Future[None], None]] = OrderedDict()
 
-    def take(self, caller: str) -> bool:
-        """Take a place at once, or return False. The whole cost of a call when there is room."""
+    def try_acquire(self, caller: str) -> bool:
+        """Acquire a slot and return True, or return False. The fast path of every call."""
         running = self._running_by_caller.get(caller, 0)
-        if self.running >= self._most or running >= self._most_per_caller:
+        if self.running >= self._max_running or running >= self._max_per_caller:
             return False
         self.running += 1
         self._running_by_caller[caller] = running + 1
         return True
 
-    async def wait(self, caller: str, seconds: float) -> None:
-        """Wait for a place, for `seconds` at the most, and take it.
+    async def acquire(self, caller: str, max_wait: float) -> None:
+        """Wait for a slot for at most `max_wait` seconds, and acquire it.
 
-        Raises OverloadedError if too many wait already, also later, when a caller that has fewer
-        waiting needs the room; DeadlineExceededError if the time is over.
+        Raises OverloadedError if the queue is full, also later, if the entry is evicted in favor of
+        a caller with fewer entries; DeadlineExceededError after `max_wait`.
         """
-        if not self._room_to_wait(caller):
+        if not self._make_room(caller):
             raise self._overloaded(caller)
-        turn = asyncio.get_running_loop().create_future()
-        self._queue.setdefault(caller, {})[turn] = None
+        entry = asyncio.get_running_loop().create_future()
+        self._queue.setdefault(caller, {})[entry] = None
         self.queued += 1
         try:
-            async with asyncio.timeout(seconds):
-                await turn
+            async with asyncio.timeout(max_wait):
+                await entry
         except (TimeoutError, asyncio.CancelledError) as end:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                # The place came together with the end of the wait: somebody else can have it.
-                self.leave(caller)
+            if entry.done() and not entry.cancelled() and entry.exception() is None:
+                # The slot was granted while the wait ended: pass it on.
+                self.release(caller)
             if isinstance(end, TimeoutError):
-                raise DeadlineExceededError("the deadline passed while the call waited") from None
+                raise DeadlineExceededError(
+                    "the deadline passed while the call was queued"
+                ) from None
             raise
         finally:
-            self._leave_queue(caller, turn)
+            self._dequeue(caller, entry)
 
-    def leave(self, caller: str) -> None:
-        """Leave a place, to the next who may have it."""
+    def release(self, caller: str) -> None:
+        """Release a slot, and grant it to the next queued call that may take it."""
         self.running -= 1
         running = self._running_by_caller[caller] - 1
         if running:
@@ -117,21 +120,21 @@ class ConcurrencyLimiter:
         else:
             del self._running_by_caller[caller]
         if self._queue:
-            self._call_next()
+            self._grant()
 
-    def _call_next(self) -> None:
-        for caller, turns in self._queue.items():
-            # One that was cancelled stays here until its task runs.
-            turn = next((each for each in turns if not each.done()), None)
-            if turn is not None and self.take(caller):
+    def _grant(self) -> None:
+        for caller, entries in self._queue.items():
+            # A cancelled entry stays in the queue until its task runs.
+            entry = next((each for each in entries if not each.done()), None)
+            if entry is not None and self.try_acquire(caller):
                 self._queue.move_to_end(caller)
-                self._leave_queue(caller, turn)
-                turn.set_result(None)
+                self._dequeue(caller, entry)
+                entry.set_result(None)
                 return
 
-    def _room_to_wait(self, caller: str) -> bool:
-        """Return whether one more may wait; if need be, at the cost of who has most waiting."""
-        if self.queued < self._most_queued:
+    def _make_room(self, caller: str) -> bool:
+        """Return whether a call of `caller` may be queued; evict a greedier caller's if full."""
+        if self.queued < self._max_queued:
             return True
         if not self._queue:
             return False
@@ -139,34 +142,35 @@ class ConcurrencyLimiter:
         if len(self._queue[greediest]) <= len(self._queue.get(caller, ())) + 1:
             return False
         last = next(reversed(self._queue[greediest]))
-        self._leave_queue(greediest, last)
+        self._dequeue(greediest, last)
         if not last.done():
             last.set_exception(self._overloaded(greediest))
         return True
 
-    def _leave_queue(self, caller: str, turn: asyncio.Future[None]) -> None:
-        turns = self._queue.get(caller, {})
-        if turn in turns:
-            del turns[turn]
+    def _dequeue(self, caller: str, entry: asyncio.Future[None]) -> None:
+        entries = self._queue.get(caller, {})
+        if entry in entries:
+            del entries[entry]
             self.queued -= 1
-            if not turns:
+            if not entries:
                 del self._queue[caller]
 
     def _overloaded(self, caller: str) -> OverloadedError:
-        alone = self._running_by_caller.get(caller, 0) >= self._most_per_caller < self._most
+        running = self._running_by_caller.get(caller, 0)
+        is_own_limit = running >= self._max_per_caller < self._max_running
         return OverloadedError(
-            f"the caller has {self._most_per_caller} {self._kind} under way already"
-            if alone
-            else f"the gateway serves {self._most} {self._kind} already",
+            f"the caller is at its limit of {self._max_per_caller} concurrent {self._kind}"
+            if is_own_limit
+            else f"the gateway is at its limit of {self._max_running} concurrent {self._kind}",
             retry_after=self._uniform(*RETRY_AFTER_RANGE),
         )
 
 
 @lru_cache(maxsize=1024)
 def host_of(peer: str) -> str:
-    """Return whose calls those are that come from `peer`, if nothing else is known of them.
+    """Return the caller name for an unauthenticated `peer`: its host.
 
-    `peer` is what grpc says: "ipv4:127.0.0.1:4242", "ipv6:[::1]:4242", "unix:". All who come
-    through Unix sockets are one caller, which is what they are beside a sidecar.
+    `peer` is as grpc has it: "ipv4:127.0.0.1:4242", "ipv6:[::1]:4242", "unix:". All connections
+    over Unix sockets count as one caller, as they are in a sidecar.
     """
     return peer.rpartition(":")[0] if peer.startswith("ip") else "unix"

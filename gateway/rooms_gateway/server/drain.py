@@ -1,4 +1,4 @@
-"""The stop, in the order that loses nothing."""
+"""Graceful shutdown: the order of steps that loses no call."""
 
 from __future__ import annotations
 
@@ -9,56 +9,55 @@ from typing import Protocol
 import grpc
 
 _SETTLE = 0.05
-"""Seconds for a call that came in with the stop to reach its handler, or for an answer to leave."""
+"""Seconds for an accepted call to reach its handler, and for a response to be sent."""
 
-_HEARD = 0.1
-"""Seconds for those who watch health to hear of a stop, and for what they sent before to arrive."""
+_NOTIFY = 0.1
+"""Seconds for health watchers to receive NOT_SERVING, and for calls they sent before to arrive."""
 
-_LONGER = 5.0
-"""Seconds that grpc would wait longer than we do."""
+_EXTRA_GRACE = 5.0
+"""Seconds by which the grace that grpc gets exceeds the one that is measured here."""
 
 
 class Calls(Protocol):
-    """The calls of our services."""
+    """The calls of the gateway's services."""
 
     @property
     def running(self) -> int:
-        """How many are in flight."""
+        """Number of calls in flight."""
 
     async def wait_idle(self) -> None:
-        """Return when none is."""
+        """Return when no call is in flight."""
 
 
 class Health(Protocol):
-    """What callers are told of the gateway."""
+    """The health service."""
 
     @property
     def watched(self) -> bool:
-        """Whether somebody wants to be told of changes."""
+        """Whether there are watchers to notify of a change."""
 
-    def say(self, *, serving: bool) -> None:
-        """Tell all of them whether calls are welcome."""
+    def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - a setter
+        """Change the status, and notify all watchers at once."""
 
 
 async def drain(
     server: grpc.aio.Server, health: Health, calls: Calls, *, delay: float, grace: float
 ) -> bool:
-    """Say so, serve on for `delay` seconds, stop listening, let the calls in flight finish.
+    """Turn health NOT_SERVING, keep serving for `delay` seconds, stop accepting, wait for calls.
 
-    grpc ends calls as CANCELLED that arrive in the moment in which it stops. Who watches health has
-    sent none by then, so watchers get a moment to hear of it even without a delay.
+    grpc ends a call as CANCELLED that arrives while it stops accepting. Clients that watch health
+    send none by then, which is why they get a moment to be notified even without a delay.
 
-    What is left after `grace` seconds is ended; returns whether there was no such call. Health
-    watchers and reflection streams never end by themselves, so the grace is cut short when only
-    they are left. When this is cancelled, all that is left is ended at once.
+    Calls that are in flight after `grace` seconds are aborted; returns whether there were none.
+    Health watchers and reflection streams never end by themselves, so the grace ends early when
+    only they are left. Cancelling this aborts all calls at once.
     """
-    health.say(serving=False)
+    health.set_serving(False)
     stops: list[asyncio.Future[None]] = []
     try:
-        # Those who send calls here need time to hear of it: until then, new ones are welcome.
-        await asyncio.sleep(max(delay, _HEARD) if health.watched else delay)
-        # The grace is watched here, since grpc does not tell what it had to end; its own is longer.
-        stopped = asyncio.ensure_future(server.stop(grace + _LONGER))
+        await asyncio.sleep(max(delay, _NOTIFY) if health.watched else delay)
+        # The grace is measured here, because grpc does not report which calls it aborted.
+        stopped = asyncio.ensure_future(server.stop(grace + _EXTRA_GRACE))
         stops.append(stopped)
         idle = asyncio.ensure_future(_settled(calls.wait_idle))
         try:
@@ -69,13 +68,13 @@ async def drain(
             idle.cancel()
         return bool(done) or not calls.running
     finally:
-        # A second signal comes here too, while the calls that it ends still have all they need.
+        # Also after a second signal, while the calls that it aborts still have all their resources.
         await server.stop(None)
         await asyncio.gather(*stops)
 
 
 async def _settled(wait_idle: Callable[[], Awaitable[None]]) -> None:
-    """Return when no call is running, none is on its way in, and no answer on its way out."""
+    """Return when no call is in flight, arriving, or sending its response."""
     await asyncio.sleep(_SETTLE)
     await wait_idle()
     await asyncio.sleep(_SETTLE)

@@ -56,19 +56,19 @@ class HandlerFactory:
         default_timeout: float,
         admission: Admission,
         observer: CallObserver = NOOP_OBSERVER,
-        gate: Authorizer | None = None,
+        authorizer: Authorizer | None = None,
         tracer: Tracer = PROPAGATE_ONLY,
     ) -> None:
         """Take what the handlers of all services share.
 
-        `default_timeout`, in seconds, is for unary calls that bring no deadline. Without a `gate`
-        everybody may call everything.
+        `default_timeout`, in seconds, is for unary calls that bring no deadline. Without an
+        `authorizer` all calls are allowed.
         """
         self.api_version = api_version
         self.default_timeout = default_timeout
         self.admission = admission
         self.observer = observer
-        self.gate = gate
+        self.authorizer = authorizer
         self.tracer = tracer
         self.running = 0
         """Calls of our services in flight, those that wait for a place included."""
@@ -127,7 +127,7 @@ class MethodHandler:
         self._idempotent = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
         # A list may take as long as its reader does; each of its requests has its own limit.
         self._default_timeout = math.inf if self._streams else shared.default_timeout
-        self._places = admission.streams if self._streams else admission.calls
+        self._limiter = admission.streams if self._streams else admission.calls
         self._patience = admission.write_stall_timeout
         self._shared = shared
         self._observer = shared.observer.of_method(service, method.name, streams=self._streams)
@@ -158,11 +158,11 @@ class MethodHandler:
         shared.running += 1
         code, reason = "OK", ""
         try:
-            if shared.gate is not None:
-                await shared.gate.admit(call, context, self._name)
+            if shared.authorizer is not None:
+                await shared.authorizer.authorize(call, context, self._name)
             caller = call.caller or host_of(peer)
-            if not self._places.take(caller):
-                await self._places.wait(caller, call.remaining())
+            if not self._limiter.try_acquire(caller):
+                await self._limiter.acquire(caller, call.remaining())
             try:
                 request = self._read(data)
                 call.dry_run = self._has_dry_run and request.validate_only  # type: ignore[attr-defined]
@@ -176,7 +176,7 @@ class MethodHandler:
                 except DryRunError as stopped:
                     response = self._dry_run(request, stopped)
             finally:
-                self._places.leave(caller)
+                self._limiter.release(caller)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _task_is_cancelled():
                 code = "DEADLINE_EXCEEDED" if call.remaining() <= 0 else "CANCELLED"

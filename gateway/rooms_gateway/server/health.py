@@ -1,7 +1,7 @@
-"""The standard health service: one state of the gateway, for all of its services.
+"""The standard health service: one status for the gateway and all of its services.
 
-grpcio-health-checking's servicer writes to a watcher while it holds a lock: one watcher who does
-not read keeps all others from their first answer, and a stop from being told to anybody.
+The servicer of grpcio-health-checking writes to a watcher while it holds a lock: one watcher that
+stops reading blocks all others, including their shutdown notification.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):
-    """Says whether calls are welcome; until it is told otherwise, they are not."""
+    """Reports NOT_SERVING until `set_serving(True)` is called."""
 
     def __init__(self, services: Iterable[str]) -> None:
-        """Speak of `services`, full names, and of the gateway as a whole."""
+        """Report on `services`, full names, and on the gateway as a whole."""
         self._names = ("", *services)
         self._state = int(_States.NOT_SERVING)
         self._changed = asyncio.Event()
@@ -33,39 +33,39 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
 
     @property
     def watched(self) -> bool:
-        """Whether somebody wants to be told of changes."""
+        """Whether there are watchers to notify of a change."""
         return self._watchers > 0
 
-    def say(self, *, serving: bool) -> None:
-        """Have all be told at once whether calls are welcome."""
+    def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - a setter
+        """Change the status, and notify all watchers at once."""
         self._state = _States.SERVING if serving else _States.NOT_SERVING
-        # Each event is for one change: nobody clears it before somebody else has seen it.
+        # An event per change, because clearing a shared one could hide the change from a watcher.
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:  # noqa: N802 - the contract's name
-        """Tell the state once; NOT_FOUND for what is not served."""
+        """Return the status; NOT_FOUND for unknown services."""
         if request.service not in self._names:
             await _not_found(context)
         return HealthCheckResponse(status=self._state)
 
     async def List(self, request: object, context: Context) -> Any:  # noqa: ARG002, N802 - the contract's form
-        """Tell the state of all that is served (gRFC A90)."""
+        """Return the status of all services (gRFC A90)."""
         states = dict.fromkeys(self._names, HealthCheckResponse(status=self._state))
         return health_pb2.HealthListResponse(statuses=states)  # type: ignore[attr-defined] # not in the stubs
 
     async def Watch(self, request: HealthCheckRequest, context: Context) -> None:  # noqa: N802 - the contract's name
-        """Tell the state and every change of it, until the caller goes or the server stops."""
-        known, told = request.service in self._names, None
+        """Send the status and each change of it, until the client or the server ends the stream."""
+        known, sent = request.service in self._names, None
         self._watchers += 1
         try:
             while True:
-                # Taken before the state is read, so that no change falls in between.
+                # Taken before the state is read, so that no change in between is missed.
                 changed = self._changed
                 state = self._state if known else _States.SERVICE_UNKNOWN
-                if state != told:
+                if state != sent:
                     await context.write(HealthCheckResponse(status=state))
-                    told = state
+                    sent = state
                 await changed.wait()
         finally:
             self._watchers -= 1
@@ -74,5 +74,5 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
 async def _not_found(context: Context) -> NoReturn:
     await context.abort(
         grpc.StatusCode.NOT_FOUND,
-        "nothing of that name is served here; an empty name asks for the gateway as a whole",
+        "unknown service; an empty name returns the health of the gateway as a whole",
     )

@@ -1,8 +1,8 @@
-"""Binding: one gateway to an address, and only addresses that are safe to bind.
+"""Binds listeners: exclusively, and only to addresses that are safe to bind.
 
-grpc shares a TCP port by default, and takes a Unix socket away from whoever serves on it; both
-would split the traffic between two gateways without a word. (The first is switched off in
-`server_options`, unless it is wanted.)
+grpc shares a TCP port by default, and replaces a Unix socket that another server uses; both would
+silently split the traffic between two gateways. `options` switches port sharing off, unless it is
+configured.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from rooms_gateway.addresses import UNIX, SocketRules, socket_path
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsError, TlsFiles
 
-_NOBODY_ELSE = 0o177
-"""The umask under which a socket is made, before it gets its group and mode."""
+_OWNER_ONLY = 0o177
+"""The umask under which a socket is created, before its group and mode are set."""
 
-_TAKEN = (
-    "is another gateway running there, or is the address not of this machine? Stop it, choose "
-    "another with --listen, or give --reuse-port to all that are to share it"
+_IN_USE = (
+    "the address is in use or does not belong to this host: stop the other process, choose another "
+    "address with --listen, or pass --reuse-port to all gateways that are to share it"
 )
 
-_SHARED = (
-    "is somebody there without --reuse-port, or as another user, or is the address not of this "
-    "machine? All who share a port need the flag, and the same user"
+_NOT_SHARED = (
+    "the address is in use by a process without --reuse-port or of another user, or does not "
+    "belong to this host: all processes that share a port need the flag and the same user"
 )
-"""Both are the kernel's conditions: socket(7), SO_REUSEPORT."""
+"""Both conditions are the kernel's: socket(7), SO_REUSEPORT."""
 
 
 class BindError(Exception):
-    """An address that cannot be served on. Its text says why and what to do."""
+    """An address that cannot be bound. The text has the cause and the remedy."""
 
 
 def load_certificates(files: TlsFiles) -> Certificates:
-    """Read what TCP ports speak TLS with. Raises BindError if it is not usable any more."""
+    """Load the certificate of TCP listeners. Raises BindError if it cannot be used any more."""
     try:
         return Certificates(files)
     except TlsError as error:
@@ -80,7 +80,7 @@ async def bind_all(
 
 
 class Listener:
-    """One address of `server`: bound when made, released by `close`."""
+    """One address of `server`: bound when created, released by `close`."""
 
     def __init__(
         self,
@@ -93,8 +93,8 @@ class Listener:
     ) -> None:
         """Bind `address`, `host:port` (port 0: any free one) or `unix:/path`.
 
-        A port speaks TLS if there are `certificates`; a socket never does. `reuse_port` is what
-        `server` was made with. Raises BindError.
+        TCP uses TLS if there are `certificates`; Unix sockets never do. `reuse_port` is the option
+        that `server` was created with. Raises BindError.
         """
         self._lock: TextIO | None = None
         if address.startswith(UNIX):
@@ -103,19 +103,19 @@ class Listener:
             self.address = _bind_port(server, address, certificates, reuse_port=reuse_port)
 
     def close(self) -> None:
-        """Let another gateway have the address."""
+        """Release the address for another gateway."""
         if self._lock is not None:
             self._lock.close()
 
     def _bind_socket(self, server: grpc.aio.Server, address: str, rules: SocketRules) -> str:
         path = socket_path(address)
         if not rules.allow_shared_directory:
-            _refuse_shared_directory(path)
+            _reject_shared_directory(path)
         self._lock = _lock(path)
         try:
-            _refuse_to_steal(path)
-            # grpc makes it as the umask says: nobody may get in before all is set.
-            before = os.umask(_NOBODY_ELSE)
+            _reject_used_path(path)
+            # grpc applies the umask: other users must not connect before the mode is set.
+            before = os.umask(_OWNER_ONLY)
             try:
                 server.add_insecure_port(f"{UNIX}{path}")
             finally:
@@ -125,7 +125,7 @@ class Listener:
             os.chmod(path, rules.mode)  # noqa: PTH101 - a socket, not a file
         except (RuntimeError, OSError) as error:
             self._lock.close()
-            raise BindError(f"cannot listen on {address}: {_why(error)}") from error
+            raise BindError(f"cannot listen on {address}: {_reason(error)}") from error
         except BindError:
             self._lock.close()
             raise
@@ -146,59 +146,59 @@ def _bind_port(
             port = server.add_secure_port(address, certificates.credentials())
     except RuntimeError as error:
         raise BindError(
-            f"cannot listen on {address}: {_SHARED if reuse_port else _TAKEN}"
+            f"cannot listen on {address}: {_NOT_SHARED if reuse_port else _IN_USE}"
         ) from error
     return f"{address.rpartition(':')[0]}:{port}"
 
 
-def _refuse_shared_directory(path: str) -> None:
-    """Raise BindError if everybody may replace what is in the directory of `path`."""
+def _reject_shared_directory(path: str) -> None:
+    """Raise BindError if all users may replace files in the directory of `path`."""
     directory = os.path.dirname(path) or "."  # noqa: PTH120 - as it was written
     try:
         mode = os.stat(directory).st_mode  # noqa: PTH116 - as above
     except OSError as error:
-        raise BindError(f"cannot listen on {UNIX}{path}: {_why(error)}") from error
+        raise BindError(f"cannot listen on {UNIX}{path}: {_reason(error)}") from error
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         raise BindError(
-            f"cannot listen on {UNIX}{path}: everybody may write to {directory}, and put a socket "
-            "of their own in its place: take that right away, or add "
-            "--allow-shared-socket-directory if all who can reach it are trusted"
+            f"cannot listen on {UNIX}{path}: {directory} is writable by all users, so that each of "
+            "them could replace the socket: run chmod o-w on it, or pass "
+            "--allow-shared-socket-directory if all of them are trusted"
         )
 
 
 def _lock(path: str) -> TextIO:
-    """Take the lock beside the socket; it goes with the process, however that ends."""
-    # Never through a link, which somebody else may have put there to have its target written to.
+    """Lock the file next to the socket; the kernel releases the lock when the process ends."""
+    # No symbolic links: another user could have created one to have its target truncated.
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
     try:
         lock = open(os.open(f"{path}.lock", flags, 0o600), "w", encoding="ascii")  # noqa: PTH123, SIM115 - held until close
     except OSError as error:
-        raise BindError(f"cannot listen on {UNIX}{path}: {_why(error)}") from error
+        raise BindError(f"cannot listen on {UNIX}{path}: {_reason(error)}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
         raise BindError(
-            f"cannot listen on {UNIX}{path}: another gateway is running there. Stop it, or choose "
+            f"cannot listen on {UNIX}{path}: another gateway is running there: stop it, or choose "
             "another path with --listen"
         ) from error
     return lock
 
 
-def _refuse_to_steal(path: str) -> None:
-    """Raise BindError if something else is at `path`: another file, or a server that answers."""
+def _reject_used_path(path: str) -> None:
+    """Raise BindError if `path` is not a socket, or a socket that another server accepts on."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - a socket, not a file
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise BindError(f"cannot listen on {UNIX}{path}: there is a file that is no socket")
+        raise BindError(f"cannot listen on {UNIX}{path}: it exists and is not a socket")
     with socket.socket(socket.AF_UNIX) as probe, suppress(ConnectionRefusedError):
-        # A server that accepts nobody must not hold us up: with its queue full, this raises.
+        # Non-blocking: with a full queue of the other server, this raises instead of waiting.
         probe.setblocking(False)
         probe.connect(path)
-        raise BindError(f"cannot listen on {UNIX}{path}: another server answers there")
+        raise BindError(f"cannot listen on {UNIX}{path}: another server is listening there")
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return (error.strerror or "" if isinstance(error, OSError) else "") or "it cannot be bound"

@@ -1,34 +1,34 @@
-"""What the gRPC server is made with.
+"""Options of the gRPC server.
 
-grpc ignores a name that it does not know without a word, so a test looks for each in its library.
-Sources: grpc's include/grpc/impl/channel_arg_names.h and its doc/keepalive.md.
+grpc silently ignores unknown names, so a test looks for each of them in its library. Sources:
+grpc's include/grpc/impl/channel_arg_names.h and doc/keepalive.md.
 """
 
 from __future__ import annotations
 
 MAX_REQUEST_BYTES = 1024 * 1024
-"""The largest request of the contract, 700 people, has about 200 kB. Counted when decompressed."""
+"""After decompression. The largest request of the contract, 700 participants, has about 200 kB."""
 
 MIN_PING_INTERVAL = 8.0
-"""Seconds. Many clients ping every 10 s, as a floor of Go's; grpc's 5 minutes would end them."""
+"""In seconds. Many clients ping every 10 s, Go's minimum; grpc's default is 5 minutes."""
 
 _KEEPALIVE = 60.0
-"""Seconds of silence after which a client is asked whether it is still there."""
+"""Seconds without data after which the server pings a client."""
 
 _KEEPALIVE_TIMEOUT = 20.0
-"""Seconds that it has to answer. What a dead one has under way would hold its places till then."""
+"""Seconds for the client to respond to a ping; until then, the calls of a dead one keep slots."""
 
 _HANDSHAKE_TIMEOUT = 10.0
-"""Seconds for TLS and HTTP/2 to begin."""
+"""Timeout of the TLS and HTTP/2 handshakes, in seconds."""
 
 _AGE_GRACE = 300.0
-"""Seconds for what is under way on a connection that is past its age: a list's time in the service
-config for clients. A list that takes longer goes on from its last page token."""
+"""Seconds for the calls of a connection that has reached its maximum age; the timeout of a list in
+the service config for clients. A list that takes longer resumes at its last page token."""
 
 _MIN_STREAMS = 10_000
-"""HTTP/2 streams that a connection may have at the least. Far above what is admitted: past this
-limit grpc resets streams, health checks among them, and nobody is told why. It is there for clients
-that leave streams open behind them."""
+"""Minimum for the HTTP/2 streams of a connection. It is far above the number of admitted calls,
+because past this limit grpc resets streams, health checks included, without a status. It protects
+against clients that never close their streams."""
 
 _MAX_INT = 2**31 - 1
 
@@ -42,18 +42,18 @@ def server_options(
 ) -> list[tuple[str, int]]:
     """Return the options of a server that admits `max_calls` calls of all kinds.
 
-    `max_connection_age`, in seconds, which grpc varies by a tenth, is when clients are asked to
-    connect anew (0: never); `min_ping_interval`, in seconds, is how often they may ping;
-    `reuse_port` says whether other processes may have the same ports.
+    `max_connection_age` is in seconds, which grpc varies by 10 %; 0: unlimited. `min_ping_interval`
+    is the shortest accepted interval of clients' pings, in seconds. `reuse_port` lets other
+    processes bind the same ports.
     """
     streams = min(max(2 * max_calls, _MIN_STREAMS), _MAX_INT)
     options = [
-        # By grpc's default, two gateways on one port would share its calls without a word.
+        # By grpc's default, two gateways on one port would silently share its calls.
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_concurrent_streams", streams),
-        # With more calls than 1,000 that Python has not taken over yet, grpc would drop some at
-        # random, and tell their callers CANCELLED; to refuse calls, with a reason, is ours.
+        # By grpc's default, calls beyond 1,000 that Python has not accepted yet are cancelled at
+        # random; `admission` rejects calls with a reason instead.
         ("grpc.server.max_pending_requests", streams),
         ("grpc.server.max_pending_requests_hard_limit", streams),
         ("grpc.server_handshake_timeout_ms", _milliseconds(_HANDSHAKE_TIMEOUT)),
@@ -61,7 +61,7 @@ def server_options(
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.keepalive_time_ms", _milliseconds(_KEEPALIVE)),
         ("grpc.keepalive_timeout_ms", _milliseconds(_KEEPALIVE_TIMEOUT)),
-        # Our own pings, too, go on while nothing is said: else a dead client would be asked twice.
+        # Unlimited pings of the server without data: else a dead client would be pinged only twice.
         ("grpc.http2.max_pings_without_data", 0),
     ]
     if max_connection_age:

@@ -28,7 +28,7 @@ def validate(request: Message) -> None:
     found = _validator.collect_violations(request)
     if found:
         raise InvalidRequestError(
-            *(Violation(_path(item.proto.field), item.proto.message) for item in found)
+            *(Violation(_path(each.proto.field), each.proto.message) for each in found)
         )
 
 

@@ -241,7 +241,9 @@ async def test_without_the_setting_there_is_no_listener(running: Running) -> Non
 
 async def test_a_port_that_is_taken_is_refused_and_its_owner_serves_on(watched: Running) -> None:
     address = watched.gateway.admin_address
-    with pytest.raises(BindError, match=f"^cannot listen on {address}, for probes and metrics: is"):
+    with pytest.raises(
+        BindError, match=f"^cannot listen on {address}, for probes and metrics: the"
+    ):
         await Gateway(settings(admin_listen=address)).__aenter__()
     assert await statuses(address) == (200, 200, 200)
 

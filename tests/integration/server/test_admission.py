@@ -1,4 +1,4 @@
-"""How many calls and how large ones a gateway takes on, and what it says to the others."""
+"""Limits of concurrency and size, and the statuses of rejected calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pushback(error: grpc.aio.AioRpcError) -> str | bytes | None:
     return trailers.get("grpc-retry-pushback-ms")
 
 
-async def test_a_call_above_the_limits_is_told_at_once_to_come_again_and_when(
+async def test_call_above_the_limits_gets_retry_info_at_once(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
@@ -47,16 +47,16 @@ async def test_a_call_above_the_limits_is_told_at_once_to_come_again_and_when(
         assert not first.done()
         assert (failed.code, failed.reason) == OVERLOADED
         assert failed.metadata["attempts"] == "0"
-        told = failed.detail(RetryInfo)
-        assert told is not None
-        assert 500 <= told.retry_delay.ToMilliseconds() <= 1500
+        retry = failed.detail(RetryInfo)
+        assert retry is not None
+        assert 500 <= retry.retry_delay.ToMilliseconds() <= 1500
         assert 500 <= int(pushback(raised.value) or 0) <= 1500
         await first
         await send(running, CreateRoomRequest())
     assert sum(entry.operation == "CreateRoom" for entry in emulator.journal) == 2
 
 
-async def test_what_the_service_throttled_is_not_to_be_repeated_by_a_client_on_its_own(
+async def test_throttled_call_has_negative_pushback(
     once: Running,
 ) -> None:
     once.emulator.faults.add(Fault(status=429))
@@ -68,7 +68,7 @@ async def test_what_the_service_throttled_is_not_to_be_repeated_by_a_client_on_i
     assert (failed.code, failed.reason) == THROTTLED
 
 
-async def test_calls_within_the_queue_wait_for_their_turn_and_are_seen_to(
+async def test_queued_calls_are_served_and_counted(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
@@ -88,17 +88,15 @@ async def test_calls_within_the_queue_wait_for_their_turn_and_are_seen_to(
         assert seen.value("rooms_gateway_calls_queued") == 0
 
 
-@pytest.mark.parametrize("whose", ["the caller's", "the gateway's"])
-async def test_a_deadline_ends_the_wait_in_the_queue_and_nothing_is_sent(
-    emulator: Emulator, whose: str
-) -> None:
+@pytest.mark.parametrize("origin", ["caller", "gateway"])
+async def test_deadline_ends_the_wait_in_the_queue(emulator: Emulator, origin: str) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=1.0))
     async with gateway_before(emulator, max_concurrent_calls=1, default_timeout=0.2) as running:
         busy = asyncio.ensure_future(
             running.rooms.CreateRoom(CreateRoomRequest(), timeout=5).code()
         )
         await until(lambda: running.requests() == 1)
-        call = running.rooms.GetRoom(ROOM, timeout=0.1 if whose == "the caller's" else None)
+        call = running.rooms.GetRoom(ROOM, timeout=0.1 if origin == "caller" else None)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert not busy.done()
         assert await busy is grpc.StatusCode.OK
@@ -106,7 +104,7 @@ async def test_a_deadline_ends_the_wait_in_the_queue_and_nothing_is_sent(
         assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_call_that_is_cancelled_in_the_queue_is_never_sent(emulator: Emulator) -> None:
+async def test_call_cancelled_in_the_queue_is_not_sent(emulator: Emulator) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
     async with gateway_before(
         emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1
@@ -125,7 +123,7 @@ async def test_a_call_that_is_cancelled_in_the_queue_is_never_sent(emulator: Emu
         assert running.requests("GetRoom") == 1
 
 
-async def test_a_refused_or_failed_call_frees_its_place(emulator: Emulator) -> None:
+async def test_failed_call_releases_its_slot(emulator: Emulator) -> None:
     async with gateway_before(emulator, max_concurrent_calls=1, max_queued_calls=0) as running:
         for _ in range(3):
             failed = await failure_of(running.rooms.GetRoom(GetRoomRequest()))
@@ -134,7 +132,7 @@ async def test_a_refused_or_failed_call_frees_its_place(emulator: Emulator) -> N
             assert failed.reason == "ROOM_NOT_FOUND"
 
 
-async def test_lists_and_calls_have_places_of_their_own(emulator: Emulator) -> None:
+async def test_unary_calls_and_streams_have_separate_slots(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=0.5, count=2))
     async with gateway_before(
         emulator, max_concurrent_calls=1, max_queued_calls=0, max_streams=1
@@ -146,13 +144,13 @@ async def test_lists_and_calls_have_places_of_their_own(emulator: Emulator) -> N
         assert (failed.code, failed.reason) == OVERLOADED
         _, failed = await until_failure(running)
         assert (failed.code, failed.reason) == OVERLOADED
-        assert failed.message == "the gateway serves 1 streams already"
+        assert failed.message == "the gateway is at its limit of 1 concurrent streams"
         await asyncio.gather(call, listing)
         assert await pages(running)
         assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_lists_that_wait_for_the_service_hold_up_no_call(emulator: Emulator) -> None:
+async def test_slow_streams_do_not_block_unary_calls(emulator: Emulator) -> None:
     emulator.faults.add(Fault(operation="ListRooms", latency=30, count=None))
     async with gateway_before(emulator, max_concurrent_calls=1, max_streams=20) as running:
         lists = [running.rooms.ListRooms(ListRoomsRequest()) for _ in range(20)]
@@ -172,7 +170,7 @@ async def test_one_host_cannot_have_more_than_its_share(emulator: Emulator) -> N
         await until(lambda: running.requests() == 1)
         failed = await failure_of(running.rooms.GetRoom(ROOM))
         assert (failed.code, failed.reason) == OVERLOADED
-        assert failed.message == "the caller has 1 calls under way already"
+        assert failed.message == "the caller is at its limit of 1 concurrent calls"
         await first
 
 
@@ -195,7 +193,7 @@ async def test_a_thousand_callers_of_a_service_that_hangs_leave_health_and_memor
                     break
             assert refused == {grpc.StatusCode.RESOURCE_EXHAUSTED}
             assert await status_of(running.channel) == SERVING
-        # Nothing of those who were refused is kept.
+        # Rejected calls leave nothing behind.
         await until(lambda: handlers(asyncio.all_tasks() - before) == 100)
         assert running.requests() == 20
         for call in calls:
@@ -206,7 +204,7 @@ async def test_a_thousand_callers_of_a_service_that_hangs_leave_health_and_memor
 
 
 def handlers(tasks: set[asyncio.Task[object]]) -> int:
-    """Count the handlers that grpc runs."""
+    """Count the tasks of handlers that grpc runs."""
     return sum(
         getattr(task.get_coro(), "__qualname__", "") == "_handle_exceptions" for task in tasks
     )

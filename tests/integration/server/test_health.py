@@ -38,7 +38,9 @@ async def test_the_health_of_a_service_that_there_is_not_is_not_found(running: R
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await status_of(running.channel, "acs.rooms.v1.NoSuchService")
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND
-    assert "an empty name asks for the gateway as a whole" in (raised.value.details() or "")
+    assert "an empty name returns the health of the gateway as a whole" in (
+        raised.value.details() or ""
+    )
 
 
 async def test_a_gateway_is_serving_whether_its_upstream_is_there_or_not() -> None:

@@ -100,7 +100,7 @@ def folder(path: Path, mode: int) -> Path:
 @pytest.mark.proves("S4")
 async def test_a_socket_where_everybody_could_replace_it_is_refused(tmp_path: Path) -> None:
     shared = folder(tmp_path, 0o777)
-    with pytest.raises(BindError, match=f"everybody may write to {shared}, and put a socket"):
+    with pytest.raises(BindError, match=f"{shared} is writable by all users, so that each"):
         await Gateway(settings(shared / "socket")).__aenter__()
     assert not (shared / "socket").exists()
     assert not (shared / "socket.lock").exists()

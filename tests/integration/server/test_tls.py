@@ -27,7 +27,8 @@ from support.authority import (
 from support.gateways import until
 
 from rooms_gateway.app import Gateway
-from rooms_gateway.server.tls.certificates import POLL_INTERVAL, Certificates
+from rooms_gateway.files import POLL_INTERVAL
+from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsFiles
 
 # --- who gets in ----------------------------------------------------------------------------------

@@ -112,12 +112,12 @@ UNUSABLE: dict[Callable[[Files], None], str] = {
     _encrypted: "--tls-key: {key} is encrypted: store it decrypted",
     _expired: "--tls-cert: {cert} expired on ",
     _early: "--tls-cert: {cert} is not valid before ",
-    _not_for_servers: "--tls-cert: clients would refuse {cert}: ",
+    _not_for_servers: "--tls-cert: clients would reject {cert}: ",
     _no_ca: "--tls-client-ca: there is no certificate in PEM form in {ca}",
     _damaged_ca: "--tls-client-ca: {ca} cannot be read as PEM",
-    _cut_off_ca: "--tls-client-ca: {ca} is cut off, or damaged",
+    _cut_off_ca: "--tls-client-ca: {ca} is truncated or damaged",
     _expired_ca: "--tls-client-ca: all certificates in {ca} have expired, the last on ",
-    _huge_ca: "--tls-client-ca: {ca} does not hold what it should: it is too long",
+    _huge_ca: "--tls-client-ca: {ca} is too large: the limit is 1048576 bytes",
     _a_folder: "--tls-client-ca: cannot read {ca}: Is a directory",
 }
 each_kind = pytest.mark.parametrize("spoil", UNUSABLE, ids=lambda spoil: spoil.__name__.strip("_"))
@@ -141,17 +141,17 @@ async def test_new_files_that_cannot_be_used_keep_the_old_and_are_logged_once(
         said = UNUSABLE[spoil].format(cert=files.cert, key=files.key, ca=files.ca)
         assert record.levelno == logging.WARNING
         assert record.getMessage().startswith(said)
-        assert record.getMessage().endswith("; going on with the certificate from before")
+        assert record.getMessage().endswith("; keeping the current certificate")
         assert first.secret not in caplog.text
         assert await create(channel(address, OURS, client=client)) is grpc.StatusCode.OK
 
-        # Repaired, it is taken, said, and a fault that comes back is news again.
+        # A mended file is used and logged.
         caplog.clear()
         with suppress(OSError):
             files.ca.rmdir()
         files.write(OURS.issue(), OURS)
         await certificates.reload()
-        assert "serving with the certificate that is now in" in caplog.text
+        assert "reloaded the certificate from" in caplog.text
         assert "valid until" in caplog.text
         assert await create(channel(address, OURS, client=client)) is grpc.StatusCode.OK
 
@@ -205,5 +205,5 @@ async def test_keys_of_both_common_kinds_serve(files: Files, kind: KeyType) -> N
 def test_nothing_that_holds_a_key_shows_it(files: Files) -> None:
     secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
     certificates = Certificates(TlsFiles(files.cert, files.key, files.ca))
-    shown = repr(certificates) + repr(certificates._content) + repr(settings(files))
+    shown = repr(certificates) + repr(certificates._file.value) + repr(settings(files))
     assert secret not in shown

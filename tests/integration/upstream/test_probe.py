@@ -89,7 +89,7 @@ async def test_a_gateway_is_not_ready_while_the_service_is_gone_and_serves_and_l
         assert (await scrape(admin)).value(GAUGE) == 1
         emulator.faults.add(Fault(status=503, count=None))
         await ready(admin, 503)
-        assert await get(admin, "/readyz") == (503, "not ready: the service does not answer\n")
+        assert await get(admin, "/readyz") == (503, "not ready: the upstream is unreachable\n")
         assert (await scrape(admin)).value(GAUGE) == 0
         assert (await scrape(admin)).total("rooms_gateway_upstream_requests_total") == 0
         assert [(await get(admin, path))[0] for path in ("/startupz", "/livez")] == [200, 200]

@@ -1,4 +1,4 @@
-"""Places are shared out as they should be, whatever order calls come, end and are given up in."""
+"""Slots are granted fairly, in whatever order calls arrive, end and are cancelled."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from rooms_gateway.server.admission import ConcurrencyLimiter, Limits, host_of
 
 RUNNING, QUEUED, PER_CALLER = 3, 4, 2
 SETTLED = 10
-"""Turns of the event loop after which everything that could happen has happened."""
+"""Iterations of the event loop after which all that could happen has happened."""
 
 
 @dataclass(slots=True)
 class Calls:
-    """Calls that go on until they are told to end."""
+    """Calls that run until `end` is called."""
 
-    places: ConcurrencyLimiter
+    limiter: ConcurrencyLimiter
     started: list[str] = field(default_factory=list)
-    """The callers of all calls that got a place, in that order."""
-    refused: int = 0
+    """The callers of all calls that acquired a slot, in that order."""
+    rejected: int = 0
     running: dict[asyncio.Event, str] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -35,10 +35,10 @@ class Calls:
 
     async def call(self, caller: str, seconds: float = 60) -> None:
         try:
-            if not self.places.take(caller):
-                await self.places.wait(caller, seconds)
+            if not self.limiter.try_acquire(caller):
+                await self.limiter.acquire(caller, seconds)
         except OverloadedError:
-            self.refused += 1
+            self.rejected += 1
             return
         end = asyncio.Event()
         self.started.append(caller)
@@ -47,7 +47,7 @@ class Calls:
             await end.wait()
         finally:
             del self.running[end]
-            self.places.leave(caller)
+            self.limiter.release(caller)
 
     async def end(self, number: int = 0) -> None:
         if self.running:
@@ -68,7 +68,7 @@ EVENTS = st.lists(
         st.tuples(st.just("arrive"), st.sampled_from("abc")),
         st.tuples(st.just("end"), st.integers(0, 9)),
         st.tuples(st.just("cancel"), st.integers(0, 99)),
-        # Without it, what comes next happens at the same time.
+        # Without it, the next event happens at the same time.
         st.tuples(st.just("settle"), st.just(0)),
     ),
     max_size=60,
@@ -76,12 +76,12 @@ EVENTS = st.lists(
 
 
 @given(events=EVENTS)
-def test_there_are_never_too_many_nobody_is_forgotten_and_all_places_come_back(
+def test_limits_hold_and_all_slots_are_released(
     events: list[tuple[str, str | int]],
 ) -> None:
     async def go_through() -> None:
-        places = ConcurrencyLimiter("calls", Limits(RUNNING, QUEUED, PER_CALLER))
-        calls = Calls(places)
+        limiter = ConcurrencyLimiter("calls", Limits(RUNNING, QUEUED, PER_CALLER))
+        calls = Calls(limiter)
         for event, value in events:
             if event == "arrive":
                 calls.arrive(str(value))
@@ -91,23 +91,23 @@ def test_there_are_never_too_many_nobody_is_forgotten_and_all_places_come_back(
                 calls.cancel(int(value))
             else:
                 await settle()
-                assert places.running == len(calls.running)
+                assert limiter.running == len(calls.running)
             by_caller = Counter(calls.running.values())
-            assert len(calls.running) <= places.running <= RUNNING
-            assert places.queued <= QUEUED
+            assert len(calls.running) <= limiter.running <= RUNNING
+            assert limiter.queued <= QUEUED
             assert all(count <= PER_CALLER for count in by_caller.values())
         await settle()
         by_caller = Counter(calls.running.values())
-        # Who waits has to: there is no place that it could have.
-        for caller in places._queue:
-            assert places.running == RUNNING or by_caller[caller] == PER_CALLER
+        # No slot is free that a queued call may take.
+        for caller in limiter._queue:
+            assert limiter.running == RUNNING or by_caller[caller] == PER_CALLER
         while calls.running:
             await calls.end()
             await settle()
         assert all(task.done() for task in calls.tasks)
-        assert (places.running, places.queued) == (0, 0)
-        assert not places._queue
-        assert not places._running_by_caller
+        assert (limiter.running, limiter.queued) == (0, 0)
+        assert not limiter._queue
+        assert not limiter._running_by_caller
 
     asyncio.run(go_through())
 
@@ -125,26 +125,26 @@ async def test_callers_take_turns_however_many_calls_one_of_them_has_waiting() -
     assert len(calls.started) == 8
 
 
-async def test_a_full_queue_makes_room_for_a_caller_who_has_fewer_waiting() -> None:
+async def test_full_queue_evicts_a_call_of_a_greedier_caller() -> None:
     calls = Calls(ConcurrencyLimiter("calls", Limits(1, 4)))
     for caller in ("greedy",) * 5 + ("a", "a", "a"):
         calls.arrive(caller)
         await settle()
-    # Two of each wait: the third of a has nobody who could be asked to make room.
-    assert calls.refused == 3
-    assert calls.places.queued == 4
+    # Two of each are queued: the third of `a` has no greedier caller to evict.
+    assert calls.rejected == 3
+    assert calls.limiter.queued == 4
     while calls.running:
         await calls.end()
         await settle()
     assert calls.started == ["greedy", "greedy", "a", "greedy", "a"]
 
 
-async def test_a_caller_at_its_own_limit_waits_and_does_not_hold_up_the_others() -> None:
+async def test_caller_at_its_limit_does_not_block_others() -> None:
     calls = Calls(ConcurrencyLimiter("calls", Limits(3, 4, 1)))
     for caller in ("a", "a", "b"):
         calls.arrive(caller)
     await settle()
-    assert (calls.started, calls.places.queued) == (["a", "b"], 1)
+    assert (calls.started, calls.limiter.queued) == (["a", "b"], 1)
     await calls.end(1)
     await settle()
     assert calls.started == ["a", "b"]
@@ -154,20 +154,20 @@ async def test_a_caller_at_its_own_limit_waits_and_does_not_hold_up_the_others()
     await calls.end(0)
 
 
-async def test_who_has_waited_past_its_deadline_is_told_so_and_leaves_the_queue() -> None:
-    places = ConcurrencyLimiter("calls", Limits(1, 1))
-    assert places.take("a")
+async def test_wait_past_the_deadline_leaves_the_queue() -> None:
+    limiter = ConcurrencyLimiter("calls", Limits(1, 1))
+    assert limiter.try_acquire("a")
     with pytest.raises(DeadlineExceededError):
-        await places.wait("a", 0.01)
-    assert (places.running, places.queued) == (1, 0)
+        await limiter.acquire("a", 0.01)
+    assert (limiter.running, limiter.queued) == (1, 0)
 
 
-async def test_a_place_that_comes_together_with_a_cancellation_goes_to_the_next() -> None:
+async def test_slot_granted_to_a_cancelled_call_is_passed_on() -> None:
     calls = Calls(ConcurrencyLimiter("calls", Limits(1, 2)))
     for caller in "abc":
         calls.arrive(caller)
     await settle()
-    calls.places.leave("a")
+    calls.limiter.release("a")
     calls.tasks[1].cancel()
     await settle()
     assert calls.started == ["a", "c"]
@@ -176,18 +176,16 @@ async def test_a_place_that_comes_together_with_a_cancellation_goes_to_the_next(
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        (Limits(1, 0), "the gateway serves 1 calls already"),
-        (Limits(2, 0, 1), "the caller has 1 calls under way already"),
+        (Limits(1, 0), "the gateway is at its limit of 1 concurrent calls"),
+        (Limits(2, 0, 1), "the caller is at its limit of 1 concurrent calls"),
     ],
 )
-async def test_a_refusal_says_whose_limit_it_is_and_when_to_come_again(
-    limits: Limits, message: str
-) -> None:
-    places = ConcurrencyLimiter("calls", limits, uniform=longest)
-    assert places.take("a")
-    assert not places.take("a")
+async def test_rejection_names_the_limit_and_a_retry_time(limits: Limits, message: str) -> None:
+    limiter = ConcurrencyLimiter("calls", limits, uniform=longest)
+    assert limiter.try_acquire("a")
+    assert not limiter.try_acquire("a")
     with pytest.raises(OverloadedError, match=message) as raised:
-        await places.wait("a", 1)
+        await limiter.acquire("a", 1)
     assert raised.value.retry_after == 1.5
 
 
@@ -202,5 +200,5 @@ async def test_a_refusal_says_whose_limit_it_is_and_when_to_come_again(
         ("", "unix"),
     ],
 )
-def test_callers_that_nothing_is_known_of_are_their_host(peer: str, host: str) -> None:
+def test_unauthenticated_callers_are_their_host(peer: str, host: str) -> None:
     assert host_of(peer) == host

@@ -65,7 +65,7 @@ def test_a_key_that_is_there_twice_counts_once() -> None:
         ("", "there is no access key"),
         (f"{KEY}\ncanary!", "access key 2 of 2 is not base64"),
         (f"{KEY}\n{OTHER}\n{KEY}", "more than two"),
-        ("canary" * 1000, "longer than"),
+        ("canary" * 1000, "too large"),
         ("ké", "not ASCII"),
     ],
 )

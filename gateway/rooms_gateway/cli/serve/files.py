@@ -51,7 +51,7 @@ def read_files(  # noqa: PLR0913 - one parameter per setting that names a file
         try:
             check_tls(files, read_tls(files), now=time.time())
         except TlsError as error:
-            errors += error.faults
+            errors += error.errors
     errors += policy_errors(caller_policy, listen, asks_clients=tls_client_ca is not None)
     if socket_group is not None:
         with _collect(errors, "--socket-group"):
@@ -94,8 +94,10 @@ def _collect(errors: list[str], flag: str) -> Iterator[None]:
 
 def _check_faults(file: Path) -> None:
     # Imported here: most invocations need no emulator.
-    from rooms_emulator import Emulator  # noqa: PLC0415
-    from rooms_emulator import FaultPlan  # noqa: PLC0415
+    from rooms_emulator import (
+        Emulator,
+        FaultPlan,
+    )
 
     Emulator(faults=FaultPlan.from_file(file))
 

@@ -1,4 +1,4 @@
-"""Who may call what: a policy, the proofs of identity that it names, and the gate that asks both.
+"""Authentication and authorization of callers by a policy.
 
-Without a policy there is no gate, and whoever reaches a listener may call everything.
+Without a policy there is no authorizer, and all calls that reach a listener are allowed.
 """

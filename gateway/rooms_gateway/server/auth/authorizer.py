@@ -1,4 +1,4 @@
-"""The gate: finds out who calls, and whether the policy lets them."""
+"""Authenticates the caller of each call, and checks its permission against the policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rooms_gateway.server.auth.policy import Caller, Policy, Proof
 from rooms_gateway.server.auth.static_tokens import TOKEN, digest_of
 
 MAX_TOKEN = 8192
-"""Characters; what is longer is refused before anything is computed on it."""
+"""Maximum length of a token, checked before any hash or signature is computed."""
 
 _SCHEME = "bearer "
 _JWT_DOTS = 2
@@ -26,38 +26,41 @@ _PROOFS = {
 
 
 class State(NamedTuple):
-    """What one call is judged by, from its begin to its end."""
+    """The policy and keys that apply to one call; fixed when the call starts."""
 
     policy: Policy
     keys: JwksClient | None = None
 
 
 class Authorizer:
-    """Judges calls by the policy that is in force."""
+    """Authorizes calls by the current policy."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        """In force; whoever follows the files replaces it."""
+        """Replaced as a whole when the policy is reloaded."""
 
-    async def admit(self, call: Call, context: Context, method: str) -> None:
-        """Note in `call` whose it is. `method` is `/package.Service/Method`.
+    async def authorize(self, call: Call, context: Context, method: str) -> None:
+        """Set `call.caller`. `method` is `/package.Service/Method`.
 
-        Raises UnauthenticatedError and PermissionDeniedError.
+        Raises UnauthenticatedError or PermissionDeniedError.
         """
         state = self.state
-        caller = await _identify(state, context)
+        caller = await _authenticate(state, context)
         call.caller = caller.name
         if method not in caller.allowed:
             raise PermissionDeniedError(
-                f"the policy of this gateway does not let the caller {caller.name} do this: ask "
-                "whoever runs the gateway"
+                f"the policy of this gateway does not allow this call for the caller "
+                f"{caller.name}: ask the gateway's operator"
             )
 
 
-async def _identify(state: State, context: Context) -> Caller:
-    """Return who calls. A token counts alone if there is one; then certificate, then socket."""
+async def _authenticate(state: State, context: Context) -> Caller:
+    """Return the caller. If there is a token, only the token counts; then certificate, then socket.
+
+    Raises UnauthenticatedError, or PermissionDeniedError for an identity that the policy lacks.
+    """
     policy = state.policy
-    if policy.takes_tokens:
+    if policy.accepts_tokens:
         header = _authorization(context)
         if header is not None:
             return await _by_token(state, header)
@@ -70,51 +73,51 @@ async def _identify(state: State, context: Context) -> Caller:
             return _by_certificate(policy, names)
     ways = [text for proof, text in _PROOFS.items() if proof in policy.proofs]
     raise UnauthenticatedError(
-        f"this gateway serves only callers that its policy knows: use {' or '.join(ways)}"
+        f"the policy of this gateway requires authentication: use {' or '.join(ways)}"
     )
 
 
 def _authorization(context: Context) -> str | None:
     found = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
     if len(found) > 1:
-        raise UnauthenticatedError("there is more than one `authorization`: send one")
+        raise UnauthenticatedError("more than one `authorization`: send only one")
     return str(found[0]) if found else None
 
 
 async def _by_token(state: State, header: str) -> Caller:
     token = header[len(_SCHEME) :].strip(" ")
     if header[: len(_SCHEME)].lower() != _SCHEME:
-        raise UnauthenticatedError("`authorization` is not `Bearer` and a token: send that")
+        raise UnauthenticatedError("malformed `authorization`: send `Bearer` and a token")
     if len(token) > MAX_TOKEN or TOKEN.fullmatch(token) is None:
-        raise UnauthenticatedError("what comes after `Bearer` is not a token: get a new one")
+        raise UnauthenticatedError("malformed bearer token in `authorization`: get a new one")
     known = state.policy.by_digest.get(digest_of(token))
     if known is not None:
         return known
     rules = state.policy.jwt
     if rules is None or token.count(".") != _JWT_DOTS:
-        raise _refused("it is not one that this gateway knows")
+        raise _rejected("it is not known to this gateway")
     try:
         try:
             name = verified_name(token, _keys(state), rules)
         except UnknownKeyError:
             if state.keys is None:
                 raise
-            await state.keys.look_again()
+            await state.keys.refresh()
             name = verified_name(token, _keys(state), rules)
-    except InvalidTokenError as fault:
-        raise _refused(str(fault)) from None
+    except InvalidTokenError as error:
+        raise _rejected(str(error)) from None
     caller = state.policy.by_subject.get(name)
     if caller is None:
-        # Not repeated: what a token says of its owner can be a person.
+        # The claim is not repeated: it can be personal data.
         raise PermissionDeniedError(
-            f"the bearer token is good, but the policy of this gateway has no caller for its "
-            f"{rules.claim}: ask whoever runs the gateway"
+            f"the bearer token is valid, but the policy of this gateway has no caller for its "
+            f"{rules.claim}: ask the gateway's operator"
         )
     return caller
 
 
-def _refused(why: str) -> UnauthenticatedError:
-    return UnauthenticatedError(f"the bearer token is not taken, because {why}: get a new one")
+def _rejected(reason: str) -> UnauthenticatedError:
+    return UnauthenticatedError(f"the bearer token is rejected, because {reason}: get a new one")
 
 
 def _keys(state: State) -> tuple[Key, ...]:
@@ -122,7 +125,7 @@ def _keys(state: State) -> tuple[Key, ...]:
 
 
 class _CertificateNames(NamedTuple):
-    """The names in a client's certificate, which its authority vouches for."""
+    """The names in a verified client certificate."""
 
     uris: list[str]
     dns: list[str]
@@ -134,7 +137,8 @@ class _CertificateNames(NamedTuple):
     def of(cls, context: Context) -> _CertificateNames:
         found = context.auth_context()
         spiffe = _texts(found.get("peer_spiffe_id", ()))
-        # An SVID has one URI, and grpc names a SPIFFE id only if that is so: X.509-SVID, section 2.
+        # An SVID has exactly one URI (X.509-SVID, section 2), and only then grpc sets
+        # peer_spiffe_id: SPIFFE URIs in peer_uri alone are not trusted.
         others = [
             uri for uri in _texts(found.get("peer_uri", ())) if not uri.startswith("spiffe://")
         ]
@@ -146,13 +150,13 @@ def _texts(values: Iterable[bytes]) -> list[str]:
 
 
 def _by_certificate(policy: Policy, names: _CertificateNames) -> Caller:
-    for known, shown in ((policy.by_uri, names.uris), (policy.by_dns, names.dns)):
-        for name in shown:
-            if name in known:
-                return known[name]
-    # The caller's own certificate says it, so the caller may hear it.
+    for callers, found in ((policy.by_uri, names.uris), (policy.by_dns, names.dns)):
+        for name in found:
+            if name in callers:
+                return callers[name]
+    # The name may be repeated: it is from the caller's own certificate.
     first = [*names.uris, *names.dns][0]
     raise PermissionDeniedError(
-        f"the policy of this gateway has no caller for the certificate of {first[:200]}: ask "
-        "whoever runs the gateway"
+        f"the policy of this gateway has no caller for the certificate of {first[:200]}: ask the "
+        "gateway's operator"
     )

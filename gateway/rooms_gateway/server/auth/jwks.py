@@ -1,4 +1,4 @@
-"""The issuer's keys from a URL: fetched ahead, and again when a token names one that is new."""
+"""The JWKS of a token issuer, fetched from a URL ahead of need and for tokens with unknown keys."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from urllib.parse import urlsplit
 
 from rooms_gateway import aio
 from rooms_gateway.addresses import is_loopback
+from rooms_gateway.files import ErrorReporter
 from rooms_gateway.server.auth.jwt import Key, read_keys
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 
 REFRESH_INTERVAL = 300.0
-"""Seconds between two fetches that nothing asks for: so a key that was withdrawn is forgotten."""
+"""Seconds between two periodic fetches, after which a withdrawn key is no longer accepted."""
 
 COOLDOWN = 10.0
-"""Seconds after a fetch before a token with an unknown key causes another one."""
+"""Seconds after a fetch in which tokens with unknown keys cause no other one."""
 
 TIMEOUT = 5.0
-"""Seconds for one fetch."""
+"""Timeout of a fetch, in seconds."""
 
 MAX_BYTES = 256 * 1024
 
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_url(url: str) -> None:
-    """Raise ValueError, with the end of a sentence, if keys must not be fetched from `url`."""
+    """Raise ValueError, with the end of a sentence, if a JWKS must not be fetched from `url`."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -39,11 +40,14 @@ def check_url(url: str) -> None:
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not contain a user name or password")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise ValueError("must begin with https://: http:// is for this machine only")
+        raise ValueError("must begin with https://: http:// is accepted for loopback only")
 
 
 class JwksClient:
-    """The keys at a URL, as they were last fetched. A fetch that fails keeps those from before."""
+    """The keys of the last successful fetch from a URL.
+
+    Unlike a followed file, it is refreshed on demand, at most once per cooldown.
+    """
 
     def __init__(
         self,
@@ -56,55 +60,53 @@ class JwksClient:
         self.url = url
         self.keys: tuple[Key, ...] = ()
         self.fetches = 0
-        """How many have begun."""
+        """Number of started fetches."""
         self._clock = clock
         self._sleep = sleep
         self._observer = observer
+        self._errors = ErrorReporter(self._report)
         self._fetched_at = -COOLDOWN
         self._fetching: asyncio.Task[None] | None = None
-        self._following: asyncio.Task[None] | None = None
-        self._fault = ""
+        self._polling: asyncio.Task[None] | None = None
 
-    async def look_again(self) -> None:
-        """Fetch the keys, unless that has just been done; all who ask at once share one fetch."""
+    async def refresh(self) -> None:
+        """Fetch the keys, except during the cooldown; concurrent callers share one fetch."""
         if self._fetching is None:
             if self._clock() - self._fetched_at < COOLDOWN:
                 return
             self._fetching = asyncio.create_task(self._fetch())
-        # Neither does a caller who goes away take the fetch from the others, nor does the end of
-        # the fetch, when the keys are from elsewhere now, look like the end of the caller.
+        # Not awaited directly: a caller's cancellation would cancel the fetch for all callers, and
+        # `close` cancels the fetch without cancelling the callers.
         await asyncio.wait([self._fetching])
+
+    def start(self) -> None:
+        """Start to fetch the keys periodically."""
+        self._polling = asyncio.create_task(aio.every(REFRESH_INTERVAL, self.refresh, self._sleep))
+
+    async def close(self) -> None:
+        """Stop fetching."""
+        await aio.cancel_and_wait(self._polling, self._fetching)
 
     async def _fetch(self) -> None:
         self.fetches += 1
         try:
             self.keys = read_keys(await _download(self.url))
         except (ValueError, OSError) as error:
-            fault = f"cannot take keys from {self.url}: {_why(error)}"
-            if fault != self._fault:
-                self._observer.credential_event(CredentialEvent.CALLER_KEYS_UNUSABLE)
-                logger.warning("%s%s", fault, "; those from before stay" if self.keys else "")
-            self._fault = fault
+            self._errors.failed(f"cannot load a JWKS from {self.url}: {_reason(error)}")
         else:
-            self._fault = ""
+            self._errors.succeeded()
         finally:
             self._fetched_at = self._clock()
             self._fetching = None
 
-    def follow(self) -> None:
-        """Fetch the keys again and again from now on."""
-        self._following = asyncio.create_task(
-            aio.every(REFRESH_INTERVAL, self.look_again, self._sleep)
-        )
-
-    async def close(self) -> None:
-        """Stop following."""
-        await aio.cancel_and_wait(self._following, self._fetching)
+    def _report(self, error: str) -> None:
+        self._observer.credential_event(CredentialEvent.CALLER_KEYS_UNUSABLE)
+        logger.warning("%s%s", error, "; keeping the current keys" if self.keys else "")
 
 
 async def _download(url: str) -> bytes:
-    """Return what is at `url`. Raises ValueError, or OSError for what the network does."""
-    # Not at the top: settings are checked without it.
+    """Return the body of the response. Raises ValueError, or OSError for network errors."""
+    # Imported here: settings are checked without it.
     import aiohttp  # noqa: PLC0415
 
     try:
@@ -112,27 +114,27 @@ async def _download(url: str) -> bytes:
             aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # What is decompressed is much before it can be counted.
+                # A decompressed body could exceed the limit before it is counted.
                 auto_decompress=False,
                 headers={"Accept-Encoding": "identity"},
             ) as session,
             session.get(url, allow_redirects=False) as response,
         ):
             if response.status != 200:  # noqa: PLR2004 - HTTP's OK
-                raise ValueError(f"the answer has the status {response.status}")
+                raise ValueError(f"the response has the status {response.status}")
             content = b""
             async for chunk in response.content.iter_any():
                 content += chunk
                 if len(content) > MAX_BYTES:
-                    raise ValueError(f"the answer has more than {MAX_BYTES} bytes")
+                    raise ValueError(f"the response has more than {MAX_BYTES} bytes")
             return content
     except aiohttp.ClientError as error:
-        raise ValueError(f"no answer ({type(error).__name__})") from None
+        raise ValueError(f"no response ({type(error).__name__})") from None
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT:g} seconds"
+        return f"no response within {TIMEOUT:g} seconds"
     if isinstance(error, OSError):
-        return error.strerror or "the network failed"
+        return error.strerror or "network error"
     return str(error)

@@ -1,8 +1,7 @@
-"""The policy: which callers there are, what proves that a call is theirs, and what they may do."""
+"""The policy: callers, the identities that authenticate them, and their permissions."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +10,7 @@ from rooms_gateway.server.auth.jwt import JwtRules, Key
 
 
 class Proof(StrEnum):
-    """How a caller can show who it is."""
+    """Ways in which a caller can be authenticated."""
 
     CERTIFICATE = "certificate"
     TOKEN = "token"  # noqa: S105 - the name of a proof
@@ -20,10 +19,10 @@ class Proof(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One caller."""
+    """One caller of the policy."""
 
     name: str
-    """The operator's own, fit for logs and for the caller's eyes."""
+    """The operator's name for it, safe for logs and for the caller to see."""
     allowed: frozenset[str]
     """RPCs, as on the wire: `/package.Service/Method`."""
     proofs: frozenset[Proof] = frozenset()
@@ -31,7 +30,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Whom the gateway knows. Each identity is of one caller; who is not in it may do nothing."""
+    """A valid policy. Each identity belongs to one caller; callers that are not in it are denied.
+
+    Policies are equal if all their files, keys and tokens included, mean the same.
+    """
 
     callers: Mapping[str, Caller]
     by_uri: Mapping[str, Caller] = field(default_factory=dict)
@@ -39,31 +41,21 @@ class Policy:
     by_dns: Mapping[str, Caller] = field(default_factory=dict)
     """By DNS SAN of the client certificate, in lower case."""
     by_subject: Mapping[str, Caller] = field(default_factory=dict)
-    """By what the JWT says in the claim of `jwt`."""
+    """By the value of `jwt.claim`."""
     by_digest: Mapping[bytes, Caller] = field(default_factory=dict, repr=False)
     """By the SHA-256 of a static token."""
     of_sockets: Caller | None = None
-    """Whoever calls over a Unix socket without a token."""
+    """The caller of connections over a Unix socket that present no token."""
     jwt: JwtRules | None = None
     keys: tuple[Key, ...] = ()
-    """Those of `jwt.keys_file`."""
-    version: bytes = b""
-    """Changes with what any of the files holds."""
+    """Keys in `jwt.keys_file`."""
 
     @property
-    def takes_tokens(self) -> bool:
-        """Whether a token can prove anything."""
+    def accepts_tokens(self) -> bool:
+        """Whether a bearer token can authenticate a caller."""
         return self.jwt is not None or bool(self.by_digest)
 
     @property
     def proofs(self) -> frozenset[Proof]:
-        """What can prove anything at all."""
+        """All proofs by which at least one caller can be authenticated."""
         return frozenset().union(*(caller.proofs for caller in self.callers.values()))
-
-
-def version_of(*contents: bytes) -> bytes:
-    """Return a short value that differs where the contents do."""
-    hashed = hashlib.sha256()
-    for content in contents:
-        hashed.update(hashlib.sha256(content).digest())
-    return hashed.digest()

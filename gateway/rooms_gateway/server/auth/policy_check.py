@@ -1,4 +1,4 @@
-"""Whether the callers of a policy can ever show who they are, on the listeners that there are."""
+"""Checks a policy against the listeners: callers that can be authenticated, tokens in plaintext."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
 from rooms_gateway.server.auth.policy import Policy, Proof
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 
-_NEEDS = "certificates need --tls-client-ca, and socket = true needs a unix: address in --listen"
+_NEEDS = (
+    "certificates require --tls-client-ca, and socket = true requires a unix: address in --listen"
+)
 
 
 def policy_errors(path: Path | None, listen: Iterable[str], *, asks_clients: bool) -> list[str]:
-    """Return why the gateway cannot start with the policy at `path`, by flag.
+    """Return the errors that prevent a start with the policy at `path`, by flag.
 
-    `listen` are the addresses; `asks_clients` says whether TCP listeners ask for certificates.
+    `listen` are the addresses; `asks_clients` says whether TCP listeners require certificates.
     """
     if path is None:
         return []
     try:
         policy = read_policy(path)
     except PolicyError as error:
-        return [f"--caller-policy: {fault}" for fault in error.faults]
+        return [f"--caller-policy: {each}" for each in error.errors]
     unreachable = _unreachable(policy, listen, asks_clients=asks_clients)
     if len(unreachable) < len(policy.callers):
         return []
-    return [f"--caller-policy: no caller of {path} can ever show who it is here: {_NEEDS}"]
+    return [f"--caller-policy: no caller of {path} can be authenticated here: {_NEEDS}"]
 
 
 def policy_warnings(
     policy: Policy, listen: tuple[str, ...], *, encrypted: bool, asks_clients: bool
 ) -> list[str]:
-    """Say what of a policy is useless or dangerous with these listeners."""
+    """Return a warning for each caller that cannot be authenticated, and for insecure tokens."""
     warnings = [
-        f"the caller {name} can never show who it is here: {_NEEDS}"
+        f"the caller {name} cannot be authenticated here: {_NEEDS}"
         for name in _unreachable(policy, listen, asks_clients=asks_clients)
     ]
-    if policy.takes_tokens and not encrypted:
+    if policy.accepts_tokens and not encrypted:
         warnings += [
-            f"bearer tokens travel to {address} unencrypted: whoever can listen on that network "
-            "can use them; encrypt with --tls-cert and --tls-key"
+            f"bearer tokens to {address} are sent in plaintext, and can be stolen on the network: "
+            "encrypt with --tls-cert and --tls-key"
             for address in listen
             if not address.startswith(UNIX) and not is_loopback(split_host_port(address)[0])
         ]

@@ -1,262 +1,242 @@
-"""Reading a policy: a TOML file, and the files of tokens and keys that it names.
+"""Reads a policy: a TOML file, and the files of tokens and keys that it names.
 
-All faults are told at once, by line or key. None repeats a token.
+All errors are collected, except that a value of the wrong type hides other errors in its table. No
+error repeats a token.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rooms_gateway.files import read_bounded
+from rooms_gateway.files import read_protected
 from rooms_gateway.server.auth.jwks import check_url
 from rooms_gateway.server.auth.jwt import MISSING, JwtRules, Key, is_installed, read_keys
-from rooms_gateway.server.auth.policy import Caller, Policy, Proof, version_of
+from rooms_gateway.server.auth.policy import Caller, Policy, Proof
+from rooms_gateway.server.auth.policy_tables import (
+    CallerTable,
+    JwtTable,
+    PolicyTable,
+    convert,
+    shown,
+    texts,
+)
 from rooms_gateway.server.auth.roles import METHODS, ROLES, allowed_to
 from rooms_gateway.server.auth.static_tokens import read_tokens
 from rooms_gateway.suggestions import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
-_DNS = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
-_TOP = ("callers", "jwt", "tokens-file")
-_OF_CALLER = ("role", "methods", "uri", "dns", "subject", "socket")
-_IDENTITIES = frozenset({"uri", "dns", "subject"})
-_OF_JWT = ("issuer", "audience", "claim", "keys-file", "keys-url")
-_MAX_SHOWN = 100
+
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+
+_IDENTITIES = {
+    "uri": (
+        Proof.CERTIFICATE,
+        re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+"),
+        "a URI, such as spiffe://example.org/billing",
+    ),
+    "dns": (Proof.CERTIFICATE, _HOST, "a host name without wildcards"),
+    "subject": (Proof.TOKEN, re.compile(r"(?s).+"), "text"),
+}
+"""The proof, the pattern and the form in words, by kind of identity."""
 
 
-class PolicyError(Exception):
+class PolicyError(ValueError):
     """A policy that cannot be used."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
-        """One sentence for each fault."""
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+        """One sentence per error."""
 
 
 def read_policy(path: Path) -> Policy:
-    """Read the policy at `path`; the files that it names are relative to its folder.
+    """Read the policy at `path`; paths in it are relative to its directory.
 
-    Raises PolicyError with every fault.
+    Raises PolicyError with all errors.
     """
     try:
-        content = read_bounded(path)
-        document = tomllib.loads(content.decode("utf-8-sig"))
+        document = tomllib.loads(read_protected(path).decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
-        raise PolicyError([f"{path}: not TOML: {_shown(str(error))}"]) from None
+        raise PolicyError([f"{path}: not TOML: {shown(str(error))}"]) from None
     except UnicodeDecodeError:
         raise PolicyError([f"{path}: not TOML: it is not UTF-8"]) from None
     except RecursionError:
-        raise PolicyError([f"{path}: not TOML that could be a policy"]) from None
-    except ValueError as fault:
-        raise PolicyError([str(fault)]) from None
-    reader = _Reader(path, document)
-    policy = reader.read(content)
-    if reader.faults:
-        raise PolicyError([fault.replace("\n", " ") for fault in reader.faults])
+        raise PolicyError([f"{path}: not a policy: it is nested too deeply"]) from None
+    except ValueError as error:
+        raise PolicyError([str(error)]) from None
+    reader = _Reader(path.parent)
+    policy = reader.read(document)
+    if policy is None:
+        raise PolicyError([f"{path}: {error}".replace("\n", " ") for error in reader.errors])
     return policy
 
 
 class _Reader:
-    """Collects what a document says, and its faults."""
+    """Converts a document to a policy, and collects the errors."""
 
-    def __init__(self, path: Path, document: dict[str, Any]) -> None:
-        self.faults: list[str] = []
-        self._path = path
-        self._document = document
+    def __init__(self, directory: Path) -> None:
+        self.errors: list[str] = []
+        """One sentence per error, each with its key."""
+        self._directory = directory
         self._callers: dict[str, Caller] = {}
-        self._identities: dict[str, dict[str, str]] = {"uri": {}, "dns": {}, "subject": {}}
-        """The names of callers, by kind of identity and identity."""
-        self._of_sockets: str | None = None
-        self._tokens_known = True
+        self._owners: dict[str, dict[str, str]] = {kind: {} for kind in _IDENTITIES}
+        """The caller's name by identity, for each kind of identity."""
+        self._owner_of_sockets: str | None = None
 
-    def read(self, content: bytes) -> Policy:
-        self._refuse_unknown("", self._document, _TOP)
-        tables = self._table("callers", self._document.get("callers", {}))
-        if not tables and not self.faults:
-            self._note("callers", 'there is none: write [callers.NAME] with role = "reader"')
-        rules, keys, key_content = self._jwt()
-        tokens, token_content = self._tokens(tables)
-        for name, table in tables.items():
-            self._caller(name, table, tokens=name in tokens.values(), jwt=rules is not None)
-        by_kind = {
-            kind: {each: self._callers[name] for each, name in named.items()}
-            for kind, named in self._identities.items()
-            if not self.faults
+    def read(self, document: dict[str, Any]) -> Policy | None:
+        """Return the policy; None if there are errors."""
+        top, self.errors = convert("", document, PolicyTable)
+        if top is None:
+            return None
+        if not top.callers and not self.errors:
+            self._add("callers", 'there is none: add [callers.NAME] with role = "reader"')
+        rules, keys = self._jwt(top.jwt)
+        tokens = self._tokens(top)
+        for name, table in top.callers.items():
+            self._caller(name, table, tokens, jwt=top.jwt is not None)
+        if self.errors or tokens is None:
+            return None
+        by = {
+            kind: {identity: self._callers[name] for identity, name in owners.items()}
+            for kind, owners in self._owners.items()
         }
-        if self.faults:
-            return Policy(callers={})
         return Policy(
             callers=self._callers,
-            by_uri=by_kind["uri"],
-            by_dns=by_kind["dns"],
-            by_subject=by_kind["subject"],
+            by_uri=by["uri"],
+            by_dns=by["dns"],
+            by_subject=by["subject"],
             by_digest={digest: self._callers[name] for digest, name in tokens.items()},
-            of_sockets=self._callers[self._of_sockets] if self._of_sockets else None,
+            of_sockets=self._callers[self._owner_of_sockets] if self._owner_of_sockets else None,
             jwt=rules,
             keys=keys,
-            version=version_of(content, token_content, key_content),
         )
 
-    def _caller(self, name: str, found: object, *, tokens: bool, jwt: bool) -> None:
-        where = f"callers.{_shown(name)}"
+    def _caller(
+        self, name: str, found: object, tokens: Mapping[bytes, str] | None, *, jwt: bool
+    ) -> None:
+        where = f"callers.{shown(name)}"
         if _NAME.fullmatch(name) is None:
-            self._note(
-                where, "a name has letters, digits, dots, dashes and underscores, 64 at most"
-            )
+            self._add(where, "a name has letters, digits, dots, dashes and underscores, 64 at most")
             return
-        table = self._table(where, found)
-        self._refuse_unknown(where, table, _OF_CALLER)
-        proofs = {Proof.TOKEN} if tokens else set()
-        for kind in ("uri", "dns", "subject"):
-            if self._identified(where, name, kind, table.get(kind, [])):
-                proofs.add(Proof.TOKEN if kind == "subject" else Proof.CERTIFICATE)
-        if "subject" in table and not jwt and "jwt" not in self._document:
-            self._note(f"{where}.subject", "needs a table [jwt] that says whose tokens are taken")
-        socket = table.get("socket", False)
-        if not isinstance(socket, bool):
-            self._note(f"{where}.socket", "must be true or false")
-        elif socket:
-            proofs.add(Proof.SOCKET)
-            if self._of_sockets is not None:
-                self._note(f"{where}.socket", f"callers.{self._of_sockets} has it: one can")
-            self._of_sockets = name
-        if not proofs and self._tokens_known and _IDENTITIES.isdisjoint(table):
-            self._note(where, "nothing shows who it is: give uri, dns, subject, socket or a token")
+        table, errors = convert(where, found, CallerTable)
+        self.errors += errors
+        if table is None:
+            return
+        if table.subject is not None and not jwt:
+            self._add(f"{where}.subject", "requires a table [jwt] with the issuer of the tokens")
+        proofs = self._proofs(where, name, table)
+        if tokens is None or name in tokens.values():
+            proofs.add(Proof.TOKEN)
+        if not proofs and table.uri is table.dns is table.subject is None:
+            self._add(where, "no identity: set uri, dns, subject or socket, or add a token for it")
         self._callers[name] = Caller(name, self._allowed(where, table), frozenset(proofs))
 
-    def _allowed(self, where: str, table: Mapping[str, Any]) -> frozenset[str]:
+    def _proofs(self, where: str, name: str, table: CallerTable) -> set[Proof]:
+        """Register the identities of a caller, and return what can prove them."""
+        proofs = set()
+        for kind, (proof, pattern, form) in _IDENTITIES.items():
+            for text in texts(getattr(table, kind)):
+                proofs.add(proof)
+                identity = text.lower() if kind == "dns" else text
+                if pattern.fullmatch(identity) is None:
+                    self._add(f"{where}.{kind}", f"{shown(text)!r} is not {form}")
+                    continue
+                owner = self._owners[kind].setdefault(identity, name)
+                if owner != name:
+                    self._add(f"{where}.{kind}", f"{shown(text)!r} belongs to callers.{owner}")
+        if table.socket:
+            proofs.add(Proof.SOCKET)
+            if self._owner_of_sockets is not None:
+                owner = self._owner_of_sockets
+                self._add(f"{where}.socket", f"only one caller can have it: callers.{owner} has it")
+            self._owner_of_sockets = name
+        return proofs
+
+    def _allowed(self, where: str, table: CallerTable) -> frozenset[str]:
         allowed: set[str] = set()
-        role = table.get("role")
-        if role is not None:
-            if isinstance(role, str) and role in ROLES:
-                allowed |= allowed_to(ROLES[role])
-            else:
-                self._note(f"{where}.role", f"must be one of {', '.join(ROLES)}")
-        for method in self._texts(f"{where}.methods", table.get("methods", [])):
+        if table.role in ROLES:
+            allowed |= allowed_to(ROLES[table.role])
+        elif table.role is not None:
+            hint = did_you_mean(table.role, ROLES)
+            self._add(f"{where}.role", f"must be one of {', '.join(ROLES)}{hint}")
+        for method in texts(table.methods):
             if method in METHODS:
                 allowed.add(method)
             else:
                 hint = did_you_mean(method, METHODS) or (
                     ": write package.Service/Method, such as acs.rooms.v1.RoomsService/GetRoom"
                 )
-                self._note(f"{where}.methods", f"there is no {_shown(method)!r}{hint}")
-        if "role" not in table and "methods" not in table:
-            self._note(where, "it may do nothing: give it a role, methods, or both")
+                self._add(f"{where}.methods", f"unknown method {shown(method)!r}{hint}")
+        if table.role is None and table.methods is None:
+            self._add(where, "no permissions: set role, methods or both")
         return frozenset(f"/{method}" for method in allowed)
 
-    def _identified(self, where: str, name: str, kind: str, found: object) -> bool:
-        """Note whose the identities are; say whether there is any."""
-        texts = self._texts(f"{where}.{kind}", found)
-        for text in texts:
-            identity = text.lower() if kind == "dns" else text
-            wrong = _FORMS[kind]
-            if wrong[0].fullmatch(identity) is None:
-                self._note(f"{where}.{kind}", f"{_shown(text)!r} is not {wrong[1]}")
-                continue
-            other = self._identities[kind].setdefault(identity, name)
-            if other != name:
-                self._note(f"{where}.{kind}", f"{_shown(text)!r} is callers.{other}, too")
-        return bool(texts)
-
-    def _tokens(self, callers: Mapping[str, Any]) -> tuple[dict[bytes, str], bytes]:
-        path = self._file("tokens-file", self._document.get("tokens-file"))
+    def _tokens(self, top: PolicyTable) -> dict[bytes, str] | None:
+        """Return the caller of each static token; None if their file has errors."""
+        if top.tokens_file is None:
+            return {}
+        path = self._file("tokens-file", top.tokens_file)
         if path is None:
-            return {}, b""
-        tokens, faults = read_tokens(path)
-        self._tokens_known = not faults
-        self.faults += [f"{self._path}: tokens-file: {fault}" for fault in faults]
-        for name in sorted({*tokens.values()} - callers.keys()):
-            hint = did_you_mean(name, callers)
-            self._note("tokens-file", f"{path} has a token of {_shown(name)!r}, no caller{hint}")
-        return tokens, b"".join(sorted(d + n.encode() for d, n in tokens.items()))
+            return None
+        tokens, errors = read_tokens(path)
+        self.errors += [f"tokens-file: {error}" for error in errors]
+        for name in sorted({*tokens.values()} - top.callers.keys()):
+            hint = did_you_mean(name, top.callers)
+            self._add("tokens-file", f"{path} has a token for {shown(name)!r}, no caller{hint}")
+        return None if errors else tokens
 
-    def _jwt(self) -> tuple[JwtRules | None, tuple[Key, ...], bytes]:
-        """Read the table [jwt]; return what it says, and the keys in a file and what that holds."""
-        if "jwt" not in self._document:
-            return None, (), b""
-        table = self._table("jwt", self._document["jwt"])
-        before = len(self.faults)
-        self._refuse_unknown("jwt", table, _OF_JWT)
+    def _jwt(self, found: object) -> tuple[JwtRules | None, tuple[Key, ...]]:
+        """Return the rules in the table [jwt], and the keys if they are in a file."""
+        if found is None:
+            return None, ()
         if not is_installed():
-            self._note("jwt", MISSING)
-        issuer, claim = table.get("issuer"), table.get("claim", "sub")
-        audience = self._texts("jwt.audience", table.get("audience", []))
-        if not isinstance(issuer, str) or not issuer:
-            self._note("jwt.issuer", "must be the text that tokens have as iss")
-        if not audience:
-            self._note("jwt.audience", "must be what tokens for this gateway have as aud")
-        if not isinstance(claim, str) or not claim or not claim.isprintable():
-            self._note("jwt.claim", "must be the name of a claim")
-        file, url, content = self._where_keys_are(table)
-        keys: tuple[Key, ...] = ()
-        if file is not None and is_installed() and len(self.faults) == before:
-            try:
-                keys = read_keys(content)
-            except ValueError as fault:
-                self._note("jwt.keys-file", f"{file} {fault}")
-        if len(self.faults) > before:
-            return None, (), b""
-        return JwtRules(str(issuer), tuple(audience), str(claim), file, url), keys, content
-
-    def _where_keys_are(self, table: Mapping[str, Any]) -> tuple[Path | None, str | None, bytes]:
-        file, url = self._file("jwt.keys-file", table.get("keys-file")), table.get("keys-url")
-        if ("keys-file" in table) is ("keys-url" in table):
-            self._note("jwt", "give either keys-file or keys-url: where the issuer's keys are")
+            self._add("jwt", MISSING)
+            return None, ()
+        table, errors = convert("jwt", found, JwtTable)
+        self.errors += errors
+        if table is None:
+            return None, ()
+        audience, url = texts(table.audience), table.keys_url
+        if not table.issuer:
+            self._add("jwt.issuer", "required: the claim iss of the tokens")
+        if not audience or "" in audience:
+            self._add("jwt.audience", "required: the claim aud of tokens for this gateway")
+        if not table.claim or not table.claim.isprintable():
+            self._add("jwt.claim", "must be the name of a claim")
+        if (table.keys_file is None) is (url is None):
+            self._add("jwt", "set either keys-file or keys-url, the JWKS of the issuer")
         try:
             if url is not None:
-                check_url(url if isinstance(url, str) else "")
-        except ValueError as fault:
-            self._note("jwt.keys-url", str(fault))
+                check_url(url)
+        except ValueError as error:
+            self._add("jwt.keys-url", str(error))
+        file, keys = self._key_set(table.keys_file)
+        return JwtRules(table.issuer, audience, table.claim, file, url), keys
+
+    def _key_set(self, name: str | None) -> tuple[Path | None, tuple[Key, ...]]:
+        path = None if name is None else self._file("jwt.keys-file", name)
+        if path is None:
+            return None, ()
         try:
-            return file, url, b"" if file is None else read_bounded(file)
-        except ValueError as fault:
-            self._note("jwt.keys-file", str(fault))
-            return None, url, b""
+            content = read_protected(path)
+        except ValueError as error:
+            self._add("jwt.keys-file", str(error))
+            return path, ()
+        try:
+            return path, read_keys(content)
+        except ValueError as error:
+            self._add("jwt.keys-file", f"{path}: {error}")
+            return path, ()
 
-    def _file(self, where: str, found: object) -> Path | None:
-        if found is None:
-            return None
-        if not isinstance(found, str) or not found or not found.isprintable():
-            self._note(where, "must be the path of a file")
-            return None
-        return self._path.parent / found
+    def _file(self, where: str, name: str) -> Path | None:
+        if name and name.isprintable():
+            return self._directory / name
+        self._add(where, "must be the path of a file")
+        return None
 
-    def _texts(self, where: str, found: object) -> list[str]:
-        """Read a string or an array of them."""
-        texts = [found] if isinstance(found, str) else found
-        if not isinstance(texts, list) or not all(isinstance(t, str) and t for t in texts):
-            self._note(where, "must be a string or an array of strings")
-            return []
-        return texts
-
-    def _table(self, where: str, found: object) -> dict[str, Any]:
-        if isinstance(found, dict):
-            return found
-        self._note(where, "must be a table")
-        return {}
-
-    def _refuse_unknown(self, where: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
-        for key in table:
-            if key not in known:
-                inside = f"{where}.{_shown(key)}" if where else _shown(key)
-                self._note(inside, f"there is no such key{did_you_mean(key, known)}")
-
-    def _note(self, where: str, fault: str) -> None:
-        self.faults.append(f"{self._path}: {where}: {fault}")
-
-
-def _shown(text: str) -> str:
-    cut = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
-    return cut if cut.isprintable() else ascii(cut)
-
-
-_FORMS = {
-    "uri": (_URI, "a URI, such as spiffe://example.org/billing"),
-    "dns": (_DNS, "a host name without wildcards"),
-    "subject": (re.compile(r"(?s).+"), "text"),
-}
+    def _add(self, where: str, error: str) -> None:
+        self.errors.append(f"{where}: {error}")

@@ -1,4 +1,4 @@
-"""Keeping a gate up to date with the files of its policy while they change."""
+"""Reloads the policy of an authorizer when its files change."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rooms_gateway import aio
+from rooms_gateway.files import FollowedFile
 from rooms_gateway.server.auth.authorizer import Authorizer, State
 from rooms_gateway.server.auth.jwks import JwksClient
 from rooms_gateway.server.auth.policy import Policy
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 
-POLL_INTERVAL = 5.0
-"""Seconds between two looks at the files."""
-
 logger = logging.getLogger(__name__)
 
 
 class ReloadingPolicy:
-    """A gate by the policy at a path, taken over while it changes, inside of `async with`.
+    """An authorizer whose policy follows a file, inside of `async with`.
 
-    The policy, its tokens and its keys are one: all of them are usable, or nothing changes and the
-    fault is logged once. They are compared by content: Kubernetes swaps symbolic links.
+    The policy, its tokens and its keys are reloaded together: if one of them is invalid, all keep
+    their current values.
     """
 
     def __init__(
@@ -36,59 +33,59 @@ class ReloadingPolicy:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
-        """Read the policy. Raises PolicyError with every fault."""
+        """Read the policy. Raises PolicyError with all errors."""
         self._path = path
-        self._sleep = sleep
         self._observer = observer
-        self._fault = ""
-        self._following: asyncio.Task[None] | None = None
-        self.gate = Authorizer(State(read_policy(path)))
-        """Judges by what is in force; usable inside of `async with`."""
+        policy = read_policy(path)
+        self._file = FollowedFile(
+            policy,
+            lambda: read_policy(path),
+            apply=self._apply,
+            report=self._report,
+            sleep=sleep,
+        )
+        self.authorizer = Authorizer(State(policy))
+        """Authorizes by the current policy; usable inside of `async with`."""
 
     async def reload(self) -> None:
-        """Take over what the files hold now; what cannot be used changes nothing and is logged."""
-        before = self.gate.state
-        try:
-            policy = await asyncio.to_thread(read_policy, self._path)
-            if policy.version == before.policy.version:
-                self._fault = ""
-                return
-            keys = await self._keys_for(policy, before.keys)
-        except PolicyError as error:
-            self._complain(str(error))
-            return
-        self._fault = ""
-        self.gate.state = State(policy, keys)
-        if before.keys is not None and before.keys is not keys:
-            await before.keys.close()
-        self._observer.credential_event(CredentialEvent.CALLER_POLICY_READ)
-        logger.info("judging by what is now in %s: %d callers", self._path, len(policy.callers))
+        """Reload the files; invalid ones are logged once and change nothing."""
+        await self._file.reload()
 
-    async def _keys_for(self, policy: Policy, current: JwksClient | None) -> JwksClient | None:
-        """Return where the keys of `policy` come from. Raises PolicyError if there are none."""
+    async def _apply(self, policy: Policy) -> None:
+        before = self.authorizer.state.keys
+        keys = await self._keys_of(policy, before)
+        self.authorizer.state = State(policy, keys)
+        if before is not None and before is not keys:
+            await before.close()
+        self._observer.credential_event(CredentialEvent.CALLER_POLICY_READ)
+        logger.info("reloaded the policy from %s: %d callers", self._path, len(policy.callers))
+
+    async def _keys_of(self, policy: Policy, current: JwksClient | None) -> JwksClient | None:
+        """Return the client for the JWKS of `policy`, if it has one.
+
+        Raises PolicyError if no keys can be fetched.
+        """
         url = None if policy.jwt is None else policy.jwt.keys_url
         if url is None:
             return None
         if current is not None and current.url == url:
             return current
         keys = JwksClient(url, observer=self._observer)
-        await keys.look_again()
+        await keys.refresh()
         if not keys.keys:
-            raise PolicyError([f"{self._path}: jwt.keys-url: there are no keys at {url}"])
-        keys.follow()
+            raise PolicyError([f"{self._path}: jwt.keys-url: no keys could be loaded from {url}"])
+        keys.start()
         return keys
 
-    def _complain(self, fault: str) -> None:
-        if fault != self._fault:
-            self._observer.credential_event(CredentialEvent.CALLER_POLICY_UNUSABLE)
-            logger.warning("%s; going on with the policy from before", fault)
-        self._fault = fault
+    def _report(self, error: str) -> None:
+        self._observer.credential_event(CredentialEvent.CALLER_POLICY_UNUSABLE)
+        logger.warning("%s; keeping the current policy", error)
 
     async def __aenter__(self) -> Self:
-        """Fetch keys that come from a URL, and follow the files. Raises PolicyError."""
-        policy = self.gate.state.policy
-        self.gate.state = State(policy, await self._keys_for(policy, None))
-        self._following = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
+        """Fetch the JWKS if it is at a URL, and start to follow the files. Raises PolicyError."""
+        policy = self.authorizer.state.policy
+        self.authorizer.state = State(policy, await self._keys_of(policy, None))
+        await self._file.__aenter__()
         return self
 
     async def __aexit__(
@@ -97,6 +94,6 @@ class ReloadingPolicy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await aio.cancel_and_wait(self._following)
-        if self.gate.state.keys is not None:
-            await self.gate.state.keys.close()
+        await self._file.__aexit__(kind, error, trace)
+        if self.authorizer.state.keys is not None:
+            await self.authorizer.state.keys.close()

@@ -1,24 +1,23 @@
-"""The one table of roles: which of them each RPC takes.
+"""The table of roles: the least role that each RPC requires.
 
-Names only, so that a policy is checked without grpc and protobuf. A test compares with the protos:
-a reader's RPCs are those without side effects, and no RPC is without a row.
+It has names only, so that a policy is checked without grpc and protobuf. A test compares it with
+the protos: each RPC has a row, and a reader's RPCs are those without side effects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import IntEnum
 
 
 class Role(IntEnum):
-    """What a caller may do; each may do what those before it may."""
+    """A set of permissions; each role includes those before it."""
 
     READER = 1
-    """Looks, and changes nothing."""
+    """Read-only RPCs."""
     WRITER = 2
-    """Makes and changes rooms, and who is in them."""
+    """Reader, plus RPCs that create and change rooms and their participants."""
     ADMIN = 3
-    """Deletes rooms too, which nothing brings back."""
+    """Writer, plus DeleteRoom (irreversible)."""
 
 
 NEEDED: dict[str, dict[str, Role]] = {
@@ -46,22 +45,19 @@ NEEDED: dict[str, dict[str, Role]] = {
         "GetParticipants": Role.READER,
     },
 }
-"""The least role for each RPC, by service and method."""
+"""The least role by service and method."""
 
 ROLES = {role.name.lower(): role for role in Role}
-"""By the name that a policy has for them."""
+"""Roles by their name in a policy."""
 
-
-def _methods() -> Iterator[tuple[str, Role]]:
-    for service, needed in NEEDED.items():
-        for method, role in needed.items():
-            yield f"{service}/{method}", role
-
-
-METHODS = dict(_methods())
-"""The least role by `package.Service/Method`, the form in which a policy names RPCs."""
+METHODS = {
+    f"{service}/{method}": role
+    for service, needed in NEEDED.items()
+    for method, role in needed.items()
+}
+"""The least role by `package.Service/Method`, which is how a policy names RPCs."""
 
 
 def allowed_to(role: Role) -> frozenset[str]:
-    """Return the RPCs of a role, as `package.Service/Method`."""
+    """Return the RPCs that a role may call, as `package.Service/Method`."""
     return frozenset(name for name, needed in METHODS.items() if needed <= role)

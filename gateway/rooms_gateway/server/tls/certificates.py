@@ -1,4 +1,4 @@
-"""The certificate that the gateway serves with, followed while its files change."""
+"""The certificate of the listeners, reloaded when its files change."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import grpc
 
-from rooms_gateway import aio
-from rooms_gateway.server.tls.files import TlsContent, TlsError, TlsFiles, check_tls, read_tls
-
-POLL_INTERVAL = 5.0
-"""Seconds between two looks at the files."""
+from rooms_gateway.files import FollowedFile
+from rooms_gateway.server.tls.files import TlsContent, TlsFiles, check_tls, read_tls
 
 logger = logging.getLogger(__name__)
 
 
-class Certificates:
-    """Certificate, key and client CA as they were last found to be usable.
+class _Checked(NamedTuple):
+    """Contents that TLS works with."""
 
-    The files are compared by content: Kubernetes swaps symbolic links and keeps times. Files that
-    cannot be used change nothing and are logged once. Handshakes get what is in memory; no file is
-    read for them.
+    content: TlsContent
+    expires: float
+
+
+class Certificates:
+    """The last usable certificate, key and client CA, inside of `async with`.
+
+    Handshakes use what is in memory and read no file.
     """
 
     def __init__(
@@ -36,74 +38,75 @@ class Certificates:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Read the files; `now` is in seconds since 1970. Raises TlsError with every fault."""
+        """Read the files. `now` is in seconds since the epoch. Raises TlsError with all errors."""
         self._files = files
-        self._sleep = sleep
         self._now = now
-        self._content = read_tls(files)
-        self.expires = check_tls(files, self._content, now=now())
-        """When the certificate ends, in seconds since 1970."""
-        self._fault = ""
-        self._following: asyncio.Task[None] | None = None
+        self._file = FollowedFile(
+            self._check(read_tls(files)),
+            self._read,
+            apply=self._log,
+            report=self._report,
+            sleep=sleep,
+        )
 
     def __repr__(self) -> str:
-        return f"Certificates({self._files!r}, expires={_day(self.expires)})"
+        return f"Certificates({self._files!r}, expires={_utc(self.expires)})"
+
+    @property
+    def expires(self) -> float:
+        """Expiry of the certificate, in seconds since the epoch."""
+        return self._file.value.expires
 
     @property
     def asks_clients(self) -> bool:
-        """Whether clients must have a certificate (mTLS)."""
+        """Whether clients must present a certificate (mTLS)."""
         return self._files.client_ca is not None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Make the credentials of one listener: each handshake uses what is current by then."""
-        handed = self._content
+        """Return the credentials of a listener, whose handshakes use the current certificate."""
+        passed = self._file.value.content
 
-        # grpc calls this before each handshake, in a thread of its own. None leaves it as it is:
-        # parsing again what is known would cost each connection a millisecond.
-        def fetch() -> Any:  # the stubs do not know that it may be None
-            nonlocal handed
-            current = self._content
-            if current is handed:
+        # grpc calls this before each handshake, in a thread. None keeps the configuration: parsing
+        # it again would cost a millisecond per connection.
+        def fetch() -> Any:  # the stubs do not declare None
+            nonlocal passed
+            current = self._file.value.content
+            if current is passed:
                 return None
-            handed = current
+            passed = current
             return _configuration(current)
 
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(handed),
+            _configuration(passed),
             fetch,
             require_client_authentication=self.asks_clients,
         )
 
     async def reload(self) -> None:
-        """Take over what the files hold now; what cannot be used changes nothing and is logged."""
-        try:
-            found = await asyncio.to_thread(self._read)
-        except TlsError as error:
-            self._complain(str(error))
-            return
-        self._fault = ""
-        if found is not None:
-            self._content, self.expires = found
-            logger.info(
-                "serving with the certificate that is now in %s, valid until %s",
-                self._files.certificate,
-                _day(self.expires),
-            )
+        """Reload the files; unusable ones are logged once and change nothing."""
+        await self._file.reload()
 
-    def _read(self) -> tuple[TlsContent, float] | None:
-        """Return what has changed, None if nothing has; in a thread, since files can be slow."""
+    def _read(self) -> _Checked:
         content = read_tls(self._files)
-        if content == self._content:
-            return None
-        return content, check_tls(self._files, content, now=self._now())
+        current = self._file.value
+        # The check is a handshake, which unchanged files need not repeat.
+        return current if content == current.content else self._check(content)
 
-    def _complain(self, fault: str) -> None:
-        if fault != self._fault:
-            logger.warning("%s; going on with the certificate from before", fault)
-        self._fault = fault
+    def _check(self, content: TlsContent) -> _Checked:
+        return _Checked(content, check_tls(self._files, content, now=self._now()))
+
+    async def _log(self, checked: _Checked) -> None:
+        logger.info(
+            "reloaded the certificate from %s, valid until %s",
+            self._files.certificate,
+            _utc(checked.expires),
+        )
+
+    def _report(self, error: str) -> None:
+        logger.warning("%s; keeping the current certificate", error)
 
     async def __aenter__(self) -> Self:
-        self._following = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
+        await self._file.__aenter__()
         return self
 
     async def __aexit__(
@@ -112,15 +115,15 @@ class Certificates:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await aio.cancel_and_wait(self._following)
+        await self._file.__aexit__(kind, error, trace)
 
 
 def _configuration(content: TlsContent) -> grpc.ServerCertificateConfiguration:
-    """Make a new one for each use: grpc takes it away from us."""
+    """Return a configuration for one use: grpc takes ownership of it."""
     return grpc.ssl_server_certificate_configuration(
         [(content.key, content.certificate)], content.client_ca
     )
 
 
-def _day(seconds: float) -> str:
+def _utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

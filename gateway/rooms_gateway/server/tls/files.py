@@ -1,6 +1,6 @@
-"""The server's TLS: which files it is made of, and whether they can be served with.
+"""The server's TLS files: reading them, and checking that TLS works with them.
 
-Without grpc, so that settings are checked and `--help` is printed without it.
+Must not import grpc: `--help` and `--config-test` stay fast.
 """
 
 from __future__ import annotations
@@ -12,109 +12,109 @@ from pathlib import Path
 from rooms_gateway.server.tls.pem import check_authorities, check_validity, load_pair, read_pem
 
 
-class TlsError(Exception):
-    """Files that no TLS can be spoken with."""
+class TlsError(ValueError):
+    """TLS files that cannot be used."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
-        """One sentence for each fault; none repeats anything of a key."""
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+        """One sentence per error; none repeats anything of a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Where the server's certificate is, and whose clients may call. All are PEM."""
+    """The PEM files of a listener."""
 
     certificate: Path
-    """The server's certificate, then those between it and its authority."""
+    """The server's certificate, followed by the intermediate certificates of its CA."""
     key: Path
     """Its private key, not encrypted."""
     client_ca: Path | None = None
-    """Who signs the certificates of clients; None: clients need none."""
+    """CA certificates that client certificates must chain to; None: no client certificates."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsContent:
-    """What the files hold."""
+    """Contents of the files."""
 
     certificate: bytes
     key: bytes = field(repr=False)
     client_ca: bytes | None
 
 
-def tls_faults(
+def tls_errors(
     certificate: Path | None, key: Path | None, client_ca: Path | None, *, now: float
 ) -> list[str]:
-    """Return what is wrong with the three flags and with what is in their files.
+    """Return the errors in the combination of the three flags and in their files.
 
-    `now` is in seconds since 1970.
+    `now` is in seconds since the epoch.
     """
     if certificate is not None and key is not None:
         files = TlsFiles(certificate, key, client_ca)
         try:
             check_tls(files, read_tls(files), now=now)
         except TlsError as error:
-            return error.faults
+            return error.errors
     elif certificate is not None:
         return ["--tls-cert needs --tls-key, the private key of the certificate"]
     elif key is not None:
         return ["--tls-key needs --tls-cert, the certificate of the key"]
     elif client_ca is not None:
-        return ["--tls-client-ca needs --tls-cert and --tls-key: without them nothing is encrypted"]
+        return ["--tls-client-ca needs --tls-cert and --tls-key: mTLS is a part of TLS"]
     return []
 
 
 def read_tls(files: TlsFiles) -> TlsContent:
-    """Read the files as they are. Raises TlsError with every file that cannot be read."""
+    """Read the files without checking them. Raises TlsError with each file that cannot be read."""
     paths = {
         "--tls-cert": files.certificate,
         "--tls-key": files.key,
         "--tls-client-ca": files.client_ca,
     }
     read: dict[str, bytes] = {}
-    faults = []
+    errors = []
     for flag, path in paths.items():
         if path is None:
             continue
         try:
             read[flag] = read_pem(path)
-        except ValueError as fault:
-            faults.append(f"{flag}: {fault}")
-    if faults:
-        raise TlsError(faults)
+        except ValueError as error:
+            errors.append(f"{flag}: {error}")
+    if errors:
+        raise TlsError(errors)
     return TlsContent(read["--tls-cert"], read["--tls-key"], read.get("--tls-client-ca"))
 
 
 def check_tls(files: TlsFiles, content: TlsContent, *, now: float) -> float:
-    """Return when the certificate in `content`, read from `files`, ends, in seconds since 1970.
+    """Check `content`, read from `files`, and return when its certificate expires.
 
-    `now` is in the same seconds. Raises TlsError with every fault.
+    Both times are in seconds since the epoch. Raises TlsError with all errors.
     """
-    faults = []
+    errors = []
     expires = 0.0
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             load_pair(context, files.certificate, files.key)
         finally:
-            _refuse_changed(files, content)
+            _reject_changed(files, content)
         expires = check_validity(context, files.certificate, content.certificate, now)
-    except ValueError as fault:
-        faults.append(str(fault))
+    except ValueError as error:
+        errors.append(str(error))
     if files.client_ca is not None and content.client_ca is not None:
         try:
             check_authorities(content.client_ca, files.client_ca, now)
-        except ValueError as fault:
-            faults.append(f"--tls-client-ca: {fault}")
-    if faults:
-        raise TlsError(faults)
+        except ValueError as error:
+            errors.append(f"--tls-client-ca: {error}")
+    if errors:
+        raise TlsError(errors)
     return expires
 
 
-def _refuse_changed(files: TlsFiles, content: TlsContent) -> None:
-    """Raise TlsError if the files hold something else than `content` by now.
+def _reject_changed(files: TlsFiles, content: TlsContent) -> None:
+    """Raise TlsError if `files` no longer contain `content`.
 
-    OpenSSL reads the pair from the files by itself: what it has proved must be what is served.
+    OpenSSL reads the pair from the files itself: the checked content must be the served one.
     """
     if read_tls(files) != content:
-        raise TlsError(["the files of TLS changed while they were read"])
+        raise TlsError(["the TLS files changed while they were read"])

@@ -1,4 +1,4 @@
-"""The access keys of a resource: selection of the key to sign with, and rotation."""
+"""The access keys of a resource: which of them signs, and what a rotation changes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rooms_gateway import aio
+from rooms_gateway.files import FollowedFile
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CredentialEvent, CredentialObserver
 from rooms_gateway.upstream.credentials.access_key import AccessKey
 from rooms_gateway.upstream.credentials.key_file import read_key_file
 from rooms_gateway.upstream.credentials.protocol import Signer
 
-POLL_INTERVAL = 5.0
-"""Interval of reading the key file, in seconds. A 401 causes an immediate read."""
-
 logger = logging.getLogger(__name__)
 
 
 class AccessKeys:
-    """One or two access keys, optionally reloaded from a file.
+    """One or two access keys, reloaded from their file if there is one.
 
-    The file is compared by content, because Kubernetes swaps symbolic links and keeps times. An
-    invalid file changes nothing. A preferred key that the file no longer contains stays the last
-    resort, because the file may be updated before the upstream knows the new keys.
+    A key that was in use and is no longer in the file is kept as a last resort, because the file
+    may be ahead of the Rooms service.
     """
 
     def __init__(
@@ -37,34 +33,39 @@ class AccessKeys:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         observer: CredentialObserver = NOOP_OBSERVER,
     ) -> None:
-        """`keys` are decoded, at least one, the preferred one first."""
+        """Start with the decoded `keys`, at least one, in order of preference."""
         self._keys = tuple(AccessKey(key) for key in keys)
         self._preferred = self._keys[0]
         self._retired: AccessKey | None = None
-        self._file = file
-        self._file_error = ""
-        self._read_lock = asyncio.Lock()
-        self._reads_started = 0
-        self._last_read = 0
-        self._sleep = sleep
+        self._path = file
         self._observer = observer
-        self._poller: asyncio.Task[None] | None = None
+        self._file = (
+            None
+            if file is None
+            else FollowedFile(
+                tuple(keys),
+                lambda: read_key_file(file),
+                apply=self._replace,
+                report=self._report,
+                sleep=sleep,
+            )
+        )
 
     def __repr__(self) -> str:
-        return f"AccessKeys({len(self._keys)} keys, file={str(self._file)!r})"
+        return f"AccessKeys({len(self._keys)} keys, file={str(self._path)!r})"
 
     @property
     def signer(self) -> AccessKey:
-        """The key that the upstream accepted last; initially the first."""
+        """The key that the upstream accepted last, initially the first one."""
         return self._preferred
 
     async def replacement(self, rejected: Collection[Signer]) -> Signer | None:
-        """Return a key that is not among `rejected`, after a reload; None if there is none."""
-        # Another call may have found the valid key during this attempt.
+        """Return a key that is not among `rejected`, or None. Reloads the file first."""
+        # Another call may have switched keys while this one was in flight.
         if self._preferred in rejected:
             await self.reload()
-        known = (self._preferred, *self._keys, self._retired)
-        return next((key for key in known if key is not None and key not in rejected), None)
+        candidates = (self._preferred, *self._keys, self._retired)
+        return next((key for key in candidates if key is not None and key not in rejected), None)
 
     def prefer(self, signer: Signer) -> None:
         """Use `signer` from now on, if it is still one of the keys."""
@@ -79,44 +80,25 @@ class AccessKeys:
                 )
 
     async def reload(self) -> None:
-        """Read the file and use its keys; log an invalid file and keep the keys."""
-        if self._file is None:
-            return
-        started_before = self._reads_started
-        async with self._read_lock:
-            # A read that starts after this call serves it; one in progress may predate a rotation.
-            if self._last_read > started_before:
-                return
-            self._reads_started += 1
-            number = self._reads_started
-            try:
-                keys = await asyncio.to_thread(read_key_file, self._file)
-            except ValueError as error:
-                self._report(str(error))
-            else:
-                self._file_error = ""
-                self._replace(tuple(AccessKey(key) for key in keys))
-            self._last_read = number
+        """Reload the file; an invalid file is logged once and changes nothing."""
+        if self._file is not None:
+            await self._file.reload()
 
-    def _replace(self, keys: tuple[AccessKey, ...]) -> None:
-        if keys == self._keys:
-            return
-        self._keys = keys
-        if self._preferred not in keys:
+    async def _replace(self, keys: tuple[bytes, ...]) -> None:
+        self._keys = tuple(AccessKey(key) for key in keys)
+        if self._preferred not in self._keys:
             self._retired = self._preferred
-            self._preferred = keys[0]
+            self._preferred = self._keys[0]
         self._observer.credential_event(CredentialEvent.KEY_FILE_READ)
-        logger.info("reloaded %d access key(s) from %s", len(keys), self._file)
+        logger.info("reloaded %d access key(s) from %s", len(keys), self._path)
 
     def _report(self, error: str) -> None:
-        if error != self._file_error:
-            self._observer.credential_event(CredentialEvent.KEY_FILE_UNUSABLE)
-            logger.warning("cannot reload the access keys; previous ones stay in use: %s", error)
-        self._file_error = error
+        self._observer.credential_event(CredentialEvent.KEY_FILE_UNUSABLE)
+        logger.warning("%s; keeping the current access keys", error)
 
     async def __aenter__(self) -> Self:
         if self._file is not None:
-            self._poller = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
+            await self._file.__aenter__()
         return self
 
     async def __aexit__(
@@ -125,4 +107,5 @@ class AccessKeys:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await aio.cancel_and_wait(self._poller)
+        if self._file is not None:
+            await self._file.__aexit__(kind, error, trace)

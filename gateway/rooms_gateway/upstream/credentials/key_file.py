@@ -1,16 +1,17 @@
-"""Files with access keys. No error text contains a key, because error texts are logged."""
+"""Files with access keys and other secrets. No error repeats a secret: errors are logged."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from rooms_gateway.files import ascii_text, read_content
 from rooms_gateway.upstream.endpoint import parse_access_key
 
 MAX_KEYS = 2
 """A resource has a primary and a secondary key."""
 
 MAX_BYTES = 4096
-"""Maximum size of a file; two keys have less than 200 bytes."""
+"""Twenty times the size of two keys; a larger file is something else."""
 
 
 def parse_access_keys(text: str) -> tuple[bytes, ...]:
@@ -38,16 +39,9 @@ def parse_access_keys(text: str) -> tuple[bytes, ...]:
 def read_secret(path: Path) -> str:
     """Read a small file of ASCII text.
 
-    Raises ValueError, with one sentence that contains nothing of the file's content.
+    Raises ValueError, with one sentence that does not repeat the content.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from None
-    if len(content) > MAX_BYTES or not content.isascii():
-        raise ValueError(f"{path} is longer than {MAX_BYTES} bytes or not ASCII")
-    return content.decode("ascii")
+    return ascii_text(read_content(path, MAX_BYTES).data, path)
 
 
 def read_key_file(path: Path) -> tuple[bytes, ...]:

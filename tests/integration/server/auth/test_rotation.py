@@ -23,8 +23,9 @@ from support.policies import (
 )
 
 from rooms_emulator import Emulator
+from rooms_gateway.files import POLL_INTERVAL
 from rooms_gateway.server.auth.jwks import COOLDOWN, MAX_BYTES, JwksClient, check_url
-from rooms_gateway.server.auth.reload import POLL_INTERVAL, ReloadingPolicy
+from rooms_gateway.server.auth.reload import ReloadingPolicy
 
 POLICY = """
 tokens-file = "tokens"
@@ -88,7 +89,10 @@ async def test_a_new_policy_counts_from_the_next_call_on(
     ("broken", "said"),
     [
         ("[callers", "not TOML"),
-        (POLICY.replace("reader", "raeder"), "callers.raeder.role: must be one of reader"),
+        (
+            POLICY.replace("reader", "raeder"),
+            "callers.raeder.role: must be one of reader, writer, admin: did you mean reader?",
+        ),
         (POLICY.replace('"tokens"', '"gone"'), "tokens-file: cannot read"),
     ],
 )
@@ -108,7 +112,7 @@ async def test_a_broken_policy_keeps_the_old_is_said_once_and_counted(
         ]
         assert record.levelno == logging.WARNING
         assert said in record.getMessage()
-        assert record.getMessage().endswith("; going on with the policy from before")
+        assert record.getMessage().endswith("; keeping the current policy")
         assert "canary" not in caplog.text
         assert await reason(running, STATIC["reader"]) == "ROOM_NOT_FOUND"
         metrics = await settled(running.gateway.admin_address)
@@ -129,14 +133,29 @@ async def test_the_files_are_looked_at_again_and_again_in_the_background(
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
     async with ReloadingPolicy(files.policy, sleep=sleep) as followed:
         assert await naps.get() == POLL_INTERVAL
-        first = followed.gate.state
+        first = followed.authorizer.state
         wake.release()
         await naps.get()
-        assert followed.gate.state is first
+        assert followed.authorizer.state is first
         files.write_tokens({"reader": NEW})
         wake.release()
         await naps.get()
-        assert followed.gate.state.policy.version != first.policy.version
+        assert followed.authorizer.state.policy != first.policy
+
+
+async def test_only_a_changed_meaning_is_reloaded(files: PolicyFiles, signer: Signer) -> None:
+    subject = '[callers.billing]\nrole = "reader"\nsubject = "billing"\n'
+    files.write(jwt_table() + POLICY.replace('tokens-file = "tokens"', "") + subject)
+    files.write('tokens-file = "tokens"\n' + files.policy.read_text()).write_keys(signer)
+    files.write_tokens({"reader": NEW})
+    policy = ReloadingPolicy(files.policy)
+    first = policy.authorizer.state
+    files.write(f"# A comment.\n{files.policy.read_text()}").write_keys(signer)
+    await policy.reload()
+    assert policy.authorizer.state is first
+    files.write_keys(signer, Signer("two"))
+    await policy.reload()
+    assert policy.authorizer.state.policy.keys != first.policy.keys
 
 
 # --- keys from a URL ------------------------------------------------------------------------------
@@ -156,7 +175,7 @@ async def test_a_key_that_is_new_at_the_url_is_taken_and_a_failed_fetch_keeps_th
     async with publishing(signer) as server:
         files.write(jwt_table(f'keys-url = "{server.url}"') + BY_URL)
         async with gateway_before(emulator, caller_policy=files.policy) as running:
-            keys = callers_of(running).gate.state.keys
+            keys = callers_of(running).authorizer.state.keys
             assert keys is not None
             keys._clock = lambda: now
             keys._fetched_at = now
@@ -187,7 +206,7 @@ async def test_a_caller_who_goes_away_does_not_take_the_fetch_from_the_others(
 ) -> None:
     async with publishing(signer) as server:
         keys = JwksClient(server.url)
-        first, second = (asyncio.create_task(keys.look_again()) for _ in range(2))
+        first, second = (asyncio.create_task(keys.refresh()) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
         await second
@@ -200,7 +219,7 @@ async def test_a_redirect_to_other_keys_is_not_followed(signer: Signer) -> None:
     async with publishing(signer) as elsewhere, publishing(signer) as server:
         server.status, server.headers = 302, {"Location": elsewhere.url}
         keys = JwksClient(server.url)
-        await keys.look_again()
+        await keys.refresh()
         assert (server.requests, elsewhere.requests, keys.keys) == (1, 0, ())
 
 
@@ -214,7 +233,7 @@ async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not
         for body in (key_set(signer).encode(), b" " * (1 << 24) + key_set(signer).encode()):
             server.body = gzip.compress(body)
             keys = JwksClient(server.url)
-            await keys.look_again()
+            await keys.refresh()
             assert keys.keys == ()
             assert caplog.messages[-1].endswith("is not JSON")
 
@@ -242,5 +261,5 @@ def test_keys_are_fetched_over_https_or_from_this_machine_only(url: str, said: s
 @pytest.mark.proves("S29")
 def test_nothing_that_holds_a_token_shows_it(files: PolicyFiles, tmp_path: Path) -> None:
     files.write(POLICY).write_tokens({"reader": NEW})
-    shown = repr(ReloadingPolicy(tmp_path / "policy.toml").gate.state)
+    shown = repr(ReloadingPolicy(tmp_path / "policy.toml").authorizer.state)
     assert NEW not in shown
