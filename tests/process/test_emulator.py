@@ -54,7 +54,9 @@ async def test_only_the_key_that_was_given_is_accepted() -> None:
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda each: each.name
 )
 async def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> None:
-    async with started("emulator", "--listen", "127.0.0.1:0") as process:
+    # Tests that run under nohup inherit an ignored SIGHUP, which the emulator respects.
+    command = ("--default-signal=HUP", COMMAND, "emulator", "--listen", "127.0.0.1:0")
+    async with started(*command, program="env") as process:
         await process.line("(endpoint=.*)")
         process.signal(number)
         assert await process.exit_code() == 0

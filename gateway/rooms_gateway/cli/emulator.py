@@ -116,14 +116,14 @@ def emulator(  # noqa: PLR0913 - one parameter a flag
         sys.exit(exit_codes.CANNOT_LISTEN)
     except asyncio.CancelledError:
         # A second signal; there is nothing here that would be lost.
-        sys.exit(exit_codes.CUT_SHORT)
+        sys.exit(exit_codes.FORCED)
 
 
 async def _run(emulator: Emulator) -> None:
     stop = ShutdownRequest()
-    with stop.by_signals():
+    with stop.on_signals():
         async with emulator as running:
-            stop.started = True
+            stop.startup_complete = True
             click.echo(f"rooms-gateway emulator is ready on {running.endpoint}")
             click.echo(running.connection_string)
             if running.control_endpoint != running.endpoint:

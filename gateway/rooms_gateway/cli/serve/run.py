@@ -42,10 +42,10 @@ def _run(settings: Settings, stop: ShutdownRequest) -> tuple[int, object]:
         return exit_codes.NO_CREDENTIAL, error
     except asyncio.CancelledError:
         if stop.forced:
-            return exit_codes.CUT_SHORT, "stopped at once, as the second signal asked"
+            return exit_codes.FORCED, "stopped at once, as the second signal asked"
         return exit_codes.NOT_STARTED, "stopped before it served, as it was asked"
     if not clean:
-        return exit_codes.CALLS_CUT, "calls outlasted --drain-grace and were ended"
+        return exit_codes.CALLS_ABORTED, "calls outlasted --drain-grace and were ended"
     return 0, None
 
 
@@ -55,9 +55,9 @@ async def _serve(settings: Settings, stop: ShutdownRequest, manager: ServiceMana
     Raises BindError, CredentialError, PolicyError, and CancelledError when the start was
     ended or the stop cut short.
     """
-    with stop.by_signals():
-        async with manager.watching(), Gateway(settings, ask_to_stop=stop.ask) as gateway:
-            stop.started = True
+    with stop.on_signals():
+        async with manager.watching(), Gateway(settings, ask_to_stop=stop.request) as gateway:
+            stop.startup_complete = True
             # What is there by now stays; the collector need not look through it again and again.
             gc.collect()
             gc.freeze()
