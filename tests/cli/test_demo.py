@@ -89,7 +89,7 @@ def test_ctrl_c_in_a_call_ends_demo_and_gateway_with_130(tmp_path: Path) -> None
             connection, _ = silent.accept()
             with connection:
                 process.send_signal(signal.SIGINT)
-                assert process.communicate(timeout=30) == (None, b"")
+                assert process.communicate(timeout=30)[1] == b""
             assert process.returncode == 130
     # Killed by the demo, and reaped by init.
     deadline = time.monotonic() + 30

@@ -55,7 +55,7 @@ async def test_silent_server_is_exit_code_1_at_timeout() -> None:
 
 
 async def test_not_serving_is_exit_code_1() -> None:
-    healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
+    healths = health.aio.HealthServicer()
     await healths.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     server = grpc.aio.server()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)

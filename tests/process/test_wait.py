@@ -80,7 +80,7 @@ async def test_gateway_that_is_not_ready_is_exit_code_3() -> None:
 
 
 async def test_health_is_watched_on_one_connection() -> None:
-    healths = health.aio.HealthServicer()  # type: ignore[attr-defined] # not in the stubs
+    healths = health.aio.HealthServicer()
     await healths.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     server = grpc.aio.server()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)

@@ -136,7 +136,7 @@ def tls_flags(command: Callable[..., None]) -> Callable[..., None]:
 def connection_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Add the flags that all calls have to a command; it receives a GatewayConnection.
 
-    The `obj` of click's context, if any, opens the channel in place of `open_channel`.
+    The `obj` of click's context, if any, opens the channel instead of `open_channel`.
     """
 
     @address_flag
