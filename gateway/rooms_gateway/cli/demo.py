@@ -74,7 +74,10 @@ class DemoError(Exception):
 
 @click.command()
 def demo() -> None:
-    """Run each client command once, against a gateway with the emulator on a free port."""
+    """Run each client command once.
+
+    Starts a gateway with the emulator on a free port, and stops it at the end.
+    """
     try:
         run(
             [

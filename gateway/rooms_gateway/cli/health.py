@@ -22,7 +22,10 @@ from rooms_gateway.cli.interrupt import exit_on_interrupt
 )
 @exit_on_interrupt()
 def health(*, address: str, timeout: float, tls: ClientTls | None) -> None:
-    """Print the health of a gateway: exits with 0 if it is SERVING, with 1 otherwise."""
+    """Print the health of a gateway.
+
+    Exits with 0 if it is SERVING, with 1 otherwise.
+    """
     # Not at the top, for the sake of --help.
     import grpc  # noqa: PLC0415
     from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415

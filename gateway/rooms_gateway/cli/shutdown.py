@@ -42,7 +42,9 @@ _POLL_INTERVAL = 0.1
 )
 @exit_on_interrupt()
 def shutdown(*, admin: tuple[str, int], wait: bool, max_wait: float) -> None:
-    """Shut a gateway down gracefully: it rejects new calls and lets calls in flight finish.
+    """Shut a gateway down gracefully.
+
+    The gateway rejects new calls and lets calls in flight finish.
 
     Requires a gateway that was started with --quitquitquit, on the same host or in the same pod.
     Exits with 0 when the shutdown has started (with --wait: when the gateway has stopped), 1 if the

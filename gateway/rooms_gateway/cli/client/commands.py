@@ -148,7 +148,7 @@ def participants() -> None:
 @click.argument("members", metavar="RAW_ID[=ROLE]...", type=PARTICIPANT, nargs=-1, required=True)
 @connection_flags
 def upsert(gateway: GatewayConnection, *, room_id: str, members: tuple[Participant, ...]) -> None:
-    """Add participants to the roster, or change the roles of those on it.
+    """Add participants, or change their roles.
 
     Roles: presenter, attendee (default), consumer, collaborator.
     """
