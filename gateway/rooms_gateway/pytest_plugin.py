@@ -1,7 +1,7 @@
-"""The fixtures `rooms_emulator` and `rooms_gateway`, for tests of services that call the gateway.
+"""pytest fixtures for tests of services that call the gateway.
 
-pytest finds them by the entry point `rooms_gateway` as soon as the package is installed. Each test
-has processes of its own, on free ports: tests can run side by side (pytest-xdist).
+Loaded through the entry point `rooms_gateway` of the installed package. Each test gets separate
+processes on free ports, so that tests can run in parallel (pytest-xdist).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import pytest
 if TYPE_CHECKING:
     from rooms_gateway.testing import RoomsEmulator, RoomsGateway
 
-_FIXTURES = ("rooms_emulator", "rooms_gateway")
+__all__ = ["rooms_emulator", "rooms_emulator_options", "rooms_gateway", "rooms_gateway_options"]
+
+_PROCESSES = ("rooms_emulator", "rooms_gateway")
 _SEED = "rooms_fault_seed"
 _SEED_BITS = 32
 
@@ -29,21 +31,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=None,
         metavar="SEED",
-        help="Decides what rooms_emulator draws for faults. By default one is drawn for the run.",
+        help="Seed of the random values of faults in rooms_emulator. Default: random.",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the seed of the run, unless it is given; workers of pytest-xdist share one."""
+    """Choose the seed of the run unless it is given; workers of pytest-xdist share it."""
     if config.getoption(_SEED) is None:
         shared = getattr(config, "workerinput", {}).get(_SEED)
-        drawn = random.SystemRandom().getrandbits(_SEED_BITS)
-        setattr(config.option, _SEED, drawn if shared is None else shared)
+        chosen = random.SystemRandom().getrandbits(_SEED_BITS) if shared is None else shared
+        setattr(config.option, _SEED, chosen)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist the seed."""
+    """Pass the seed to a worker of pytest-xdist."""
     node.workerinput[_SEED] = node.config.getoption(_SEED)
 
 
@@ -51,11 +53,11 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show beside a failure what the processes of the test have seen."""
+    """Add the requests, faults and logs of the processes to the report of a failed test."""
     report = yield
     if report.when == "call" and report.failed:
         values = getattr(item, "funcargs", {})
-        for name in _FIXTURES:
+        for name in _PROCESSES:
             if name in values:
                 report.sections.append((name, values[name].describe()))
     return report
@@ -63,13 +65,13 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def rooms_emulator_options() -> Sequence[str]:
-    """Give more flags of `rooms-gateway emulator`: override it to have some."""
+    """Extra command-line flags for the emulator; override this fixture."""
     return ()
 
 
 @pytest.fixture
 def rooms_gateway_options() -> Sequence[str]:
-    """Give more flags of `rooms-gateway serve`: override it to have some."""
+    """Extra command-line flags for the gateway; override this fixture."""
     return ()
 
 
@@ -77,8 +79,8 @@ def rooms_gateway_options() -> Sequence[str]:
 def rooms_emulator(
     request: pytest.FixtureRequest, rooms_emulator_options: Sequence[str]
 ) -> Iterator[RoomsEmulator]:
-    """Run an emulator of the Rooms REST API that fails on order."""
-    # Not at the top: every run of pytest on a machine with the package imports this module.
+    """Emulator of the Rooms REST API, in which tests inject faults; a `RoomsEmulator`."""
+    # Not at the top: where the package is installed, every run of pytest imports this module.
     from rooms_gateway.testing import RoomsEmulator  # noqa: PLC0415
 
     emulator = RoomsEmulator(_seed(request), rooms_emulator_options)
@@ -92,7 +94,7 @@ def rooms_emulator(
 def rooms_gateway(
     rooms_emulator: RoomsEmulator, rooms_gateway_options: Sequence[str], tmp_path: Path
 ) -> Iterator[RoomsGateway]:
-    """Run a gateway in front of `rooms_emulator`."""
+    """Gateway in front of `rooms_emulator`; a `RoomsGateway`."""
     from rooms_gateway.testing import RoomsGateway  # noqa: PLC0415 - as above
 
     gateway = RoomsGateway(

@@ -1,4 +1,4 @@
-"""The page is typed along: each of its commands prints what it says."""
+"""The commands of `docs/how-to/debug-with-grpcurl.md` print what the page shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GATEWAY = "127.0.0.1:50051"
 
 
 @pytest.mark.needs("grpcurl")
-async def test_every_command_of_the_page_prints_what_it_says() -> None:
+async def test_commands_print_what_the_page_shows() -> None:
     async with started("serve", "--emulator", "--listen", "127.0.0.1:0") as gateway:
         address = await gateway.address()
         for command, expected in examples(PAGE):
@@ -21,5 +21,5 @@ async def test_every_command_of_the_page_prints_what_it_says() -> None:
             typed = typed.replace("grpcurl", str(GRPCURL), 1)
             done = await run("-c", typed, program="bash")
             printed = stable((done.out + done.err).replace(address, GATEWAY))
-            # A page may stop before the details of a failure.
+            # The page may omit the details of an error.
             assert printed.startswith(stable(expected)), command

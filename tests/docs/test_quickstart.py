@@ -1,4 +1,4 @@
-"""The page of the quickstart is run: what it says to type is typed, and prints what it says."""
+"""The commands of `docs/how-to/quickstart.md` print what the page shows."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ EMULATOR, GATEWAY = "127.0.0.1:8125", "127.0.0.1:50051"
 
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
-# What differs from run to run, by its form.
+# Values that differ from run to run.
 VOLATILE = [
     (re.compile(r"\b994\d{12,14}\b"), "ROOM"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)"), "TIME"),
     (re.compile(r"8:acs:[0-9a-f-]{36}_[0-9a-f-]{36}"), "USER"),
 ]
-# protojson of Go varies its white space on purpose.
+# protojson of Go varies its white space: golang/protobuf#1121.
 SPACE = re.compile(r"(?<=[:,]) +")
 
 
 def stable(text: str) -> str:
-    """Name users, rooms and times in the order in which they appear."""
+    """Replace users, rooms and times by names, numbered in the order of their appearance."""
     text = SPACE.sub(" ", text)
     for pattern, name in VOLATILE:
         for number, value in enumerate(dict.fromkeys(pattern.findall(text)), 1):
@@ -39,7 +39,7 @@ def stable(text: str) -> str:
 
 
 def block(language: str) -> tuple[str, str]:
-    """Give the one block of a language, and what the page says that it prints."""
+    """Return the only block in a language, and the output that follows it."""
     at = [number for number, (name, _) in enumerate(BLOCKS) if name == language]
     assert len(at) == 1
     assert BLOCKS[at[0] + 1][0] == "text"
@@ -47,7 +47,7 @@ def block(language: str) -> tuple[str, str]:
 
 
 def started() -> list[str]:
-    """Give what the page says that the emulator and the gateway print when they are ready."""
+    """Return the lines that emulator and gateway print on the page when they are ready."""
     return [
         line
         for language, text in BLOCKS
@@ -59,7 +59,7 @@ def started() -> list[str]:
 
 @contextmanager
 def process(lines: int, *arguments: str, **environment: str) -> Iterator[list[str]]:
-    """Run our own command, and give the first lines that it prints."""
+    """Run `rooms-gateway`; yield its first lines of output."""
     with subprocess.Popen(
         [sys.executable, "-m", "rooms_gateway", *arguments],
         cwd=ROOT, env={**os.environ, **environment}, text=True,
@@ -74,7 +74,7 @@ def process(lines: int, *arguments: str, **environment: str) -> Iterator[list[st
 
 @pytest.fixture(scope="module")
 def addresses() -> Iterator[dict[str, str]]:
-    """Start both as the page says, on free ports: the addresses of the page, and the real ones."""
+    """Start both on free ports; yield the addresses of the page, and the real ones."""
     with ExitStack() as parts:
         ready, connection_string = parts.enter_context(
             process(2, "emulator", "--listen", "127.0.0.1:0")
@@ -90,14 +90,14 @@ def addresses() -> Iterator[dict[str, str]]:
         )
         gateway = serving.split()[-1]
         printed = f"{ready}\n{connection_string}\n{serving}"
-        said = printed.replace(emulator, EMULATOR).replace(gateway, GATEWAY)
-        assert said.splitlines() == started()
+        shown = printed.replace(emulator, EMULATOR).replace(gateway, GATEWAY)
+        assert shown.splitlines() == started()
         yield {EMULATOR: emulator, GATEWAY: gateway}
 
 
 def output(addresses: dict[str, str], command: list[str], snippet: str, folder: Path) -> str:
-    for said, real in addresses.items():
-        snippet = snippet.replace(said, real)
+    for shown, real in addresses.items():
+        snippet = snippet.replace(shown, real)
     path = os.pathsep.join([str(ROOT / ".tools"), os.environ["PATH"]])
     done = subprocess.run(
         [*command, snippet],
@@ -112,25 +112,25 @@ def output(addresses: dict[str, str], command: list[str], snippet: str, folder: 
     return done.stdout
 
 
-def test_the_python_of_the_page_prints_what_it_says(addresses: dict[str, str]) -> None:
+def test_python_prints_what_the_page_shows(addresses: dict[str, str]) -> None:
     snippet, expected = block("python")
     printed = output(addresses, [sys.executable, "-c"], snippet, ROOT)
     assert stable(printed) == stable(expected)
 
 
 @pytest.mark.needs("node-clients")
-def test_the_javascript_of_the_page_prints_what_it_says(addresses: dict[str, str]) -> None:
+def test_javascript_prints_what_the_page_shows(addresses: dict[str, str]) -> None:
     snippet, expected = block("js")
     command = ["node", "--input-type=module", "--eval"]
     assert stable(output(addresses, command, snippet, NODE_CLIENTS)) == stable(expected)
 
 
 @pytest.mark.needs("grpcurl")
-def test_the_grpcurl_of_the_page_prints_what_it_says(addresses: dict[str, str]) -> None:
+def test_grpcurl_prints_what_the_page_shows(addresses: dict[str, str]) -> None:
     snippet, expected = block("sh")
     assert stable(output(addresses, ["sh", "-ec"], snippet, ROOT)) == stable(expected)
 
 
-def test_every_relative_link_of_the_page_leads_somewhere() -> None:
+def test_relative_links_exist() -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", PAGE):
         assert (ROOT / "docs/how-to" / target).exists(), target

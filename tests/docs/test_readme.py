@@ -1,4 +1,4 @@
-"""The README is run: what it says to type is typed, and what it says is printed is printed."""
+"""The commands of the README print what it shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.tools import need
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GATEWAY = "127.0.0.1:50051"
 
-# The first is run by a test of its own, the second runs this test, the others need Azure.
+# The first has a separate test, the second runs this test, the others need Azure.
 NOT_RUN_HERE = (
     "make run",
     "make test",
@@ -30,9 +30,9 @@ NOT_RUN_HERE = (
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[tuple[str, str]]:
-    """Run what the README starts with, on a free port: its output, and where it listens."""
+    """Run the first command of the README on a free port; yield its output and its address."""
     environment = {**os.environ, "ROOMS_GATEWAY_LISTEN": "127.0.0.1:0"}
-    # What `make test` hands down would have make talk of itself.
+    # With the variables of `make test`, make would print the directories that it enters.
     for name in ("COMMUNICATION_CONNECTION_STRING", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
         environment.pop(name, None)
     process = subprocess.Popen(
@@ -48,7 +48,7 @@ def made() -> Iterator[tuple[str, str]]:
             lines.append(line)
         address = next(line for line in lines if "is ready on" in line).split()[-1]
         yield "".join(lines), address
-        # Ctrl-C reaches make and the gateway alike.
+        # Ctrl-C in a terminal reaches make and the gateway.
         os.killpg(process.pid, signal.SIGINT)
         process.wait(30)
     finally:
@@ -59,20 +59,20 @@ def made() -> Iterator[tuple[str, str]]:
         process.stdout.close()
 
 
-def test_make_run_prints_what_the_readme_says(made: tuple[str, str]) -> None:
+def test_make_run_prints_what_the_readme_shows(made: tuple[str, str]) -> None:
     printed, address = made
     expected = dict(examples(README))["make run"]
-    said = re.sub(r"Setting up .*\n", "", printed).replace(address, GATEWAY)
-    if shutil.which("buf") and "  .venv/bin/buf" not in said:
+    shown = re.sub(r"Setting up .*\n", "", printed).replace(address, GATEWAY)
+    if shutil.which("buf") and "  .venv/bin/buf" not in shown:
         expected = expected.replace(".venv/bin/buf", "buf")
-    assert stable(said) == stable(expected)
+    assert stable(shown) == stable(expected)
 
 
 @pytest.mark.parametrize(
     ("command", "expected"),
     [example for example in examples(README) if not example[0].startswith(NOT_RUN_HERE)],
 )
-def test_a_command_of_the_readme_prints_what_it_says(
+def test_command_prints_what_the_readme_shows(
     made: tuple[str, str], command: str, expected: str
 ) -> None:
     if command.startswith("grpcurl"):
@@ -97,6 +97,6 @@ def test_a_command_of_the_readme_prints_what_it_says(
         assert done.returncode == 0, printed
 
 
-def test_every_relative_link_of_the_readme_leads_somewhere() -> None:
+def test_relative_links_exist() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
         assert (ROOT / target).exists(), target

@@ -1,3 +1,7 @@
+"""The client commands as processes."""
+
+from __future__ import annotations
+
 import signal
 import socket
 import subprocess
@@ -12,7 +16,26 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2
 
-CLIENT = (sys.executable, "-c", "from rooms_gateway.cli.client.commands import rooms; rooms()")
+PROGRAM = """
+import signal
+# A shell without job control starts background jobs, and tests in them, with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from rooms_gateway.cli.client.commands import rooms
+{before}
+rooms()
+"""
+CLIENT = (sys.executable, "-c", PROGRAM.format(before=""))
+
+INTERRUPT_AFTER_START_OF_CALL = """
+import grpc._channel
+def interrupt(*_):
+    {interrupt}
+def init_and_interrupt(*arguments, init=grpc._channel._SingleThreadedRendezvous.__init__):
+    init(*arguments)
+    interrupt()
+grpc._channel._SingleThreadedRendezvous.__init__ = init_and_interrupt
+grpc._channel._run_channel_spin_thread = interrupt
+"""
 
 
 def many_pages(_request: bytes, _context: object) -> Iterator[bytes]:
@@ -47,7 +70,7 @@ def address_of(listener: socket.socket) -> str:
     return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_no_gateway_at_the_address_is_said_with_how_to_start_one(
+def test_refused_connection_is_explained(
     silent_listener: socket.socket,
 ) -> None:
     address = address_of(silent_listener)
@@ -59,16 +82,19 @@ def test_no_gateway_at_the_address_is_said_with_how_to_start_one(
     assert f"a gateway running on {address}? `rooms-gateway serve --emulator`" in done.stderr
 
 
-def test_the_timeout_bounds_the_whole_call(silent_listener: socket.socket) -> None:
+@pytest.mark.parametrize("command", [("get", "7"), ("list",)])
+def test_timeout_limits_the_whole_call(
+    silent_listener: socket.socket, command: tuple[str, ...]
+) -> None:
     started = time.monotonic()
     done = subprocess.run(
-        [*CLIENT, "get", "7", "--address", address_of(silent_listener), "--timeout", "0.3"],
+        [*CLIENT, *command, "--address", address_of(silent_listener), "--timeout", "0.3"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 68
-    assert "Allow more time with --timeout." in done.stderr
+    assert "pass a longer --timeout." in done.stderr
     assert time.monotonic() - started < 10
 
 
@@ -88,7 +114,27 @@ def test_ctrl_c_ends_a_call_quietly_with_130(
         assert process.returncode == 130
 
 
-def test_a_list_into_a_closed_pipe_over_a_unix_socket_ends_quietly(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "interrupt", ["signal.raise_signal(signal.SIGINT)", "raise KeyboardInterrupt"]
+)
+def test_ctrl_c_just_after_start_of_a_stream_ends_it(
+    silent_listener: socket.socket, interrupt: str
+) -> None:
+    """No wait for a thread of grpc that the interrupt has kept from starting."""
+    before = INTERRUPT_AFTER_START_OF_CALL.format(interrupt=interrupt)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", PROGRAM.format(before=before)),
+            *("list", "--address", address_of(silent_listener), "--timeout", "1"),
+        ],
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_closed_pipe_ends_a_list_quietly(tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/gateway.sock"
     with (
         serving(address),
@@ -104,7 +150,7 @@ def test_a_list_into_a_closed_pipe_over_a_unix_socket_ends_quietly(tmp_path: Pat
         assert process.wait(timeout=30) != 0
 
 
-def test_help_imports_neither_grpc_nor_protobuf() -> None:
+def test_help_imports_no_grpc_and_no_protobuf() -> None:
     script = (
         "import sys\n"
         "from rooms_gateway.cli.client.commands import rooms\n"

@@ -34,7 +34,9 @@ class EntryPoint:
     arguments: tuple[str, ...]
 
     def started(self, *options: str) -> AbstractAsyncContextManager[Process]:
-        return started(*self.arguments, *options, program=self.program)
+        # Under nohup the tests inherit an ignored SIGHUP, which the emulator respects.
+        arguments = ("--default-signal=HUP", self.program, *self.arguments, *options)
+        return started(*arguments, program="env")
 
     async def run(self, *options: str) -> Finished:
         return await run(*self.arguments, *options, program=self.program)

@@ -23,38 +23,38 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["tcp", "unix"])
-async def test_a_gateway_that_serves_is_exit_code_0(gateway: Gateway, which: int) -> None:
+async def test_serving_gateway_is_exit_code_0(gateway: Gateway, which: int) -> None:
     done = await run("health", "--address", gateway.addresses[which])
     assert (done.code, done.out, done.err) == (0, "SERVING\n", "")
 
 
-async def test_the_address_may_come_from_the_environment(gateway: Gateway) -> None:
+async def test_address_from_the_environment(gateway: Gateway) -> None:
     done = await run("health", env={"ROOMS_GATEWAY_ADDRESS": gateway.addresses[0]})
     assert done.code == 0
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "grpc_proxy"])
-async def test_a_proxy_in_the_environment_is_not_asked(gateway: Gateway, variable: str) -> None:
+async def test_proxy_in_the_environment_is_ignored(gateway: Gateway, variable: str) -> None:
     env = {variable: "http://127.0.0.1:1", "no_proxy": ""}
     done = await run("health", "--address", gateway.addresses[0], env=env)
     assert done.code == 0
 
 
-async def test_nobody_at_the_address_is_exit_code_1_and_said_in_one_line() -> None:
+async def test_refused_connection_is_exit_code_1() -> None:
     done = await run("health", "--address", "127.0.0.1:1")
     assert (done.code, done.out) == (1, "")
-    assert done.err == "no answer from 127.0.0.1:1: UNAVAILABLE\n"
+    assert done.err == "no response from 127.0.0.1:1: UNAVAILABLE\n"
 
 
-async def test_a_server_that_keeps_silent_is_exit_code_1_within_the_time_that_was_given() -> None:
+async def test_silent_server_is_exit_code_1_at_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         done = await run("health", "--address", address, "--timeout", "0.3")
     assert done.code == 1
-    assert done.err.startswith(f"no answer from {address}: ")
+    assert done.err.startswith(f"no response from {address}: ")
 
 
-async def test_a_gateway_that_does_not_serve_yet_or_any_more_is_exit_code_1() -> None:
+async def test_not_serving_is_exit_code_1() -> None:
     healths = health.aio.HealthServicer()
     await healths.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     server = grpc.aio.server()

@@ -1,4 +1,4 @@
-"""What the process runs on, and that it still runs without what only makes it faster."""
+"""The event loop of the process, and the experiments of grpc that it switches off."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ async def kind_of_loop() -> str:
     return type(asyncio.get_running_loop()).__module__
 
 
-def test_the_loop_is_uvloop() -> None:
+def test_loop_is_uvloop() -> None:
     assert loops.run(kind_of_loop()) == uvloop.Loop.__module__
 
 
-def test_without_uvloop_the_loop_is_asyncios_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_uvloop_loop_is_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert loops.run(kind_of_loop()).startswith("asyncio.")
 
 
 @pytest.mark.parametrize(
-    ("names", "complaint"), [(GRPC_EXPERIMENTS, ""), ("-no_such_thing", "Unknown experiment")]
+    ("names", "warning"), [(GRPC_EXPERIMENTS, ""), ("-no_such_thing", "Unknown experiment")]
 )
-def test_grpc_knows_the_experiments_that_we_switch_off_by_name(names: str, complaint: str) -> None:
-    # Set in the process, as `serve` does. grpc complains of a name on standard error.
+def test_grpc_knows_the_disabled_experiments(names: str, warning: str) -> None:
+    # Set in the process, as `serve` does. grpc warns of an unknown name on standard error.
     code = (
         f"import os; os.environ['GRPC_EXPERIMENTS'] = {names!r}\n"
         "import grpc; grpc.insecure_channel('127.0.0.1:1').close()"
@@ -41,12 +41,12 @@ def test_grpc_knows_the_experiments_that_we_switch_off_by_name(names: str, compl
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )
-    assert complaint in done.stderr
-    assert bool(done.stderr) == bool(complaint)
+    assert warning in done.stderr
+    assert bool(done.stderr) == bool(warning)
 
 
 @pytest.mark.parametrize(
-    ("env", "told"),
+    ("env", "warned"),
     [
         ({}, False),
         ({"GRPC_EXPERIMENTS": "-no_such_thing"}, True),
@@ -54,22 +54,22 @@ def test_grpc_knows_the_experiments_that_we_switch_off_by_name(names: str, compl
     ],
     ids=["not set", "set", "empty"],
 )
-async def test_the_experiments_of_an_operator_stand(env: dict[str, str], *, told: bool) -> None:
+async def test_experiments_of_an_operator_are_kept(env: dict[str, str], *, warned: bool) -> None:
     async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
         await gateway.address()
-    assert ("Unknown experiment: no_such_thing" in gateway.err) is told
+    assert ("Unknown experiment: no_such_thing" in gateway.err) is warned
 
 
 @pytest.mark.parametrize(
-    ("env", "told"),
+    ("env", "logged"),
     [({}, False), ({"GRPC_VERBOSITY": "ERROR"}, True)],
     ids=["not set", "set"],
 )
-async def test_grpc_is_silent_unless_an_operator_asks(env: dict[str, str], *, told: bool) -> None:
+async def test_grpc_logs_only_if_configured(env: dict[str, str], *, logged: bool) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = await run("serve", "--emulator", "--listen", address, env=env)
     assert done.code == 3
-    assert ("Address already in use" in done.err) is told
+    assert ("Address already in use" in done.err) is logged

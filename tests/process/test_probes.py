@@ -1,4 +1,4 @@
-"""Probes over the life of a real process, from its start to the signal that stops it."""
+"""Probes of a gateway as a process, from startup to shutdown."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from rooms_emulator import Emulator, Fault
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 NO_HURRY = "300"
-"""A delay so long that a stop which waits for it fails the test."""
+"""A delay in seconds that a shutdown cannot wait for without a failure of the test."""
 
 PROBES = ("/startupz", "/readyz", "/livez")
 
 
 async def admin_of(process: Process) -> str:
-    """Wait until the log says where probes are; return the address."""
-    said = "probes and metrics are on http://"
+    """Wait for the log line with the address of the probes; return it."""
+    prefix = "probes and metrics are on http://"
 
     def lines() -> list[str]:
         whole = process.err[: process.err.rfind("\n") + 1].splitlines()
-        return [line for line in whole if said in line]
+        return [line for line in whole if prefix in line]
 
     await until(lambda: bool(lines()) or process.ended, PATIENCE)
-    return str(json.loads(lines()[0])["message"]).removeprefix(said)
+    return str(json.loads(lines()[0])["message"]).removeprefix(prefix)
 
 
 @asynccontextmanager
 async def serving(emulator: Emulator, *arguments: str) -> AsyncIterator[tuple[Process, str, Any]]:
-    """Run a gateway with probes; yield it, where they are, and a channel to it."""
+    """Run a gateway with probes; yield it, the address of its probes, and a channel."""
     async with (
         started(
             *("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
@@ -65,23 +65,21 @@ async def create(channel: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [TERM, INT], ids=lambda each: each.name)
-async def test_a_gateway_is_started_ready_and_alive_and_from_the_signal_on_not_ready(
-    emulator: Emulator, number: signal.Signals
-) -> None:
+async def test_probes_from_ready_to_drain(emulator: Emulator, number: signal.Signals) -> None:
     async with serving(emulator, "--drain-delay", "1") as (process, admin, channel):
         assert await statuses(admin) == (200, 200, 200)
         process.signal(number)
         await not_ready(admin)
         assert await statuses(admin) == (200, 503, 200)
-        async with grpc.aio.insecure_channel(await process.address()) as newcomer:
-            await create(newcomer)
+        async with grpc.aio.insecure_channel(await process.address()) as late:
+            await create(late)
         await create(channel)
         assert not process.ended
         assert await process.exit_code() == 0
     assert "Traceback" not in process.err
 
 
-async def test_a_watcher_hears_of_the_drain_and_does_not_hold_it_up(emulator: Emulator) -> None:
+async def test_health_watch_is_notified_of_the_drain(emulator: Emulator) -> None:
     async with serving(emulator, "--drain-delay", "0.2", "--drain-grace", NO_HURRY) as (
         process,
         _,
@@ -95,7 +93,7 @@ async def test_a_watcher_hears_of_the_drain_and_does_not_hold_it_up(emulator: Em
         assert await process.exit_code() == 0
 
 
-async def test_a_second_signal_in_the_drain_delay_stops_at_once_with_exit_code_1(
+async def test_second_signal_in_drain_delay_is_exit_code_1(
     emulator: Emulator,
 ) -> None:
     async with serving(emulator, "--drain-delay", NO_HURRY) as (process, admin, _):
@@ -108,7 +106,7 @@ async def test_a_second_signal_in_the_drain_delay_stops_at_once_with_exit_code_1
 
 @asynccontextmanager
 async def waiting_for_a_token(folder: Path, *arguments: str) -> AsyncIterator[tuple[Process, str]]:
-    """Run a gateway whose issuer of tokens says nothing; yield it, and where its probes are."""
+    """Run a gateway whose token issuer does not respond; yield it, and the probes' address."""
     secret = folder / "secret"
     secret.write_text("canary", encoding="ascii")
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -123,13 +121,13 @@ async def waiting_for_a_token(folder: Path, *arguments: str) -> AsyncIterator[tu
             *arguments,
         ) as process:
             admin = await admin_of(process)
-            # The issuer has been asked, so that the start is where it would stay for long.
+            # The token request has been sent: from here, startup waits for its timeout.
             connection, _ = await asyncio.to_thread(silent.accept)
             with connection:
                 yield process, admin
 
 
-async def test_a_gateway_that_waits_for_its_first_token_is_alive_and_not_started(
+async def test_waiting_for_first_token_is_alive_not_started(
     tmp_path: Path,
 ) -> None:
     async with waiting_for_a_token(tmp_path) as (process, admin):
@@ -141,12 +139,12 @@ async def test_a_gateway_that_waits_for_its_first_token_is_alive_and_not_started
     ("number", "flags", "code"),
     [(TERM, [], 6), (INT, [], 6), (TERM, ["--exit-zero-on-sigterm"], 0)],
 )
-async def test_a_signal_ends_a_start_that_waits_and_the_exit_code_says_that_nothing_was_served(
+async def test_signal_during_startup_is_exit_code_6(
     tmp_path: Path, number: signal.Signals, flags: list[str], code: int
 ) -> None:
     async with waiting_for_a_token(tmp_path, *flags) as (process, _):
         process.signal(number)
-        # The token would be waited for three times as long.
+        # A third of the timeout of the token request.
         async with asyncio.timeout(10):
             assert await process.exit_code() == code
     assert process.out == ""
@@ -154,7 +152,7 @@ async def test_a_signal_ends_a_start_that_waits_and_the_exit_code_says_that_noth
     assert "Traceback" not in process.err
 
 
-async def test_metrics_and_probes_are_there_while_calls_are_refused(emulator: Emulator) -> None:
+async def test_probes_and_metrics_respond_under_overload(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=1.0))
     async with serving(emulator, "--max-concurrent-calls", "1", "--max-queued-calls", "0") as (
         _,
@@ -172,7 +170,7 @@ async def test_metrics_and_probes_are_there_while_calls_are_refused(emulator: Em
         await busy
 
 
-async def test_a_taken_admin_address_is_exit_code_3_and_said_in_one_line(
+async def test_admin_address_in_use_is_exit_code_3(
     emulator: Emulator,
 ) -> None:
     async with serving(emulator) as (_, admin, __):
@@ -184,14 +182,14 @@ async def test_a_taken_admin_address_is_exit_code_3_and_said_in_one_line(
     assert "Traceback" not in second.err
 
 
-async def test_an_admin_address_that_strangers_reach_is_exit_code_2_without_the_flag() -> None:
+async def test_remote_admin_address_needs_a_flag() -> None:
     done = await run("serve", "--emulator", "--admin-listen", "0.0.0.0:9464", "--allow-plaintext")
     assert done.code == 2
     assert "add --admin-allow-remote" in done.err
     assert "--admin-listen: 0.0.0.0:9464 is reachable from other hosts" in done.err
 
 
-async def test_after_the_stop_nobody_answers_there(emulator: Emulator) -> None:
+async def test_admin_listener_is_closed_after_the_end(emulator: Emulator) -> None:
     async with serving(emulator) as (process, admin, _):
         process.signal(TERM)
         assert await process.exit_code() == 0

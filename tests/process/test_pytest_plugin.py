@@ -1,4 +1,6 @@
-"""The pytest plugin, as the tests of its users meet it: in a run of pytest of their own."""
+"""The pytest plugin, in separate runs of pytest, as its users run it."""
+
+from __future__ import annotations
 
 import os
 import re
@@ -30,7 +32,7 @@ def test_fails(rooms_emulator, rooms_gateway):
 def test_kills(rooms_gateway):
     os.kill(rooms_gateway.pid, signal.SIGKILL)
 
-def test_orders_nonsense(rooms_emulator):
+def test_injects_unknown_fault(rooms_emulator):
     rooms_emulator.fault("gzip-bom")
 
 async def test_asynchronous(rooms_emulator):
@@ -46,7 +48,7 @@ def run_pytest(folder: Path, text: str, *options: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, *options, str(file)],
         cwd=folder,
-        # Only here by name: whether this checkout is installed must not matter.
+        # The plugin is loaded by name: this checkout need not be installed.
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
@@ -56,15 +58,15 @@ def run_pytest(folder: Path, text: str, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_tests_that_the_page_shows_pass(tmp_path: Path) -> None:
+def test_tests_of_the_page_pass(tmp_path: Path) -> None:
     (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     code, output = run_pytest(tmp_path, snippet)
     assert code == 0, output
     assert "3 passed" in output
 
 
-def test_a_failing_test_shows_its_seed_and_log_and_leaves_no_process(tmp_path: Path) -> None:
-    """A gateway that ended on its own is told, and so is a fault that there is not."""
+def test_failed_test_reports_seed_faults_and_log(tmp_path: Path) -> None:
+    """Reports a gateway that ended early and an unknown fault, and leaves no process."""
     _, output = run_pytest(tmp_path, FAILING, "--rooms-fault-seed=42")
     assert "2 failed, 2 passed, 1 error" in output, output
     assert "repeat with --rooms-fault-seed=42" in output
@@ -76,6 +78,6 @@ def test_a_failing_test_shows_its_seed_and_log_and_leaves_no_process(tmp_path: P
     assert not Path(f"/proc/{pid[1]}").exists()
 
 
-def test_the_package_tells_pytest_of_the_plugin() -> None:
+def test_entry_point_names_the_plugin() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"rooms_gateway": "rooms_gateway.pytest_plugin"}

@@ -1,4 +1,4 @@
-"""Several processes on one port: those that all want to, and nobody else."""
+"""Several processes on one port, with `--reuse-port` only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.gateways import create_through, until
 from rooms_emulator import Emulator, Fault
 
 CONNECTIONS = 40
-"""With so many, it is one in 10^12 that the kernel gives all to one of two."""
+"""The probability that the kernel gives all of these to one of two listeners is 10^-12."""
 
 
 @pytest.fixture
@@ -52,41 +52,37 @@ async def two_on(port: int, emulator: Emulator) -> AsyncIterator[tuple[Process, 
 
 
 def creates(process: Process) -> int:
-    """Count the calls that a process has written a line of."""
+    """Count the calls in the log of a process."""
     return process.err.count("RoomsService/CreateRoom")
 
 
-async def call_over_a_connection_of_its_own(port: int) -> None:
+async def call_over_a_new_connection(port: int) -> None:
     own = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", own) as channel:
         rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
         await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(), wait_for_ready=True, timeout=20)
 
 
-async def test_two_that_share_a_port_both_get_connections_and_answer_every_call(
-    emulator: Emulator, port: int
-) -> None:
+async def test_processes_on_a_port_share_its_connections(emulator: Emulator, port: int) -> None:
     async with two_on(port, emulator) as (one, other):
-        await asyncio.gather(*(call_over_a_connection_of_its_own(port) for _ in range(CONNECTIONS)))
-        # A line of the log is written soon after its call.
+        await asyncio.gather(*(call_over_a_new_connection(port) for _ in range(CONNECTIONS)))
+        # Call log lines are buffered.
         await until(lambda: creates(one) + creates(other) >= CONNECTIONS, PATIENCE)
     assert creates(one) + creates(other) == len(emulator.store) == CONNECTIONS
     assert min(creates(one), creates(other)) > 0
 
 
-async def test_all_connections_go_to_the_one_that_is_left_after_a_kill(
-    emulator: Emulator, port: int
-) -> None:
+async def test_killed_process_gets_no_connections(emulator: Emulator, port: int) -> None:
     async with two_on(port, emulator) as (one, other):
         one.process.kill()
         await one.exit_code()
         for _ in range(CONNECTIONS):
-            await call_over_a_connection_of_its_own(port)
+            await call_over_a_new_connection(port)
         assert not other.ended
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "told"),
+    ("first", "second", "hint"),
     [
         (("--reuse-port",), (), "or pass --reuse-port to all gateways that are to share it"),
         ((), ("--reuse-port",), "in use by a process without --reuse-port"),
@@ -94,31 +90,31 @@ async def test_all_connections_go_to_the_one_that_is_left_after_a_kill(
     ],
     ids=["the second lacks it", "the first lacks it", "both lack it"],
 )
-async def test_a_port_is_shared_only_if_both_say_so(
-    emulator: Emulator, port: int, first: Sequence[str], second: Sequence[str], told: str
+async def test_sharing_needs_the_flag_on_both_sides(
+    emulator: Emulator, port: int, first: Sequence[str], second: Sequence[str], hint: str
 ) -> None:
     async with started(*serve(port, *first), env=upstream(emulator)) as owner:
         address = await owner.address()
         done = await run(*serve(port, *second), env=upstream(emulator))
         assert (done.code, done.out) == (3, "")
         assert done.err.startswith(f"rooms-gateway: cannot listen on {address}: ")
-        assert told in done.err
+        assert hint in done.err
         assert await create_through(address)
 
 
-async def test_the_listener_for_operators_is_never_shared(emulator: Emulator, port: int) -> None:
+async def test_admin_listener_is_never_shared(emulator: Emulator, port: int) -> None:
     arguments, env = serve(port, "--reuse-port", "--admin-listen"), upstream(emulator)
     async with started(*arguments, "127.0.0.1:0", env=env) as owner:
         await owner.address()
-        taken = owner.err.partition("http://")[2].split('"')[0].split()[0]
-        done = await run(*arguments, taken, env=env)
+        in_use = owner.err.partition("http://")[2].split('"')[0].split()[0]
+        done = await run(*arguments, in_use, env=env)
     assert done.code == 3
-    assert f"cannot listen on {taken}, for probes and metrics" in done.err
-    assert "--admin-listen (each process needs its own, with --reuse-port too)" in done.err
+    assert f"cannot listen on {in_use}, for probes and metrics" in done.err
+    assert "--admin-listen: each process needs its own, with --reuse-port too" in done.err
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "error"),
     [
         (("--listen", "unix:/tmp/socket"), "processes cannot share a Unix socket"),
         (
@@ -132,18 +128,16 @@ async def test_the_listener_for_operators_is_never_shared(emulator: Emulator, po
         (("--emulator",), "each process would embed another emulator"),
     ],
 )
-async def test_what_cannot_be_shared_is_refused_before_anything_starts(
-    emulator: Emulator, flags: Sequence[str], told: str
+async def test_unshareable_listeners_are_config_errors(
+    emulator: Emulator, flags: Sequence[str], error: str
 ) -> None:
     done = await run("serve", "--reuse-port", "--config-test", *flags, env=upstream(emulator))
     assert done.code == 2
-    assert f"--reuse-port: {told}" in done.err
+    assert f"--reuse-port: {error}" in done.err
     assert done.err.count("--reuse-port:") == 1
 
 
-async def test_a_socket_beside_a_shared_port_stays_one_gateway_s(
-    emulator: Emulator, port: int, tmp_path: Path
-) -> None:
+async def test_unix_socket_is_never_shared(emulator: Emulator, port: int, tmp_path: Path) -> None:
     path = f"unix:{tmp_path}/socket"
     arguments = serve(port, "--reuse-port", "--listen", path)
     async with started(*arguments, env=upstream(emulator)) as owner:
@@ -155,16 +149,14 @@ async def test_a_socket_beside_a_shared_port_stays_one_gateway_s(
 
 
 def listeners(port: int) -> int:
-    """Count the sockets that listen on a port: proc(5); state 0A is LISTEN."""
+    """Count the sockets that listen on a port; in proc(5), state 0A is LISTEN."""
     files = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
     rows = [row.split() for file in files for row in file.read_text("ascii").splitlines()[1:]]
     return sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it is read in /proc")
-async def test_one_that_stops_leaves_the_port_at_once_whatever_it_still_does(
-    emulator: Emulator, port: int
-) -> None:
+async def test_draining_process_leaves_the_port_at_once(emulator: Emulator, port: int) -> None:
     emulator.faults.add(Fault(operation="GetRoom", latency=600, count=None))
     own = [("grpc.use_local_subchannel_pool", 1)]
     read = rooms_pb2.GetRoomRequest(room_id="99400000000000001")
@@ -178,8 +170,8 @@ async def test_one_that_stops_leaves_the_port_at_once_whatever_it_still_does(
         await until(lambda: len(emulator.journal) == CONNECTIONS, PATIENCE)
         one.signal(signal.SIGTERM)
         await until(lambda: listeners(port) == 1, PATIENCE)
-        # None waits for a port that nobody accepts on.
-        await asyncio.gather(*(call_over_a_connection_of_its_own(port) for _ in range(CONNECTIONS)))
+        # No connection waits for the socket that has closed.
+        await asyncio.gather(*(call_over_a_new_connection(port) for _ in range(CONNECTIONS)))
         assert not any(call.done() for call in slow)
         assert not one.ended
         for call in slow:

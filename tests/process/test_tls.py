@@ -187,7 +187,7 @@ async def test_health_and_rooms_reach_a_gateway_that_speaks_mtls(
         assert (await run("health", *where)).code == 1
         done = await run("rooms", "list", "--address", await process.address())
         assert done.code == 64 + 14
-        assert "If it speaks TLS, give --tls-ca." in done.err
+        assert "If it serves TLS, pass --tls-ca." in done.err
 
 
 async def test_a_server_name_stands_in_for_the_one_in_the_address(
@@ -215,10 +215,10 @@ async def test_a_client_does_not_talk_to_a_server_of_another_authority(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (("--tls-cert={files.cert}", "--tls-key={files.key}"), "need --tls-ca"),
-        (("--tls-server-name=a",), "need --tls-ca"),
-        (("--tls-ca={files.ca}", "--tls-cert={files.cert}"), "go together"),
-        (("--tls-ca={files.ca}", "--address=unix:/x"), "a Unix socket is never encrypted"),
+        (("--tls-cert={files.cert}", "--tls-key={files.key}"), "require --tls-ca"),
+        (("--tls-server-name=a",), "require --tls-ca"),
+        (("--tls-ca={files.ca}", "--tls-cert={files.cert}"), "require each other"),
+        (("--tls-ca={files.ca}", "--address=unix:/x"), "TLS is not available on Unix sockets"),
         (("--tls-ca=/no/such/file",), "--tls-ca: cannot read /no/such/file"),
         (
             ("--tls-ca={files.ca}", "--tls-cert=/no/such/file", "--tls-key={files.key}"),

@@ -1,4 +1,4 @@
-"""`rooms-gateway wait` and `rooms-gateway shutdown`, with gateways that come and go."""
+"""`rooms-gateway wait` and `rooms-gateway shutdown`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from process.test_probes import serving
 from support.authority import Authority, Files
 from support.collectors import not_ready
-from support.commands import Process, run, started
+from support.commands import COMMAND, PATIENCE, Process, run, started
 from support.gateways import until
 
 from rooms_emulator import Emulator, Fault
@@ -35,9 +35,7 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix", "tls", "admin"])
-async def test_it_returns_when_a_gateway_that_was_not_there_yet_serves(
-    kind: str, tmp_path: Path
-) -> None:
+async def test_returns_when_a_gateway_becomes_ready(kind: str, tmp_path: Path) -> None:
     address = f"unix:{tmp_path}/socket" if kind == "unix" else f"127.0.0.1:{free_port()}"
     admin = f"127.0.0.1:{free_port()}"
     client, server = ["--address", address], ["--listen", address, "--admin-listen", admin]
@@ -49,7 +47,7 @@ async def test_it_returns_when_a_gateway_that_was_not_there_yet_serves(
     if kind == "admin":
         client = ["--admin", admin]
     async with started("wait", *client, "--max-wait", "60") as waiting:
-        # Asked in vain at least once: a connection to nobody takes no time.
+        # At least one attempt has failed: a refused connection takes no time.
         await asyncio.sleep(1)
         assert not waiting.ended
         async with started("serve", "--emulator", *server):
@@ -57,16 +55,16 @@ async def test_it_returns_when_a_gateway_that_was_not_there_yet_serves(
         assert (waiting.out, waiting.err) == ("", "")
 
 
-@pytest.mark.parametrize("where", [["--address", "127.0.0.1:1"], ["--admin", "127.0.0.1:1"]])
-async def test_nobody_there_is_exit_code_1_and_one_line(where: list[str]) -> None:
-    done = await run("wait", *where, "--max-wait", "0.3")
+@pytest.mark.parametrize("target", [["--address", "127.0.0.1:1"], ["--admin", "127.0.0.1:1"]])
+async def test_refused_connection_is_exit_code_1(target: list[str]) -> None:
+    done = await run("wait", *target, "--max-wait", "0.3")
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("rooms-gateway: 127.0.0.1:1 did not serve within 0.3 s: ")
+    assert done.err.startswith("rooms-gateway: 127.0.0.1:1 is not ready after 0.3 s: ")
     assert done.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("flag", ["--address", "--admin"])
-async def test_a_server_that_keeps_silent_is_exit_code_1_within_the_time(flag: str) -> None:
+async def test_silent_server_is_exit_code_1_at_max_wait(flag: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         done = await run("wait", flag, address, "--max-wait", "0.3")
@@ -74,14 +72,14 @@ async def test_a_server_that_keeps_silent_is_exit_code_1_within_the_time(flag: s
     assert done.err.count("\n") == 1
 
 
-async def test_a_gateway_that_answers_and_is_not_ready_is_exit_code_3() -> None:
+async def test_gateway_that_is_not_ready_is_exit_code_3() -> None:
     async with AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", "")) as admin:
         done = await run("wait", "--admin", admin.address, "--max-wait", "0.3")
     assert (done.code, done.out) == (3, "")
-    assert done.err == f"rooms-gateway: {admin.address} did not serve within 0.3 s: not ready.\n"
+    assert done.err == f"rooms-gateway: {admin.address} is not ready after 0.3 s: not ready.\n"
 
 
-async def test_a_change_of_health_is_heard_on_the_same_connection() -> None:
+async def test_health_is_watched_on_one_connection() -> None:
     healths = health.aio.HealthServicer()
     await healths.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     server = grpc.aio.server()
@@ -107,7 +105,7 @@ async def quitting(emulator: Emulator, *flags: str) -> AsyncIterator[tuple[Proce
         yield process, admin
 
 
-async def test_a_gateway_is_drained_as_at_a_signal_and_wait_returns_when_it_has_stopped(
+async def test_shutdown_drains_and_waits_for_the_end(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(latency=1.5))
@@ -123,7 +121,7 @@ async def test_a_gateway_is_drained_as_at_a_signal_and_wait_returns_when_it_has_
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
-async def test_a_signal_after_it_does_not_cut_the_drain_short_and_a_second_one_does(
+async def test_second_signal_after_shutdown_forces_it(
     emulator: Emulator,
 ) -> None:
     async with quitting(emulator, "--drain-delay", NO_HURRY) as (process, admin):
@@ -138,24 +136,45 @@ async def test_a_signal_after_it_does_not_cut_the_drain_short_and_a_second_one_d
         assert await process.exit_code() == 1
 
 
-async def test_a_gateway_that_was_not_told_to_listen_to_it_goes_on_and_that_is_exit_code_3(
+async def test_shutdown_needs_quitquitquit(
     emulator: Emulator,
 ) -> None:
     async with serving(emulator) as (process, admin, _):
         done = await run("shutdown", "--admin", admin)
         assert (done.code, done.err) == (
             3,
-            f"rooms-gateway: {admin} cannot be stopped so: start it with --quitquitquit.\n",
+            f"rooms-gateway: {admin} has no shutdown over HTTP: start it with --quitquitquit.\n",
         )
         assert not process.ended
 
 
-async def test_nobody_to_shut_down_is_exit_code_1_and_one_line() -> None:
+async def test_shutdown_of_no_gateway_is_exit_code_1() -> None:
     done = await run("shutdown", "--admin", "127.0.0.1:1", "--wait")
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
 
 
+# --- both -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [("wait", "--address"), ("wait", "--admin"), ("shutdown", "--admin"), ("health", "--address")],
+)
+async def test_ctrl_c_ends_it_quietly_with_130(command: str, flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        # A shell without job control starts background jobs with SIGINT ignored.
+        arguments = ("--default-signal=INT", COMMAND, command, flag, address)
+        async with started(*arguments, program="env") as process:
+            connection, _ = await asyncio.to_thread(silent.accept)
+            with connection:
+                process.signal(signal.SIGINT)
+                assert await process.exit_code() == 130
+    assert (process.out, process.err) == ("", "")
+
+
 @pytest.mark.parametrize("command", ["wait", "shutdown"])
 @pytest.mark.parametrize("address", ["", "x", "unix:/tmp/x", "127.0.0.1:99999"])
-async def test_an_admin_address_that_cannot_be_is_exit_code_2(command: str, address: str) -> None:
+async def test_malformed_admin_address_is_exit_code_2(command: str, address: str) -> None:
     assert (await run(command, "--admin", address)).code == 2

@@ -1,7 +1,10 @@
 """A gateway on grpcio-testing's fake channel: the test plays the server while a command runs."""
 
+from __future__ import annotations
+
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +16,6 @@ from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from rooms_gateway.cli.client.commands import participants, rooms
-from rooms_gateway.cli.client.connection import Dialer
 
 SERVICES = (
     rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
@@ -25,30 +27,30 @@ APP = click.Group("rooms-gateway", commands=[rooms, participants])
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """How a call ends that fails: the code, the text, and what the trailers say."""
+class FailedCall:
+    """The status of a call that fails: code, message and trailers."""
 
     code: grpc.StatusCode
     message: str = ""
     trailers: tuple[tuple[str, str | bytes], ...] = ()
 
 
-def run(*arguments: str, dialer: Dialer | None = None) -> Result:
-    """Run a command that is not expected to call anybody, or that calls through `dialer`."""
-    return CliRunner().invoke(APP, arguments, obj=dialer or Dialer(_unexpected))
+def run(*arguments: str, open_channel: Callable[..., grpc.Channel] | None = None) -> Result:
+    """Run a command; without `open_channel`, it must not make a call."""
+    return CliRunner().invoke(APP, arguments, obj=open_channel or _unexpected)
 
 
 def call(
-    *arguments: str, rpc: str, answers: tuple[Message, ...], refusal: Refusal | None = None
+    *arguments: str, rpc: str, responses: tuple[Message, ...], failure: FailedCall | None = None
 ) -> tuple[Result, Message]:
-    """Run a command, answer the one RPC that it makes, and return its result and its request."""
+    """Run a command, respond to the one RPC that it makes; return its result and its request."""
     channel = grpc_testing.channel(SERVICES, grpc_testing.strict_fake_time(0))
     requests: list[Message] = []
     server = threading.Thread(
-        target=_play, args=(channel, rpc, answers, refusal, requests), daemon=True
+        target=_play, args=(channel, rpc, responses, failure, requests), daemon=True
     )
     server.start()
-    result = run(*arguments, dialer=Dialer(lambda _: channel))
+    result = run(*arguments, open_channel=lambda *_: channel)
     server.join(timeout=5)
     assert requests, f"no {rpc} was called: {result.output} {result.exception}"
     return result, requests[0]
@@ -57,27 +59,27 @@ def call(
 def _play(
     channel: Any,
     rpc: str,
-    answers: tuple[Message, ...],
-    refusal: Refusal | None,
+    responses: tuple[Message, ...],
+    failure: FailedCall | None,
     requests: list[Message],
 ) -> None:
-    ending = refusal or Refusal(grpc.StatusCode.OK)
+    status = failure or FailedCall(grpc.StatusCode.OK)
     method = METHODS[rpc]
     if not method.server_streaming:
         _, request, call = channel.take_unary_unary(method)
         requests.append(request)
-        answer = answers[0] if answers else None
-        call.terminate(answer, ending.trailers, ending.code, ending.message)
+        response = responses[0] if responses else None
+        call.terminate(response, status.trailers, status.code, status.message)
         return
     _, request, call = channel.take_unary_stream(method)
     requests.append(request)
-    for page in answers:
+    for page in responses:
         call.send_response(page)
-    # The fake channel forgets the pages nobody has read yet when a call fails; gRPC does not.
+    # The fake channel drops unread pages when a call fails; gRPC does not.
     while call._rpc_state._responses:
         time.sleep(0.001)
-    call.terminate(ending.trailers, ending.code, ending.message)
+    call.terminate(status.trailers, status.code, status.message)
 
 
-def _unexpected(address: str) -> grpc.Channel:
-    raise AssertionError(f"the command dialled {address}")
+def _unexpected(address: str, *_: object) -> grpc.Channel:
+    raise AssertionError(f"the command opened a channel to {address}")

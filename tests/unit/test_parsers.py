@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from rooms_emulator import FaultPlan
 from rooms_gateway.addresses import check_address, parse_socket_mode
-from rooms_gateway.cli.client.inputs import parse_address, parse_instant, parse_person
+from rooms_gateway.cli.client.inputs import parse_address, parse_instant, parse_participant
 from rooms_gateway.cli.serve.options import SETTINGS
 from rooms_gateway.cli.serve.settings_file import parse as parse_settings
 from rooms_gateway.errors import InvalidPageTokenError, InvalidUpstreamResponseError
@@ -220,7 +220,7 @@ PARSERS = {
         ("2030-01-31T09:00:00Z", "+1d12h", "-999999999w", "2030-02-30", "now"),
     ),
     "people on the command line": Parser(
-        parse_person, ValueError, ("8:acs:x_y=presenter", "=", "a=b=consumer")
+        parse_participant, ValueError, ("8:acs:x_y=presenter", "=", "a=b=consumer")
     ),
     "gRPC targets on the command line": Parser(
         parse_address, ValueError, ("127.0.0.1:50051", "unix:/x", "http://h:1", "h")

@@ -1,4 +1,4 @@
-"""The commands' side of the admin listener: plain HTTP, with nothing that is slow to import."""
+"""HTTP client for the admin listener, with standard modules that import quickly."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import click
 
 from rooms_gateway.addresses import split_host_port
 
-MAX_ANSWER = 200
-"""Bytes of an answer that are looked at: ours are a few words."""
+MAX_RESPONSE_BYTES = 200
+"""Bytes of a response that are read; those of the admin listener are a few words."""
 
 
-class AdminUnreachableError(Exception):
-    """Nobody answers, or nobody who speaks HTTP. Its text says why."""
+class GatewayUnreachableError(Exception):
+    """The address does not accept a connection, or does not respond in HTTP in time."""
 
 
 class AdminAddress(click.ParamType[tuple[str, int], str]):
-    """host:port, split."""
+    """`host:port`, converted to a pair."""
 
     name = "address"
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
-        """Split; fail if it cannot be."""
+        """Convert to a pair; fail if the value is malformed."""
         try:
             return split_host_port(value)
         except ValueError:
@@ -34,7 +34,7 @@ class AdminAddress(click.ParamType[tuple[str, int], str]):
 
 
 class AdminResponse:
-    """One connection to an admin listener, after an answer."""
+    """A response of the admin listener, and the connection that it came on."""
 
     def __init__(self, status: int, text: str, connection: http.client.HTTPConnection) -> None:
         self.status = status
@@ -42,9 +42,9 @@ class AdminResponse:
         self._connection = connection
 
     def closed_within(self, seconds: float) -> bool:
-        """Say whether the other side closes the connection in that time."""
+        """Return whether the gateway closes the connection within `seconds`."""
         sock = self._connection.sock
-        # Without a socket it has closed it with the answer.
+        # http.client drops the socket if the response said `Connection: close`.
         if sock is None:
             return True
         sock.settimeout(max(seconds, 0.001))
@@ -57,23 +57,24 @@ class AdminResponse:
 
 
 @contextmanager
-def asked(
-    address: tuple[str, int], method: str, path: str, seconds: float
+def admin_request(
+    address: tuple[str, int], method: str, path: str, timeout: float
 ) -> Iterator[AdminResponse]:
-    """Ask, and keep the connection open inside. Raises AdminUnreachableError.
+    """Send a request, and keep its connection open until the context ends.
 
-    No proxy from the environment is used, and no redirect followed.
+    Ignores proxies in the environment and redirects. `timeout` is in seconds. Raises
+    GatewayUnreachableError if there is no response.
     """
-    connection = http.client.HTTPConnection(*address, timeout=max(seconds, 0.001))
+    connection = http.client.HTTPConnection(*address, timeout=max(timeout, 0.001))
     try:
         try:
             connection.request(method, path)
             response = connection.getresponse()
-            text = response.read(MAX_ANSWER).decode("utf-8", "replace").strip()
+            text = response.read(MAX_RESPONSE_BYTES).decode("utf-8", "replace").strip()
         except OSError as error:
-            raise AdminUnreachableError(error.strerror or "timed out") from None
+            raise GatewayUnreachableError(error.strerror or "timed out") from None
         except (http.client.HTTPException, UnicodeError):
-            raise AdminUnreachableError("what answers there is no admin listener") from None
+            raise GatewayUnreachableError("not an admin listener") from None
         yield AdminResponse(
             response.status, text if text.isprintable() else ascii(text), connection
         )

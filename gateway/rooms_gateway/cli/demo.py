@@ -1,4 +1,6 @@
-"""`rooms-gateway demo`: a room's whole life, through a gateway that lives as long as the demo."""
+"""`rooms-gateway demo`: the life of a room, through a gateway that runs as long as the demo."""
+
+from __future__ import annotations
 
 import collections
 import contextlib
@@ -16,12 +18,13 @@ from string import Template
 import click
 
 from rooms_gateway.cli.client.commands import participants, rooms
+from rooms_gateway.cli.interrupt import exit_on_interrupt
 
 _READY = "rooms-gateway is ready on "
-_START_SECONDS = 30.0
-_STOP_SECONDS = 15.0
+_START_TIMEOUT = 30.0
+_STOP_TIMEOUT = 15.0
 _RESOURCE = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884"
-_PEOPLE = {
+_USERS = {
     "ALICE": f"{_RESOURCE}_00000026-7637-da8c-08d5-363a0d005464",
     "BOB": f"{_RESOURCE}_00000026-7638-1b2c-290c-113a0d00bee1",
     "CAROL": f"{_RESOURCE}_00000026-7639-40c7-84a7-0c3a0d001ca2",
@@ -30,9 +33,9 @@ _PEOPLE = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of the walk, how it must exit, and what its answer must contain.
+    """A command of the demo, its exit code, and texts that its output must and must not contain.
 
-    `command` and `expected` may name `$ROOM`, `$ALICE`, `$BOB` and `$CAROL`.
+    The command and the texts may contain `$ROOM`, `$ALICE`, `$BOB` and `$CAROL`.
     """
 
     command: str
@@ -66,12 +69,15 @@ STEPS = (
 
 
 class DemoError(Exception):
-    """The walk cannot go on; the text says why."""
+    """The gateway or a step failed; the text says how."""
 
 
 @click.command()
 def demo() -> None:
-    """Walk a room's whole life: start a gateway with the emulator on a free port, and call it."""
+    """Run each client command once.
+
+    Starts a gateway with the emulator on a free port, and stops it at the end.
+    """
     try:
         run(
             [
@@ -86,79 +92,82 @@ def demo() -> None:
         )
     except DemoError as error:
         raise click.ClickException(str(error)) from None
-    click.echo("\nEvery answer was as expected.")
+    click.echo("\nAll responses were as expected.")
 
 
 def run(serve: Sequence[str]) -> None:
-    """Start `serve`, walk all steps through it, and stop it whatever happens.
+    """Start a gateway with the command `serve`, run all steps, and stop the gateway.
 
-    Raises DemoError if it does not start, answers something else or does not stop cleanly.
+    Raises DemoError if the gateway does not start, a step fails, or the shutdown is not clean.
     """
     with _gateway(serve) as address:
-        _say(f"export ROOMS_GATEWAY_ADDRESS={address}")
-        for name, raw_id in _PEOPLE.items():
-            _say(f"{name}={raw_id}")
-        walk(address)
+        _echo_command(f"export ROOMS_GATEWAY_ADDRESS={address}")
+        for name, raw_id in _USERS.items():
+            _echo_command(f"{name}={raw_id}")
+        run_steps(address)
 
 
-def walk(address: str) -> None:
-    """Run every step against the gateway at `address`. Raises DemoError at the first surprise."""
-    names = dict(_PEOPLE)
+def run_steps(address: str) -> None:
+    """Run all steps against the gateway at `address`. Raises DemoError at the first that fails."""
+    names = dict(_USERS)
     client = click.Group("rooms-gateway", commands=[rooms, participants])
     for step in STEPS:
         click.echo()
-        _say(f"rooms-gateway {step.command}")
+        _echo_command(f"rooms-gateway {step.command}")
         arguments = [Template(word).substitute(names) for word in shlex.split(step.command)]
-        code, answer = _invoke(client, [*arguments, "--address", address])
-        click.echo(answer, nl=False)
-        _check(step, code, answer, names)
+        code, output = _invoke(client, [*arguments, "--address", address])
+        click.echo(output, nl=False)
+        _check(step, code, output, names)
         if "ROOM" not in names:
-            names["ROOM"] = _room_id(answer)
-            _say(f"ROOM={names['ROOM']}")
+            names["ROOM"] = _room_id(output)
+            _echo_command(f"ROOM={names['ROOM']}")
 
 
-def _say(command: str) -> None:
+def _echo_command(command: str) -> None:
     click.echo(click.style(f"$ {command}", fg="cyan"))
 
 
 def _invoke(client: click.Group, arguments: list[str]) -> tuple[int, str]:
-    answer = io.StringIO()
-    with contextlib.redirect_stdout(answer), contextlib.redirect_stderr(answer):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         code: int | None = client.main(arguments, standalone_mode=False)
-    return code or 0, answer.getvalue()
+    return code or 0, output.getvalue()
 
 
-def _room_id(answer: str) -> str:
-    for line in answer.splitlines():
+def _room_id(output: str) -> str:
+    for line in output.splitlines():
         match line.split():
             case ["id", room_id]:
                 return room_id
-    raise DemoError("The answer to the create names no room.")
+    raise DemoError("The output of `rooms create` contains no room id.")
 
 
-def _check(step: Step, code: int, answer: str, names: dict[str, str]) -> None:
+def _check(step: Step, code: int, output: str, names: dict[str, str]) -> None:
     if code != step.exit_code:
-        raise DemoError(f"That should have ended with exit code {step.exit_code}, not {code}.")
+        raise DemoError(f"Expected exit code {step.exit_code}, got {code}.")
     for text in step.expected:
-        if Template(text).substitute(names) not in answer:
-            raise DemoError(f"That answer should have contained {text!r}.")
+        if Template(text).substitute(names) not in output:
+            raise DemoError(f"Expected {text!r} in the output.")
     for text in step.unexpected:
-        if Template(text).substitute(names) in answer:
-            raise DemoError(f"That answer should not have contained {text!r}.")
+        if Template(text).substitute(names) in output:
+            raise DemoError(f"Expected no {text!r} in the output.")
 
 
 @contextlib.contextmanager
 def _gateway(command: Sequence[str]) -> Iterator[str]:
-    """Start a gateway, lend its address, and stop it."""
-    with subprocess.Popen(  # noqa: S603 - our own command line
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env=_undisturbed_environment(),
-    ) as process:
-        # Both pipes are read to their end, lest the gateway block on a full one.
+    """Start a gateway, yield its address, and stop it."""
+    with (
+        subprocess.Popen(  # noqa: S603 - a fixed command line
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=_environment(),
+        ) as process,
+        exit_on_interrupt(process.kill),
+    ):
+        # Both pipes are read to their end: a full pipe would block the gateway.
         output: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         log: collections.deque[str] = collections.deque(maxlen=10)
         threading.Thread(target=_pump, args=(process.stdout or (), output), daemon=True).start()
@@ -167,28 +176,28 @@ def _gateway(command: Sequence[str]) -> Iterator[str]:
         try:
             yield _address(output)
             process.terminate()
-            code = process.wait(_STOP_SECONDS)
+            code = process.wait(_STOP_TIMEOUT)
             if code:
                 raise DemoError(f"The gateway stopped with exit code {code}.")
         except subprocess.TimeoutExpired:
-            raise DemoError(f"The gateway did not stop within {_STOP_SECONDS:g} s.") from None
+            raise DemoError(f"The gateway did not stop within {_STOP_TIMEOUT:g} s.") from None
         except DemoError as error:
             process.kill()
-            logger.join(_STOP_SECONDS)
+            logger.join(_STOP_TIMEOUT)
             raise DemoError("\n  ".join([str(error), *map(str.rstrip, log)])) from None
         finally:
             process.kill()
 
 
-def _undisturbed_environment() -> dict[str, str]:
-    """Leave out the settings of another gateway, perhaps one in front of the real service."""
+def _environment() -> dict[str, str]:
+    """Return the environment without settings, which may be for a production gateway."""
     settings = ("ROOMS_GATEWAY_", "COMMUNICATION_CONNECTION_STRING")
     return {name: value for name, value in os.environ.items() if not name.startswith(settings)}
 
 
-def _address(output: "queue.SimpleQueue[str | None]") -> str:
+def _address(output: queue.SimpleQueue[str | None]) -> str:
     try:
-        while (line := output.get(timeout=_START_SECONDS)) is not None:
+        while (line := output.get(timeout=_START_TIMEOUT)) is not None:
             if line.startswith(_READY):
                 return line.removeprefix(_READY).strip()
     except queue.Empty:
@@ -196,7 +205,7 @@ def _address(output: "queue.SimpleQueue[str | None]") -> str:
     raise DemoError("The gateway ended before it was ready.")
 
 
-def _pump(lines: Iterable[str], output: "queue.SimpleQueue[str | None]") -> None:
+def _pump(lines: Iterable[str], output: queue.SimpleQueue[str | None]) -> None:
     for line in lines:
         output.put(line)
     output.put(None)

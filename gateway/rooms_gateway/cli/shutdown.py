@@ -1,4 +1,4 @@
-"""`rooms-gateway shutdown`: asks a gateway on this machine to drain and stop, as SIGTERM does."""
+"""`rooms-gateway shutdown`: graceful shutdown over HTTP, as SIGTERM starts it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Callable
 
 import click
 
-from rooms_gateway.cli.admin_client import AdminAddress, AdminUnreachableError, asked
+from rooms_gateway.cli.admin_client import AdminAddress, GatewayUnreachableError, admin_request
+from rooms_gateway.cli.interrupt import exit_on_interrupt
 
-EXIT_NOBODY = 1
-EXIT_REFUSED = 3
+EXIT_UNREACHABLE = 1
+EXIT_REJECTED = 3
 EXIT_STILL_RUNNING = 4
 
 _OK = 200
 _NOT_FOUND = 404
-_ANSWER_TIMEOUT = 5.0
-_PAUSE = 0.1
+_TIMEOUT = 5.0
+_POLL_INTERVAL = 0.1
 
 
 @click.command()
@@ -27,30 +28,31 @@ _PAUSE = 0.1
     default="127.0.0.1:9464",
     show_default=True,
     metavar="HOST:PORT",
-    help="The admin listener of the gateway.",
+    help="Address of the gateway's admin listener.",
 )
-@click.option("--wait", is_flag=True, help="Return when it has stopped, not when it has begun to.")
+@click.option(
+    "--wait", is_flag=True, help="Return when the gateway has stopped, not when it starts to drain."
+)
 @click.option(
     "--max-wait",
     type=click.FloatRange(min=0, min_open=True, max=86400),
     default=60.0,
     show_default=True,
-    help="Seconds to wait for that, at the most.",
+    help="Timeout of --wait, in seconds.",
 )
+@exit_on_interrupt()
 def shutdown(*, admin: tuple[str, int], wait: bool, max_wait: float) -> None:
-    """Ask a gateway to stop: no new calls, those in flight are finished.
+    """Shut a gateway down gracefully.
 
-    It must have been started with --quitquitquit, and be on this machine (or in this pod). Exits
-    with 0 when it stops (with --wait: has stopped), 1 if nobody answers there, 3 if it refuses, 4
-    if it has not stopped in time.
+    The gateway rejects new calls and lets calls in flight finish.
+
+    Requires a gateway that was started with --quitquitquit, on the same host or in the same pod.
+    Exits with 0 when the shutdown has started (with --wait: when the gateway has stopped), 1 if the
+    gateway cannot be reached, 3 if it rejects the request, 4 if it has not stopped in time.
     """
-    where = f"{admin[0]}:{admin[1]}"
-    try:
-        code, fault = _shut_down(admin, max_wait if wait else None, time.monotonic, time.sleep)
-    except KeyboardInterrupt:
-        raise click.exceptions.Exit(130) from None
-    if fault:
-        click.echo(f"rooms-gateway: {where} {fault}.", err=True)
+    code, error = _shut_down(admin, max_wait if wait else None, time.monotonic, time.sleep)
+    if error:
+        click.echo(f"rooms-gateway: {admin[0]}:{admin[1]} {error}.", err=True)
     sys.exit(code)
 
 
@@ -60,27 +62,28 @@ def _shut_down(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> tuple[int, str]:
-    """Ask, and wait for the end if `max_wait` is not None; return exit code and fault."""
-    begun = clock()
+    """Request the shutdown; wait for its end unless `max_wait` is None. Return code and error."""
+    started = clock()
     try:
-        with asked(admin, "POST", "/quitquitquit", _ANSWER_TIMEOUT) as answer:
-            if answer.status == _NOT_FOUND:
-                return EXIT_REFUSED, "cannot be stopped so: start it with --quitquitquit"
-            if answer.status != _OK:
-                return EXIT_REFUSED, f"refuses: {answer.text or f'HTTP status {answer.status}'}"
+        with admin_request(admin, "POST", "/quitquitquit", _TIMEOUT) as response:
+            if response.status == _NOT_FOUND:
+                return EXIT_REJECTED, "has no shutdown over HTTP: start it with --quitquitquit"
+            if response.status != _OK:
+                reason = response.text or f"HTTP status {response.status}"
+                return EXIT_REJECTED, f"rejected the shutdown: {reason}"
             if max_wait is None:
                 return 0, ""
-            end = begun + max_wait
-            # The listener is the last to go, and lets go of its connections then.
-            answer.closed_within(end - clock())
-    except AdminUnreachableError as error:
-        return EXIT_NOBODY, f"does not answer: {error}"
+            end = started + max_wait
+            # The admin listener closes last, and its idle connections with it.
+            response.closed_within(end - clock())
+    except GatewayUnreachableError as error:
+        return EXIT_UNREACHABLE, f"cannot be reached: {error}"
     while clock() < end:
         try:
-            # A connection may have been closed for being idle.
-            with asked(admin, "GET", "/livez", min(_ANSWER_TIMEOUT, end - clock())) as answer:
-                answer.closed_within(end - clock())
-        except AdminUnreachableError:
+            # The connection may also have been closed because it was idle.
+            with admin_request(admin, "GET", "/livez", min(_TIMEOUT, end - clock())) as response:
+                response.closed_within(end - clock())
+        except GatewayUnreachableError:
             return 0, ""
-        sleep(_PAUSE)
+        sleep(_POLL_INTERVAL)
     return EXIT_STILL_RUNNING, f"has not stopped within {max_wait:g} s"

@@ -1,4 +1,4 @@
-"""A stop that is asked for from outside, by a signal or by whoever else may."""
+"""Shutdown on request: by a signal, or by another part of the process."""
 
 from __future__ import annotations
 
@@ -8,51 +8,51 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""The last is of a terminal that was closed. It reloads nothing: files are followed anyway."""
+"""SIGHUP comes from a terminal that closes. It reloads nothing: files are followed anyway."""
 
 
-def _heard() -> list[signal.Signals]:
-    """Return those to listen to: whoever starts us with nohup wants no SIGHUP heard."""
-    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-    return [number for number in _SIGNALS if hangs_up or number != signal.SIGHUP]
+def _signals_to_handle() -> list[signal.Signals]:
+    """Return the signals that request a shutdown; nohup(1) excludes SIGHUP by ignoring it."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in _SIGNALS if number != signal.SIGHUP or not ignored]
 
 
 class ShutdownRequest:
-    """Whether a stop was asked for, by what, and how far the process had come by then."""
+    """A request to shut down, and how far the process had come when it arrived."""
 
     def __init__(self) -> None:
         self.first_signal: signal.Signals | None = None
-        """The signal that asked first; None if it was no signal, or nobody has asked."""
-        self.started = False
-        """Whether the start has ended. Until then, who asks for a stop ends the start."""
+        """The signal that made the request; None without a request, or if no signal made it."""
+        self.startup_complete = False
+        """Whether startup has ended. Before that, a request cancels the startup."""
         self.forced = False
-        """Whether a second signal has ended the stop that was under way."""
-        self._asked = asyncio.Event()
+        """Whether a second signal has ended the graceful shutdown."""
+        self._requested = asyncio.Event()
         self._signalled = False
         self._task: asyncio.Task[object] | None = None
 
     async def wait(self) -> None:
-        """Return when a stop is asked for."""
-        await self._asked.wait()
+        """Return when the shutdown is requested."""
+        await self._requested.wait()
 
-    def ask(self) -> None:
-        """Ask for a stop; to ask again changes nothing."""
-        if self._asked.is_set():
+    def request(self) -> None:
+        """Request the shutdown. Idempotent."""
+        if self._requested.is_set():
             return
-        self._asked.set()
-        if not self.started and self._task is not None:
+        self._requested.set()
+        if not self.startup_complete and self._task is not None:
             self._task.cancel()
 
     @contextmanager
-    def by_signals(self) -> Iterator[None]:
-        """Let SIGTERM, SIGINT and SIGHUP ask, and a second one cancel the task that this runs in.
+    def on_signals(self) -> Iterator[None]:
+        """Let SIGTERM, SIGINT and SIGHUP make the request; a second one cancels the current task.
 
-        A first signal ends no stop that others have asked for: Kubernetes sends one to a sidecar
-        whose service has just asked it to stop.
+        The first signal after a request by other means changes nothing: Kubernetes sends SIGTERM to
+        a sidecar whose shutdown the workload has just requested.
         """
         loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        numbers = _heard()
+        numbers = _signals_to_handle()
         for number in numbers:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
@@ -68,6 +68,6 @@ class ShutdownRequest:
                 self._task.cancel()
             return
         self._signalled = True
-        if not self._asked.is_set():
+        if not self._requested.is_set():
             self.first_signal = number
-        self.ask()
+        self.request()

@@ -1,8 +1,10 @@
-"""The emulator and the gateway as processes, for tests of services that call them.
+"""Gateway and emulator as processes, for tests of services that call the gateway.
 
-Knows both by their command line and their HTTP alone, and needs no pytest; the fixtures are in
-``rooms_gateway.pytest_plugin``. See ``docs/how-to/test-your-failures.md``.
+Uses their command line and HTTP only, and does not need pytest; `rooms_gateway.pytest_plugin` has
+the fixtures. How-to: `docs/how-to/test-your-failures.md`.
 """
+
+from __future__ import annotations
 
 from rooms_gateway.testing.control import ControlError
 from rooms_gateway.testing.emulator import OrderedFault, RoomsEmulator

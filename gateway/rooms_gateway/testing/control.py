@@ -1,4 +1,4 @@
-"""The control path of an emulator, from another process."""
+"""Client of an emulator's control API."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
-_SECONDS = 10.0
+_TIMEOUT = 10.0
 
 
 class ControlError(Exception):
-    """The emulator refused an order, in its own words, or is gone."""
+    """The emulator rejected a control request, with this message, or cannot be reached."""
 
 
 class Control:
-    """Calls the control path at an endpoint. Blocks for a millisecond or so."""
+    """Calls the control API at an endpoint. Blocks for about a millisecond per call."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
-        # A proxy from the environment leads elsewhere.
+        # Proxies in the environment do not reach loopback.
         self._opener = build_opener(ProxyHandler({}))
 
     def call(self, method: str, name: str, content: object = None) -> Any:
-        """Send one order, and return the JSON of the answer; `None` if it has none.
+        """Send a control request; return the JSON of the response, None if it is empty.
 
-        Raises:
-            ControlError: the emulator refused it, or cannot be reached.
-
+        Raises ControlError if the emulator rejects the request or cannot be reached.
         """
         body = None if content is None else json.dumps(content).encode()
-        request = Request(f"{self._endpoint}/_emulator/{name}", body, method=method)  # noqa: S310
+        request = Request(f"{self._endpoint}/_emulator/{name}", body, method=method)  # noqa: S310 - the emulator's own URL
         try:
-            with self._opener.open(request, timeout=_SECONDS) as answer:
-                text = answer.read()
+            with self._opener.open(request, timeout=_TIMEOUT) as response:
+                text = response.read()
         except HTTPError as error:
             with error:
                 text = error.read()

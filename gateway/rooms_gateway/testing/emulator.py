@@ -1,4 +1,4 @@
-"""An emulator of its own process, as a test holds it."""
+"""An emulator as a process, for one test."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from rooms_gateway.testing.requests import Request
 
 _ANY_PORT = "127.0.0.1:0"
 _SHOWN_REQUESTS = 30
-_LONGEST_REFUSAL = 3600.0
+_MAX_REFUSAL = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class OrderedFault:
-    """A fault that was ordered, and what has become of it."""
+    """A fault in the emulator's list, with its counters."""
 
     id: int
     _control: Control
 
     @property
     def matched(self) -> int:
-        """How many requests it has applied to, also those that it let pass."""
+        """Number of requests that the fault applied to, including those that it let pass."""
         return int(self._rule()["matched"])
 
     @property
     def struck(self) -> int:
-        """How many requests it has struck."""
+        """Number of requests that the fault was injected into."""
         return int(self._rule()["struck"])
 
     def _rule(self) -> Mapping[str, Any]:
@@ -44,17 +44,11 @@ class OrderedFault:
 
 
 class RoomsEmulator:
-    """An emulator of the Rooms REST API, on free ports, for the time of one test.
+    """An emulator of the Rooms REST API, on free loopback ports.
 
-    Every method blocks for a millisecond or so; in an asynchronous test, too, that is fine.
-
-    Args:
-        seed: decides what is drawn for faults.
-        options: more flags of `rooms-gateway emulator`.
-
-    Raises:
-        ProcessError: it did not start.
-
+    Every method blocks for about a millisecond, which asynchronous tests can afford. `seed` is that
+    of the random values of faults; `options` are extra flags of `rooms-gateway emulator`. Raises
+    ProcessError if the emulator does not start.
     """
 
     def __init__(self, seed: int, options: Sequence[str] = ()) -> None:
@@ -72,71 +66,61 @@ class RoomsEmulator:
         )
         string = self._process.find("(endpoint=.*)") or ""
         self.endpoint = string.removeprefix("endpoint=").partition("/;")[0]
-        """Where it is, such as `http://127.0.0.1:35535`."""
+        """Endpoint of the REST API, such as `http://127.0.0.1:35535`."""
         self.key = string.partition("accesskey=")[2]
-        """The access key that it accepts, base64."""
+        """The access key that the emulator accepts, base64."""
         self.control_endpoint = self._process.find("control=(.*)") or ""
-        """Where `/_emulator/` is served, also while connections are refused."""
+        """Endpoint of the control API; stays reachable while the emulator refuses connections."""
         self._control = Control(self.control_endpoint)
 
     @property
     def connection_string(self) -> str:
-        """What Communication Services clients are configured with."""
+        """Connection string, as clients of Azure Communication Services use it."""
         return f"endpoint={self.endpoint}/;accesskey={self.key}"
 
     def fault(self, preset: str, on: str = "*", **members: Any) -> OrderedFault:
-        """Order a fault by its name, such as `closed-after-effect`.
+        """Inject the fault with the name `preset`, such as `closed-after-effect`.
 
-        Args:
-            preset: its name.
-            on: the operation to strike, such as `CreateRoom`; `*` is every request.
-            members: what to put in the place of the preset's members, such as `count=2`.
-
-        Raises:
-            ControlError: there is no such preset, operation or member.
-
+        `on` is an operation, such as `CreateRoom`; `*` is every request. `members` override those
+        of the preset, such as `count=2`. Raises ControlError for an unknown preset, operation or
+        member.
         """
         return self._order({"preset": preset, "operation": on, **_as_json(members)})
 
     def fail(self, on: str = "*", **members: Any) -> OrderedFault:
-        """Order a fault by its members, such as `status=503, count=2`.
+        """Inject a fault with these members, such as `status=503, count=2`.
 
-        Args:
-            on: the operation to strike, such as `CreateRoom`; `*` is every request.
-            members: those of a fault, as docs/emulator.md lists them for Python.
-
-        Raises:
-            ControlError: there is no such operation or member.
-
+        `on` is an operation, such as `CreateRoom`; `*` is every request. docs/emulator.md lists the
+        members. Raises ControlError for an unknown operation or member.
         """
         return self._order({"operation": on, **_as_json(members)})
 
     def clear_faults(self) -> None:
-        """Take back every fault."""
+        """Remove all faults."""
         self._control.call("DELETE", "faults")
 
     def requests(self, operation: str | None = None) -> list[Request]:
-        """Return the requests that came, oldest first; of one operation, or all."""
+        """Return the requests in the journal, oldest first: all, or those of one operation."""
         entries = self._control.call("GET", "journal")["requests"]
         read = map(Request.read, entries)
         return [request for request in read if operation in (None, request.operation)]
 
     def clear_requests(self) -> None:
-        """Forget the requests that came."""
+        """Clear the journal."""
         self._control.call("DELETE", "journal")
 
     def seed_rooms(self, count: int, *, participants: int = 0, deleted: bool = False) -> list[str]:
-        """Add rooms, and return their ids, oldest first. Deleted ones only take places in pages."""
-        order = {"count": count, "participants": participants, "deleted": deleted}
-        ids: list[str] = self._control.call("POST", "rooms", order)["roomIds"]
+        """Add rooms; return their ids, oldest first. Deleted rooms only shorten pages of lists."""
+        content = {"count": count, "participants": participants, "deleted": deleted}
+        ids: list[str] = self._control.call("POST", "rooms", content)["roomIds"]
         return ids
 
     def advance_clock(self, seconds: float) -> None:
-        """Move the emulator's clock forward, or back if negative."""
+        """Move the emulator's clock forward by `seconds`; back if negative."""
         self._control.call("POST", "clock", {"advanceSeconds": seconds})
 
     def set_clock_offset(self, seconds: float) -> None:
-        """Set the emulator's clock so far ahead of the real time, or behind it if negative."""
+        """Set the emulator's clock `seconds` ahead of real time; behind it if negative."""
         self._control.call("POST", "clock", {"offsetSeconds": seconds})
 
     def freeze_clock(self) -> None:
@@ -144,46 +128,46 @@ class RoomsEmulator:
         self._control.call("POST", "clock", {"frozen": True})
 
     def accept_keys(self, *keys: str) -> None:
-        """Accept these access keys from now on, base64, and no others; the first is `key`."""
+        """Accept only these access keys, base64, from now on; the first becomes `key`."""
         self._control.call("POST", "keys", {"keys": keys})
         self.key = keys[0]
 
     def rotate_key(self) -> str:
-        """Accept a new access key from now on and no other; return it."""
+        """Accept only a new access key from now on; return it."""
         self.accept_keys(b64encode(secrets.token_bytes(32)).decode())
         return self.key
 
     def accept_tokens(self, *tokens: str) -> None:
-        """Accept these bearer tokens from now on, and no others."""
+        """Accept only these bearer tokens from now on."""
         self._control.call("POST", "tokens", {"tokens": tokens})
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Refuse connections inside of `with`; those that there were are closed at its start."""
-        self.refuse(_LONGEST_REFUSAL)
+        """Refuse new connections, and close open ones, until the context ends."""
+        self.refuse(_MAX_REFUSAL)
         try:
             yield
         finally:
             self.refuse(0)
 
     def refuse(self, seconds: float) -> None:
-        """Refuse connections for so many seconds, and close those that there are; 0 ends it."""
+        """Refuse new connections, and close open ones, for `seconds`; 0 ends it."""
         self._control.call("POST", "refuse", {"seconds": seconds})
 
     def reset(self) -> None:
-        """Make everything as it was at the start."""
+        """Restore the initial state."""
         self._control.call("POST", "reset")
 
     def stop(self) -> None:
-        """End the process."""
+        """Stop the process with SIGTERM. Idempotent."""
         self._process.stop()
 
     def finish(self) -> None:
-        """End the process; raise ProcessError if it had ended on its own."""
+        """Stop the process. Raises ProcessError if it had ended before."""
         self._process.finish()
 
     def describe(self) -> str:
-        """Tell what happened, for whoever looks at a test that failed."""
+        """Return seed, faults and requests, for the report of a failed test."""
         lines = [f"fault seed {self.seed}: repeat with --rooms-fault-seed={self.seed}"]
         try:
             rules = self._control.call("GET", "faults")["faults"]

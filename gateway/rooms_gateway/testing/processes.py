@@ -1,4 +1,4 @@
-"""One `rooms-gateway` process: started, awaited, read, and stopped whatever happened."""
+"""A `rooms-gateway` process: its start, output, readiness and end."""
 
 from __future__ import annotations
 
@@ -10,28 +10,23 @@ import tempfile
 import threading
 from collections.abc import Sequence
 
-# With -P, no folder called gateway where the tests run is taken for this package.
+# -P: modules in the working directory of the tests do not shadow the installed ones.
 _COMMAND = (sys.executable, "-P", "-m", "rooms_gateway")
-_OURS = ("ROOMS_GATEWAY_", "COMMUNICATION_")
-_START_SECONDS = 30.0
-_STOP_SECONDS = 5.0
+_SETTINGS = ("ROOMS_GATEWAY_", "COMMUNICATION_")
+_START_TIMEOUT = 30.0
+_STOP_TIMEOUT = 5.0
 _SHOWN_LINES = 40
 
 
 class ProcessError(Exception):
-    """A process did not start, or ended on its own; the text holds what it wrote last."""
+    """A process did not start, or ended unexpectedly; the text contains the end of its log."""
 
 
 class Process:
-    """A process that is running once this was made.
+    """A running `rooms-gateway` with these arguments.
 
-    Args:
-        arguments: what to give `rooms-gateway`.
-        ready: a pattern; the process is ready when it has printed a line that it matches.
-
-    Raises:
-        ProcessError: it ended, or took more than 30 seconds.
-
+    Ready when a line of its standard output matches the pattern `ready`. Raises ProcessError if it
+    ends or is not ready within 30 seconds.
     """
 
     def __init__(self, arguments: Sequence[str], ready: str) -> None:
@@ -42,17 +37,17 @@ class Process:
         self._stopped = False
         self._forced = False
         self._last_log = ""
-        # A file and not a pipe, because nobody reads it while the process runs.
+        # A file: a pipe that is not read while the process runs would fill up and block it.
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(  # noqa: S603 - our own command line
+        self._process = subprocess.Popen(  # noqa: S603 - a fixed command line
             [*_COMMAND, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
             encoding="utf-8",
-            # The settings of whoever runs the tests are not those of the tests.
-            env={name: text for name, text in os.environ.items() if not name.startswith(_OURS)},
+            # Settings in the developer's environment are not meant for the test.
+            env={name: text for name, text in os.environ.items() if not name.startswith(_SETTINGS)},
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -69,32 +64,32 @@ class Process:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended."""
+        """Whether the process has ended."""
         return self._process.poll() is not None
 
     def find(self, pattern: str) -> str | None:
-        """Return the group of the first line of standard output that a pattern matches, if any."""
+        """Return the group of `pattern` in the first line of standard output that matches it."""
         for line in tuple(self._lines):
             if match := re.fullmatch(pattern, line):
                 return match[1]
         return None
 
     def log(self) -> str:
-        """Return what it has written to standard error."""
+        """Return the content of standard error so far."""
         if self._log.closed:
             return self._last_log
-        # By another offset than the process', which goes on writing at the end.
+        # pread leaves the file offset alone, which the writing process shares.
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
     def stop(self) -> None:
-        """End it: by SIGTERM, and by force after 5 seconds. Nothing happens the second time."""
+        """Stop the process with SIGTERM, after 5 seconds with SIGKILL. Idempotent."""
         if self._stopped:
             return
         self._stopped = True
         self._process.terminate()
         try:
-            self._process.wait(_STOP_SECONDS)
+            self._process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._forced = True
             self._process.kill()
@@ -106,19 +101,14 @@ class Process:
         self._log.close()
 
     def finish(self) -> None:
-        """Stop it, and complain if somebody else ended it.
-
-        Raises:
-            ProcessError: it had ended already.
-
-        """
+        """Stop the process. Raises ProcessError if it had ended before, other than by `stop`."""
         stopped_before = self._stopped
-        ended_alone = not stopped_before and self.ended
+        ended_early = not stopped_before and self.ended
         self.stop()
-        # A clean stop ends with 0; who was killed a moment ago may not have looked dead yet.
+        # A process that was killed a moment ago may still have seemed to run; its code is not 0.
         failed = self._process.returncode != 0 and not self._forced
-        if ended_alone or (failed and not stopped_before):
-            raise ProcessError(self._tell(f"ended with exit code {self._process.returncode}"))
+        if ended_early or (failed and not stopped_before):
+            raise ProcessError(self._message(f"ended with exit code {self._process.returncode}"))
 
     def shown_log(self) -> str:
         """Return the last lines of standard error."""
@@ -134,10 +124,10 @@ class Process:
         self._is_ready.set()
 
     def _wait(self) -> None:
-        if not self._is_ready.wait(_START_SECONDS):
-            raise ProcessError(self._tell(f"was not ready after {_START_SECONDS:.0f} seconds"))
+        if not self._is_ready.wait(_START_TIMEOUT):
+            raise ProcessError(self._message(f"was not ready after {_START_TIMEOUT:.0f} seconds"))
         if not any(self._ready.fullmatch(line) for line in self._lines):
-            raise ProcessError(self._tell(f"ended with exit code {self._process.wait()}"))
+            raise ProcessError(self._message(f"ended with exit code {self._process.wait()}"))
 
-    def _tell(self, what: str) -> str:
-        return f"{self._name} {what}; it wrote:\n{self.shown_log() or '(nothing)'}"
+    def _message(self, event: str) -> str:
+        return f"{self._name} {event}; the end of its log:\n{self.shown_log() or '(empty)'}"

@@ -1,4 +1,4 @@
-"""What the emulator was asked, as a test sees it."""
+"""The requests in an emulator's journal."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """The fault that struck a request, and what was drawn for it."""
+    """The fault that was injected into a request, and its random values."""
 
     id: int
     label: str
-    """The preset's name, or the label that it was given; empty if it has none."""
+    """Name of the preset, or the label of the fault; empty without either."""
     latency: float
-    """Seconds that it waited, the jitter included."""
+    """Added latency, jitter included, in seconds."""
     status: int | None
-    """The status that was ordered; None: the operation's own."""
+    """Injected HTTP status; None: the status of the operation itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a request changed: a room, or its roster."""
+    """The change that a request made to a room or its roster."""
 
     number: int
-    """Grows in the order in which the changes happened."""
+    """Grows in the order of the changes."""
     room: str
+    """Id of the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that the emulator got."""
+    """One request that the emulator received."""
 
     number: int
-    """Counts the requests, from 1."""
+    """Number of the request, from 1."""
     at: str
-    """When it came, by the emulator's clock."""
+    """Time of arrival by the emulator's clock."""
     operation: str
-    """Such as `CreateRoom`; empty if it led to none."""
+    """Name of the operation, such as `CreateRoom`; empty for an unknown one."""
     method: str
     target: str
     headers: Mapping[str, str]
-    """Those worth a look, in lower case; no credentials."""
+    """Headers by lower-case name, without credentials."""
     body: str
     status: int | None
-    """What was answered; None: nothing was, or not yet."""
+    """HTTP status of the response; None: no response (yet)."""
     fault: Struck | None
     effect: Effect | None
-    """Set as well where the caller never got an answer; None: it changed nothing."""
+    """The change, also if the response was lost; None: no change."""
 
     @classmethod
     def read(cls, members: Mapping[str, Any]) -> Request:
-        """Make one of an entry of the journal."""
+        """Make a request of an entry of the journal."""
         known = {name: members[name] for name in cls.__slots__}
         fault, effect = known["fault"], known["effect"]
         known["fault"] = Struck(**fault) if fault else None
@@ -62,14 +63,14 @@ class Request:
 
     @property
     def json(self) -> Any:
-        """The body, decoded."""
+        """The body, decoded as JSON."""
         return json.loads(self.body)
 
     def __str__(self) -> str:
-        answered = self.status or "no answer"
-        line = f"#{self.number} {self.operation or self.method + ' ' + self.target} -> {answered}"
+        status = self.status or "no response"
+        line = f"#{self.number} {self.operation or self.method + ' ' + self.target} -> {status}"
         if self.fault is not None:
-            line += f", struck by fault {self.fault.id} {self.fault.label}".rstrip()
+            line += f", fault {self.fault.id} {self.fault.label}".rstrip()
         if self.effect is not None:
             line += f", effect {self.effect.number} on room {self.effect.room}"
         return line

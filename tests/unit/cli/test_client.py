@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -46,32 +48,30 @@ WINDOW_CASES = [
 
 
 @pytest.mark.parametrize(("options", "fields"), WINDOW_CASES)
-def test_create_sets_the_fields_that_were_typed_and_no_others(
-    options: list[str], fields: dict[str, object]
-) -> None:
-    answer = rooms_pb2.CreateRoomResponse(room=ROOM)
-    result, request = call("rooms", "create", *options, rpc="CreateRoom", answers=(answer,))
+def test_create_sets_only_given_fields(options: list[str], fields: dict[str, object]) -> None:
+    response = rooms_pb2.CreateRoomResponse(room=ROOM)
+    result, request = call("rooms", "create", *options, rpc="CreateRoom", responses=(response,))
     assert request == ParseDict(fields, rooms_pb2.CreateRoomRequest())
     assert (result.exit_code, result.stdout, result.stderr) == (0, ROOM_TEXT, "")
 
 
 @pytest.mark.parametrize(("options", "fields"), WINDOW_CASES)
-def test_update_sets_the_fields_that_were_typed_and_no_others(
-    options: list[str], fields: dict[str, object]
-) -> None:
-    answer = rooms_pb2.UpdateRoomResponse(room=ROOM)
-    result, request = call("rooms", "update", "7", *options, rpc="UpdateRoom", answers=(answer,))
+def test_update_sets_only_given_fields(options: list[str], fields: dict[str, object]) -> None:
+    response = rooms_pb2.UpdateRoomResponse(room=ROOM)
+    result, request = call(
+        "rooms", "update", "7", *options, rpc="UpdateRoom", responses=(response,)
+    )
     assert request == ParseDict({"roomId": "7"} | fields, rooms_pb2.UpdateRoomRequest())
     assert (result.exit_code, result.stdout, result.stderr) == (0, ROOM_TEXT, "")
 
 
-def test_create_takes_the_role_after_the_last_equals_sign_in_any_case() -> None:
+def test_role_follows_last_equals_sign_in_any_case() -> None:
     _, request = call(
         *("rooms", "create", "--request-id", "11111111-2222-4333-8444-555555555555"),
         *("--participant", f"{ALICE}=Presenter", "--participant", f"{BOB}=CONSUMER"),
         *("--participant", ALICE),
         rpc="CreateRoom",
-        answers=(rooms_pb2.CreateRoomResponse(room=ROOM),),
+        responses=(rooms_pb2.CreateRoomResponse(room=ROOM),),
     )
     assert request == rooms_pb2.CreateRoomRequest(
         request_id="11111111-2222-4333-8444-555555555555",
@@ -83,22 +83,22 @@ def test_create_takes_the_role_after_the_last_equals_sign_in_any_case() -> None:
     )
 
 
-def test_get_prints_a_room_as_its_answer_in_proto_json_on_one_line() -> None:
-    answer = rooms_pb2.GetRoomResponse(room=ROOM)
-    result, request = call("rooms", "get", "7", "--json", rpc="GetRoom", answers=(answer,))
+def test_json_is_response_on_one_line() -> None:
+    response = rooms_pb2.GetRoomResponse(room=ROOM)
+    result, request = call("rooms", "get", "7", "--json", rpc="GetRoom", responses=(response,))
     assert request == rooms_pb2.GetRoomRequest(room_id="7")
     assert result.stdout.count("\n") == 1
     assert json.loads(result.stdout) == {"room": ROOM_JSON}
 
 
-def test_get_says_of_what_the_service_left_out_that_it_is_unset() -> None:
-    answer = rooms_pb2.GetRoomResponse(room=rooms_pb2.Room(id="7"))
-    result, _ = call("rooms", "get", "7", rpc="GetRoom", answers=(answer,))
+def test_missing_fields_are_printed_as_unset() -> None:
+    response = rooms_pb2.GetRoomResponse(room=rooms_pb2.Room(id="7"))
+    result, _ = call("rooms", "get", "7", rpc="GetRoom", responses=(response,))
     assert result.stdout.split()[1::2] == ["7", "unset", "unset", "unset", "unset"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "rpc", "answer", "request_", "sentence"),
+    ("arguments", "rpc", "response", "request_", "sentence"),
     [
         (
             ("rooms", "delete", "7"),
@@ -140,24 +140,24 @@ def test_get_says_of_what_the_service_left_out_that_it_is_unset() -> None:
         ),
     ],
 )
-def test_a_command_with_an_empty_answer_says_what_it_did(
-    arguments: tuple[str, ...], rpc: str, answer: Message, request_: Message, sentence: str
+def test_success_with_empty_response_is_printed(
+    arguments: tuple[str, ...], rpc: str, response: Message, request_: Message, sentence: str
 ) -> None:
-    result, request = call(*arguments, rpc=rpc, answers=(answer,))
+    result, request = call(*arguments, rpc=rpc, responses=(response,))
     assert request == request_
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{sentence}\n", "")
-    result, _ = call(*arguments, "--json", rpc=rpc, answers=(answer,))
+    result, _ = call(*arguments, "--json", rpc=rpc, responses=(response,))
     assert (result.exit_code, result.stdout, result.stderr) == (0, "{}\n", "")
 
 
-def test_list_prints_one_table_over_all_pages() -> None:
+def test_list_prints_one_table_for_all_pages() -> None:
     other = rooms_pb2.Room(id="8")
     pages = (
         rooms_pb2.ListRoomsResponse(next_page_token="t1"),
         rooms_pb2.ListRoomsResponse(rooms=[ROOM], next_page_token="t2"),
         rooms_pb2.ListRoomsResponse(rooms=[other]),
     )
-    result, request = call("rooms", "list", rpc="ListRooms", answers=pages)
+    result, request = call("rooms", "list", rpc="ListRooms", responses=pages)
     assert request == rooms_pb2.ListRoomsRequest()
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
@@ -168,12 +168,12 @@ def test_list_prints_one_table_over_all_pages() -> None:
     )
 
 
-def test_list_as_json_prints_one_line_for_each_page_with_its_token() -> None:
+def test_list_as_json_prints_one_line_per_page() -> None:
     pages = (
         rooms_pb2.ListRoomsResponse(rooms=[ROOM], next_page_token="t1"),
         rooms_pb2.ListRoomsResponse(),
     )
-    result, _ = call("rooms", "list", "--json", rpc="ListRooms", answers=pages)
+    result, _ = call("rooms", "list", "--json", rpc="ListRooms", responses=pages)
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
         {"rooms": [ROOM_JSON], "nextPageToken": "t1"},
         {"rooms": [], "nextPageToken": ""},
@@ -181,28 +181,28 @@ def test_list_as_json_prints_one_line_for_each_page_with_its_token() -> None:
     assert result.stderr == ""
 
 
-def test_a_list_that_stops_early_says_how_to_resume() -> None:
+def test_list_that_stops_early_prints_page_token() -> None:
     page = participants_pb2.ListParticipantsResponse(
         participants=[participants_pb2.Participant(raw_id=ALICE)], next_page_token="t2"
     )
     result, request = call(
         *("participants", "list", "7", "--page-token", "t1", "--max-pages", "1"),
         rpc="ListParticipants",
-        answers=(page,),
+        responses=(page,),
     )
     assert request == participants_pb2.ListParticipantsRequest(
         room_id="7", page_token="t1", max_pages=1
     )
-    assert (result.exit_code, result.stderr) == (0, "More with: --page-token t2\n")
+    assert (result.exit_code, result.stderr) == (0, "Next page: --page-token t2\n")
 
 
-def test_a_roster_shows_roles_that_the_contract_does_not_know() -> None:
-    people = [
+def test_roster_prints_unrecognized_roles() -> None:
+    roster = [
         participants_pb2.Participant(raw_id=ALICE, role=participants_pb2.ROLE_PRESENTER),
         participants_pb2.Participant(raw_id=BOB, unrecognized_role="Moderator"),
     ]
-    pages = (participants_pb2.ListParticipantsResponse(participants=people),)
-    result, _ = call("participants", "list", "7", rpc="ListParticipants", answers=pages)
+    pages = (participants_pb2.ListParticipantsResponse(participants=roster),)
+    result, _ = call("participants", "list", "7", rpc="ListParticipants", responses=pages)
     assert [line.split() for line in result.stdout.splitlines()] == [
         ["RAW", "ID", "ROLE"],
         [ALICE, "presenter"],
@@ -210,16 +210,16 @@ def test_a_roster_shows_roles_that_the_contract_does_not_know() -> None:
     ]
 
 
-def test_an_empty_list_says_so_beside_the_output() -> None:
+def test_empty_list_is_said_on_stderr() -> None:
     pages = (rooms_pb2.ListRoomsResponse(),)
-    result, _ = call("rooms", "list", rpc="ListRooms", answers=pages)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No rooms here.\n")
+    result, _ = call("rooms", "list", rpc="ListRooms", responses=pages)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No rooms.\n")
 
 
-def test_control_characters_in_an_answer_do_not_reach_the_terminal() -> None:
-    people = [participants_pb2.Participant(raw_id="8:\x1b[2J\nx", unrecognized_role="\x07")]
-    pages = (participants_pb2.ListParticipantsResponse(participants=people),)
-    result, _ = call("participants", "list", "7", rpc="ListParticipants", answers=pages)
+def test_control_characters_are_escaped() -> None:
+    roster = [participants_pb2.Participant(raw_id="8:\x1b[2J\nx", unrecognized_role="\x07")]
+    pages = (participants_pb2.ListParticipantsResponse(participants=roster),)
+    result, _ = call("participants", "list", "7", rpc="ListParticipants", responses=pages)
     assert result.stdout.splitlines()[1:] == [r"8:\x1b[2J\nx  \x07"]
 
 
@@ -230,7 +230,7 @@ def test_control_characters_in_an_answer_do_not_reach_the_terminal() -> None:
         *(("participants", name) for name in ("upsert", "remove", "update", "list")),
     ],
 )
-def test_every_command_explains_itself(command: tuple[str, str]) -> None:
+def test_every_command_has_help(command: tuple[str, str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
     assert "ROOMS_GATEWAY_ADDRESS" in result.stdout

@@ -1,9 +1,11 @@
+from __future__ import annotations
+
 from datetime import UTC, datetime
 
 import pytest
 from support.fake_gateway import run
 
-from rooms_gateway.cli.client.inputs import Instant, Person, parse_instant, parse_person
+from rooms_gateway.cli.client.inputs import Instant, Participant, parse_instant, parse_participant
 
 NOW = 1_000_000_000.25
 
@@ -26,35 +28,38 @@ NOW = 1_000_000_000.25
         ("-30m", Instant(999_998_201, 0)),
     ],
 )
-def test_a_time_is_read_exactly(text: str, instant: Instant) -> None:
+def test_time_is_parsed_exactly(text: str, instant: Instant) -> None:
     assert parse_instant(text, NOW) == instant
 
 
 @pytest.mark.parametrize("year", [1, 1600, 1970, 2024, 9999])
-def test_a_time_agrees_with_datetime(year: int) -> None:
+def test_time_agrees_with_datetime(year: int) -> None:
     moment = datetime(year, 2, 28, 12, 34, 56, tzinfo=UTC)
     assert parse_instant(moment.isoformat(), NOW).seconds == round(moment.timestamp())
 
 
 @pytest.mark.parametrize(
-    ("text", "person"),
+    ("text", "participant"),
     [
-        ("8:acs:a_b", Person("8:acs:a_b", None)),
-        ("8:acs:a_b=Attendee", Person("8:acs:a_b", "attendee")),
-        ("28:orgid:x=y=consumer", Person("28:orgid:x=y", "consumer")),
+        ("8:acs:a_b", Participant("8:acs:a_b", None)),
+        ("8:acs:a_b=Attendee", Participant("8:acs:a_b", "attendee")),
+        ("28:orgid:x=y=consumer", Participant("28:orgid:x=y", "consumer")),
     ],
 )
-def test_a_participant_is_an_identifier_and_perhaps_a_role(text: str, person: Person) -> None:
-    assert parse_person(text) == person
+def test_participant_is_raw_id_with_optional_role(text: str, participant: Participant) -> None:
+    assert parse_participant(text) == participant
 
 
 @pytest.mark.parametrize(
-    ("arguments", "fault"),
+    ("arguments", "error"),
     [
-        (["rooms", "create", "--participant", "8:acs:x=boss"], "'boss' is not a role; known are"),
+        (
+            ["rooms", "create", "--participant", "8:acs:x=boss"],
+            "'boss' is not a role; the roles are",
+        ),
         (["rooms", "create", "--participant", "8:acs:x="], "'' is not a role"),
-        (["rooms", "create", "--participant", "=presenter"], "the identifier is missing"),
-        (["rooms", "create", "--participant", ""], "the identifier is missing"),
+        (["rooms", "create", "--participant", "=presenter"], "the raw id is missing"),
+        (["rooms", "create", "--participant", ""], "the raw id is missing"),
         (["rooms", "create", "--valid-from", "tomorrow"], "'tomorrow': not a time"),
         (["rooms", "create", "--valid-from", "2030-02-30"], "'2030-02-30'"),
         (["rooms", "create", "--valid-from", "2030-01-01T25:00:00Z"], "hour"),
@@ -74,9 +79,7 @@ def test_a_participant_is_an_identifier_and_perhaps_a_role(text: str, person: Pe
         (["participants", "update", "7", "--upsert", "x=king"], "'king' is not a role"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_says_why_before_any_call(
-    arguments: list[str], fault: str
-) -> None:
+def test_usage_error_exits_with_2_before_any_call(arguments: list[str], error: str) -> None:
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert fault in result.stderr
+    assert error in result.stderr

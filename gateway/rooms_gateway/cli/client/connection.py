@@ -1,19 +1,26 @@
-"""How a command reaches the gateway and shows its answer.
+"""The channel to a gateway, and the flags of the commands that open one.
 
-This module imports neither grpc nor protobuf before a command runs, so that --help is quick.
+Imports neither grpc nor protobuf before a channel is opened, so that `--help` is quick.
 """
 
+from __future__ import annotations
+
 import functools
+import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rooms_gateway.cli.client.channel import ClientTls, connect, tls_flags
-from rooms_gateway.cli.client.inputs import ADDRESS
-from rooms_gateway.cli.client.token import token_flag, travels_openly, with_bearer
+from rooms_gateway.addresses import UNIX
+from rooms_gateway.cli.client.inputs import address_flag
+from rooms_gateway.cli.client.token import is_readable_by_others, token_flag, with_bearer_token
+from rooms_gateway.cli.interrupt import exit_on_interrupt
+from rooms_gateway.server.tls.pem import check_authorities, load_pair, read_pem
 
 if TYPE_CHECKING:
     import grpc
@@ -23,58 +30,116 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialer:
-    """Opens the channel to an address; tests hand in their own as click's `obj`."""
+class ClientTls:
+    """TLS settings of a client."""
 
-    dial: "Callable[[str], grpc.Channel] | None" = None
+    ca: bytes
+    """CA certificates that the server's certificate must chain to, PEM."""
+    certificate: bytes | None = None
+    """Client certificate for mTLS, PEM."""
+    key: bytes | None = field(default=None, repr=False)
+    """Private key of `certificate`, PEM."""
+    server_name: str | None = None
+    """Name that the server's certificate must be for; None: the host of the address."""
+
+
+def open_channel(address: str, tls: ClientTls | None = None) -> grpc.Channel:
+    """Open a channel to `address`; nothing is sent before the first call. None: plaintext."""
+    import grpc  # noqa: PLC0415 - see the module's docstring
+    import grpc.experimental  # noqa: PLC0415
+
+    options: list[tuple[str, str | int]] = [
+        # A proxy in the environment is for internet hosts, not for a sidecar.
+        ("grpc.enable_http_proxy", 0),
+        # Streams without a thread: an exception before that thread starts blocks Channel.close.
+        (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
+    ]
+    if tls is None:
+        return grpc.insecure_channel(address, options)
+    if tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    credentials = grpc.ssl_channel_credentials(tls.ca, tls.key, tls.certificate)
+    return grpc.secure_channel(address, credentials, options)
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayConnection:
-    """What one command needs: where the gateway is, and seconds that the call may take."""
+    """The gateway that a command calls, and how it prints the responses."""
 
     address: str
     timeout: float
+    """Timeout per call, in seconds."""
     as_json: bool
-    dialer: Dialer
+    open_channel: Callable[[str, ClientTls | None], grpc.Channel] = open_channel
     tls: ClientTls | None = None
-    """What to speak TLS with; None: plaintext."""
+    """None: plaintext."""
     token: str | None = field(default=None, repr=False)
-    """The bearer token to show, if any."""
+    """Bearer token that is sent with each call."""
 
     @contextmanager
-    def open(self) -> "Iterator[tuple[Client, Printer]]":
-        """Lend a client and a printer.
+    def open(self) -> Iterator[tuple[Client, Printer]]:
+        """Open a channel; yield a client and a printer.
 
-        A failed call is explained on standard error and becomes click's Exit with its exit code;
-        Ctrl-C becomes 130.
+        A failed call is printed on standard error and ends the command with its exit code.
         """
         import grpc  # noqa: PLC0415 - see the module's docstring
 
-        from rooms_gateway.cli.client import (
-            failures,
-            output,
-        )
-        from rooms_gateway.cli.client import stub as calls
+        from rooms_gateway.cli.client import failures, output, stub  # noqa: PLC0415
 
         try:
-            dial = self.dialer.dial or functools.partial(connect, tls=self.tls)
-            with dial(self.address) as dialled:
-                channel = with_bearer(dialled, self.token) if self.token else dialled
-                yield calls.Client(channel, self.timeout), output.Printer(as_json=self.as_json)
+            with self.open_channel(self.address, self.tls) as opened:
+                channel = with_bearer_token(opened, self.token) if self.token else opened
+                yield stub.Client(channel, self.timeout), output.Printer(as_json=self.as_json)
         except grpc.RpcError as error:
             failure = failures.read_failure(error)
             write = failure.as_json if self.as_json else failure.as_text
             click.echo(write(self.address), err=True)
             raise click.exceptions.Exit(failure.exit_code) from None
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(130) from None
 
 
-def linked(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of every call, and pass them to it as a Link."""
+def tls_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the flags of a TLS client to a command; it receives them as `tls`, None for plaintext."""
+    file = click.Path(path_type=Path, dir_okay=False)
 
-    @ADDRESS
+    @click.option(
+        "--tls-ca",
+        type=file,
+        help="PEM file with the CA certificates that the gateway's certificate must chain to."
+        " Enables TLS.",
+    )
+    @click.option("--tls-cert", type=file, help="PEM file with a client certificate (mTLS).")
+    @click.option("--tls-key", type=file, help="PEM file with the private key of --tls-cert.")
+    @click.option(
+        "--tls-server-name",
+        metavar="NAME",
+        help="Host name in the gateway's certificate, if it differs from the host in --address.",
+    )
+    @functools.wraps(command)
+    def with_tls(
+        *,
+        address: str,
+        tls_ca: Path | None,
+        tls_cert: Path | None,
+        tls_key: Path | None,
+        tls_server_name: str | None,
+        **others: object,
+    ) -> None:
+        try:
+            tls = _read_tls(address, tls_ca, tls_cert, tls_key, tls_server_name)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        command(address=address, tls=tls, **others)
+
+    return with_tls
+
+
+def connection_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the flags that all calls have to a command; it receives a GatewayConnection.
+
+    The `obj` of click's context, if any, opens the channel instead of `open_channel`.
+    """
+
+    @address_flag
     @tls_flags
     @token_flag
     @click.option(
@@ -82,16 +147,17 @@ def linked(command: Callable[..., None]) -> Callable[..., None]:
         type=click.FloatRange(min=0, min_open=True),
         default=30.0,
         show_default=True,
-        help="Seconds that the whole call may take.",
+        help="Timeout of the whole call, in seconds.",
     )
     @click.option(
         "--json",
         "as_json",
         is_flag=True,
-        help="Print answers as proto JSON, one line per message (for a list, per page).",
+        help="Print responses as proto JSON, one line per message (lists: per page).",
     )
     @functools.wraps(command)
-    def with_link(
+    @exit_on_interrupt()
+    def with_connection(
         *,
         address: str,
         timeout: float,
@@ -100,13 +166,42 @@ def linked(command: Callable[..., None]) -> Callable[..., None]:
         token: str | None,
         **options: object,
     ) -> None:
-        if token is not None and tls is None and travels_openly(address):
+        if token is not None and tls is None and is_readable_by_others(address):
             click.echo(
-                f"warning: the token travels to {address} unencrypted; give --tls-ca if the "
-                "gateway speaks TLS",
+                f"warning: sending the bearer token to {address} in plaintext; pass --tls-ca if"
+                " the gateway serves TLS",
                 err=True,
             )
-        dialer = click.get_current_context().find_object(Dialer) or Dialer()
-        command(GatewayConnection(address, timeout, as_json, dialer, tls, token), **options)
+        opener = click.get_current_context().obj or open_channel
+        command(GatewayConnection(address, timeout, as_json, opener, tls, token), **options)
 
-    return with_link
+    return with_connection
+
+
+def _read_tls(
+    address: str,
+    ca: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    server_name: str | None,
+) -> ClientTls | None:
+    """Read the files. Raises ValueError with the first error; it never contains key material."""
+    if ca is None:
+        if certificate is not None or key is not None or server_name is not None:
+            raise ValueError(
+                "--tls-cert, --tls-key and --tls-server-name require --tls-ca, which enables TLS"
+            )
+        return None
+    if address.startswith(UNIX):
+        raise ValueError("TLS is not available on Unix sockets: omit --tls-ca")
+    try:
+        authorities = read_pem(ca)
+        check_authorities(authorities, ca, time.time())
+    except ValueError as error:
+        raise ValueError(f"--tls-ca: {error}") from None
+    if (certificate is None) is not (key is None):
+        raise ValueError("--tls-cert and --tls-key require each other")
+    if certificate is None or key is None:
+        return ClientTls(authorities, server_name=server_name)
+    load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate, key)
+    return ClientTls(authorities, read_pem(certificate), read_pem(key), server_name)

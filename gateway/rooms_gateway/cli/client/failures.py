@@ -1,6 +1,9 @@
-"""A failed call, read from its status details and put into words."""
+"""Failed calls: the status details, and how they are printed."""
+
+from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,61 +16,78 @@ from google.rpc import error_details_pb2, status_pb2
 
 from rooms_gateway.cli.client.output import aligned
 
-_CORRECT = "Correct the request; --help shows the forms."
-_LATER = "Repeat the command a little later."
-_LEGACY = "Use `rooms-gateway participants upsert`, which adds and changes alike."
-_LOOK = "Read the current state and decide again."
-_TELL = "Tell whoever runs the gateway, with the request id."
+_CORRECT = "Correct the request."
+_LATER = "Repeat the command later."
+_READ_FIRST = "Read the current state before you repeat the command."
+_REPORT = "Report the request id to the operator of the gateway."
+_UPSERT = "Use `rooms-gateway participants upsert`: it adds and changes participants."
 
-# The reasons of acs.rooms.v1.ErrorReason, without their prefix, as ErrorInfo carries them.
+# Keys: values of acs.rooms.v1.ErrorReason without their prefix, as in ErrorInfo.
 NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
     {
         "REQUEST_INVALID": _CORRECT,
         "PAGE_TOKEN_INVALID": "Start the list again without --page-token.",
         "SERVICE_REJECTED_REQUEST": _CORRECT,
-        "CALLER_UNAUTHENTICATED": (
-            "Show a token with --token-file, or a certificate with --tls-cert and --tls-key."
+        "CALLER_UNAUTHENTICATED": "Pass --token-file, or --tls-cert and --tls-key.",
+        "CALLER_FORBIDDEN": "Ask the operator of the gateway for the permission.",
+        "GATEWAY_CREDENTIAL_REJECTED": (
+            "The operator of the gateway must check its credential and its clock."
         ),
-        "CALLER_FORBIDDEN": "Ask whoever runs the gateway to allow it.",
-        "GATEWAY_CREDENTIAL_REJECTED": "Whoever runs the gateway must check its key and clock.",
-        "SERVICE_FORBADE": "Whoever runs the gateway must check what its credential may do.",
-        "ROOM_NOT_FOUND": "Check the id: `rooms-gateway rooms list` shows the rooms there are.",
-        "CONFLICT": _LOOK,
-        "PRECONDITION_FAILED": _LOOK,
-        "THROTTLED": "Wait that long, then repeat the command.",
+        "SERVICE_FORBADE": (
+            "The operator of the gateway must check the permissions of its credential."
+        ),
+        "ROOM_NOT_FOUND": "Check the room id: `rooms-gateway rooms list` lists all rooms.",
+        "CONFLICT": _READ_FIRST,
+        "PRECONDITION_FAILED": _READ_FIRST,
+        "THROTTLED": "Repeat the command after that time.",
         "SERVICE_UNAVAILABLE": _LATER,
         "SERVICE_FAILED": _LATER,
         "DEADLINE_EXCEEDED": (
-            "Allow more time with --timeout. A change may have happened: look before you repeat it."
+            "Pass a longer --timeout. A change may have been made: read the current state before"
+            " you repeat it."
         ),
-        "API_VERSION_UNSUPPORTED": "Leave it out, or run the gateway with a newer api-version.",
-        "SERVICE_ANSWER_UNREADABLE": _TELL,
+        "API_VERSION_UNSUPPORTED": (
+            "Omit the unsupported value, or run the gateway with a newer api-version."
+        ),
+        "SERVICE_ANSWER_UNREADABLE": _REPORT,
         "GATEWAY_OVERLOADED": _LATER,
-        "GATEWAY_BUG": _TELL,
-        "READER_TOO_SLOW": "Go on with the last page token, and read faster.",
+        "GATEWAY_BUG": _REPORT,
+        "READER_TOO_SLOW": "Resume with the last page token, and read faster.",
         "ROSTER_TOO_LARGE": "Read it with `rooms-gateway participants list`.",
-        "ALREADY_PARTICIPANT": _LEGACY,
-        "NOT_A_PARTICIPANT": _LEGACY,
-        "JOIN_POLICY_UNSUPPORTED": "Put everybody who may join on the roster.",
+        "ALREADY_PARTICIPANT": _UPSERT,
+        "NOT_A_PARTICIPANT": _UPSERT,
+        "JOIN_POLICY_UNSUPPORTED": "Add every participant to the roster.",
     }
 )
 
-# Without a reason the failure is gRPC's own: no handler of a gateway has written it.
+# A failure without a reason comes from gRPC itself, not from a handler of the gateway.
 _NEXT_BY_CODE = {
     grpc.StatusCode.UNAVAILABLE: (
         "Is a gateway running on {address}? `rooms-gateway serve --emulator` starts one. "
-        "If it speaks TLS, give --tls-ca."
+        "If it serves TLS, pass --tls-ca."
     ),
     grpc.StatusCode.DEADLINE_EXCEEDED: (
-        "Is it a gateway that listens on {address}? Allow more time with --timeout."
+        "Is the server on {address} a gateway? If so, pass a longer --timeout."
     ),
-    grpc.StatusCode.UNIMPLEMENTED: "Is it a gateway of this version that listens on {address}?",
+    grpc.StatusCode.UNIMPLEMENTED: "Is the server on {address} a gateway of this version?",
 }
+
+# The Rooms service rejects malformed ids without a field or a description of their form.
+_FORMS = (
+    (
+        re.compile("room[ _]id", re.IGNORECASE),
+        "A room id is a number of 15 to 20 digits, such as 99498709010945484.",
+    ),
+    (
+        re.compile("raw_id|identifier", re.IGNORECASE),
+        "The raw id of a participant has the form 8:acs:<resource>_<user>.",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailure:
-    """A failed call; what the answer does not say is empty or None.
+    """The status of a failed call; details that it lacks are empty or None.
 
     `field_violations` are pairs of field and description, `resource` is a type and a name,
     `retry_after` is in seconds.
@@ -85,18 +105,23 @@ class CallFailure:
 
     @property
     def exit_code(self) -> int:
-        """The exit code for the process: 64 plus the gRPC code, which is grpcurl's rule too."""
+        """Exit code of the process: 64 plus the gRPC code, as in grpcurl."""
         number: int = self.code.value[0]
         return 64 + number
 
     def next_step(self, address: str) -> str:
-        """Say what whoever called `address` can do now; empty if there is nothing to say."""
+        """Return a hint for the user that called `address`; empty if there is none."""
         if self.reason:
-            return NEXT_BY_REASON.get(self.reason, "")
+            hint = NEXT_BY_REASON.get(self.reason, "")
+            return self._with_forms(hint) if hint is _CORRECT else hint
         return _NEXT_BY_CODE.get(self.code, "").format(address=address)
 
+    def _with_forms(self, hint: str) -> str:
+        rejected = " ".join([self.message, *(name for name, _ in self.field_violations)])
+        return " ".join([hint, *(form for subject, form in _FORMS if subject.search(rejected))])
+
     def as_text(self, address: str) -> str:
-        """Put the failure into a few aligned lines."""
+        """Return the failure as aligned lines."""
         title = click.style(f"Error: {self.code.name}", fg="red", bold=True)
         return "\n".join([title, *(f"  {line}" for line in aligned(list(self._lines(address))))])
 
@@ -104,8 +129,8 @@ class CallFailure:
         if self.reason:
             yield "reason", self.reason
         yield "message", self.message
-        for where, description in self.field_violations:
-            yield ("field", f"{where}: {description}") if where else ("request", description)
+        for path, description in self.field_violations:
+            yield ("field", f"{path}: {description}") if path else ("request", description)
         if self.resource:
             yield "resource", " ".join(self.resource)
         if self.metadata:
@@ -113,22 +138,22 @@ class CallFailure:
         if self.request_id:
             yield "request id", self.request_id
         if self.service_request_id:
-            yield "service's id", self.service_request_id
+            yield "service request id", self.service_request_id
         if self.retry_after is not None:
             yield "retry after", f"{self.retry_after:g} s"
         if next_step := self.next_step(address):
             yield "next", next_step
 
     def as_json(self, address: str) -> str:
-        """Put the failure into one JSON object on one line; what is unknown is left out."""
+        """Return the failure as a JSON object on one line, without the empty members."""
         resource_type, resource_name = self.resource or ("", "")
         fields = {
             "code": self.code.name,
             "reason": self.reason,
             "message": self.message,
             "fieldViolations": [
-                {"field": where, "description": description}
-                for where, description in self.field_violations
+                {"field": path, "description": description}
+                for path, description in self.field_violations
             ],
             "resourceType": resource_type,
             "resourceName": resource_name,
@@ -143,7 +168,7 @@ class CallFailure:
 
 
 def read_failure(error: grpc.RpcError) -> CallFailure:
-    """Read the google.rpc.Status that `error` carries; damaged details are as good as none."""
+    """Read the `google.rpc.Status` in the trailers of `error`; malformed details are ignored."""
     code, message = error.code(), error.details() or ""
     try:
         return _from_status(code, message, _status(error))
@@ -152,7 +177,7 @@ def read_failure(error: grpc.RpcError) -> CallFailure:
 
 
 def _status(error: grpc.RpcError) -> status_pb2.Status:
-    # Pairs at run time, whatever the type stubs say.
+    # The type stubs lack that metadata iterates as pairs.
     metadata = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
     for key, value in metadata:
         if key == "grpc-status-details-bin" and isinstance(value, bytes):

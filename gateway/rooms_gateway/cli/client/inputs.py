@@ -1,4 +1,6 @@
-"""What people type, turned into values; without grpc or protobuf, which are slow to import."""
+"""Arguments of the client commands, parsed; without grpc or protobuf, which are slow to import."""
+
+from __future__ import annotations
 
 import math
 import re
@@ -25,7 +27,7 @@ _ABSOLUTE = re.compile(
 
 
 class Instant(NamedTuple):
-    """A point in time, exact to the nanosecond, which `datetime` is not.
+    """A point in time with nanoseconds; `datetime` has microseconds only.
 
     `seconds` since 1970-01-01T00:00:00Z, and `nanos` from 0 to 999,999,999 after that.
     """
@@ -34,18 +36,18 @@ class Instant(NamedTuple):
     nanos: int
 
 
-class Person(NamedTuple):
-    """A participant: the identifier, and one of ROLES or None for the service's default."""
+class Participant(NamedTuple):
+    """A raw id, and one of ROLES or None for the default of the Rooms service."""
 
     raw_id: str
     role: str | None
 
 
 def parse_instant(text: str, now: float) -> Instant:
-    """Read an RFC 3339 time (UTC unless it says otherwise), a date, "now", or "+2h" and the like.
+    """Parse an RFC 3339 time (UTC without an offset), a date, "now", or an offset such as "+2h".
 
     `now` is the current time in seconds since 1970. Relative times are rounded up to whole
-    seconds. Raises ValueError with a sentence for the person who typed it.
+    seconds. Raises ValueError, with a text for the user, for anything else.
     """
     if text == "now":
         return Instant(math.ceil(now), 0)
@@ -61,42 +63,42 @@ def parse_instant(text: str, now: float) -> Instant:
         instant = Instant(since // timedelta(seconds=1), nanos)
     else:
         raise ValueError(
-            "not a time; write one like 2030-01-31T09:00:00Z, 2030-01-31, now, +2h or +1d12h"
+            "not a time; use a form such as 2030-01-31T09:00:00Z, 2030-01-31, now, +2h or +1d12h"
         )
     if not _FIRST <= instant.seconds <= _LAST:
-        raise ValueError("out of range; years go from 1 to 9999")
+        raise ValueError("out of range; the year must be 1 to 9999")
     return instant
 
 
-def parse_person(text: str) -> Person:
-    """Read `RAW_ID` or `RAW_ID=role`; the role is what follows the last "=", in any case.
+def parse_participant(text: str) -> Participant:
+    """Parse `RAW_ID` or `RAW_ID=role`; the role, in any case, follows the last "=".
 
-    Raises ValueError with a sentence for the person who typed it.
+    Raises ValueError, with a text for the user, if the raw id is empty or the role is unknown.
     """
     raw_id, equals, role = text.rpartition("=")
     if not equals:
         raw_id, role = text, ""
     elif role.lower() not in ROLES:
-        raise ValueError(f"{role!r} is not a role; known are {', '.join(ROLES)}")
+        raise ValueError(f"{role!r} is not a role; the roles are {', '.join(ROLES)}")
     if not raw_id:
-        raise ValueError("the identifier is missing; write RAW_ID or RAW_ID=role")
-    return Person(raw_id, role.lower() or None)
+        raise ValueError("the raw id is missing; use RAW_ID or RAW_ID=role")
+    return Participant(raw_id, role.lower() or None)
 
 
 def parse_address(text: str) -> str:
-    """Check a gRPC target: host:port, unix:/path or another of gRPC's own schemes.
+    """Check a gRPC target: host:port, unix:/path or another scheme that gRPC supports.
 
-    Raises ValueError with a sentence for the person who typed it.
+    Raises ValueError, with a text for the user, for a URL and for an address without a port.
     """
     if text.startswith(("http://", "https://")):
-        raise ValueError("write host:port, without http://")
+        raise ValueError("use host:port, without http://")
     if ":" not in text:
-        raise ValueError("the port is missing; write host:port or unix:/path")
+        raise ValueError("the port is missing; use host:port or unix:/path")
     return text
 
 
 class _Parsed(click.ParamType[object, str]):
-    """A click type from a function that raises ValueError."""
+    """A click type made of a function that raises ValueError."""
 
     def __init__(self, name: str, parse: Callable[[str], object]) -> None:
         self.name = name
@@ -112,15 +114,15 @@ class _Parsed(click.ParamType[object, str]):
 
 
 INSTANT = _Parsed("time", lambda text: parse_instant(text, time.time()))
-PERSON = _Parsed("raw_id[=role]", parse_person)
+PARTICIPANT = _Parsed("raw_id[=role]", parse_participant)
 
-# The option itself, as a decorator: every command that calls a gateway has the same.
-ADDRESS = click.option(
+address_flag = click.option(
     "--address",
     type=_Parsed("address", parse_address),
     default="127.0.0.1:50051",
     envvar="ROOMS_GATEWAY_ADDRESS",
     show_default=True,
     show_envvar=True,
-    help="Where the gateway listens: host:port, or unix:/path.",
+    help="Address of the gateway: host:port or unix:/path.",
 )
+"""Decorator that adds `--address` to a command."""

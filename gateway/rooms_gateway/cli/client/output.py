@@ -1,4 +1,6 @@
-"""What the client prints: proto JSON for programs, aligned text for people."""
+"""The output of the client: proto JSON for programs, aligned text for users."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, TypeVar
@@ -18,9 +20,9 @@ _Moment = Literal["created_at", "valid_from", "valid_until"]
 
 
 class Printer:
-    """Prints answers on standard output: JSON, one line per message, or text.
+    """Prints responses on standard output, as JSON with one line per message or as text.
 
-    What is only a remark to a person goes to standard error.
+    Hints to the user go to standard error.
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -28,14 +30,14 @@ class Printer:
 
     def room(
         self,
-        answer: rooms_pb2.CreateRoomResponse
+        response: rooms_pb2.CreateRoomResponse
         | rooms_pb2.GetRoomResponse
         | rooms_pb2.UpdateRoomResponse,
     ) -> None:
-        """Print the room of an answer, one field a line."""
+        """Print the room of a response, one line per field."""
         if self._as_json:
-            return _echo_json(answer)
-        room = answer.room
+            return _echo_json(response)
+        room = response.room
         fields = [
             ("id", room.id),
             ("created_at", _time(room, "created_at")),
@@ -45,19 +47,19 @@ class Printer:
         ]
         return click.echo("\n".join(aligned(fields)))
 
-    def done(self, answer: Message, sentence: str) -> None:
-        """Print that a call succeeded whose answer is empty."""
+    def done(self, response: Message, sentence: str) -> None:
+        """Print the success of a call whose response is empty: `sentence`, or the JSON."""
         if self._as_json:
-            return _echo_json(answer)
+            return _echo_json(response)
         return click.echo(sentence)
 
     def rooms(self, pages: Iterable[rooms_pb2.ListRoomsResponse]) -> None:
-        """Print rooms page by page, as they arrive. Raises grpc.RpcError from `pages`."""
+        """Print rooms, each page as it arrives. Raises grpc.RpcError if the call fails."""
         table = Table("ID", "VALID FROM", "VALID UNTIL", "DIAL-OUT", "CREATED AT")
         self._list(pages, table, "rooms", lambda page: map(_room_row, page.rooms))
 
     def participants(self, pages: Iterable[participants_pb2.ListParticipantsResponse]) -> None:
-        """Print a roster page by page, as it arrives. Raises grpc.RpcError from `pages`."""
+        """Print a roster, each page as it arrives. Raises grpc.RpcError if the call fails."""
         table = Table("RAW ID", "ROLE")
         self._list(
             pages,
@@ -69,8 +71,8 @@ class Printer:
     def _list(
         self,
         pages: Iterable[PageT],
-        table: "Table",
-        what: str,
+        table: Table,
+        items: str,
         rows: Callable[[PageT], Iterable[Sequence[str]]],
     ) -> None:
         token = ""
@@ -78,25 +80,25 @@ class Printer:
             for page in pages:
                 token = page.next_page_token
                 if self._as_json:
-                    # So that a program can go through an empty page without asking first.
+                    # Empty lists included: a program may index `rooms` of an empty page.
                     _echo_json(page, every_key=True)
                 else:
                     for line in table.add(list(rows(page))):
                         click.echo(line)
         except grpc.RpcError:
-            self._remark_more(token)
+            self._hint_next_page(token)
             raise
         if not self._as_json and table.is_empty:
-            click.echo(f"No {what} here.", err=True)
-        self._remark_more(token)
+            click.echo(f"No {items}.", err=True)
+        self._hint_next_page(token)
 
-    def _remark_more(self, token: str) -> None:
+    def _hint_next_page(self, token: str) -> None:
         if token and not self._as_json:
-            click.echo(f"More with: --page-token {printable(token)}", err=True)
+            click.echo(f"Next page: --page-token {printable(token)}", err=True)
 
 
 class Table:
-    """A table that arrives in pieces, and whose columns only ever widen."""
+    """A table that grows row by row; its columns only widen."""
 
     def __init__(self, *headings: str) -> None:
         self._headings = headings
@@ -104,7 +106,7 @@ class Table:
         self.is_empty = True
 
     def add(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
-        """Yield the lines for more rows, before the first of them the headings."""
+        """Yield the lines of `rows`, preceded by the headings if they are the first."""
         if not rows:
             return
         safe = [[printable(cell) for cell in row] for row in rows]
@@ -124,14 +126,14 @@ class Table:
 
 
 def aligned(fields: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield one line for each name and value, the values under each other."""
+    """Yield one line for each name and value, with the values in one column."""
     width = max(len(name) for name, _ in fields)
     for name, value in fields:
         yield f"{click.style(name.ljust(width), bold=True)}  {printable(value)}"
 
 
 def printable(text: str) -> str:
-    """Spell out control characters: what a service answered must not steer a terminal."""
+    """Escape control characters, so that text of a response cannot control the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

@@ -1,4 +1,6 @@
-"""The gateway's RPCs as plain functions: values in, the contract's own answers out."""
+"""The RPCs of the gateway as methods with plain arguments that return the contract's responses."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TypedDict
@@ -7,14 +9,14 @@ import grpc
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rooms_gateway.cli.client.inputs import Instant, Person
+from rooms_gateway.cli.client.inputs import Instant, Participant
 
 
 class Client:
-    """Calls the gateway through `channel`, each call within `timeout` seconds.
+    """Calls the gateway through `channel`; `timeout` is that of each call, in seconds.
 
-    Every method raises grpc.RpcError when the call fails. None means "not given" and stays unset
-    in the request.
+    Every method raises grpc.RpcError if the call fails. An argument that is None leaves its field
+    unset in the request.
     """
 
     def __init__(self, channel: grpc.Channel, timeout: float) -> None:
@@ -26,11 +28,11 @@ class Client:
         self,
         valid_from: Instant | None,
         valid_until: Instant | None,
-        pstn_dial_out: bool | None,  # noqa: FBT001 - unset, true and false are three answers
-        participants: Iterable[Person],
+        pstn_dial_out: bool | None,  # noqa: FBT001 - three states: unset, true, false
+        participants: Iterable[Participant],
         request_id: str,
     ) -> rooms_pb2.CreateRoomResponse:
-        """Make a room; an empty `request_id` lets the gateway make one up."""
+        """Create a room; the gateway generates a `request_id` if it is empty."""
         request = rooms_pb2.CreateRoomRequest(
             **_window(valid_from, valid_until),
             pstn_dial_out_enabled=pstn_dial_out,
@@ -40,7 +42,7 @@ class Client:
         return self._rooms.CreateRoom(request, timeout=self._timeout)
 
     def get_room(self, room_id: str) -> rooms_pb2.GetRoomResponse:
-        """Read one room."""
+        """Get a room."""
         return self._rooms.GetRoom(rooms_pb2.GetRoomRequest(room_id=room_id), timeout=self._timeout)
 
     def update_room(
@@ -48,9 +50,9 @@ class Client:
         room_id: str,
         valid_from: Instant | None,
         valid_until: Instant | None,
-        pstn_dial_out: bool | None,  # noqa: FBT001 - unset, true and false are three answers
+        pstn_dial_out: bool | None,  # noqa: FBT001 - three states: unset, true, false
     ) -> rooms_pb2.UpdateRoomResponse:
-        """Change what is given and leave what is None."""
+        """Update the fields of a room whose arguments are not None."""
         request = rooms_pb2.UpdateRoomRequest(
             room_id=room_id,
             **_window(valid_from, valid_until),
@@ -59,20 +61,20 @@ class Client:
         return self._rooms.UpdateRoom(request, timeout=self._timeout)
 
     def delete_room(self, room_id: str) -> rooms_pb2.DeleteRoomResponse:
-        """Delete a room for good."""
+        """Delete a room, irreversibly."""
         return self._rooms.DeleteRoom(
             rooms_pb2.DeleteRoomRequest(room_id=room_id), timeout=self._timeout
         )
 
     def list_rooms(self, page_token: str, max_pages: int) -> Iterable[rooms_pb2.ListRoomsResponse]:
-        """Stream pages of rooms; 0 pages means all."""
+        """Stream pages of rooms; 0 for `max_pages` streams all."""
         request = rooms_pb2.ListRoomsRequest(page_token=page_token, max_pages=max_pages)
         return self._rooms.ListRooms(request, timeout=self._timeout)
 
     def upsert_participants(
-        self, room_id: str, participants: Iterable[Person]
+        self, room_id: str, participants: Iterable[Participant]
     ) -> participants_pb2.UpsertParticipantsResponse:
-        """Put people on a roster, or change their roles."""
+        """Add participants to a roster, or change their roles."""
         request = participants_pb2.UpsertParticipantsRequest(
             room_id=room_id, participants=_roster(participants)
         )
@@ -81,14 +83,14 @@ class Client:
     def remove_participants(
         self, room_id: str, raw_ids: Iterable[str]
     ) -> participants_pb2.RemoveParticipantsResponse:
-        """Take people off a roster."""
+        """Remove participants from a roster."""
         request = participants_pb2.RemoveParticipantsRequest(room_id=room_id, raw_ids=raw_ids)
         return self._participants.RemoveParticipants(request, timeout=self._timeout)
 
     def update_participants(
-        self, room_id: str, upsert: Iterable[Person], remove: Iterable[str]
+        self, room_id: str, upsert: Iterable[Participant], remove: Iterable[str]
     ) -> participants_pb2.UpdateParticipantsResponse:
-        """Do both in one atomic step."""
+        """Add, change and remove participants in one atomic request."""
         request = participants_pb2.UpdateParticipantsRequest(
             room_id=room_id, upsert=_roster(upsert), remove=remove
         )
@@ -97,7 +99,7 @@ class Client:
     def list_participants(
         self, room_id: str, page_token: str, max_pages: int
     ) -> Iterable[participants_pb2.ListParticipantsResponse]:
-        """Stream pages of a roster; 0 pages means all."""
+        """Stream pages of a roster; 0 for `max_pages` streams all."""
         request = participants_pb2.ListParticipantsRequest(
             room_id=room_id, page_token=page_token, max_pages=max_pages
         )
@@ -117,11 +119,11 @@ def _timestamp(instant: Instant | None) -> Timestamp | None:
     return instant and Timestamp(seconds=instant.seconds, nanos=instant.nanos)
 
 
-def _roster(people: Iterable[Person]) -> list[participants_pb2.Participant]:
+def _roster(participants: Iterable[Participant]) -> list[participants_pb2.Participant]:
     return [
         participants_pb2.Participant(
             raw_id=raw_id,
             role=participants_pb2.Role.Value(f"ROLE_{(role or 'unspecified').upper()}"),
         )
-        for raw_id, role in people
+        for raw_id, role in participants
     ]

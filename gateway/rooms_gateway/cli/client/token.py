@@ -1,7 +1,7 @@
-"""The token that a command shows to the gateway.
+"""The bearer token that a command sends to the gateway.
 
-From a file or the environment, never from the command line: everybody on the machine can read that.
-This module imports no grpc before a token is sent, so that --help is quick.
+It comes from a file or the environment, never from the command line, which every process on the
+host can read. Imports no grpc before a token is sent, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -26,44 +26,47 @@ _MAX_BYTES = 65536
 
 
 def token_flag(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command `--token-file`, as the text of the token: `token`, None if there is none."""
+    """Add `--token-file` to a command; it receives the text as `token`, None without a token."""
 
     @click.option(
         "--token-file",
         type=click.Path(path_type=Path, dir_okay=False),
-        help=f"A file with a bearer token to show. Without it, the one in {VARIABLE} if any.",
+        help=f"File with the bearer token to send. Default: the token in {VARIABLE}, if set.",
     )
     @functools.wraps(command)
     def with_token(*, token_file: Path | None, **others: object) -> None:
         try:
             token = read_token(token_file, os.environ.get(VARIABLE))
-        except ValueError as fault:
-            raise click.UsageError(str(fault)) from None
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
         command(token=token, **others)
 
     return with_token
 
 
 def read_token(file: Path | None, variable: str | None) -> str | None:
-    """Return the token. Raises ValueError, with one sentence that does not repeat it."""
+    """Return the token in `file`, else that in `variable`.
+
+    Raises ValueError, with one sentence that does not contain the token, if it is malformed.
+    """
     if file is not None:
-        where = f"--token-file: {file}"
+        source = f"--token-file: {file}"
         try:
             with file.open("rb") as opened:
                 text = opened.read(_MAX_BYTES).decode("ascii", errors="replace").strip()
         except OSError as error:
             raise ValueError(f"--token-file: cannot read {file}: {error.strerror}") from None
     elif variable:
-        where, text = VARIABLE, variable.strip()
+        source, text = VARIABLE, variable.strip()
     else:
         return None
     if TOKEN.fullmatch(text) is None:
-        raise ValueError(f"{where} does not hold one bearer token and nothing else")
+        raise ValueError(f"{source} must contain one bearer token and nothing else")
     return text
 
 
-def travels_openly(address: str) -> bool:
-    """Say whether others could read what is sent to `address` without TLS."""
+def is_readable_by_others(address: str) -> bool:
+    """Return whether other hosts could read plaintext that is sent to `address`."""
     if address.startswith(UNIX):
         return False
     try:
@@ -72,19 +75,19 @@ def travels_openly(address: str) -> bool:
         return True
 
 
-def with_bearer(channel: grpc.Channel, token: str) -> grpc.Channel:
-    """Return a channel that shows `token` in every call."""
+def with_bearer_token(channel: grpc.Channel, token: str) -> grpc.Channel:
+    """Return a channel that sends `token` with every call."""
     import grpc  # noqa: PLC0415 - see the module's docstring
 
-    class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    class _BearerToken(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
         def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-            return continuation(_shown(details), request)
+            return continuation(_authorized(details), request)
 
         def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-            return continuation(_shown(details), request)
+            return continuation(_authorized(details), request)
 
-    def _shown(details: Any) -> Any:
+    def _authorized(details: Any) -> Any:
         metadata = [*(details.metadata or ()), ("authorization", f"Bearer {token}")]
         return details._replace(metadata=metadata)
 
-    return grpc.intercept_channel(channel, _Bearer())
+    return grpc.intercept_channel(channel, _BearerToken())

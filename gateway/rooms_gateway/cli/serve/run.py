@@ -54,10 +54,10 @@ def _run(settings: Settings, shutdown: ShutdownRequest) -> tuple[int, object]:
         return _STARTUP_ERRORS[type(error)], error
     except asyncio.CancelledError:
         if shutdown.forced:
-            return exit_codes.CUT_SHORT, "shut down at once, because of a second signal"
+            return exit_codes.FORCED, "shut down at once, because of a second signal"
         return exit_codes.NOT_STARTED, "shut down by a signal during startup"
     if not clean:
-        return exit_codes.CALLS_CUT, "calls outlasted --drain-grace and were ended"
+        return exit_codes.CALLS_ABORTED, "calls outlasted --drain-grace and were ended"
     return 0, None
 
 
@@ -67,9 +67,12 @@ async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: Service
     Raises BindError, CredentialError, PolicyError or TracingError if startup fails, and
     CancelledError if a signal ends startup or a second one ends the drain.
     """
-    with shutdown.by_signals():
-        async with manager.watchdog(), Gateway(settings, request_shutdown=shutdown.ask) as gateway:
-            shutdown.started = True
+    with shutdown.on_signals():
+        async with (
+            manager.watchdog(),
+            Gateway(settings, request_shutdown=shutdown.request) as gateway,
+        ):
+            shutdown.startup_complete = True
             # Objects made during startup stay, so the collector need not scan them again.
             gc.collect()
             gc.freeze()

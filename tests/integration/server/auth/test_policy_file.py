@@ -234,7 +234,7 @@ async def test_the_client_shows_a_token_from_a_file_or_the_environment(
         assert (await run(*listing, env={"ROOMS_GATEWAY_TOKEN": token})).code == 0
         refused = await run(*listing)
         assert refused.code == 64 + 16
-        assert "Show a token with --token-file" in refused.err
+        assert "Pass --token-file, or" in refused.err
         forbidden = await run(
             *("rooms", "create", "--address", address), env={"ROOMS_GATEWAY_TOKEN": token}
         )
