@@ -122,7 +122,7 @@ def read(process: subprocess.Popen[bytes]) -> Sample:
 
 
 def checked(line: bytes) -> Sample:
-    """Read the line of a measurement. Raises MeasurementError if an answer was wrong, or none came."""
+    """Read the line of a measurement. Raises MeasurementError if a response is wrong or missing."""
     sample = msgspec.json.decode(line, type=Sample)
     if sample.errors or not (sample.calls or sample.items):
         raise MeasurementError(f"{sample.errors} errors, {sample.calls} calls: {sample.problem}")
