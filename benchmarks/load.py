@@ -123,7 +123,7 @@ def table(found: list[Held]) -> str:
     """Return the numbers as a table in Markdown."""
     lines = [
         (
-            "| callers | calls | a second | p50, ms | p99, ms | to 16 callers | refused | "
+            "| callers | calls | per second | p50, ms | p99, ms | p99 ratio | rejected | "
             "memory (bound), MB |"
         ),
         "|" + " ---: |" * 8,
@@ -139,8 +139,8 @@ def table(found: list[Held]) -> str:
 
 @click.command()
 @click.option("--scale", default=1.0, show_default=True, help="How long, to 10 seconds each.")
-@click.option("--write", is_flag=True, help="Put the result into docs/reliability.md.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
+@click.option("--write", is_flag=True, help="Write the result into docs/reliability.md.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write JSON to this file.")
 def main(*, scale: float, write: bool, file: Path | None) -> None:
     """Hold 16 to 1,024 callers.
 

@@ -177,7 +177,7 @@ def line(grown: Grown) -> str:
 def table(found: list[Grown]) -> str:
     """Return the phases as a table in Markdown."""
     lines = [
-        "| what | count | a second | tasks left | descriptors left | memory, MB | bytes each |",
+        "| workload | count | per second | tasks left | fds left | memory, MB | bytes per call |",
         "| --- |" + " ---: |" * 6,
     ]
     lines += [
@@ -190,8 +190,8 @@ def table(found: list[Grown]) -> str:
 
 @click.command()
 @click.option("--scale", default=1.0, show_default=True, help="How many calls, to the full number.")
-@click.option("--write", is_flag=True, help="Put the result into docs/reliability.md.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
+@click.option("--write", is_flag=True, help="Write the result into docs/reliability.md.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write JSON to this file.")
 def main(*, scale: float, write: bool, file: Path | None) -> None:
     """Make 1,000,000 calls, cancel 100,000 streams, connect 10,000 times.
 

@@ -25,7 +25,7 @@ SYSTEMS = ("gateway", "sdk", "naive")
 @click.option(
     "--scale", default=1.0, show_default=True, help="How many trials, to the full number."
 )
-@click.option("--write", is_flag=True, help="Put the result into docs/reliability.md.")
+@click.option("--write", is_flag=True, help="Write the result into docs/reliability.md.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
 def main(  # noqa: PLR0913 - one parameter an option
     *,

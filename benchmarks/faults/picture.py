@@ -19,7 +19,7 @@ COLOURS = {
 TITLES = {
     "gateway": "Rooms Gateway",
     "sdk": "Microsoft's Python client",
-    "naive": "a naive gateway",
+    "naive": "naive gateway",
 }
 
 

@@ -1,4 +1,4 @@
-"""The result for readers: a line of progress, the table in docs/reliability.md, JSON, a picture."""
+"""Reports of a campaign: progress lines, the table in docs/reliability.md, a picture, JSON."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from benchmarks.faults.row import Row
 from benchmarks.faults.scenarios import BY_NAME
 from benchmarks.faults.verdicts import Verdict
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE = DOCS / "reliability.md"
-DATA = DOCS / "reliability.json"
-PICTURE = DOCS / "reliability.png"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+PICTURE = ROOT / "docs" / "reliability.png"
+DATA = ROOT / ".tools" / "measured" / "reliability.json"
+"""All numbers of the last run; not committed."""
 LIBRARIES = ("aiohttp", "azure-communication-rooms", "azure-core", "grpcio", "rooms-gateway")
 
 _HEADINGS = (
-    *("fault", "system", "trials (struck)", "first try", "after retry", "typed error"),
-    *("wrong", "untyped", "late", "twice", "lost", "secrets", "requests per call"),
+    *("fault", "system", "trials (affected)", "first attempt", "after retry", "typed error"),
+    *("wrong", "untyped", "late", "duplicated", "lost", "secrets", "requests per call"),
     *("p50 / p99 added, ms", "tasks / fds / MB left"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All rows of one run, and what they depend on."""
+    """All rows of one run, and its parameters."""
 
     rows: tuple[Row, ...]
     seed: int
@@ -39,17 +40,17 @@ class Result:
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return the whole result."""
         return {"run": self.run, "rows": [row.as_json() for row in self.rows]}
 
     @property
     def run(self) -> dict[str, Any]:
-        """What the numbers depend on."""
+        """Parameters of the run."""
         return circumstances(self.scale, self.seconds, self.seed)
 
 
 def circumstances(scale: float, seconds: float, seed: int = 0) -> dict[str, Any]:
-    """Return what the numbers of a run depend on that took so many `seconds`."""
+    """Return the parameters of a run that took `seconds`: versions, machine, seed, scale."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
@@ -62,7 +63,7 @@ def circumstances(scale: float, seconds: float, seed: int = 0) -> dict[str, Any]
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """Return the texts of a row."""
+    """Format a row, one text per column."""
     counts = [*(row.verdicts[v] for v in Verdict), row.overdue, row.duplicates, row.lost]
     return (
         *(row.scenario, row.system, f"{row.trials} ({row.struck})"),
@@ -74,14 +75,14 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def line(row: Row) -> str:
-    """Return a row as a line of progress."""
+    """Format a row as a line of progress."""
     first, second, trials, *others = cells(row)
     counts = " ".join(f"{other:>6}" for other in others)
     return f"{first:22} {second:8} {trials:12} {counts} {row.seconds:5.1f} s"
 
 
 def table(rows: tuple[Row, ...]) -> str:
-    """Return the rows as a table in Markdown; of a fault, what it is."""
+    """Format the rows as a table in Markdown, with a description of each fault."""
     lines = [
         "| " + " | ".join(_HEADINGS) + " |",
         "| --- | --- |" + " ---: |" * (len(_HEADINGS) - 2),
@@ -96,7 +97,10 @@ def table(rows: tuple[Row, ...]) -> str:
 
 
 def replace_between(page: str, name: str, text: str) -> str:
-    """Put `text` between the markers of `name` in a page."""
+    """Replace the text between the markers of `name` in `page`.
+
+    Raises ValueError if `page` has no such markers.
+    """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     head, mark, rest = page.partition(begin)
     _, second, tail = rest.partition(end)
@@ -106,21 +110,22 @@ def replace_between(page: str, name: str, text: str) -> str:
 
 
 def publish(name: str, run: dict[str, Any], text: str) -> None:
-    """Put what was found, and what it depends on, into the page."""
-    told = ", ".join(f"{key} {value}" for key, value in run.items())
-    PAGE.write_text(replace_between(PAGE.read_text(), name, f"{text}\n\n{told}."))
+    """Write a result and the parameters of its run into the page."""
+    parameters = ", ".join(f"{key} {value}" for key, value in run.items())
+    PAGE.write_text(replace_between(PAGE.read_text(), name, f"{text}\n\n{parameters}."))
 
 
 def save(name: str, found: Sequence[Any], run: dict[str, Any], file: Path) -> None:
-    """Put the dataclasses that were found, and what they depend on, into a file as JSON."""
+    """Write results, which are dataclasses, and the parameters of their run to `file` as JSON."""
     content = {"run": run, name: [asdict(one) for one in found]}
     file.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def write(result: Result) -> None:
-    """Write the page, the JSON and the picture."""
-    from benchmarks.faults.picture import draw  # noqa: PLC0415 - only who writes needs matplotlib
+    """Write the table into the page, draw the picture, and write the JSON to DATA."""
+    from benchmarks.faults.picture import draw  # noqa: PLC0415 - only --write needs matplotlib
 
-    publish("faults", result.run, table(result.rows))
+    DATA.parent.mkdir(parents=True, exist_ok=True)
     DATA.write_text(json.dumps(result.as_json(), indent=1) + "\n")
+    publish("faults", result.run, table(result.rows))
     draw(result.rows, PICTURE)

@@ -58,7 +58,7 @@ class Row:
     def missed(self) -> list[str]:
         """Return the targets that are missed, in words."""
         counts = {
-            "wrong code or answer": self.verdicts[Verdict.WRONG],
+            "wrong code or response": self.verdicts[Verdict.WRONG],
             "untyped": self.verdicts[Verdict.UNTYPED],
             "over deadline": self.overdue,
             "duplicated": self.duplicates,

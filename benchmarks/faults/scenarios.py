@@ -81,7 +81,7 @@ def _passing(name: str, what: str, right: Right, **others: object) -> Scenario:
 _LISTS: Final = (Kind.LIST,)
 
 SCENARIOS: Final = (
-    Scenario(name="none", what="nothing"),
+    Scenario(name="none", what="no fault"),
     # The connection.
     _passing(
         "refused",
@@ -98,10 +98,10 @@ SCENARIOS: Final = (
     _passing("truncated", "closed after 10 bytes of the body", _UNAVAILABLE),
     # Time.
     _passing("jittery", "0.02 to 0.22 s late", _LATE, share=1.0, trials=300, callers=32),
-    _passing("late", "2 s late, the deadline is 1 s", _LATE, trials=200, callers=64, deadline=1.0),
-    _passing("hanging", "no answer at all", _LATE, trials=200, callers=64, deadline=1.5),
+    _passing("late", "2 s late, deadline 1 s", _LATE, trials=200, callers=64, deadline=1.0),
+    _passing("hanging", "no response", _LATE, trials=200, callers=64, deadline=1.5),
     _passing(
-        "slow-drip", "20 bytes of the body a second", _LATE, trials=200, callers=64, deadline=1.5
+        "slow-drip", "20 bytes of the body per second", _LATE, trials=200, callers=64, deadline=1.5
     ),
     # Statuses.
     _status(400, "INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST"),
@@ -144,8 +144,8 @@ SCENARIOS: Final = (
     # Bodies.
     _passing("wrong-content-type", "Content-Type: text/html", _UNREADABLE),
     _passing("invalid-json", "half a JSON body", _UNREADABLE),
-    _passing("invalid-utf8", "a body that is no UTF-8", _UNREADABLE),
-    _passing("unknown-role", "a role that nobody knows", NOTHING, kinds=_LISTS, trials=500),
+    _passing("invalid-utf8", "a body that is not UTF-8", _UNREADABLE),
+    _passing("unknown-role", "an undefined role", NOTHING, kinds=_LISTS, trials=500),
     _passing("huge-body", "a body of 10 MB", _UNREADABLE, trials=200),
     _passing("gzip-bomb", "20 MB of spaces in 20 kB of gzip", _UNREADABLE, trials=200),
     Scenario(
@@ -158,7 +158,7 @@ SCENARIOS: Final = (
     # Links to the next page.
     Scenario(
         name="looping-next-link",
-        what="nextLink leads to itself",
+        what="nextLink refers to its own page",
         fault=preset("looping-next-link"),
         right=_REFUSED_LINK,
         share=1.0,
@@ -178,7 +178,7 @@ SCENARIOS: Final = (
     # Credentials and time.
     _passing(
         "clock-skew",
-        "the service's clock jumps 15 min",
+        "the upstream's clock jumps by 15 min",
         _CREDENTIAL,
         share=1.0,
         spreads=True,
@@ -190,7 +190,7 @@ SCENARIOS: Final = (
     _passing("token-refused", "status 401", _CREDENTIAL),
     Scenario(
         name="refused-person",
-        what="a telephone on the roster: the service's 400 repeats it",
+        what="a phone number on the roster, which the 400 response repeats",
         kinds=(Kind.REFUSED,),
         right=Right.of("INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST", success=False),
         spreads=True,
@@ -208,7 +208,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="tls-expired",
-        what="the service's certificate has expired",
+        what="the upstream's certificate has expired",
         right=_LATE,
         spreads=True,
         special="tls",
@@ -217,7 +217,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="upstream-restart",
-        what="the service stops and starts, 3 times",
+        what="the upstream restarts 3 times",
         right=_UNAVAILABLE,
         spreads=True,
         special="restart",
@@ -225,7 +225,7 @@ SCENARIOS: Final = (
     # Around the system.
     Scenario(
         name="client-cancel",
-        what="callers give up after 0 to 30 ms",
+        what="callers cancel after 0 to 30 ms",
         fault=Fault(latency=0.05),
         share=0.5,
         right=Right.of("CANCELLED"),
@@ -234,7 +234,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="client-deadline",
-        what="deadline 50 ms, half the answers 0.2 s late",
+        what="deadline 50 ms, half of the responses 0.2 s late",
         fault=Fault(latency=0.2),
         share=0.5,
         right=_LATE,
@@ -243,7 +243,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="slow-reader",
-        what="lists of 20 pages, 50 ms for each",
+        what="lists of 20 pages, read at 50 ms per page",
         kinds=(Kind.LIST_ROOMS,),
         rooms=600,
         pause=0.05,
@@ -251,7 +251,7 @@ SCENARIOS: Final = (
         deadline=10.0,
     ),
     Scenario(
-        name="idle-streams", what="1,000 idle streams beside", special="idle", only=("gateway",)
+        name="idle-streams", what="1,000 idle streams open", special="idle", only=("gateway",)
     ),
     Scenario(
         name="rolling-restart",

@@ -14,10 +14,10 @@ from enum import StrEnum
 class Verdict(StrEnum):
     """What a trial comes to; exactly one."""
 
-    FIRST = "right at first try"
-    RETRIED = "right after retry"
-    TYPED = "right typed error"
-    WRONG = "wrong code or answer"
+    FIRST = "correct, first attempt"
+    RETRIED = "correct, after retry"
+    TYPED = "correct typed error"
+    WRONG = "wrong code or response"
     UNTYPED = "untyped"
 
 

@@ -65,7 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.35, help="of each measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.*")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.{md,svg}")
     parser.add_argument("--tools", type=Path, default=TOOLS, help="where stub and load are")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""What a run found, as JSON, as a picture, and in `docs/performance.md`."""
+"""Report of a run: the tables in docs/performance.md, the picture, and JSON."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ import msgspec
 from benchmarks.speed import summary, targets
 from benchmarks.speed.summary import Cell
 
+DATA = Path(__file__).parents[2] / ".tools" / "measured" / "performance.json"
+"""All numbers of the last run; not committed."""
+
 BEGIN = "<!-- measured: begin -->"
 END = "<!-- measured: end -->"
 
 LIBRARIES = ("grpcio", "protobuf", "aiohttp", "msgspec", "uvloop", "azure-communication-rooms")
 
 _SECTIONS = {
-    "start": "Start and memory",
-    "lists": "Peak memory by the rooms in a list, MiB",
-    "slow upstream": "1,000 callers before an upstream that takes 500 ms for every answer",
-    "slow lists": "1,000 lists before an upstream that takes 2 s for every page",
-    "lists beside reads": "GetRoom from 16 callers, alone and beside four lists",
+    "start": "Startup and memory",
+    "lists": "Peak memory by number of rooms in a list, MiB",
+    "slow upstream": "1,000 callers, upstream latency 500 ms per response",
+    "slow lists": "1,000 lists, upstream latency 2 s per page",
+    "lists beside reads": "GetRoom from 16 callers, alone and with four concurrent lists",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a run found."""
+    """All results of a run."""
 
     where: dict[str, str]
     rounds: int
@@ -41,16 +44,16 @@ class Report:
     more: Mapping[str, Mapping[str, Any]]
 
     def json(self) -> bytes:
-        """Return it for programs."""
+        """Return the report as JSON."""
         return msgspec.json.format(msgspec.json.encode(self))
 
     def markdown(self) -> str:
-        """Return it for people."""
+        """Return the report as Markdown."""
         where = ", ".join(f"{name} {value}" for name, value in self.where.items())
         parts = [
             (
-                f"{where}. {self.rounds} rounds of {self.seconds:g} s for each work and arm, more "
-                "where a target is close. The load generator used at most "
+                f"{where}. {self.rounds} rounds of {self.seconds:g} s per workload and arm, more "
+                "where a result is close to its target. The load generator used at most "
                 f"{self._load_share():.0%} of one core."
             ),
             "### Targets\n\n" + targets.table(targets.targets(self.cells, self.more)).rstrip(),
@@ -81,12 +84,12 @@ def _processes(shared: Mapping[str, Mapping[str, float]]) -> str:
         for count, seen in shared.items()
     )
     about = (
-        "GetRoom from 64 callers over 32 connections. The cores in use are those of the gateways, "
-        f"of the load generator and of the upstream; this machine has {_cores()} for all of them, "
-        "and where they use these up, another process adds nothing but its own cost."
+        "GetRoom from 64 callers over 32 connections, with the cores used by gateways, load "
+        f"generator and upstream. This machine has {_cores()} cores for all of them: "
+        "when they are used up, a further process only adds overhead."
     )
     head = (
-        "| processes | calls per second, × one | µs of CPU for a call | p99 ms | cores: gateways "
+        "| processes | calls per second, × one | µs of CPU per call | p99 ms | cores: gateways "
         "| cores: load | cores: upstream |"
     )
     lines = ("### Processes on one port", "", about, "", head, "| --- " * 7 + "|", *rows)
@@ -94,7 +97,7 @@ def _processes(shared: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def where() -> dict[str, str]:
-    """Say on what and with which versions it was measured."""
+    """Return date, machine and versions of the measurement."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -117,17 +120,17 @@ def _cores() -> int:
 
 
 def write_page(report: Report, page: Path) -> None:
-    """Put the report between the markers of `page`, and the picture and the JSON beside it."""
-    # Not at the top: quick looks do without matplotlib.
-    from benchmarks.speed.picture import draw  # noqa: PLC0415
+    """Write the report between the markers of `page`, draw the picture, and write JSON to DATA."""
+    from benchmarks.speed.picture import draw  # noqa: PLC0415 - only --write needs matplotlib
 
     before, found, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, also, after = rest.partition(END)
     if not (found and also):
         sys.exit(f"{page} lacks the lines {BEGIN} and {END}")
+    DATA.parent.mkdir(parents=True, exist_ok=True)
+    DATA.write_bytes(report.json() + b"\n")
     picture = page.with_suffix(".svg")
     draw(report.cells, picture)
-    page.with_suffix(".json").write_bytes(report.json() + b"\n")
     image = f"![Calls and rooms per CPU-second, relative to the floor]({picture.name})"
     page.write_text(
         f"{before}{BEGIN}\n\n{image}\n\n{report.markdown()}\n\n{END}{after}", encoding="utf-8"

@@ -98,7 +98,7 @@ def times(ours: Cell, theirs: Cell) -> float:
 def table(cells: Iterable[Cell]) -> str:
     """Return the cells as a Markdown table."""
     head = (
-        "| work | arm | per CPU-second, × floor | per second, × floor | µs of CPU | p50 ms "
+        "| workload | arm | per CPU-second, × floor | per second, × floor | µs of CPU | p50 ms "
         "| p99 ms |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
     )

@@ -92,13 +92,13 @@ def _people(cells: Cells) -> Iterator[Target]:
     base, most = one.cpu_micros.median, many.cpu_micros.median
     each = (most - base) / 349
     yield Target(
-        "UpsertParticipants, 350: CPU for each participant", "≤ 4 µs", f"{each:.2f} µs", each <= 4
+        "UpsertParticipants, 350: CPU per participant", "≤ 4 µs", f"{each:.2f} µs", each <= 4
     )
     # Between the ends of a straight line nothing is above it by more than noise.
     expected = base + 49 * each
     off = some.cpu_micros.median / expected - 1
     yield Target(
-        "UpsertParticipants, 50: on the line from 1 to 350",
+        "UpsertParticipants, 50: deviation from linear growth",
         "± 15 %",
         f"{off:+.0%}",
         abs(off) < 0.15,
@@ -108,7 +108,7 @@ def _people(cells: Cells) -> Iterator[Target]:
 def _footprint(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
     if start := more.get("start"):
         seconds, rss = start["seconds"], start["rss_mib"]
-        yield Target("start to SERVING", "< 1 s", f"{seconds:.2f} s", seconds < 1)
+        yield Target("startup until SERVING", "< 1 s", f"{seconds:.2f} s", seconds < 1)
         yield Target("RSS without extras", "< 70 MiB", f"{rss:.1f} MiB", rss < 70)
     if lists := more.get("lists"):
         lengths = sorted(lists, key=int)
@@ -122,25 +122,25 @@ def _footprint(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
 
 
 def _crowds(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
-    for name, who in (("slow upstream", "calls"), ("slow lists", "lists")):
+    for name, kind in (("slow upstream", "calls"), ("slow lists", "lists")):
         if crowd := more.get(name):
             grown = crowd["rss_late_mib"] - crowd["rss_early_mib"]
-            behind = f"1,000 {who} before a slow upstream"
+            crowded = f"1,000 {kind}, slow upstream"
             yield Target(
-                f"{behind}: RSS while they wait",
+                f"{crowded}: RSS while they wait",
                 "no growth (< 5 MiB)",
                 f"{grown:+.1f} MiB",
                 grown < 5,
             )
             slowest = crowd["health_max_ms"]
             yield Target(
-                f"{behind}: health's slowest answer", "< 1 s", f"{slowest:.0f} ms", slowest < 1000
+                f"{crowded}: slowest health response", "< 1 s", f"{slowest:.0f} ms", slowest < 1000
             )
     if beside := more.get("lists beside reads"):
-        longer = beside["p50_beside_lists_ms"] / beside["p50_alone_ms"]
+        longer = beside["p50_with_lists_ms"] / beside["p50_alone_ms"]
         # Half of the only core is theirs, so twice is what sharing it costs.
         yield Target(
-            "GetRoom, 16 callers: p50 beside four lists",
+            "GetRoom, 16 callers: p50 with four concurrent lists",
             "≤ 3 × alone",
             f"{longer:.2f}",
             longer <= 3,
@@ -149,7 +149,7 @@ def _crowds(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
 
 def table(wishes: list[Target]) -> str:
     """Return them as a Markdown table."""
-    return "| target | wanted | measured | |\n| --- | --- | --- | --- |\n" + "".join(
+    return "| target | required | measured | |\n| --- | --- | --- | --- |\n" + "".join(
         f"| {wish.name} | {wish.wanted} | {wish.measured} "
         f"| {'met' if wish.met else '**not met**'} |\n"
         for wish in wishes

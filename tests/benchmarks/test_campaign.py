@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import load, soak
 from benchmarks.faults import report
 from benchmarks.faults.cell import run
 from benchmarks.faults.row import Row
@@ -67,3 +68,15 @@ def test_the_page_has_a_place_for_every_report() -> None:
     page = Path(report.PAGE).read_text(encoding="utf-8")
     for name in ("faults", "soak", "load"):
         report.replace_between(page, name, "")
+
+
+def test_page_has_the_headings_and_faults_of_the_code() -> None:
+    page = Path(report.PAGE).read_text(encoding="utf-8")
+    for empty in (report.table(()), soak.table([]), load.table([])):
+        assert empty in page
+    for scenario in BY_NAME.values():
+        assert f"| **{scenario.name}**: {scenario.what} |" in page
+
+
+def test_docs_hold_no_json_of_measurements() -> None:
+    assert list(report.PAGE.parent.rglob("*.json")) == []
