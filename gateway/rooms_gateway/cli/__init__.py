@@ -1,1 +1,3 @@
-"""The parts of the command line that talk to a running gateway."""
+"""The command line: flags, environment and files in, exit code out."""
+
+from __future__ import annotations

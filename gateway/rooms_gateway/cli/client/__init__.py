@@ -1,1 +1,3 @@
 """Commands that call a gateway."""
+
+from __future__ import annotations
