@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from rooms_gateway.aio import ReusableTimer
 from rooms_gateway.call import Call, Context, new_id
 from rooms_gateway.errors import InvalidRequestError, StreamStalledError, Violation
 from rooms_gateway.server.admission import Admission, host_of
@@ -27,7 +28,6 @@ from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
-from rooms_gateway.aio import ReusableTimer
 from rooms_gateway.upstream.rooms_api import DryRunError
 
 # grpc's own types know only synchronous handlers.

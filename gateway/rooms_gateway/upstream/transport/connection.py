@@ -13,8 +13,8 @@ from typing import Never, cast
 
 import httptools
 
-from rooms_gateway.errors import InvalidUpstreamResponseError
 from rooms_gateway.aio import ReusableTimer
+from rooms_gateway.errors import InvalidUpstreamResponseError
 from rooms_gateway.upstream.transport.messages import Headers, RestResponse
 
 MAX_FIELDS = 128
