@@ -88,9 +88,7 @@ class ReloadingPolicy:
         """Fetch keys that come from a URL, and follow the files. Raises PolicyError."""
         policy = self.gate.state.policy
         self.gate.state = State(policy, await self._keys_for(policy, None))
-        self._following = asyncio.create_task(
-            aio.every(POLL_INTERVAL, self.reload, self._sleep)
-        )
+        self._following = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
         return self
 
     async def __aexit__(

@@ -103,9 +103,7 @@ class Certificates:
         self._fault = fault
 
     async def __aenter__(self) -> Self:
-        self._following = asyncio.create_task(
-            aio.every(POLL_INTERVAL, self.reload, self._sleep)
-        )
+        self._following = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
         return self
 
     async def __aexit__(
