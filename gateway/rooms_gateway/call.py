@@ -28,7 +28,7 @@ class Call(Struct):
     caller: str = ""
     """Caller name from the policy; empty if not authenticated."""
     dry_run: bool = False
-    """Whether `upstream.operation` raises DryRunError in place of sending a request."""
+    """Whether `upstream.operation` raises DryRunError instead of sending a request."""
     attempts: int = 0
     """Number of REST requests sent for the call so far."""
     upstream_request_id: str = ""

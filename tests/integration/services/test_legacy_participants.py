@@ -15,7 +15,7 @@ from rooms_emulator import Fault
 
 
 @pytest.mark.proves("legacy-change-participants")
-async def test_participants_are_added_changed_and_removed(legacy: Legacy) -> None:
+async def test_add_update_and_remove_participants(legacy: Legacy) -> None:
     room_id = await legacy.make(person(1))
     added = [Participant(identifier=communication_user(user(2)), role=ROLE_PRESENTER)]
     await legacy.stub.AddParticipants(

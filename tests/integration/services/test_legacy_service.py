@@ -29,7 +29,7 @@ async def services(running: Running) -> set[str]:
     return set()
 
 
-async def test_it_is_neither_served_nor_listed_by_default(running: Running) -> None:
+async def test_it_is_off_by_default(running: Running) -> None:
     stub = LegacyRoomsServiceStub(running.channel)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.CreateRoom(pb.CreateRoomRequest())

@@ -43,9 +43,7 @@ MIXED = UpdateParticipantsRequest(upsert=[Participant(raw_id=A)], remove=["x", B
         ("updateParticipantsRequestDto", UPSERT, ""),
     ],
 )  # fmt: skip
-def test_what_the_service_blames_is_named_as_the_caller_named_it(
-    target: str, request_: Message, field: str
-) -> None:
+def test_targets_become_request_fields(target: str, request_: Message, field: str) -> None:
     assert FieldLocator(request_).field_of(target) == field
 
 
@@ -57,7 +55,7 @@ RAW_IDS = st.text(min_size=1, max_size=10) | st.lists(
 
 
 @given(RAW_IDS)
-def test_a_person_is_found_whatever_the_raw_id(raw_id: str) -> None:
+def test_any_raw_id_is_located(raw_id: str) -> None:
     request = UpsertParticipantsRequest(participants=[Participant(raw_id=raw_id)])
     assert FieldLocator(request).field_of(f"$.participants.{raw_id}.role") == "participants[0].role"
 
@@ -65,7 +63,7 @@ def test_a_person_is_found_whatever_the_raw_id(raw_id: str) -> None:
 @given(
     st.text(max_size=60), st.sampled_from([UPSERT, MIXED, CreateRoomRequest(), GetRoomRequest()])
 )
-def test_any_target_names_a_field_of_the_request_or_none(target: str, request: Message) -> None:
+def test_any_target_yields_a_known_field_or_none(target: str, request: Message) -> None:
     field = FieldLocator(request).field_of(target)
     assert field == "" or field.partition("[")[0] in {
         "valid_from", "valid_until", "pstn_dial_out_enabled", "participants", "upsert", "remove",
@@ -73,7 +71,7 @@ def test_any_target_names_a_field_of_the_request_or_none(target: str, request: M
 
 
 @pytest.mark.proves("S34")
-def test_people_in_a_text_of_the_service_are_told_by_the_field_that_names_them() -> None:
+def test_raw_ids_in_a_text_become_field_paths() -> None:
     request = UpdateParticipantsRequest(
         upsert=[Participant(raw_id="8:acs:1"), Participant(raw_id="8:acs:12")], remove=["4:+1"]
     )
@@ -85,10 +83,8 @@ def test_people_in_a_text_of_the_service_are_told_by_the_field_that_names_them()
 
 
 @given(st.from_regex(r"8:acs:[A-Za-z0-9_-]{1,40}|4:\+[0-9]{3,15}", fullmatch=True), st.text())
-def test_an_identifier_of_the_request_is_never_left_as_a_word_in_a_text(
-    raw_id: str, other: str
-) -> None:
+def test_no_raw_id_of_the_request_remains(raw_id: str, other: str) -> None:
     request = RemoveParticipantsRequest(raw_ids=[raw_id])
-    told, fields = FieldLocator(request).redact(f"{other} '{raw_id}', {other}")
-    assert f"'{raw_id}'" not in told
+    redacted, fields = FieldLocator(request).redact(f"{other} '{raw_id}', {other}")
+    assert f"'{raw_id}'" not in redacted
     assert fields == ["raw_ids[0]"]

@@ -42,8 +42,8 @@ _APP_PREFIXES = {
 
 def fill(identifier: pb.CommunicationIdentifier, raw_id: str) -> None:
     """Set the kind of an empty `identifier`, and its fields, from a raw id."""
-    # In place, because protobuf copies a separate message into its parent. Split at the last colon,
-    # because the JavaScript parser requires exactly two: with more, no prefix matches.
+    # Not a new message, which protobuf would copy into its parent. Split at the last colon, because
+    # the JavaScript parser requires exactly two: with more, no prefix matches.
     prefix, _, rest = raw_id.rpartition(":")
     if prefix in _COMMUNICATION_USERS and (
         prefix == _SPOOL or rest.count("_") != _UNDERSCORES_OF_A_TEAMS_EXTENSION_USER

@@ -37,7 +37,7 @@ def add_participants(
 
 
 def _fill(message: pb.Participant, participant: Participant) -> None:
-    # In place, because protobuf copies a separate message into its parent.
+    # Not a new message, which protobuf would copy into its parent.
     message.raw_id = participant.raw_id
     role = _ROLE_FROM_REST.get(participant.role)
     if role is None:

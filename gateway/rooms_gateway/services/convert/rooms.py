@@ -25,7 +25,7 @@ def add_rooms(messages: RepeatedCompositeFieldContainer[pb.Room], rooms: Iterabl
 def fill_room(message: pb.Room, room: Room) -> None:
     """Convert `room` into an empty `message`; members that the response lacks stay unset.
 
-    In place, because protobuf copies a separate message into its parent.
+    Does not return a new message, because protobuf would copy it into its parent.
     """
     message.id = room.id
     timestamps.fill(message.created_at, room.created_at)

@@ -40,7 +40,7 @@ def replace_roster(
     """Return the roster after `current` is replaced by `roster`, and the changes that do so.
 
     The result is in the order of the Rooms service: remaining participants first, in their previous
-    order. A missing role becomes the service's default.
+    order. A missing role becomes the default role.
     """
     old = {participant.raw_id: participant.role for participant in current}
     new = {
