@@ -6,11 +6,11 @@ FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 COPY requirements.lock requirements-dev.lock ./
-# The runtime's environment is filled from outside, so that it holds no pip.
+# The environment of the final image contains no pip: the pip of /opt/build installs into it.
 RUN python -m venv /opt/build && python -m venv --without-pip /opt/venv
 RUN /opt/build/bin/pip --python /opt/venv/bin/python install --require-hashes -r requirements.lock
-# The build backend and what it needs, with the hashes of the lock file. If it comes to need more,
-# pip refuses here, since that has no hash.
+# The build backend and its dependencies, with the hashes of the lock file. pip fails here if the
+# backend gets a dependency that this list lacks, because it has no hash.
 RUN sed -nE '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/,/[^\\]$/p' \
         requirements-dev.lock > /opt/build/requirements.lock \
     && /opt/build/bin/pip install --require-hashes -r /opt/build/requirements.lock
@@ -22,10 +22,10 @@ RUN /opt/build/bin/python -m hatchling build --target wheel --directory /opt/bui
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/venv /opt/venv
-# Bytecode was compiled at installation; nothing is written at run time, so that the root file
-# system can be read-only.
+# pip has compiled the bytecode, and nothing is written at run time: the root file system can be
+# read-only.
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-# A number, for only then Kubernetes can check runAsNonRoot.
+# Numeric, because Kubernetes cannot check runAsNonRoot for a user name.
 USER 65532:65532
 EXPOSE 50051
 STOPSIGNAL SIGTERM

@@ -1,7 +1,7 @@
-"""The steps of the Dockerfile, taken here: no engine builds it, and nothing is downloaded.
+"""The steps of the Dockerfile, run without a container engine and without downloads.
 
-Not taken: the base image, and the two installations of locked packages, whose lock files are the
-ones that this environment was installed from.
+Not run: the base image, and the two installations of locked packages. The environment of the tests
+was installed from the same lock files.
 """
 
 from __future__ import annotations
@@ -23,21 +23,24 @@ BIN = Path(sys.executable).parent
 
 
 def command(beginning: str) -> str:
-    """Return the one command of the Dockerfile that begins so."""
+    """Return the one command of the Dockerfile that starts with `beginning`."""
     runs: list[str] = re.findall(r"^RUN (.*)$", STEPS, re.MULTILINE)
     commands = [part.strip() for run in runs for part in run.split("&&")]
     [found] = [each for each in commands if each.startswith(beginning)]
     return found
 
 
-def take(step: str, source: Path, opt: Path) -> None:
-    """Run a command as the image's build does, with its folders elsewhere."""
-    step = step.replace("/opt/build/bin/", f"{BIN}/").replace(f"{BIN}/pip", f"{BIN}/python -m pip")
+def run(step: str, source: Path, opt: Path) -> None:
+    """Run a command as the image's build does, with `opt` for /opt, and uv for pip."""
+    step = step.replace("/opt/build/bin/", f"{BIN}/").replace(
+        f"{BIN}/pip --python /opt/venv/bin/python install",
+        f"{BIN}/uv --quiet pip install --python /opt/venv/bin/python",
+    )
     done = subprocess.run(
         step.replace("/opt/", f"{opt}/"),
         shell=True,
         cwd=source,
-        env={"PATH": "/usr/bin:/bin", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": str(opt)},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(opt)},
         capture_output=True,
         text=True,
         check=False,
@@ -47,7 +50,7 @@ def take(step: str, source: Path, opt: Path) -> None:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Make what the build has: all that it copies, of what .dockerignore lets through."""
+    """Return a folder with all that the build copies, which is all that .dockerignore includes."""
     kept = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
     copied = [
         name
@@ -67,20 +70,17 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_wheel_that_is_built_in_the_image_is_installed_and_runs(
-    source: Path, tmp_path: Path
-) -> None:
+def test_the_wheel_of_the_image_runs(source: Path, tmp_path: Path) -> None:
     opt = tmp_path / "opt"
     (opt / "build").mkdir(parents=True)
-    take(command("python -m venv --without-pip").replace("python", sys.executable, 1), source, opt)
-    take(command("/opt/build/bin/python -m hatchling build"), source, opt)
-    take(command("/opt/build/bin/pip --python /opt/venv/bin/python install --no-deps"), source, opt)
+    run(command("python -m venv --without-pip").replace("python", sys.executable, 1), source, opt)
+    run(command("/opt/build/bin/python -m hatchling build"), source, opt)
+    run(command("/opt/build/bin/pip --python /opt/venv/bin/python install --no-deps"), source, opt)
     [packages] = opt.glob("venv/lib/python3*/site-packages")
     assert {each.name for each in packages.iterdir() if "." not in each.name} == {
-        *("rooms_gateway", "rooms_emulator", "acs", "buf")
+        *("rooms_gateway", "rooms_emulator", "acs")
     }
-    # What the wheel needs is here already; the folder's .pth files, which lead to the sources, are
-    # not read from there.
+    # The libraries of this environment; their .pth files, which lead to the sources, are ignored.
     libraries = BIN.parent / "lib" / packages.parent.name / "site-packages"
     arguments = [str(opt / "venv/bin/rooms-gateway"), "serve", "--emulator", "--config-test"]
     done = subprocess.run(
@@ -94,19 +94,18 @@ def test_the_wheel_that_is_built_in_the_image_is_installed_and_runs(
     assert (done.returncode, done.stdout, done.stderr) == (0, "settings are fine\n", "")
 
 
-def test_the_build_backend_and_all_that_it_needs_is_installed_by_its_hashes(
-    source: Path, tmp_path: Path
-) -> None:
+def test_the_build_backend_is_locked_by_hashes(source: Path, tmp_path: Path) -> None:
+    """The Dockerfile selects hatchling and all its dependencies from the lock file."""
     opt = tmp_path / "opt"
     (opt / "build").mkdir(parents=True)
-    take(command("sed -nE"), source, opt)
+    run(command("sed -nE"), source, opt)
     locked = (opt / "build/requirements.lock").read_text(encoding="utf-8")
     names = re.findall(r"^([\w-]+)==\S+ (?:; .* )?\\\n    --hash=", locked, re.MULTILINE)
     assert set(names) == needed("hatchling")
 
 
 def needed(package: str) -> set[str]:
-    """Return a package and all that it needs on this Python, by name."""
+    """Return the names of a package and of all its dependencies on this Python."""
     found, left = set[str](), [package]
     while left:
         name = left.pop()
