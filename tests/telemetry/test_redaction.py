@@ -69,7 +69,7 @@ def set_value(message: Message, field: Any, value: Any) -> None:
 
 
 @pytest.mark.parametrize("descriptor", MESSAGES, ids=lambda each: each.full_name)
-def test_no_marked_value_survives(descriptor: Descriptor) -> None:
+def test_no_redacted_field_of_any_message_is_in_its_text(descriptor: Descriptor) -> None:
     @given(st.data())
     def prove(words: st.DataObject) -> None:
         message = GetMessageClass(descriptor)()
