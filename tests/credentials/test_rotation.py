@@ -194,7 +194,7 @@ async def test_a_broken_file_keeps_the_keys_and_says_so_once_without_what_is_in_
             await keys.reload()
             await keys.reload()
             await a_room(running)
-    said = [record for record in caplog.records if "previous ones stay in use" in record.message]
+    said = [record for record in caplog.records if "keeping the current" in record.message]
     assert len(said) == 1
     assert str(mount.path) in said[0].message
     assert not any(text in caplog.text for text in (A, B, C, "not base64!", "xxx", "é"))

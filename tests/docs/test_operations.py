@@ -73,7 +73,7 @@ async def test_an_invalid_key_file_is_reported_as_written(tmp_path: Path) -> Non
     (tmp_path / "access-key").write_text("not-base64!\n")
     done = await run("serve", "--endpoint", CONTOSO, "--access-key-file", tmp_path / "access-key")
     assert done.code == 2
-    [shown] = re.findall(r"stay in use: access-key: (.*)\n", page("rotate-keys.md"))
+    [shown] = re.findall(r"access_keys access-key: (.*); keeping the current access keys\n", page("rotate-keys.md"))
     assert shown in done.err
 
 

@@ -111,7 +111,7 @@ class AccessKeys:
     def _report(self, error: str) -> None:
         if error != self._file_error:
             self._observer.credential_event(CredentialEvent.KEY_FILE_UNUSABLE)
-            logger.warning("cannot reload the access keys; previous ones stay in use: %s", error)
+            logger.warning("%s; keeping the current access keys", error)
         self._file_error = error
 
     async def __aenter__(self) -> Self:
