@@ -1,4 +1,4 @@
-"""Where tokens of Entra ID come from, and what they are asked for with."""
+"""Sources of Entra ID tokens, and the requests for them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_what_cannot_be_a_token_is_refused_without_being_shown(
 
 
 class Authority:
-    """A Microsoft Entra authority over https, and files for identities that it knows."""
+    """A Microsoft Entra authority over https, with files for its identities."""
 
     def __init__(self, issuer: Issuer, folder: Path) -> None:
         self.issuer = issuer
