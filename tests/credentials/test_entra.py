@@ -63,7 +63,7 @@ async def test_neither_a_date_nor_a_hash_goes_with_a_token(
 
 @pytest.mark.parametrize("kind", list(EntraKind))
 def test_a_token_is_never_to_go_over_plain_http_to_another_machine(kind: EntraKind) -> None:
-    with pytest.raises(CredentialError, match="never sent over http"):
+    with pytest.raises(CredentialError, match="unencrypted to loopback only"):
         make_credential(EntraSettings(kind), Endpoint("http", "contoso.example", 80))
 
 

@@ -50,7 +50,7 @@ async def test_of_several_request_ids_the_first_that_is_fit_is_taken(running: Ru
 async def test_a_request_id_with_a_line_break_never_reaches_the_log(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """grpc clients reject it, so the request is written by hand."""
+    """Clients of grpc reject it, so the request is written by hand."""
     caplog.set_level(logging.INFO, "rooms_gateway.calls")
     host, _, port = running.gateway.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))

@@ -42,7 +42,10 @@ BAD_CONNECTION_STRINGS = {
     "no host": (f"endpoint=https://;accesskey={KEY}", "must be a URL"),
     "a port of letters": (f"endpoint={HOST}:canary;accesskey={KEY}", "is not a URL"),
     "blanks": (f"endpoint=https://a b;accesskey={KEY}", "characters that are not allowed in a URL"),
-    "a line break": (f"endpoint={HOST}/\ncanary;accesskey={KEY}", "characters that are not allowed"),
+    "a line break": (
+        f"endpoint={HOST}/\ncanary;accesskey={KEY}",
+        "characters that are not allowed",
+    ),
     "http to elsewhere": (
         "endpoint=http://contoso.communication.azure.com;accesskey=" + KEY,
         "an http:// endpoint must be on loopback",
