@@ -69,11 +69,12 @@ async def test_a_rotated_key_costs_one_attempt(tmp_path: Path) -> None:
 
 
 async def test_an_invalid_key_file_is_reported_as_written(tmp_path: Path) -> None:
-    """At startup, where the text is that of the reload behind its introduction."""
+    """At startup, where the error has the same text as at a reload."""
     (tmp_path / "access-key").write_text("not-base64!\n")
     done = await run("serve", "--endpoint", CONTOSO, "--access-key-file", tmp_path / "access-key")
     assert done.code == 2
-    [shown] = re.findall(r"stay in use: access-key: (.*)\n", page("rotate-keys.md"))
+    logged = r"access_keys access-key: (.*); keeping the current access keys\n"
+    [shown] = re.findall(logged, page("rotate-keys.md"))
     assert shown in done.err
 
 

@@ -42,7 +42,7 @@ async def start(*arguments: str, **variables: str) -> Process:
 
 @asynccontextmanager
 async def serving(*arguments: str, **variables: str) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Run a gateway; yield its address, and what it wrote, complete after the stop."""
+    """Run a gateway; yield its address, and its output, which is complete after shutdown."""
     process = await start(*arguments, **variables)
     written: list[bytes] = []
     assert process.stdout

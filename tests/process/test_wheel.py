@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 
 OTHER_PROJECT = """

@@ -188,7 +188,7 @@ class _Attempts(Collector):
 
 
 class _ReadGauges(Collector):
-    """Gauges whose values are read at each scrape."""
+    """Gauges that are read at each scrape."""
 
     def __init__(self) -> None:
         self._sources: list[tuple[str, str, Callable[[], float | None]]] = []

@@ -19,7 +19,7 @@ _MAX_VALUES = MAX_TEXT // 5
 
 
 def redacted(message: Message) -> str:
-    """Return `message` on one line, with `[REDACTED]` in place of marked texts.
+    """Return `message` on one line, with `[REDACTED]` for each marked text.
 
     Marked values of other types are cleared, as are unknown fields and the content of `Any`.
     Strings are escaped, so that a value cannot start a new line. A text above MAX_TEXT characters
@@ -34,7 +34,7 @@ def redacted(message: Message) -> str:
 
 
 def _redact(message: Message, left: int) -> int:
-    """Redact `message` in place, up to `left` values; clear the rest. Return the values left."""
+    """Redact up to `left` values of `message` and clear the others; return the values left."""
     if message.DESCRIPTOR.full_name == "google.protobuf.Any":
         # text_format would unpack the message in it and print all fields.
         message.Clear()
@@ -55,7 +55,7 @@ def _redact(message: Message, left: int) -> int:
 
 
 def _redact_items(item_type: Descriptor | None, items: Any, left: int) -> int:
-    """Redact the items of a list or map in place, and delete those beyond `left`."""
+    """Redact up to `left` items of a list or map and delete the others; return the values left."""
     if item_type is not None and item_type.GetOptions().map_entry:
         keys = sorted(items)  # the order in which text_format prints them
         for key in keys[left:]:

@@ -67,7 +67,7 @@ class PropagatedTrace:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def attempt_started(self, method: str, target: str, resends: int) -> AttemptTrace:  # noqa: ARG002
-        """Return this trace, whose headers propagate the context."""
+        """Return this trace; its headers propagate the context."""
         return self
 
     def ended(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""One REST operation: builds the request, sends it, and turns error responses into exceptions."""
+"""One REST operation: sends a request and raises exceptions for error responses."""
 
 from __future__ import annotations
 

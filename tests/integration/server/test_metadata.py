@@ -1,4 +1,4 @@
-"""Metadata of a call: what of it gets into the requests to the service."""
+"""Metadata of a call: none of it reaches the upstream."""
 
 from __future__ import annotations
 

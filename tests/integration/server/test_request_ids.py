@@ -1,4 +1,4 @@
-"""Ids of requests: whose are told back, and which reach neither the caller nor the log."""
+"""Request ids: which are returned to the caller, and which are rejected."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_of_several_request_ids_the_first_that_is_fit_is_taken(running: Ru
 async def test_a_request_id_with_a_line_break_never_reaches_the_log(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Grpc's own clients refuse to send one, so the request is written by hand."""
+    """Clients of grpc reject it, so the request is written by hand."""
     caplog.set_level(logging.INFO, "rooms_gateway.calls")
     host, _, port = running.gateway.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))

@@ -1,4 +1,4 @@
-"""The labels of metrics: few, known before, and nobody's to choose."""
+"""Labels of metrics: a closed set that neither callers nor the upstream can extend."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def settings(upstream: Upstream | None, **others: Any) -> Settings:
 
 @asynccontextmanager
 async def before(*scripts: Script, **others: Any) -> AsyncIterator[tuple[Gateway, Any]]:
-    """Run a watched gateway in front of a scripted service; yield it and a stub."""
+    """Run a gateway with metrics in front of a scripted upstream; yield it and a stub."""
     async with (
         scripted(*scripts) as service,
         Gateway(settings(service.upstream, **others)) as gateway,
@@ -121,7 +121,7 @@ async def test_nobody_at_the_services_address_is_counted_as_connect() -> None:
 
 @pytest.mark.parametrize("code", grpc.StatusCode, ids=lambda each: each.name)
 def test_codes_are_spelt_as_in_go(code: grpc.StatusCode) -> None:
-    # google.golang.org/grpc/codes, code_string.go: what dashboards ask for.
+    # google.golang.org/grpc/codes, code_string.go: the spelling in dashboards.
     names = re.findall(
         r"\w+",
         "OK Canceled Unknown InvalidArgument DeadlineExceeded NotFound AlreadyExists "

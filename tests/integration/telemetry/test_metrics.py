@@ -256,7 +256,7 @@ async def test_a_spent_retry_budget_shows_and_so_does_every_retry_it_withheld(
         for _ in range(3):
             await not_found(running)
         seen = await settled(running.gateway.admin_address)
-    # 50 are saved up, three calls pay in 0.1 each and the first finds the budget full.
+    # 50 in reserve; three calls add 0.1 each, the first of them to a full budget.
     assert seen.value("rooms_gateway_retry_budget") == pytest.approx(0.2)
     assert seen.value("rooms_gateway_upstream_retries_withheld_total") == 1
     assert seen.total("http_client_request_duration_seconds_count") == 53

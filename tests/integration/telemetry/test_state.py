@@ -1,4 +1,4 @@
-"""What metrics tell beside calls: keys and tokens, clocks, what runs."""
+"""Metrics of the gateway's state: credentials, clocks, versions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_a_401_and_the_other_key_are_counted(emulator: Emulator) -> None:
 
 
 def events_of(metrics: Metrics) -> dict[str, float]:
-    """Return the events that there were."""
+    """Return the counts of credential events above zero."""
     text = metrics.expose("")[0].decode()
     counted = {
         event.value: float(
@@ -102,7 +102,7 @@ async def test_renewals_of_a_token_are_counted_and_its_end_is_shown() -> None:
     async with tokens:
         await tokens.replacement([tokens.signer])
         assert b"rooms_gateway_token_expiry_timestamp_seconds 6000.5\n" in metrics.expose("")[0]
-    # The second renewal because of a 401 within ten seconds is not made.
+    # Within ten seconds, a 401 causes one renewal only.
     assert events_of(metrics) == {"token_renewed": 2}
 
 

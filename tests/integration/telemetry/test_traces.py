@@ -1,4 +1,4 @@
-"""Spans of calls and attempts, as a real receiver of OTLP gets them."""
+"""Spans of calls and attempts, as received by a real OTLP receiver."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NOWHERE = GetRoomRequest(room_id=UNKNOWN_ROOM)
 
 @pytest.fixture
 async def received(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
-    """Run a receiver that the SDK's variables name."""
+    """Run a receiver and set the SDK's variables to it."""
     async with receiver() as state:
         for name, value in state.environment.items():
             monkeypatch.setenv(name, value)
@@ -49,13 +49,13 @@ async def received(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
 
 @asynccontextmanager
 async def traced(emulator: Emulator, **others: Any) -> AsyncIterator[Running]:
-    """Run a gateway that has sent all its spans at the end of the block."""
+    """Run a gateway that has exported all its spans at the end of the block."""
     async with gateway_before(emulator, traces=True, **others) as running:
         yield running
 
 
 def sent(emulator: Emulator, header: str = "traceparent") -> list[str | None]:
-    """Return what the service was told, request by request."""
+    """Return a header of each request to the upstream."""
     return [entry.headers.get(header) for entry in emulator.journal]
 
 
@@ -114,7 +114,7 @@ async def test_attempts_tell_how_often_the_request_was_sent_before_and_how_they_
 async def test_a_second_rest_request_of_a_call_was_not_sent_before(
     emulator: Emulator, received: Receiver
 ) -> None:
-    """An update of one end of a window reads the other first."""
+    """An update of one end of a window first reads the other."""
     async with traced(emulator) as running:
         made = await running.rooms.CreateRoom(CreateRoomRequest())
         until_ = Timestamp(seconds=made.room.valid_until.seconds - 60)
@@ -144,7 +144,7 @@ async def test_a_call_tells_its_status_reason_and_ids(
         "rooms_gateway.request_id": "mine-1",
     }
     assert call.pb.name == GET
-    # The caller is at fault, not this server.
+    # An error of the caller, not of this server.
     assert not call.failed
     assert call.parent_id == ""
 

@@ -1,4 +1,4 @@
-"""Each attempt is a request of its own, and none is sent that was not counted."""
+"""Attempts: each is signed anew, and each request sent is counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway's clock and key against the service's, and what a wrong one costs."""
+"""Clock skew and wrong keys: recovery and the number of requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server asks of connections: how often to ping, how long to live, and in which names."""
+"""Settings of server connections: ping interval, maximum age, names of channel options."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENHANCE_YOUR_CALM = 11
 
 @pytest.mark.proves("S9")
 def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
-    # A wrong name is ignored without a word.
+    # grpc ignores unknown names silently.
     library = Path(cygrpc.__file__).read_bytes()
     sources = Path(rooms_gateway.__file__).parent.rglob("*.py")
     names = {
@@ -53,7 +53,7 @@ async def test_no_setting_is_too_large_for_grpc(emulator: Emulator) -> None:
 
 
 class Pinging:
-    """A client that has no calls and only pings, in frames written by hand."""
+    """A client without calls that sends pings, in hand-written frames."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -61,7 +61,7 @@ class Pinging:
         writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b""))
 
     async def ping(self) -> bool:
-        """Ping, and return whether that was welcome; False: we are asked to go away for it."""
+        """Send a ping and return whether it was accepted; False: the server sent GOAWAY."""
         self._writer.write(frame(PING, 0, 0, b"12345678"))
         while True:
             head = await self._reader.readexactly(9)
@@ -94,7 +94,7 @@ async def test_a_client_that_pings_far_more_often_than_it_may_is_sent_away(
         welcome = [await client.ping() for _ in range(3)]
         while welcome[-1]:
             welcome.append(await client.ping())
-        # The first, and two more are forgiven.
+        # The first and two more are tolerated.
         assert len(welcome) <= 5
 
 
@@ -119,7 +119,7 @@ def test_a_client_may_ping_every_10_seconds() -> None:
 
 @asynccontextmanager
 async def relay(address: str) -> AsyncIterator[tuple[str, list[None]]]:
-    """Pass connections on to `address`; note each."""
+    """Forward connections to `address` and record each."""
     host, _, port = address.rpartition(":")
     seen: list[None] = []
     tasks: set[asyncio.Task[None]] = set()

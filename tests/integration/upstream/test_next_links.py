@@ -1,4 +1,4 @@
-"""Links to the next page: sent as they are, and followed nowhere but along the same list."""
+"""Links to the next page: sent unchanged, and only within the same list."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ HOSTILE = {
 
 @pytest.fixture
 async def other() -> AsyncIterator[Emulator]:
-    """Run somebody else's service, to see that nothing is sent to it."""
+    """Run another server that must not receive a request."""
     async with Emulator() as emulator:
         yield emulator
 
@@ -117,7 +117,7 @@ async def test_a_link_of_a_roster_to_another_room_is_not_followed(running: Runni
 async def test_a_link_without_an_origin_is_followed_if_its_path_is_the_lists(
     running: Running,
 ) -> None:
-    """By RFC 3986 it means our origin, so nothing can be sent elsewhere."""
+    """By RFC 3986 it has the origin of the list, so no other host receives a request."""
     running.emulator.store.seed(60)
     second = (await pages(running))[0].next_page_token
     query = page_tokens.decode(second, "ListRooms")
@@ -137,7 +137,7 @@ async def test_an_empty_link_ends_a_list(running: Running) -> None:
 async def test_a_list_that_leads_in_a_circle_ends_with_a_failure(
     running: Running, length: int
 ) -> None:
-    """Each link in the circle is followed once."""
+    """Each link of a cycle is followed once."""
     running.emulator.store.seed(10)
     links = [f"{running.emulator.endpoint}/rooms?{QUERY}&round={n}" for n in range(length)]
     for link in [*links, *links]:

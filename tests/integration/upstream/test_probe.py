@@ -1,4 +1,4 @@
-"""Readiness that depends on the service, where it is wanted: when it goes, and when it is back."""
+"""Upstream probe: when readiness is lost, and when it is restored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GAUGE = "rooms_gateway_upstream_reachable"
 
 
 class Service:
-    """Gives the answers that a test says, one for each question; None: no answer."""
+    """Responds to each probe with the next of `statuses`; None: no response."""
 
     def __init__(self, *statuses: int | None) -> None:
         self.statuses = list(statuses)
@@ -46,7 +46,7 @@ class Service:
 
 
 async def states(*statuses: int | None) -> str:
-    """Say for each question whether the service counted as there (+) or gone (-) after it."""
+    """Return the state after each probe: reachable (+) or not (-)."""
     service = Service(*statuses)
     async with service.reachability.in_background():
         await service.done.wait()

@@ -72,7 +72,7 @@ REFUSAL = st.fixed_dictionaries(
 
 
 def encoded(value: object, *, damage: bytes, at: int, ascii_only: bool) -> bytes:
-    """Write JSON, perhaps with lone surrogates or raw UTF-8, and put `damage` somewhere into it."""
+    """Encode JSON, maybe with lone surrogates or raw UTF-8, and insert `damage` into it."""
     text = json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass")
     cut = at % (len(text) + 1)
     return text[:cut] + damage + text[cut:]
@@ -111,7 +111,7 @@ HEADERS = st.dictionaries(
 
 @pytest.mark.proves("S49")
 def test_whatever_the_service_answers_is_an_answer_or_a_failure_with_a_reason() -> None:
-    """No status, headers or body of the service can make the gateway fail."""
+    """No status, header or body of a response causes a defect of the gateway."""
     with gateway_for_examples(max_attempts=1) as (runner, running):
 
         @given(
@@ -133,7 +133,7 @@ def test_whatever_the_service_answers_is_an_answer_or_a_failure_with_a_reason() 
                 assert failed.status.ByteSize() <= MAX_BYTES
 
         is_mapped()
-        # And it serves on as if nothing had been.
+        # And it keeps serving.
         running.emulator.reset()
         runner.run(send(running, CreateRoomRequest()))
 
@@ -151,7 +151,7 @@ def test_whatever_the_service_answers_is_an_answer_or_a_failure_with_a_reason() 
 async def test_a_wrong_date_in_a_refusal_spoils_no_later_call(
     emulator: Emulator, date: str
 ) -> None:
-    """After a 401 the gateway may sign by the service's clock, so that must not be poisoned."""
+    """After a 401 the gateway may sign by the date of the response; an absurd one is ignored."""
     async with gateway_before(emulator) as running:
         emulator.faults.add(Fault(status=401, headers={"Date": date}))
         failed = await failure_of(send(running, CreateRoomRequest()))

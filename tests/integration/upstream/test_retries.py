@@ -1,4 +1,4 @@
-"""Which failures of the service are tried again, and that a repeated call has its effect once."""
+"""Retries: which failures are retried, and that a retried call takes effect once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FAULTS: dict[str, dict[str, Any]] = {
         pytest.param(operation, fault, id=f"{operation.name}-{fault}")
         for operation in OPERATIONS
         for fault in FAULTS
-        # The answer to a delete has no body that could be cut off.
+        # The response to a delete has no body that could be truncated.
         if (operation.name, fault) != ("DeleteRoom", "truncated body")
     ],
 )

@@ -1,4 +1,4 @@
-"""Retry-After: obeyed within bounds, told on beyond them, and read whatever stands in it."""
+"""Retry-After: followed up to a limit, reported above it, and parsed tolerantly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The budget: what retries cost the service in an outage."""
+"""Retry budget: the number of requests in an outage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures: the vectors of Microsoft's clients and recordings, and what is on the wire."""
+"""Signatures: vectors of Microsoft's clients, recordings, and requests on the wire."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.gateways import failure_of, gateway_before, gateway_for_examples, s
 from support.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
 from support.signed_requests import authorization, signature, string_to_sign
 
-from rooms_emulator import DEVELOPMENT_KEY, Emulator, JournalEntry
+from rooms_emulator import DEVELOPMENT_KEY, Emulator
 from rooms_gateway.services.convert import page_tokens
 from rooms_gateway.upstream.credentials import AccessKey
 from rooms_gateway.upstream.endpoint import parse_access_key
@@ -91,8 +91,8 @@ QUERY = st.from_regex(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2}){1,60}
 NASTY = ["a+b", "a%2Fb%2fc", "..", "a=b;c=d", "?", "%7E~", "a=1&&b", "%00", "//evil/?@", "%25%32"]
 
 
-def signed_as_sent(entry: JournalEntry) -> bool:
-    """Verify the signature over the request line as it came, and nothing else."""
+def signed_as_sent(entry: Entry) -> bool:
+    """Verify the signature over the received request line."""
     text = string_to_sign(
         entry.method,
         entry.target,

@@ -1,4 +1,4 @@
-"""Answers that no sane service gives."""
+"""Responses that violate HTTP or the REST API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rooms_gateway.app import MAX_RESPONSE_BYTES
 
 
 async def drip(_: Scripted, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send a byte every now and then, for ever."""
+    """Send a byte at intervals, forever."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     while not writer.is_closing():
         writer.write(b" ")
@@ -31,7 +31,7 @@ async def drip(_: Scripted, __: asyncio.StreamReader, writer: asyncio.StreamWrit
 async def endless_continue(
     _: Scripted, __: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Announce an answer for ever."""
+    """Send informational responses forever."""
     while not writer.is_closing():
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         await writer.drain()

@@ -119,7 +119,7 @@ async def test_dial_out_is_set_in_answers_exactly_if_the_version_has_it(
 async def test_a_collaborator_is_listed_as_one_under_every_version(
     emulator: Emulator, version: str
 ) -> None:
-    """Which roles there are is a property of the service, not of the version asked for."""
+    """The set of roles belongs to the service, not to the api-version of a request."""
     async with gateway_before(emulator) as newest:
         created = await newest.rooms.CreateRoom(CreateRoomRequest(participants=[COLLABORATOR]))
     request = ListParticipantsRequest(room_id=created.room.id)

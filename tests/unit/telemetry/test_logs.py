@@ -1,4 +1,4 @@
-"""Log lines: their form, their fields, and what can never be in them."""
+"""Log lines: format, fields, and data that they never contain."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Terminal(io.StringIO):
 
 
 class Written(io.StringIO):
-    """Keeps what each write has written."""
+    """Records each write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Written(io.StringIO):
 
 @contextmanager
 def started(level: str, log_format: LogFormat | None, stream: io.StringIO) -> Iterator[None]:
-    """Log as a gateway does that has just been started: without the handlers of pytest."""
+    """Configure logging as at startup, without the handlers of pytest."""
     root = logging.getLogger()
     handlers, before = root.handlers[:], root.level
     root.handlers.clear()

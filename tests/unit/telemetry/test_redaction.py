@@ -44,7 +44,7 @@ def fill(message: Message, words: st.DataObject, *, within_redacted: bool = Fals
         is_text = field.type == FieldDescriptor.TYPE_STRING
         count += is_redacted(field) and is_text and not within_redacted
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            # The contract's only maps are of text to text.
+            # The contract has maps from string to string only.
             getattr(message, field.name)[CANARY if secret else "key"] = CANARY if secret else "a"
         elif field.message_type is not None:
             nested = getattr(message, field.name)
@@ -70,7 +70,7 @@ def set_value(message: Message, field: Any, value: Any) -> None:
 
 @pytest.mark.proves("S57")
 @pytest.mark.parametrize("descriptor", MESSAGES, ids=lambda each: each.full_name)
-def test_no_marked_value_survives(descriptor: Descriptor) -> None:
+def test_no_redacted_field_of_any_message_is_in_its_text(descriptor: Descriptor) -> None:
     @given(st.data())
     def prove(words: st.DataObject) -> None:
         message = GetMessageClass(descriptor)()

@@ -1,4 +1,4 @@
-"""W3C Trace Context by its grammar: what obeys goes on, and of the rest nothing is left."""
+"""W3C Trace Context: valid contexts are propagated, malformed ones are ignored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ values = st.text("".join(set(string.printable[:95]) - {",", "="}), min_size=1, m
 
 
 def passed_on(*metadata: tuple[str, str | bytes]) -> dict[str, str]:
-    """Return what the service gets of a call's metadata."""
+    """Return the headers for the upstream, from the metadata of a call."""
     context = read_context(metadata)
     return {} if context is None else context.headers()
 

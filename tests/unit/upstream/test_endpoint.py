@@ -167,7 +167,7 @@ SEGMENTS = st.lists(
 
 
 def refusal(text: str) -> Exception | None:
-    """Return how `text` is refused as a connection string; None if it is not."""
+    """Return the error for `text` as a connection string; None if it is valid."""
     try:
         parse_connection_string(text)
     except Exception as error:  # noqa: BLE001 - which it is, is what the test is about

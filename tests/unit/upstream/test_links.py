@@ -53,7 +53,7 @@ def test_a_link_back_to_the_list_gives_its_query_letter_by_letter(
         ("https://127.0.0.1:8125/rooms?a=b", LOCAL),
         ("http://[::1]:8126/rooms?a=b", IPV6),
         ("http://[::2]:8125/rooms?a=b", IPV6),
-        # What Unicode's lower case would make our letters of.
+        # Characters whose lower case in Unicode is an ASCII letter, and other digits.
         ("https://contoso.communication.azure.com/rooms?a=b".replace("k", "\u212a"), LOCAL),
         ("http://127.0.0.1:8125/rooms?a=b".replace("1", "\uff11"), LOCAL),
     ],
@@ -92,7 +92,7 @@ def test_a_link_is_refused_or_gives_a_query_that_can_be_sent_as_it_is(
     try:
         query = safe_next_query(link, endpoint, PATH)
     except InvalidUpstreamResponseError as error:
-        # What is told to callers has nothing of the link in it.
+        # The error text for callers contains no part of the link.
         told = str(error)
     else:
         assert is_query(query)

@@ -1,4 +1,4 @@
-"""Following pages, apart from HTTP: the pages are values, the rest is real."""
+"""Iteration over pages, without HTTP: the pages are values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rooms_gateway.upstream.paging import PageWithNext, iterate_pages
 
 
 class Chain:
-    """A list of pages that lead from one to the next, by number."""
+    """A list of numbered pages, each with the query of the next."""
 
     def __init__(self, leads_to: list[str | None]) -> None:
         self._leads_to = leads_to
@@ -100,7 +100,7 @@ async def test_a_failure_of_reading_ahead_waits_for_the_reader_to_come() -> None
 async def test_a_failure_of_reading_ahead_that_no_reader_comes_for_is_forgotten(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Else asyncio would log its trace, apart from any call, when it is collected."""
+    """Otherwise asyncio logs its traceback when it is garbage-collected."""
 
     async def fetch(query: str | None) -> PageWithNext[str]:
         if query:

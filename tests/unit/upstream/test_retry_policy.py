@@ -1,4 +1,4 @@
-"""How long to wait before which attempt: the rule alone."""
+"""Backoff by attempt: the retry policy as a pure function."""
 
 from __future__ import annotations
 

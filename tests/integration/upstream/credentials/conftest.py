@@ -21,7 +21,7 @@ from rooms_gateway.upstream.credentials.entra import entra_tokens
 
 @pytest.fixture
 async def issuer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Issuer]:
-    """Run the endpoint of a managed identity, as App Service and Container Apps have it."""
+    """Run a managed identity endpoint like that of App Service and Container Apps."""
     async with issuing() as issuer:
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{issuer.url}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "canary-header")
@@ -43,7 +43,7 @@ def clock() -> ShiftedClock:
 async def running(
     issuer: Issuer, emulator: Emulator, clock: ShiftedClock
 ) -> AsyncIterator[Running]:
-    """Run a gateway with a managed identity that looks at `clock`."""
+    """Run a gateway with a managed identity, whose token expires by `clock`."""
     del issuer
     tokens = BearerTokens(entra_tokens(MANAGED, NO_REPEATS), clock=clock, sleep=moment)
     async with gateway_with(emulator, MANAGED, tokens) as running:

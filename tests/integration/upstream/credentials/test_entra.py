@@ -1,4 +1,4 @@
-"""Where tokens of Entra ID come from, and what they are asked for with."""
+"""Sources of Entra ID tokens, and the requests for them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_neither_a_date_nor_a_hash_goes_with_a_token(
 @pytest.mark.proves("S39")
 @pytest.mark.parametrize("kind", list(EntraKind))
 def test_a_token_is_never_to_go_over_plain_http_to_another_machine(kind: EntraKind) -> None:
-    with pytest.raises(CredentialError, match="never sent over http"):
+    with pytest.raises(CredentialError, match="unencrypted to loopback only"):
         make_credential(EntraSettings(kind), Endpoint("http", "contoso.example", 80))
 
 
@@ -100,7 +100,7 @@ async def test_what_cannot_be_a_token_is_refused_without_being_shown(
 
 
 class Authority:
-    """A Microsoft Entra authority over https, and files for identities that it knows."""
+    """A Microsoft Entra authority over https, with files for its identities."""
 
     def __init__(self, issuer: Issuer, folder: Path) -> None:
         self.issuer = issuer

@@ -23,12 +23,12 @@ def decoded(*keys: str) -> tuple[bytes, ...]:
 
 
 async def moment(seconds: float = 0.0) -> None:
-    """Sleep for pollers that are not to be waited for."""
+    """Sleep of a poller, shortened."""
     await asyncio.sleep(min(seconds, 0.01))
 
 
 class Mount:
-    """A key file as Kubernetes mounts it: a symbolic link that is swapped as a whole."""
+    """A key file as Kubernetes mounts it: a symbolic link that is replaced atomically."""
 
     def __init__(self, folder: Path, *keys: str) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""Tokens of Entra ID as they age, are refused, and cannot be had."""
+"""Entra ID tokens: expiry, rejection and failed renewals."""
 
 from __future__ import annotations
 

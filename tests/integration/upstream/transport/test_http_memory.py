@@ -1,4 +1,4 @@
-"""What a connection keeps, and for how long: nothing that is of no use any more."""
+"""Memory of connections: nothing is held longer than it is used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEFT_BEHIND = {
 
 @pytest.fixture(autouse=True)
 def never_collecting() -> Iterator[None]:
-    """Keep the collector of garbage away: what is let go has to be let go without it."""
+    """Disable garbage collection: memory must be freed without it."""
     gc.disable()
     yield
     gc.enable()
@@ -36,7 +36,7 @@ def never_collecting() -> Iterator[None]:
 
 @contextmanager
 def holding_little() -> Iterator[None]:
-    """Expect that what is made inside is let go."""
+    """Expect that memory allocated inside is freed."""
     tracemalloc.start()
     try:
         yield
@@ -48,9 +48,9 @@ def holding_little() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", LEFT_BEHIND)
 async def test_a_body_that_came_for_nothing_is_let_go_with_its_connection(name: str) -> None:
-    """Else a storm of large refusals holds hundreds of MB until garbage is collected."""
+    """Otherwise many large error responses hold hundreds of MB until garbage collection."""
     connection = Connection(asyncio.get_running_loop(), LARGE)
-    # The parser makes bytes of its own of these.
+    # The parser copies these bytes.
     pieces = [LEFT_BEHIND[name], b" " * LARGE, b"\r\n1\r\n \r\n"]
     with holding_little():
         await read(pieces, end=False, connection=connection)
@@ -68,7 +68,7 @@ async def test_an_idle_connection_does_not_keep_the_answer_before() -> None:
         connection.data_received(b" " * LARGE)
         size = len((await answered).body)
         del answered
-        # The loop holds what has woken us.
+        # The loop holds the handle that resumed this task.
         await asyncio.sleep(0)
     assert (size, connection.usable) == (LARGE, True)
 
@@ -87,7 +87,7 @@ def test_a_connection_that_is_gone_is_not_kept_for_the_time_that_its_exchange_ha
             client._pool.release(connection)
             del connection
             await gone
-            # The loop holds what has woken us.
+            # The loop holds the handle that resumed this task.
             await asyncio.sleep(0)
             assert seen() is None
 

@@ -1,4 +1,4 @@
-"""How many connections there are, who gets which, and what becomes of them."""
+"""The connection pool: limits, fairness and the life of connections."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_exchange_cancelled_at_any_point_loses_no_connection_and_spoils_none(
         async with scripted(slow_echo) as service, client_of(service, limit) as client:
             for turns in range(60):
                 if turns % 3 == 0:
-                    # Begin without connections too, so that making one is cancelled as well.
+                    # Start without connections, so that opening one is cancelled too.
                     await client._pool.close()
                     client._pool._closed = False
                 others = [asyncio.ensure_future(exchange(client, get(n))) for n in range(limit)]
@@ -234,7 +234,7 @@ def test_leaving_closes_all_connections_also_those_in_use(loop_factory: Any) -> 
                     assert isinstance(failed, AttemptError)
                     assert failed.kind is AttemptFailure.LOST
             assert (client._pool.slots, client._pool.idle) == (0, 0)
-        # A transport that nobody closed would warn now, and warnings are errors.
+        # An unclosed transport emits a ResourceWarning, which is an error.
         gc.collect()
 
     run_on(loop_factory, main())

@@ -1,4 +1,4 @@
-"""What goes out, over what, and what cannot."""
+"""Requests on the wire: bytes, TLS, addresses, and requests that are rejected."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_an_answer_before_all_of_the_body_is_out_is_taken_and_ends_the_connectio
 
 
 async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer every request on a connection."""
+    """Respond to every request on a connection."""
     try:
         while await reader.readuntil(b"\r\n\r\n"):
             writer.write(OK)
@@ -125,10 +125,10 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 async def exchange_over_tls(
     issued: Issued, folder: Path, host: str, only: ssl.TLSVersion | None = None
 ) -> int:
-    """Send two requests to a server with this certificate; return the statuses' sum."""
+    """Send two requests to a server with this certificate; return the sum of the statuses."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     if only is not None:
-        # Python's own settings would refuse the old ones before the client can.
+        # Python's defaults would reject the old versions before the client does.
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
         context.minimum_version = context.maximum_version = only
     path = folder / "pair.pem"
@@ -202,7 +202,7 @@ def test_tls_with_the_service_begins_at_1_2(
 
 
 def trust(authority: Authority, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make `authority` the only one that the system knows."""
+    """Make `authority` the only trusted CA of the system."""
     (folder / "ca.pem").write_bytes(authority.pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(folder))

@@ -1,4 +1,4 @@
-"""What is an answer, what is none, and whether its connection is used again."""
+"""HTTP responses: complete, broken and invalid ones, and reuse of the connection."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ PLAIN = OK + b"Content-Length: 2\r\n\r\n{}"
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Bytes that are an answer: its status and body, and whether the connection is kept."""
+    """Bytes of a response, its status and body, and whether the connection is kept."""
 
     sent: bytes
     status: int = 200
     body: bytes = b"{}"
     kept: bool = True
     close: bool = False
-    """Whether the service closes after it."""
+    """Whether the server closes the connection after it."""
 
 
 WHOLE: dict[str, Whole] = {
@@ -165,7 +165,7 @@ async def test_a_whole_answer_is_that_answer_and_its_connection_is_kept_if_it_ma
     async with scripted(raw(case.sent, close=case.close)) as service, client_of(service) as client:
         answer = await exchange(client)
         assert (answer.status, answer.body) == (case.status, case.body)
-        # What the service closes or adds may only show when it is used again.
+        # A close or further bytes may only be noticed at the next use.
         if case.kept:
             assert (await exchange(client)).body == case.body
             assert service.connections == 1
@@ -200,7 +200,7 @@ WAITS = {
     "no last chunk",
     "no end of the trailers",
 }
-"""These could still become an answer."""
+"""Prefixes that can still become a response."""
 
 
 @pytest.mark.proves("S47")

@@ -1,4 +1,4 @@
-"""How long an exchange may take: each has a time of its own, and leaves nothing of it behind."""
+"""Timeouts of requests: each has one, and leaves no timer behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_time_of_an_exchange_ends_with_it(loop_factory: Any) -> None:
         loop = asyncio.get_running_loop()
         async with scripted(echo) as service, client_of(service) as client:
             await exchange(client, seconds=1)
-            # A later timer, so one that is left over has gone off by then.
+            # A later timer: one left behind has fired by then.
             over = loop.create_future()
             loop.call_at(loop.time() + 1.05, over.set_result, None)
             await over
