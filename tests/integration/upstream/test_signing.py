@@ -91,7 +91,7 @@ QUERY = st.from_regex(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2}){1,60}
 NASTY = ["a+b", "a%2Fb%2fc", "..", "a=b;c=d", "?", "%7E~", "a=1&&b", "%00", "//evil/?@", "%25%32"]
 
 
-def signed_as_sent(entry: Entry) -> bool:
+def signed_as_sent(entry: JournalEntry) -> bool:
     """Verify the signature over the received request line."""
     text = string_to_sign(
         entry.method,
