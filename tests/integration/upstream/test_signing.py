@@ -17,7 +17,7 @@ from support.gateways import failure_of, gateway_before, gateway_for_examples, s
 from support.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
 from support.signed_requests import authorization, signature, string_to_sign
 
-from rooms_emulator import DEVELOPMENT_KEY, Emulator
+from rooms_emulator import DEVELOPMENT_KEY, Emulator, JournalEntry
 from rooms_gateway.services.convert import page_tokens
 from rooms_gateway.upstream.credentials import AccessKey
 from rooms_gateway.upstream.endpoint import parse_access_key
