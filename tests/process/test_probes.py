@@ -187,7 +187,7 @@ async def test_a_taken_admin_address_is_exit_code_3_and_said_in_one_line(
 async def test_an_admin_address_that_strangers_reach_is_exit_code_2_without_the_flag() -> None:
     done = await run("serve", "--emulator", "--admin-listen", "0.0.0.0:9464", "--allow-plaintext")
     assert done.code == 2
-    assert "add --admin-allow-remote" in done.err
+    assert "pass --admin-allow-remote" in done.err
     assert "--admin-listen: 0.0.0.0:9464 is reachable from other hosts" in done.err
 
 

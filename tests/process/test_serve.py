@@ -233,10 +233,10 @@ async def test_each_call_is_one_line_without_keys_people_or_words_of_others(leve
         calls = await _calls_of_all_kinds(emulator, channel)
         process.signal(TERM)
         assert await process.exit_code() == 0
-    lines = [line for line in process.err.splitlines() if " gateway.calls " in line]
+    lines = [line for line in process.err.splitlines() if " rooms_gateway.calls " in line]
     assert len(lines) == calls
     pattern = re.compile(
-        r"\S+ \S+ INFO gateway\.calls method=/acs\.rooms\.v1\.\w+/\w+ code=[A-Z_]+ "
+        r"\S+ \S+ INFO rooms_gateway\.calls method=/acs\.rooms\.v1\.\w+/\w+ code=[A-Z_]+ "
         r"reason=(-|[A-Z_]+) ms=\d+\.\d attempts=\d request_id=[\w-]{1,128} upstream_id=\S+ "
         r"peer=tcp caller=- trace_id=-"
     )
