@@ -186,6 +186,6 @@ def test_help_says_how_to_give_each_credential_and_what_the_exit_codes_mean() ->
         check=True,
     )
     text = " ".join(done.stdout.split())
-    assert "4 if no Entra ID token can be had" in text
+    assert "4 if no Entra ID token" in text
     for name in ("ROOMS_GATEWAY_ACCESS_KEY", "--access-key-file", "--entra-client-secret-file"):
         assert name in text

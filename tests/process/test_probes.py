@@ -185,7 +185,7 @@ async def test_admin_address_in_use_is_exit_code_3(
 async def test_remote_admin_address_needs_a_flag() -> None:
     done = await run("serve", "--emulator", "--admin-listen", "0.0.0.0:9464", "--allow-plaintext")
     assert done.code == 2
-    assert "add --admin-allow-remote" in done.err
+    assert "pass --admin-allow-remote" in done.err
     assert "--admin-listen: 0.0.0.0:9464 is reachable from other hosts" in done.err
 
 

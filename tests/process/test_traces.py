@@ -17,6 +17,8 @@ from support.collectors import receiver
 from support.commands import run, started
 from support.gateways import until
 
+from rooms_gateway.cli.serve.files import check_tracing
+from rooms_gateway.settings import SettingsError
 from rooms_gateway.telemetry.tracing import FLUSH_TIMEOUT
 
 if TYPE_CHECKING:
@@ -69,17 +71,57 @@ async def test_without_the_flag_the_log_line_has_the_callers_trace_id_and_no_var
     assert "nonsense" not in process.err
 
 
-async def test_faults_are_told_before_anything_starts() -> None:
+MALFORMED = (
+    *("collector:4317", "http://collector:4318/v1/traces", "http://user:planted@collector"),
+    *("ftp://collector", "http://", "http://collector:planted", "http://[planted"),
+)
+
+
+@pytest.mark.parametrize("endpoint", MALFORMED)
+@pytest.mark.parametrize("kind", ["", "TRACES_"])
+def test_a_malformed_endpoint_is_an_error(endpoint: str, kind: str) -> None:
+    name = f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT"
+    with pytest.raises(SettingsError) as raised:
+        check_tracing({name: endpoint})
+    [error] = raised.value.errors
+    assert error.startswith(f"{name} must be http://HOST:PORT")
+    assert "planted" not in error
+
+
+@pytest.mark.parametrize("endpoint", ["", " ", "http://collector:4317", "https://[::1]:4317/"])
+def test_a_valid_endpoint_is_accepted(endpoint: str) -> None:
+    check_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_TRACES_SAMPLER": "nonsense"})
+
+
+async def test_a_malformed_endpoint_fails_the_config_test() -> None:
     finished = await run(
-        *(*SERVE, "--traces"),
-        env={"OTEL_TRACES_SAMPLER": "nonsense", "OTEL_EXPORTER_OTLP_ENDPOINT": "collector"},
+        *(*SERVE, "--traces", "--config-test"), env={"OTEL_EXPORTER_OTLP_ENDPOINT": "collector"}
     )
-    assert finished.code == 2
-    assert "OTEL_TRACES_SAMPLER must be" in finished.err
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT must be" in finished.err
+    assert (finished.code, finished.out) == (2, "")
+    assert finished.err.startswith("rooms-gateway: OTEL_EXPORTER_OTLP_ENDPOINT must be ")
 
 
-async def test_without_the_extra_the_fault_says_what_to_install(tmp_path: Path) -> None:
+async def test_a_value_that_opentelemetry_rejects_fails_startup() -> None:
+    finished = await run(*SERVE, "--traces", env={"OTEL_BSP_MAX_QUEUE_SIZE": "100"})
+    assert (finished.code, finished.out) == (2, "")
+    assert finished.err == (
+        "rooms-gateway: --traces: OpenTelemetry rejects its settings: "
+        "max_export_batch_size must be less than or equal to max_queue_size.\n"
+    )
+
+
+async def test_warnings_of_opentelemetry_are_logged_without_secrets() -> None:
+    """A mistyped sampler would sample everything; a header may be an API key."""
+    env = {"OTEL_TRACES_SAMPLER": "nonsense", "OTEL_EXPORTER_OTLP_HEADERS": "planted"}
+    async with started(*SERVE, "--traces", env=env) as process:
+        await process.address()
+        process.signal(signal.SIGTERM)
+        assert await process.exit_code() == 0
+    assert "Couldn't recognize sampler nonsense." in process.err
+    assert "planted" not in process.err
+
+
+async def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
     (tmp_path / "opentelemetry").mkdir()
     # An empty package of that name stands before the real one.
     (tmp_path / "opentelemetry" / "__init__.py").touch()

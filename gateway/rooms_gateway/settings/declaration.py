@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import Enum, StrEnum
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -52,7 +52,7 @@ class Setting:
     """Placeholder for the value; None: by type."""
     one_of: tuple[str, ...] = ()
     """The allowed values, where the type is no enum; empty: any."""
-    minimum: float | None = None
+    minimum: int | None = None
     above: float | None = None
     """Exclusive minimum."""
     parse: Callable[[str], Any] | None = None
@@ -95,7 +95,8 @@ class Setting:
     def type(self) -> type[Any]:
         """Type of the value, or of each value if there are `multiple`."""
         # `X | None` and `tuple[X, ...]` both have X first.
-        return get_args(self.annotation)[0] if get_args(self.annotation) else self.annotation
+        found: type[Any] = (get_args(self.annotation) or (self.annotation,))[0]
+        return found
 
     @property
     def multiple(self) -> bool:
@@ -145,7 +146,6 @@ def setting(default: T, group: Group, help: str, **declaration: Any) -> T:  # no
     )
 
 
-@cache
 def declared(settings: type[Any]) -> tuple[Setting, ...]:
     """Return the settings that a dataclass declares, in the order of its fields."""
     annotations = get_type_hints(settings)

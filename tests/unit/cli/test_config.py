@@ -229,7 +229,7 @@ def test_every_setting_is_shown_in_the_order_of_the_help() -> None:
     assert [*shown("--emulator")] == keys
 
 
-# --- what is shown --------------------------------------------------------------------------------
+# --- config show ----------------------------------------------------------------------------------
 
 KEY = "Y2FuYXJ5Y2FuYXJ5"
 SECRET = f"endpoint=https://contoso.example;accesskey={KEY}"

@@ -1,4 +1,4 @@
-"""Each declared setting is a flag, a variable, a key of the file, and a row of what is printed."""
+"""Each declared setting is a flag, a variable, a key of the file, and a row of each listing."""
 
 from __future__ import annotations
 

@@ -169,7 +169,8 @@ class _Parsed(click.ParamType[Any, Any]):
 
 def _type(setting: Setting) -> click.ParamType[Any, Any]:
     if setting.choices:
-        return _Choice(setting.one_of or setting.type)
+        members: Any = setting.one_of or setting.type
+        return _Choice(members)
     if setting.parse is not None:
         return _Parsed(setting)
     if setting.type is int:

@@ -15,7 +15,7 @@ import click
 from rooms_gateway.app import Gateway
 from rooms_gateway.cli import exit_codes
 from rooms_gateway.cli.serve import event_loop
-from rooms_gateway.cli.serve.sources import EXIT_USAGE
+from rooms_gateway.cli.serve.sources import EXIT_USAGE, ended
 from rooms_gateway.cli.serve.systemd import ServiceManager
 from rooms_gateway.cli.signals import ShutdownRequest
 from rooms_gateway.server.auth.policy_file import PolicyError
@@ -42,7 +42,7 @@ def run(settings: Settings) -> int:
     # Flush first, so that the final message is the last line.
     logs.flush()
     if error is not None:
-        click.echo(f"rooms-gateway: {error}.", err=True)
+        click.echo(f"rooms-gateway: {ended(str(error))}", err=True)
     by_sigterm = shutdown.first_signal is signal.SIGTERM
     return 0 if settings.exit_zero_on_sigterm and by_sigterm else code
 

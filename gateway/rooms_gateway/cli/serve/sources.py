@@ -1,7 +1,7 @@
 """Sources of settings. Precedence, highest first: flag, environment variable, file, default.
 
-Precedence and conversion are click's. What is added: an error does not end the reading, so that all
-errors are reported at once.
+Precedence and conversion are click's, but an error does not end the reading, so that all errors are
+reported at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the gateway is to prove who it is, as frozen values."""
+"""Settings of the credential for the upstream, as frozen values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class KeySettings:
     keys: tuple[bytes, ...] = field(repr=False)
     """Decoded; one or two, the preferred one first."""
     file: Path | None = None
-    """Where they come from and are read again when it changes; None: they stay as they are."""
+    """The file that contains the keys, reloaded when it changes; None: the keys are fixed."""
 
 
 class EntraKind(StrEnum):
-    """Where a Microsoft Entra ID token comes from, by the names of the command line."""
+    """Sources of Microsoft Entra ID tokens, by their names on the command line."""
 
     DEFAULT = "default"
     MANAGED_IDENTITY = "managed-identity"
@@ -28,15 +28,15 @@ class EntraKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EntraSettings:
-    """A Microsoft Entra ID identity. What is None is left to the azure-identity library."""
+    """A Microsoft Entra ID identity. azure-identity has defaults for values that are None."""
 
     kind: EntraKind
     client_id: str | None = None
     tenant_id: str | None = None
     client_secret_file: Path | None = None
-    """Read for each token, so that a new secret needs no restart."""
+    """Read again for each token, so that a new secret needs no restart."""
     authority_host: str | None = None
-    """An https URL, for clouds other than the public one."""
+    """An https:// URL; None: the public cloud."""
 
 
 CredentialSettings = KeySettings | EntraSettings
