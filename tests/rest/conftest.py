@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from rooms_emulator import Emulator
 
-# No hypothesis deadline: a busy machine is not a failure.
+# A busy machine is no failure.
 settings.register_profile("undisturbed", deadline=None)
 settings.load_profile("undisturbed")
 

@@ -93,7 +93,7 @@ NASTY = ["a+b", "a%2Fb%2fc", "..", "a=b;c=d", "?", "%7E~", "a=1&&b", "%00", "//e
 
 
 def signed_as_sent(entry: Entry) -> bool:
-    """Verify the signature over the received request line."""
+    """Verify the signature over the request line as it came, and nothing else."""
     text = string_to_sign(
         entry.method,
         entry.target,

@@ -2,6 +2,6 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-# No hypothesis deadline: a busy machine is not a failure.
+# A busy machine is no failure.
 settings.register_profile("undisturbed", deadline=None)
 settings.load_profile("undisturbed")
