@@ -174,12 +174,14 @@ def refusal(text: str) -> Exception | None:
     return None
 
 
-@given(
-    before=SEGMENTS,
-    key=st.text(st.characters(codec="utf-8", exclude_characters=" ;="), min_size=8, max_size=60)
-    | st.binary(min_size=12, max_size=60).map(lambda raw: base64.b64encode(raw).decode()),
-    after=SEGMENTS,
-)
+# With a prefix that no error text contains; its eight letters keep base64 valid.
+KEYS = (
+    st.text(st.characters(codec="utf-8", exclude_characters=" ;="), max_size=60)
+    | st.binary(min_size=12, max_size=60).map(lambda raw: base64.b64encode(raw).decode())
+).map("canaries{}".format)
+
+
+@given(before=SEGMENTS, key=KEYS, after=SEGMENTS)
 def test_whatever_is_wrong_with_a_connection_string_its_key_is_not_in_the_message(
     before: str, key: str, after: str
 ) -> None:
