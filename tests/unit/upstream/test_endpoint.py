@@ -175,13 +175,15 @@ def refusal(text: str) -> Exception | None:
     return None
 
 
+# With a prefix that no error text contains; its eight letters keep base64 valid.
+KEYS = (
+    st.text(st.characters(codec="utf-8", exclude_characters=" ;="), max_size=60)
+    | st.binary(min_size=12, max_size=60).map(lambda raw: base64.b64encode(raw).decode())
+).map("canaries{}".format)
+
+
 @pytest.mark.proves("S56")
-@given(
-    before=SEGMENTS,
-    key=st.text(st.characters(codec="utf-8", exclude_characters=" ;="), min_size=8, max_size=60)
-    | st.binary(min_size=12, max_size=60).map(lambda raw: base64.b64encode(raw).decode()),
-    after=SEGMENTS,
-)
+@given(before=SEGMENTS, key=KEYS, after=SEGMENTS)
 def test_whatever_is_wrong_with_a_connection_string_its_key_is_not_in_the_message(
     before: str, key: str, after: str
 ) -> None:
