@@ -1,24 +1,24 @@
-"""Everything that can go wrong with a call, as one tree.
+"""The errors of calls, as one tree.
 
     GatewayError
     ├── InvalidRequestError          the request breaks a rule of the contract
     ├── InvalidPageTokenError        the page token is damaged or belongs to another list
-    ├── UnauthenticatedError         the gateway does not know who calls
-    ├── PermissionDeniedError        the gateway knows, and does not allow it
-    ├── OverloadedError              the gateway has as much to do as it takes on
-    ├── StreamStalledError           the client has left a message of a stream unread for too long
-    ├── UnsupportedApiVersionError   the REST api-version does not know the operation or the value
+    ├── UnauthenticatedError         the caller is not authenticated
+    ├── PermissionDeniedError        the caller may not make the call
+    ├── OverloadedError              a concurrency limit and its queue are exhausted
+    ├── StreamStalledError           the client left a message of a stream unread for too long
+    ├── UnsupportedApiVersionError   the REST api-version lacks the operation or the value
     ├── RosterTooLargeError          the roster of a room does not fit into one message
-    ├── AlreadyParticipantError      people to add are in the room already
-    ├── NotParticipantError          people to change are not in the room
-    ├── UnsupportedJoinPolicyError   the REST api-version has no other policy than invitation
-    ├── DeadlineExceededError        the time for the call is over
-    ├── CredentialExpiredError       the credential for the service has expired
-    ├── UpstreamRejectedError        the service answered with an error
-    ├── UpstreamUnavailableError     the service gave no answer
-    └── InvalidUpstreamResponseError the service's answer is not what the REST API promises
+    ├── AlreadyParticipantError      participants to add are in the room already
+    ├── NotParticipantError          participants to change are not in the room
+    ├── UnsupportedJoinPolicyError   the REST api-version has only the join policy "invitation"
+    ├── DeadlineExceededError        the deadline of the call has passed
+    ├── CredentialExpiredError       the gateway's token for the upstream has expired
+    ├── UpstreamRejectedError        the upstream responded with an error status
+    ├── UpstreamUnavailableError     the upstream sent no response
+    └── InvalidUpstreamResponseError the upstream's response does not conform to the REST API
 
-`status` turns each into a gRPC status; nothing else decides on codes.
+`server.status` turns each into a gRPC status; nothing else chooses status codes.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from dataclasses import dataclass
 
 
 class GatewayError(Exception):
-    """A failure that the caller is told of. Its text is written for the caller to read."""
+    """An error that the caller receives. Its text is written for the caller."""
 
     def __init__(self, message: str, *violations: Violation) -> None:
         super().__init__(message)
         self.violations = violations
-        """The fields of the request that are to blame, if any are."""
+        """The invalid fields of the request, if any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field of a request and what is wrong with it."""
+    """One field of a request that breaks a rule."""
 
     field: str
-    """A path such as `participants[3].raw_id`; empty when no field is to blame."""
+    """A path such as `participants[3].raw_id`; empty for the request as a whole."""
     description: str
 
 
 class InvalidRequestError(GatewayError):
-    """The request breaks a rule of the contract; nothing was sent to the service."""
+    """The request breaks a rule of the contract; nothing was sent to the upstream."""
 
     def __init__(self, *violations: Violation) -> None:
         first = violations[0]
@@ -60,52 +60,52 @@ class InvalidPageTokenError(GatewayError):
 
 
 class UnauthenticatedError(GatewayError):
-    """The gateway does not know who calls."""
+    """The caller is not authenticated."""
 
 
 class PermissionDeniedError(GatewayError):
-    """The gateway knows the caller and does not allow the call."""
+    """The caller is authenticated, and the policy does not allow the call."""
 
 
 class OverloadedError(GatewayError):
-    """The gateway has as much to do as it takes on; nothing was done."""
+    """A concurrency limit and its queue are exhausted; nothing was sent to the upstream."""
 
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """Seconds after which the caller may come again."""
+        """Seconds after which the caller may retry."""
 
 
 class StreamStalledError(GatewayError):
-    """The caller has not taken a message of a stream for too long."""
+    """The client left a message of a stream unread for too long."""
 
 
 class UnsupportedApiVersionError(GatewayError):
-    """The configured REST api-version does not know the operation or the value."""
+    """The configured REST api-version lacks the operation or the value."""
 
 
 class RosterTooLargeError(GatewayError):
-    """The roster asked for together with a room does not fit into one message."""
+    """The roster that was requested with a room does not fit into one message."""
 
 
 class AlreadyParticipantError(GatewayError):
-    """People to add are in the room already; nothing was changed."""
+    """Participants to add are in the room already; nothing was changed."""
 
 
 class NotParticipantError(GatewayError):
-    """People to change are not in the room; nothing was changed."""
+    """Participants to change are not in the room; nothing was changed."""
 
 
 class UnsupportedJoinPolicyError(GatewayError):
-    """The configured REST api-version has no other join policy than invitation."""
+    """The configured REST api-version has only the join policy "invitation"."""
 
 
 class DeadlineExceededError(GatewayError):
-    """The caller's deadline passed, or the gateway's limit for calls that bring none."""
+    """The deadline has passed: the caller's, or the default timeout's if the caller set none."""
 
 
 class CredentialExpiredError(GatewayError):
-    """The gateway's own token has expired and could not be renewed; nothing was sent."""
+    """The gateway's token has expired and could not be renewed; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,12 @@ class UpstreamErrorDetail:
     """One entry of `error.details` in an error body of the REST API."""
 
     target: str
-    """What the service blames, in its own words: `ValidUntil`, `$.participants.<id>.role`."""
+    """The field in the upstream's terms: `ValidUntil`, `$.participants.<id>.role`."""
     message: str
 
 
 class UpstreamRejectedError(GatewayError):
-    """The service answered with an error status."""
+    """The upstream responded with an error status."""
 
     def __init__(
         self,
@@ -129,19 +129,19 @@ class UpstreamRejectedError(GatewayError):
         details: tuple[UpstreamErrorDetail, ...] = (),
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message or f"the service answered with HTTP status {status}")
+        super().__init__(message or f"the upstream responded with HTTP status {status}")
         self.status = status
         """The HTTP status, 300 to 599."""
         self.code = code
-        """`error.code` of the body; empty when there is none."""
+        """`error.code` of the body; empty without one."""
         self.details = details
         self.retry_after = retry_after
-        """Seconds that the service asks to wait; None when it does not say."""
+        """Seconds to wait before a retry, as the upstream requests; None without a request."""
 
 
 class UpstreamUnavailableError(GatewayError):
-    """The service gave no answer: no connection, or it broke off, or took too long."""
+    """The upstream sent no response: the connection failed, broke off, or timed out."""
 
 
 class InvalidUpstreamResponseError(GatewayError):
-    """The service's answer is not what the REST API promises."""
+    """The upstream's response does not conform to the REST API."""

@@ -22,7 +22,7 @@ from rooms_gateway.errors import InvalidRequestError, StreamStalledError, Violat
 from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.call_metadata import read_metadata
-from rooms_gateway.server.status import BUG, RpcStatus, to_status
+from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
 from rooms_gateway.server.validation import validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
@@ -230,7 +230,7 @@ class MethodHandler:
     async def _abort(
         self, error: BaseException, failure: RpcStatus, call: Call, context: Context
     ) -> NoReturn:
-        if failure.reason == BUG:
+        if failure.reason == DEFECT_REASON:
             logger.error(
                 "method=%s request_id=%s failed", self._name, call.request_id, exc_info=error
             )

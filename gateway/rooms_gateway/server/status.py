@@ -1,148 +1,133 @@
-"""The one table from our errors to `google.rpc.Status`, and the limits on what that carries.
+"""The table from errors to `google.rpc.Status`, and the size limits of a status.
 
-A status travels in HTTP/2 trailers, which clients refuse when they grow past 8 KiB: the caller
-would then see RESOURCE_EXHAUSTED in place of the truth. So every part has a bound, and the whole
-stays under MAX_BYTES whatever comes in.
+A status is sent in HTTP/2 trailers, which clients reject beyond 8 KiB: the caller would get
+RESOURCE_EXHAUSTED instead. So each part has a limit, and the whole never exceeds MAX_BYTES.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.errors_pb2 import ErrorReason
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import (
-    BadRequest,
-    ErrorInfo,
-    RequestInfo,
-    ResourceInfo,
-    RetryInfo,
-)
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
+from rooms_gateway import errors
 from rooms_gateway.call import Call
-from rooms_gateway.errors import (
-    AlreadyParticipantError,
-    CredentialExpiredError,
-    DeadlineExceededError,
-    GatewayError,
-    InvalidPageTokenError,
-    InvalidRequestError,
-    InvalidUpstreamResponseError,
-    NotParticipantError,
-    OverloadedError,
-    PermissionDeniedError,
-    RosterTooLargeError,
-    StreamStalledError,
-    UnauthenticatedError,
-    UnsupportedApiVersionError,
-    UnsupportedJoinPolicyError,
-    UpstreamRejectedError,
-    UpstreamUnavailableError,
-    Violation,
-)
+from rooms_gateway.errors import GatewayError, UpstreamRejectedError, Violation
 from rooms_gateway.services.convert.error_targets import FieldLocator
 
-DOMAIN: Final = "rooms-gateway"
-MAX_BYTES: Final = 4096
-MAX_VIOLATIONS: Final = 20
+DOMAIN = "rooms-gateway"
+MAX_BYTES = 4096
+MAX_VIOLATIONS = 20
 
 _MAX_MESSAGE = 512
-_MAX_SERVICE_TEXT = 65_536
+_MAX_UPSTREAM_TEXT = 65_536
 _MAX_PART = 128
 _MAX_DESCRIPTION = 256
-_VIOLATIONS_BYTES = 2048
+_MAX_VIOLATIONS_BYTES = 2048
 _DEFAULT_RETRY_DELAY = 1.0
-_MAX_RETRY_DELAY = 315_576_000_000.0  # what a Duration can hold
+_MAX_RETRY_DELAY = 315_576_000_000.0
+"""In seconds: the maximum of a Duration."""
 
-_R = ErrorReason
-_Verdict = tuple[StatusCode, ErrorReason.ValueType]
+_C, _R = StatusCode, ErrorReason
+_Outcome = tuple[StatusCode, ErrorReason.ValueType]
+_Explanation = tuple[str, Sequence[Violation], int]
+"""Message, at least the first MAX_VIOLATIONS violations, and their number in all."""
 
-BY_ERROR: Final[dict[type[GatewayError], _Verdict]] = {
-    InvalidRequestError: (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_REQUEST_INVALID),
-    InvalidPageTokenError: (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_PAGE_TOKEN_INVALID),
-    UnauthenticatedError: (StatusCode.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
-    PermissionDeniedError: (StatusCode.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_FORBIDDEN),
-    OverloadedError: (StatusCode.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
-    # ABORTED says to go on at a higher level, here from the last page token. DEADLINE_EXCEEDED
-    # would say that the call took too long, RESOURCE_EXHAUSTED that there is too much of it.
-    StreamStalledError: (StatusCode.ABORTED, _R.ERROR_REASON_READER_TOO_SLOW),
-    UnsupportedApiVersionError: (StatusCode.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
-    RosterTooLargeError: (StatusCode.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
-    AlreadyParticipantError: (StatusCode.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
-    NotParticipantError: (StatusCode.NOT_FOUND, _R.ERROR_REASON_NOT_A_PARTICIPANT),
-    UnsupportedJoinPolicyError: (
-        StatusCode.FAILED_PRECONDITION,
+BY_ERROR: dict[type[GatewayError], _Outcome] = {
+    errors.InvalidRequestError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_REQUEST_INVALID),
+    errors.InvalidPageTokenError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_PAGE_TOKEN_INVALID),
+    errors.UnauthenticatedError: (_C.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
+    errors.PermissionDeniedError: (_C.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_FORBIDDEN),
+    errors.OverloadedError: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
+    # ABORTED means to retry at a higher level, here from the last page token. Neither did the call
+    # take too long (DEADLINE_EXCEEDED), nor is there too much of something (RESOURCE_EXHAUSTED).
+    errors.StreamStalledError: (_C.ABORTED, _R.ERROR_REASON_READER_TOO_SLOW),
+    errors.UnsupportedApiVersionError: (_C.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
+    errors.RosterTooLargeError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
+    errors.AlreadyParticipantError: (_C.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
+    errors.NotParticipantError: (_C.NOT_FOUND, _R.ERROR_REASON_NOT_A_PARTICIPANT),
+    errors.UnsupportedJoinPolicyError: (
+        _C.FAILED_PRECONDITION,
         _R.ERROR_REASON_JOIN_POLICY_UNSUPPORTED,
     ),
-    DeadlineExceededError: (StatusCode.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
-    # As a 401 of the service, below: it would be one, had the request been sent.
-    CredentialExpiredError: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
-    UpstreamUnavailableError: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE),
-    InvalidUpstreamResponseError: (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_ANSWER_UNREADABLE),
+    errors.DeadlineExceededError: (_C.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
+    # As for HTTP 401, which a request with the expired credential would get.
+    errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
+    errors.UpstreamUnavailableError: (_C.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE),
+    errors.InvalidUpstreamResponseError: (_C.INTERNAL, _R.ERROR_REASON_SERVICE_ANSWER_UNREADABLE),
 }
+"""The outcome of each error but UpstreamRejectedError, which depends on the HTTP status."""
 
-_UNAVAILABLE: Final = (StatusCode.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE)
+_UNAVAILABLE = BY_ERROR[errors.UpstreamUnavailableError]
+_INVALID_RESPONSE = BY_ERROR[errors.InvalidUpstreamResponseError]
+_DEFECT = (_C.INTERNAL, _R.ERROR_REASON_GATEWAY_BUG)
 
-BY_HTTP_STATUS: Final[dict[int, _Verdict]] = {
-    # UNAVAILABLE, not UNAUTHENTICATED: the caller has nothing to present, must not throw its own
-    # credentials away, and another replica, or this one after a rotation, may well be accepted.
-    401: (StatusCode.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
-    403: (StatusCode.PERMISSION_DENIED, _R.ERROR_REASON_SERVICE_FORBADE),
-    404: (StatusCode.NOT_FOUND, _R.ERROR_REASON_ROOM_NOT_FOUND),
+BY_HTTP_STATUS: dict[int, _Outcome] = {
+    # UNAVAILABLE, not UNAUTHENTICATED: the rejected credential is not the caller's, and another
+    # replica, or this one after a rotation, may be accepted.
+    401: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
+    403: (_C.PERMISSION_DENIED, _R.ERROR_REASON_SERVICE_FORBADE),
+    404: (_C.NOT_FOUND, _R.ERROR_REASON_ROOM_NOT_FOUND),
     408: _UNAVAILABLE,
-    409: (StatusCode.ABORTED, _R.ERROR_REASON_CONFLICT),
-    412: (StatusCode.FAILED_PRECONDITION, _R.ERROR_REASON_PRECONDITION_FAILED),
-    429: (StatusCode.RESOURCE_EXHAUSTED, _R.ERROR_REASON_THROTTLED),
+    409: (_C.ABORTED, _R.ERROR_REASON_CONFLICT),
+    412: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_PRECONDITION_FAILED),
+    429: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_THROTTLED),
     502: _UNAVAILABLE,
     503: _UNAVAILABLE,
     504: _UNAVAILABLE,
 }
+"""The outcome of UpstreamRejectedError, with two exceptions in `_outcome`."""
 
-_CREATES: Final = (rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomRequest)
+_BY_HTTP_CLASS: dict[int, _Outcome] = {
+    4: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_SERVICE_REJECTED_REQUEST),
+    5: (_C.INTERNAL, _R.ERROR_REASON_SERVICE_FAILED),
+}
+"""The outcome of other HTTP statuses, by their first digit; others are invalid responses."""
 
-_OTHER_4XX: Final = (StatusCode.INVALID_ARGUMENT, _R.ERROR_REASON_SERVICE_REJECTED_REQUEST)
-_OTHER_5XX: Final = (StatusCode.INTERNAL, _R.ERROR_REASON_SERVICE_FAILED)
-_UNREADABLE: Final = BY_ERROR[InvalidUpstreamResponseError]
-BUG: Final = "GATEWAY_BUG"
-_BUG: Final = (StatusCode.INTERNAL, _R.ERROR_REASON_GATEWAY_BUG)
-_BUG_MESSAGE: Final = "the gateway failed; its log has the details under this request's id"
-
-_WORTH_WAITING: Final = frozenset(
+_RETRYABLE = frozenset(
     {
         _R.ERROR_REASON_THROTTLED,
         _R.ERROR_REASON_SERVICE_UNAVAILABLE,
         _R.ERROR_REASON_GATEWAY_OVERLOADED,
     }
 )
+"""Reasons whose status has RetryInfo."""
+
+_CREATES = (rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomRequest)
 
 
 class RpcStatus(NamedTuple):
-    """How a failed call ends."""
+    """The status of a failed call."""
 
     code: StatusCode
     reason: str
-    """As ErrorInfo carries it: a name of ErrorReason without its prefix."""
+    """Reason of ErrorInfo: a name of ErrorReason without its prefix."""
     status: Status
     pushback: int | None = None
-    """What a client with a retry policy has to do: milliseconds to wait before it repeats the call,
-    -1 not to repeat it; None leaves it to the policy (gRFC A6)."""
+    """Milliseconds that a client's retry policy must wait; -1: no retry; None: by the policy (gRFC
+    A6)."""
 
 
 def to_status(error: BaseException, call: Call, request: Message, api_version: str) -> RpcStatus:
-    """Return the code, the reason and the full status that tell the caller of `error`.
+    """Return the status for `error`.
 
-    What is no GatewayError is a bug of ours, and nothing of it is told.
+    An error that is no GatewayError is a defect, of which the caller gets only a fixed text.
     """
-    code, reason = _verdict(error, request)
-    message, violations, count = _told(error, request)
+    code, reason = _outcome(error, request)
+    message, violations, count = _explain(error, request)
+    fitting = _field_violations(violations)
     info = _error_info(error, reason, call, api_version)
+    if count > len(fitting):
+        info.metadata["omittedViolations"] = str(count - len(fitting))
     details: list[Message] = [
         info,
         RequestInfo(
@@ -150,21 +135,12 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
             serving_data=_clip(call.upstream_request_id, _MAX_PART),
         ),
     ]
-    shown = _bounded(violations)
-    if shown:
-        details.append(BadRequest(field_violations=shown))
-    if count > len(shown):
-        info.metadata["omittedViolations"] = str(count - len(shown))
-    if reason in _WORTH_WAITING:
+    if fitting:
+        details.append(BadRequest(field_violations=fitting))
+    if reason in _RETRYABLE:
         details.append(RetryInfo(retry_delay=_retry_delay(error)))
     if reason == _R.ERROR_REASON_ROOM_NOT_FOUND:
-        details.append(
-            ResourceInfo(
-                resource_type="acs.rooms.v1.Room",
-                resource_name=_clip(getattr(request, "room_id", ""), _MAX_PART),
-                description="There is no such room, or no longer.",
-            )
-        )
+        details.append(_missing_room(request))
     status = Status(code=code.value[0], message=_clip(message, _MAX_MESSAGE))
     for detail in details:
         status.details.add().Pack(detail)
@@ -172,23 +148,53 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
 
 
 def reason_text(reason: ErrorReason.ValueType) -> str:
-    """Return the reason as ErrorInfo carries it: without the prefix of the enum."""
+    """Return the reason for ErrorInfo: the name in the enum without its prefix."""
     return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
 
 
-def _verdict(error: BaseException, request: Message) -> _Verdict:
+DEFECT_REASON = reason_text(_R.ERROR_REASON_GATEWAY_BUG)
+
+
+def _outcome(error: BaseException, request: Message) -> _Outcome:
+    if not isinstance(error, GatewayError):
+        return _DEFECT
     if not isinstance(error, UpstreamRejectedError):
-        return BY_ERROR.get(type(error), _BUG) if isinstance(error, GatewayError) else _BUG
+        return BY_ERROR.get(type(error), _DEFECT)
     status = error.status
     if status == HTTPStatus.CONFLICT and isinstance(request, _CREATES):
-        return StatusCode.ALREADY_EXISTS, _R.ERROR_REASON_CONFLICT
+        return _C.ALREADY_EXISTS, _R.ERROR_REASON_CONFLICT
     if status == HTTPStatus.NOT_FOUND and not hasattr(request, "room_id"):
-        return _UNREADABLE
-    if status in BY_HTTP_STATUS:
-        return BY_HTTP_STATUS[status]
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _OTHER_4XX
-    return _OTHER_5XX if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _UNREADABLE
+        return _INVALID_RESPONSE
+    return BY_HTTP_STATUS.get(status) or _BY_HTTP_CLASS.get(status // 100, _INVALID_RESPONSE)
+
+
+def _explain(error: BaseException, request: Message) -> _Explanation:
+    if not isinstance(error, GatewayError):
+        return "the gateway failed; its log has the details under this request's id", (), 0
+    if isinstance(error, UpstreamRejectedError):
+        return _explain_rejection(error, request)
+    if isinstance(error, errors.InvalidPageTokenError):
+        return str(error), (Violation("page_token", str(error)),), 1
+    return str(error), error.violations, len(error.violations)
+
+
+def _explain_rejection(error: UpstreamRejectedError, request: Message) -> _Explanation:
+    """Replace participants in the upstream's texts, and name fields as the request does."""
+    locator = FieldLocator(request)
+    # Clipped only after that: half an identifier would not be found.
+    message, fields = locator.redact(str(error)[:_MAX_UPSTREAM_TEXT])
+    if error.status != HTTPStatus.BAD_REQUEST:
+        return message, (), 0
+    if not error.details:
+        return message, [Violation(field, message) for field in fields], len(fields)
+    violations = [
+        Violation(
+            locator.field_of(detail.target),
+            locator.redact(detail.message[:_MAX_UPSTREAM_TEXT])[0],
+        )
+        for detail in error.details[:MAX_VIOLATIONS]
+    ]
+    return message, violations, len(error.details)
 
 
 def _error_info(
@@ -202,66 +208,46 @@ def _error_info(
     return ErrorInfo(reason=reason_text(reason), domain=DOMAIN, metadata=metadata)
 
 
-def _told(error: BaseException, request: Message) -> tuple[str, Sequence[Violation], int]:
-    """Return the message, the violations to choose from, and how many there are in all."""
-    if not isinstance(error, GatewayError):
-        return _BUG_MESSAGE, (), 0
-    if isinstance(error, InvalidPageTokenError):
-        return str(error), (Violation("page_token", str(error)),), 1
-    if not isinstance(error, UpstreamRejectedError):
-        return str(error), error.violations, len(error.violations)
-    blame = FieldLocator(request)
-    # Cut only after people are taken out, lest half an identifier be left at the end.
-    message, named = blame.redact(str(error)[:_MAX_SERVICE_TEXT])
-    if error.status != HTTPStatus.BAD_REQUEST:
-        return message, (), 0
-    if not error.details:
-        return message, [Violation(field, message) for field in named], len(named)
-    violations = [
-        Violation(
-            blame.field_of(detail.target),
-            blame.redact(detail.message[:_MAX_SERVICE_TEXT])[0],
-        )
-        for detail in error.details[:MAX_VIOLATIONS]
-    ]
-    return message, violations, len(error.details)
+def _missing_room(request: Message) -> ResourceInfo:
+    return ResourceInfo(
+        resource_type="acs.rooms.v1.Room",
+        resource_name=_clip(getattr(request, "room_id", ""), _MAX_PART),
+        description="The room does not exist, or no longer.",
+    )
 
 
-def _bounded(violations: Sequence[Violation]) -> list[BadRequest.FieldViolation]:
-    """Return the first violations, as many as fit."""
-    shown: list[BadRequest.FieldViolation] = []
-    left = _VIOLATIONS_BYTES
+def _field_violations(violations: Sequence[Violation]) -> list[BadRequest.FieldViolation]:
+    """Return as many of the first violations as fit."""
+    fitting: list[BadRequest.FieldViolation] = []
+    available = _MAX_VIOLATIONS_BYTES
     for violation in violations[:MAX_VIOLATIONS]:
         item = BadRequest.FieldViolation(
             field=_clip(violation.field, _MAX_PART),
             description=_clip(violation.description, _MAX_DESCRIPTION),
         )
-        left -= item.ByteSize()
-        if left < 0:
+        available -= item.ByteSize()
+        if available < 0:
             break
-        shown.append(item)
-    return shown
+        fitting.append(item)
+    return fitting
 
 
 def _pushback(error: BaseException, reason: ErrorReason.ValueType) -> int | None:
-    if isinstance(error, OverloadedError):
+    if isinstance(error, errors.OverloadedError):
         return round(1000 * error.retry_after)
-    # The gateway has repeated it as often as was worth it: a client that went on by itself would
-    # only add to what the service has too much of, or wait until its deadline and never hear why.
+    # The gateway has retried within its budget: further retries of the client would only add load.
     return -1 if reason == _R.ERROR_REASON_THROTTLED else None
 
 
 def _retry_delay(error: BaseException) -> Duration:
-    asked = (
-        error.retry_after if isinstance(error, (UpstreamRejectedError, OverloadedError)) else None
-    )
-    seconds = _DEFAULT_RETRY_DELAY if asked is None else min(asked, _MAX_RETRY_DELAY)
+    requested: float | None = getattr(error, "retry_after", None)
+    seconds = _DEFAULT_RETRY_DELAY if requested is None else min(requested, _MAX_RETRY_DELAY)
     delay = Duration()
     delay.FromMilliseconds(round(1000 * seconds))
     return delay
 
 
 def _clip(text: str, size: int) -> str:
-    """Cut `text` to `size` bytes of UTF-8 and blank what does not print: it came from outside."""
+    """Cut `text` to `size` bytes of UTF-8, and replace unprintable characters of foreign input."""
     printable = "".join(char if char.isprintable() else " " for char in text[:size])
     return printable.encode(errors="replace")[:size].decode(errors="ignore")
