@@ -274,7 +274,9 @@ def test_calls_and_probes_cannot_share_an_address() -> None:
 
 @pytest.mark.parametrize("other", [{"quitquitquit": True}, {"upstream_probe_interval": 5.0}])
 def test_what_is_of_the_listener_for_operators_needs_it(other: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError, match=r"^--(quitquitquit|upstream-probe-interval) needs --admin-"):
+    with pytest.raises(
+        SettingsError, match=r"^--(quitquitquit|upstream-probe-interval) needs --admin-"
+    ):
         settings(admin_listen=None, **other)
 
 

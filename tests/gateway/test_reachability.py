@@ -81,7 +81,9 @@ async def ready(address: str | None, status: int) -> None:
 async def test_a_gateway_is_not_ready_while_the_service_is_gone_and_serves_and_lives_on() -> None:
     async with (
         Emulator() as emulator,
-        gateway_before(emulator, admin_listen="127.0.0.1:0", upstream_probe_interval=0.05) as running,
+        gateway_before(
+            emulator, admin_listen="127.0.0.1:0", upstream_probe_interval=0.05
+        ) as running,
     ):
         admin = running.gateway.admin_address
         await ready(admin, 200)
