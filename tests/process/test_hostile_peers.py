@@ -363,7 +363,7 @@ async def test_bytes_that_are_no_message_are_an_invalid_request_like_any_other(
         call = rpc(body, metadata=[("x-request-id", "malformed")])
         failed = await failure_of(collect(call))
     assert (failed.code, failed.reason) == (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
-    assert failed.message.startswith("the request is no acs.rooms.v1.")
+    assert failed.message.startswith("the request is not a valid acs.rooms.v1.")
     assert len(list(target.emulator.journal)) == seen
     service, method = path[1:].split("/")
     labels = {"grpc_service": service, "grpc_method": method, "grpc_code": "InvalidArgument"}

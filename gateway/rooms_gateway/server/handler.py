@@ -1,14 +1,14 @@
-"""What happens around every call: its id and deadline, admission, validation, errors to status."""
+"""Processes every call: id, deadline, authorization, admission, validation, errors to statuses."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
+import re
 import time
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import aclosing, suppress
-from typing import Any, NoReturn
+from collections.abc import Collection
+from typing import Any
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -16,37 +16,37 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from rooms_gateway.aio import ReusableTimer
 from rooms_gateway.call import Call, Context, new_id
-from rooms_gateway.errors import InvalidRequestError, StreamStalledError, Violation
+from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.auth.authorizer import Authorizer
-from rooms_gateway.server.call_metadata import read_metadata
-from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
+from rooms_gateway.server.responses import send_messages, send_status
+from rooms_gateway.server.status import DEFECT_REASON, to_status
 from rooms_gateway.server.validation import validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver
+from rooms_gateway.telemetry.trace_context import TRACEPARENT, TraceContext, read_context
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
 from rooms_gateway.upstream.rooms_api import DryRunError
 
 # grpc's own types know only synchronous handlers.
 Handler = Any
 
-_STATUS_DETAILS = "grpc-status-details-bin"
-_PUSHBACK = "grpc-retry-pushback-ms"
+_REQUEST_ID = "x-request-id"
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 logger = logging.getLogger(__name__)
 
 
 class HandlerFactory:
-    """Adds our services to a server, with the same around each of their handlers.
+    """Adds services to a server, with the same processing around each of their methods.
 
-    Not as an interceptor of grpc.aio, which would look for the handler anew at every call. Health
-    and reflection are added without this.
+    It is no interceptor, because grpc.aio would look the handler up again for each call. Health and
+    reflection are added without it.
 
-    An exception that left a handler would reach the caller with its class and text, and a stray
-    CancelledError would leave the caller waiting: here both become a status.
+    If a handler raised an exception, the caller would receive its class and text; after a stray
+    CancelledError, the caller would wait for ever. Here both become a status.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a call
@@ -59,9 +59,9 @@ class HandlerFactory:
         authorizer: Authorizer | None = None,
         tracer: Tracer = PROPAGATE_ONLY,
     ) -> None:
-        """Take what the handlers of all services share.
+        """Create handlers that share these parts.
 
-        `default_timeout`, in seconds, is for unary calls that bring no deadline. Without an
+        `default_timeout`, in seconds, applies to unary calls without a deadline. Without an
         `authorizer` all calls are allowed.
         """
         self.api_version = api_version
@@ -71,13 +71,13 @@ class HandlerFactory:
         self.authorizer = authorizer
         self.tracer = tracer
         self.running = 0
-        """Calls of our services in flight, those that wait for a place included."""
+        """Number of calls in flight, queued ones included."""
         self._idle = asyncio.Event()
 
     def add(self, server: grpc.aio.Server, service: ServiceDescriptor, servicer: object) -> None:
-        """Have `server` answer the calls of `service` by the methods of `servicer`."""
-        # All made, and watched, from the start: a counter that appears with its first call hides
-        # that call from whoever looks at its growth.
+        """Serve the methods of `service` on `server` by those of `servicer`."""
+        # Create all counters at start: a series that first appears at 1 hides its first increment
+        # from `rate()`.
         handlers = {
             method.name: MethodHandler(self, method, getattr(servicer, method.name)).handler()
             for method in service.methods
@@ -86,23 +86,23 @@ class HandlerFactory:
         server.add_generic_rpc_handlers((generic,))
 
     def add_unknown(self, server: grpc.aio.Server) -> None:
-        """Count the calls of methods that `server` has not. To be added last: it asks in order."""
-        server.add_generic_rpc_handlers((_Unknown(self.observer),))
+        """Count calls of unknown methods. To be added last: grpc tries handlers in order."""
+        server.add_generic_rpc_handlers((_UnknownMethods(self.observer),))
 
     def end(self) -> None:
-        """Take note of the end of a call."""
+        """Record the end of a call."""
         self.running -= 1
         if not self.running:
             self._idle.set()
 
     async def wait_idle(self) -> None:
-        """Return when no call of our services is running."""
+        """Return when no call is in flight."""
         while self.running:
             self._idle.clear()
             await self._idle.wait()
 
 
-class _Unknown(grpc.GenericRpcHandler):
+class _UnknownMethods(grpc.GenericRpcHandler):
     def __init__(self, observer: CallObserver) -> None:
         self._observer = observer
 
@@ -111,7 +111,7 @@ class _Unknown(grpc.GenericRpcHandler):
 
 
 class MethodHandler:
-    """All that happens to the calls of one method, from the first byte to the log line."""
+    """Processes the calls of one method, from the first byte to the log line."""
 
     def __init__(self, shared: HandlerFactory, method: MethodDescriptor, behavior: Handler) -> None:
         service = method.containing_service.full_name
@@ -122,32 +122,33 @@ class MethodHandler:
         self._name = f"/{service}/{method.name}"
         self._request_type = GetMessageClass(method.input_type)
         self._behavior = behavior
-        # Asked of the type once: a message takes long to say that it has no such field.
+        # Looked up once per type: it is slow on a message.
         self._has_dry_run = "validate_only" in method.input_type.fields_by_name
         self._idempotent = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
-        # A list may take as long as its reader does; each of its requests has its own limit.
+        # A list takes as long as its client reads; each of its REST requests has a timeout.
         self._default_timeout = math.inf if self._streams else shared.default_timeout
         self._limiter = admission.streams if self._streams else admission.calls
-        self._patience = admission.write_stall_timeout
+        self._stall_timeout = admission.write_stall_timeout
         self._shared = shared
         self._observer = shared.observer.of_method(service, method.name, streams=self._streams)
 
     def handler(self) -> Handler:
-        """Return what grpc calls."""
+        """Return the handler for grpc."""
         make = (
             grpc.unary_stream_rpc_method_handler
             if self._streams
             else grpc.unary_unary_rpc_method_handler
         )
-        # Without a deserializer: what is no message gets a typed status too, is counted and logged.
+        # No deserializer: `_read` parses, so that malformed bytes also get a typed status, a metric
+        # and a log line.
         return make(self._handle, response_serializer=self._response_type.SerializeToString)
 
     async def _handle(self, data: bytes, context: Context) -> Message | None:
-        """Serve a call, whose request is `data`: the one place that catches, aborts and logs."""
+        """Process a call with the serialized request `data`. Only this catches, aborts and logs."""
         started = time.monotonic()
         shared, request, peer = self._shared, None, context.peer()
         left = context.time_remaining()
-        request_id, trace = read_metadata(context.invocation_metadata() or ())
+        request_id, trace = _read_metadata(context.invocation_metadata() or ())
         call = Call(
             request_id or new_id(),
             started + (self._default_timeout if left is None else left),
@@ -169,7 +170,9 @@ class MethodHandler:
                 validate(request)
                 logs.log_request(call.request_id, request)
                 if self._streams:
-                    await self._send_pages(request, call, context)
+                    pages = self._behavior(request, call)
+                    sent = self._observer.message_sent
+                    await send_messages(pages, context, self._stall_timeout, sent)
                     return None
                 try:
                     response: Message = await self._behavior(request, call)
@@ -178,12 +181,14 @@ class MethodHandler:
             finally:
                 self._limiter.release(caller)
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _task_is_cancelled():
+            if isinstance(error, asyncio.CancelledError) and _is_task_cancelled():
                 code = "DEADLINE_EXCEEDED" if call.remaining() <= 0 else "CANCELLED"
                 raise
-            failure = to_status(error, call, request or self._request_type(), shared.api_version)
-            code, reason = failure.code.name, failure.reason
-            await self._abort(error, failure, call, context)
+            status = to_status(error, call, request or self._request_type(), shared.api_version)
+            code, reason = status.code.name, status.reason
+            if reason == DEFECT_REASON:
+                logger.exception("method=%s request_id=%s failed", self._name, call.request_id)
+            await send_status(error, status, context)
         else:
             return response
         finally:
@@ -194,57 +199,14 @@ class MethodHandler:
         try:
             return self._request_type.FromString(data)
         except DecodeError:
-            # Without the library's words, which may repeat what was sent.
+            # Without the library's text, which may repeat the request.
             name = self._request_type.DESCRIPTOR.full_name
-            text = f"the request is no {name}: is the client's proto that of this gateway?"
+            text = f"the request is not a valid {name}: do client and gateway use the same proto?"
             raise InvalidRequestError(Violation("", text)) from None
 
     def _dry_run(self, request: Message, stopped: DryRunError) -> Message:
         shown = getattr(request, "show_people", False)
         return self._response_type(dry_run=describe(stopped.request, show_people=shown))
-
-    async def _send_pages(self, request: Message, call: Call, context: Context) -> None:
-        """Send what the handler yields. Raises StreamStalledError if nobody takes it."""
-        pages: AsyncGenerator[Message, None] = self._behavior(request, call)
-        loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
-        # Not a time-out for each page, which costs more than twenty times as much.
-        timer = ReusableTimer(loop, lambda: limit.reschedule(loop.time()))
-        try:
-            # Written here, not handed to grpc.aio as a generator: that would be closed only when it
-            # is collected, and what it reads ahead would go on until then.
-            async with limit, aclosing(pages):
-                async for page in pages:
-                    timer.start(loop.time() + self._patience)
-                    await context.write(page)
-                    timer.stop()
-                    self._observer.message_sent()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise StreamStalledError(
-                f"the caller has taken nothing for {self._patience:g} s"
-            ) from None
-        finally:
-            timer.close()
-
-    async def _abort(
-        self, error: BaseException, failure: RpcStatus, call: Call, context: Context
-    ) -> NoReturn:
-        if failure.reason == DEFECT_REASON:
-            logger.error(
-                "method=%s request_id=%s failed", self._name, call.request_id, exc_info=error
-            )
-        metadata: tuple[tuple[str, str | bytes], ...] = (
-            (_STATUS_DETAILS, failure.status.SerializeToString()),
-        )
-        if failure.pushback is not None:
-            metadata += ((_PUSHBACK, str(failure.pushback)),)
-        # Not abort_with_status: observers around us would see no code with that.
-        abort = context.abort(failure.code, failure.status.message, trailing_metadata=metadata)
-        if isinstance(error, StreamStalledError):
-            await _leave(abort)
-        await abort
-        raise AssertionError("grpc's abort has returned")
 
     def _end(self, call: Call, code: str, reason: str, seconds: float, peer: str) -> None:
         self._observer.ended(code, reason, seconds)
@@ -266,23 +228,28 @@ class MethodHandler:
             )
 
 
-async def _leave(abort: Awaitable[None]) -> NoReturn:
-    """Begin `abort`, and do not wait until the status is sent.
+def _read_metadata(
+    metadata: Collection[tuple[str, str | bytes]],
+) -> tuple[str, TraceContext | None]:
+    """Return the caller's request id, empty if it is unsafe for logs and headers, and its trace."""
+    request_id, traced = "", False
+    for key, value in metadata:
+        if key == TRACEPARENT:
+            traced = True
+        elif (
+            key == _REQUEST_ID
+            and not request_id
+            and isinstance(value, str)
+            and _VALID_REQUEST_ID.fullmatch(value)
+        ):
+            request_id = value
+    return request_id, read_context(metadata) if traced else None
 
-    It goes out behind the messages that nobody takes; grpc keeps both until somebody does, or the
-    call or its connection ends.
-    """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(0):
-            await abort
-    # All that grpc lets a handler end with without a word once it has given its status.
-    raise asyncio.CancelledError
 
+def _is_task_cancelled() -> bool:
+    """Return whether the client, the deadline or a shutdown has cancelled the current call.
 
-def _task_is_cancelled() -> bool:
-    """Tell the caller's cancellation, deadline or our stop from a CancelledError of other origin.
-
-    The latter comes from awaiting something that was cancelled; nobody would answer the caller.
+    Another CancelledError comes from awaiting something that was cancelled, and needs a status.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -305,7 +305,7 @@ async def test_bytes_that_are_no_message_are_an_invalid_request_and_no_defect(
         assert (failed.code, failed.reason) == INVALID
         name = method.input_type.full_name
         assert failed.message == (
-            f"the request is no {name}: is the client's proto that of this gateway?"
+            f"the request is not a valid {name}: do client and gateway use the same proto?"
         )
     assert running.requests() == 0
     assert all(record.levelno <= logging.INFO for record in caplog.records)

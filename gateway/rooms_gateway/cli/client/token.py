@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
+from rooms_gateway.files import read_content
 from rooms_gateway.server.auth.static_tokens import TOKEN
 
 if TYPE_CHECKING:
@@ -52,10 +53,9 @@ def read_token(file: Path | None, variable: str | None) -> str | None:
     if file is not None:
         source = f"--token-file: {file}"
         try:
-            with file.open("rb") as opened:
-                text = opened.read(_MAX_BYTES).decode("ascii", errors="replace").strip()
-        except OSError as error:
-            raise ValueError(f"--token-file: cannot read {file}: {error.strerror}") from None
+            text = read_content(file, _MAX_BYTES).data.decode("ascii", errors="replace").strip()
+        except ValueError as error:
+            raise ValueError(f"--token-file: {error}") from None
     elif variable:
         source, text = VARIABLE, variable.strip()
     else:

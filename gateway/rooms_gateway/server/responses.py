@@ -1,0 +1,69 @@
+"""Sends responses: the messages of a stream, or the status of a failed call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from typing import NoReturn
+
+from google.protobuf.message import Message
+
+from rooms_gateway.aio import ReusableTimer
+from rooms_gateway.call import Context
+from rooms_gateway.errors import StreamStalledError
+from rooms_gateway.server.status import RpcStatus
+
+_STATUS_DETAILS = "grpc-status-details-bin"
+_PUSHBACK = "grpc-retry-pushback-ms"
+
+
+async def send_messages(
+    messages: AsyncGenerator[Message, None],
+    context: Context,
+    stall_timeout: float,
+    on_sent: Callable[[], None],
+) -> None:
+    """Send `messages`, and call `on_sent` after each.
+
+    Raises StreamStalledError if the client leaves a message unread for `stall_timeout` seconds.
+    """
+    loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
+    # An asyncio.timeout for each message would cost more than twenty times as much.
+    timer = ReusableTimer(loop, lambda: limit.reschedule(loop.time()))
+    try:
+        # grpc.aio would close an async generator only when it is garbage-collected, and what the
+        # generator reads ahead would continue until then.
+        async with limit, aclosing(messages):
+            async for message in messages:
+                timer.start(loop.time() + stall_timeout)
+                await context.write(message)
+                timer.stop()
+                on_sent()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise StreamStalledError(f"the client has read nothing for {stall_timeout:g} s") from None
+    finally:
+        timer.close()
+
+
+async def send_status(error: BaseException, status: RpcStatus, context: Context) -> NoReturn:
+    """End the call with the status for `error`."""
+    metadata: tuple[tuple[str, str | bytes], ...] = (
+        (_STATUS_DETAILS, status.status.SerializeToString()),
+    )
+    if status.pushback is not None:
+        metadata += ((_PUSHBACK, str(status.pushback)),)
+    # Not abort_with_status, with which observers of the server do not see the code.
+    abort = context.abort(status.code, status.status.message, trailing_metadata=metadata)
+    if isinstance(error, StreamStalledError):
+        # The status is queued behind the unread messages; grpc keeps them until the client reads
+        # or the call ends. So abort starts, and is not awaited to its end.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await abort
+        # After its status, a handler may end only with this error: grpc logs any other.
+        raise asyncio.CancelledError
+    await abort
+    raise AssertionError("grpc's abort has returned")
