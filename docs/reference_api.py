@@ -107,7 +107,7 @@ def _service(
         yield from _request_and_response(method, messages)
 
 
-def _streamed(streams: bool) -> str:  # noqa: FBT001 - the descriptor has a bool
+def _streamed(streams: bool) -> str:
     return "stream of " if streams else ""
 
 

@@ -27,7 +27,7 @@ SYSTEMS = ("gateway", "sdk", "naive")
 )
 @click.option("--write", is_flag=True, help="Write the result into docs/reliability.md.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
-def main(  # noqa: PLR0913 - one parameter an option
+def main(
     *,
     only: tuple[str, ...],
     systems: tuple[str, ...],

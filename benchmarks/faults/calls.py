@@ -82,5 +82,5 @@ def person(number: int) -> str:
 
 def plan(seed: int, kinds: tuple[Kind, ...], count: int) -> Iterator[tuple[int, Kind]]:
     """Draw what each trial calls."""
-    random = Random(seed)  # noqa: S311 - repeatable on purpose
+    random = Random(seed)
     return ((number, random.choice(kinds)) for number in range(count))

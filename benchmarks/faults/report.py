@@ -123,7 +123,7 @@ def save(name: str, found: Sequence[Any], run: dict[str, Any], file: Path) -> No
 
 def write(result: Result) -> None:
     """Write the table into the page, draw the picture, and write the JSON to DATA."""
-    from benchmarks.faults.picture import draw  # noqa: PLC0415 - only --write needs matplotlib
+    from benchmarks.faults.picture import draw
 
     DATA.parent.mkdir(parents=True, exist_ok=True)
     DATA.write_text(json.dumps(result.as_json(), indent=1) + "\n")

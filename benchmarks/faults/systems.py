@@ -63,7 +63,7 @@ class System:
 
     async def __call__(self, call: Call) -> Outcome:
         """Make one call."""
-        assert self.caller is not None  # noqa: S101 - set before anybody gets it
+        assert self.caller is not None
         return await self.caller(call)
 
     @property
@@ -152,7 +152,7 @@ def _clean(environ: Mapping[str, str]) -> dict[str, str]:
 
 async def _ready(system: System, readers: list[asyncio.Future[None]]) -> None:
     out = system.process.stdout
-    assert out is not None  # noqa: S101 - it is a pipe
+    assert out is not None
     async with asyncio.timeout(PATIENCE):
         line = (await out.readline()).decode()
     if " is ready" not in line:
@@ -190,7 +190,7 @@ class SdkCaller:
         self._last += 1
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[self._last] = answer
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"id": self._last, **asdict(call)}).encode() + b"\n")
         return Outcome(**await answer)
 

@@ -31,7 +31,7 @@ BOUNDS = Path(__file__).with_name("bounds.json")
     "--patience", default=30.0, show_default=True,
     help="Timeout until all tasks of finished calls have ended, in seconds.",
 )  # fmt: skip
-def main(  # noqa: PLR0913 - one parameter per flag
+def main(
     *, accept: bool, as_json: bool, only: str, frames: bool, path: Path, patience: float
 ) -> None:
     """Count the cost of calls, and fail if one exceeds its bounds.

@@ -73,7 +73,7 @@ def gateway(
 ) -> Arm:
     """Return this gateway, from the checkout at `path`: everything on, as it ships."""
 
-    def command(stub: Stub, tls: bool) -> Sequence[str]:  # noqa: FBT001 - as Arm has it
+    def command(stub: Stub, tls: bool) -> Sequence[str]:
         return (
             sys.executable, "-m", program, "serve", "--listen", listen,
             "--connection-string", stub.connection_string(tls=tls), *flags,

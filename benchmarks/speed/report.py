@@ -121,7 +121,7 @@ def _cores() -> int:
 
 def write_page(report: Report, page: Path) -> None:
     """Write the report between the markers of `page`, draw the picture, and write JSON to DATA."""
-    from benchmarks.speed.picture import draw  # noqa: PLC0415 - only --write needs matplotlib
+    from benchmarks.speed.picture import draw
 
     before, found, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, also, after = rest.partition(END)

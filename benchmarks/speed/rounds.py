@@ -39,7 +39,7 @@ class Field:
         return self.load.run(work, [self._running[key]], seconds=seconds, request=arm.request(work))
 
 
-def interleaved(  # noqa: PLR0913, PLR0917 - what there is to say of a run
+def interleaved(
     stub: Stub, load: Load, arms: Sequence[Arm], works: Sequence[Work], rounds: int, seconds: float
 ) -> Samples:
     """Measure each work with each arm, `rounds` times its weight, all arms in each round.
@@ -57,7 +57,7 @@ def interleaved(  # noqa: PLR0913, PLR0917 - what there is to say of a run
             samples |= {(work.name, arm.name): [] for work, arm in able}
             turns = rounds * alike[0].weight
             for turn in range(1, turns + 1):
-                for work, arm in Random(turn).sample(able, len(able)):  # noqa: S311 - an order
+                for work, arm in Random(turn).sample(able, len(able)):
                     say(f"[{number}] {work.name}: round {turn} of {turns}, {arm.name}")
                     try:
                         sample = everyone.measure(arm, work, seconds)

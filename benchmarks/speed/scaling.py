@@ -29,7 +29,7 @@ class _Seen:
     """CPU time of the upstream for each second."""
 
 
-def processes(  # noqa: PLR0913, PLR0917 - what there is to say of a run
+def processes(
     stub: Stub,
     load: Load,
     make: Callable[[str], Arm],

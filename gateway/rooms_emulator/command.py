@@ -75,7 +75,7 @@ EXIT_CANNOT_LISTEN = 3
     help="Number of latest requests that the journal keeps.",
 )
 @click.pass_context
-def emulator(  # noqa: PLR0913 - one parameter per flag
+def emulator(
     context: click.Context,
     *,
     listen: str,

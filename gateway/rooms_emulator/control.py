@@ -50,7 +50,7 @@ class ControlApi:
     seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts that it controls
+    def __init__(
         self,
         *,
         store: Store,

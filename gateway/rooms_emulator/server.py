@@ -64,7 +64,7 @@ class Emulator:
     operation.
     """
 
-    def __init__(  # noqa: PLR0913 - all are optional
+    def __init__(
         self,
         *,
         listen: str = "127.0.0.1:0",

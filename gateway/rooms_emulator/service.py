@@ -32,7 +32,7 @@ class RequestPipeline:
     `refuse` refuses connections for a number of seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts that the composition root connects
+    def __init__(
         self,
         *,
         authenticator: Authenticator,

@@ -133,8 +133,8 @@ class Gateway:
         if settings.admin_listen is None:
             return
         # Imported here: without probes and metrics, nothing needs aiohttp and prometheus_client.
-        from rooms_gateway.server.admin import AdminListener, Lifecycle  # noqa: PLC0415
-        from rooms_gateway.telemetry.metrics import Metrics  # noqa: PLC0415
+        from rooms_gateway.server.admin import AdminListener, Lifecycle
+        from rooms_gateway.telemetry.metrics import Metrics
 
         self._metrics = Metrics(version("rooms-gateway"), settings.api_version)
         self._lifecycle = Lifecycle()
@@ -170,7 +170,7 @@ class Gateway:
         if not self._settings.traces:
             return PROPAGATE_ONLY
         # Imported here: OpenTelemetry is an optional extra.
-        from rooms_gateway.telemetry.tracing import Tracing  # noqa: PLC0415
+        from rooms_gateway.telemetry.tracing import Tracing
 
         return await parts.enter_async_context(
             Tracing(version("rooms-gateway"), upstream.host, upstream.port)
@@ -218,7 +218,7 @@ class Gateway:
 
     async def _start_emulator(self, parts: AsyncExitStack) -> Upstream:
         # Imported here: without --emulator, nothing needs it and aiohttp.
-        from rooms_emulator import Emulator, FaultPlan  # noqa: PLC0415
+        from rooms_emulator import Emulator, FaultPlan
 
         file = self._settings.emulator_faults
         faults = None if file is None else FaultPlan.from_file(file)

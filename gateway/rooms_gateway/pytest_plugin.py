@@ -81,7 +81,7 @@ def rooms_emulator(
 ) -> Iterator[RoomsEmulator]:
     """Emulator of the Rooms REST API, in which tests inject faults; a `RoomsEmulator`."""
     # Not at the top: where the package is installed, every run of pytest imports this module.
-    from rooms_gateway.testing import RoomsEmulator  # noqa: PLC0415
+    from rooms_gateway.testing import RoomsEmulator
 
     emulator = RoomsEmulator(_seed(request), rooms_emulator_options)
     try:
@@ -95,7 +95,7 @@ def rooms_gateway(
     rooms_emulator: RoomsEmulator, rooms_gateway_options: Sequence[str], tmp_path: Path
 ) -> Iterator[RoomsGateway]:
     """Gateway in front of `rooms_emulator`; a `RoomsGateway`."""
-    from rooms_gateway.testing import RoomsGateway  # noqa: PLC0415 - as above
+    from rooms_gateway.testing import RoomsGateway
 
     gateway = RoomsGateway(
         rooms_emulator.endpoint, rooms_emulator.key, tmp_path, rooms_gateway_options

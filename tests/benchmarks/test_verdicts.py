@@ -30,7 +30,7 @@ REFUSED = Right.of("INTERNAL", success=False)
         ("ANOTHER_ANSWER", "", BUSY, 1, False, Verdict.WRONG),
     ],
 )
-def test_each_rule(  # noqa: PLR0913 - the columns of the table
+def test_each_rule(
     *, code: str, reason: str, right: Right, requests: int, details: bool, expected: Verdict
 ) -> None:
     outcome = Outcome(code, reason)

@@ -123,7 +123,7 @@ async def target(running: Target) -> AsyncIterator[Target]:
     yield running
     await _serves(running)
     async with asyncio.timeout(PATIENCE):
-        while await running.in_flight():  # noqa: ASYNC110 - in another process
+        while await running.in_flight():
             await asyncio.sleep(0.02)
     assert not running.process.ended
     written = running.process.err[before:]

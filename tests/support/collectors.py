@@ -159,7 +159,7 @@ async def get(address: str | None, path: str, method: str = "GET") -> tuple[int,
 async def not_ready(address: str | None) -> None:
     """Return as soon as a gateway says that it is not ready."""
     async with asyncio.timeout(10):
-        while (await get(address, "/readyz"))[0] == 200:  # noqa: ASYNC110 - nothing there tells of it
+        while (await get(address, "/readyz"))[0] == 200:
             await asyncio.sleep(0.005)
 
 
@@ -182,6 +182,6 @@ async def scrape(address: str | None) -> Scrape:
 async def settled(address: str | None) -> Scrape:
     """Read all metrics once no call is under way: a caller hears of its end before we count it."""
     async with asyncio.timeout(10):
-        while (found := await scrape(address)).value("rooms_gateway_calls_in_flight"):  # noqa: ASYNC110 - nothing there tells of it
+        while (found := await scrape(address)).value("rooms_gateway_calls_in_flight"):
             await asyncio.sleep(0.005)
     return found

@@ -55,7 +55,7 @@ def longest(_: float, high: float) -> float:
 
 
 @asynccontextmanager
-async def quick_gateway(  # noqa: PLR0913 - the seams of the transport
+async def quick_gateway(
     upstream: Upstream,
     *,
     max_attempts: int = 4,

@@ -165,7 +165,7 @@ async def collect(items: AsyncIterable[Item]) -> list[Item]:
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Return as soon as `condition` holds; fail if it does not within `seconds`."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - nothing there tells of it
+        while not condition():
             await asyncio.sleep(0.005)
 
 

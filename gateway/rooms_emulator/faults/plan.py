@@ -29,13 +29,13 @@ class FaultPlan(NamedTuple):
         Raises ValueError, with the name of the key, if the document is not a plan.
         """
         if not isinstance(document, Mapping):
-            raise ValueError("expected an object with the keys seed and faults")  # noqa: TRY004 - an error of the document
+            raise ValueError("expected an object with the keys seed and faults")
         for key in document:
             if key not in _KEYS:
                 raise ValueError(f"unknown key {str(key)[:100]!r}: use seed and faults")
         faults = document.get("faults", ())
         if isinstance(faults, str) or not isinstance(faults, Sequence):
-            raise ValueError("faults: expected a list")  # noqa: TRY004 - an error of the document
+            raise ValueError("faults: expected a list")
         if len(faults) > MAX_RULES:
             raise ValueError(f"faults: {len(faults)} faults, more than the limit of {MAX_RULES}")
         return cls(
@@ -79,7 +79,7 @@ def _toml(content: bytes) -> dict[str, Any]:
 def _fault(index: int, members: object) -> Fault:
     try:
         if not isinstance(members, Mapping):
-            raise ValueError("expected an object")  # noqa: TRY004 - an error of the document
+            raise ValueError("expected an object")
         return from_members(members)
     except ValueError as error:
         raise ValueError(f"faults[{index}]: {error}") from None

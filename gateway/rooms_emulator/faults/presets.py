@@ -84,7 +84,7 @@ def from_members(members: Mapping[str, Any]) -> Fault:
 
 def _members_of(name: object) -> Mapping[str, Any]:
     if not isinstance(name, str):
-        raise ValueError("preset must be a string")  # noqa: TRY004 - an error of the document
+        raise ValueError("preset must be a string")
     if name not in PRESETS:
         close = difflib.get_close_matches(name[:100], PRESETS, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""

@@ -27,8 +27,8 @@ def health(*, address: str, timeout: float, tls: ClientTls | None) -> None:
     Exits with 0 if it is SERVING, with 1 otherwise.
     """
     # Not at the top, for the sake of --help.
-    import grpc  # noqa: PLC0415
-    from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     with open_channel(address, tls) as channel:
         try:

@@ -100,8 +100,8 @@ def _health_attempt(address: str, tls: ClientTls | None) -> Attempt:
 
     def attempt(timeout: float) -> str | None:
         # Not at the top, for the sake of --help.
-        import grpc  # noqa: PLC0415
-        from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+        import grpc
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
 
         status = None
         # One channel per attempt: a channel that failed to connect applies its own backoff.

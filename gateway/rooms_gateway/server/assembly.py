@@ -28,7 +28,7 @@ LEGACY_SERVICE = legacy_rooms_pb2.DESCRIPTOR.services_by_name["LegacyRoomsServic
 logger = logging.getLogger(__name__)
 
 
-def add_services(  # noqa: PLR0913 - one for each service, and two settings
+def add_services(
     server: grpc.aio.Server,
     handlers: HandlerFactory,
     api: RoomsApi,

@@ -36,7 +36,7 @@ class Health(Protocol):
     def watched(self) -> bool:
         """Whether there are watchers to notify of a change."""
 
-    def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - a setter
+    def set_serving(self, serving: bool) -> None:
         """Change the status, and notify all watchers at once."""
 
 

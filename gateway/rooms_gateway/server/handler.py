@@ -49,7 +49,7 @@ class HandlerFactory:
     CancelledError, the caller would wait for ever. Here both become a status.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of a call
+    def __init__(
         self,
         *,
         api_version: str,
@@ -106,7 +106,7 @@ class _UnknownMethods(grpc.GenericRpcHandler):
     def __init__(self, observer: CallObserver) -> None:
         self._observer = observer
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:  # noqa: ARG002
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:
         self._observer.unknown_method()
 
 

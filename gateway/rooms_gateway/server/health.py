@@ -36,7 +36,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         """Whether there are watchers to notify of a change."""
         return self._watchers > 0
 
-    def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - a setter
+    def set_serving(self, serving: bool) -> None:
         """Change the status, and notify all watchers at once."""
         self._state = _States.SERVING if serving else _States.NOT_SERVING
         # An event per change, because clearing a shared one could hide the change from a watcher.
@@ -49,7 +49,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
             await _not_found(context)
         return HealthCheckResponse(status=self._state)
 
-    async def List(self, request: object, context: Context) -> Any:  # noqa: ARG002, N802 - the contract's form
+    async def List(self, request: object, context: Context) -> Any:  # noqa: N802 - the contract's form
         """Return the status of all services (gRFC A90)."""
         states = dict.fromkeys(self._names, HealthCheckResponse(status=self._state))
         return health_pb2.HealthListResponse(statuses=states)  # type: ignore[attr-defined] # not in the stubs

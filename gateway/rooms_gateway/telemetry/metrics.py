@@ -73,7 +73,7 @@ class Metrics:
         """Expose the value that `read` returns at each scrape; None exposes nothing."""
         self._gauges.add(name, meaning, read)
 
-    def show_state(  # noqa: PLR0913 - one for each gauge
+    def show_state(
         self,
         *,
         in_flight: Callable[[], float],

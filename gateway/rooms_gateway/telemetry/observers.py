@@ -109,7 +109,7 @@ class Observer(CallObserver, UpstreamObserver, CredentialObserver, Protocol):
 class NoopObserver:
     """Does nothing."""
 
-    def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:  # noqa: ARG002
+    def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:
         """Return this observer."""
         return self
 

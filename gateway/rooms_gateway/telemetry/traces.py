@@ -66,7 +66,7 @@ class PropagatedTrace:
     trace_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def attempt_started(self, method: str, target: str, resends: int) -> AttemptTrace:  # noqa: ARG002
+    def attempt_started(self, method: str, target: str, resends: int) -> AttemptTrace:
         """Return this trace; its headers propagate the context."""
         return self
 
@@ -79,7 +79,7 @@ NO_TRACE = PropagatedTrace()
 
 
 class _PropagateOnly:
-    def call_started(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:  # noqa: ARG002
+    def call_started(self, method: str, request_id: str, context: TraceContext | None) -> CallTrace:
         return NO_TRACE if context is None else PropagatedTrace(context.trace_id, context.headers())
 
 

@@ -48,7 +48,7 @@ class Operation:
         self._query = f"api-version={api_version}"
         self.api_version = api_version
 
-    async def call(  # noqa: PLR0913 - the parts of a request
+    async def call(
         self,
         method: str,
         path: str,

@@ -43,7 +43,7 @@ class UpstreamProbe:
     reachable.
     """
 
-    def __init__(  # noqa: PLR0913 - the seams that tests need
+    def __init__(
         self,
         sender: SupportsSend,
         api_version: str,

@@ -174,8 +174,8 @@ class Stray(RoomsServicer):
 
     async def GetRoom(  # noqa: N802 - the contract's name
         self,
-        request: GetRoomRequest,  # noqa: ARG002 - the contract's signature
-        call: Call,  # noqa: ARG002 - as above
+        request: GetRoomRequest,
+        call: Call,
     ) -> GetRoomResponse:
         waited: asyncio.Future[GetRoomResponse] = asyncio.get_running_loop().create_future()
         waited.cancel()

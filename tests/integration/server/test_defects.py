@@ -63,16 +63,16 @@ class Failing(RoomsServicer):
 
     async def GetRoom(  # noqa: N802 - the contract's name
         self,
-        request: GetRoomRequest,  # noqa: ARG002 - the contract's signature
-        call: Call,  # noqa: ARG002 - as above
+        request: GetRoomRequest,
+        call: Call,
     ) -> GetRoomResponse:
         await self._fail()
         raise AssertionError
 
     async def ListRooms(  # noqa: N802 - as above
         self,
-        request: ListRoomsRequest,  # noqa: ARG002 - as above
-        call: Call,  # noqa: ARG002 - as above
+        request: ListRoomsRequest,
+        call: Call,
     ) -> AsyncIterator[ListRoomsResponse]:
         yield ListRoomsResponse(next_page_token="x")
         await self._fail()

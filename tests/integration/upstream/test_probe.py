@@ -73,7 +73,7 @@ async def test_before_the_first_answer_the_service_is_not_there_and_one_answer_b
 
 async def ready(address: str | None, status: int) -> None:
     async with asyncio.timeout(20):
-        while (await get(address, "/readyz"))[0] != status:  # noqa: ASYNC110 - nothing there tells of it
+        while (await get(address, "/readyz"))[0] != status:
             await asyncio.sleep(0.02)
 
 

@@ -114,7 +114,7 @@ def test_what_is_asked_for_a_roster_is_sent_once_for_each_person(
 def test_exactly_what_is_set_is_sent(
     start: int | None,
     end: int | None,
-    dial_out: bool | None,  # noqa: FBT001 - as above
+    dial_out: bool | None,
 ) -> None:
     window = tuple(None if second is None else Timestamp(seconds=second) for second in (start, end))
     expected = {

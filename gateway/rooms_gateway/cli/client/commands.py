@@ -76,7 +76,7 @@ def rooms() -> None:
     help="Idempotency key: repeating a create with the same UUID returns the same room.",
 )
 @connection_flags
-def create(  # noqa: PLR0913 - one parameter per field of the request
+def create(
     gateway: GatewayConnection,
     *,
     valid_from: Instant | None,

@@ -45,8 +45,8 @@ class ClientTls:
 
 def open_channel(address: str, tls: ClientTls | None = None) -> grpc.Channel:
     """Open a channel to `address`; nothing is sent before the first call. None: plaintext."""
-    import grpc  # noqa: PLC0415 - see the module's docstring
-    import grpc.experimental  # noqa: PLC0415
+    import grpc
+    import grpc.experimental
 
     options: list[tuple[str, str | int]] = [
         # A proxy in the environment is for internet hosts, not for a sidecar.
@@ -82,9 +82,9 @@ class GatewayConnection:
 
         A failed call is printed on standard error and ends the command with its exit code.
         """
-        import grpc  # noqa: PLC0415 - see the module's docstring
+        import grpc
 
-        from rooms_gateway.cli.client import failures, output, stub  # noqa: PLC0415
+        from rooms_gateway.cli.client import failures, output, stub
 
         try:
             with self.open_channel(self.address, self.tls) as opened:

@@ -28,7 +28,7 @@ class Client:
         self,
         valid_from: Instant | None,
         valid_until: Instant | None,
-        pstn_dial_out: bool | None,  # noqa: FBT001 - three states: unset, true, false
+        pstn_dial_out: bool | None,
         participants: Iterable[Participant],
         request_id: str,
     ) -> rooms_pb2.CreateRoomResponse:
@@ -50,7 +50,7 @@ class Client:
         room_id: str,
         valid_from: Instant | None,
         valid_until: Instant | None,
-        pstn_dial_out: bool | None,  # noqa: FBT001 - three states: unset, true, false
+        pstn_dial_out: bool | None,
     ) -> rooms_pb2.UpdateRoomResponse:
         """Update the fields of a room whose arguments are not None."""
         request = rooms_pb2.UpdateRoomRequest(

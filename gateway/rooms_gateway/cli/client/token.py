@@ -77,7 +77,7 @@ def is_readable_by_others(address: str) -> bool:
 
 def with_bearer_token(channel: grpc.Channel, token: str) -> grpc.Channel:
     """Return a channel that sends `token` with every call."""
-    import grpc  # noqa: PLC0415 - see the module's docstring
+    import grpc
 
     class _BearerToken(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
         def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:

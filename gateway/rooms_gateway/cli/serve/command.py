@@ -48,8 +48,8 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
     # grpc reads it at first use. A value from the operator has precedence.
     os.environ.setdefault("GRPC_EXPERIMENTS", GRPC_EXPERIMENTS)
     # Imported here: `--help` and `--config-test` must not import grpc.
-    from rooms_gateway.cli.serve.run import run  # noqa: PLC0415
-    from rooms_gateway.telemetry import logs  # noqa: PLC0415
+    from rooms_gateway.cli.serve.run import run
+    from rooms_gateway.telemetry import logs
 
     logs.configure(settings.log_level, settings.log_format)
     sys.exit(run(settings))
@@ -58,7 +58,7 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
 def load(context: click.Context) -> Settings:
     """Return the settings of `context` after all checks; with errors, print them and exit."""
     # Imported here: `--help` needs neither TLS nor policies.
-    from rooms_gateway.cli.serve.files import check_tracing, read_files  # noqa: PLC0415
+    from rooms_gateway.cli.serve.files import check_tracing, read_files
 
     found, values = SettingsContext.of(context), context.params
     keys: tuple[bytes, ...] = ()

@@ -13,7 +13,7 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run `main` as `asyncio.run` does, on uvloop if it is installed."""
     try:
         # Optional: uvloop does not support Windows, and only speed depends on it.
-        from uvloop import new_event_loop  # noqa: PLC0415
+        from uvloop import new_event_loop
     except ImportError:
         return asyncio.run(main)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -18,7 +18,7 @@ from rooms_gateway.upstream.credentials.key_file import read_key_file, read_secr
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
-def read_files(  # noqa: PLR0913 - one parameter per setting that names a file
+def read_files(
     *,
     emulator: bool = False,
     emulator_faults: Path | None = None,

@@ -148,7 +148,7 @@ class SettingsCommand(click.Command):
 class _Choice(click.Choice[Any]):
     """Choices by value; click names the members of an enum."""
 
-    def normalize_choice(self, choice: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
+    def normalize_choice(self, choice: Any, ctx: click.Context | None) -> str:
         return str(choice)
 
 

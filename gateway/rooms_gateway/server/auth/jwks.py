@@ -107,7 +107,7 @@ class JwksClient:
 async def _download(url: str) -> bytes:
     """Return the body of the response. Raises ValueError, or OSError for network errors."""
     # Imported here: settings are checked without it.
-    import aiohttp  # noqa: PLC0415
+    import aiohttp
 
     try:
         async with (

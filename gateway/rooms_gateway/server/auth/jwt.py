@@ -99,7 +99,7 @@ def read_keys(content: bytes) -> tuple[Key, ...]:
 
 
 def _read_key(found: object) -> Key | None:
-    import jwt  # noqa: PLC0415 - see the module's docstring
+    import jwt
 
     if not isinstance(found, dict) or found.get("use", "sig") != "sig":
         return None
@@ -125,7 +125,7 @@ def verified_name(token: str, keys: tuple[Key, ...], rules: JwtRules) -> str:
 
     Raises InvalidTokenError; UnknownKeyError if newer keys may verify the token.
     """
-    import jwt  # noqa: PLC0415 - see the module's docstring
+    import jwt
 
     try:
         header = jwt.get_unverified_header(token)

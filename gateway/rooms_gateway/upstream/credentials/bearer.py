@@ -61,11 +61,11 @@ class Bearer:
 
     def sign(
         self,
-        method: str,  # noqa: ARG002 - a token is the same for every request
-        target: str,  # noqa: ARG002
-        host: str,  # noqa: ARG002
-        body: bytes,  # noqa: ARG002
-        now: float,  # noqa: ARG002
+        method: str,
+        target: str,
+        host: str,
+        body: bytes,
+        now: float,
     ) -> dict[str, str]:
         """Return `Authorization`."""
         return {"Authorization": f"Bearer {self.value}"}

@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 class Sender:
     """Sends REST requests to one endpoint and signs each attempt."""
 
-    def __init__(  # noqa: PLR0913 - the seams that tests and the composition root need
+    def __init__(
         self,
         http: HttpClient,
         endpoint: Endpoint,

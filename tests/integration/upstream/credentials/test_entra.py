@@ -82,7 +82,7 @@ def test_a_token_is_never_to_go_over_plain_http_to_another_machine(kind: EntraKi
 async def test_what_cannot_be_a_token_is_refused_without_being_shown(
     monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
-    from aiohttp import web  # noqa: PLC0415 - for this test alone
+    from aiohttp import web
 
     async def odd(_: web.Request) -> web.Response:
         return web.json_response({"access_token": token, "expires_in": "60", "resource": "r"})

@@ -217,7 +217,7 @@ async def test_a_changed_file_is_noticed_without_any_call(mount: Mount) -> None:
     async with AccessKeys(decoded(A, B), mount.path, sleep=moment) as keys:
         mount.swap(C, D)
         async with asyncio.timeout(10):
-            while keys.signer.key != decoded(C)[0]:  # noqa: ASYNC110 - there is no event
+            while keys.signer.key != decoded(C)[0]:
                 await asyncio.sleep(0.01)
 
 

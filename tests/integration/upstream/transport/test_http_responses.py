@@ -178,7 +178,7 @@ async def test_a_whole_answer_is_that_answer_and_its_connection_is_kept_if_it_ma
 @pytest.mark.parametrize("close", [True, False])
 async def test_what_is_no_whole_answer_is_lost_and_so_is_its_connection(
     name: str,
-    close: bool,  # noqa: FBT001 - a parameter of the test
+    close: bool,
 ) -> None:
     silent_end = not close and name in WAITS
     async with (
