@@ -5,15 +5,11 @@ ARG PYTHON_IMAGE=python:3.13.9-slim-trixie
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-COPY requirements.lock requirements-dev.lock ./
+COPY requirements.lock requirements-build.lock ./
 # The environment of the final image contains no pip: the pip of /opt/build installs into it.
 RUN python -m venv /opt/build && python -m venv --without-pip /opt/venv
 RUN /opt/build/bin/pip --python /opt/venv/bin/python install --require-hashes -r requirements.lock
-# The build backend and its dependencies, with the hashes of the lock file. pip fails here if the
-# backend gets a dependency that this list lacks, because it has no hash.
-RUN sed -nE '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/,/[^\\]$/p' \
-        requirements-dev.lock > /opt/build/requirements.lock \
-    && /opt/build/bin/pip install --require-hashes -r /opt/build/requirements.lock
+RUN /opt/build/bin/pip install --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY generated generated
 COPY gateway gateway

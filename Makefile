@@ -47,7 +47,7 @@ demo: $(VENV)/.run ## Walk a room's whole life through a gateway on free ports.
 ARGS ?=
 PARALLEL ?= -n logical --dist worksteal
 unit: setup ## Run the tests that need no sockets.
-	@$(BIN)/pytest -q tests/unit $(ARGS)
+	@$(BIN)/pytest -q $(PARALLEL) tests/unit $(ARGS)
 
 test: setup ## Run all tests, in parallel; ARGS="tests/unit -k dates" for some, COVERAGE=1 to measure coverage.
 	@$(BIN)/pytest $(PARALLEL) $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(ARGS)
