@@ -16,7 +16,9 @@ LOCKS = sorted(
 
 
 def test_there_are_lock_files_for_use_and_for_development() -> None:
-    assert {"requirements.lock", "requirements-dev.lock"} <= {path.name for path in LOCKS}
+    assert {"requirements.lock", "requirements-build.lock", "requirements-dev.lock"} <= {
+        path.name for path in LOCKS
+    }
 
 
 @pytest.mark.proves("S71")

@@ -42,28 +42,6 @@ class TlsContent:
     client_ca: bytes | None
 
 
-def tls_errors(
-    certificate: Path | None, key: Path | None, client_ca: Path | None, *, now: float
-) -> list[str]:
-    """Return the errors in the combination of the three flags and in their files.
-
-    `now` is in seconds since the epoch.
-    """
-    if certificate is not None and key is not None:
-        files = TlsFiles(certificate, key, client_ca)
-        try:
-            check_tls(files, read_tls(files), now=now)
-        except TlsError as error:
-            return error.errors
-    elif certificate is not None:
-        return ["--tls-cert needs --tls-key, the private key of the certificate"]
-    elif key is not None:
-        return ["--tls-key needs --tls-cert, the certificate of the key"]
-    elif client_ca is not None:
-        return ["--tls-client-ca needs --tls-cert and --tls-key: mTLS is a part of TLS"]
-    return []
-
-
 def read_tls(files: TlsFiles) -> TlsContent:
     """Read the files without checking them. Raises TlsError with each file that cannot be read."""
     paths = {
