@@ -159,7 +159,7 @@ async def test_a_key_file_is_followed_by_a_real_process(tmp_path: Path) -> None:
             file.write_text(fresh)
             await create_room(address)
     text = b"".join(written).decode()
-    assert f"read 1 access key(s) from {file}" in text
+    assert f"reloaded 1 access key(s) from {file}" in text
     assert fresh not in text
 
 
