@@ -100,7 +100,7 @@ _RETRYABLE = frozenset(
         _R.ERROR_REASON_GATEWAY_OVERLOADED,
     }
 )
-"""Reasons whose status has RetryInfo."""
+"""Reasons that come with RetryInfo."""
 
 _CREATES = (rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomRequest)
 

@@ -1,4 +1,4 @@
-"""The listener for operators: probes over a gateway's life, and what it answers to others."""
+"""The admin listener: probes during the lifecycle, other paths, addresses."""
 
 from __future__ import annotations
 

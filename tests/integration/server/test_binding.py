@@ -1,4 +1,4 @@
-"""What a gateway listens on, and what it says of what it cannot."""
+"""Bound addresses, and errors of those that cannot be bound."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_an_ipv6_address_serves() -> None:
         assert await create_through(gateway.addresses[0])
 
 
-async def test_a_port_that_is_taken_is_refused_and_its_owner_serves_on(running: Running) -> None:
+async def test_port_in_use_is_a_bind_error(running: Running) -> None:
     [address] = running.gateway.addresses
     with pytest.raises(BindError, match=f"^cannot listen on {address}: the address is in use"):
         await Gateway(settings(listen=(address,))).__aenter__()
@@ -57,7 +57,7 @@ def test_an_address_that_is_given_twice_is_a_fault_of_the_settings(twice: tuple[
     settings(listen=("127.0.0.1:0", "127.0.0.1:0"))
 
 
-async def test_an_address_of_another_machine_is_refused() -> None:
+async def test_address_of_another_host_is_a_bind_error() -> None:
     with pytest.raises(BindError, match="does not belong to this host"):
         await Gateway(settings(listen=("192.0.2.1:0",), allow_plaintext=True)).__aenter__()
 
@@ -130,7 +130,7 @@ async def test_a_socket_that_another_server_answers_on_is_not_taken_from_it(
         stranger.accept()[0].close()
 
 
-async def test_a_file_that_is_no_socket_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+async def test_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     path.write_text("precious")
     with pytest.raises(BindError, match=r"it exists and is not a socket$"):

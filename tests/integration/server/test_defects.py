@@ -1,4 +1,4 @@
-"""Defects of the gateway: they end with a fixed text, and nothing of them is told."""
+"""Defects of the gateway: callers get a fixed text, and no detail of the defect."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def serving(servicer: RoomsServicer) -> AsyncIterator[RoomsStub]:
 
 
 class Failing(RoomsServicer):
-    """Handlers that fail as ours never should."""
+    """Handlers with a defect."""
 
     def __init__(self, fail: Callable[[], Awaitable[None]]) -> None:
         super().__init__(cast("RoomsApi", None), FairConverter())
@@ -79,7 +79,7 @@ class Failing(RoomsServicer):
 
 
 def check_bug(error: grpc.aio.AioRpcError) -> Failed:
-    """Check that nothing of what went wrong is told but that it did."""
+    """Check that the status has no detail of the defect."""
     failed = read_failure(error)
     assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "GATEWAY_BUG")
     assert failed.message == "the gateway failed; its log has the details under this request's id"
@@ -142,7 +142,7 @@ async def test_a_call_that_awaits_something_cancelled_ends_with_a_status() -> No
 
 
 class BrokenKeys(AccessKeys):
-    """A credential that cannot sign, and says too much about it."""
+    """A credential that cannot sign, with a secret in its error."""
 
     @property
     def signer(self) -> AccessKey:

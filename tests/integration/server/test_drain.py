@@ -1,4 +1,4 @@
-"""The stop: calls in flight are finished, nobody new gets in, and nothing is left behind."""
+"""Graceful shutdown: calls in flight finish, new ones are rejected, no resource is left."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from rooms_gateway.app import Gateway
 
 @asynccontextmanager
 async def being_stopped(running: Running) -> AsyncIterator[asyncio.Task[None]]:
-    """Start to stop a gateway as a signal does; yield when nobody new gets in any more."""
+    """Start to shut a gateway down as a signal does; yield when it accepts no connection."""
     stop = asyncio.create_task(running.gateway.__aexit__(None, None, None))
     await until(lambda: not _accepts(running.gateway.addresses[0]))
     yield stop
@@ -113,7 +113,7 @@ async def test_streams_that_never_end_by_themselves_do_not_hold_up_the_stop(
 async def test_what_a_client_sends_until_it_hears_of_the_stop_is_answered(
     patient: Running,
 ) -> None:
-    """Without a delay, too: grpc would end some of these calls before anybody sees them."""
+    """Without a delay, too: grpc would end some of these calls before they reach a handler."""
     request = GetRoomRequest(room_id=patient.emulator.store.seed(1)[0])
     watch = aiter(health_of(patient.channel).Watch(health_pb2.HealthCheckRequest()))
     assert (await anext(watch)).status == SERVING
@@ -135,7 +135,7 @@ async def test_a_watcher_who_does_not_read_does_not_hold_up_the_stop(patient: Ru
 
 @asynccontextmanager
 async def busy_gateway(grace: float) -> AsyncIterator[tuple[Gateway, asyncio.Future[Any]]]:
-    """Run a gateway with a call that its service never answers; yield both."""
+    """Run a gateway with a call that never gets a response; yield both."""
     async with scripted(silence) as service:
         gateway = await Gateway(settings(service.upstream, drain_grace=grace)).__aenter__()
         async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:

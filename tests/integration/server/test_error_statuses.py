@@ -1,4 +1,4 @@
-"""The status of a failure: every error has one, it fits, and it names a reason of ours."""
+"""Statuses of errors: every error has one, within the size limit, with a published reason."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def errors() -> list[type[GatewayError]]:
     return found
 
 
-def test_every_error_of_the_tree_has_a_verdict() -> None:
+def test_every_error_has_an_outcome() -> None:
     """UpstreamRejectedError has one for each HTTP status; the others have one each."""
     assert set(BY_ERROR) == set(errors()) - {UpstreamRejectedError}
 

@@ -1,4 +1,4 @@
-"""What the service refuses, and how its answer is told to the caller."""
+"""Rejections by the Rooms service, and the statuses that callers receive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rooms_emulator.faults.model import Fault
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the error table: an HTTP status and what becomes of it."""
+    """One row of the error table: an HTTP status and its gRPC status."""
 
     http: int
     code: StatusCode

@@ -1,4 +1,4 @@
-"""The health of a gateway that is up, and of one that stops."""
+"""Health while serving and during shutdown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_a_gateway_that_is_up_is_serving_as_a_whole_and_in_each_service(
     assert await status_of(running.channel, name) == SERVING
 
 
-async def test_the_health_of_a_service_that_there_is_not_is_not_found(running: Running) -> None:
+async def test_unknown_service_is_not_found(running: Running) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await status_of(running.channel, "acs.rooms.v1.NoSuchService")
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND

@@ -1,4 +1,4 @@
-"""The request to stop, on the listener for operators: from this machine, from no browser."""
+"""Shutdown over HTTP: accepted from the same host, not from a browser or proxy."""
 
 from __future__ import annotations
 

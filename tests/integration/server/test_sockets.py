@@ -1,4 +1,4 @@
-"""Unix sockets: who may connect to them, and where they may be."""
+"""Unix sockets: permissions and directories."""
 
 from __future__ import annotations
 

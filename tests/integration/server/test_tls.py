@@ -204,7 +204,7 @@ async def test_a_handshake_reads_no_file(files: Files) -> None:
         assert code is grpc.StatusCode.OK
 
 
-async def test_the_files_are_looked_at_again_and_again_in_the_background(files: Files) -> None:
+async def test_certificate_files_are_polled(files: Files) -> None:
     naps: asyncio.Queue[float] = asyncio.Queue()
     wake = asyncio.Semaphore(0)
 

@@ -1,4 +1,4 @@
-"""Certificates, keys and client CAs that cannot be used, at the start and later."""
+"""Unusable certificates, keys and client CAs, at startup and on reload."""
 
 from __future__ import annotations
 
@@ -157,9 +157,7 @@ async def test_new_files_that_cannot_be_used_keep_the_old_and_are_logged_once(
 
 
 @each_kind
-def test_unusable_files_are_an_error_of_the_settings(
-    files: Files, spoil: Callable[[Files], None]
-) -> None:
+def test_unusable_files_are_settings_errors(files: Files, spoil: Callable[[Files], None]) -> None:
     secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
     spoil(files)
     with pytest.raises(SettingsError) as raised:

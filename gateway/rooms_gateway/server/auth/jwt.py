@@ -65,11 +65,11 @@ class Key:
 
 
 class InvalidTokenError(Exception):
-    """A token that is rejected. The text is for the caller, and repeats nothing of the token."""
+    """The token is rejected. The text is for the caller, and repeats nothing of the token."""
 
 
 class UnknownKeyError(InvalidTokenError):
-    """A token whose key is not in the JWKS; the keys may have been rotated."""
+    """The token's signing key is not in the JWKS; the keys may have been rotated."""
 
 
 def is_installed() -> bool:

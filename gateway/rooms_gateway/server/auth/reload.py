@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class ReloadingPolicy:
-    """An authorizer whose policy follows a file, inside of `async with`.
+    """An authorizer by a policy that is reloaded, inside of `async with`.
 
     The policy, its tokens and its keys are reloaded together: if one of them is invalid, all keep
     their current values.

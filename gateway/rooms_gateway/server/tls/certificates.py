@@ -63,7 +63,7 @@ class Certificates:
         return self._files.client_ca is not None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Return the credentials of a listener, whose handshakes use the current certificate."""
+        """Return the credentials of a listener; each handshake uses the current certificate."""
         passed = self._file.value.content
 
         # grpc calls this before each handshake, in a thread. None keeps the configuration: parsing

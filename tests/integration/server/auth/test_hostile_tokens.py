@@ -1,4 +1,4 @@
-"""Tokens that prove nothing: each is refused, costs no REST request, is not repeated."""
+"""Invalid tokens: each is rejected, causes no REST request, and is not repeated."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _with_its_own_key(signer: Signer) -> str:
 
 
 def _with_header(**header: Any) -> Callable[[Signer], str]:
-    """Sign with a key of one's own, and tell by the header where to find that."""
+    """Sign with another key, and name its location in the header."""
 
     def sign(signer: Signer) -> str:
         parts = {"alg": "ES256", "kid": signer.kid, **header}

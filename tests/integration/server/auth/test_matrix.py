@@ -1,4 +1,4 @@
-"""Identity by RPC: who may call what, for every RPC that the protos have."""
+"""Permissions by identity and RPC, for every RPC in the protos."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ SIGNER = Signer()
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody who calls, what the policy calls them, and what they may do."""
+    """One identity, its role and methods in the policy, and its rejection."""
 
     name: str
     role: Role | None = None
@@ -103,7 +103,7 @@ IDENTITIES = (
 
 
 def needed(method: MethodDescriptor) -> Role:
-    """Say the table as a rule: reads, deletes, and all else."""
+    """Return the role by rule: reads, deletes, and all others."""
     if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
         return Role.READER
     return Role.ADMIN if method.name.startswith("Delete") else Role.WRITER
@@ -137,7 +137,7 @@ async def _call(over: grpc.aio.Channel, method: MethodDescriptor, metadata: Meta
 
 @pytest.fixture
 async def addresses(tmp_path: Path, emulator: Emulator) -> AsyncIterator[tuple[str, str]]:
-    """Serve by the policy; return where there is TLS, and the Unix socket."""
+    """Serve with the policy; yield the address with TLS, and the Unix socket."""
     policy = PolicyFiles(tmp_path).write(POLICY).write_tokens(STATIC).write_keys(SIGNER)
     async with gateway_before(
         emulator,
@@ -174,7 +174,7 @@ async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_el
                     costs.add(len(emulator.journal))
                     continue
             allowed.add(_path(method))
-    # Refused before anything was sent, and without a word of what was shown.
+    # Rejected before any request, without repeating the credential.
     assert costs <= {0}
     assert "canary" not in "".join(told)
     expected = {

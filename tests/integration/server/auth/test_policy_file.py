@@ -1,4 +1,4 @@
-"""Policies that the gateway cannot start with: all faults at once, by key and line."""
+"""Invalid policies: all errors at once, by key and line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 from rooms_gateway.settings import SettingsError
 
-FAULTS: dict[str, tuple[str, list[str]]] = {
+ERRORS: dict[str, tuple[str, list[str]]] = {
     "empty": ("", ["callers: there is none: add [callers.NAME]"]),
     "not TOML": ("a = [", ["not TOML: Invalid value (at end of document)"]),
-    "keys that are not there": (
+    "unknown keys": (
         'token-file = "t"\n[callers.a]\nrole = "reader"\nurl = "x"\ndns = "a.example"',
         [
             "token-file: unknown key: did you mean tokens-file?",
             "callers.a.url: unknown key: did you",
         ],
     ),
-    "roles and methods that are not there": (
+    "unknown roles and methods": (
         (
             '[callers.a]\nrole = "root"\nmethods = ["acs.rooms.v1.RoomsService/GetRom", '
             '"GetRoom"]\n'
@@ -39,15 +39,15 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
             "callers.a.methods: unknown method 'GetRoom': write package.Service/Method",
         ],
     ),
-    "nothing to know them by": (
+    "no identity": (
         '[callers.a]\nrole = "reader"',
         ["callers.a: no identity: set uri, dns, subject or socket, or add a token for it"],
     ),
-    "nothing to do": (
+    "no permissions": (
         '[callers.a]\ndns = "a"',
         ["callers.a: no permissions: set role, methods or both"],
     ),
-    "one identity of two": (
+    "an identity of two callers": (
         (
             '[callers.a]\nrole = "reader"\ndns = "x.example"\nsocket = true\n'
             '[callers.b]\nrole = "admin"\ndns = "X.example"\nsocket = true'
@@ -57,7 +57,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
             "callers.b.socket: only one caller can",
         ],
     ),
-    "identities of a wrong form": (
+    "malformed identities": (
         '[callers.a]\nrole = "reader"\ndns = "*.example"\nuri = "nobody"\nsubject = ""',
         [
             "callers.a.dns: '*.example' is not a host name without wildcards",
@@ -84,7 +84,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "no table of callers": ("callers = 5\ntokens-file = 5", ["callers: must be a table"]),
-    "a name for no log": (
+    "a name unsafe for logs": (
         '[callers."a\\nb"]\nrole = "reader"\ndns = "a"',
         ["callers.'a\\nb': a name has letters"],
     ),
@@ -104,17 +104,17 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", FAULTS)
-def test_all_faults_are_told_at_once_by_key(files: PolicyFiles, kind: str) -> None:
-    text, expected = FAULTS[kind]
+@pytest.mark.parametrize("kind", ERRORS)
+def test_all_errors_are_reported_by_key(files: PolicyFiles, kind: str) -> None:
+    text, expected = ERRORS[kind]
     files.write(text)
     with pytest.raises(PolicyError) as raised:
         read_policy(files.policy)
-    faults = raised.value.errors
-    assert len(faults) == len(expected)
-    for fault, sentence in zip(sorted(faults), sorted(expected), strict=True):
-        assert fault.startswith(f"{files.policy}: {sentence}")
-        assert NEWLINE_FREE.fullmatch(fault)
+    errors = raised.value.errors
+    assert len(errors) == len(expected)
+    for error, sentence in zip(sorted(errors), sorted(expected), strict=True):
+        assert error.startswith(f"{files.policy}: {sentence}")
+        assert NEWLINE_FREE.fullmatch(error)
 
 
 TOKENS = """
@@ -170,7 +170,7 @@ CERTIFICATES = '[callers.a]\nrole = "reader"\ndns = "a.example"\n'
 SOCKET = '[callers.b]\nrole = "reader"\nsocket = true\n'
 
 
-def test_a_policy_by_which_nobody_can_ever_be_known_is_a_fault(files: PolicyFiles) -> None:
+def test_policy_without_reachable_caller_is_an_error(files: PolicyFiles) -> None:
     files.write(CERTIFICATES + SOCKET)
     with pytest.raises(SettingsError, match=r"no caller of .* can be authenticated here"):
         read_files(caller_policy=files.policy, listen=("127.0.0.1:0",))
@@ -185,7 +185,7 @@ def test_a_policy_by_which_nobody_can_ever_be_known_is_a_fault(files: PolicyFile
         ({"listen": ("unix:/s",), "encrypted": False, "asks_clients": False}, 1),
     ],
 )
-def test_useless_callers_and_tokens_in_plaintext_are_warned_about(
+def test_warnings_for_callers_and_plaintext_tokens(
     files: PolicyFiles, options: dict[str, Any], count: int
 ) -> None:
     subject = '[callers.c]\nrole = "reader"\nsubject = "c"\n'
@@ -193,7 +193,7 @@ def test_useless_callers_and_tokens_in_plaintext_are_warned_about(
     assert len(policy_warnings(read_policy(files.policy), **options)) == count
 
 
-async def test_config_test_and_config_show_tell_the_faults_of_a_policy(
+async def test_config_commands_report_policy_errors(
     files: PolicyFiles,
 ) -> None:
     files.write('[callers.a]\nrole = "root"')
@@ -208,7 +208,7 @@ async def test_config_test_and_config_show_tell_the_faults_of_a_policy(
     assert (done.code, done.out) == (0, "settings are fine\n")
 
 
-async def test_without_keys_at_the_url_the_gateway_does_not_start(files: PolicyFiles) -> None:
+async def test_unreachable_jwks_prevents_the_start(files: PolicyFiles) -> None:
     subject = '[callers.c]\nrole = "reader"\nsubject = "c"\n'
     files.write(jwt_table('keys-url = "http://127.0.0.1:1/keys"') + subject)
     done = await run(
@@ -218,9 +218,7 @@ async def test_without_keys_at_the_url_the_gateway_does_not_start(files: PolicyF
     assert "jwt.keys-url: no keys could be loaded from http://127.0.0.1:1/keys." in done.err
 
 
-async def test_the_client_shows_a_token_from_a_file_or_the_environment(
-    files: PolicyFiles, tmp_path: Path
-) -> None:
+async def test_client_token_from_file_or_environment(files: PolicyFiles, tmp_path: Path) -> None:
     token = "canary-canary-canary"
     files.write('tokens-file = "tokens"\n[callers.billing]\nrole = "reader"')
     files.write_tokens({"billing": token})

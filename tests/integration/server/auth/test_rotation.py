@@ -1,4 +1,4 @@
-"""Tokens, keys and policies that change while calls come in."""
+"""Reloads of tokens, keys and policies while calls are in flight."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def callers_of(running: Running) -> ReloadingPolicy:
 
 
 async def reason(running: Running, token: str) -> str:
-    """Say how a call with `token` ends: ROOM_NOT_FOUND if it gets through."""
+    """Return the reason of a call with `token`: ROOM_NOT_FOUND if it is authorized."""
     return (await failure_of(get(running.channel, bearer(token)))).reason
 
 
@@ -74,9 +74,7 @@ async def test_a_rotation_of_tokens_under_load_fails_no_call(
         assert await reason(running, STATIC["reader"]) == "CALLER_UNAUTHENTICATED"
 
 
-async def test_a_new_policy_counts_from_the_next_call_on(
-    files: PolicyFiles, emulator: Emulator
-) -> None:
+async def test_new_policy_applies_to_the_next_call(files: PolicyFiles, emulator: Emulator) -> None:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
     async with gateway_before(emulator, caller_policy=files.policy) as running:
         files.write(POLICY.replace('role = "reader"', "methods = []"))
@@ -120,7 +118,7 @@ async def test_a_broken_policy_keeps_the_old_is_said_once_and_counted(
         assert metrics.value("rooms_gateway_credential_events_total", **event) == 1
 
 
-async def test_the_files_are_looked_at_again_and_again_in_the_background(
+async def test_policy_is_polled_in_the_background(
     files: PolicyFiles,
 ) -> None:
     naps: asyncio.Queue[float] = asyncio.Queue()
@@ -181,7 +179,7 @@ async def test_a_key_that_is_new_at_the_url_is_taken_and_a_failed_fetch_keeps_th
             keys._fetched_at = now
             assert await reason(running, signer.token()) == "ROOM_NOT_FOUND"
             server.signers.append(second)
-            # Just fetched: whoever makes up key ids does not make us ask the issuer each time.
+            # In the cooldown: made-up key ids cause no further fetch.
             assert await reason(running, second.token()) == "CALLER_UNAUTHENTICATED"
             assert server.requests == 1
             now += COOLDOWN
@@ -201,7 +199,7 @@ async def test_a_key_that_is_new_at_the_url_is_taken_and_a_failed_fetch_keeps_th
             assert server.requests == 6
 
 
-async def test_a_caller_who_goes_away_does_not_take_the_fetch_from_the_others(
+async def test_cancelled_caller_does_not_cancel_the_fetch(
     signer: Signer,
 ) -> None:
     async with publishing(signer) as server:
@@ -229,7 +227,7 @@ async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not
 ) -> None:
     async with publishing(signer) as server:
         server.headers = {"Content-Encoding": "gzip"}
-        # What is good as it is, and what would be too much if it were unpacked.
+        # A valid body, and one that exceeds the limit when decompressed.
         for body in (key_set(signer).encode(), b" " * (1 << 24) + key_set(signer).encode()):
             server.body = gzip.compress(body)
             keys = JwksClient(server.url)
