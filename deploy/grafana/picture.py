@@ -1,8 +1,8 @@
-"""Draws docs/images/dashboard.png: the queries of dashboard.json, answered by a real Prometheus.
+"""Draws docs/images/dashboard.png: the queries of dashboard.json, run on a real Prometheus.
 
-Grafana is not needed: each panel is what its queries gave over a run of some two minutes, of a real
-gateway before the emulator, with throttling, an outage and a slow service in it. It takes
-`prometheus` on the PATH, and matplotlib and trustme beside the gateway:
+Grafana is not needed: each panel shows the results of its queries over a run of about two minutes
+of a gateway with the emulator, with throttling, an outage and high latency. Requires `prometheus`
+on the PATH, and matplotlib and trustme in the environment of the gateway:
 
     python deploy/grafana/picture.py docs/images/dashboard.png
 """  # noqa: INP001 - a script
@@ -50,7 +50,7 @@ SCENES: tuple[tuple[str, float, tuple[Fault, ...]], ...] = (
     ("slow", 15, (Fault(latency=0.8, count=None),)),
     ("", 20, ()),
 )
-"""What is wrong, for how many seconds."""
+"""Label, duration in seconds and injected faults of each scene."""
 
 CONFIG = """
 global: {{scrape_interval: 1s}}
@@ -73,7 +73,7 @@ Spans = list[tuple[str, float, float]]
 
 
 async def main(target: Path) -> None:
-    """Run all of it, and draw."""
+    """Run the scenes, query Prometheus, and draw the panels into `target`."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         authority = trustme.CA()
@@ -105,36 +105,36 @@ async def main(target: Path) -> None:
                 try:
                     async with grpc.aio.secure_channel(gateway.addresses[0], trust) as channel:
                         begun, spans = await play(channel, emulator)
-                    answers = await ask(begun, time.time())
+                    results = await query(begun, time.time())
                 finally:
                     prometheus.terminate()
                     await prometheus.wait()
-    draw(answers, begun, spans, target)
+    draw(results, begun, spans, target)
 
 
 async def play(channel: grpc.aio.Channel, emulator: Emulator) -> tuple[float, Spans]:
-    """Call the gateway through all scenes; return when that began, and what was wrong when."""
+    """Call the gateway through all scenes; return the start time and the span of each fault."""
     rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-    people = participants_pb2_grpc.ParticipantsServiceStub(channel)
+    participants = participants_pb2_grpc.ParticipantsServiceStub(channel)
     known = emulator.store.seed(150, participants=5)
     chance = random.Random(1)  # noqa: S311 - a load, not a secret
     calls: tuple[tuple[int, Any, Callable[[], Any]], ...] = (
         (60, rooms.GetRoom, lambda: GetRoomRequest(room_id=chance.choice(known))),
         (15, rooms.CreateRoom, CreateRoomRequest),
         (8, rooms.ListRooms, lambda: ListRoomsRequest(max_pages=4)),
-        (12, people.ListParticipants, lambda: ListParticipantsRequest(room_id=known[0])),
+        (12, participants.ListParticipants, lambda: ListParticipantsRequest(room_id=known[0])),
         (5, rooms.GetRoom, lambda: GetRoomRequest(room_id="99400000000000000")),
     )
 
     async def one() -> None:
         [(_, call, request)] = chance.choices(calls, [share for share, _, _ in calls])
-        answer = call(request(), timeout=5.0)
+        response = call(request(), timeout=5.0)
         with suppress(grpc.aio.AioRpcError):
-            if isinstance(answer, grpc.aio.UnaryStreamCall):
-                async for _ in answer:
+            if isinstance(response, grpc.aio.UnaryStreamCall):
+                async for _ in response:
                     pass
             else:
-                await answer
+                await response
 
     await asyncio.sleep(3)
     begun = time.time()
@@ -156,38 +156,38 @@ async def play(channel: grpc.aio.Channel, emulator: Emulator) -> tuple[float, Sp
     return begun, spans
 
 
-async def ask(begun: float, ended: float) -> dict[int, Series]:
-    """Return the answer to each panel's queries, as Grafana would ask them."""
-    answers: dict[int, Series] = {}
+async def query(begun: float, ended: float) -> dict[int, Series]:
+    """Return the results of each panel's queries by panel id, with the parameters of Grafana."""
+    results: dict[int, Series] = {}
     async with aiohttp.ClientSession(f"http://{PROMETHEUS}") as session:
         for panel in panels():
-            found = answers[panel["id"]] = []
-            for query in panel["targets"]:
-                asked = query["expr"].replace("$__rate_interval", RATE_INTERVAL)
+            found = results[panel["id"]] = []
+            for target in panel["targets"]:
+                expression = target["expr"].replace("$__rate_interval", RATE_INTERVAL)
                 for variable in ("$job", "$instance"):
-                    asked = asked.replace(variable, ".+")
-                parameters = {"query": asked, "start": begun, "end": ended, "step": 1}
+                    expression = expression.replace(variable, ".+")
+                parameters = {"query": expression, "start": begun, "end": ended, "step": 1}
                 async with session.get("/api/v1/query_range", params=parameters) as response:
-                    answer = await response.json()
-                if answer["status"] != "success":
-                    sys.exit(f"{asked}: {answer}")
-                for series in answer["data"]["result"]:
-                    name = query["legendFormat"]
+                    result = await response.json()
+                if result["status"] != "success":
+                    sys.exit(f"{expression}: {result}")
+                for series in result["data"]["result"]:
+                    name = target["legendFormat"]
                     for label, value in series["metric"].items():
                         name = name.replace(f"{{{{{label}}}}}", value)
                     times = [float(at) - begun for at, _ in series["values"]]
                     found.append((name, times, [float(value) for _, value in series["values"]]))
-    return answers
+    return results
 
 
 def panels() -> list[Any]:
-    """Return the dashboard's panels, without the headings of its rows."""
+    """Return the dashboard's panels, without its row headings."""
     found = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
     return [panel for panel in found if panel["type"] != "row"]
 
 
-def draw(answers: dict[int, Series], begun: float, spans: Spans, target: Path) -> None:
-    """Draw all panels in the places that the dashboard gives them."""
+def draw(results: dict[int, Series], begun: float, spans: Spans, target: Path) -> None:
+    """Draw all panels in the order of the dashboard."""
     mpl.rcParams.update({"font.size": 7, "axes.spines.top": False, "axes.spines.right": False})
     columns = 3
     shown = panels()
@@ -196,9 +196,9 @@ def draw(answers: dict[int, Series], begun: float, spans: Spans, target: Path) -
     for panel, axis in zip(shown, axes.flat, strict=False):
         series = [
             each
-            for each in answers[panel["id"]]
+            for each in results[panel["id"]]
             if any(value > 0 or value < 0 for value in each[2])
-        ] or answers[panel["id"]]
+        ] or results[panel["id"]]
         unit = panel["fieldConfig"]["defaults"]["unit"]
         scale, name = scaled(unit, series)
         if "stacking" in panel["fieldConfig"]["defaults"]["custom"]:
@@ -207,9 +207,9 @@ def draw(answers: dict[int, Series], begun: float, spans: Spans, target: Path) -
             for label, times, values in series:
                 shown_values = [value / scale for value in values]
                 axis.plot(times, shown_values, label=label, linewidth=1.2, color=COLOURS.get(label))
-        for what, start, stop in spans:
+        for label, start, stop in spans:
             axis.axvspan(start, stop, color="0.93", zorder=0)
-            axis.text((start + stop) / 2, 1.0, what, transform=axis.get_xaxis_transform(),
+            axis.text((start + stop) / 2, 1.0, label, transform=axis.get_xaxis_transform(),
                       ha="center", va="bottom", fontsize=6, color="0.5")  # fmt: skip
         steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
         for step in steps[1:]:
@@ -234,22 +234,22 @@ def draw(answers: dict[int, Series], begun: float, spans: Spans, target: Path) -
     figure.tight_layout(h_pad=1.2)
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=90)
-    # A quarter of the bytes, and nobody sees it.
+    # 64 colours: a quarter of the bytes, without a visible difference.
     Image.open(drawn).convert("RGB").quantize(64).save(target, optimize=True)
 
 
 def scaled(unit: str, series: Series) -> tuple[float, str]:
-    """Return what to divide values by, and what they are then."""
+    """Return the divisor of values in `unit`, and the label of the resulting unit."""
     highest = max((max(values) for _, _, values in series), default=0.0)
     if unit == "bytes":
         return 1e6, "MB"
     if unit == "s" and highest > 2 * 86400:
         return 86400.0, "days"
-    return 1.0, {"reqps": "a second", "s": "seconds"}.get(unit, "")
+    return 1.0, {"reqps": "per second", "s": "seconds"}.get(unit, "")
 
 
 def stack(axis: Any, series: Series) -> None:
-    """Draw areas on top of each other; where a series has no value, it is 0."""
+    """Draw stacked areas; missing values count as 0."""
     times = sorted({at for _, when, _ in series for at in when})
     by_time = [dict(zip(when, values, strict=True)) for _, when, values in series]
     heights = [[each.get(at, 0.0) for at in times] for each in by_time]
