@@ -5,7 +5,6 @@ No error repeats a value, because a value may be a key.
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rooms_gateway.files import read_content
 from rooms_gateway.settings import Setting, SettingsError
 from rooms_gateway.settings.declaration import PREFIX
 from rooms_gateway.suggestions import did_you_mean
@@ -21,7 +21,6 @@ MAX_BYTES = 65536
 """Ten times the size of a file with all settings; a larger file is something else."""
 
 _MAX_SHOWN = 200
-_OTHERS_CAN_READ = 0o004
 
 _VARIABLES_OF_OTHER_COMMANDS = (f"{PREFIX}ADDRESS", f"{PREFIX}TOKEN")
 
@@ -45,15 +44,11 @@ class Contents:
 def read_file(path: Path, settings: Iterable[Setting]) -> Contents:
     """Read `path`. Raises SettingsError if it cannot be read or is not TOML."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-            # Of the open file: the path may lead to another one by now.
-            private = not os.fstat(file.fileno()).st_mode & _OTHERS_CAN_READ
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a file name"
-        raise SettingsError([f"cannot read {path}: {reason}"]) from None
+        content = read_content(path, MAX_BYTES)
+    except ValueError as error:
+        raise SettingsError([str(error)]) from None
     try:
-        return parse(content, settings, private=private)
+        return parse(content.data, settings, private=not content.readable_by_others)
     except SettingsError as error:
         raise SettingsError([f"{path}: {each}" for each in error.errors]) from None
 
@@ -63,8 +58,6 @@ def parse(content: bytes, settings: Iterable[Setting], *, private: bool) -> Cont
 
     Raises SettingsError if it is not TOML.
     """
-    if len(content) > MAX_BYTES:
-        raise SettingsError([f"not a settings file: more than {MAX_BYTES} bytes"])
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
