@@ -1,4 +1,4 @@
-"""What a gateway listens on, and what it says of what it cannot."""
+"""Listeners: addresses that a gateway serves, and errors of those that it cannot bind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import SettingsError
 
 
-async def test_port_0_is_reported_as_the_port_that_it_became(emulator: Emulator) -> None:
+async def test_port_0_is_reported_as_the_bound_port(emulator: Emulator) -> None:
     async with Gateway(settings(upstream_of(emulator))) as gateway:
         [address] = gateway.addresses
         assert int(address.rpartition(":")[2]) > 0
@@ -36,13 +36,14 @@ async def test_an_ipv6_address_serves() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("this machine has no IPv6")
+        pytest.skip("this host has no IPv6")
     async with Gateway(settings(listen=("[::1]:0",))) as gateway:
         assert gateway.addresses[0].startswith("[::1]:")
         assert await create_through(gateway.addresses[0])
 
 
-async def test_a_port_that_is_taken_is_refused_and_its_owner_serves_on(running: Running) -> None:
+async def test_port_in_use_is_rejected(running: Running) -> None:
+    """The gateway that owns the port keeps serving."""
     [address] = running.gateway.addresses
     with pytest.raises(BindError, match=f"^cannot listen on {address}: the address is in use"):
         await Gateway(settings(listen=(address,))).__aenter__()
@@ -50,21 +51,19 @@ async def test_a_port_that_is_taken_is_refused_and_its_owner_serves_on(running: 
     await create_through(address)
 
 
-@pytest.mark.parametrize("twice", [("127.0.0.1:7", "127.0.0.1:7"), ("unix:/a", "unix:///a")])
-def test_an_address_that_is_given_twice_is_a_fault_of_the_settings(twice: tuple[str, str]) -> None:
-    with pytest.raises(SettingsError, match=f"^--listen: {twice[0]} is given twice$"):
-        settings(listen=twice)
+@pytest.mark.parametrize("duplicate", [("127.0.0.1:7", "127.0.0.1:7"), ("unix:/a", "unix:///a")])
+def test_duplicate_listen_address_is_rejected(duplicate: tuple[str, str]) -> None:
+    with pytest.raises(SettingsError, match=f"^--listen: {duplicate[0]} is given twice$"):
+        settings(listen=duplicate)
     settings(listen=("127.0.0.1:0", "127.0.0.1:0"))
 
 
-async def test_an_address_of_another_machine_is_refused() -> None:
+async def test_address_of_another_host_is_rejected() -> None:
     with pytest.raises(BindError, match="does not belong to this host"):
         await Gateway(settings(listen=("192.0.2.1:0",), allow_plaintext=True)).__aenter__()
 
 
-async def test_a_start_that_fails_lets_go_of_what_it_had_bound(
-    running: Running, tmp_path: Path
-) -> None:
+async def test_failed_startup_releases_its_listeners(running: Running, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -75,7 +74,7 @@ async def test_a_start_that_fails_lets_go_of_what_it_had_bound(
         assert second.addresses == [free, path]
 
 
-async def test_a_unix_socket_is_open_to_its_owner_and_group_only(tmp_path: Path) -> None:
+async def test_unix_socket_mode_is_0660_by_default(tmp_path: Path) -> None:
     async with Gateway(settings(listen=(f"unix:{tmp_path}/socket",))) as gateway:
         mode = (tmp_path / "socket").stat().st_mode
         assert stat.S_ISSOCK(mode)
@@ -83,9 +82,10 @@ async def test_a_unix_socket_is_open_to_its_owner_and_group_only(tmp_path: Path)
         await create_through(gateway.addresses[0])
 
 
-async def test_a_unix_socket_that_a_gateway_serves_on_is_refused_and_serves_on(
+async def test_unix_socket_in_use_is_rejected(
     tmp_path: Path,
 ) -> None:
+    """The gateway that owns the socket keeps serving."""
     address = f"unix:{tmp_path}/socket"
     async with Gateway(settings(listen=(address,))):
         for _ in range(2):
@@ -94,7 +94,7 @@ async def test_a_unix_socket_that_a_gateway_serves_on_is_refused_and_serves_on(
         await create_through(address)
 
 
-async def test_a_socket_file_that_a_dead_gateway_left_is_replaced(tmp_path: Path) -> None:
+async def test_stale_socket_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -104,8 +104,8 @@ async def test_a_socket_file_that_a_dead_gateway_left_is_replaced(tmp_path: Path
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> Iterator[socket.socket]:
-    """Run a server that is no gateway."""
+def other_server(tmp_path: Path) -> Iterator[socket.socket]:
+    """Run a server other than a gateway."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
         server.listen(0)
@@ -113,24 +113,24 @@ def stranger(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.mark.parametrize("busy", [False, True])
-async def test_a_socket_that_another_server_answers_on_is_not_taken_from_it(
-    stranger: socket.socket, *, busy: bool
+async def test_socket_of_another_server_is_not_replaced(
+    other_server: socket.socket, *, busy: bool
 ) -> None:
-    path = stranger.getsockname()
+    path = other_server.getsockname()
     with socket.socket(socket.AF_UNIX) as waiting:
         waiting.setblocking(False)
         if busy:
-            # Its queue is full now: whoever else comes would have to wait.
+            # The backlog is full now: a further connection would wait.
             waiting.connect(path)
         with pytest.raises(BindError, match=f"^cannot listen on unix:{path}: "):
             await Gateway(settings(listen=(f"unix:{path}",))).__aenter__()
         if not busy:
-            stranger.accept()[0].close()
+            other_server.accept()[0].close()
             waiting.connect(path)
-        stranger.accept()[0].close()
+        other_server.accept()[0].close()
 
 
-async def test_a_file_that_is_no_socket_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+async def test_regular_file_is_rejected_and_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     path.write_text("precious")
     with pytest.raises(BindError, match=r"it exists and is not a socket$"):
@@ -138,7 +138,7 @@ async def test_a_file_that_is_no_socket_is_refused_and_left_as_it_is(tmp_path: P
     assert path.read_text() == "precious"
 
 
-async def test_a_socket_in_a_folder_that_is_not_there_is_refused_with_the_reason(
+async def test_socket_in_missing_directory_is_rejected(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "missing" / "socket"
@@ -146,6 +146,6 @@ async def test_a_socket_in_a_folder_that_is_not_there_is_refused_with_the_reason
         await Gateway(settings(listen=(f"unix:{path}",))).__aenter__()
 
 
-async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+async def test_socket_path_above_the_limit_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(BindError, match=r"^cannot listen on unix:"):
         await Gateway(settings(listen=(f"unix:{tmp_path}/{'x' * 150}",))).__aenter__()

@@ -1,4 +1,4 @@
-"""Policies that the gateway cannot start with: all faults at once, by key and line."""
+"""Policies that prevent startup: all errors at once, by key and line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 from rooms_gateway.settings import SettingsError
 
-FAULTS: dict[str, tuple[str, list[str]]] = {
+ERRORS: dict[str, tuple[str, list[str]]] = {
     "empty": ("", ["callers: there is none: add [callers.NAME]"]),
     "not TOML": ("a = [", ["not TOML: Invalid value (at end of document)"]),
-    "keys that are not there": (
+    "unknown keys": (
         'token-file = "t"\n[callers.a]\nrole = "reader"\nurl = "x"\ndns = "a.example"',
         [
             "token-file: unknown key: did you mean tokens-file?",
             "callers.a.url: unknown key: did you",
         ],
     ),
-    "roles and methods that are not there": (
+    "unknown roles and methods": (
         (
             '[callers.a]\nrole = "root"\nmethods = ["acs.rooms.v1.RoomsService/GetRom", '
             '"GetRoom"]\n'
@@ -39,15 +39,15 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
             "callers.a.methods: unknown method 'GetRoom': write package.Service/Method",
         ],
     ),
-    "nothing to know them by": (
+    "no identity": (
         '[callers.a]\nrole = "reader"',
         ["callers.a: no identity: set uri, dns, subject or socket, or add a token for it"],
     ),
-    "nothing to do": (
+    "no permissions": (
         '[callers.a]\ndns = "a"',
         ["callers.a: no permissions: set role, methods or both"],
     ),
-    "one identity of two": (
+    "one identity, two callers": (
         (
             '[callers.a]\nrole = "reader"\ndns = "x.example"\nsocket = true\n'
             '[callers.b]\nrole = "admin"\ndns = "X.example"\nsocket = true'
@@ -57,11 +57,11 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
             "callers.b.socket: only one caller can",
         ],
     ),
-    "identities of a wrong form": (
-        '[callers.a]\nrole = "reader"\ndns = "*.example"\nuri = "nobody"\nsubject = ""',
+    "malformed identities": (
+        '[callers.a]\nrole = "reader"\ndns = "*.example"\nuri = "contoso"\nsubject = ""',
         [
             "callers.a.dns: '*.example' is not a host name without wildcards",
-            "callers.a.uri: 'nobody' is not a URI",
+            "callers.a.uri: 'contoso' is not a URI",
             "callers.a.subject: '' is not text",
             "callers.a.subject: requires a table [jwt]",
         ],
@@ -84,7 +84,7 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "no table of callers": ("callers = 5\ntokens-file = 5", ["callers: must be a table"]),
-    "a name for no log": (
+    "a name with a line break": (
         '[callers."a\\nb"]\nrole = "reader"\ndns = "a"',
         ["callers.'a\\nb': a name has letters"],
     ),
@@ -104,17 +104,17 @@ FAULTS: dict[str, tuple[str, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", FAULTS)
-def test_all_faults_are_told_at_once_by_key(files: PolicyFiles, kind: str) -> None:
-    text, expected = FAULTS[kind]
+@pytest.mark.parametrize("kind", ERRORS)
+def test_all_policy_errors_are_reported_by_key(files: PolicyFiles, kind: str) -> None:
+    text, expected = ERRORS[kind]
     files.write(text)
     with pytest.raises(PolicyError) as raised:
         read_policy(files.policy)
-    faults = raised.value.errors
-    assert len(faults) == len(expected)
-    for fault, sentence in zip(sorted(faults), sorted(expected), strict=True):
-        assert fault.startswith(f"{files.policy}: {sentence}")
-        assert NEWLINE_FREE.fullmatch(fault)
+    errors = raised.value.errors
+    assert len(errors) == len(expected)
+    for error, sentence in zip(sorted(errors), sorted(expected), strict=True):
+        assert error.startswith(f"{files.policy}: {sentence}")
+        assert NEWLINE_FREE.fullmatch(error)
 
 
 TOKENS = """
@@ -130,14 +130,14 @@ stranger canary-canary-canary
 
 
 @pytest.mark.proves("S29")
-def test_faults_of_tokens_are_told_by_line_and_repeat_none(files: PolicyFiles) -> None:
+def test_token_errors_name_the_line_not_the_token(files: PolicyFiles) -> None:
     files.write('tokens-file = "tokens"\n[callers.reader]\nrole = "reader"')
     (files.folder / "tokens").write_text(TOKENS)
     (files.folder / "tokens").chmod(0o600)
     with pytest.raises(PolicyError) as raised:
         read_policy(files.policy)
     where = f"{files.folder}/tokens, line"
-    said = str(raised.value)
+    message = str(raised.value)
     for sentence in (
         f"{where} 4: the token is too short",
         f"{where} 5: not a caller's name and a token",
@@ -146,23 +146,23 @@ def test_faults_of_tokens_are_told_by_line_and_repeat_none(files: PolicyFiles) -
         f"{where} 9: another caller has the same token",
         "has a token for 'stranger', no caller",
     ):
-        assert sentence in said
+        assert sentence in message
     assert len(raised.value.errors) == 6
-    assert "canary" not in said
+    assert "canary" not in message
 
 
 @pytest.mark.proves("S26")
 @pytest.mark.parametrize(
-    ("name", "mode", "said"),
+    ("name", "mode", "expected"),
     [("tokens", 0o644, "is readable by all users"), ("policy.toml", 0o646, "is writable by all")],
 )
-def test_files_that_everybody_can_read_or_change_are_refused(
-    files: PolicyFiles, name: str, mode: int, said: str
+def test_files_open_to_all_users_are_rejected(
+    files: PolicyFiles, name: str, mode: int, expected: str
 ) -> None:
     files.write('tokens-file = "tokens"\n[callers.a]\nrole = "reader"')
     files.write_tokens({"a": "canary-canary-canary"})
     (files.folder / name).chmod(mode)
-    with pytest.raises(PolicyError, match=said):
+    with pytest.raises(PolicyError, match=expected):
         read_policy(files.policy)
 
 
@@ -170,7 +170,8 @@ CERTIFICATES = '[callers.a]\nrole = "reader"\ndns = "a.example"\n'
 SOCKET = '[callers.b]\nrole = "reader"\nsocket = true\n'
 
 
-def test_a_policy_by_which_nobody_can_ever_be_known_is_a_fault(files: PolicyFiles) -> None:
+def test_policy_without_usable_caller_is_rejected(files: PolicyFiles) -> None:
+    """A policy is an error if no listener can authenticate any of its callers."""
     files.write(CERTIFICATES + SOCKET)
     with pytest.raises(SettingsError, match=r"no caller of .* can be authenticated here"):
         read_files(caller_policy=files.policy, listen=("127.0.0.1:0",))
@@ -185,15 +186,16 @@ def test_a_policy_by_which_nobody_can_ever_be_known_is_a_fault(files: PolicyFile
         ({"listen": ("unix:/s",), "encrypted": False, "asks_clients": False}, 1),
     ],
 )
-def test_useless_callers_and_tokens_in_plaintext_are_warned_about(
+def test_policy_warnings_by_listener(
     files: PolicyFiles, options: dict[str, Any], count: int
 ) -> None:
+    """Callers that no listener can authenticate and tokens in plaintext are warned about."""
     subject = '[callers.c]\nrole = "reader"\nsubject = "c"\n'
     files.write(jwt_table() + CERTIFICATES + SOCKET + subject).write_keys(Signer())
     assert len(policy_warnings(read_policy(files.policy), **options)) == count
 
 
-async def test_config_test_and_config_show_tell_the_faults_of_a_policy(
+async def test_config_commands_report_policy_errors(
     files: PolicyFiles,
 ) -> None:
     files.write('[callers.a]\nrole = "root"')
@@ -201,14 +203,14 @@ async def test_config_test_and_config_show_tell_the_faults_of_a_policy(
     for command in (("serve", "--config-test"), ("config", "show")):
         done = await run(*command, *flags)
         assert done.code == 2
-        said = f"rooms-gateway: --caller-policy: {files.policy}: callers.a"
-        assert done.err.count(said) == 2
+        expected = f"rooms-gateway: --caller-policy: {files.policy}: callers.a"
+        assert done.err.count(expected) == 2
     files.write(SOCKET)
     done = await run("serve", "--config-test", *flags, "--listen", f"unix:{files.folder}/s")
     assert (done.code, done.out) == (0, "settings are fine\n")
 
 
-async def test_without_keys_at_the_url_the_gateway_does_not_start(files: PolicyFiles) -> None:
+async def test_startup_fails_without_keys_at_the_url(files: PolicyFiles) -> None:
     subject = '[callers.c]\nrole = "reader"\nsubject = "c"\n'
     files.write(jwt_table('keys-url = "http://127.0.0.1:1/keys"') + subject)
     done = await run(
@@ -218,9 +220,7 @@ async def test_without_keys_at_the_url_the_gateway_does_not_start(files: PolicyF
     assert "jwt.keys-url: no keys could be loaded from http://127.0.0.1:1/keys." in done.err
 
 
-async def test_the_client_shows_a_token_from_a_file_or_the_environment(
-    files: PolicyFiles, tmp_path: Path
-) -> None:
+async def test_client_sends_token_from_file_or_variable(files: PolicyFiles, tmp_path: Path) -> None:
     token = "canary-canary-canary"
     files.write('tokens-file = "tokens"\n[callers.billing]\nrole = "reader"')
     files.write_tokens({"billing": token})
