@@ -27,7 +27,7 @@ from rooms_gateway.upstream.credentials import AccessKey, Signer
 PROBES = ("/startupz", "/readyz", "/livez")
 
 NO_HURRY = 60.0
-"""A delay or grace so long that a stop which waits for it fails the test."""
+"""Delay or grace, in seconds, so long that a shutdown which waits for it fails the test."""
 
 
 def settings(**others: Any) -> Settings:
@@ -36,7 +36,7 @@ def settings(**others: Any) -> Settings:
 
 
 async def statuses(address: str | None) -> tuple[int, ...]:
-    """Ask startup, readiness and liveness."""
+    """Return the HTTP statuses of startup, readiness and liveness."""
     return tuple([(await get(address, path))[0] for path in PROBES])
 
 
@@ -53,7 +53,7 @@ def accepts(address: str) -> bool:
 
 
 class SlowCredential:
-    """A credential that takes its time to get ready."""
+    """A credential that is not ready until `ready` is set."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
@@ -63,10 +63,10 @@ class SlowCredential:
         return AccessKey(b"key")
 
     async def replacement(self, rejected: Collection[Signer]) -> None:
-        """Have no other."""
+        """Offer no other signer."""
 
     def prefer(self, signer: Signer) -> None:
-        """Have no choice."""
+        """Ignore the preference."""
 
     async def __aenter__(self) -> Self:
         await self.ready.wait()
@@ -78,17 +78,17 @@ class SlowCredential:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Have nothing to stop."""
+        """Release nothing."""
 
 
 # --- probes ---------------------------------------------------------------------------------------
 
 
-async def test_a_gateway_that_serves_is_started_ready_and_alive(watched: Running) -> None:
+async def test_probes_of_a_serving_gateway_return_200(watched: Running) -> None:
     assert await statuses(watched.gateway.admin_address) == (200, 200, 200)
 
 
-async def test_a_gateway_that_is_still_starting_is_alive_only() -> None:
+async def test_only_liveness_succeeds_during_startup() -> None:
     credential = SlowCredential()
     gateway = Gateway(settings(), credential)
     start = asyncio.ensure_future(gateway.__aenter__())
@@ -100,7 +100,7 @@ async def test_a_gateway_that_is_still_starting_is_alive_only() -> None:
     await gateway.__aexit__(None, None, None)
 
 
-async def test_a_gateway_is_ready_whether_its_upstream_is_there_or_not() -> None:
+async def test_readiness_ignores_an_absent_upstream() -> None:
     async with scripted(silence) as service:
         upstream = service.upstream
     async with (
@@ -114,9 +114,10 @@ async def test_a_gateway_is_ready_whether_its_upstream_is_there_or_not() -> None
 
 
 @pytest.mark.proves("S65")
-async def test_probes_and_metrics_answer_while_the_gateway_is_saturated(
+async def test_probes_and_metrics_respond_at_the_limit(
     emulator: Emulator,
 ) -> None:
+    """The limit of concurrent calls does not apply to the admin listener."""
     emulator.faults.add(Fault(latency=1.0))
     async with gateway_before(
         emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1, max_queued_calls=0
@@ -130,10 +131,10 @@ async def test_probes_and_metrics_answer_while_the_gateway_is_saturated(
         await busy
 
 
-# --- the drain ------------------------------------------------------------------------------------
+# --- drain ----------------------------------------------------------------------------------------
 
 
-async def test_in_the_drain_delay_the_gateway_is_not_ready_and_serves_on(
+async def test_drain_delay_serves_while_not_ready(
     emulator: Emulator,
 ) -> None:
     gateway = await Gateway(settings(upstream=upstream_of(emulator), drain_delay=1.0)).__aenter__()
@@ -141,17 +142,17 @@ async def test_in_the_drain_delay_the_gateway_is_not_ready_and_serves_on(
         health: Any = health_pb2_grpc.HealthStub(channel)
         watch = aiter(health.Watch(health_pb2.HealthCheckRequest()))
         assert (await anext(watch)).status == health_pb2.HealthCheckResponse.SERVING
-        stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
+        shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         assert (await anext(watch)).status == health_pb2.HealthCheckResponse.NOT_SERVING
         assert await statuses(gateway.admin_address) == (200, 503, 200)
-        async with grpc.aio.insecure_channel(gateway.addresses[0]) as newcomer:
-            stub = rooms_pb2_grpc.RoomsServiceStub(newcomer)
+        async with grpc.aio.insecure_channel(gateway.addresses[0]) as later:
+            stub = rooms_pb2_grpc.RoomsServiceStub(later)
             assert await stub.CreateRoom(CreateRoomRequest()).code() is grpc.StatusCode.OK
-        assert not stop.done()
-        await stop
+        assert not shutdown.done()
+        await shutdown
 
 
-async def test_a_stop_that_is_cut_short_in_the_drain_delay_ends_at_once() -> None:
+async def test_forced_shutdown_skips_the_drain_delay() -> None:
     async with scripted(silence) as service:
         gateway = await Gateway(
             settings(upstream=service.upstream, drain_delay=NO_HURRY, drain_grace=NO_HURRY)
@@ -160,16 +161,16 @@ async def test_a_stop_that_is_cut_short_in_the_drain_delay_ends_at_once() -> Non
             stub = rooms_pb2_grpc.RoomsServiceStub(channel)
             call = asyncio.ensure_future(stub.GetRoom(GetRoomRequest(room_id="1")).code())
             await until(lambda: len(service.requests) == 1)
-            stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
+            shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
             await not_ready(gateway.admin_address)
-            stop.cancel()
+            shutdown.cancel()
             async with asyncio.timeout(NO_HURRY / 2):
                 with pytest.raises(asyncio.CancelledError):
-                    await stop
+                    await shutdown
             assert await call is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_probes_answer_while_the_last_call_is_finished_and_not_after_the_stop(
+async def test_probes_respond_until_the_drain_ends(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(latency=1.5))
@@ -178,17 +179,17 @@ async def test_probes_answer_while_the_last_call_is_finished_and_not_after_the_s
         stub = rooms_pb2_grpc.RoomsServiceStub(channel)
         call = asyncio.ensure_future(stub.CreateRoom(CreateRoomRequest()).code())
         await until(lambda: len(emulator.journal) == 1)
-        stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
+        shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         await until(lambda: not accepts(gateway.addresses[0]))
         assert await statuses(gateway.admin_address) == (200, 503, 200)
         assert not call.done()
         assert await call is grpc.StatusCode.OK
-        await stop
+        await shutdown
     with pytest.raises(OSError, match="Cannot connect"):
         await get(gateway.admin_address, "/livez")
 
 
-# --- what else there is, and is not ---------------------------------------------------------------
+# --- paths, methods and settings ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/metrics/", "/readyz/x", "/../etc/passwd"])
@@ -204,7 +205,7 @@ async def test_other_methods_are_405(watched: Running, path: str, method: str) -
 
 @pytest.mark.proves("S63")
 @pytest.mark.parametrize(
-    "sent",
+    "data",
     [
         b"",
         b"GET /livez HT",
@@ -217,16 +218,17 @@ async def test_other_methods_are_405(watched: Running, path: str, method: str) -
     ],
     ids=range(8),
 )
-async def test_who_sends_nonsense_to_it_or_half_of_a_request_harms_no_probe_and_writes_no_line(
-    watched: Running, sent: bytes, caplog: pytest.LogCaptureFixture
+async def test_malformed_requests_do_not_affect_probes(
+    watched: Running, data: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Malformed and incomplete requests leave the probes available and are not logged."""
     address = watched.gateway.admin_address
     assert address is not None
     host, _, port = address.rpartition(":")
     writers = []
     for _ in range(50):
         _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(sent)
+        writer.write(data)
         writers.append(writer)
     assert await statuses(address) == (200, 200, 200)
     for writer in writers:
@@ -235,11 +237,12 @@ async def test_who_sends_nonsense_to_it_or_half_of_a_request_harms_no_probe_and_
     assert "Traceback" not in caplog.text
 
 
-async def test_without_the_setting_there_is_no_listener(running: Running) -> None:
+async def test_admin_listener_is_off_by_default(running: Running) -> None:
     assert running.gateway.admin_address is None
 
 
-async def test_a_port_that_is_taken_is_refused_and_its_owner_serves_on(watched: Running) -> None:
+async def test_admin_port_in_use_is_rejected(watched: Running) -> None:
+    """The gateway that owns the port keeps serving."""
     address = watched.gateway.admin_address
     with pytest.raises(
         BindError, match=f"^cannot listen on {address}, for probes and metrics: the"
@@ -248,7 +251,7 @@ async def test_a_port_that_is_taken_is_refused_and_its_owner_serves_on(watched: 
     assert await statuses(address) == (200, 200, 200)
 
 
-async def test_a_gateway_that_cannot_bind_its_calls_address_lets_go_of_the_admin_address(
+async def test_failed_startup_releases_admin_address(
     running: Running,
 ) -> None:
     gateway = Gateway(settings(listen=tuple(running.gateway.addresses)))
@@ -261,14 +264,14 @@ async def test_a_gateway_that_cannot_bind_its_calls_address_lets_go_of_the_admin
 
 @pytest.mark.proves("S61")
 @pytest.mark.parametrize("address", ["0.0.0.0:9464", "192.0.2.1:9464", "[::]:9464"])
-def test_an_address_that_strangers_reach_needs_the_flag_for_it(address: str) -> None:
+def test_remote_admin_address_requires_its_flag(address: str) -> None:
     with pytest.raises(SettingsError, match=r"^--admin-listen: .*--admin-allow-remote"):
         settings(admin_listen=address, allow_plaintext=True)
     assert settings(admin_listen=address, admin_allow_remote=True).admin_listen == address
 
 
 @pytest.mark.proves("S61")
-def test_the_flag_for_probes_opens_no_address_for_calls() -> None:
+def test_admin_flag_does_not_open_call_listeners() -> None:
     with pytest.raises(SettingsError, match=r"^--listen: .*--allow-plaintext"):
         settings(listen=("0.0.0.0:0",), admin_allow_remote=True)
 
@@ -279,7 +282,7 @@ def test_calls_and_probes_cannot_share_an_address() -> None:
 
 
 @pytest.mark.parametrize("other", [{"quitquitquit": True}, {"upstream_probe_interval": 5.0}])
-def test_what_is_of_the_listener_for_operators_needs_it(other: dict[str, Any]) -> None:
+def test_admin_settings_require_the_listener(other: dict[str, Any]) -> None:
     with pytest.raises(
         SettingsError, match=r"^--(quitquitquit|upstream-probe-interval) needs --admin-"
     ):
@@ -287,24 +290,24 @@ def test_what_is_of_the_listener_for_operators_needs_it(other: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("address", ["", "9464", "127.0.0.1:", "127.0.0.1:99999", "unix:/tmp/x"])
-def test_what_is_no_host_and_port_is_refused(address: str) -> None:
+def test_malformed_admin_address_is_rejected(address: str) -> None:
     with pytest.raises(SettingsError, match=r"^--admin-listen"):
         settings(admin_listen=address)
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
-def test_a_drain_delay_without_end_is_refused(seconds: float) -> None:
+def test_infinite_drain_delay_is_rejected(seconds: float) -> None:
     with pytest.raises(SettingsError, match="--drain-delay must be a number of seconds"):
         settings(drain_delay=seconds)
 
 
-async def test_prometheus_gets_the_format_that_it_asks_for() -> None:
-    asked = []
+async def test_metrics_follow_the_accept_header() -> None:
+    accepted = []
 
     def expose(accept: str) -> tuple[bytes, str]:
-        asked.append(accept)
+        accepted.append(accept)
         return b"", "text/plain; version=0.0.4; charset=utf-8"
 
     async with AdminListener("127.0.0.1:0", Lifecycle(), expose) as admin:
         assert await get(admin.address, "/metrics") == (200, "")
-    assert asked == ["*/*"]
+    assert accepted == ["*/*"]

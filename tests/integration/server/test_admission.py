@@ -161,7 +161,7 @@ async def test_slow_streams_do_not_block_unary_calls(emulator: Emulator) -> None
 
 
 @pytest.mark.proves("S13")
-async def test_one_host_cannot_have_more_than_its_share(emulator: Emulator) -> None:
+async def test_calls_per_caller_are_limited(emulator: Emulator) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
     async with gateway_before(
         emulator, max_calls_per_caller=1, max_queued_calls=0, max_streams_per_caller=1
@@ -175,9 +175,10 @@ async def test_one_host_cannot_have_more_than_its_share(emulator: Emulator) -> N
 
 
 @pytest.mark.proves("S13")
-async def test_a_thousand_callers_of_a_service_that_hangs_leave_health_and_memory_alone(
+async def test_hanging_upstream_does_not_affect_health(
     emulator: Emulator,
 ) -> None:
+    """A thousand calls to an upstream that hangs leave health available and no tasks behind."""
     emulator.faults.add(Fault(latency=60, count=100))
     async with gateway_before(emulator, max_concurrent_calls=20, max_queued_calls=80) as running:
         before = asyncio.all_tasks()
@@ -186,12 +187,12 @@ async def test_a_thousand_callers_of_a_service_that_hangs_leave_health_and_memor
         async with asyncio.timeout(30):
             await until(lambda: running.requests() == 20)
             assert await status_of(running.channel) == SERVING
-            refused = set()
+            rejections = set()
             for next_done in asyncio.as_completed(codes):
-                refused.add(await next_done)
+                rejections.add(await next_done)
                 if sum(each.done() for each in codes) == 900:
                     break
-            assert refused == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+            assert rejections == {grpc.StatusCode.RESOURCE_EXHAUSTED}
             assert await status_of(running.channel) == SERVING
         # Rejected calls leave nothing behind.
         await until(lambda: handlers(asyncio.all_tasks() - before) == 100)
@@ -212,9 +213,10 @@ def handlers(tasks: set[asyncio.Task[object]]) -> int:
 
 @pytest.mark.proves("S11")
 @pytest.mark.parametrize("compression", grpc.Compression)
-async def test_a_request_larger_than_a_mebibyte_is_refused_also_when_it_is_compressed(
+async def test_request_above_1_mib_is_rejected(
     running: Running, compression: grpc.Compression
 ) -> None:
+    """The limit applies to the decompressed size."""
     large = GetRoomRequest(room_id="x" * (1 << 20))
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await running.rooms.GetRoom(large, compression=compression)

@@ -17,7 +17,7 @@ from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import SettingsError
 
 
-async def test_port_0_is_reported_as_the_port_that_it_became(emulator: Emulator) -> None:
+async def test_port_0_is_reported_as_the_bound_port(emulator: Emulator) -> None:
     async with Gateway(settings(upstream_of(emulator))) as gateway:
         [address] = gateway.addresses
         assert int(address.rpartition(":")[2]) > 0
@@ -36,7 +36,7 @@ async def test_an_ipv6_address_serves() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("this machine has no IPv6")
+        pytest.skip("this host has no IPv6")
     async with Gateway(settings(listen=("[::1]:0",))) as gateway:
         assert gateway.addresses[0].startswith("[::1]:")
         assert await create_through(gateway.addresses[0])
@@ -50,10 +50,10 @@ async def test_port_in_use_is_a_bind_error(running: Running) -> None:
     await create_through(address)
 
 
-@pytest.mark.parametrize("twice", [("127.0.0.1:7", "127.0.0.1:7"), ("unix:/a", "unix:///a")])
-def test_an_address_that_is_given_twice_is_a_fault_of_the_settings(twice: tuple[str, str]) -> None:
-    with pytest.raises(SettingsError, match=f"^--listen: {twice[0]} is given twice$"):
-        settings(listen=twice)
+@pytest.mark.parametrize("duplicate", [("127.0.0.1:7", "127.0.0.1:7"), ("unix:/a", "unix:///a")])
+def test_duplicate_listen_address_is_rejected(duplicate: tuple[str, str]) -> None:
+    with pytest.raises(SettingsError, match=f"^--listen: {duplicate[0]} is given twice$"):
+        settings(listen=duplicate)
     settings(listen=("127.0.0.1:0", "127.0.0.1:0"))
 
 
@@ -62,9 +62,7 @@ async def test_address_of_another_host_is_a_bind_error() -> None:
         await Gateway(settings(listen=("192.0.2.1:0",), allow_plaintext=True)).__aenter__()
 
 
-async def test_a_start_that_fails_lets_go_of_what_it_had_bound(
-    running: Running, tmp_path: Path
-) -> None:
+async def test_failed_startup_releases_its_listeners(running: Running, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -75,7 +73,7 @@ async def test_a_start_that_fails_lets_go_of_what_it_had_bound(
         assert second.addresses == [free, path]
 
 
-async def test_a_unix_socket_is_open_to_its_owner_and_group_only(tmp_path: Path) -> None:
+async def test_unix_socket_mode_is_0660_by_default(tmp_path: Path) -> None:
     async with Gateway(settings(listen=(f"unix:{tmp_path}/socket",))) as gateway:
         mode = (tmp_path / "socket").stat().st_mode
         assert stat.S_ISSOCK(mode)
@@ -83,9 +81,10 @@ async def test_a_unix_socket_is_open_to_its_owner_and_group_only(tmp_path: Path)
         await create_through(gateway.addresses[0])
 
 
-async def test_a_unix_socket_that_a_gateway_serves_on_is_refused_and_serves_on(
+async def test_unix_socket_in_use_is_rejected(
     tmp_path: Path,
 ) -> None:
+    """The gateway that owns the socket keeps serving."""
     address = f"unix:{tmp_path}/socket"
     async with Gateway(settings(listen=(address,))):
         for _ in range(2):
@@ -94,7 +93,7 @@ async def test_a_unix_socket_that_a_gateway_serves_on_is_refused_and_serves_on(
         await create_through(address)
 
 
-async def test_a_socket_file_that_a_dead_gateway_left_is_replaced(tmp_path: Path) -> None:
+async def test_stale_socket_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -104,8 +103,8 @@ async def test_a_socket_file_that_a_dead_gateway_left_is_replaced(tmp_path: Path
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> Iterator[socket.socket]:
-    """Run a server that is no gateway."""
+def other_server(tmp_path: Path) -> Iterator[socket.socket]:
+    """Run a server other than a gateway."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
         server.listen(0)
@@ -113,21 +112,21 @@ def stranger(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.mark.parametrize("busy", [False, True])
-async def test_a_socket_that_another_server_answers_on_is_not_taken_from_it(
-    stranger: socket.socket, *, busy: bool
+async def test_socket_of_another_server_is_not_replaced(
+    other_server: socket.socket, *, busy: bool
 ) -> None:
-    path = stranger.getsockname()
+    path = other_server.getsockname()
     with socket.socket(socket.AF_UNIX) as waiting:
         waiting.setblocking(False)
         if busy:
-            # Its queue is full now: whoever else comes would have to wait.
+            # The backlog is full now: a further connection would wait.
             waiting.connect(path)
         with pytest.raises(BindError, match=f"^cannot listen on unix:{path}: "):
             await Gateway(settings(listen=(f"unix:{path}",))).__aenter__()
         if not busy:
-            stranger.accept()[0].close()
+            other_server.accept()[0].close()
             waiting.connect(path)
-        stranger.accept()[0].close()
+        other_server.accept()[0].close()
 
 
 async def test_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
@@ -138,7 +137,7 @@ async def test_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
 
 
-async def test_a_socket_in_a_folder_that_is_not_there_is_refused_with_the_reason(
+async def test_socket_in_missing_directory_is_rejected(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "missing" / "socket"
@@ -146,6 +145,6 @@ async def test_a_socket_in_a_folder_that_is_not_there_is_refused_with_the_reason
         await Gateway(settings(listen=(f"unix:{path}",))).__aenter__()
 
 
-async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+async def test_socket_path_above_the_limit_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(BindError, match=r"^cannot listen on unix:"):
         await Gateway(settings(listen=(f"unix:{tmp_path}/{'x' * 150}",))).__aenter__()

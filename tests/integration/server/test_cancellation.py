@@ -1,4 +1,4 @@
-"""Calls that are given up half-way: what they held is let go, and others do not notice."""
+"""Cancelled calls: they release their resources, and other calls are unaffected."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ UNARY: dict[str, Callable[[Quick], Any]] = {
 
 @asynccontextmanager
 async def nothing_left(service: Scripted) -> AsyncIterator[None]:
-    """After the block, wait until what runs is what ran before, and the service was hung up on."""
+    """On exit, wait until the upstream connection and all tasks of the block have ended."""
     before = running()
     yield
     await until(lambda: service.hung_up > 0)
@@ -62,19 +62,19 @@ async def nothing_left(service: Scripted) -> AsyncIterator[None]:
 
 
 def running() -> Counter[str]:
-    """Count the tasks that run, by what they do: grpc starts a new one to wait for each call."""
+    """Count the running tasks by coroutine; grpc starts a new one to wait for each call."""
     return Counter(
         str(getattr(task.get_coro(), "__qualname__", "")) for task in asyncio.all_tasks()
     )
 
 
 def handlers() -> int:
-    """Count the handlers that grpc runs."""
+    """Return the number of handlers that grpc runs."""
     return running()["_handle_exceptions"]
 
 
 @pytest.mark.parametrize("operation", UNARY)
-async def test_cancelling_a_call_ends_its_request_and_leaves_nothing_behind(operation: str) -> None:
+async def test_cancelled_call_ends_its_request(operation: str) -> None:
     async with scripted(silence, GOOD) as service, quick_gateway(service.upstream) as quick:
         async with nothing_left(service):
             call = UNARY[operation](quick)
@@ -86,7 +86,7 @@ async def test_cancelling_a_call_ends_its_request_and_leaves_nothing_behind(oper
         assert (await quick.rooms.GetRoom(ROOM)).room.id == "1"
 
 
-async def test_cancelling_a_list_half_way_ends_its_request_and_leaves_nothing_behind() -> None:
+async def test_cancelled_list_ends_its_request() -> None:
     async with scripted(PAGE, silence, GOOD) as service, quick_gateway(service.upstream) as quick:
         async with nothing_left(service):
             call = quick.rooms.ListRooms(ListRoomsRequest())
@@ -98,7 +98,8 @@ async def test_cancelling_a_list_half_way_ends_its_request_and_leaves_nothing_be
         assert (await quick.rooms.GetRoom(ROOM)).room.id == "1"
 
 
-async def test_a_failure_of_the_page_ahead_is_not_left_lying_when_the_reader_has_gone() -> None:
+async def test_read_ahead_error_is_retrieved_on_close() -> None:
+    """The event loop reports no exception that was never retrieved."""
     left: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context))
     failed = asyncio.Event()
@@ -118,7 +119,7 @@ async def test_a_failure_of_the_page_ahead_is_not_left_lying_when_the_reader_has
     assert left == []
 
 
-async def test_a_reader_who_drops_the_channel_ends_the_requests_of_its_calls() -> None:
+async def test_closed_channel_ends_upstream_requests() -> None:
     async with scripted(silence) as service, quick_gateway(service.upstream) as quick:
         async with grpc.aio.insecure_channel(quick.address) as channel:
             stub = rooms_pb2_grpc.RoomsServiceStub(channel)
@@ -128,10 +129,10 @@ async def test_a_reader_who_drops_the_channel_ends_the_requests_of_its_calls() -
         assert all(call.cancelled() for call in calls)
 
 
-async def test_a_handler_that_was_cancelled_ends_cancelled(
+async def test_cancelled_handler_ends_cancelled(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # Swallowed, the cancellation would leak memory in grpc with every call.
+    # Suppressing the cancellation would leak memory in grpc with every call.
     caplog.set_level("DEBUG", "grpc")
     async with scripted(silence) as service, quick_gateway(service.upstream) as quick:
         call = quick.rooms.GetRoom(ROOM)
@@ -141,7 +142,7 @@ async def test_a_handler_that_was_cancelled_ends_cancelled(
     assert "RPC cancelled for servicer method [/acs.rooms.v1.RoomsService/GetRoom]" in caplog.text
 
 
-async def test_a_call_that_was_cancelled_is_logged_as_that(
+async def test_cancelled_call_is_logged_as_cancelled(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG")
@@ -154,23 +155,24 @@ async def test_a_call_that_was_cancelled_is_logged_as_that(
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
-async def test_more_cancelled_calls_than_there_are_connections_leave_the_pool_usable() -> None:
-    most = 100
+async def test_cancelled_calls_release_connections() -> None:
+    """More cancelled calls than connections leave the pool usable."""
+    limit = 100
     async with (
-        scripted(*[silence] * most, GOOD) as service,
+        scripted(*[silence] * limit, GOOD) as service,
         quick_gateway(service.upstream) as quick,
     ):
-        calls = [quick.rooms.GetRoom(ROOM) for _ in range(most + 20)]
-        await until(lambda: len(service.requests) == most)
+        calls = [quick.rooms.GetRoom(ROOM) for _ in range(limit + 20)]
+        await until(lambda: len(service.requests) == limit)
         for call in calls:
             call.cancel()
-        await until(lambda: service.hung_up == most)
-        answers = await asyncio.gather(*(quick.rooms.GetRoom(ROOM) for _ in range(most)))
-        assert len(answers) == most
+        await until(lambda: service.hung_up == limit)
+        responses = await asyncio.gather(*(quick.rooms.GetRoom(ROOM) for _ in range(limit)))
+        assert len(responses) == limit
 
 
 class Stray(RoomsServicer):
-    """A handler that waits for something that somebody else cancels."""
+    """A handler that awaits a cancelled future."""
 
     async def GetRoom(  # noqa: N802 - the contract's name
         self,
@@ -182,7 +184,7 @@ class Stray(RoomsServicer):
         return await waited
 
 
-async def test_a_cancellation_that_is_not_the_callers_still_gives_the_caller_a_status() -> None:
+async def test_stray_cancellation_returns_a_status() -> None:
     calls = HandlerFactory(api_version="2025-03-13", default_timeout=30, admission=roomy())
     server = grpc.aio.server()
     calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), FairConverter()))
@@ -195,11 +197,11 @@ async def test_a_cancellation_that_is_not_the_callers_still_gives_the_caller_a_s
     assert (failed.code, failed.reason) == (grpc.StatusCode.INTERNAL, "GATEWAY_BUG")
 
 
-# --- a service that is not there ------------------------------------------------------------------
+# --- absent upstreams -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("operation", UNARY)
-async def test_a_service_that_nobody_runs_is_unavailable_after_all_attempts(operation: str) -> None:
+async def test_absent_upstream_is_unavailable(operation: str) -> None:
     async with scripted(GOOD) as service:
         upstream = service.upstream
     async with quick_gateway(upstream) as quick:
@@ -210,7 +212,7 @@ async def test_a_service_that_nobody_runs_is_unavailable_after_all_attempts(oper
     assert str(upstream.endpoint.port) not in failed.message
 
 
-async def test_a_service_that_does_not_speak_tls_is_unavailable_and_is_sent_nothing() -> None:
+async def test_upstream_without_tls_receives_no_request() -> None:
     received: list[bytes] = []
 
     async def speak_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -228,13 +230,14 @@ async def test_a_service_that_does_not_speak_tls_is_unavailable_and_is_sent_noth
     assert not any(b"rooms" in data or b"HMAC" in data for data in received)
 
 
-async def test_a_delete_that_never_reached_the_service_is_not_found_if_nothing_is_there(
+async def test_delete_after_failed_connect_is_not_found(
     emulator: Emulator,
 ) -> None:
+    """A first attempt that never reached the upstream does not turn its 404 into a success."""
     upstream = upstream_of(emulator)
     await emulator.stop()
     async with quick_gateway(upstream, max_attempts=2) as quick:
-        # The service comes up between the two attempts.
+        # The upstream starts between the two attempts.
         transport_sleep = quick.transport._sleep
 
         async def sleep(seconds: float) -> None:
@@ -249,7 +252,7 @@ async def test_a_delete_that_never_reached_the_service_is_not_found_if_nothing_i
     assert failed.metadata["attempts"] == "2"
 
 
-async def test_a_service_that_comes_back_is_used_again(emulator: Emulator) -> None:
+async def test_restarted_upstream_is_used_again(emulator: Emulator) -> None:
     [room] = emulator.store.seed(1)
     async with quick_gateway(upstream_of(emulator)) as quick:
         await quick.rooms.GetRoom(GetRoomRequest(room_id=room))

@@ -1,4 +1,4 @@
-"""How long a call may take, who says so, and that the service is not asked beyond it."""
+"""Deadlines and timeouts of calls: where they come from, and no request after them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from rooms_emulator import Emulator, Fault
 ROOM = GetRoomRequest(room_id="1")
 
 
-async def test_the_callers_deadline_ends_the_request_to_the_service_and_nothing_follows() -> None:
+async def test_caller_deadline_ends_the_request() -> None:
+    """No retry follows."""
     async with scripted(silence) as service, quick_gateway(service.upstream) as quick:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await quick.rooms.GetRoom(ROOM, timeout=0.5)
@@ -37,7 +38,7 @@ async def test_the_callers_deadline_ends_the_request_to_the_service_and_nothing_
         assert quick.slept == []
 
 
-async def test_the_callers_deadline_ends_a_list_between_two_pages() -> None:
+async def test_caller_deadline_ends_a_list() -> None:
     page = b'{"value":[{"id":"1"}],"nextLink":"/rooms?nextLink=2&api-version=2025-03-13"}'
     async with scripted(answer(page), silence) as service, quick_gateway(service.upstream) as quick:
         pages = aiter(quick.rooms.ListRooms(ListRoomsRequest(), timeout=1.5))
@@ -49,9 +50,10 @@ async def test_the_callers_deadline_ends_a_list_between_two_pages() -> None:
         assert len(service.requests) == 2
 
 
-async def test_a_deadline_that_expires_is_logged_as_that_and_not_as_a_cancellation(
+async def test_expired_deadline_is_logged_as_such(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """The code is not CANCELLED, although grpc cancels the handler."""
     caplog.set_level("INFO", "rooms_gateway.calls")
     async with scripted(silence) as service, quick_gateway(service.upstream) as quick:
         with pytest.raises(grpc.aio.AioRpcError):
@@ -60,12 +62,12 @@ async def test_a_deadline_that_expires_is_logged_as_that_and_not_as_a_cancellati
     assert "code=DEADLINE_EXCEEDED" in caplog.text
 
 
-async def test_a_unary_call_without_a_deadline_ends_by_the_gateways_own_with_details() -> None:
+async def test_default_timeout_ends_a_call_with_details() -> None:
     async with (
         scripted(silence) as service,
         quick_gateway(service.upstream, default_timeout=0.5) as quick,
     ):
-        # Long, but less than the time of an attempt, which must not be waited for.
+        # Longer than the default timeout and shorter than the attempt timeout.
         async with asyncio.timeout(20):
             failed = await failure_of(quick.rooms.GetRoom(ROOM))
         assert (failed.code, failed.reason) == (
@@ -78,7 +80,7 @@ async def test_a_unary_call_without_a_deadline_ends_by_the_gateways_own_with_det
         assert len(service.requests) == 1
 
 
-async def test_a_caller_may_allow_more_time_than_the_gateway_does_by_itself(
+async def test_caller_deadline_may_exceed_the_default(
     emulator: Emulator,
 ) -> None:
     [room] = emulator.store.seed(1)
@@ -87,7 +89,7 @@ async def test_a_caller_may_allow_more_time_than_the_gateway_does_by_itself(
         await quick.rooms.GetRoom(GetRoomRequest(room_id=room), timeout=60)
 
 
-async def test_a_list_without_a_deadline_takes_as_long_as_it_takes(emulator: Emulator) -> None:
+async def test_default_timeout_does_not_apply_to_lists(emulator: Emulator) -> None:
     emulator.store.seed(1)
     emulator.faults.add(Fault(latency=0.3))
     async with quick_gateway(upstream_of(emulator), default_timeout=0.05) as quick:
@@ -95,7 +97,7 @@ async def test_a_list_without_a_deadline_takes_as_long_as_it_takes(emulator: Emu
     assert sum(len(page.rooms) for page in pages) == 1
 
 
-async def test_an_attempt_that_takes_too_long_is_given_up_for_another_within_the_deadline() -> None:
+async def test_attempt_timeout_leads_to_a_retry() -> None:
     async with (
         scripted(silence, answer(b'{"id":"1"}')) as service,
         quick_gateway(service.upstream, attempt_timeout=0.5) as quick,
@@ -104,19 +106,19 @@ async def test_an_attempt_that_takes_too_long_is_given_up_for_another_within_the
         assert (len(service.requests), service.hung_up) == (2, 1)
 
 
-async def test_a_create_that_timed_out_after_its_effect_makes_no_second_room(
+async def test_timed_out_create_makes_one_room(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.8))
     async with quick_gateway(upstream_of(emulator), attempt_timeout=0.5) as quick:
         created = (await quick.rooms.CreateRoom(CreateRoomRequest())).room
-        # The first attempt goes on at the service after we have hung up.
+        # The upstream continues the first attempt after the gateway has closed the connection.
         await until(lambda: all(entry.status for entry in emulator.journal))
     assert [room.id for room in emulator.store.rooms_page().items] == [created.id]
     assert len(emulator.journal) == 2
 
 
-async def test_the_deadline_of_one_call_is_not_that_of_others(running: Running) -> None:
+async def test_deadline_of_a_call_ends_no_other_call(running: Running) -> None:
     [room] = running.emulator.store.seed(1)
     running.emulator.faults.add(Fault(latency=0.4))
     short = asyncio.ensure_future(
@@ -128,7 +130,7 @@ async def test_the_deadline_of_one_call_is_not_that_of_others(running: Running) 
     assert await short is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-async def test_a_call_without_a_deadline_ends_at_the_gateways_own(emulator: Emulator) -> None:
+async def test_default_timeout_has_reason_and_attempts(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=5))
     async with gateway_before(emulator, default_timeout=0.05) as running:
         failed = await failure_of(send(running, GetRoomRequest(room_id=UNKNOWN_ROOM)))

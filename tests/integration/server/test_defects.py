@@ -83,9 +83,9 @@ def check_bug(error: grpc.aio.AioRpcError) -> Failed:
     failed = read_failure(error)
     assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "GATEWAY_BUG")
     assert failed.message == "the gateway failed; its log has the details under this request's id"
-    told = repr((error, error.details(), error.debug_error_string(), error.trailing_metadata()))
+    shown = repr((error, error.details(), error.debug_error_string(), error.trailing_metadata()))
     for text in (CANARY, "Traceback", "RuntimeError", "KeyError", "Cancelled", ".py"):
-        assert text not in told
+        assert text not in shown
         assert text.encode() not in failed.status.SerializeToString()
     return failed
 
@@ -103,9 +103,11 @@ def check_bug(error: grpc.aio.AioRpcError) -> Failed:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_what_a_handler_should_never_raise_becomes_a_fixed_text_with_an_id(
+async def test_unexpected_error_becomes_a_fixed_text(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The log has the error and its traceback under the request id."""
+
     async def fail() -> None:
         raise error
 
@@ -118,7 +120,7 @@ async def test_what_a_handler_should_never_raise_becomes_a_fixed_text_with_an_id
             caplog.clear()
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await call(rooms)
-            failed = check_bug(raised.value)
+            failed = check_defect(raised.value)
             request = failed.detail(RequestInfo)
             assert request is not None
             traced = [record for record in caplog.records if record.exc_info]
@@ -126,7 +128,7 @@ async def test_what_a_handler_should_never_raise_becomes_a_fixed_text_with_an_id
             assert CANARY in caplog.text
 
 
-async def test_a_call_that_awaits_something_cancelled_ends_with_a_status() -> None:
+async def test_await_of_cancelled_future_gives_status() -> None:
     async def fail() -> None:
         never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         never.cancel()
@@ -149,7 +151,7 @@ class BrokenKeys(AccessKeys):
         raise RuntimeError(CANARY)
 
 
-async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
+async def test_credential_error_is_not_revealed(
     emulator: Emulator,
 ) -> None:
     endpoint = upstream_of(emulator).endpoint
@@ -160,8 +162,8 @@ async def test_a_credential_that_fails_tells_the_caller_nothing_of_itself(
         async with serving(RoomsServicer(api, FairConverter())) as rooms:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await rooms.CreateRoom(CreateRoomRequest(), timeout=5)
-            check_bug(raised.value)
+            check_defect(raised.value)
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await collect(rooms.ListRooms(ListRoomsRequest(), timeout=5))
-            check_bug(raised.value)
+            check_defect(raised.value)
     assert len(emulator.journal) == 0

@@ -41,8 +41,8 @@ async def being_stopped(running: Running) -> AsyncIterator[asyncio.Task[None]]:
     """Start to shut a gateway down as a signal does; yield when it accepts no connection."""
     stop = asyncio.create_task(running.gateway.__aexit__(None, None, None))
     await until(lambda: not _accepts(running.gateway.addresses[0]))
-    yield stop
-    await stop
+    yield shutdown
+    await shutdown
 
 
 def _accepts(address: str) -> bool:
@@ -57,38 +57,38 @@ async def patient(emulator: Emulator) -> AsyncIterator[Running]:
         yield running
 
 
-async def test_calls_in_flight_at_the_stop_are_finished(patient: Running) -> None:
+async def test_drain_finishes_calls_in_flight(patient: Running) -> None:
     [room] = patient.emulator.store.seed(1)
     patient.emulator.faults.add(Fault(latency=0.4, count=None))
     request = GetRoomRequest(room_id=room)
     calls = [asyncio.ensure_future(patient.rooms.GetRoom(request).code()) for _ in range(80)]
     await until(lambda: patient.requests() == 80)
-    async with being_stopped(patient):
+    async with shutting_down(patient):
         assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
 
 
-async def test_a_stream_in_flight_at_the_stop_is_finished(patient: Running) -> None:
+async def test_drain_finishes_a_stream_in_flight(patient: Running) -> None:
     patient.emulator.store.seed(95)
     patient.emulator.faults.add(Fault(operation="ListRooms", latency=0.1, count=None))
     pages = asyncio.ensure_future(collect(patient.rooms.ListRooms(ListRoomsRequest())))
     await until(lambda: patient.requests() == 1)
-    async with being_stopped(patient):
+    async with shutting_down(patient):
         assert sum(len(page.rooms) for page in await pages) == 95
 
 
-async def test_a_failure_in_flight_at_the_stop_keeps_its_status(patient: Running) -> None:
+async def test_drain_keeps_the_status_of_a_failed_call(patient: Running) -> None:
     patient.emulator.faults.add(Fault(latency=0.3))
     call = patient.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM))
     await until(lambda: patient.requests() == 1)
-    async with being_stopped(patient):
+    async with shutting_down(patient):
         assert (await failure_of(call)).reason == "ROOM_NOT_FOUND"
 
 
-async def test_nobody_new_gets_in_while_calls_are_finished(patient: Running) -> None:
+async def test_drain_rejects_new_calls(patient: Running) -> None:
     patient.emulator.faults.add(Fault(latency=0.5))
     call = asyncio.ensure_future(patient.rooms.CreateRoom(CreateRoomRequest()).code())
     await until(lambda: patient.requests() == 1)
-    async with being_stopped(patient):
+    async with shutting_down(patient):
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await create_through(patient.gateway.addresses[0])
         assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -96,7 +96,7 @@ async def test_nobody_new_gets_in_while_calls_are_finished(patient: Running) -> 
     assert patient.requests() == 1
 
 
-async def test_streams_that_never_end_by_themselves_do_not_hold_up_the_stop(
+async def test_endless_streams_do_not_delay_shutdown(
     patient: Running,
 ) -> None:
     watch = aiter(health_of(patient.channel).Watch(health_pb2.HealthCheckRequest()))
@@ -106,29 +106,29 @@ async def test_streams_that_never_end_by_themselves_do_not_hold_up_the_stop(
     reflected = stub.ServerReflectionInfo()
     await reflected.write(reflection_pb2.ServerReflectionRequest(list_services=""))
     await reflected.read()
-    async with asyncio.timeout(NO_HURRY / 2), being_stopped(patient):
+    async with asyncio.timeout(NO_HURRY / 2), shutting_down(patient):
         pass
 
 
-async def test_what_a_client_sends_until_it_hears_of_the_stop_is_answered(
+async def test_calls_before_not_serving_are_finished(
     patient: Running,
 ) -> None:
     """Without a delay, too: grpc would end some of these calls before they reach a handler."""
     request = GetRoomRequest(room_id=patient.emulator.store.seed(1)[0])
     watch = aiter(health_of(patient.channel).Watch(health_pb2.HealthCheckRequest()))
     assert (await anext(watch)).status == SERVING
-    stop = asyncio.create_task(patient.gateway.__aexit__(None, None, None))
+    shutdown = asyncio.create_task(patient.gateway.__aexit__(None, None, None))
     assert (await anext(watch)).status == NOT_SERVING
     calls = [patient.rooms.GetRoom(request).code() for _ in range(50)]
     assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
-    await stop
+    await shutdown
 
 
-async def test_a_watcher_who_does_not_read_does_not_hold_up_the_stop(patient: Running) -> None:
+async def test_stalled_watcher_does_not_delay_shutdown(patient: Running) -> None:
     async with (
         watcher_who_does_not_read(patient.gateway.addresses[0]),
         asyncio.timeout(NO_HURRY / 2),
-        being_stopped(patient),
+        shutting_down(patient),
     ):
         pass
 
@@ -146,28 +146,30 @@ async def busy_gateway(grace: float) -> AsyncIterator[tuple[Gateway, asyncio.Fut
         await until(lambda: service.hung_up == 1)
 
 
-async def test_a_call_that_outlasts_the_grace_gets_a_status_and_its_request_is_ended() -> None:
+async def test_call_beyond_the_grace_is_unavailable() -> None:
+    """Its upstream request ends with it."""
     async with busy_gateway(grace=0.1) as (gateway, call):
         await gateway.__aexit__(None, None, None)
         assert await call is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_stop_that_is_cut_short_gives_calls_a_status_and_is_no_bug(
+async def test_forced_shutdown_gives_calls_a_status(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """The calls are logged as cancelled, not as a defect of the gateway."""
     caplog.set_level("DEBUG", "rooms_gateway")
     async with busy_gateway(grace=NO_HURRY) as (gateway, call):
-        stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
+        shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         await until(lambda: not _accepts(gateway.addresses[0]))
-        stop.cancel()
+        shutdown.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await stop
+            await shutdown
         assert await call is grpc.StatusCode.UNAVAILABLE
     assert "code=CANCELLED" in caplog.text
     assert "GATEWAY_BUG" not in caplog.text
 
 
-async def test_what_a_gateway_listened_on_is_free_after_its_stop(tmp_path: Path) -> None:
+async def test_shutdown_releases_the_addresses(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     async with Gateway(settings(listen=("127.0.0.1:0", f"unix:{path}"))) as first:
         addresses = tuple(first.addresses)
@@ -176,7 +178,7 @@ async def test_what_a_gateway_listened_on_is_free_after_its_stop(tmp_path: Path)
         assert tuple(second.addresses) == addresses
 
 
-async def test_a_stop_leaves_no_task_behind(emulator: Emulator) -> None:
+async def test_shutdown_leaves_no_task_behind(emulator: Emulator) -> None:
     before = asyncio.all_tasks()
     async with gateway_before(emulator) as running:
         await running.rooms.CreateRoom(CreateRoomRequest())

@@ -35,7 +35,7 @@ from rooms_gateway.server.status import (
 
 
 def errors() -> list[type[GatewayError]]:
-    """Return every class of the error tree but its root."""
+    """Return every class of the error tree except its root."""
     found = []
     todo = [GatewayError]
     while todo:
@@ -54,12 +54,12 @@ def make(error: type[GatewayError], text: str = "No.") -> GatewayError:
     return InvalidRequestError(Violation("", text)) if error is InvalidRequestError else error(text)
 
 
-def test_every_published_reason_but_unspecified_is_given_to_some_failure() -> None:
+def test_every_published_reason_is_used() -> None:
     call = Call("id", 0.0, idempotent=True)
     failures: Iterable[BaseException] = [
         *(make(error) for error in BY_ERROR),
         *(UpstreamRejectedError(status) for status in range(300, 600)),
-        ValueError("a bug"),
+        ValueError("a defect"),
     ]
     given = {
         to_status(error, call, GetRoomRequest(room_id=UNKNOWN_ROOM), "v").reason
@@ -104,7 +104,7 @@ CALLS = st.builds(
 @pytest.mark.proves("S33")
 @given(ERRORS, CALLS, st.sampled_from(ONE_OF_EACH))
 @settings(max_examples=500, deadline=None)
-def test_an_encoded_status_stays_under_4_kib_and_keeps_its_reason(
+def test_encoded_status_stays_within_4_kib(
     error: BaseException, call: Call, request: Message
 ) -> None:
     failure = to_status(error, call, request, "2025-03-13")
@@ -117,7 +117,7 @@ def test_an_encoded_status_stays_under_4_kib_and_keeps_its_reason(
     assert failure.status.message.isprintable()
 
 
-async def test_the_domain_of_every_reason_is_the_gateways(once: Running) -> None:
+async def test_error_info_has_the_domain_of_the_gateway(once: Running) -> None:
     once.emulator.faults.add(Fault(status=404))
     failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
     info = failed.detail(ErrorInfo)
@@ -125,7 +125,7 @@ async def test_the_domain_of_every_reason_is_the_gateways(once: Running) -> None
     assert info.domain == DOMAIN == "rooms-gateway"
 
 
-async def test_the_largest_failure_that_the_service_can_cause_reaches_the_caller_whole(
+async def test_largest_upstream_error_is_received(
     once: Running,
 ) -> None:
     text = "\u20ac%\n" * 5000

@@ -32,7 +32,7 @@ class Row:
     code: StatusCode
     reason: str
     retry: float | None = None
-    """Seconds in RetryInfo; None: there must be none."""
+    """Delay in RetryInfo, in seconds; `None` for a status without RetryInfo."""
     headers: dict[str, str] | None = None
 
     def __str__(self) -> str:
@@ -66,9 +66,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)
-async def test_an_http_status_becomes_the_same_code_and_reason_in_every_call(
-    once: Running, row: Row
-) -> None:
+async def test_http_status_maps_to_code_and_reason(once: Running, row: Row) -> None:
     for request in ONE_OF_EACH:
         name = type(request).__name__
         once.emulator.faults.clear()
@@ -79,9 +77,10 @@ async def test_an_http_status_becomes_the_same_code_and_reason_in_every_call(
         assert failed.detail(ResourceInfo) is None
 
 
-async def test_an_http_404_means_that_there_is_no_room_where_the_request_names_one(
+async def test_404_means_room_not_found(
     once: Running,
 ) -> None:
+    """A 404 for a request that names no room is an invalid response."""
     for request in ONE_OF_EACH:
         name = type(request).__name__
         once.emulator.faults.add(Fault(status=404))
@@ -98,9 +97,10 @@ async def test_an_http_404_means_that_there_is_no_room_where_the_request_names_o
         check_details(failed, row)
 
 
-async def test_an_http_409_is_already_exists_for_a_create_and_aborted_for_the_others(
+async def test_409_is_already_exists_or_aborted(
     once: Running,
 ) -> None:
+    """It is `ALREADY_EXISTS` for a create and `ABORTED` for the other calls."""
     for request in ONE_OF_EACH:
         name = type(request).__name__
         code = StatusCode.ALREADY_EXISTS if name == "CreateRoomRequest" else StatusCode.ABORTED
@@ -112,7 +112,7 @@ async def test_an_http_409_is_already_exists_for_a_create_and_aborted_for_the_ot
 
 
 def check_details(failed: Failed, row: Row) -> None:
-    """Check what every failure with an HTTP status carries."""
+    """Check the details that every failure with an HTTP status has."""
     expected = {"httpStatus": str(row.http), "apiVersion": "2025-03-13", "attempts": "1"}
     if row.http >= 400:
         assert failed.metadata.pop("serviceErrorCode")
@@ -128,7 +128,7 @@ def check_details(failed: Failed, row: Row) -> None:
     assert failed.status.message == failed.message
 
 
-async def test_a_refusal_of_the_service_carries_its_code_and_its_words(once: Running) -> None:
+async def test_upstream_error_keeps_code_and_message(once: Running) -> None:
     body = '{"error":{"code":"Denied","message":"Denied by the resource provider."}}'
     once.emulator.faults.add(Fault(status=403, body=body, headers={"MS-CV": "abc/+.0"}))
     failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
@@ -142,7 +142,7 @@ async def test_a_refusal_of_the_service_carries_its_code_and_its_words(once: Run
 @pytest.mark.parametrize(
     "body", ["", "<html>", "[]", "{}", '{"error":null}', '{"error":{"code":1}}']
 )
-async def test_a_refusal_without_the_usual_body_keeps_its_status(once: Running, body: str) -> None:
+async def test_error_without_envelope_keeps_its_status(once: Running, body: str) -> None:
     once.emulator.faults.add(Fault(status=403, body=body))
     failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
     assert (failed.code, failed.reason) == (StatusCode.PERMISSION_DENIED, "SERVICE_FORBADE")
@@ -159,10 +159,10 @@ async def test_a_refusal_without_the_usual_body_keeps_its_status(once: Running, 
         ([f"$.participants.{user(1)}.role"], ["participants[1].role"]),
         ([f"$.participants.{user(0)}"], ["participants[0].raw_id"]),
         ([f"$.participants['{user(1)}'].role"], ["participants[1].role"]),
-        (["$.participants.8:acs:somebody-else.role", "novelty"], ["", ""]),
+        (["$.participants.8:acs:another-user.role", "novelty"], ["", ""]),
     ],
 )
-async def test_what_the_service_blames_is_named_as_our_fields(
+async def test_error_targets_become_field_violations(
     once: Running, targets: list[str], fields: list[str]
 ) -> None:
     details = ",".join(
@@ -171,8 +171,8 @@ async def test_what_the_service_blames_is_named_as_our_fields(
     )
     body = f'{{"error":{{"code":"BadRequest","message":"No.","details":[{details}]}}}}'
     once.emulator.faults.add(Fault(status=400, body=body))
-    people = [Participant(raw_id=user(0)), Participant(raw_id=user(1))]
-    failed = await failure_of(send(once, CreateRoomRequest(participants=people)))
+    participants = [Participant(raw_id=user(0)), Participant(raw_id=user(1))]
+    failed = await failure_of(send(once, CreateRoomRequest(participants=participants)))
     assert (failed.code, failed.reason) == REJECTED
     found = failed.detail(BadRequest)
     assert found is not None
@@ -182,7 +182,7 @@ async def test_what_the_service_blames_is_named_as_our_fields(
     ]
 
 
-async def test_a_retry_after_beyond_all_reason_is_still_told_within_what_a_duration_holds(
+async def test_excessive_retry_after_fits_a_duration(
     once: Running,
 ) -> None:
     for text in ("9" * 400, "9" * 20, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"):
@@ -194,7 +194,7 @@ async def test_a_retry_after_beyond_all_reason_is_still_told_within_what_a_durat
         assert 0 < retry.retry_delay.ToSeconds() <= 315_576_000_000
 
 
-async def test_a_service_that_is_not_there_is_unavailable(emulator: Emulator) -> None:
+async def test_unreachable_upstream_is_unavailable(emulator: Emulator) -> None:
     async with gateway_before(emulator, max_attempts=2) as running:
         await emulator.stop()
         failed = await failure_of(send(running, GetRoomRequest(room_id=UNKNOWN_ROOM)))
@@ -208,7 +208,7 @@ async def test_a_service_that_is_not_there_is_unavailable(emulator: Emulator) ->
     [Fault(drop="before", count=None), Fault(truncate=5, count=None)],
     ids=["dropped", "truncated"],
 )
-async def test_an_answer_that_breaks_off_is_unavailable(once: Running, fault: Fault) -> None:
+async def test_incomplete_response_is_unavailable(once: Running, fault: Fault) -> None:
     once.emulator.faults.add(fault)
     failed = await failure_of(send(once, CreateRoomRequest()))
     assert (failed.code, failed.reason) == UNAVAILABLE

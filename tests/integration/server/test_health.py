@@ -28,9 +28,8 @@ NAMES = ["", "acs.rooms.v1.RoomsService", "acs.rooms.v1.ParticipantsService"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_gateway_that_is_up_is_serving_as_a_whole_and_in_each_service(
-    running: Running, name: str
-) -> None:
+async def test_health_is_serving_for_each_service(running: Running, name: str) -> None:
+    """The empty name is the gateway as a whole."""
     assert await status_of(running.channel, name) == SERVING
 
 
@@ -43,7 +42,7 @@ async def test_unknown_service_is_not_found(running: Running) -> None:
     )
 
 
-async def test_a_gateway_is_serving_whether_its_upstream_is_there_or_not() -> None:
+async def test_health_ignores_an_absent_upstream() -> None:
     async with scripted(silence) as service:
         upstream = service.upstream
     async with (
@@ -54,36 +53,34 @@ async def test_a_gateway_is_serving_whether_its_upstream_is_there_or_not() -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_watcher_sees_serving_and_at_the_stop_not_serving(
-    emulator: Emulator, name: str
-) -> None:
+async def test_watcher_is_notified_of_the_shutdown(emulator: Emulator, name: str) -> None:
     gateway = await Gateway(settings(upstream_of(emulator), drain_grace=NO_HURRY)).__aenter__()
     async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:
         watch = aiter(health_of(channel).Watch(health_pb2.HealthCheckRequest(service=name)))
         assert (await anext(watch)).status == SERVING
-        stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
+        shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         assert (await anext(watch)).status == NOT_SERVING
-        await stop
+        await shutdown
 
 
-async def test_all_services_are_listed_with_their_health(running: Running) -> None:
+async def test_list_returns_the_health_of_all_services(running: Running) -> None:
     listed = await health_of(running.channel).List(LIST)
     assert {name: each.status for name, each in listed.statuses.items()} == dict.fromkeys(
         NAMES, SERVING
     )
 
 
-async def test_a_watcher_of_a_service_that_there_is_not_hears_so(running: Running) -> None:
+async def test_watch_of_unknown_service_is_unknown(running: Running) -> None:
     request = health_pb2.HealthCheckRequest(service="acs.rooms.v1.NoSuchService")
     first = await anext(aiter(health_of(running.channel).Watch(request)))
     assert first.status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
-async def test_a_watcher_who_does_not_read_keeps_nothing_from_anybody_else(
+async def test_stalled_watcher_does_not_affect_others(
     emulator: Emulator,
 ) -> None:
-    at_stop = settings(upstream_of(emulator), drain_delay=NO_HURRY, drain_grace=NO_HURRY)
-    gateway = await Gateway(at_stop).__aenter__()
+    slow_shutdown = settings(upstream_of(emulator), drain_delay=NO_HURRY, drain_grace=NO_HURRY)
+    gateway = await Gateway(slow_shutdown).__aenter__()
     async with (
         watcher_who_does_not_read(gateway.addresses[0]),
         grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
@@ -91,8 +88,8 @@ async def test_a_watcher_who_does_not_read_keeps_nothing_from_anybody_else(
     ):
         watch = aiter(health_of(channel).Watch(health_pb2.HealthCheckRequest()))
         assert (await anext(watch)).status == SERVING
-        stop = asyncio.ensure_future(gateway.__aexit__(None, None, None))
+        shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         assert (await anext(watch)).status == NOT_SERVING
         assert [await status_of(channel, name) for name in NAMES] == [NOT_SERVING] * 3
-        stop.cancel()
-        await asyncio.wait([stop])
+        shutdown.cancel()
+        await asyncio.wait([shutdown])

@@ -20,7 +20,7 @@ NAMES = (
 
 @pytest.mark.proves("S41")
 @pytest.mark.parametrize("name", NAMES)
-async def test_metadata_named_like_a_header_of_the_service_is_no_header_of_a_request(
+async def test_call_metadata_is_not_sent_upstream(
     name: str,
 ) -> None:
     async with (
@@ -28,9 +28,9 @@ async def test_metadata_named_like_a_header_of_the_service_is_no_header_of_a_req
         quick_gateway(service.upstream) as quick,
     ):
         value = MARK.encode() if name.endswith("-bin") else MARK
-        made = quick.rooms.CreateRoom
-        await made(CreateRoomRequest())
-        await made(CreateRoomRequest(), metadata=((name, value),))
+        create = quick.rooms.CreateRoom
+        await create(CreateRoomRequest())
+        await create(CreateRoomRequest(), metadata=((name, value),))
         bare, marked = service.requests
         assert MARK.encode() not in marked
         assert _names(marked) == _names(bare)

@@ -13,8 +13,8 @@ from rooms_emulator import Emulator
 from rooms_gateway.server.admin import AdminListener, Lifecycle
 
 
-class AdminResponse:
-    """Counts how often a stop was asked for."""
+class ShutdownCounter:
+    """Counts the shutdown requests."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -23,21 +23,22 @@ class AdminResponse:
         self.times += 1
 
 
-async def test_a_post_from_this_machine_asks_for_the_stop_and_another_asks_again() -> None:
-    asked = AdminResponse()
-    async with AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), asked) as admin:
+async def test_post_from_loopback_requests_shutdown() -> None:
+    """A second request is passed on, too."""
+    requested = ShutdownCounter()
+    async with AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), requested) as admin:
         assert await get(admin.address, "/quitquitquit", "POST") == (200, "stopping\n")
         assert await get(admin.address, "/quitquitquit", "POST") == (200, "stopping\n")
-    assert asked.times == 2
+    assert requested.times == 2
 
 
 @pytest.mark.proves("S62")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-async def test_nothing_but_a_post_asks_for_the_stop(method: str) -> None:
-    asked = AdminResponse()
-    async with AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), asked) as admin:
+async def test_other_methods_do_not_request_shutdown(method: str) -> None:
+    requested = ShutdownCounter()
+    async with AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), requested) as admin:
         assert (await get(admin.address, "/quitquitquit", method))[0] == 405
-    assert asked.times == 0
+    assert requested.times == 0
 
 
 @pytest.mark.proves("S62")
@@ -53,34 +54,34 @@ async def test_nothing_but_a_post_asks_for_the_stop(method: str) -> None:
     ],
     ids=lambda each: each[0],
 )
-async def test_a_browser_or_a_proxy_on_this_machine_is_refused(header: tuple[str, str]) -> None:
-    asked = AdminResponse()
+async def test_browser_or_proxy_on_loopback_is_rejected(header: tuple[str, str]) -> None:
+    requested = ShutdownCounter()
     async with (
-        AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), asked) as admin,
+        AdminListener("127.0.0.1:0", Lifecycle(), lambda _: (b"", ""), requested) as admin,
         aiohttp.ClientSession(headers=[header]) as session,
-        session.post(f"http://{admin.address}/quitquitquit") as answer,
+        session.post(f"http://{admin.address}/quitquitquit") as response,
     ):
-        assert answer.status == 403
-    assert asked.times == 0
+        assert response.status == 403
+    assert requested.times == 0
 
 
 @pytest.mark.proves("S62")
-async def test_another_machine_is_refused() -> None:
-    # What is sent from an address that is not loopback is what another machine would send.
+async def test_another_host_is_rejected() -> None:
+    # A request from an address other than loopback is like one from another host.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
         try:
             route.connect(("192.0.2.1", 9))
         except OSError:
-            pytest.skip("this machine has loopback only")
+            pytest.skip("this host has loopback only")
         own = route.getsockname()[0]
-    asked = AdminResponse()
-    async with AdminListener("0.0.0.0:0", Lifecycle(), lambda _: (b"", ""), asked) as admin:
+    requested = ShutdownCounter()
+    async with AdminListener("0.0.0.0:0", Lifecycle(), lambda _: (b"", ""), requested) as admin:
         address = f"{own}:{admin.address.rpartition(':')[2]}"
         assert (await get(address, "/livez"))[0] == 200
         assert (await get(address, "/quitquitquit", "POST"))[0] == 403
-    assert asked.times == 0
+    assert requested.times == 0
 
 
-async def test_without_the_setting_there_is_no_such_path(emulator: Emulator) -> None:
+async def test_quitquitquit_is_404_by_default(emulator: Emulator) -> None:
     async with gateway_before(emulator, admin_listen="127.0.0.1:0") as running:
         assert (await get(running.gateway.admin_address, "/quitquitquit", "POST"))[0] == 404

@@ -47,10 +47,10 @@ def described(response: ServerReflectionResponse) -> dict[str, FileDescriptorPro
     return {file.name: file for file in files}
 
 
-async def ask(
+async def reflect(
     channel: grpc.aio.Channel, version: str, *requests: ServerReflectionRequest
 ) -> list[ServerReflectionResponse]:
-    """Ask the questions in one stream, by the version's own name and v1alpha's messages."""
+    """Send the requests in one stream, to `version` with the messages of v1alpha."""
     method: Any = channel.stream_stream(
         f"/{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=ServerReflectionRequest.SerializeToString,
@@ -62,12 +62,14 @@ async def ask(
 async def files_with(
     channel: grpc.aio.Channel, version: str, symbol: str
 ) -> dict[str, FileDescriptorProto]:
-    [response] = await ask(channel, version, ServerReflectionRequest(file_containing_symbol=symbol))
+    [response] = await reflect(
+        channel, version, ServerReflectionRequest(file_containing_symbol=symbol)
+    )
     return described(response)
 
 
 def pool_of(files: Iterable[FileDescriptorProto]) -> DescriptorPool:
-    """Build what a tool builds from the answers."""
+    """Build the descriptor pool that a tool builds from the responses."""
     pool, left = DescriptorPool(), list(files)
     known: set[str] = set()
     while left:
@@ -80,13 +82,13 @@ def pool_of(files: Iterable[FileDescriptorProto]) -> DescriptorPool:
 
 @in_both_versions
 async def test_every_service_is_listed(running: Running, version: str) -> None:
-    [response] = await ask(running.channel, version, ServerReflectionRequest(list_services=""))
+    [response] = await reflect(running.channel, version, ServerReflectionRequest(list_services=""))
     assert sorted(each.name for each in response.list_services_response.service) == SERVICES
 
 
 @in_both_versions
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_listed_service_can_be_described_with_all_it_builds_on(
+async def test_every_service_is_described_completely(
     running: Running, version: str, service: str
 ) -> None:
     pool = pool_of((await files_with(running.channel, version, service)).values())
@@ -99,9 +101,7 @@ async def test_every_listed_service_can_be_described_with_all_it_builds_on(
 
 @in_both_versions
 @pytest.mark.parametrize("name", DETAILS)
-async def test_every_detail_of_an_error_can_be_described(
-    running: Running, version: str, name: str
-) -> None:
+async def test_error_details_can_be_described(running: Running, version: str, name: str) -> None:
     pool = pool_of((await files_with(running.channel, version, name)).values())
     assert pool.FindMessageTypeByName(name).fields
 
@@ -125,7 +125,7 @@ async def test_the_reasons_of_errors_can_be_described(running: Running, version:
         ("acs.rooms.v1.ErrorReason", "errors.proto", " ERROR_REASON_THROTTLED: the Rooms service"),
     ],
 )
-async def test_our_files_come_with_their_comments(
+async def test_files_include_their_comments(
     running: Running, version: str, symbol: str, file: str, comment: str
 ) -> None:
     files = await files_with(running.channel, version, symbol)
@@ -136,10 +136,10 @@ async def test_our_files_come_with_their_comments(
 @in_both_versions
 @pytest.mark.parametrize("options", ["MessageOptions", "OneofOptions", "FieldOptions"])
 async def test_rules_can_be_described(running: Running, version: str, options: str) -> None:
-    """Tools can decode the `buf.validate` options of our files."""
+    """Tools can decode the `buf.validate` options of the gateway's files."""
     type_name = f"google.protobuf.{options}"
     extension = ExtensionRequest(containing_type=type_name, extension_number=1159)
-    numbers, found = await ask(
+    numbers, found = await reflect(
         running.channel,
         version,
         ServerReflectionRequest(all_extension_numbers_of_type=type_name),
@@ -161,7 +161,7 @@ async def test_rules_can_be_described(running: Running, version: str, options: s
         "acs.rooms.v1.ROLE_PRESENTER",
     ],
 )
-async def test_methods_fields_and_enums_lead_to_their_file(
+async def test_file_is_found_by_method_field_or_enum(
     running: Running, version: str, symbol: str
 ) -> None:
     files = await files_with(running.channel, version, symbol)
@@ -169,10 +169,8 @@ async def test_methods_fields_and_enums_lead_to_their_file(
 
 
 @in_both_versions
-async def test_a_question_without_an_answer_does_not_end_the_stream(
-    running: Running, version: str
-) -> None:
-    unknown, known = await ask(
+async def test_unknown_symbol_does_not_end_the_stream(running: Running, version: str) -> None:
+    unknown, known = await reflect(
         running.channel,
         version,
         ServerReflectionRequest(file_containing_symbol="acs.rooms.v1.RoomsService.NoSuch"),
@@ -187,7 +185,7 @@ async def test_a_question_without_an_answer_does_not_end_the_stream(
 async def test_reflection_can_be_switched_off(emulator: Emulator, version: str) -> None:
     async with gateway_before(emulator, reflection=False) as running:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await ask(running.channel, version, ServerReflectionRequest(list_services=""))
+            await reflect(running.channel, version, ServerReflectionRequest(list_services=""))
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

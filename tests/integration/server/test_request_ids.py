@@ -29,29 +29,27 @@ async def request_info(running: Running, *request_ids: str) -> RequestInfo:
 @pytest.mark.parametrize(
     "value", ["a", "x" * 128, "Root=1-67891233-abcdef012345678912345678", "a~b:c/d+e@f"]
 )
-async def test_a_request_id_of_the_callers_is_told_back(running: Running, value: str) -> None:
+async def test_request_id_of_the_caller_is_returned(running: Running, value: str) -> None:
     assert (await request_info(running, value)).request_id == value
 
 
 @pytest.mark.proves("S6")
 @pytest.mark.parametrize("value", ["", "x" * 129, "a b", 'a"b', "a%0d%0ab", "a;b", "a,b", "<a>"])
-async def test_a_request_id_unfit_for_logs_is_replaced_by_one_of_ours(
-    running: Running, value: str
-) -> None:
-    told = (await request_info(running, value)).request_id
-    assert told != value
-    assert len(told) == 36
-    assert (await request_info(running, value)).request_id != told
+async def test_invalid_request_id_is_replaced(running: Running, value: str) -> None:
+    returned = (await request_info(running, value)).request_id
+    assert returned != value
+    assert len(returned) == 36
+    assert (await request_info(running, value)).request_id != returned
 
 
-async def test_of_several_request_ids_the_first_that_is_fit_is_taken(running: Running) -> None:
+async def test_first_valid_request_id_is_used(running: Running) -> None:
     assert (await request_info(running, "a b", "first", "second")).request_id == "first"
 
 
-async def test_a_request_id_with_a_line_break_never_reaches_the_log(
+async def test_request_id_with_line_break_is_not_logged(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Clients of grpc reject it, so the request is written by hand."""
+    """The test writes the bytes of the request, since clients of gRPC reject such an id."""
     caplog.set_level(logging.INFO, "rooms_gateway.calls")
     host, _, port = running.gateway.addresses[0].rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -70,9 +68,10 @@ async def test_a_request_id_with_a_line_break_never_reaches_the_log(
     assert running.requests("GetRoom") == 1
 
 
-async def test_a_service_id_that_is_none_is_neither_logged_nor_told(
+async def test_invalid_upstream_id_is_not_revealed(
     once: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """An invalid upstream request id appears neither in the log nor in the status."""
     caplog.set_level(logging.INFO, "rooms_gateway.calls")
     for value in (f"x code=OK {CANARY}", "é" + CANARY, CANARY * 100):
         once.emulator.faults.add(Fault(status=403, headers={"MS-CV": value}))

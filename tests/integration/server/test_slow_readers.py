@@ -1,4 +1,4 @@
-"""Readers of lists who do not read: they lose their place, and what was read for them is let go."""
+"""Stalled readers of lists: they lose their slot, and their pages are released."""
 
 from __future__ import annotations
 
@@ -25,19 +25,21 @@ from rooms_emulator import Emulator, Fault
 
 LIST = ListParticipantsRequest(room_id="994")
 PAGES = 60
-PATIENCE = 0.3
+STALL_TIMEOUT = 0.3
 
 
 @pytest.fixture
-async def impatient(emulator: Emulator) -> AsyncIterator[Running]:
-    """Run a gateway for one list at a time, of pages so large that no buffer takes them all."""
+async def limited(emulator: Emulator) -> AsyncIterator[Running]:
+    """Run a gateway with one stream slot and lists larger than all buffers."""
     for number in range(PAGES):
         link = (
             f"{emulator.endpoint}/rooms/994/participants?nextLink={number}&api-version=2025-03-13"
         )
         page = json.dumps({"value": [{"rawId": "x" * 1_000_000}], "nextLink": link})
         emulator.faults.add(Fault(operation="ListParticipants", status=200, body=page))
-    async with gateway_before(emulator, max_streams=1, write_stall_timeout=PATIENCE) as running:
+    async with gateway_before(
+        emulator, max_streams=1, write_stall_timeout=STALL_TIMEOUT
+    ) as running:
         yield running
 
 
@@ -46,8 +48,8 @@ def tasks_of_lists(before: set[asyncio.Task[object]]) -> set[str]:
     return names & {"_handle_exceptions", "fetch"}
 
 
-async def refused(running: Running) -> bool:
-    """Tell whether a list has no place, without reading one."""
+async def rejected(running: Running) -> bool:
+    """Return whether a list is rejected for lack of a slot, without reading it."""
     call = running.participants.ListParticipants(LIST)
     try:
         await call.read()
@@ -57,20 +59,20 @@ async def refused(running: Running) -> bool:
     return False
 
 
-async def test_a_reader_that_stops_is_ended_with_a_status_and_makes_room(
-    impatient: Running, caplog: pytest.LogCaptureFixture
+async def test_stalled_reader_loses_its_slot(
+    limited: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     before = asyncio.all_tasks()
-    call = impatient.participants.ListParticipants(LIST)
+    call = limited.participants.ListParticipants(LIST)
     await call.read()
-    assert await refused(impatient)
+    assert await rejected(limited)
     await until(lambda: not tasks_of_lists(before), 10)
     assert "code=ABORTED reason=READER_TOO_SLOW" in caplog.text
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
-    count = impatient.requests()
-    assert not await refused(impatient)
-    # What was on its way still comes, and then why there is no more.
+    count = limited.requests()
+    assert not await rejected(limited)
+    # Pages that were sent still arrive, and then the status.
     taken = 1
     try:
         while await call.read() is not grpc.aio.EOF:
@@ -83,41 +85,42 @@ async def test_a_reader_that_stops_is_ended_with_a_status_and_makes_room(
 
 
 @pytest.mark.proves("S14")
-async def test_a_reader_that_never_takes_a_byte_makes_room_too(impatient: Running) -> None:
+async def test_reader_with_window_0_loses_its_slot(limited: Running) -> None:
     before = asyncio.all_tasks()
-    port = int(impatient.gateway.addresses[0].rpartition(":")[2])
+    port = int(limited.gateway.addresses[0].rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     path = "/acs.rooms.v1.ParticipantsService/ListParticipants"
     writer.write(unary_call(path, LIST, settings=WINDOW_OF_0))
-    await until(lambda: impatient.requests() > 0)
+    await until(lambda: limited.requests() > 0)
     await until(lambda: not tasks_of_lists(before), 10)
-    # The other callers have not noticed.
-    assert not await refused(impatient)
-    failed = await failure_of(impatient.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
+    # Other callers are unaffected.
+    assert not await rejected(limited)
+    failed = await failure_of(limited.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
     assert failed.reason == "ROOM_NOT_FOUND"
     assert not reader.at_eof()
     writer.close()
 
 
-async def test_a_list_that_is_cancelled_while_nobody_reads_leaves_nothing_that_goes_off(
-    impatient: Running, caplog: pytest.LogCaptureFixture
+async def test_cancelled_stalled_list_logs_no_error(
+    limited: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The timeout of the stalled write ends with the call."""
     before = asyncio.all_tasks()
-    call = impatient.participants.ListParticipants(LIST)
+    call = limited.participants.ListParticipants(LIST)
     await call.read()
-    # Long enough for what fits into the buffers, and less than the gateway waits.
-    await asyncio.sleep(PATIENCE / 2)
+    # Long enough to fill the buffers, shorter than the timeout.
+    await asyncio.sleep(STALL_TIMEOUT / 2)
     call.cancel()
     await until(lambda: not tasks_of_lists(before), 10)
-    await asyncio.sleep(PATIENCE * 1.5)
+    await asyncio.sleep(STALL_TIMEOUT * 1.5)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_a_reader_that_is_slow_but_reads_has_all_the_time_it_wants(
+async def test_slow_reader_keeps_its_slot(
     emulator: Emulator,
 ) -> None:
     emulator.store.seed(120)
-    # What a slow service costs is not the reader's fault.
+    # The latency of the upstream does not count as a stall.
     emulator.faults.add(Fault(operation="ListRooms", latency=0.2, count=None))
     async with gateway_before(emulator, write_stall_timeout=0.1) as running:
         assert len(await collect(running.rooms.ListRooms(ListRoomsRequest()))) == 4

@@ -32,7 +32,7 @@ async def create_through(path: Path) -> str:
 
 
 def other_group() -> int:
-    """Return a group that a socket of this process can get without being its own."""
+    """Return a group, other than the process's own, that a socket can be given."""
     groups = set(os.getgroups()) - {os.getegid()}
     if os.geteuid() == 0:
         groups |= {each.gr_gid for each in grp.getgrall()} - {os.getegid()}
@@ -43,7 +43,7 @@ def other_group() -> int:
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-async def test_a_socket_has_the_mode_that_is_asked_for_whatever_the_umask_is(
+async def test_socket_mode_is_independent_of_the_umask(
     tmp_path: Path, mode: int, umask: int
 ) -> None:
     path = tmp_path / "socket"
@@ -52,7 +52,7 @@ async def test_a_socket_has_the_mode_that_is_asked_for_whatever_the_umask_is(
         async with Gateway(settings(path, socket_mode=mode)):
             assert stat.S_IMODE(path.stat().st_mode) == mode
             assert await create_through(path)
-            # What else the process makes is not changed by it.
+            # Other files of the process keep the umask.
             (tmp_path / "other").touch()
             assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o666 & ~umask
     finally:
@@ -60,11 +60,11 @@ async def test_a_socket_has_the_mode_that_is_asked_for_whatever_the_umask_is(
 
 
 @pytest.mark.proves("S4")
-async def test_nobody_else_can_connect_to_a_socket_before_its_mode_is_set(tmp_path: Path) -> None:
+async def test_socket_is_private_until_its_mode_is_set(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     modes = []
 
-    # What Python tells before each chmod; a hook stays for good, so it looks at this path only.
+    # An audit hook cannot be removed, so this one checks a single path.
     def before_chmod(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "os.chmod" and arguments[0] == str(path):
             modes.append(stat.S_IMODE(path.stat().st_mode))
@@ -74,20 +74,20 @@ async def test_nobody_else_can_connect_to_a_socket_before_its_mode_is_set(tmp_pa
         assert modes == [0o600]
 
 
-async def test_a_socket_belongs_to_the_group_that_is_given_by_its_id(tmp_path: Path) -> None:
+async def test_socket_group_is_set_by_id(tmp_path: Path) -> None:
     path, group = tmp_path / "socket", other_group()
     async with Gateway(settings(path, socket_group=str(group))):
         assert path.stat().st_gid == group
         assert await create_through(path)
 
 
-async def test_a_socket_belongs_to_the_group_that_is_given_by_its_name(tmp_path: Path) -> None:
+async def test_socket_group_is_set_by_name(tmp_path: Path) -> None:
     path, group = tmp_path / "socket", grp.getgrgid(other_group())
     async with Gateway(settings(path, socket_group=group.gr_name)):
         assert path.stat().st_gid == group.gr_gid
 
 
-def test_an_unknown_group_is_an_error_of_the_settings() -> None:
+def test_unknown_socket_group_is_a_settings_error() -> None:
     with pytest.raises(SettingsError, match=r"^--socket-group: group 'no-such-group' does not exi"):
         read_files(socket_group="no-such-group")
 
@@ -98,7 +98,7 @@ def folder(path: Path, mode: int) -> Path:
 
 
 @pytest.mark.proves("S4")
-async def test_a_socket_where_everybody_could_replace_it_is_refused(tmp_path: Path) -> None:
+async def test_socket_in_shared_directory_is_rejected(tmp_path: Path) -> None:
     shared = folder(tmp_path, 0o777)
     with pytest.raises(BindError, match=f"{shared} is writable by all users, so that each"):
         await Gateway(settings(shared / "socket")).__aenter__()
@@ -111,18 +111,20 @@ async def test_a_socket_where_everybody_could_replace_it_is_refused(tmp_path: Pa
     [(0o1777, {}), (0o770, {}), (0o777, {"allow_shared_socket_directory": True})],
     ids=["sticky", "of a group", "allowed"],
 )
-async def test_a_socket_where_nobody_can_replace_it_or_it_is_allowed_serves(
+async def test_socket_in_protected_directory_serves(
     tmp_path: Path, mode: int, others: dict[str, Any]
 ) -> None:
+    """So does one in a shared directory if the settings allow it."""
     path = folder(tmp_path, mode) / "socket"
     async with Gateway(settings(path, **others)):
         assert await create_through(path)
 
 
 @pytest.mark.proves("S5")
-async def test_a_link_in_place_of_the_lock_is_refused_and_its_target_left_alone(
+async def test_symlink_as_lock_file_is_rejected(
     tmp_path: Path,
 ) -> None:
+    """The target of the link is unchanged."""
     target = tmp_path / "notes"
     target.write_text("precious")
     (tmp_path / "socket.lock").symlink_to(target)
@@ -132,15 +134,15 @@ async def test_a_link_in_place_of_the_lock_is_refused_and_its_target_left_alone(
 
 
 @pytest.mark.parametrize("text", ["0660", "660", "0o660"])
-def test_a_mode_is_read_as_octal_in_every_common_form(text: str) -> None:
+def test_socket_mode_is_parsed_as_octal(text: str) -> None:
     assert parse_socket_mode(text) == 0o660
 
 
 @pytest.mark.parametrize("text", ["", "0", "66", "0888", "-660", "1777", "rw-rw----", "٠٦٦٠"])
-def test_what_is_no_mode_is_refused_with_an_example(text: str) -> None:
+def test_malformed_socket_mode_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="such as 0660"):
         parse_socket_mode(text)
 
 
-def test_a_group_may_be_an_id_that_has_no_name() -> None:
+def test_group_id_without_a_name_is_valid() -> None:
     assert find_group("4294960000") == 4294960000

@@ -31,22 +31,22 @@ from rooms_gateway.files import POLL_INTERVAL
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsFiles
 
-# --- who gets in ----------------------------------------------------------------------------------
+# --- clients and listeners ------------------------------------------------------------------------
 
 
-async def test_a_call_goes_through_tls(files: Files) -> None:
+async def test_call_succeeds_over_tls(files: Files) -> None:
     async with Gateway(settings(files)) as gateway:
         assert await create(channel(gateway.addresses[0], OURS)) is grpc.StatusCode.OK
 
 
 @pytest.mark.proves("S1")
-async def test_a_plaintext_client_is_refused(files: Files) -> None:
+async def test_plaintext_client_is_rejected(files: Files) -> None:
     async with Gateway(settings(files)) as gateway:
         plaintext = grpc.aio.insecure_channel(gateway.addresses[0])
         assert await create(plaintext) is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_client_that_does_not_trust_the_authority_refuses(files: Files) -> None:
+async def test_client_without_the_ca_rejects_the_server(files: Files) -> None:
     async with Gateway(settings(files)) as gateway:
         code = await create(channel(gateway.addresses[0], THEIRS))
         assert code is grpc.StatusCode.UNAVAILABLE
@@ -61,9 +61,9 @@ async def test_a_client_that_does_not_trust_the_authority_refuses(files: Files) 
         (THEIRS.issue("client"), grpc.StatusCode.UNAVAILABLE),
         (OURS.expired(), grpc.StatusCode.UNAVAILABLE),
     ],
-    ids=["ours", "none", "of another authority", "expired"],
+    ids=["ours", "none", "of another CA", "expired"],
 )
-async def test_with_a_client_ca_only_clients_with_a_certificate_of_it_get_in(
+async def test_mtls_requires_a_certificate_of_client_ca(
     files: Files, client: Issued | None, code: grpc.StatusCode
 ) -> None:
     async with Gateway(settings(files, mutual=True)) as gateway:
@@ -73,7 +73,7 @@ async def test_with_a_client_ca_only_clients_with_a_certificate_of_it_get_in(
 @pytest.mark.proves("S1")
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("version", "taken"),
+    ("version", "accepted"),
     [
         (ssl.TLSVersion.TLSv1, False),
         (ssl.TLSVersion.TLSv1_1, False),
@@ -82,34 +82,34 @@ async def test_with_a_client_ca_only_clients_with_a_certificate_of_it_get_in(
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-async def test_tls_begins_at_1_2(files: Files, version: ssl.TLSVersion, *, taken: bool) -> None:
+async def test_tls_1_2_is_the_minimum_version(
+    files: Files, version: ssl.TLSVersion, *, accepted: bool
+) -> None:
     context = ssl.create_default_context(cadata=OURS.pem.decode())
-    # Python's own settings would refuse the old ones before the gateway can.
+    # Python's defaults would reject the old versions before the gateway can.
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(["h2"])
     async with Gateway(settings(files)) as gateway:
         host, _, port = gateway.addresses[0].rpartition(":")
         connecting = asyncio.open_connection(host, int(port), ssl=context, server_hostname=host)
-        if taken:
+        if accepted:
             _, writer = await connecting
             writer.close()
         else:
-            # By an alert, or the end of the connection that comes right after it.
+            # The client sees the alert, or the end of the connection right after it.
             with pytest.raises((ssl.SSLError, ConnectionError)):
                 await connecting
 
 
 @pytest.mark.proves("S1")
-async def test_tcp_on_an_address_for_strangers_needs_no_more_than_tls(files: Files) -> None:
+async def test_remote_listener_requires_tls_only(files: Files) -> None:
     async with Gateway(settings(files, listen=("0.0.0.0:0",))) as gateway:
         port = gateway.addresses[0].rpartition(":")[2]
         assert await create(channel(f"127.0.0.1:{port}", OURS)) is grpc.StatusCode.OK
 
 
-async def test_listeners_of_all_kinds_serve_at_once_and_only_tcp_is_encrypted(
-    files: Files, tmp_path: Path
-) -> None:
+async def test_only_tcp_listeners_use_tls(files: Files, tmp_path: Path) -> None:
     listen = ("127.0.0.1:0", f"unix:{tmp_path}/a", "localhost:0", f"unix://{tmp_path}/b")
     async with Gateway(settings(files, mutual=True, listen=listen)) as gateway:
         client = OURS.issue("client")
@@ -126,20 +126,20 @@ async def test_listeners_of_all_kinds_serve_at_once_and_only_tcp_is_encrypted(
 
 
 @pytest.mark.proves("S2")
-async def test_a_rotation_of_certificate_key_and_ca_under_load_fails_no_call(files: Files) -> None:
-    """As one rotates for real: both authorities are trusted while the certificates change."""
+async def test_tls_rotation_under_load_fails_no_call(files: Files) -> None:
+    """Both CAs are trusted while certificate, key and client CA are rotated."""
     clients = [OURS.issue("client")]
     trusted = [OURS, THEIRS]
     codes: list[grpc.StatusCode] = []
 
-    async def keep_calling(address: str, *, anew: bool) -> None:
+    async def keep_calling(address: str, *, reconnect: bool) -> None:
         def connect() -> grpc.aio.Channel:
             return channel(address, *trusted, client=clients[-1])
 
         kept = connect()
         async with kept:
             while True:
-                if anew:
+                if reconnect:
                     codes.append(await create(connect()))
                 else:
                     stub = rooms_pb2_grpc.RoomsServiceStub(kept)
@@ -147,7 +147,7 @@ async def test_a_rotation_of_certificate_key_and_ca_under_load_fails_no_call(fil
 
     async with Gateway(settings(files, mutual=True, listen=("127.0.0.1:0",))) as gateway:
         [address] = gateway.addresses
-        load = [asyncio.create_task(keep_calling(address, anew=n % 2 == 0)) for n in range(6)]
+        load = [asyncio.create_task(keep_calling(address, reconnect=n % 2 == 0)) for n in range(6)]
         server = THEIRS.issue()
         for step in (
             lambda: files.write(OURS.issue(), OURS),
@@ -159,7 +159,7 @@ async def test_a_rotation_of_certificate_key_and_ca_under_load_fails_no_call(fil
             done = len(codes)
             step()
             await certificates_of(gateway).reload()
-            # Calls that began before it are over, and others have begun after it.
+            # More calls than were in flight before the reload have ended.
             await until(lambda past=done: len(codes) > past + 30, seconds=20)  # type: ignore[misc]
         for task in load:
             task.cancel()
@@ -173,7 +173,7 @@ async def test_a_rotation_of_certificate_key_and_ca_under_load_fails_no_call(fil
         assert last is grpc.StatusCode.OK
 
 
-async def test_each_listener_shows_the_new_certificate_from_the_next_handshake_on(
+async def test_next_handshake_uses_the_new_certificate(
     files: Files,
 ) -> None:
     listen = ("127.0.0.1:0", "127.0.0.1:0")
@@ -186,7 +186,7 @@ async def test_each_listener_shows_the_new_certificate_from_the_next_handshake_o
                 assert await asyncio.to_thread(served_by, address) == leaf(issued)
 
 
-async def test_a_connection_outlives_the_certificate_that_it_began_with(files: Files) -> None:
+async def test_connection_survives_certificate_rotation(files: Files) -> None:
     async with Gateway(settings(files)) as gateway, channel(gateway.addresses[0], OURS) as kept:
         stub = rooms_pb2_grpc.RoomsServiceStub(kept)
         await stub.CreateRoom(CreateRoomRequest())
@@ -209,20 +209,20 @@ async def test_certificate_files_are_polled(files: Files) -> None:
     wake = asyncio.Semaphore(0)
 
     async def sleep(seconds: float) -> None:
-        naps.put_nowait(seconds)
+        sleeps.put_nowait(seconds)
         await wake.acquire()
 
     certificates = Certificates(TlsFiles(files.cert, files.key), sleep=sleep)
     first = certificates.expires
     async with certificates:
-        assert await naps.get() == POLL_INTERVAL
+        assert await sleeps.get() == POLL_INTERVAL
         files.write(OURS.expired())
         wake.release()
-        await naps.get()
+        await sleeps.get()
         assert certificates.expires == first
         files.write(_ending_early())
         wake.release()
-        await naps.get()
+        await sleeps.get()
         assert certificates.expires < first
 
 

@@ -120,27 +120,30 @@ UNUSABLE: dict[Callable[[Files], None], str] = {
     _huge_ca: "--tls-client-ca: {ca} is too large: the limit is 1048576 bytes",
     _a_folder: "--tls-client-ca: cannot read {ca}: Is a directory",
 }
-each_kind = pytest.mark.parametrize("spoil", UNUSABLE, ids=lambda spoil: spoil.__name__.strip("_"))
+each_kind = pytest.mark.parametrize(
+    "damage", UNUSABLE, ids=lambda damage: damage.__name__.strip("_")
+)
 
 
 @pytest.mark.proves("S2")
 @each_kind
-async def test_new_files_that_cannot_be_used_keep_the_old_and_are_logged_once(
-    files: Files, caplog: pytest.LogCaptureFixture, spoil: Callable[[Files], None]
+async def test_unusable_files_keep_the_current_ones(
+    files: Files, caplog: pytest.LogCaptureFixture, damage: Callable[[Files], None]
 ) -> None:
+    """The failed reload is logged once; corrected files are used and logged."""
     first, client = Issued(files.cert.read_bytes(), files.key.read_bytes()), OURS.issue("client")
     async with Gateway(settings(files, mutual=True)) as gateway:
         certificates, [address] = certificates_of(gateway), gateway.addresses
         caplog.set_level(logging.INFO, "rooms_gateway.server.tls.certificates")
-        spoil(files)
+        damage(files)
         for _ in range(3):
             await certificates.reload()
         [record] = [
             each for each in caplog.records if each.name == "rooms_gateway.server.tls.certificates"
         ]
-        said = UNUSABLE[spoil].format(cert=files.cert, key=files.key, ca=files.ca)
+        expected = UNUSABLE[damage].format(cert=files.cert, key=files.key, ca=files.ca)
         assert record.levelno == logging.WARNING
-        assert record.getMessage().startswith(said)
+        assert record.getMessage().startswith(expected)
         assert record.getMessage().endswith("; keeping the current certificate")
         assert first.secret not in caplog.text
         assert await create(channel(address, OURS, client=client)) is grpc.StatusCode.OK
@@ -159,11 +162,11 @@ async def test_new_files_that_cannot_be_used_keep_the_old_and_are_logged_once(
 @each_kind
 def test_unusable_files_are_settings_errors(files: Files, spoil: Callable[[Files], None]) -> None:
     secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
-    spoil(files)
+    damage(files)
     with pytest.raises(SettingsError) as raised:
         read_files(**files.settings(mutual=True))
     [error] = raised.value.errors
-    assert error.startswith(UNUSABLE[spoil].format(cert=files.cert, key=files.key, ca=files.ca))
+    assert error.startswith(UNUSABLE[damage].format(cert=files.cert, key=files.key, ca=files.ca))
     assert secret not in error
 
 
@@ -175,7 +178,7 @@ def test_pair_and_client_ca_are_checked_at_once(files: Files) -> None:
     assert len(raised.value.errors) == 2
 
 
-def test_a_certificate_is_usable_until_the_second_in_which_it_ends(files: Files) -> None:
+def test_certificate_is_usable_until_it_expires(files: Files) -> None:
     end = Certificates(TlsFiles(files.cert, files.key)).expires
     assert end > time.time()
     Certificates(TlsFiles(files.cert, files.key), now=lambda: end - 1)
@@ -184,7 +187,7 @@ def test_a_certificate_is_usable_until_the_second_in_which_it_ends(files: Files)
 
 
 @pytest.mark.proves("S3")
-def test_files_that_change_while_they_are_checked_are_not_served_unchecked(files: Files) -> None:
+def test_files_changed_during_the_check_are_rejected(files: Files) -> None:
     named = TlsFiles(files.cert, files.key)
     content = read_tls(named)
     files.write(OURS.issue())
@@ -200,7 +203,7 @@ async def test_keys_of_both_common_kinds_serve(files: Files, kind: KeyType) -> N
 
 
 @pytest.mark.proves("S56")
-def test_nothing_that_holds_a_key_shows_it(files: Files) -> None:
+def test_repr_redacts_the_private_key(files: Files) -> None:
     secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
     certificates = Certificates(TlsFiles(files.cert, files.key, files.ca))
     shown = repr(certificates) + repr(certificates._file.value) + repr(settings(files))

@@ -34,9 +34,9 @@ from validation_rules import RuleReader
 from rooms_gateway.server.assembly import SERVICES
 from rooms_gateway.services.convert.identifiers import from_raw_id
 
-SOMEBODY = Participant(raw_id=user(0))
+PARTICIPANT = Participant(raw_id=user(0))
 MANY = [Participant(raw_id=user(number)) for number in range(351)]
-MANY_IDS = [person.raw_id for person in MANY]
+MANY_IDS = [participant.raw_id for participant in MANY]
 
 
 BAD_IDENTIFIERS = [
@@ -66,17 +66,17 @@ BAD_IDENTIFIERS = [
 ]
 
 
-def bad_people(
+def bad_participants(
     field: str, make: Callable[[list[Participant]], Message]
 ) -> list[tuple[Message, str]]:
     return [
-        (make([SOMEBODY, Participant()]), f"{field}[1].raw_id"),
+        (make([PARTICIPANT, Participant()]), f"{field}[1].raw_id"),
         *(
             (make([Participant(identifier=identifier)]), f"{field}[0].identifier{below}")
             for identifier, below in BAD_IDENTIFIERS
         ),
         (make([Participant(raw_id="x" * 257)]), f"{field}[0].raw_id"),
-        (make([SOMEBODY, Participant(raw_id="x", role=5)]), f"{field}[1].role"),  # type: ignore[arg-type] # on purpose
+        (make([PARTICIPANT, Participant(raw_id="x", role=5)]), f"{field}[1].role"),  # type: ignore[arg-type] # on purpose
         (make([Participant(raw_id="x", role=-1)]), f"{field}[0].role"),  # type: ignore[arg-type] # on purpose
         (
             make([Participant(raw_id="x", unrecognized_role="é" * 65)]),
@@ -121,24 +121,33 @@ BAD_ROOM_IDS = [
 
 BROKEN_RULES: list[tuple[Message, str]] = [
     *((make(room_id), "room_id") for make in ROOM_REQUESTS for room_id in BAD_ROOM_IDS),
-    *bad_people("participants", lambda people: CreateRoomRequest(participants=people)),
-    *bad_people(
-        "participants",
-        lambda people: UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=people),
+    *bad_participants(
+        "participants", lambda participants: CreateRoomRequest(participants=participants)
     ),
-    *bad_people(
-        "upsert", lambda people: UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=people)
+    *bad_participants(
+        "participants",
+        lambda participants: UpsertParticipantsRequest(
+            room_id=UNKNOWN_ROOM, participants=participants
+        ),
+    ),
+    *bad_participants(
+        "upsert",
+        lambda participants: UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=participants),
     ),
     *bad_ids(
         "raw_ids", lambda raw_ids: RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, raw_ids=raw_ids)
     ),
     *bad_identifiers(
         "identifiers",
-        lambda people: RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, identifiers=people),
+        lambda identifiers: RemoveParticipantsRequest(
+            room_id=UNKNOWN_ROOM, identifiers=identifiers
+        ),
     ),
     *bad_identifiers(
         "remove_identifiers",
-        lambda people: UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove_identifiers=people),
+        lambda identifiers: UpdateParticipantsRequest(
+            room_id=UNKNOWN_ROOM, remove_identifiers=identifiers
+        ),
     ),
     *bad_ids(
         "remove", lambda raw_ids: UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove=raw_ids)
@@ -153,9 +162,10 @@ BROKEN_RULES: list[tuple[Message, str]] = [
 
 
 @pytest.mark.proves("S31")
-async def test_a_broken_rule_is_answered_with_its_field_and_nothing_is_sent(
+async def test_broken_rule_names_its_field(
     running: Running,
 ) -> None:
+    """No request is sent upstream."""
     for request, field in BROKEN_RULES:
         failed = await failure_of(send(running, request))
         assert failed.code is grpc.StatusCode.INVALID_ARGUMENT, request
@@ -167,12 +177,12 @@ async def test_a_broken_rule_is_answered_with_its_field_and_nothing_is_sent(
 
 
 @pytest.mark.proves("S31")
-def test_every_rule_in_the_protos_has_a_row_in_the_table_above() -> None:
+def test_every_rule_in_the_protos_has_a_row() -> None:
     """Each rule is broken by a row, once for every path to its field in a request."""
     broken = {
         (type(request).__name__, re.sub(r"\[\d+\]", "", field)) for request, field in BROKEN_RULES
     }
-    # Rules on a list and on its items are told apart by the index in the violation.
+    # The index in the violation distinguishes a rule on an item from one on its list.
     broken |= {
         (type(request).__name__, re.sub(r"\[\d+\]$", "[]", field))
         for request, field in BROKEN_RULES
@@ -212,14 +222,14 @@ def _ruled_paths(rules: RuleReader, message: Descriptor, prefix: str = "") -> li
     return paths
 
 
-async def test_every_broken_rule_of_a_request_is_named_at_once(running: Running) -> None:
-    people = [
+async def test_all_broken_rules_are_reported_at_once(running: Running) -> None:
+    participants = [
         Participant(raw_id="x" * 257),
-        SOMEBODY,
+        PARTICIPANT,
         Participant(raw_id="x", unrecognized_role="y" * 65),
     ]
     failed = await failure_of(
-        send(running, UpsertParticipantsRequest(room_id="a/b", participants=people))
+        send(running, UpsertParticipantsRequest(room_id="a/b", participants=participants))
     )
     assert set(failed.violations) == {
         "room_id",
@@ -228,7 +238,7 @@ async def test_every_broken_rule_of_a_request_is_named_at_once(running: Running)
     }
 
 
-async def test_of_very_many_violations_twenty_are_shown_and_the_rest_counted(
+async def test_violations_above_20_are_only_counted(
     running: Running,
 ) -> None:
     request = UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=[Participant()] * 350)
@@ -249,9 +259,10 @@ async def test_of_very_many_violations_twenty_are_shown_and_the_rest_counted(
         (-9_223_372_036_854_775_808, 0),
     ],
 )
-async def test_a_timestamp_out_of_its_range_is_refused_by_field_and_nothing_is_sent(
+async def test_timestamp_out_of_range_names_its_field(
     running: Running, seconds: int, nanos: int
 ) -> None:
+    """No request is sent upstream."""
     time = Timestamp(seconds=seconds, nanos=nanos)
     for field in ("valid_from", "valid_until"):
         for request in (CreateRoomRequest(), UpdateRoomRequest(room_id=UNKNOWN_ROOM)):
@@ -262,7 +273,7 @@ async def test_a_timestamp_out_of_its_range_is_refused_by_field_and_nothing_is_s
     assert running.requests() == 0
 
 
-async def test_the_first_and_last_moments_that_a_timestamp_has_are_sent(running: Running) -> None:
+async def test_minimum_and_maximum_timestamps_are_sent(running: Running) -> None:
     first = Timestamp(seconds=-62_135_596_800)
     last = Timestamp(seconds=253_402_300_799, nanos=999_999_999)
     failed = await failure_of(send(running, CreateRoomRequest(valid_from=first, valid_until=last)))
@@ -284,15 +295,16 @@ async def test_a_uuid_in_either_case_is_a_request_id(running: Running, request_i
 @pytest.mark.parametrize(
     "serialized",
     [b"\xff\xff\xff", b"\x0a\x05ab", b"\x0a\x01\xff", b"\x0b" * 1000],
-    ids=["no field", "cut short", "no UTF-8", "nested without end"],
+    ids=["no field", "truncated", "invalid UTF-8", "endless nesting"],
 )
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-async def test_bytes_that_are_no_message_are_an_invalid_request_and_no_defect(
+async def test_malformed_bytes_are_an_invalid_request(
     running: Running,
     service: ServiceDescriptor,
     serialized: bytes,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """They are not logged as a defect."""
     channel: Any = running.channel
     for method in service.methods:
         path = f"/{service.full_name}/{method.name}"

@@ -47,11 +47,11 @@ def _signed_with_the_public_key(signer: Signer) -> str:
     return unsigned({"alg": "HS256", "kid": "one"}, claims, signature)
 
 
-def _of_another_key(signer: Signer) -> str:
+def _signed_with_another_key(signer: Signer) -> str:
     return Signer(signer.kid).token()
 
 
-def _with_its_own_key(signer: Signer) -> str:
+def _with_embedded_key(signer: Signer) -> str:
     other = Signer()
     return jwt.encode(signer.claims(), other.key, "ES256", headers={"kid": "one", "jwk": other.jwk})
 
@@ -68,7 +68,7 @@ def _with_header(**header: Any) -> Callable[[Signer], str]:
     return sign
 
 
-def _changed(signer: Signer) -> str:
+def _with_changed_claims(signer: Signer) -> str:
     header, _, signature = signer.token().split(".")
     claims = unsigned({}, signer.claims("admin")).split(".")[1]
     return f"{header}.{claims}.{signature}"
@@ -96,9 +96,9 @@ JWTS: dict[str, tuple[Callable[[Signer], str], str]] = {
         lambda s: unsigned({"alg": "ES512", "kid": s.kid}, s.claims()),
         "its signature algorithm or key",
     ),
-    "another key": (_of_another_key, "it is not known to this"),
-    "another key, unnamed": (_without_kid, "it is not known to this"),
-    "a key of its own": (_with_its_own_key, "it is not known to this"),
+    "another key": (_signed_with_another_key, "it is not known to this"),
+    "another key, no kid": (_without_kid, "it is not known to this"),
+    "an embedded key": (_with_embedded_key, "it is not known to this"),
     "an unknown kid": (lambda s: Signer("two", s.key).token(), "its signing key is not"),
     "a kid that is a path": (_with_header(kid="../../../../dev/null"), "its signing key is not"),
     "a kid that is an address": (_with_header(kid="http://127.0.0.1:1/"), "its signing key is not"),
@@ -109,13 +109,13 @@ JWTS: dict[str, tuple[Callable[[Signer], str], str]] = {
     "an algorithm that is a list": (_with_header(alg=["ES256"]), "its signature algorithm or key"),
     "an algorithm that is an object": (_with_header(alg={}), "its signature algorithm or key"),
     "alg None": (_with_header(alg="None"), "its signature algorithm or key"),
-    "an address of keys": (_with_header(jku="http://127.0.0.1:1/"), "it is not known to this"),
-    "an address of certificates": (
+    "a key set URL (jku)": (_with_header(jku="http://127.0.0.1:1/"), "it is not known to this"),
+    "a certificate URL (x5u)": (
         _with_header(x5u="http://127.0.0.1:1/"),
         "it is not known to this",
     ),
-    "something critical": (_with_header(crit=["exp"]), "it is not known to this"),
-    "changed claims": (_changed, "it is not known to this"),
+    "a critical extension": (_with_header(crit=["exp"]), "it is not known to this"),
+    "changed claims": (_with_changed_claims, "it is not known to this"),
     "expired": (lambda s: s.token(exp=time.time() - LEEWAY - 5), "has expired"),
     "not yet valid": (lambda s: s.token(nbf=time.time() + LEEWAY + 60), "is not valid yet"),
     "no exp": (lambda s: s.token(exp=None), "lacks one of"),
@@ -125,7 +125,7 @@ JWTS: dict[str, tuple[Callable[[Signer], str], str]] = {
     "no audience": (lambda s: s.token(aud=None), "lacks one of"),
     "another issuer": (lambda s: s.token(iss=f"{ISSUER}/"), "is from another issuer"),
     "no subject": (lambda s: s.token(sub=None), "has no claim sub"),
-    "garbage in three parts": (lambda _: "canary.canary.canary", "it is not known to this"),
+    "three malformed parts": (lambda _: "canary.canary.canary", "it is not known to this"),
     "a header that is no object": (lambda _: "W10.W10.canary", "it is not known to this"),
     "empty parts": (lambda _: "..", "it is not known to this"),
     "deep and long": (_deep, "it is not known to this"),
@@ -141,13 +141,13 @@ HEADERS: dict[str, Metadata] = {
     "two good headers": (*bearer(STATIC["reader"]), *bearer(STATIC["reader"])),
     "the token's hash": bearer(hashlib.sha256(STATIC["reader"].encode()).hexdigest()),
     "half a token": bearer(STATIC["reader"][:-1]),
-    # With all other metadata no more than 8 KiB, beyond which grpc itself refuses some calls.
-    "almost more than grpc takes": bearer("c" * 7400),
+    # With all other metadata at most 8 KiB: grpc itself rejects some calls above that.
+    "almost the metadata limit": bearer("c" * 7400),
     "none": (),
 }
 
 
-async def _refusal(
+async def _rejection(
     files: PolicyFiles, emulator: Emulator, signer: Signer, metadata: Metadata
 ) -> str:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
@@ -164,25 +164,25 @@ async def _refusal(
 
 @pytest.mark.proves("S18", "S19", "S20", "S21")
 @pytest.mark.parametrize("kind", JWTS)
-async def test_a_jwt_that_proves_nothing_is_refused_with_what_is_wrong(
+async def test_invalid_jwt_is_rejected_with_the_cause(
     files: PolicyFiles, emulator: Emulator, signer: Signer, kind: str
 ) -> None:
-    make, why = JWTS[kind]
-    message = await _refusal(files, emulator, signer, bearer(make(signer)))
-    assert why in message
+    make, cause = JWTS[kind]
+    message = await _rejection(files, emulator, signer, bearer(make(signer)))
+    assert cause in message
     assert message.endswith(": get a new one")
 
 
 @pytest.mark.proves("S18", "S20")
 @pytest.mark.parametrize("kind", HEADERS)
-async def test_an_authorization_that_proves_nothing_is_refused(
+async def test_invalid_authorization_is_rejected(
     files: PolicyFiles, emulator: Emulator, signer: Signer, kind: str
 ) -> None:
-    await _refusal(files, emulator, signer, HEADERS[kind])
+    await _rejection(files, emulator, signer, HEADERS[kind])
 
 
 @pytest.mark.proves("S21")
-async def test_clocks_may_differ_by_the_leeway(
+async def test_jwt_within_the_leeway_is_accepted(
     files: PolicyFiles, emulator: Emulator, signer: Signer
 ) -> None:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
@@ -201,7 +201,7 @@ async def test_clocks_may_differ_by_the_leeway(
     ],
     ids=["RS256", "ES384"],
 )
-async def test_keys_of_all_usual_kinds_are_taken_and_weak_ones_are_not(
+async def test_rsa_and_p384_keys_are_accepted(
     files: PolicyFiles, emulator: Emulator, signer: Signer
 ) -> None:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
@@ -225,6 +225,6 @@ async def test_keys_of_all_usual_kinds_are_taken_and_weak_ones_are_not(
         b"[" * 100_000,
     ],
 )
-def test_a_key_set_without_a_public_key_for_signatures_is_no_key_set(content: bytes) -> None:
+def test_jwks_without_a_signing_key_is_rejected(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"^it (is not|has no)"):
         read_keys(content)

@@ -59,9 +59,9 @@ class Identity:
     role: Role | None = None
     methods: tuple[str, ...] = ()
     client: Issued | None = None
-    """None: over the Unix socket."""
+    """Client certificate; `None` connects over the Unix socket."""
     metadata: Metadata = ()
-    refused: str = "CALLER_FORBIDDEN"
+    rejection: str = "CALLER_FORBIDDEN"
 
     def __str__(self) -> str:
         return self.name
@@ -80,24 +80,24 @@ IDENTITIES = (
     Identity("jwt of writer", Role.WRITER, metadata=bearer(SIGNER.token("other"))),
     Identity("socket", Role.READER, (FEW,)),
     Identity(
-        "a token counts before a certificate",
+        "token precedes certificate",
         Role.READER,
         client=named(OURS, dns=["admin.example"]),
         metadata=bearer(STATIC["reader"]),
     ),
     Identity("unknown certificate", client=named(OURS, dns=["other.example"])),
     Identity(
-        "two URIs are no SPIFFE id",
+        "two URIs, no SPIFFE id",
         client=named(OURS, uris=["spiffe://example.org/reader", "spiffe://example.org/b"]),
-        refused="CALLER_UNAUTHENTICATED",
+        rejection="CALLER_UNAUTHENTICATED",
     ),
-    Identity("nameless certificate", client=named(OURS), refused="CALLER_UNAUTHENTICATED"),
-    Identity("jwt of a stranger", metadata=bearer(SIGNER.token("stranger"))),
+    Identity("nameless certificate", client=named(OURS), rejection="CALLER_UNAUTHENTICATED"),
+    Identity("jwt of unknown subject", metadata=bearer(SIGNER.token("unknown"))),
     Identity(
-        "a bad token beside a good certificate",
+        "invalid token, valid certificate",
         client=named(OURS, dns=["admin.example"]),
         metadata=bearer("canary-canary-canary"),
-        refused="CALLER_UNAUTHENTICATED",
+        rejection="CALLER_UNAUTHENTICATED",
     ),
 )
 
@@ -110,7 +110,7 @@ def needed(method: MethodDescriptor) -> Role:
 
 
 @pytest.mark.proves("S17")
-def test_every_rpc_has_a_row_and_no_row_is_without_an_rpc() -> None:
+def test_rpcs_and_rows_of_the_role_table_match() -> None:
     files = (rooms_pb2, participants_pb2, legacy_rooms_pb2)
     methods = [
         method
@@ -157,10 +157,11 @@ def _channel(addresses: tuple[str, str], identity: Identity) -> grpc.aio.Channel
 
 @pytest.mark.proves("S17")
 @pytest.mark.parametrize("identity", IDENTITIES, ids=str)
-async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_else(
+async def test_identity_has_exactly_its_permissions(
     addresses: tuple[str, str], emulator: Emulator, identity: Identity
 ) -> None:
-    allowed, denied, costs, told = set(), {}, set[int](), list[str]()
+    """An identity may call the methods of its role and its `methods`, and no others."""
+    allowed, denied, costs, errors = set(), {}, set[int](), list[str]()
     async with _channel(addresses, identity) as over:
         for method in RPCS:
             emulator.journal.clear()
@@ -170,13 +171,13 @@ async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_el
                 failed = read_failure(error)
                 if failed.reason.startswith("CALLER_"):
                     denied[_path(method)] = (failed.code.name, failed.reason)
-                    told.append(str(error))
+                    errors.append(str(error))
                     costs.add(len(emulator.journal))
                     continue
             allowed.add(_path(method))
     # Rejected before any request, without repeating the credential.
     assert costs <= {0}
-    assert "canary" not in "".join(told)
+    assert "canary" not in "".join(errors)
     expected = {
         _path(method)
         for method in RPCS
@@ -187,21 +188,22 @@ async def test_an_identity_may_call_what_its_role_and_methods_say_and_nothing_el
         "CALLER_FORBIDDEN": "PERMISSION_DENIED",
         "CALLER_UNAUTHENTICATED": "UNAUTHENTICATED",
     }
-    assert set(denied.values()) <= {(codes[identity.refused], identity.refused)}
+    assert set(denied.values()) <= {(codes[identity.rejection], identity.rejection)}
 
 
 @pytest.mark.proves("S16")
 @pytest.mark.parametrize("identity", IDENTITIES, ids=str)
-async def test_health_and_reflection_answer_everybody_and_there_is_no_more_to_learn(
+async def test_health_and_reflection_need_no_identity(
     addresses: tuple[str, str], identity: Identity
 ) -> None:
+    """An unknown method is `UNIMPLEMENTED` without details, whatever the identity."""
     async with _channel(addresses, identity) as over:
         assert await status_of(over) == SERVING
         untyped: Any = over
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(untyped)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
-        [answer] = await collect(stub.ServerReflectionInfo(iter([request])))
-        assert answer.list_services_response.service
+        [response] = await collect(stub.ServerReflectionInfo(iter([request])))
+        assert response.list_services_response.service
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await untyped.unary_unary("/acs.rooms.v1.RoomsService/NoSuch")(
                 b"", metadata=tuple(identity.metadata)

@@ -1,4 +1,4 @@
-"""Roles: sent and listed by their names, also those that the contract does not know."""
+"""Participant roles: sent and listed by their names, unrecognized ones included."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from rooms_emulator.faults.model import Fault
         (ROLE_COLLABORATOR, "Collaborator"),
     ],
 )
-async def test_every_role_of_the_contract_is_sent_by_its_name_and_listed_again(
+async def test_known_roles_are_sent_and_listed_by_name(
     running: Running, role: Role.ValueType, name: str
 ) -> None:
     room_id = await room_with(running)
@@ -42,9 +42,10 @@ async def test_every_role_of_the_contract_is_sent_by_its_name_and_listed_again(
     assert await roster(running, room_id) == [Participant(raw_id=A, role=role)]
 
 
-async def test_a_role_left_unset_is_not_sent_and_makes_an_attendee_even_of_a_presenter(
+async def test_unset_role_is_omitted_and_means_attendee(
     running: Running,
 ) -> None:
+    """An upsert without a role turns even a presenter into an attendee."""
     room_id = await room_with(running, presenter(A), Participant(raw_id=B))
     assert running.sent()["participants"][B] == {}
     await upsert(running, room_id, Participant(raw_id=A))
@@ -53,23 +54,19 @@ async def test_a_role_left_unset_is_not_sent_and_makes_an_attendee_even_of_a_pre
 
 
 @pytest.mark.parametrize("text", ["Producer", "presenter", "ATTENDEE", "Rôle 角色", "x" * 64])
-async def test_a_role_that_the_contract_does_not_know_is_listed_by_its_name(
-    running: Running, text: str
-) -> None:
+async def test_unrecognized_role_is_listed_by_name(running: Running, text: str) -> None:
     value = [{"rawId": A, "role": "Presenter"}, {"rawId": B, "role": text}]
     body = json.dumps({"value": value})
     running.emulator.faults.add(Fault(operation="ListParticipants", status=200, body=body))
-    people = await roster(running, UNKNOWN_ROOM)
-    assert people == [
+    participants = await roster(running, UNKNOWN_ROOM)
+    assert participants == [
         presenter(A),
         Participant(raw_id=B, role=ROLE_UNSPECIFIED, unrecognized_role=text),
     ]
 
 
 @pytest.mark.parametrize("text", ["Producer", "Rôle 角色", "x" * 64])
-async def test_a_role_that_the_contract_does_not_know_is_sent_back_as_it_was_listed(
-    running: Running, text: str
-) -> None:
+async def test_unrecognized_role_is_sent_as_listed(running: Running, text: str) -> None:
     running.emulator.faults.add(Fault(operation="UpdateParticipants", status=200, body="{}"))
     await upsert(running, UNKNOWN_ROOM, Participant(raw_id=A, unrecognized_role=text))
     assert running.sent() == {"participants": {A: {"role": text}}}
@@ -79,15 +76,15 @@ async def test_a_role_that_the_contract_does_not_know_is_sent_back_as_it_was_lis
     ("field", "request_type"),
     [("participants", UpsertParticipantsRequest), ("upsert", UpdateParticipantsRequest)],
 )
-async def test_a_role_that_the_service_refuses_is_blamed_on_the_person_who_has_it(
+async def test_rejected_role_names_its_participant(
     running: Running,
     field: str,
     request_type: type[UpsertParticipantsRequest | UpdateParticipantsRequest],
 ) -> None:
     room_id = await room_with(running, attendee(A))
     request = request_type(room_id=room_id)
-    people = [presenter(A), presenter(C), Participant(raw_id=B, unrecognized_role="Kafka")]
-    getattr(request, field).extend(people)
+    participants = [presenter(A), presenter(C), Participant(raw_id=B, unrecognized_role="Kafka")]
+    getattr(request, field).extend(participants)
     if isinstance(request, UpdateParticipantsRequest):
         failed = await failure_of(running.participants.UpdateParticipants(request))
     else:
@@ -98,7 +95,7 @@ async def test_a_role_that_the_service_refuses_is_blamed_on_the_person_who_has_i
     assert await roster(running, room_id) == [attendee(A)]
 
 
-async def test_a_role_that_the_service_refuses_in_a_create_is_blamed_on_the_person_too(
+async def test_rejected_role_in_create_names_its_index(
     running: Running,
 ) -> None:
     failed = await failure_of(
@@ -108,9 +105,10 @@ async def test_a_role_that_the_service_refuses_in_a_create_is_blamed_on_the_pers
     assert list(failed.violations) == ["participants[1].role"]
 
 
-async def test_a_role_given_twice_over_is_refused_by_index_and_nothing_is_sent(
+async def test_role_and_unrecognized_role_are_exclusive(
     running: Running,
 ) -> None:
+    """A participant with both is rejected by its index, and no request is sent."""
     both = Participant(raw_id=B, role=ROLE_PRESENTER, unrecognized_role="Producer")
     update = UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=[attendee(A), both])
     for call, field in (

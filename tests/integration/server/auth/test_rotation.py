@@ -45,7 +45,7 @@ async def reason(running: Running, token: str) -> str:
     return (await failure_of(get(running.channel, bearer(token)))).reason
 
 
-async def test_a_rotation_of_tokens_under_load_fails_no_call(
+async def test_token_rotation_under_load_fails_no_call(
     files: PolicyFiles, emulator: Emulator
 ) -> None:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
@@ -84,7 +84,7 @@ async def test_new_policy_applies_to_the_next_call(files: PolicyFiles, emulator:
 
 @pytest.mark.proves("S27")
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "expected"),
     [
         ("[callers", "not TOML"),
         (
@@ -94,9 +94,14 @@ async def test_new_policy_applies_to_the_next_call(files: PolicyFiles, emulator:
         (POLICY.replace('"tokens"', '"gone"'), "tokens-file: cannot read"),
     ],
 )
-async def test_a_broken_policy_keeps_the_old_is_said_once_and_counted(
-    files: PolicyFiles, emulator: Emulator, caplog: pytest.LogCaptureFixture, broken: str, said: str
+async def test_invalid_policy_keeps_the_current_one(
+    files: PolicyFiles,
+    emulator: Emulator,
+    caplog: pytest.LogCaptureFixture,
+    broken: str,
+    expected: str,
 ) -> None:
+    """The failed reload is logged once and counted."""
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
     async with gateway_before(
         emulator, caller_policy=files.policy, admin_listen="127.0.0.1:0"
@@ -109,7 +114,7 @@ async def test_a_broken_policy_keeps_the_old_is_said_once_and_counted(
             each for each in caplog.records if each.name.startswith("rooms_gateway.server.auth")
         ]
         assert record.levelno == logging.WARNING
-        assert said in record.getMessage()
+        assert expected in record.getMessage()
         assert record.getMessage().endswith("; keeping the current policy")
         assert "canary" not in caplog.text
         assert await reason(running, STATIC["reader"]) == "ROOM_NOT_FOUND"
@@ -121,27 +126,27 @@ async def test_a_broken_policy_keeps_the_old_is_said_once_and_counted(
 async def test_policy_is_polled_in_the_background(
     files: PolicyFiles,
 ) -> None:
-    naps: asyncio.Queue[float] = asyncio.Queue()
+    sleeps: asyncio.Queue[float] = asyncio.Queue()
     wake = asyncio.Semaphore(0)
 
     async def sleep(seconds: float) -> None:
-        naps.put_nowait(seconds)
+        sleeps.put_nowait(seconds)
         await wake.acquire()
 
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
-    async with ReloadingPolicy(files.policy, sleep=sleep) as followed:
-        assert await naps.get() == POLL_INTERVAL
-        first = followed.authorizer.state
+    async with ReloadingPolicy(files.policy, sleep=sleep) as reloading:
+        assert await sleeps.get() == POLL_INTERVAL
+        first = reloading.authorizer.state
         wake.release()
-        await naps.get()
-        assert followed.authorizer.state is first
+        await sleeps.get()
+        assert reloading.authorizer.state is first
         files.write_tokens({"reader": NEW})
         wake.release()
-        await naps.get()
-        assert followed.authorizer.state.policy != first.policy
+        await sleeps.get()
+        assert reloading.authorizer.state.policy != first.policy
 
 
-async def test_only_a_changed_meaning_is_reloaded(files: PolicyFiles, signer: Signer) -> None:
+async def test_reload_ignores_changes_without_effect(files: PolicyFiles, signer: Signer) -> None:
     subject = '[callers.billing]\nrole = "reader"\nsubject = "billing"\n'
     files.write(jwt_table() + POLICY.replace('tokens-file = "tokens"', "") + subject)
     files.write('tokens-file = "tokens"\n' + files.policy.read_text()).write_keys(signer)
@@ -166,9 +171,10 @@ subject = "billing"
 
 
 @pytest.mark.proves("S24")
-async def test_a_key_that_is_new_at_the_url_is_taken_and_a_failed_fetch_keeps_the_old(
+async def test_unknown_kid_fetches_the_key_set_again(
     files: PolicyFiles, emulator: Emulator, signer: Signer
 ) -> None:
+    """A new key is used after the cooldown; a failed fetch keeps the current keys."""
     second, third, now = Signer("two"), Signer("three"), 0.0
     async with publishing(signer) as server:
         files.write(jwt_table(f'keys-url = "{server.url}"') + BY_URL)
@@ -213,7 +219,7 @@ async def test_cancelled_caller_does_not_cancel_the_fetch(
 
 
 @pytest.mark.proves("S23")
-async def test_a_redirect_to_other_keys_is_not_followed(signer: Signer) -> None:
+async def test_jwks_redirect_is_not_followed(signer: Signer) -> None:
     async with publishing(signer) as elsewhere, publishing(signer) as server:
         server.status, server.headers = 302, {"Location": elsewhere.url}
         keys = JwksClient(server.url)
@@ -222,7 +228,7 @@ async def test_a_redirect_to_other_keys_is_not_followed(signer: Signer) -> None:
 
 
 @pytest.mark.proves("S24")
-async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not_unpacked(
+async def test_compressed_jwks_is_not_decompressed(
     signer: Signer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with publishing(signer) as server:
@@ -238,7 +244,7 @@ async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not
 
 @pytest.mark.proves("S23")
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("http://issuer.example/keys", "must begin with https://"),
         ("ftp://127.0.0.1/keys", "must begin with https://"),
@@ -249,15 +255,15 @@ async def test_keys_that_are_compressed_although_we_asked_for_them_plain_are_not
         ("", "is not a URL"),
     ],
 )
-def test_keys_are_fetched_over_https_or_from_this_machine_only(url: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_jwks_url_requires_https_or_loopback(url: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         check_url(url)
     check_url("https://issuer.example/keys")
     check_url("http://127.0.0.1:1/keys")
 
 
 @pytest.mark.proves("S29")
-def test_nothing_that_holds_a_token_shows_it(files: PolicyFiles, tmp_path: Path) -> None:
+def test_repr_of_the_policy_redacts_tokens(files: PolicyFiles, tmp_path: Path) -> None:
     files.write(POLICY).write_tokens({"reader": NEW})
     shown = repr(ReloadingPolicy(tmp_path / "policy.toml").authorizer.state)
     assert NEW not in shown
