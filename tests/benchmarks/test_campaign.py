@@ -25,7 +25,7 @@ async def test_the_gateway_meets_its_targets(name: str) -> None:
 
 
 @pytest.mark.parametrize("system", ["sdk", "naive"])
-async def test_a_signed_request_to_another_origin_is_noticed(system: str) -> None:
+async def test_signed_requests_to_another_origin_count(system: str) -> None:
     """That the Microsoft client follows such a link is what the row is there to show."""
     # What they hold at the end is not what this is about.
     row = await run(BY_NAME["foreign-next-link"], system, seed=SEED, scale=SMALL, settle=0)
@@ -33,7 +33,8 @@ async def test_a_signed_request_to_another_origin_is_noticed(system: str) -> Non
     assert row.secrets > 0
 
 
-async def test_an_answer_that_is_no_utf_8_leaves_the_naive_gateway_speechless() -> None:
+async def test_an_unknown_role_is_untyped_in_naive() -> None:
+    """The naive gateway ends the call with UNKNOWN."""
     row = await run(BY_NAME["unknown-role"], "naive", seed=SEED, scale=SMALL, settle=0)
     assert row.verdicts[Verdict.UNTYPED] > 0
 
@@ -50,12 +51,12 @@ async def test_an_answer_that_is_no_utf_8_leaves_the_naive_gateway_speechless() 
         ({"outage": True, "trials": 500, "requests_per_call": 1.3}, "1.30 requests per call"),
     ],
 )
-def test_every_target_that_is_missed_is_told(changes: dict[str, int], told: str) -> None:
+def test_missed_targets_are_reported(changes: dict[str, int], told: str) -> None:
     assert Row("none", "gateway").missed() == []
     assert Row("none", "gateway", **changes).missed() == [told]  # type: ignore[arg-type]
 
 
-def test_a_report_goes_between_its_markers_and_nowhere_else() -> None:
+def test_a_report_replaces_text_between_markers() -> None:
     page = "before <!-- x: begin -->\nold\n<!-- x: end --> after"
     assert report.replace_between(page, "x", "new") == (
         "before <!-- x: begin -->\n\nnew\n\n<!-- x: end --> after"
@@ -64,13 +65,13 @@ def test_a_report_goes_between_its_markers_and_nowhere_else() -> None:
         report.replace_between(page, "y", "new")
 
 
-def test_the_page_has_a_place_for_every_report() -> None:
+def test_the_page_has_markers_for_every_report() -> None:
     page = Path(report.PAGE).read_text(encoding="utf-8")
     for name in ("faults", "soak", "load"):
         report.replace_between(page, name, "")
 
 
-def test_page_has_the_headings_and_faults_of_the_code() -> None:
+def test_the_page_has_all_headings_and_faults() -> None:
     page = Path(report.PAGE).read_text(encoding="utf-8")
     for empty in (report.table(()), soak.table([]), load.table([])):
         assert empty in page

@@ -52,7 +52,8 @@ def test_each_rule(
     assert check(told, happened, final) == expected
 
 
-def test_changes_that_were_acknowledged_in_one_order_and_done_in_another_are_found() -> None:
+def test_reordered_changes_are_found() -> None:
+    """Acknowledged in one order, done in another."""
     found = check([change("a"), change("b")], done("b", "a"), {"r": ["a", "b"]})
     assert found.lost or found.duplicated
 
@@ -79,14 +80,14 @@ def histories(draw: st.DrawFn) -> tuple[list[Told], list[Done], dict[str, list[s
 
 
 @given(histories())
-def test_a_service_that_does_what_it_says_is_let_through(
+def test_a_correct_history_has_no_findings(
     history: tuple[list[Told], list[Done], dict[str, list[str]]],
 ) -> None:
     assert check(*history) == FINE
 
 
 @given(histories(), st.data())
-def test_an_acknowledged_change_that_is_taken_away_is_lost(
+def test_a_missing_acknowledged_change_is_lost(
     history: tuple[list[Told], list[Done], dict[str, list[str]]], data: st.DataObject
 ) -> None:
     told, happened, final = history
@@ -95,9 +96,10 @@ def test_an_acknowledged_change_that_is_taken_away_is_lost(
 
 
 @given(histories(), st.data())
-def test_a_create_that_is_done_again_at_any_time_is_a_duplicate(
+def test_a_repeated_create_is_a_duplicate(
     history: tuple[list[Told], list[Done], dict[str, list[str]]], data: st.DataObject
 ) -> None:
+    """At whatever time it is repeated."""
     told, happened, final = history
     again = data.draw(st.sampled_from([each for each in happened if each.key.startswith("c")]))
     place = data.draw(st.integers(0, len(happened)))

@@ -40,13 +40,13 @@ def cell_of(system: Any, kind: Kind) -> Cell:
 
 
 @pytest.mark.parametrize("kind", WRITES)
-async def test_whatever_is_acknowledged_and_not_done_is_lost(kind: Kind) -> None:
+async def test_acknowledged_but_not_done_is_lost(kind: Kind) -> None:
     cell = cell_of(Liar(), kind)
     await cell.call_all(plan(SEED, (kind,), CALLS), 2)
     assert judge_all(cell, Row("none", "liar")).lost == CALLS
 
 
-async def test_a_secret_that_comes_in_two_pieces_is_found() -> None:
+async def test_a_secret_across_two_reads_is_found() -> None:
     row = Row("none", "liar")
     half = len(SECRETS[0]) // 2
     liar = Liar([f"a line\nkey={SECRETS[0][:half]}", f"{SECRETS[0][half:]}\nanother line\n"])
@@ -54,7 +54,8 @@ async def test_a_secret_that_comes_in_two_pieces_is_found() -> None:
     assert row.secrets == 1
 
 
-async def test_a_list_of_rooms_that_takes_no_more_requests_than_pages_is_right_at_once() -> None:
+async def test_a_list_without_retries_is_right_at_once() -> None:
+    """It takes one request per page."""
     scenario = replace(BY_NAME["slow-reader"], rooms=70, pause=0.0, trials=6)
     row = await run(scenario, "gateway", seed=SEED)
     assert row.verdicts[Verdict.FIRST] == row.trials > 0

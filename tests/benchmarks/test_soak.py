@@ -10,16 +10,16 @@ from benchmarks import load, soak
 
 
 @given(st.integers(-100, 100), st.integers(0, 1000), st.integers(2, 50))
-def test_the_slope_of_a_line_is_found(rise: int, start: int, count: int) -> None:
+def test_the_slope_of_a_line(rise: int, start: int, count: int) -> None:
     points = [(x, start + rise * x) for x in range(count)]
     assert soak.slope(points) == pytest.approx(rise)
 
 
-async def test_a_small_soak_leaves_nothing() -> None:
+async def test_a_small_soak_leaks_nothing() -> None:
     assert all(grown.flat for grown in await soak.run(0.0002))
 
 
-async def test_callers_are_told_nothing_but_answers_or_overload() -> None:
+async def test_load_causes_no_error_but_overload() -> None:
     assert all(held.fine for held in await load.run(0.005))
 
 
@@ -31,7 +31,6 @@ async def test_callers_are_told_nothing_but_answers_or_overload() -> None:
         ({"OK": 10}, 101, False),
     ],
 )
-def test_load_is_fine_without_other_failures_and_within_the_memory(
-    *, codes: dict[str, int], rss: int, fine: bool
-) -> None:
+def test_load_is_fine_without_other_errors(*, codes: dict[str, int], rss: int, fine: bool) -> None:
+    """And if the memory is within its bound."""
     assert load.Held(16, 10, 1.0, 1.0, 1.0, 1.0, codes, rss, bound=100).fine is fine

@@ -71,7 +71,7 @@ def requests_for(work: Work) -> int:
     ],
     ids=["gateway", "floor", "naive", "bare"],
 )
-def test_every_counted_call_of_a_gateway_reached_the_upstream(
+def test_every_counted_call_reaches_the_upstream(
     stub: Stub, field: Field, arm: Arm, works: tuple[Work, ...]
 ) -> None:
     for work in works:
@@ -85,14 +85,14 @@ def test_every_counted_call_of_a_gateway_reached_the_upstream(
         assert sample.server_cpu > 0
 
 
-def test_the_bound_answers_without_an_upstream(stub: Stub, field: Field) -> None:
+def test_the_bound_sends_no_upstream_request(stub: Stub, field: Field) -> None:
     before = stub.requests
     sample = LOAD.run(READ, [field[contenders.echo.name, False]], seconds=0, calls=CALLS)
     assert sample.calls == CALLS
     assert stub.requests == before
 
 
-def test_an_answer_that_lacks_something_is_no_success(stub: Stub, field: Field) -> None:
+def test_an_incomplete_response_is_an_error(stub: Stub, field: Field) -> None:
     work = list_rooms(5, 20)
     stub.shape(work.pages, work.size)
     running = field[GATEWAY.name, False]
@@ -102,7 +102,9 @@ def test_an_answer_that_lacks_something_is_no_success(stub: Stub, field: Field) 
         LOAD.run(upsert(351), [running], seconds=0, calls=CALLS)
 
 
-def test_each_number_of_processes_on_a_port_has_a_row_relative_to_one(stub: Stub) -> None:
+def test_each_process_count_has_a_row(stub: Stub) -> None:
+    """Rates are relative to one process."""
+
     def sharing(address: str) -> Arm:
         return contenders.gateway("gateway", contenders.ROOT, scaling.FLAG, listen=address)
 

@@ -88,7 +88,8 @@ def messages(text: str) -> Iterator[dict[str, Any]]:
 
 
 @with_every_tool
-async def test_a_room_can_be_walked_through_its_life(gateway: Gateway, tool: str) -> None:
+async def test_rooms_walk(gateway: Gateway, tool: str) -> None:
+    """Create, get, update, participants, lists and delete."""
     call = tools(gateway)[tool]
 
     async def ask(method: str, **request: Any) -> list[dict[str, Any]]:
@@ -125,7 +126,7 @@ async def test_a_room_can_be_walked_through_its_life(gateway: Gateway, tool: str
 
 
 @pytest.mark.parametrize("tool", ["buf", "buf on a socket"])
-async def test_buf_curl_shows_the_status_and_its_details(gateway: Gateway, tool: str) -> None:
+async def test_buf_curl_prints_the_status_details(gateway: Gateway, tool: str) -> None:
     done = await tools(gateway)[tool](f"{ROOMS}/GetRoom", '{"roomId": "99400000000000000"}')
     assert done.code == 8 * NOT_FOUND
     error = json.loads(done.err)
@@ -144,9 +145,7 @@ def _base64(text: str) -> bytes:
 
 @needs_grpcurl
 @pytest.mark.parametrize("tool", ["grpcurl", "grpcurl on a socket"])
-async def test_grpcurl_shows_the_status_and_its_details_decoded(
-    gateway: Gateway, tool: str
-) -> None:
+async def test_grpcurl_decodes_the_status_details(gateway: Gateway, tool: str) -> None:
     done = await tools(gateway)[tool](
         f"{ROOMS}/CreateRoom", '{"validUntil": "2001-01-01T00:00:00Z"}'
     )
@@ -193,7 +192,7 @@ async def test_grpcurl_lists_every_service_and_method(gateway: Gateway, which: i
         ("grpc.reflection.v1.ServerReflection", "rpc ServerReflectionInfo"),
     ],
 )
-async def test_grpcurl_describes_what_there_is_with_its_comments(
+async def test_grpcurl_describes_symbols_with_comments(
     gateway: Gateway, symbol: str, told: str
 ) -> None:
     done = await run("-plaintext", gateway.addresses[0], "describe", symbol, program=str(GRPCURL))
@@ -212,7 +211,7 @@ async def test_buf_curl_lists_every_service_and_method(gateway: Gateway) -> None
 
 
 @needs_grpcurl
-async def test_the_health_can_be_asked_with_grpcurl(gateway: Gateway) -> None:
+async def test_grpcurl_checks_the_health(gateway: Gateway) -> None:
     done = await grpcurl(gateway.addresses[0])(
         "grpc.health.v1.Health/Check", json.dumps({"service": ROOMS})
     )

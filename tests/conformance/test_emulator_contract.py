@@ -74,7 +74,7 @@ def emulator() -> Iterator[Emulator]:
 
 @SCHEMA.parametrize()
 @settings(max_examples=60, deadline=None)
-def test_every_answer_is_as_the_rest_api_promises(
+def test_responses_conform_to_the_rest_api(
     case: schemathesis.Case[Any], emulator: Emulator
 ) -> None:
     """No 5xx, only the statuses of the operation, bodies and headers of the right shape."""

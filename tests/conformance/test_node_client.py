@@ -31,7 +31,8 @@ def detail(failure: dict[str, Any], kind: type[Message]) -> Any:
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["tcp", "unix"])
-async def test_a_node_client_walks_a_room_through_its_life(gateway: Gateway, which: int) -> None:
+async def test_rooms_walk(gateway: Gateway, which: int) -> None:
+    """Create, get, update, participants, lists, delete and errors."""
     assert gateway.emulator is not None
     gateway.emulator.store.seed(69)
     done = await run(CLIENT, gateway.addresses[which], ROOT / "protos", program="node")

@@ -39,7 +39,7 @@ async def roster(running: Running, room_id: str) -> list[tuple[str, int]]:
     return [(who.raw_id, who.role) async for page in pages for who in page.participants]
 
 
-async def test_the_quickstart_runs_over_grpc_from_its_first_step_to_its_last(
+async def test_quickstart(
     running: Running,
 ) -> None:
     first, second = await two_users(running)

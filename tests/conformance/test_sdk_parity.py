@@ -101,9 +101,8 @@ async def room_with_everybody(sdk: RoomsClient) -> str:
 
 
 @pytest.mark.proves("parity-get-room")
-async def test_a_room_that_the_sdk_creates_is_read_the_same_over_grpc(
-    running: Running, sdk: RoomsClient
-) -> None:
+async def test_get_room(running: Running, sdk: RoomsClient) -> None:
+    """A room that the SDK creates is the same over gRPC."""
     made = await sdk.create_room(
         valid_from=soon(1), valid_until=soon(2), pstn_dial_out_enabled=True
     )
@@ -112,9 +111,8 @@ async def test_a_room_that_the_sdk_creates_is_read_the_same_over_grpc(
 
 
 @pytest.mark.proves("parity-create-room")
-async def test_a_room_that_is_created_over_grpc_is_read_the_same_by_the_sdk(
-    running: Running, sdk: RoomsClient
-) -> None:
+async def test_create_room(running: Running, sdk: RoomsClient) -> None:
+    """A room that is created over gRPC is the same in the SDK."""
     request = pb.CreateRoomRequest(
         valid_from=timestamp(soon(1)),
         valid_until=timestamp(soon(2)),
@@ -130,9 +128,8 @@ async def test_a_room_that_is_created_over_grpc_is_read_the_same_by_the_sdk(
 
 
 @pytest.mark.proves("parity-update-room")
-async def test_a_room_that_is_updated_over_grpc_is_read_the_same_by_the_sdk(
-    running: Running, sdk: RoomsClient
-) -> None:
+async def test_update_room(running: Running, sdk: RoomsClient) -> None:
+    """A room that is updated over gRPC is the same in the SDK."""
     room_id = str((await sdk.create_room()).id)
     request = pb.UpdateRoomRequest(
         room_id=room_id,
@@ -147,9 +144,8 @@ async def test_a_room_that_is_updated_over_grpc_is_read_the_same_by_the_sdk(
 
 
 @pytest.mark.proves("parity-delete-room")
-async def test_a_room_that_is_deleted_over_grpc_is_gone_for_the_sdk(
-    running: Running, sdk: RoomsClient
-) -> None:
+async def test_delete_room(running: Running, sdk: RoomsClient) -> None:
+    """The SDK does not list a room that is deleted over gRPC."""
     room_id = str((await sdk.create_room()).id)
     await running.rooms.DeleteRoom(pb.DeleteRoomRequest(room_id=room_id))
     assert [room async for room in sdk.list_rooms()] == []
@@ -159,9 +155,7 @@ async def test_a_room_that_is_deleted_over_grpc_is_gone_for_the_sdk(
 
 
 @pytest.mark.proves("parity-list-rooms")
-async def test_rooms_are_listed_the_same_over_several_pages(
-    running: Running, sdk: RoomsClient
-) -> None:
+async def test_list_rooms_over_several_pages(running: Running, sdk: RoomsClient) -> None:
     running.emulator.store.seed(70)
     by_sdk = [as_message(room) async for room in sdk.list_rooms()]
     pages = [page async for page in running.rooms.ListRooms(pb.ListRoomsRequest())]
@@ -170,9 +164,7 @@ async def test_rooms_are_listed_the_same_over_several_pages(
 
 
 @pytest.mark.proves("parity-list-participants")
-async def test_a_roster_is_listed_the_same_in_every_role(
-    running: Running, sdk: RoomsClient
-) -> None:
+async def test_list_participants_in_every_role(running: Running, sdk: RoomsClient) -> None:
     room_id = await room_with_everybody(sdk)
     people = [person async for person in sdk.list_participants(room_id)]
     assert await listed(running, room_id) == as_people(people)
@@ -180,9 +172,8 @@ async def test_a_roster_is_listed_the_same_in_every_role(
 
 
 @pytest.mark.proves("parity-upsert-participants")
-async def test_what_is_upserted_over_grpc_in_every_role_is_listed_the_same_by_the_sdk(
-    running: Running, sdk: RoomsClient
-) -> None:
+async def test_upsert_participants_in_every_role(running: Running, sdk: RoomsClient) -> None:
+    """Participants that are upserted over gRPC are the same in the SDK."""
     room_id = await room_with_everybody(sdk)
     people = [
         people_pb.Participant(raw_id=text, role=role)
@@ -198,9 +189,8 @@ async def test_what_is_upserted_over_grpc_in_every_role_is_listed_the_same_by_th
 
 
 @pytest.mark.proves("parity-remove-participants")
-async def test_who_is_removed_over_grpc_is_gone_for_the_sdk(
-    running: Running, sdk: RoomsClient
-) -> None:
+async def test_remove_participants(running: Running, sdk: RoomsClient) -> None:
+    """The SDK does not list participants that are removed over gRPC."""
     room_id = await room_with_everybody(sdk)
     gone = [sdk_user(PEOPLE[0]), sdk_user(PEOPLE[2])]
     await running.participants.RemoveParticipants(

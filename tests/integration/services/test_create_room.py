@@ -24,7 +24,7 @@ from rooms_emulator.faults.model import Fault
 from rooms_emulator.timestamps import TICKS_PER_DAY
 
 
-async def test_an_empty_create_sends_an_empty_object_and_takes_the_services_defaults(
+async def test_an_empty_create_uses_upstream_defaults(
     running: Running,
 ) -> None:
     running.emulator.clock.freeze()
@@ -38,7 +38,7 @@ async def test_an_empty_create_sends_an_empty_object_and_takes_the_services_defa
     assert room.id.startswith("994")
 
 
-async def test_every_field_of_a_create_reaches_the_room(running: Running) -> None:
+async def test_every_field_of_a_create_is_sent(running: Running) -> None:
     start, end = moment(running.emulator, 1, 123_456_700), moment(running.emulator, 30, 7_000_000)
     room = await create(running, valid_from=start, valid_until=end, pstn_dial_out_enabled=True)
     assert (room.valid_from, room.valid_until) == (start, end)
@@ -55,7 +55,7 @@ async def test_every_field_of_a_create_reaches_the_room(running: Running) -> Non
     ],
     ids=["unset", "false", "true"],
 )
-async def test_a_create_sends_dial_out_exactly_if_it_is_set(
+async def test_a_create_sends_dial_out_only_if_set(
     running: Running, fields: dict[str, bool], sent: dict[str, bool]
 ) -> None:
     await create(running, **fields)
@@ -65,9 +65,8 @@ async def test_a_create_sends_dial_out_exactly_if_it_is_set(
 @pytest.mark.parametrize(
     ("end", "sent"), [("valid_from", "validFrom"), ("valid_until", "validUntil")]
 )
-async def test_a_create_with_one_end_of_the_window_leaves_the_other_to_the_service(
-    running: Running, end: str, sent: str
-) -> None:
+async def test_a_one_sided_window_is_sent_as_given(running: Running, end: str, sent: str) -> None:
+    """The upstream chooses the default of the other end."""
     running.emulator.clock.freeze()
     now = running.emulator.clock.now()
     given = moment(running.emulator, 3)
@@ -90,9 +89,10 @@ async def test_a_create_with_one_end_of_the_window_leaves_the_other_to_the_servi
         (999_999_999, ".999999999Z", 999_999_900),
     ],
 )
-async def test_a_time_is_sent_to_the_nanosecond_and_kept_to_the_services_100_ns(
+async def test_times_are_sent_with_nanoseconds(
     running: Running, nanos: int, sent: str, kept: int
 ) -> None:
+    """The Rooms service keeps units of 100 ns."""
     given = moment(running.emulator, 10, nanos)
     room = await create(running, valid_until=given)
     whole = Timestamp(seconds=given.seconds).ToJsonString()
@@ -101,9 +101,7 @@ async def test_a_time_is_sent_to_the_nanosecond_and_kept_to_the_services_100_ns(
 
 
 @pytest.mark.parametrize("count", [0, 1, 350])
-async def test_a_room_is_created_with_its_whole_roster_in_the_order_given(
-    running: Running, count: int
-) -> None:
+async def test_a_create_keeps_the_order_of_the_roster(running: Running, count: int) -> None:
     roles = (ROLE_PRESENTER, ROLE_ATTENDEE, ROLE_CONSUMER, ROLE_COLLABORATOR)
     people = [Participant(raw_id=user(n), role=roles[n % len(roles)]) for n in range(count)]
     room = await create(running, participants=people)
@@ -113,7 +111,7 @@ async def test_a_room_is_created_with_its_whole_roster_in_the_order_given(
     assert by_raw_id(pages) == people
 
 
-async def test_a_create_with_351_people_is_refused_before_anything_is_sent(
+async def test_351_participants_are_rejected_unsent(
     running: Running,
 ) -> None:
     people = [Participant(raw_id=user(n)) for n in range(351)]
@@ -123,9 +121,10 @@ async def test_a_create_with_351_people_is_refused_before_anything_is_sent(
     assert running.requests() == 0
 
 
-async def test_a_create_without_request_id_is_keyed_with_a_new_uuid_each_time(
+async def test_each_create_gets_a_new_repeatability_id(
     running: Running,
 ) -> None:
+    """Without a `request_id`, it is a random UUID."""
     await create(running)
     first = uuid.UUID(running.last().headers["Repeatability-Request-ID"])
     await create(running)
@@ -134,7 +133,7 @@ async def test_a_create_without_request_id_is_keyed_with_a_new_uuid_each_time(
     assert len(running.emulator.store) == 2
 
 
-async def test_a_request_id_makes_one_room_however_often_it_is_repeated(running: Running) -> None:
+async def test_create_is_idempotent_by_request_id(running: Running) -> None:
     request_id = str(uuid.uuid4())
     rooms = [await create(running, request_id=request_id) for _ in range(3)]
     assert rooms[0] == rooms[1] == rooms[2]
@@ -142,16 +141,17 @@ async def test_a_request_id_makes_one_room_however_often_it_is_repeated(running:
     assert running.last().headers["Repeatability-Request-ID"] == request_id
 
 
-async def test_a_request_id_makes_one_room_when_creates_race(running: Running) -> None:
+async def test_concurrent_creates_by_id_make_one_room(running: Running) -> None:
     request_id = str(uuid.uuid4())
     rooms = await asyncio.gather(*(create(running, request_id=request_id) for _ in range(20)))
     assert {room.id for room in rooms} == {rooms[0].id}
     assert len(running.emulator.store) == 1
 
 
-async def test_a_create_whose_answer_is_lost_is_sent_again_and_makes_one_room(
+async def test_a_create_with_a_lost_response_is_retried(
     running: Running,
 ) -> None:
+    """It creates one room."""
     running.emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
     room = await create(running)
     assert running.requests("CreateRoom") == 2
@@ -172,7 +172,7 @@ async def test_a_create_whose_answer_is_lost_is_sent_again_and_makes_one_room(
         ({"valid_from": 181.0, "valid_until": 1.0}, ["valid_from", "valid_until"]),
     ],
 )
-async def test_a_create_with_a_window_that_the_service_refuses_names_our_fields(
+async def test_a_rejected_window_names_the_fields(
     running: Running, fields: dict[str, float], blamed: list[str]
 ) -> None:
     window = {name: moment(running.emulator, days) for name, days in fields.items()}
@@ -184,7 +184,7 @@ async def test_a_create_with_a_window_that_the_service_refuses_names_our_fields(
     assert len(running.emulator.store) == 0
 
 
-async def test_a_create_with_an_identifier_that_the_service_refuses_makes_no_room(
+async def test_a_rejected_identifier_creates_no_room(
     running: Running,
 ) -> None:
     failed = await failure_of(create(running, participants=[Participant(raw_id="wrong_mri")]))

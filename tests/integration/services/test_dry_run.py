@@ -86,7 +86,7 @@ CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
 }
 
 
-def test_every_rpc_that_changes_something_has_a_dry_run() -> None:
+def test_every_mutating_rpc_has_a_dry_run() -> None:
     changing = {
         method.name
         for service in SERVICES
@@ -98,7 +98,7 @@ def test_every_rpc_that_changes_something_has_a_dry_run() -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_dry_run_shows_the_request_and_sends_nothing(running: Running, name: str) -> None:
+async def test_a_dry_run_returns_the_request_unsent(running: Running, name: str) -> None:
     call, method, target, content_type, body = CALLS[name]
     answer = await call(running, {"validate_only": True, "show_people": True})
     shown = answer.dry_run
@@ -111,7 +111,7 @@ async def test_a_dry_run_shows_the_request_and_sends_nothing(running: Running, n
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_dry_run_hides_people_unless_asked_otherwise(running: Running, name: str) -> None:
+async def test_a_dry_run_redacts_by_default(running: Running, name: str) -> None:
     answer = await CALLS[name][0](running, {"validate_only": True})
     assert "8:acs" not in str(answer)
     people = CALLS[name][4] and CALLS[name][4].get("participants")
@@ -122,7 +122,7 @@ async def test_a_dry_run_hides_people_unless_asked_otherwise(running: Running, n
         }
 
 
-async def test_what_a_dry_run_shows_is_what_is_sent_without_it(running: Running) -> None:
+async def test_a_dry_run_equals_the_real_request(running: Running) -> None:
     request = rooms_pb.CreateRoomRequest(
         participants=[PERSON], request_id="5f0b1e0c-6a6e-4a55-b7a1-3f3c6f1b2a90"
     )
@@ -141,7 +141,8 @@ async def test_what_a_dry_run_shows_is_what_is_sent_without_it(running: Running)
             assert sent.headers[name] == value
 
 
-async def test_a_dry_run_of_a_one_sided_window_reads_nothing(running: Running) -> None:
+async def test_a_dry_run_does_not_complete_the_window(running: Running) -> None:
+    """It sends no request to read the other end."""
     answer = await running.rooms.UpdateRoom(
         rooms_pb.UpdateRoomRequest(
             room_id=ROOM, valid_until=Timestamp(seconds=4102444800), validate_only=True
@@ -164,7 +165,7 @@ INVALID: dict[str, Callable[[Running], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("rule", INVALID)
-async def test_a_dry_run_fails_as_the_call_would(running: Running, rule: str) -> None:
+async def test_a_dry_run_validates_the_request(running: Running, rule: str) -> None:
     failed = await failure_of(INVALID[rule](running))
     assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
     assert running.requests() == 0

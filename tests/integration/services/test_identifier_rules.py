@@ -63,7 +63,7 @@ BROKEN: list[tuple[pb.Participant, str]] = [
 
 
 @pytest.mark.parametrize(("person", "blamed"), BROKEN)
-async def test_an_identifier_that_says_nothing_or_two_things_is_refused_and_nothing_is_sent(
+async def test_invalid_identifiers_are_rejected_unsent(
     running: Running, person: pb.Participant, blamed: str
 ) -> None:
     people = [ALICE, BOB, CAROL, person]
@@ -89,7 +89,7 @@ async def test_an_identifier_that_says_nothing_or_two_things_is_refused_and_noth
 @pytest.mark.parametrize(
     ("person", "blamed"), [(person, blamed) for person, blamed in BROKEN if not person.raw_id][1:]
 )
-async def test_a_removal_refuses_the_same_identifiers_and_sends_nothing(
+async def test_removal_rejects_invalid_identifiers(
     running: Running, person: pb.Participant, blamed: str
 ) -> None:
     identifiers = [communication_user(A), person.identifier]
@@ -122,9 +122,10 @@ async def test_a_removal_refuses_the_same_identifiers_and_sends_nothing(
         teams_user(GUID, "public", is_anonymous=True),
     ],
 )
-async def test_an_identifier_of_any_kind_and_allowed_length_is_left_to_the_service(
+async def test_valid_identifiers_are_sent(
     running: Running, identifier: pb.CommunicationIdentifier
 ) -> None:
+    """The upstream rejects kinds that it does not support."""
     created = await running.rooms.CreateRoom(CreateRoomRequest())
     call = running.participants.RemoveParticipants(
         pb.RemoveParticipantsRequest(room_id=created.room.id, identifiers=[identifier])
@@ -159,13 +160,14 @@ async def test_an_identifier_of_any_kind_and_allowed_length_is_left_to_the_servi
         ),
     ],
 )
-async def test_somebody_named_twice_in_whatever_form_is_refused_by_index_and_nothing_is_sent(
+async def test_duplicates_in_either_form_are_rejected(
     running: Running,
     upsert: list[pb.Participant],
     remove: list[str],
     identifiers: Sequence[pb.CommunicationIdentifier],
     blamed: list[str],
 ) -> None:
+    """The violations name the indexes, and nothing is sent."""
     request = pb.UpdateParticipantsRequest(
         room_id=UNKNOWN_ROOM, upsert=upsert, remove=remove, remove_identifiers=identifiers
     )
@@ -184,9 +186,7 @@ async def test_somebody_named_twice_in_whatever_form_is_refused_by_index_and_not
         (D, ""),
     ],
 )
-def test_whom_the_service_blames_is_found_in_whatever_form_they_were_named(
-    blamed: str, field: str
-) -> None:
+def test_error_targets_are_located_in_either_form(blamed: str, field: str) -> None:
     request = pb.UpdateParticipantsRequest(
         upsert=[ALICE, BOB, CAROL], remove=["4:+1"], remove_identifiers=[teams_user("x")]
     )

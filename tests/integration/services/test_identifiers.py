@@ -33,7 +33,8 @@ EVERYBODY = [
 
 
 @pytest.mark.proves("identifier-upsert")
-async def test_people_are_upserted_by_either_form_and_listed_with_both(running: Running) -> None:
+async def test_upsert_accepts_either_form(running: Running) -> None:
+    """Lists return both forms."""
     room_id = await room_with(running)
     await running.participants.UpsertParticipants(
         pb.UpsertParticipantsRequest(room_id=room_id, participants=[ALICE, BOB, CAROL, DAVE])
@@ -42,13 +43,14 @@ async def test_people_are_upserted_by_either_form_and_listed_with_both(running: 
 
 
 @pytest.mark.proves("identifier-create")
-async def test_a_room_is_created_with_people_of_either_form(running: Running) -> None:
+async def test_create_accepts_either_form(running: Running) -> None:
     room_id = await room_with(running, ALICE, BOB, CAROL, DAVE)
     assert await listed(running, room_id) == EVERYBODY
 
 
 @pytest.mark.proves("identifier-update")
-async def test_an_update_takes_either_form_on_both_sides(running: Running) -> None:
+async def test_update_accepts_either_form(running: Running) -> None:
+    """Both for the upsert and for the removal."""
     room_id = await room_with(running, ALICE, BOB, CAROL)
     await running.participants.UpdateParticipants(
         pb.UpdateParticipantsRequest(
@@ -71,7 +73,7 @@ async def test_an_update_takes_either_form_on_both_sides(running: Running) -> No
         ([A, D], [communication_user(B)]),
     ],
 )
-async def test_people_are_removed_by_either_form_or_both(
+async def test_remove_accepts_either_form(
     running: Running, raw_ids: list[str], identifiers: list[pb.CommunicationIdentifier]
 ) -> None:
     room_id = await room_with(running, ALICE, BOB, CAROL)
@@ -94,9 +96,10 @@ async def test_both_forms_send_the_same_request(running: Running) -> None:
 
 
 @pytest.mark.proves("identifier-list")
-async def test_a_listed_person_of_any_kind_carries_both_forms_and_can_be_sent_back(
+async def test_listed_participants_can_be_sent_back(
     running: Running,
 ) -> None:
+    """Lists return both forms of identifiers of any kind."""
     raw_ids = [
         A, "4:+14255550123", f"8:orgid:{GUID}", f"8:dod:{GUID}", f"8:gcch:{GUID}",
         f"8:teamsvisitor:{GUID}", f"28:orgid:{GUID}", f"28:dod:{GUID}", f"28:gcch:{GUID}",
@@ -117,9 +120,10 @@ async def test_a_listed_person_of_any_kind_carries_both_forms_and_can_be_sent_ba
     assert list(json.loads(last.body)["participants"]) == raw_ids
 
 
-async def test_a_role_that_the_service_refuses_is_blamed_on_a_person_named_by_identifier(
+async def test_a_rejected_role_names_the_field(
     running: Running,
 ) -> None:
+    """Also for a participant that is named by identifier."""
     room_id = await room_with(running)
     odd = pb.Participant(identifier=communication_user(B), unrecognized_role="Producer")
     failed = await failure_of(

@@ -81,7 +81,7 @@ async def test_update_replaces_the_roster_in_order(
     assert legacy.roster(room_id) == [(each.raw_id, each.role) for each in expected]
 
 
-async def test_a_roster_is_replaced_by_one_minimal_patch(
+async def test_one_minimal_patch_replaces_the_roster(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make(person(1), person(2))

@@ -18,9 +18,10 @@ from rooms_emulator.faults.model import Fault
     ("count", "sizes"),
     [(0, [0]), (1, [1]), (30, [30]), (31, [30, 1]), (75, [30, 30, 15]), (90, [30, 30, 30])],
 )
-async def test_a_list_has_one_message_for_each_page_of_the_service_newest_first(
+async def test_each_upstream_page_is_one_message(
     running: Running, count: int, sizes: list[int]
 ) -> None:
+    """Rooms are listed newest first."""
     seeded = running.emulator.store.seed(count)
     found = await pages(running)
     assert [len(page.rooms) for page in found] == sizes
@@ -28,14 +29,14 @@ async def test_a_list_has_one_message_for_each_page_of_the_service_newest_first(
     assert running.requests("ListRooms") == len(sizes)
 
 
-async def test_every_page_but_the_last_has_a_token_to_go_on_with(running: Running) -> None:
+async def test_every_page_but_the_last_has_a_token(running: Running) -> None:
     running.emulator.store.seed(75)
     found = await pages(running)
     assert [bool(page.next_page_token) for page in found] == [True, True, False]
     assert len({page.next_page_token for page in found}) == 3
 
 
-async def test_a_listed_room_has_every_field_that_a_read_room_has(running: Running) -> None:
+async def test_listed_rooms_have_every_field(running: Running) -> None:
     created = (await running.rooms.CreateRoom(CreateRoomRequest(pstn_dial_out_enabled=True))).room
     (page,) = await pages(running)
     assert list(page.rooms) == [created]
@@ -50,7 +51,7 @@ async def test_a_listed_room_has_every_field_that_a_read_room_has(running: Runni
         ("dddddd", [0, 0, 0, 0, 0, 0]),
     ],
 )
-async def test_short_and_empty_pages_in_the_middle_do_not_end_a_list(
+async def test_empty_pages_do_not_end_a_list(
     running: Running, live: str, expected: list[int] | None
 ) -> None:
     """The service drops deleted rooms only after it has read a page of 30."""
@@ -67,7 +68,7 @@ async def test_short_and_empty_pages_in_the_middle_do_not_end_a_list(
     assert expected is None or sum(expected) == len(seeded)
 
 
-async def test_a_page_of_which_some_rooms_are_deleted_is_passed_on_short(running: Running) -> None:
+async def test_deleted_rooms_shorten_their_page(running: Running) -> None:
     for deleted in (False, True, False, True, False):
         running.emulator.store.seed(13, deleted=deleted)
     found = await pages(running)
@@ -77,7 +78,7 @@ async def test_a_page_of_which_some_rooms_are_deleted_is_passed_on_short(running
 @pytest.mark.parametrize(
     ("max_pages", "count", "requests"), [(0, 4, 4), (1, 1, 1), (2, 2, 2), (4, 4, 4), (9, 4, 4)]
 )
-async def test_max_pages_bounds_the_messages_and_the_requests_to_the_service(
+async def test_max_pages_bounds_messages_and_requests(
     running: Running, max_pages: int, count: int, requests: int
 ) -> None:
     running.emulator.store.seed(100)
@@ -87,7 +88,7 @@ async def test_max_pages_bounds_the_messages_and_the_requests_to_the_service(
     assert bool(found[-1].next_page_token) == (count < 4)
 
 
-async def test_reading_one_page_at_a_time_gives_what_reading_at_once_gives(
+async def test_single_pages_equal_the_whole_list(
     running: Running,
 ) -> None:
     running.emulator.store.seed(40)
@@ -105,7 +106,7 @@ async def test_reading_one_page_at_a_time_gives_what_reading_at_once_gives(
     assert single == whole
 
 
-async def test_rosters_are_paged_and_resumed_as_rooms_are() -> None:
+async def test_rosters_are_paged_and_resumed() -> None:
     async with Emulator(participants_page_size=4) as emulator, gateway_before(emulator) as running:
         people = [Participant(raw_id=user(number)) for number in range(10)]
         created = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
@@ -128,9 +129,10 @@ async def test_rosters_are_paged_and_resumed_as_rooms_are() -> None:
         (Fault(body='{"value":[{"id":"1","createdAt":"soon"}]}'), UNREADABLE),
     ],
 )
-async def test_a_failure_on_the_way_comes_after_the_pages_before_it_and_the_last_token_resumes(
+async def test_a_failed_list_resumes_by_its_last_token(
     emulator: Emulator, fault: Fault, outcome: tuple[StatusCode, str]
 ) -> None:
+    """The error follows the pages that were read before it."""
     seeded = emulator.store.seed(100)
     async with gateway_before(emulator, max_attempts=1) as running:
         emulator.faults.add(Fault(skip=2, status=fault.status, drop=fault.drop, body=fault.body))
@@ -142,7 +144,7 @@ async def test_a_failure_on_the_way_comes_after_the_pages_before_it_and_the_last
     assert ids(seen) + ids(rest) == seeded[::-1]
 
 
-async def test_a_failure_of_one_attempt_on_the_way_is_not_seen_at_all(running: Running) -> None:
+async def test_a_retried_page_is_not_visible_to_callers(running: Running) -> None:
     seeded = running.emulator.store.seed(100)
     running.emulator.faults.add(Fault(skip=1, status=503))
     running.emulator.faults.add(Fault(skip=2, drop="before"))

@@ -24,9 +24,8 @@ def later(time: Timestamp, seconds: int) -> Timestamp:
 
 
 @pytest.mark.proves("window-end")
-async def test_a_new_end_leaves_the_beginning_as_it_is_to_the_last_digit(
-    running: Running, room: Room
-) -> None:
+async def test_a_new_end_keeps_the_start(running: Running, room: Room) -> None:
+    """With all of its digits."""
     until = later(room.valid_until, -HOUR)
     request = UpdateRoomRequest(room_id=room.id, valid_until=until)
     updated = (await running.rooms.UpdateRoom(request)).room
@@ -34,18 +33,16 @@ async def test_a_new_end_leaves_the_beginning_as_it_is_to_the_last_digit(
 
 
 @pytest.mark.proves("window-start")
-async def test_a_new_beginning_leaves_the_end_as_it_is_to_the_last_digit(
-    running: Running, room: Room
-) -> None:
+async def test_a_new_start_keeps_the_end(running: Running, room: Room) -> None:
+    """With all of its digits."""
     begin = later(room.valid_from, HOUR)
     request = UpdateRoomRequest(room_id=room.id, valid_from=begin)
     updated = (await running.rooms.UpdateRoom(request)).room
     assert (updated.valid_from, updated.valid_until) == (begin, room.valid_until)
 
 
-async def test_a_window_with_both_ends_or_none_is_not_read_first(
-    running: Running, room: Room
-) -> None:
+async def test_a_complete_window_is_not_read_first(running: Running, room: Room) -> None:
+    """Nor is an update without a window."""
     both = UpdateRoomRequest(
         room_id=room.id, valid_from=room.valid_from, valid_until=room.valid_until
     )
@@ -55,7 +52,7 @@ async def test_a_window_with_both_ends_or_none_is_not_read_first(
     assert running.requests("GetRoom") == 0
 
 
-async def test_the_other_rules_of_windows_stay_the_services(running: Running, room: Room) -> None:
+async def test_the_upstream_rejects_a_long_window(running: Running, room: Room) -> None:
     request = UpdateRoomRequest(
         room_id=room.id, valid_until=later(room.valid_until, 400 * 24 * HOUR)
     )
@@ -65,7 +62,7 @@ async def test_the_other_rules_of_windows_stay_the_services(running: Running, ro
     assert set(failed.violations) == {"valid_until"}
 
 
-async def test_an_unknown_room_is_not_found_before_anything_is_changed(running: Running) -> None:
+async def test_an_unknown_room_is_not_updated(running: Running) -> None:
     request = UpdateRoomRequest(room_id="99400000000000000", valid_until=Timestamp(seconds=1))
     failed = await failure_of(running.rooms.UpdateRoom(request))
     assert failed.reason == "ROOM_NOT_FOUND"
@@ -78,9 +75,10 @@ async def strict(emulator: Emulator) -> AsyncIterator[Running]:
         yield running
 
 
-async def test_with_the_setting_off_one_end_is_sent_alone_and_the_service_refuses(
+async def test_complete_windows_off_sends_one_end(
     strict: Running,
 ) -> None:
+    """The upstream rejects it."""
     room = (await strict.rooms.CreateRoom(CreateRoomRequest())).room
     until = later(room.valid_until, -HOUR)
     request = UpdateRoomRequest(room_id=room.id, valid_until=until)

@@ -13,14 +13,14 @@ from rooms_emulator import Emulator
 from rooms_gateway.services.convert import page_tokens
 
 
-async def test_every_token_of_a_stream_resumes_right_after_its_page(running: Running) -> None:
+async def test_each_token_resumes_after_its_page(running: Running) -> None:
     running.emulator.store.seed(100)
     whole = await pages(running)
     for place, page in enumerate(whole[:-1], start=1):
         assert await pages(running, page.next_page_token) == whole[place:]
 
 
-async def test_a_token_outlives_its_gateway_and_is_good_on_any_other(emulator: Emulator) -> None:
+async def test_tokens_are_valid_on_other_gateways(emulator: Emulator) -> None:
     emulator.store.seed(70)
     async with gateway_before(emulator) as first:
         whole = await pages(first)
@@ -29,7 +29,7 @@ async def test_a_token_outlives_its_gateway_and_is_good_on_any_other(emulator: E
             assert await pages(gateway, whole[0].next_page_token) == whole[1:]
 
 
-async def test_a_token_is_fit_for_a_url_and_names_no_host(running: Running) -> None:
+async def test_tokens_are_url_safe_and_name_no_host(running: Running) -> None:
     running.emulator.store.seed(31)
     token = (await pages(running))[0].next_page_token
     assert token.replace("-", "").replace("_", "").isalnum()
@@ -41,7 +41,7 @@ async def test_a_token_is_fit_for_a_url_and_names_no_host(running: Running) -> N
 
 
 @pytest.mark.proves("S38")
-async def test_a_token_of_another_list_or_room_is_refused_and_nothing_is_sent() -> None:
+async def test_other_lists_tokens_are_rejected_unsent() -> None:
     async with Emulator(participants_page_size=2) as emulator, gateway_before(emulator) as running:
         one, two = emulator.store.seed(31, participants=3)[:2]
         rooms = (await pages(running))[0].next_page_token
@@ -79,16 +79,14 @@ async def test_a_token_of_another_list_or_room_is_refused_and_nothing_is_sent() 
         "é" * 100_000,
     ],
 )
-async def test_a_text_that_is_no_token_is_refused_and_nothing_is_sent(
-    running: Running, token: str
-) -> None:
+async def test_malformed_tokens_are_rejected_unsent(running: Running, token: str) -> None:
     for call in (pages(running, token), roster_pages(running, "994", token)):
         failed = await failure_of(call)
         assert (failed.code, failed.reason) == TOKEN_INVALID
     assert running.requests() == 0
 
 
-def test_a_token_that_was_damaged_in_any_way_is_refused_and_nothing_is_sent() -> None:
+def test_damaged_tokens_are_rejected_unsent() -> None:
     with gateway_for_examples() as (runner, running):
         running.emulator.store.seed(31)
         token = runner.run(pages(running))[0].next_page_token

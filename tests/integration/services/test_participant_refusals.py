@@ -9,7 +9,7 @@ from support.rosters import attendee, presenter, remove, room_with, roster, upse
 from support.samples import INVALID, REJECTED, A, B, C
 
 
-async def test_an_identifier_that_the_service_refuses_changes_nobody(running: Running) -> None:
+async def test_a_rejected_identifier_changes_no_roster(running: Running) -> None:
     room_id = await room_with(running, attendee(A))
     for call, field in (
         (upsert(running, room_id, presenter(A), attendee("wrong_mri")), "participants[1].raw_id"),
@@ -33,9 +33,10 @@ async def test_an_identifier_that_the_service_refuses_changes_nobody(running: Ru
         ([A, A], [A], ["upsert[1].raw_id", "remove[0]"]),
     ],
 )
-async def test_somebody_named_twice_in_an_update_is_refused_by_index_and_nothing_is_sent(
+async def test_duplicates_in_an_update_are_rejected(
     running: Running, upserted: list[str], removed: list[str], blamed: list[str]
 ) -> None:
+    """The violations name the indexes, and nothing is sent."""
     request = UpdateParticipantsRequest(
         room_id=UNKNOWN_ROOM, upsert=map(presenter, upserted), remove=removed
     )
@@ -45,7 +46,7 @@ async def test_somebody_named_twice_in_an_update_is_refused_by_index_and_nothing
     assert running.requests() == 0
 
 
-async def test_somebody_named_twice_is_refused_in_every_request_that_names_people(
+async def test_every_rpc_rejects_duplicates_unsent(
     running: Running,
 ) -> None:
     for call, field in (
@@ -59,7 +60,7 @@ async def test_somebody_named_twice_is_refused_in_every_request_that_names_peopl
     assert running.requests() == 0
 
 
-async def test_an_update_that_names_nobody_is_refused_and_nothing_is_sent(
+async def test_an_empty_update_is_rejected_unsent(
     running: Running,
 ) -> None:
     request = UpdateParticipantsRequest(room_id=UNKNOWN_ROOM)

@@ -10,22 +10,24 @@ from support.rosters import attendee, presenter, remove, room_with, roster, upse
 from support.samples import NOT_FOUND, REJECTED, A, B, C, user
 
 
-async def test_an_upsert_keeps_the_place_of_those_who_are_there_and_appends_the_others(
+async def test_an_upsert_appends_new_participants(
     running: Running,
 ) -> None:
+    """Present participants keep their position."""
     room_id = await room_with(running, attendee(A), attendee(B))
     await upsert(running, room_id, presenter(C), presenter(A))
     assert await roster(running, room_id) == [presenter(A), attendee(B), presenter(C)]
 
 
-async def test_a_removal_sends_null_and_leaves_the_others(running: Running) -> None:
+async def test_a_removal_sends_null(running: Running) -> None:
+    """Other participants stay."""
     room_id = await room_with(running, attendee(A), attendee(B), attendee(C))
     await remove(running, room_id, A, C)
     assert running.sent() == {"participants": {A: None, C: None}}
     assert await roster(running, room_id) == [attendee(B)]
 
 
-async def test_the_removal_of_somebody_who_is_not_on_the_roster_is_no_error(
+async def test_removing_an_absent_participant_succeeds(
     running: Running,
 ) -> None:
     room_id = await room_with(running, attendee(A))
@@ -33,7 +35,8 @@ async def test_the_removal_of_somebody_who_is_not_on_the_roster_is_no_error(
     assert await roster(running, room_id) == [attendee(A)]
 
 
-async def test_an_update_adds_changes_and_removes_in_one_request(running: Running) -> None:
+async def test_an_update_sends_one_request(running: Running) -> None:
+    """It adds, changes and removes participants."""
     room_id = await room_with(running, attendee(A), attendee(B))
     await running.participants.UpdateParticipants(
         UpdateParticipantsRequest(room_id=room_id, upsert=[presenter(C), presenter(A)], remove=[B])
@@ -46,7 +49,7 @@ async def test_an_update_adds_changes_and_removes_in_one_request(running: Runnin
 
 
 @pytest.mark.parametrize("which", ["upsert", "remove"])
-async def test_an_update_may_do_only_one_of_the_two(running: Running, which: str) -> None:
+async def test_an_update_may_only_upsert_or_remove(running: Running, which: str) -> None:
     room_id = await room_with(running, attendee(A))
     request = UpdateParticipantsRequest(room_id=room_id)
     if which == "upsert":
@@ -58,9 +61,8 @@ async def test_an_update_may_do_only_one_of_the_two(running: Running, which: str
 
 
 @pytest.mark.parametrize("count", [1, 350])
-async def test_a_roster_of_any_allowed_size_can_be_put_listed_and_taken_off(
-    running: Running, count: int
-) -> None:
+async def test_rosters_of_up_to_350_participants(running: Running, count: int) -> None:
+    """They can be added, listed and removed."""
     room_id = await room_with(running)
     people = [attendee(user(number)) for number in range(count)]
     await upsert(running, room_id, *people)
@@ -69,7 +71,7 @@ async def test_a_roster_of_any_allowed_size_can_be_put_listed_and_taken_off(
     assert await roster(running, room_id) == []
 
 
-async def test_an_update_may_name_350_to_add_and_350_others_to_remove(running: Running) -> None:
+async def test_an_update_may_replace_350_participants(running: Running) -> None:
     old = [attendee(user(number)) for number in range(350)]
     new = [presenter(user(1000 + number)) for number in range(350)]
     room_id = await room_with(running, *old)
@@ -80,7 +82,8 @@ async def test_an_update_may_name_350_to_add_and_350_others_to_remove(running: R
     assert await roster(running, room_id) == new
 
 
-async def test_the_service_refuses_the_351st_person_and_changes_nobody(running: Running) -> None:
+async def test_the_upstream_rejects_participant_351(running: Running) -> None:
+    """The roster stays unchanged."""
     people = [attendee(user(number)) for number in range(350)]
     room_id = await room_with(running, *people)
     failed = await failure_of(upsert(running, room_id, presenter(user(0)), attendee(user(350))))
@@ -88,13 +91,13 @@ async def test_the_service_refuses_the_351st_person_and_changes_nobody(running: 
     assert await roster(running, room_id) == people
 
 
-async def test_raw_ids_that_differ_in_case_alone_are_two_people(running: Running) -> None:
+async def test_raw_ids_are_case_sensitive(running: Running) -> None:
     other = A.upper().replace("8:ACS", "8:acs")
     room_id = await room_with(running, attendee(A), presenter(other))
     assert await roster(running, room_id) == [attendee(A), presenter(other)]
 
 
-async def test_every_call_on_the_roster_of_an_unknown_room_is_not_found(running: Running) -> None:
+async def test_rosters_of_unknown_rooms_are_not_found(running: Running) -> None:
     update = UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove=[A])
     for call in (
         upsert(running, UNKNOWN_ROOM, attendee(A)),

@@ -20,7 +20,7 @@ from rooms_gateway.upstream.transport.sender import Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
 
-async def test_at_most_one_page_is_read_ahead_of_the_reader(emulator: Emulator) -> None:
+async def test_read_ahead_is_one_page(emulator: Emulator) -> None:
     emulator.store.seed(150)
     upstream = upstream_of(emulator)
     http = HttpClient(
@@ -47,7 +47,7 @@ def wide_page(emulator: Emulator, number: int, size: int) -> str:
     return json.dumps({"value": [{"rawId": "x" * size}], "nextLink": link})
 
 
-async def test_a_reader_that_stops_reading_stops_the_fetching(running: Running) -> None:
+async def test_a_stalled_reader_stops_the_read_ahead(running: Running) -> None:
     """Only so much as fits on the way, 8 MiB in HTTP/2's buffers, is fetched without a reader."""
     before = asyncio.all_tasks()
     for number in range(60):
@@ -70,9 +70,10 @@ async def test_a_reader_that_stops_reading_stops_the_fetching(running: Running) 
     assert running.requests() == count
 
 
-async def test_a_list_cancelled_half_way_leaves_nothing_behind_and_fetches_no_more(
+async def test_a_cancelled_list_stops_its_tasks(
     running: Running,
 ) -> None:
+    """It sends no further request."""
     running.emulator.store.seed(150)
     before = asyncio.all_tasks()
     running.emulator.faults.add(Fault(operation="ListRooms", skip=2, latency=30))

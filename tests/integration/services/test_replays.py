@@ -19,7 +19,7 @@ async def test_a_first_create_is_no_replay(running: Running) -> None:
     assert not (await running.rooms.CreateRoom(CreateRoomRequest())).replayed
 
 
-async def test_a_repeated_create_answers_the_same_room_as_replayed(running: Running) -> None:
+async def test_a_repeated_create_is_a_replay(running: Running) -> None:
     request = a_create()
     first = await running.rooms.CreateRoom(request)
     second = await running.rooms.CreateRoom(request)
@@ -28,9 +28,10 @@ async def test_a_repeated_create_answers_the_same_room_as_replayed(running: Runn
     assert len(running.emulator.store) == 1
 
 
-async def test_one_id_through_two_gateways_makes_one_room_and_the_older_is_seen_as_replay(
+async def test_a_replay_through_another_gateway(
     emulator: Emulator,
 ) -> None:
+    """The second gateway detects it by the age of the room."""
     request = a_create()
     async with gateway_before(emulator) as one, gateway_before(emulator) as other:
         first = await one.rooms.CreateRoom(request)
@@ -41,7 +42,7 @@ async def test_one_id_through_two_gateways_makes_one_room_and_the_older_is_seen_
     assert len(emulator.store) == 1
 
 
-async def test_concurrent_creates_with_one_id_make_one_room_and_one_of_them_made_it(
+async def test_one_of_concurrent_creates_is_no_replay(
     running: Running,
 ) -> None:
     request = a_create()
@@ -51,9 +52,10 @@ async def test_concurrent_creates_with_one_id_make_one_room_and_one_of_them_made
     assert len(running.emulator.store) == 1
 
 
-async def test_concurrent_creates_with_one_id_through_two_gateways_make_one_room(
+async def test_concurrent_creates_through_two_gateways(
     emulator: Emulator,
 ) -> None:
+    """Together they create one room."""
     request = a_create()
     async with gateway_before(emulator) as one, gateway_before(emulator) as other:
         answers = await asyncio.gather(
@@ -63,9 +65,10 @@ async def test_concurrent_creates_with_one_id_through_two_gateways_make_one_room
     assert len(emulator.store) == 1
 
 
-async def test_a_create_whose_answer_was_lost_is_repeated_into_one_room_and_is_no_replay(
+async def test_a_retried_create_is_no_replay(
     running: Running,
 ) -> None:
+    """It creates one room."""
     running.emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
     answer = await running.rooms.CreateRoom(a_create())
     assert not answer.replayed
@@ -73,7 +76,7 @@ async def test_a_create_whose_answer_was_lost_is_repeated_into_one_room_and_is_n
     assert len(running.emulator.store) == 1
 
 
-def test_only_so_many_creates_are_remembered() -> None:
+def test_the_number_of_known_creates_is_bounded() -> None:
     creates = ReplayDetector(limit=2)
     room = Room(id="1")
     for request_id in ("a", "b", "c"):

@@ -21,7 +21,7 @@ ROOM_IDS = st.one_of(
 
 
 @pytest.mark.proves("S30")
-def test_no_room_id_ever_leaves_its_place_in_the_path() -> None:
+def test_a_room_id_is_one_segment_or_rejected() -> None:
     """Whatever the id: refused with nothing sent, or sent as `/rooms/<id>` letter by letter."""
     with gateway_for_examples() as (runner, running):
 

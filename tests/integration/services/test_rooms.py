@@ -21,15 +21,13 @@ from support.samples import INVALID, NOT_FOUND, REJECTED
 from rooms_emulator.faults.model import Fault
 
 
-async def test_a_room_that_was_created_can_be_read_again_the_same(running: Running) -> None:
+async def test_get_returns_the_created_room(running: Running) -> None:
     created = await create(running)
     assert await get(running, created.id) == created
 
 
 @pytest.mark.parametrize("enabled", [False, True])
-async def test_an_update_of_dial_out_sends_and_changes_nothing_else(
-    running: Running, *, enabled: bool
-) -> None:
+async def test_updating_dial_out_changes_nothing_else(running: Running, *, enabled: bool) -> None:
     room = await create(running, pstn_dial_out_enabled=not enabled)
     request = UpdateRoomRequest(room_id=room.id, pstn_dial_out_enabled=enabled)
     response = await running.rooms.UpdateRoom(request)
@@ -39,7 +37,7 @@ async def test_an_update_of_dial_out_sends_and_changes_nothing_else(
     assert await get(running, room.id) == room
 
 
-async def test_an_update_of_the_window_leaves_dial_out_unsent_and_as_it_is(
+async def test_updating_the_window_keeps_dial_out(
     running: Running,
 ) -> None:
     before = await create(running, pstn_dial_out_enabled=True)
@@ -53,7 +51,7 @@ async def test_an_update_of_the_window_leaves_dial_out_unsent_and_as_it_is(
     assert after.valid_until == Timestamp(seconds=end.seconds, nanos=999_999_900)
 
 
-async def test_an_update_is_a_merge_patch_and_a_create_plain_json(running: Running) -> None:
+async def test_content_types_of_create_and_update(running: Running) -> None:
     room = await create(running)
     assert running.last().headers["Content-Type"] == "application/json"
     await running.rooms.UpdateRoom(UpdateRoomRequest(room_id=room.id, pstn_dial_out_enabled=True))
@@ -69,7 +67,7 @@ async def test_an_update_is_a_merge_patch_and_a_create_plain_json(running: Runni
         ((181, 2), ["valid_from", "valid_until"]),
     ],
 )
-async def test_an_update_to_a_window_that_the_service_refuses_names_our_fields(
+async def test_a_rejected_window_names_the_fields(
     running: Running, days: tuple[float, float], blamed: list[str]
 ) -> None:
     room = await create(running)
@@ -81,7 +79,7 @@ async def test_an_update_to_a_window_that_the_service_refuses_names_our_fields(
     assert await get(running, room.id) == room
 
 
-async def test_an_update_that_sets_nothing_is_refused_before_anything_is_sent(
+async def test_an_empty_update_is_rejected_unsent(
     running: Running,
 ) -> None:
     failed = await failure_of(running.rooms.UpdateRoom(UpdateRoomRequest(room_id=UNKNOWN_ROOM)))
@@ -90,7 +88,7 @@ async def test_an_update_that_sets_nothing_is_refused_before_anything_is_sent(
     assert running.requests() == 0
 
 
-async def test_a_deleted_room_is_gone_from_reads_updates_deletes_and_lists(
+async def test_a_deleted_room_is_not_found_or_listed(
     running: Running,
 ) -> None:
     room, other = await create(running), await create(running)
@@ -107,9 +105,10 @@ async def test_a_deleted_room_is_gone_from_reads_updates_deletes_and_lists(
     assert [listed for page in pages for listed in page.rooms] == [other]
 
 
-async def test_a_delete_whose_answer_is_lost_succeeds_although_its_repeat_finds_nothing(
+async def test_a_delete_succeeds_if_its_retry_gets_404(
     running: Running,
 ) -> None:
+    """The response to the first attempt was lost."""
     room = await create(running)
     running.emulator.faults.add(Fault(operation="DeleteRoom", drop="after"))
     await running.rooms.DeleteRoom(DeleteRoomRequest(room_id=room.id))
@@ -117,7 +116,7 @@ async def test_a_delete_whose_answer_is_lost_succeeds_although_its_repeat_finds_
     assert statuses == [None, 404]
 
 
-async def test_an_unknown_room_is_not_found_by_name(running: Running) -> None:
+async def test_an_unknown_room_is_named_in_the_status(running: Running) -> None:
     failed = await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
     assert (failed.code, failed.reason) == NOT_FOUND
     resource = failed.detail(ResourceInfo)
@@ -131,9 +130,8 @@ async def test_an_unknown_room_is_not_found_by_name(running: Running) -> None:
 
 
 @pytest.mark.parametrize("room_id", ["123", "f-1234567890", "NotExistingRoomID"])
-async def test_a_room_id_that_only_the_service_knows_to_be_wrong_is_its_to_refuse(
-    running: Running, room_id: str
-) -> None:
+async def test_the_upstream_rejects_malformed_room_ids(running: Running, room_id: str) -> None:
+    """The gateway does not know the length and the digits of a valid id."""
     failed = await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=room_id)))
     assert (failed.code, failed.reason) == REJECTED
     assert running.requests() == 1
@@ -151,14 +149,14 @@ async def test_a_room_id_that_only_the_service_knows_to_be_wrong_is_its_to_refus
         ("2025-03-06T00:20:03.123456789123Z", 1_741_220_403, 123_456_789),
     ],
 )
-async def test_a_time_of_the_service_becomes_a_timestamp_without_loss(
+async def test_upstream_times_keep_their_precision(
     running: Running, text: str, seconds: int, nanos: int
 ) -> None:
     running.emulator.faults.add(Fault(operation="GetRoom", status=200, body=_room(createdAt=text)))
     assert (await get(running, "1")).created_at == Timestamp(seconds=seconds, nanos=nanos)
 
 
-async def test_what_the_service_leaves_out_or_says_null_to_stays_unset(running: Running) -> None:
+async def test_missing_and_null_members_stay_unset(running: Running) -> None:
     for body in ('{"id":"1"}', _room(createdAt=None, pstnDialOutEnabled=None, novelty=[1])):
         running.emulator.faults.add(Fault(operation="GetRoom", status=200, body=body))
         assert await get(running, "1") == Room(id="1")

@@ -18,7 +18,7 @@ async def listed(running: Running, room_id: str) -> list[Participant]:
     return [person async for page in pages for person in page.participants]
 
 
-async def test_a_room_comes_without_its_roster_unless_that_is_asked_for(running: Running) -> None:
+async def test_the_roster_is_omitted_by_default(running: Running) -> None:
     people = [Participant(raw_id=user(1))]
     created = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
     read = await running.rooms.GetRoom(GetRoomRequest(room_id=created.room.id))
@@ -27,7 +27,7 @@ async def test_a_room_comes_without_its_roster_unless_that_is_asked_for(running:
     assert running.requests("ListParticipants") == 0
 
 
-async def test_a_created_room_answers_with_the_roster_that_a_list_then_gives(
+async def test_create_returns_the_roster_as_listed(
     running: Running,
 ) -> None:
     people = [
@@ -44,7 +44,7 @@ async def test_a_created_room_answers_with_the_roster_that_a_list_then_gives(
 
 
 @pytest.mark.parametrize("count", [0, 1, 350])
-async def test_a_room_is_read_with_its_whole_roster_over_all_its_pages(count: int) -> None:
+async def test_get_returns_all_pages_of_the_roster(count: int) -> None:
     async with (
         Emulator(participants_page_size=100) as emulator,
         gateway_before(emulator) as running,
@@ -58,7 +58,7 @@ async def test_a_room_is_read_with_its_whole_roster_over_all_its_pages(count: in
         assert [person.raw_id for person in read.participants] == [p.raw_id for p in people]
 
 
-async def test_an_unknown_room_is_not_found_with_its_roster_either(running: Running) -> None:
+async def test_get_with_roster_of_an_unknown_room(running: Running) -> None:
     failed = await failure_of(
         running.rooms.GetRoom(
             GetRoomRequest(room_id="99400000000000000", include_participants=True)
@@ -67,9 +67,10 @@ async def test_an_unknown_room_is_not_found_with_its_roster_either(running: Runn
     assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
 
 
-async def test_a_roster_too_large_for_a_message_names_the_rpc_that_streams_it(
+async def test_a_roster_over_one_message_is_rejected(
     running: Running,
 ) -> None:
+    """The error names the RPC that streams it."""
     room = (await running.rooms.CreateRoom(CreateRoomRequest())).room
     person = {"rawId": "x" * 250, "role": "Attendee"}
     body = json.dumps({"value": [person] * 15_000})

@@ -21,7 +21,7 @@ from rooms_gateway.upstream.transport.sender import RestRequest, RetryPolicy, Se
 
 
 @pytest.mark.proves("S53")
-async def test_each_attempt_has_a_date_and_a_signature_of_its_own(emulator: Emulator) -> None:
+async def test_each_attempt_is_signed_anew(emulator: Emulator) -> None:
     emulator.faults.add(Fault(status=503, count=3))
     [room] = emulator.store.seed(1)
     ticks = itertools.count(int(time.time()), 2)
@@ -33,9 +33,10 @@ async def test_each_attempt_has_a_date_and_a_signature_of_its_own(emulator: Emul
 
 
 @pytest.mark.parametrize("operation", OPERATIONS[:4], ids=lambda each: each.name)
-async def test_on_a_connection_that_went_stale_no_request_is_sent_that_we_did_not_count(
+async def test_a_stale_connection_counts_one_attempt(
     operation: Operation,
 ) -> None:
+    """No request is sent that is not counted."""
     async with (
         scripted(answer(b'{"id":"1"}'), hang_up, answer(b'{"id":"1"}')) as service,
         quick_gateway(service.upstream, max_attempts=1) as quick,
@@ -47,7 +48,8 @@ async def test_on_a_connection_that_went_stale_no_request_is_sent_that_we_did_no
         assert (len(service.requests), service.connections) == (2, 1)
 
 
-async def test_a_stale_connection_costs_one_attempt_of_ours_and_no_failure() -> None:
+async def test_a_stale_connection_costs_one_attempt() -> None:
+    """The retry succeeds on a new connection."""
     async with (
         scripted(answer(b'{"id":"1"}'), hang_up, answer(b'{"id":"1"}')) as service,
         quick_gateway(service.upstream) as quick,
@@ -59,7 +61,7 @@ async def test_a_stale_connection_costs_one_attempt_of_ours_and_no_failure() -> 
 
 @pytest.mark.proves("S50")
 @pytest.mark.parametrize(("method", "attempts"), [("POST", 1), ("GET", 3)])
-async def test_a_call_that_is_not_repeatable_sends_a_change_once_and_may_repeat_a_read(
+async def test_a_non_idempotent_call_retries_reads_only(
     emulator: Emulator, method: str, attempts: int
 ) -> None:
     emulator.faults.add(Fault(status=503, count=None))
@@ -78,7 +80,7 @@ async def test_a_call_that_is_not_repeatable_sends_a_change_once_and_may_repeat_
     assert (answered.status, call.attempts, len(emulator.journal)) == (503, attempts, attempts)
 
 
-def test_every_rpc_of_ours_declares_that_it_is_safe_to_repeat() -> None:
+def test_every_rpc_declares_its_idempotency() -> None:
     declared = {
         method.name: MethodOptions.IdempotencyLevel.Name(method.GetOptions().idempotency_level)
         for service in SERVICES

@@ -19,9 +19,10 @@ from rooms_gateway.settings import Upstream
 
 @pytest.mark.proves("S53")
 @pytest.mark.parametrize("skew", [600, -600])
-async def test_a_clock_that_is_off_costs_one_more_request_once(
+async def test_clock_skew_costs_one_request_once(
     emulator: Emulator, quick: Quick, skew: float
 ) -> None:
+    """Later requests are signed with the corrected clock."""
     [room] = emulator.store.seed(1)
     emulator.clock.set_offset(skew)
     for _ in range(3):
@@ -30,9 +31,7 @@ async def test_a_clock_that_is_off_costs_one_more_request_once(
     assert quick.slept == []
 
 
-async def test_a_clock_that_is_put_right_later_is_followed(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_corrected_clock_skew_is_followed(emulator: Emulator, quick: Quick) -> None:
     [room] = emulator.store.seed(1)
     for offset in (600, 0):
         emulator.clock.set_offset(offset)
@@ -40,9 +39,7 @@ async def test_a_clock_that_is_put_right_later_is_followed(
     assert [entry.status for entry in emulator.journal] == [401, 200, 401, 200]
 
 
-async def test_calls_at_the_same_time_all_get_over_a_clock_that_is_off(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_clock_skew_fails_no_concurrent_call(emulator: Emulator, quick: Quick) -> None:
     [room] = emulator.store.seed(1)
     emulator.clock.set_offset(600)
     answers = await asyncio.gather(*(get(quick, room) for _ in range(20)))
@@ -50,17 +47,16 @@ async def test_calls_at_the_same_time_all_get_over_a_clock_that_is_off(
     assert len(emulator.journal) <= 40
 
 
-async def test_a_create_through_a_clock_that_is_off_makes_one_room(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_clock_skew_creates_one_room(emulator: Emulator, quick: Quick) -> None:
     emulator.clock.set_offset(600)
     await create(quick, "")
     assert rooms_in(emulator) == 1
 
 
-async def test_a_wrong_key_is_the_gateways_fault_and_is_not_tried_again(
+async def test_a_wrong_key_is_not_retried(
     emulator: Emulator,
 ) -> None:
+    """The error names the gateway's credential, not the caller's."""
     upstream = Upstream.with_key(upstream_of(emulator).endpoint, b"wrong")
     async with quick_gateway(upstream) as quick:
         failed = await failure_of(get(quick, UNKNOWN_ROOM))
@@ -71,7 +67,7 @@ async def test_a_wrong_key_is_the_gateways_fault_and_is_not_tried_again(
     assert len(emulator.journal) == 1
 
 
-async def test_a_wrong_key_and_a_clock_that_is_off_cost_two_requests_at_most(
+async def test_a_wrong_key_and_skew_cost_two_requests(
     emulator: Emulator,
 ) -> None:
     emulator.clock.set_offset(600)
@@ -92,7 +88,7 @@ async def test_a_wrong_key_and_a_clock_that_is_off_cost_two_requests_at_most(
         "now",
     ],
 )
-async def test_an_absurd_date_of_the_service_is_no_clock_to_go_by(date: str) -> None:
+async def test_an_absurd_date_does_not_set_the_clock(date: str) -> None:
     async with (
         scripted(
             answer(b"", "401 Unauthorized", f"Date: {date}"), answer(b'{"id":"1"}')

@@ -29,7 +29,7 @@ ENHANCE_YOUR_CALM = 11
 
 
 @pytest.mark.proves("S9")
-def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
+def test_grpc_knows_every_channel_option() -> None:
     # grpc ignores unknown names silently.
     library = Path(cygrpc.__file__).read_bytes()
     sources = Path(rooms_gateway.__file__).parent.rglob("*.py")
@@ -43,7 +43,7 @@ def test_every_option_of_grpc_that_we_set_is_one_that_grpc_knows() -> None:
     assert b"grpc.http2.min_recv_ping_interval_without_data_ms\0" not in library
 
 
-async def test_no_setting_is_too_large_for_grpc(emulator: Emulator) -> None:
+async def test_grpc_accepts_huge_settings(emulator: Emulator) -> None:
     huge: dict[str, Any] = {
         "max_queued_calls": 10**12,
         "max_connection_age": 1e12,
@@ -84,9 +84,10 @@ async def pinging(address: str) -> AsyncIterator[Pinging]:
 
 
 @pytest.mark.proves("S15")
-async def test_a_client_that_pings_far_more_often_than_it_may_is_sent_away(
+async def test_too_many_pings_end_the_connection(
     emulator: Emulator,
 ) -> None:
+    """The server sends GOAWAY with ENHANCE_YOUR_CALM."""
     async with (
         gateway_before(emulator) as running,
         pinging(running.gateway.addresses[0]) as client,
@@ -98,9 +99,10 @@ async def test_a_client_that_pings_far_more_often_than_it_may_is_sent_away(
         assert len(welcome) <= 5
 
 
-async def test_a_client_without_calls_may_ping_as_often_as_the_gateway_allows(
+async def test_pings_within_the_interval_are_accepted(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also on a connection without calls."""
     monkeypatch.setattr(app, "server_options", partial(server_options, min_ping_interval=0.02))
     async with (
         gateway_before(emulator) as running,
@@ -150,9 +152,10 @@ async def relay(address: str) -> AsyncIterator[tuple[str, list[None]]]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_clients_connect_anew_at_the_age_of_a_connection_and_no_call_fails(
+async def test_max_connection_age_fails_no_call(
     emulator: Emulator,
 ) -> None:
+    """Clients reconnect when a connection reaches its maximum age."""
     [room] = emulator.store.seed(1)
     async with (
         gateway_before(emulator, max_connection_age=0.1) as running,

@@ -18,7 +18,7 @@ def list_targets(running: Running) -> list[str]:
     return [entry.target for entry in running.emulator.journal if entry.operation == "ListRooms"]
 
 
-async def test_the_request_for_a_page_repeats_the_query_of_the_link_letter_by_letter(
+async def test_the_query_of_a_link_is_sent_unchanged(
     running: Running,
 ) -> None:
     query = f"nextLink=a%2Fb%2fc+d~*'e;f:g@h/?{'x' * 2752}&{QUERY}".replace("'", "!")
@@ -84,9 +84,8 @@ async def other() -> AsyncIterator[Emulator]:
 
 @pytest.mark.proves("S36")
 @pytest.mark.parametrize("link", HOSTILE.values(), ids=HOSTILE.keys())
-async def test_a_link_that_leads_elsewhere_is_not_followed_there_or_anywhere(
-    running: Running, other: Emulator, link: str
-) -> None:
+async def test_a_foreign_link_is_not_followed(running: Running, other: Emulator, link: str) -> None:
+    """No request goes to the other server or to the upstream."""
     running.emulator.store.seed(90)
     link = link.format(
         ours=running.emulator.endpoint,
@@ -104,7 +103,7 @@ async def test_a_link_that_leads_elsewhere_is_not_followed_there_or_anywhere(
 
 
 @pytest.mark.proves("S36")
-async def test_a_link_of_a_roster_to_another_room_is_not_followed(running: Running) -> None:
+async def test_a_link_to_another_room_is_not_followed(running: Running) -> None:
     first, second = running.emulator.store.seed(2, participants=3)
     for path in (f"/rooms/{second}/participants", f"/rooms/{first}", "/rooms"):
         link = f"{running.emulator.endpoint}{path}?nextLink=x&{QUERY}"
@@ -114,7 +113,7 @@ async def test_a_link_of_a_roster_to_another_room_is_not_followed(running: Runni
     assert running.requests() == 3
 
 
-async def test_a_link_without_an_origin_is_followed_if_its_path_is_the_lists(
+async def test_a_relative_link_to_the_list_is_followed(
     running: Running,
 ) -> None:
     """By RFC 3986 it has the origin of the list, so no other host receives a request."""
@@ -134,9 +133,7 @@ async def test_an_empty_link_ends_a_list(running: Running) -> None:
 
 @pytest.mark.proves("S37")
 @pytest.mark.parametrize("length", [1, 2, 5])
-async def test_a_list_that_leads_in_a_circle_ends_with_a_failure(
-    running: Running, length: int
-) -> None:
+async def test_a_cycle_of_links_is_an_error(running: Running, length: int) -> None:
     """Each link of a cycle is followed once."""
     running.emulator.store.seed(10)
     links = [f"{running.emulator.endpoint}/rooms?{QUERY}&round={n}" for n in range(length)]
@@ -147,7 +144,7 @@ async def test_a_list_that_leads_in_a_circle_ends_with_a_failure(
     assert len(seen) == running.requests() == length + 1
 
 
-async def test_a_circle_is_found_when_a_resumed_list_leads_back_to_its_start(
+async def test_a_cycle_to_the_resumed_page_is_an_error(
     running: Running,
 ) -> None:
     running.emulator.store.seed(10)

@@ -55,19 +55,19 @@ async def states(*statuses: int | None) -> str:
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 410, 429])
-async def test_any_answer_but_a_401_or_a_5xx_is_one(status: int) -> None:
+async def test_any_status_but_401_and_5xx_is_reachable(status: int) -> None:
     assert await states(status) == "+"
 
 
 @pytest.mark.parametrize("status", [401, 500, 503, 599, None])
-async def test_a_401_a_5xx_and_no_answer_count_only_when_they_repeat(status: int | None) -> None:
+async def test_readiness_needs_three_failed_probes(status: int | None) -> None:
+    """Fewer failures in a row do not change the state."""
     assert FAILURE_THRESHOLD == 3
     assert await states(200, status, status, 404, status, status, status) == "+++++" + "+-"
 
 
-async def test_before_the_first_answer_the_service_is_not_there_and_one_answer_brings_it_back() -> (
-    None
-):
+async def test_one_successful_probe_restores_readiness() -> None:
+    """Before the first one the upstream counts as unreachable."""
     assert await states(503, 404, 503, 503, 503, 503, 404, 503) == "-+++--++"
 
 
@@ -77,7 +77,8 @@ async def ready(address: str | None, status: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_gateway_is_not_ready_while_the_service_is_gone_and_serves_and_lives_on() -> None:
+async def test_an_unreachable_upstream_ends_readiness() -> None:
+    """Startup, liveness and gRPC health stay as they are."""
     async with (
         Emulator() as emulator,
         gateway_before(
@@ -99,7 +100,7 @@ async def test_a_gateway_is_not_ready_while_the_service_is_gone_and_serves_and_l
         assert len(emulator.store) == 0
 
 
-async def test_nobody_asks_the_service_unless_it_is_wanted() -> None:
+async def test_the_probe_is_off_by_default() -> None:
     async with (
         Emulator() as emulator,
         gateway_before(emulator, admin_listen="127.0.0.1:0") as running,

@@ -27,9 +27,10 @@ from rooms_gateway.upstream.versions import API_VERSIONS
         ("é", "%C3%A9"),
     ],
 )
-async def test_an_id_that_the_contract_would_never_let_through_is_still_one_part_of_the_path(
+async def test_any_room_id_is_one_segment_of_the_path(
     emulator: Emulator, room_id: str, written: str
 ) -> None:
+    """Also an id that the validation of requests rejects."""
     upstream = upstream_of(emulator)
     http = HttpClient(upstream.endpoint, user_agent="t", max_connections=1, max_response_bytes=1000)
     call = Call("id", math.inf, idempotent=True)
@@ -48,7 +49,7 @@ async def test_an_id_that_the_contract_would_never_let_through_is_still_one_part
     ]
 
 
-async def test_every_request_asks_for_plain_json_and_carries_no_more_than_it_should(
+async def test_requests_have_only_the_expected_headers(
     emulator: Emulator,
 ) -> None:
     async with gateway_before(emulator) as running:

@@ -110,7 +110,7 @@ HEADERS = st.dictionaries(
 
 
 @pytest.mark.proves("S49")
-def test_whatever_the_service_answers_is_an_answer_or_a_failure_with_a_reason() -> None:
+def test_any_response_has_a_typed_outcome() -> None:
     """No status, header or body of a response causes a defect of the gateway."""
     with gateway_for_examples(max_attempts=1) as (runner, running):
 
@@ -148,9 +148,7 @@ def test_whatever_the_service_answers_is_an_answer_or_a_failure_with_a_reason() 
         "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
     ],
 )
-async def test_a_wrong_date_in_a_refusal_spoils_no_later_call(
-    emulator: Emulator, date: str
-) -> None:
+async def test_an_absurd_date_affects_no_later_call(emulator: Emulator, date: str) -> None:
     """After a 401 the gateway may sign by the date of the response; an absurd one is ignored."""
     async with gateway_before(emulator) as running:
         emulator.faults.add(Fault(status=401, headers={"Date": date}))

@@ -48,9 +48,10 @@ FAULTS: dict[str, dict[str, Any]] = {
         if (operation.name, fault) != ("DeleteRoom", "truncated body")
     ],
 )
-async def test_a_call_that_failed_once_is_repeated_once_and_has_its_effect_once(
+async def test_a_retried_call_takes_effect_once(
     emulator: Emulator, quick: Quick, operation: Operation, fault: str
 ) -> None:
+    """One injected failure costs one retry and its backoff."""
     [room] = emulator.store.seed(1)
     emulator.faults.add(Fault(operation=operation.name, **FAULTS[fault]))
     answer = await operation.call(quick, room)
@@ -61,7 +62,7 @@ async def test_a_call_that_failed_once_is_repeated_once_and_has_its_effect_once(
 
 @by_operation
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 412, 415])
-async def test_a_refusal_is_not_repeated(
+async def test_a_4xx_is_not_retried(
     emulator: Emulator, quick: Quick, operation: Operation, status: int
 ) -> None:
     [room] = emulator.store.seed(1)
@@ -73,7 +74,7 @@ async def test_a_refusal_is_not_repeated(
 
 
 @by_operation
-async def test_a_service_that_stays_down_costs_a_call_four_requests_with_growing_waits(
+async def test_an_outage_costs_four_attempts(
     emulator: Emulator, quick: Quick, operation: Operation
 ) -> None:
     [room] = emulator.store.seed(1)
@@ -87,9 +88,10 @@ async def test_a_service_that_stays_down_costs_a_call_four_requests_with_growing
 
 @pytest.mark.proves("S35")
 @pytest.mark.parametrize("drop", ["before", "after"])
-async def test_a_create_has_one_repeatability_id_and_makes_one_room_over_all_attempts(
+async def test_create_retries_share_a_repeatability_id(
     emulator: Emulator, quick: Quick, drop: Any
 ) -> None:
+    """All attempts together create one room."""
     request_id = "6b0a9d5e-7a1c-4c4e-9d35-0d6f0a1f2b3c"
     emulator.faults.add(Fault(operation="CreateRoom", drop=drop, count=3))
     created = await quick.rooms.CreateRoom(rooms_pb2.CreateRoomRequest(request_id=request_id))
@@ -103,7 +105,7 @@ async def test_a_create_has_one_repeatability_id_and_makes_one_room_over_all_att
     assert [room.id for room in emulator.store.rooms_page().items] == [created.room.id]
 
 
-async def test_creates_without_a_request_id_get_one_each(emulator: Emulator, quick: Quick) -> None:
+async def test_each_create_gets_a_repeatability_id(emulator: Emulator, quick: Quick) -> None:
     for _ in range(3):
         await create(quick, "")
     ids = {entry.headers["Repeatability-Request-ID"] for entry in entries(emulator, "CreateRoom")}
@@ -111,9 +113,7 @@ async def test_creates_without_a_request_id_get_one_each(emulator: Emulator, qui
     assert rooms_in(emulator) == 3
 
 
-async def test_a_list_repeats_the_page_that_failed_and_no_other(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_a_list_retries_the_failed_page_only(emulator: Emulator, quick: Quick) -> None:
     ids = emulator.store.seed(70)
     emulator.faults.add(Fault(operation="ListRooms", skip=1, status=503))
     pages = await list_rooms(quick, "")
@@ -121,35 +121,29 @@ async def test_a_list_repeats_the_page_that_failed_and_no_other(
     assert len(entries(emulator, "ListRooms")) == len(pages) + 1
 
 
-async def test_a_delete_whose_answer_was_lost_and_whose_repeat_finds_nothing_succeeded(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_a_retried_delete_treats_404_as_success(emulator: Emulator, quick: Quick) -> None:
+    """After a lost response the room may be deleted already."""
     [room] = emulator.store.seed(1)
     emulator.faults.add(Fault(operation="DeleteRoom", drop="after"))
     await delete(quick, room)
     assert [entry.status for entry in entries(emulator, "DeleteRoom")] == [None, 404]
 
 
-async def test_a_delete_of_what_was_never_there_is_not_found(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_deleting_an_unknown_room_is_not_found(emulator: Emulator, quick: Quick) -> None:
     failed = await failure_of(delete(quick, UNKNOWN_ROOM))
     assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
     assert len(entries(emulator, "DeleteRoom")) == 1
 
 
-async def test_a_delete_that_was_only_throttled_before_is_not_found_if_nothing_is_there(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_a_delete_retried_after_429_is_not_found(emulator: Emulator, quick: Quick) -> None:
+    """A throttled attempt cannot have deleted the room."""
     emulator.faults.add(Fault(operation="DeleteRoom", status=429))
     failed = await failure_of(delete(quick, UNKNOWN_ROOM))
     assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
     assert failed.metadata["attempts"] == "2"
 
 
-async def test_only_a_delete_takes_not_found_after_a_lost_answer_for_success(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_a_retried_update_treats_404_as_an_error(emulator: Emulator, quick: Quick) -> None:
     emulator.faults.add(Fault(drop="after"))
     failed = await failure_of(update(quick, UNKNOWN_ROOM))
     assert failed.code is grpc.StatusCode.NOT_FOUND

@@ -27,9 +27,10 @@ from rooms_gateway.upstream.transport.retry import http_date, retry_after
         (503, grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE"),
     ],
 )
-async def test_a_retry_after_beyond_the_cap_ends_the_call_at_once_and_is_told_on(
+async def test_retry_after_above_the_cap_ends_the_call(
     emulator: Emulator, quick: Quick, status: int, code: grpc.StatusCode, reason: str
 ) -> None:
+    """The caller receives it as RetryInfo."""
     emulator.faults.add(Fault(status=status, headers={"Retry-After": "3600"}, count=None))
     failed = await failure_of(get(quick, UNKNOWN_ROOM))
     assert (failed.code, failed.reason) == (code, reason)
@@ -38,9 +39,7 @@ async def test_a_retry_after_beyond_the_cap_ends_the_call_at_once_and_is_told_on
     assert quick.slept == []
 
 
-async def test_a_retry_after_beyond_the_deadline_ends_the_call_at_once(
-    emulator: Emulator, quick: Quick
-) -> None:
+async def test_retry_after_above_the_deadline_ends_it(emulator: Emulator, quick: Quick) -> None:
     emulator.faults.add(Fault(status=429, headers={"Retry-After": "29"}, count=None))
     request = rooms_pb2.GetRoomRequest(room_id=UNKNOWN_ROOM)
     failed = await failure_of(quick.rooms.GetRoom(request, timeout=20))
@@ -49,7 +48,8 @@ async def test_a_retry_after_beyond_the_deadline_ends_the_call_at_once(
     assert len(emulator.journal) == 1
 
 
-async def test_a_retry_after_may_be_a_date_by_the_clock_of_the_gateway(emulator: Emulator) -> None:
+async def test_retry_after_may_be_a_date(emulator: Emulator) -> None:
+    """It is read against the clock of the gateway."""
     now = float(int(time.time()))
     emulator.faults.add(
         Fault(status=429, headers={"Retry-After": formatdate(now + 9, usegmt=True)})
@@ -61,7 +61,7 @@ async def test_a_retry_after_may_be_a_date_by_the_clock_of_the_gateway(emulator:
 
 
 @pytest.mark.parametrize("text", ["soon", "-5", "1.5", "", "²", "Mon, 99 Foo 2026"])
-async def test_a_retry_after_that_cannot_be_read_is_as_good_as_none(text: str) -> None:
+async def test_a_malformed_retry_after_is_ignored(text: str) -> None:
     throttled = raw(
         b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\nRetry-After: %b\r\n\r\n" % text.encode()
     )
@@ -74,7 +74,7 @@ async def test_a_retry_after_that_cannot_be_read_is_as_good_as_none(text: str) -
 
 
 @pytest.mark.parametrize("digits", [9, 20, 400])
-async def test_a_retry_after_of_any_number_of_digits_is_a_typed_failure(digits: int) -> None:
+async def test_a_huge_retry_after_is_capped(digits: int) -> None:
     throttled = answer(b"", "429 Slow", f"Retry-After: {'9' * digits}")
     async with scripted(throttled) as service, quick_gateway(service.upstream) as quick:
         failed = await failure_of(get(quick, "1"))
@@ -88,15 +88,13 @@ def _told(info: RetryInfo | None) -> float:
 
 
 @given(seconds=st.integers(0, 10**9), blanks=st.sampled_from(["", " ", "  "]))
-def test_a_number_of_seconds_is_read_as_it_is(seconds: int, blanks: str) -> None:
+def test_retry_after_in_seconds_is_exact(seconds: int, blanks: str) -> None:
     headers = {"Retry-After": f"{blanks}{seconds}{blanks}"}
     assert retry_after(headers, 0) == seconds
 
 
 @given(now=st.integers(0, 4 * 10**9), distance=st.integers(-(10**6), 10**6))
-def test_a_date_is_read_as_the_seconds_until_it_and_never_as_less_than_none(
-    now: int, distance: int
-) -> None:
+def test_retry_after_dates_are_never_negative(now: int, distance: int) -> None:
     headers = {"Retry-After": formatdate(max(0, now + distance), usegmt=True)}
     assert retry_after(headers, now) == max(0, max(0, now + distance) - now)
 
@@ -105,7 +103,7 @@ date_like = st.from_regex(r"\A\w{0,3},? ?\d{1,25} \w{3} \d{1,25} \d+:\d+(:\d+)? 
 
 
 @given(text=st.text() | date_like | st.text("0123456789 :,+-JanMoGT"))
-def test_whatever_stands_in_a_header_reading_it_does_not_fail(text: str) -> None:
+def test_any_retry_after_can_be_parsed(text: str) -> None:
     seconds = retry_after({"Retry-After": text}, 1e9)
     assert seconds is None or seconds >= 0
     moment = http_date(text)

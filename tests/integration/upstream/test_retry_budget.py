@@ -14,7 +14,8 @@ from rooms_gateway.upstream.transport.sender import RetryBudget
 
 
 @pytest.mark.proves("S52")
-def test_over_500_calls_a_full_outage_costs_at_most_one_and_a_fifth_requests_a_call() -> None:
+def test_the_budget_bounds_an_outage() -> None:
+    """At most 1.2 requests per call, over 500 calls."""
     budget, requests = RetryBudget(), 0
     for _ in range(500):
         budget.deposit()
@@ -29,9 +30,8 @@ def test_over_500_calls_a_full_outage_costs_at_most_one_and_a_fifth_requests_a_c
     reserve=st.floats(0, 100),
     wanted=st.lists(st.integers(0, 5), max_size=300),
 )
-def test_a_budget_never_grants_more_than_its_reserve_and_its_share_of_the_calls(
-    ratio: float, reserve: float, wanted: list[int]
-) -> None:
+def test_the_budget_bounds_retries(ratio: float, reserve: float, wanted: list[int]) -> None:
+    """Retries never exceed the reserve plus the ratio of the calls."""
     budget = RetryBudget(ratio, reserve)
     granted = 0
     for retries in wanted:
@@ -41,7 +41,7 @@ def test_a_budget_never_grants_more_than_its_reserve_and_its_share_of_the_calls(
 
 
 @pytest.mark.proves("S52")
-async def test_in_an_outage_the_budget_ends_the_retries_of_the_calls_through_a_channel(
+async def test_the_budget_bounds_requests_in_an_outage(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(status=503, count=None))
@@ -54,7 +54,7 @@ async def test_in_an_outage_the_budget_ends_the_retries_of_the_calls_through_a_c
     assert len(emulator.journal) <= 40 * 1.2
 
 
-async def test_after_an_outage_calls_earn_their_retries_again(emulator: Emulator) -> None:
+async def test_successful_calls_refill_the_budget(emulator: Emulator) -> None:
     [room] = emulator.store.seed(1)
     async with quick_gateway(
         upstream_of(emulator), budget=RetryBudget(ratio=0.5, reserve=1)

@@ -73,9 +73,10 @@ BROKEN: dict[str, Script] = {
 
 @pytest.mark.proves("S49")
 @pytest.mark.parametrize("kind", NONSENSE)
-async def test_an_answer_that_is_complete_but_makes_no_sense_is_not_asked_for_again(
+async def test_an_invalid_response_is_not_retried(
     kind: str,
 ) -> None:
+    """A complete HTTP response that violates the REST API ends the call."""
     async with scripted(NONSENSE[kind]) as service, quick_gateway(service.upstream) as quick:
         failed = await failure_of(get(quick, "1"))
         assert (failed.code, failed.reason) == UNREADABLE
@@ -85,7 +86,7 @@ async def test_an_answer_that_is_complete_but_makes_no_sense_is_not_asked_for_ag
 
 @pytest.mark.proves("S44")
 @pytest.mark.parametrize("kind", BROKEN)
-async def test_an_answer_that_is_no_whole_http_answer_is_asked_for_again(kind: str) -> None:
+async def test_a_broken_http_response_is_retried(kind: str) -> None:
     async with (
         scripted(BROKEN[kind], BROKEN[kind], answer(b'{"id":"1"}')) as service,
         quick_gateway(service.upstream, max_attempts=3) as quick,
@@ -95,7 +96,7 @@ async def test_an_answer_that_is_no_whole_http_answer_is_asked_for_again(kind: s
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-async def test_a_service_that_never_gives_a_whole_answer_is_unavailable(kind: str) -> None:
+async def test_repeated_broken_http_is_unavailable(kind: str) -> None:
     async with (
         scripted(BROKEN[kind]) as service,
         quick_gateway(service.upstream, max_attempts=2) as quick,
@@ -107,7 +108,7 @@ async def test_a_service_that_never_gives_a_whole_answer_is_unavailable(kind: st
 
 @pytest.mark.proves("S48")
 @pytest.mark.parametrize("script", [drip, endless_continue, silence])
-async def test_an_answer_that_takes_longer_than_an_attempt_may_is_given_up(script: Script) -> None:
+async def test_slow_responses_reach_the_attempt_timeout(script: Script) -> None:
     async with (
         scripted(script) as service,
         quick_gateway(service.upstream, max_attempts=2, attempt_timeout=0.3) as quick,
@@ -124,7 +125,7 @@ UNREADABLE_BODIES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("kind", UNREADABLE_BODIES)
-async def test_a_refusal_is_tried_again_whatever_its_body_is(kind: str) -> None:
+async def test_a_503_with_an_unreadable_body_is_retried(kind: str) -> None:
     body, header = UNREADABLE_BODIES[kind]
     busy = answer(body, "503 Service Unavailable", header)
     async with (
@@ -137,7 +138,7 @@ async def test_a_refusal_is_tried_again_whatever_its_body_is(kind: str) -> None:
 
 @pytest.mark.proves("S47")
 @pytest.mark.parametrize("kind", UNREADABLE_BODIES)
-async def test_a_refusal_has_the_code_of_its_status_whatever_its_body_is(kind: str) -> None:
+async def test_an_invalid_error_body_keeps_the_status(kind: str) -> None:
     body, header = UNREADABLE_BODIES[kind]
     async with (
         scripted(answer(body, "503 Service Unavailable", header)) as service,
@@ -150,9 +151,10 @@ async def test_a_refusal_has_the_code_of_its_status_whatever_its_body_is(kind: s
 
 @pytest.mark.proves("S40")
 @by_operation
-async def test_a_redirect_is_an_answer_that_makes_no_sense_and_is_not_followed(
+async def test_no_operation_follows_a_redirect(
     operation: Operation,
 ) -> None:
+    """A redirect is an invalid response; no request goes to its Location."""
     async with scripted(answer(b'{"id":"1"}')) as other:
         redirect = answer(
             b"", "307 Temporary Redirect", f"Location: http://127.0.0.1:{other.port}/rooms/1"
@@ -165,7 +167,7 @@ async def test_a_redirect_is_an_answer_that_makes_no_sense_and_is_not_followed(
 
 
 @pytest.mark.proves("S40")
-async def test_a_cookie_of_the_service_is_not_kept() -> None:
+async def test_cookies_are_not_sent_back() -> None:
     async with (
         scripted(answer(b'{"id":"1"}', "200 OK", "Set-Cookie: a=b; Path=/")) as service,
         quick_gateway(service.upstream) as quick,
@@ -176,7 +178,7 @@ async def test_a_cookie_of_the_service_is_not_kept() -> None:
 
 
 @by_operation
-async def test_what_is_sent_asks_for_plain_json_on_one_host(operation: Operation) -> None:
+async def test_requests_have_one_host_and_no_encoding(operation: Operation) -> None:
     async with (
         scripted(answer(b'{"id":"1","value":[]}')) as service,
         quick_gateway(service.upstream) as quick,
@@ -188,9 +190,10 @@ async def test_what_is_sent_asks_for_plain_json_on_one_host(operation: Operation
 
 
 @pytest.mark.parametrize("text", ["a b=c", 'x" code=OK', "\x1b[31m", "é", "x" * 200])
-async def test_an_id_of_the_service_that_is_none_is_told_to_nobody(
+async def test_an_invalid_upstream_id_is_dropped(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Neither the status details nor a log line contain it."""
     caplog.set_level("DEBUG")
     refused = raw(
         b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nMS-CV: good%b\r\n\r\n" % text.encode("latin-1")
@@ -221,9 +224,7 @@ async def test_an_id_of_the_service_that_is_none_is_told_to_nobody(
         '{"value":[1]}',
     ],
 )
-async def test_a_success_that_is_not_what_it_should_be_is_unreadable(
-    once: Running, body: str
-) -> None:
+async def test_a_success_with_a_wrong_body_is_invalid(once: Running, body: str) -> None:
     for request in ONE_OF_EACH:
         name = type(request).__name__
         if name != "DeleteRoomRequest" and "Participants" not in name:
@@ -233,7 +234,7 @@ async def test_a_success_that_is_not_what_it_should_be_is_unreadable(
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2025-02-30T00:00:00Z", "2025-03-06 "])
-async def test_a_time_that_is_none_makes_the_answer_unreadable(once: Running, text: str) -> None:
+async def test_an_invalid_time_is_an_invalid_response(once: Running, text: str) -> None:
     body = f'{{"id":"1","validFrom":"{text}"}}'
     once.emulator.faults.add(Fault(status=200, body=body))
     failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
@@ -241,16 +242,17 @@ async def test_a_time_that_is_none_makes_the_answer_unreadable(once: Running, te
 
 
 @pytest.mark.proves("S47")
-async def test_an_answer_that_is_encoded_although_we_asked_for_it_plain_is_unreadable(
+async def test_an_encoded_response_is_invalid(
     once: Running,
 ) -> None:
+    """Requests accept the identity encoding only."""
     once.emulator.faults.add(Fault(headers={"Content-Encoding": "gzip"}))
     failed = await failure_of(send(once, CreateRoomRequest()))
     assert (failed.code, failed.reason) == UNREADABLE
 
 
 @pytest.mark.proves("S40")
-async def test_a_redirect_is_not_followed_anywhere(once: Running) -> None:
+async def test_no_redirect_status_is_followed(once: Running) -> None:
     async with Emulator() as other:
         location = {"Location": f"{other.endpoint}/rooms/{UNKNOWN_ROOM}?api-version=2025-03-13"}
         for status in (301, 302, 303, 307, 308):

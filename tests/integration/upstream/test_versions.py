@@ -51,13 +51,13 @@ TABLE = [
 ]
 
 
-def test_the_versions_are_the_stable_ones_and_the_newest_is_the_default() -> None:
+def test_the_newest_stable_version_is_the_default() -> None:
     assert [name for name, _ in TABLE] == list(API_VERSIONS)
     assert max(API_VERSIONS) == DEFAULT_API_VERSION == "2025-03-13"
 
 
 @pytest.mark.parametrize(("version", "unknown"), TABLE)
-async def test_what_a_version_does_not_know_is_unimplemented_and_not_sent(
+async def test_unsupported_features_are_rejected_unsent(
     emulator: Emulator, version: str, unknown: list[Message]
 ) -> None:
     async with gateway_before(emulator, api_version=version) as running:
@@ -71,7 +71,7 @@ async def test_what_a_version_does_not_know_is_unimplemented_and_not_sent(
 
 
 @pytest.mark.parametrize(("version", "unknown"), TABLE)
-async def test_what_a_version_knows_is_sent(
+async def test_supported_features_are_sent(
     emulator: Emulator, version: str, unknown: list[Message]
 ) -> None:
     known = [request for request in NEEDS_DIAL_OUT + NEEDS_COLLABORATOR if request not in unknown]
@@ -87,9 +87,7 @@ async def test_what_a_version_knows_is_sent(
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
-async def test_every_request_asks_for_the_version_of_the_gateway(
-    emulator: Emulator, version: str
-) -> None:
+async def test_every_request_has_the_configured_version(emulator: Emulator, version: str) -> None:
     async with gateway_before(emulator, api_version=version) as running:
         for request in ONE_OF_EACH:
             emulator.faults.add(Fault(status=403))
@@ -104,9 +102,7 @@ async def test_every_request_asks_for_the_version_of_the_gateway(
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
-async def test_dial_out_is_set_in_answers_exactly_if_the_version_has_it(
-    emulator: Emulator, version: str
-) -> None:
+async def test_dial_out_is_set_if_the_version_has_it(emulator: Emulator, version: str) -> None:
     async with gateway_before(emulator, api_version=version) as running:
         created = (await running.rooms.CreateRoom(CreateRoomRequest())).room
         read = (await running.rooms.GetRoom(GetRoomRequest(room_id=created.id))).room
@@ -116,9 +112,7 @@ async def test_dial_out_is_set_in_answers_exactly_if_the_version_has_it(
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
-async def test_a_collaborator_is_listed_as_one_under_every_version(
-    emulator: Emulator, version: str
-) -> None:
+async def test_every_version_lists_collaborators(emulator: Emulator, version: str) -> None:
     """The set of roles belongs to the service, not to the api-version of a request."""
     async with gateway_before(emulator) as newest:
         created = await newest.rooms.CreateRoom(CreateRoomRequest(participants=[COLLABORATOR]))
@@ -128,7 +122,7 @@ async def test_a_collaborator_is_listed_as_one_under_every_version(
     assert by_raw_id([page]) == [COLLABORATOR]
 
 
-async def test_a_version_that_the_service_has_given_up_is_unimplemented(
+async def test_a_retired_version_is_unimplemented(
     emulator: Emulator,
 ) -> None:
     body = '{"error":{"code":"UnsupportedApiVersion","message":"The HTTP resource … no more."}}'

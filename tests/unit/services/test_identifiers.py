@@ -143,18 +143,18 @@ def typed(draw: st.DrawFn) -> pb.CommunicationIdentifier:
 
 @pytest.mark.proves("identifier-from-raw-id")
 @pytest.mark.parametrize("raw_id", AGREED)
-def test_a_raw_id_becomes_the_identifier_of_the_table(raw_id: str) -> None:
+def test_raw_ids_become_identifiers(raw_id: str) -> None:
     assert from_raw_id(raw_id) == AGREED[raw_id]
 
 
 @pytest.mark.parametrize("raw_id", [*DISPUTED, *EMPTY])
-def test_what_is_disputed_or_cannot_be_expressed_is_unknown(raw_id: str) -> None:
+def test_disputed_and_empty_raw_ids_are_unknown(raw_id: str) -> None:
     assert from_raw_id(raw_id) == unknown(raw_id)
 
 
 @pytest.mark.proves("identifier-python-parser")
 @pytest.mark.parametrize("raw_id", TABLE)
-def test_the_python_sdk_parses_each_case_as_the_table_says(raw_id: str) -> None:
+def test_the_table_matches_the_python_parser(raw_id: str) -> None:
     said = by_python(raw_id)
     if raw_id in AGREED:
         assert said == AGREED[raw_id]
@@ -164,7 +164,7 @@ def test_the_python_sdk_parses_each_case_as_the_table_says(raw_id: str) -> None:
 
 @pytest.mark.proves("identifier-javascript-parser")
 @needs_node
-def test_the_javascript_sdk_parses_each_case_as_the_table_says() -> None:
+def test_the_table_matches_the_javascript_parser() -> None:
     for raw_id, (said, _) in zip(TABLE, by_node(*TABLE), strict=True):
         if raw_id in AGREED:
             assert said == AGREED[raw_id], raw_id
@@ -175,7 +175,7 @@ def test_the_javascript_sdk_parses_each_case_as_the_table_says() -> None:
 @needs_node
 @settings(max_examples=15, deadline=None)
 @given(st.lists(RAW_IDS, min_size=1, max_size=100))
-def test_the_kind_of_any_text_is_what_both_sdks_say_or_unknown(raw_ids: list[str]) -> None:
+def test_kinds_match_both_parsers_or_are_unknown(raw_ids: list[str]) -> None:
     for raw_id, (by_javascript, written) in zip(raw_ids, by_node(*raw_ids), strict=True):
         assert from_raw_id(raw_id) == expected(raw_id, by_python(raw_id), by_javascript)
         assert written == raw_id
@@ -183,20 +183,20 @@ def test_the_kind_of_any_text_is_what_both_sdks_say_or_unknown(raw_ids: list[str
 
 @settings(max_examples=500)
 @given(RAW_IDS)
-def test_no_kind_is_claimed_that_the_python_sdk_does_not_see(raw_id: str) -> None:
+def test_kinds_match_python_or_are_unknown(raw_id: str) -> None:
     identifier = from_raw_id(raw_id)
     assert identifier in (by_python(raw_id), unknown(raw_id))
 
 
 @settings(max_examples=500)
 @given(RAW_IDS)
-def test_any_text_survives_being_taken_apart_and_put_together(raw_id: str) -> None:
+def test_raw_ids_round_trip(raw_id: str) -> None:
     assert to_raw_id(from_raw_id(raw_id)) == raw_id
 
 
 @settings(max_examples=500)
 @given(RAW_IDS.filter(lambda raw_id: 0 < len(raw_id) <= MAX_LENGTH))
-def test_what_an_answer_says_may_be_sent_back(raw_id: str) -> None:
+def test_returned_identifiers_can_be_sent_back(raw_id: str) -> None:
     identifier = from_raw_id(raw_id)
     validate(identifier)
     assert requested_raw_id(identifier, "identifier") == raw_id
@@ -204,7 +204,7 @@ def test_what_an_answer_says_may_be_sent_back(raw_id: str) -> None:
 
 @settings(max_examples=500)
 @given(typed())
-def test_an_identifier_that_is_accepted_is_answered_the_same(
+def test_accepted_identifiers_round_trip(
     identifier: pb.CommunicationIdentifier,
 ) -> None:
     try:
@@ -245,7 +245,8 @@ def test_an_identifier_that_is_accepted_is_answered_the_same(
         (unknown(f"28:{GUID}"), UnknownIdentifier(f"28:{GUID}")),
     ],
 )
-def test_a_typed_identifier_is_written_as_the_python_sdk_writes_it(
+def test_identifiers_become_raw_ids_like_the_sdk(
     identifier: pb.CommunicationIdentifier, theirs: CommunicationIdentifier
 ) -> None:
+    """As Microsoft's Python client writes them."""
     assert to_raw_id(identifier) == theirs.raw_id

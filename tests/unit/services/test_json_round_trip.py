@@ -44,7 +44,7 @@ def same_time(ours: str | None, theirs: str | None) -> bool:
 
 
 @given(ROOMS)
-def test_a_room_of_the_service_can_be_sent_back_as_it_was(room: dict[str, Any]) -> None:
+def test_upstream_rooms_round_trip(room: dict[str, Any]) -> None:
     message = RoomMessage()
     fill_room(message, msgspec.json.decode(json.dumps(room), type=Room))
     assert message.id == room["id"]
@@ -74,7 +74,7 @@ def test_a_room_of_the_service_can_be_sent_back_as_it_was(room: dict[str, Any]) 
 
 
 @given(st.dictionaries(st.text(min_size=1), ROLES))
-def test_a_roster_of_the_service_can_be_sent_back_as_it_was(roster: dict[str, str]) -> None:
+def test_upstream_rosters_round_trip(roster: dict[str, str]) -> None:
     value = json.dumps([{"rawId": raw_id, "role": role} for raw_id, role in roster.items()])
     people = msgspec.json.decode(value, type=list[Participant])
     messages = [participant_from_rest(person) for person in people]
@@ -89,9 +89,10 @@ def test_a_roster_of_the_service_can_be_sent_back_as_it_was(roster: dict[str, st
     st.lists(st.tuples(st.text(min_size=1), st.sampled_from(Role.values())), max_size=10),
     st.lists(st.text(min_size=1), max_size=10),
 )
-def test_what_is_asked_for_a_roster_is_sent_once_for_each_person(
+def test_each_participant_is_sent_once(
     upsert: list[tuple[str, Role.ValueType]], remove: list[str]
 ) -> None:
+    """Duplicates are rejected."""
     named = [raw_id for raw_id, _ in upsert] + remove
     unique = len(set(named)) == len(named)
     people = [ParticipantMessage(raw_id=raw_id, role=role) for raw_id, role in upsert]
@@ -111,7 +112,7 @@ def test_what_is_asked_for_a_roster_is_sent_once_for_each_person(
     st.none() | st.booleans(),
 )
 @example(0, 0, False)
-def test_exactly_what_is_set_is_sent(
+def test_only_set_fields_are_sent(
     start: int | None,
     end: int | None,
     dial_out: bool | None,

@@ -19,14 +19,14 @@ SCOPES = st.just(("ListRooms",)) | st.tuples(
 
 
 @given(QUERIES, SCOPES)
-def test_a_query_comes_out_of_its_token_as_it_went_in(query: str, scope: tuple[str, ...]) -> None:
+def test_queries_round_trip_through_tokens(query: str, scope: tuple[str, ...]) -> None:
     token = encode(query, *scope)
     assert decode(token, *scope) == query
     assert set(token) <= URL_SAFE
 
 
 @given(QUERIES, SCOPES, SCOPES)
-def test_a_token_is_good_for_its_own_list_alone(
+def test_a_token_is_valid_for_its_list_only(
     query: str, scope: tuple[str, ...], other: tuple[str, ...]
 ) -> None:
     token = encode(query, *scope)
@@ -37,19 +37,20 @@ def test_a_token_is_good_for_its_own_list_alone(
             decode(token, *other)
 
 
-def test_no_token_is_the_first_page_and_no_query_the_last() -> None:
+def test_an_empty_token_is_the_first_or_last_page() -> None:
     assert decode("", "ListRooms") is None
     assert encode(None, "ListRooms") == ""
 
 
-def test_the_longest_query_makes_a_token_that_the_contract_lets_through() -> None:
+def test_the_longest_token_is_valid_in_requests() -> None:
+    """The validation of requests allows 16,384 characters."""
     token = encode("x" * MAX_QUERY_LENGTH, "ListRooms")
     assert len(token) <= 16384
     assert decode(token, "ListRooms") == "x" * MAX_QUERY_LENGTH
 
 
 @pytest.mark.proves("S38")
-def test_every_change_of_one_character_is_noticed() -> None:
+def test_any_changed_character_is_rejected() -> None:
     token = encode("nextLink=W3s&api-version=2025-03-13", "ListRooms")
     for place in range(len(token)):
         for character in [*sorted(URL_SAFE), "=", "+", "/", " ", "\n", "é", "\0"]:
@@ -59,7 +60,8 @@ def test_every_change_of_one_character_is_noticed() -> None:
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")))
-def test_any_text_is_no_token_or_one_that_we_could_have_made(text: str) -> None:
+def test_any_valid_token_is_canonical(text: str) -> None:
+    """Any text is rejected, or encoding its query gives the same text."""
     try:
         query = decode(text, "ListRooms")
     except InvalidPageTokenError:
@@ -68,7 +70,7 @@ def test_any_text_is_no_token_or_one_that_we_could_have_made(text: str) -> None:
 
 
 @given(st.text(max_size=60).filter(lambda text: not is_query(text)))
-def test_a_token_that_holds_what_is_no_query_is_refused(text: str) -> None:
+def test_tokens_with_invalid_queries_are_rejected(text: str) -> None:
     """Whoever knows how tokens are made can make one; it can still only hold a query."""
     with pytest.raises(InvalidPageTokenError):
         decode(encode(text, "ListRooms"), "ListRooms")
@@ -78,6 +80,6 @@ def test_a_token_that_holds_what_is_no_query_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["a b", "a\r\nHost: evil", "a#b", "a\\b", '"', "é", "\0", "x" * (MAX_QUERY_LENGTH + 1)]
 )
-def test_a_forged_token_cannot_carry_more_than_a_query(text: str) -> None:
+def test_a_forged_token_cannot_inject(text: str) -> None:
     with pytest.raises(InvalidPageTokenError):
         decode(encode(text, "ListRooms"), "ListRooms")

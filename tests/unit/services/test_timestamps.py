@@ -19,17 +19,14 @@ NANOS = st.integers(0, 999_999_999)
 @example(FIRST, 0)
 @example(LAST, 999_999_999)
 @example(-1, 999_999_999)
-def test_a_timestamp_survives_the_way_out_and_back_to_the_nanosecond(
-    seconds: int, nanos: int
-) -> None:
+def test_timestamps_round_trip_to_the_nanosecond(seconds: int, nanos: int) -> None:
     time = Timestamp(seconds=seconds, nanos=nanos)
     assert from_rest(to_rest(time, "f")) == time
 
 
 @given(SECONDS, NANOS)
-def test_a_timestamp_is_written_as_protobuf_itself_writes_it_but_for_spare_zeros(
-    seconds: int, nanos: int
-) -> None:
+def test_timestamps_match_protobuf_json(seconds: int, nanos: int) -> None:
+    """Except for trailing zeros."""
     time = Timestamp(seconds=seconds, nanos=nanos)
     theirs = time.ToJsonString().removesuffix("Z")
     ours = to_rest(time, "f").removesuffix("Z")
@@ -37,7 +34,7 @@ def test_a_timestamp_is_written_as_protobuf_itself_writes_it_but_for_spare_zeros
 
 
 @given(SECONDS, st.integers(0, 9_999_999))
-def test_a_time_as_the_service_writes_it_is_read_to_the_tick(seconds: int, ticks: int) -> None:
+def test_upstream_times_are_exact_to_the_tick(seconds: int, ticks: int) -> None:
     """Up to seven digits, zeros at the end left out, and always `+00:00`."""
     whole = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).replace(tzinfo=None)
     fraction = f".{ticks:07d}".rstrip("0").rstrip(".")
@@ -49,7 +46,7 @@ def test_a_time_as_the_service_writes_it_is_read_to_the_tick(seconds: int, ticks
     st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001 - the offset is another argument
     st.integers(-23 * 60 - 59, 23 * 60 + 59),
 )
-def test_an_offset_is_taken_off(local: datetime, minutes: int) -> None:
+def test_offsets_are_converted_to_utc(local: datetime, minutes: int) -> None:
     sign, (hours, rest) = "+-"[minutes < 0], divmod(abs(minutes), 60)
     time = from_rest(f"{local.isoformat()}{sign}{hours:02d}:{rest:02d}")
     expected = Timestamp()
@@ -70,11 +67,11 @@ def test_an_offset_is_taken_off(local: datetime, minutes: int) -> None:
         "2025-03-06T00:20:03-00:00",
     ],
 )
-def test_a_time_may_be_written_in_any_form_of_rfc_3339(text: str) -> None:
+def test_any_form_of_rfc_3339_is_parsed(text: str) -> None:
     assert from_rest(text) == Timestamp(seconds=1_741_220_403)
 
 
-def test_no_time_stays_none() -> None:
+def test_a_missing_time_is_none() -> None:
     assert from_rest(None) is None
 
 
@@ -86,7 +83,7 @@ def test_no_time_stays_none() -> None:
         "2025-03-05T23:20:03.1234567-01:00",
     ],
 )
-def test_what_is_as_long_as_a_usual_time_is_read_for_what_it_is(text: str) -> None:
+def test_unusual_times_of_usual_length_are_parsed(text: str) -> None:
     assert from_rest(text) == Timestamp(seconds=1_741_220_403, nanos=123_456_700)
 
 
@@ -107,7 +104,7 @@ def test_what_is_as_long_as_a_usual_time_is_read_for_what_it_is(text: str) -> No
 @example("9999-12-31T23:59:59.9999999+00:0")
 @example("9999-12-31T23:59:59.999999+00:001")
 @example("\u0662\u0660\u0662\u0665-03-06T00:20:03Z")
-def test_any_text_is_a_time_in_range_or_unreadable(text: str) -> None:
+def test_any_text_is_a_time_in_range_or_invalid(text: str) -> None:
     try:
         time = from_rest(text)
     except InvalidUpstreamResponseError:
@@ -120,14 +117,14 @@ def test_any_text_is_a_time_in_range_or_unreadable(text: str) -> None:
     st.integers(-(2**63), 2**63 - 1).filter(lambda seconds: not FIRST <= seconds <= LAST),
     st.integers(-(2**31), 2**31 - 1),
 )
-def test_seconds_that_no_timestamp_has_are_refused_by_field(seconds: int, nanos: int) -> None:
+def test_seconds_out_of_range_name_the_field(seconds: int, nanos: int) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         to_rest(Timestamp(seconds=seconds, nanos=nanos), "valid_from")
     assert [violation.field for violation in raised.value.violations] == ["valid_from"]
 
 
 @given(SECONDS, st.integers(-(2**31), -1) | st.integers(1_000_000_000, 2**31 - 1))
-def test_nanos_that_no_timestamp_has_are_refused_by_field(seconds: int, nanos: int) -> None:
+def test_nanos_out_of_range_name_the_field(seconds: int, nanos: int) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         to_rest(Timestamp(seconds=seconds, nanos=nanos), "valid_until")
     assert [violation.field for violation in raised.value.violations] == ["valid_until"]

@@ -39,21 +39,22 @@ def errors_of(**given: Any) -> list[str]:
 @pytest.mark.parametrize(
     "text", [f"{KEY}\n{OTHER}\n", f"{KEY}\r\n{OTHER}", f"\n  {KEY} \n\n{OTHER}\n\n"]
 )
-def test_a_file_holds_two_keys_one_a_line_the_preferred_one_first(file: Path, text: str) -> None:
+def test_a_key_file_has_one_key_per_line(file: Path, text: str) -> None:
+    """The first one is preferred."""
     file.write_bytes(text.encode())
     upstream = read(endpoint=ENDPOINT, access_key_file=file)
     keys = (base64.b64decode(KEY), base64.b64decode(OTHER))
     assert upstream.credential == KeySettings(keys, file)
 
 
-def test_the_environment_holds_keys_as_a_file_does() -> None:
+def test_the_environment_may_hold_two_keys() -> None:
     upstream = read(endpoint=ENDPOINT, access_key=f"{KEY} {OTHER}")
     assert isinstance(upstream.credential, KeySettings)
     assert len(upstream.credential.keys) == 2
     assert upstream.credential.file is None
 
 
-def test_a_key_that_is_there_twice_counts_once() -> None:
+def test_duplicate_keys_count_once() -> None:
     upstream = read(endpoint=ENDPOINT, access_key=f"{KEY}\n{KEY}")
     assert isinstance(upstream.credential, KeySettings)
     assert len(upstream.credential.keys) == 1
@@ -69,9 +70,7 @@ def test_a_key_that_is_there_twice_counts_once() -> None:
         ("ké", "not ASCII"),
     ],
 )
-def test_an_invalid_key_file_is_an_error_without_its_content(
-    file: Path, text: str, sentence: str
-) -> None:
+def test_an_invalid_key_file_error_is_redacted(file: Path, text: str, sentence: str) -> None:
     file.write_text(text)
     (error,) = errors_of(endpoint=ENDPOINT, access_key_file=file)
     assert sentence in error
@@ -141,7 +140,7 @@ def test_all_errors_are_reported_at_once(given: dict[str, Any], sentences: list[
     assert all(sentence in error for sentence, error in zip(sentences, errors, strict=True))
 
 
-def test_an_identity_is_made_from_its_settings(file: Path) -> None:
+def test_an_identity_is_built_from_its_settings(file: Path) -> None:
     upstream = read(
         endpoint=ENDPOINT,
         entra=EntraKind.CLIENT_SECRET,
@@ -156,7 +155,7 @@ def test_an_identity_is_made_from_its_settings(file: Path) -> None:
 
 @pytest.mark.proves("S56")
 @pytest.mark.parametrize("source", ["file", "environment", "connection string"])
-def test_no_repr_of_settings_shows_a_key(file: Path, source: str) -> None:
+def test_keys_are_redacted_in_settings_reprs(file: Path, source: str) -> None:
     given: dict[str, dict[str, Any]] = {
         "file": {"endpoint": ENDPOINT, "access_key_file": file},
         "environment": {"endpoint": ENDPOINT, "access_key": KEY},

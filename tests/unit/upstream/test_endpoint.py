@@ -30,9 +30,7 @@ KEY = base64.b64encode(b"a key that must not be shown anywhere").decode()
         ("http://[::1]:8125", "http", "::1", 8125, "[::1]:8125"),
     ],
 )  # fmt: skip
-def test_an_endpoint_is_a_scheme_a_host_and_a_port(
-    text: str, scheme: str, host: str, port: int, authority: str
-) -> None:
+def test_endpoints_are_parsed(text: str, scheme: str, host: str, port: int, authority: str) -> None:
     endpoint = Endpoint.parse(text)
     assert (endpoint.scheme, endpoint.host, endpoint.port) == (scheme, host, port)
     assert endpoint.authority == authority
@@ -81,7 +79,8 @@ def test_an_endpoint_is_a_scheme_a_host_and_a_port(
         ("http://127.0.0.1.evil.example", "must be on loopback"),
     ],
 )
-def test_an_endpoint_that_cannot_be_one_is_refused_in_one_sentence(text: str, reason: str) -> None:
+def test_an_invalid_endpoint_is_rejected(text: str, reason: str) -> None:
+    """The error is one line."""
     with pytest.raises(ValueError, match=reason) as raised:
         Endpoint.parse(text)
     assert "\n" not in str(raised.value)
@@ -98,7 +97,8 @@ PIECES = st.sampled_from(
 @example("https://[v1.x]")
 @example('https://a"b')
 @example("https://a%zz")
-def test_an_endpoint_is_refused_or_means_the_same_to_the_http_client(text: str) -> None:
+def test_endpoints_mean_the_same_to_yarl(text: str) -> None:
+    """Any text is rejected or parsed as another URL library parses it."""
     try:
         endpoint = Endpoint.parse(text)
     except ValueError:
@@ -124,7 +124,8 @@ def test_an_endpoint_is_refused_or_means_the_same_to_the_http_client(text: str) 
         f"endpoint=https://first.example;accesskey={KEY};endpoint=https://contoso.example",
     ],
 )
-def test_a_connection_string_is_read_as_microsofts_python_client_reads_it(text: str) -> None:
+def test_connection_strings_parse_like_the_sdk(text: str) -> None:
+    """As Microsoft's Python client parses them."""
     endpoint, key = parse_connection_string(text)
     assert endpoint == Endpoint("https", "contoso.example", 443)
     assert key == base64.b64decode(KEY)
@@ -150,9 +151,8 @@ def test_a_connection_string_is_read_as_microsofts_python_client_reads_it(text: 
         (f"endpoint=http://contoso.example;accesskey={KEY}", "must be on loopback"),
     ],
 )
-def test_a_connection_string_that_is_none_is_refused_without_being_repeated(
-    text: str, reason: str
-) -> None:
+def test_an_invalid_connection_string_is_redacted(text: str, reason: str) -> None:
+    """The error does not contain the key."""
     with pytest.raises(ValueError, match=reason) as raised:
         parse_connection_string(text)
     assert KEY[:8] not in str(raised.value)
@@ -184,9 +184,7 @@ KEYS = (
 
 @pytest.mark.proves("S56")
 @given(before=SEGMENTS, key=KEYS, after=SEGMENTS)
-def test_whatever_is_wrong_with_a_connection_string_its_key_is_not_in_the_message(
-    before: str, key: str, after: str
-) -> None:
+def test_connection_string_errors_are_redacted(before: str, key: str, after: str) -> None:
     for text in (
         f"{before};accesskey={key};{after}",
         f"endpoint=https://{key}/;accesskey={key}{after}",
@@ -198,13 +196,13 @@ def test_whatever_is_wrong_with_a_connection_string_its_key_is_not_in_the_messag
 
 
 @given(st.binary(min_size=1, max_size=100))
-def test_every_key_can_be_given_as_base64_with_line_ends_around_it(raw: bytes) -> None:
+def test_keys_may_have_surrounding_whitespace(raw: bytes) -> None:
     text = base64.b64encode(raw).decode()
     assert parse_access_key(text) == parse_access_key(f" {text}\r\n") == raw
 
 
 @given(st.text(max_size=50))
-def test_a_text_that_is_no_base64_is_no_key(text: str) -> None:
+def test_keys_must_be_base64(text: str) -> None:
     with contextlib.suppress(ValueError):
         key = parse_access_key(text)
         assume(text.strip().isascii())

@@ -33,9 +33,7 @@ PATH = "/rooms"
         ("/rooms?a=b", CLOUD, "a=b"),
     ],
 )
-def test_a_link_back_to_the_list_gives_its_query_letter_by_letter(
-    link: str, endpoint: Endpoint, query: str
-) -> None:
+def test_the_query_of_a_link_is_unchanged(link: str, endpoint: Endpoint, query: str) -> None:
     assert safe_next_query(link, endpoint, PATH) == query
 
 
@@ -58,7 +56,7 @@ def test_a_link_back_to_the_list_gives_its_query_letter_by_letter(
         ("http://127.0.0.1:8125/rooms?a=b".replace("1", "\uff11"), LOCAL),
     ],
 )
-def test_a_link_to_another_origin_is_refused(link: str, endpoint: Endpoint) -> None:
+def test_a_link_to_another_origin_is_rejected(link: str, endpoint: Endpoint) -> None:
     with pytest.raises(InvalidUpstreamResponseError):
         safe_next_query(link, endpoint, PATH)
 
@@ -86,9 +84,8 @@ LINKS = st.one_of(
 @given(LINKS, st.sampled_from([CLOUD, LOCAL, IPV6]))
 @example("http://127.0.0.1:8125/rooms?a#b", LOCAL)
 @example("http://127.0.0.1:8125/rooms?a\r\nb", LOCAL)
-def test_a_link_is_refused_or_gives_a_query_that_can_be_sent_as_it_is(
-    link: str, endpoint: Endpoint
-) -> None:
+def test_any_link_is_rejected_or_a_safe_query(link: str, endpoint: Endpoint) -> None:
+    """The query can be sent unchanged."""
     try:
         query = safe_next_query(link, endpoint, PATH)
     except InvalidUpstreamResponseError as error:
@@ -109,14 +106,14 @@ def test_a_link_is_refused_or_gives_a_query_that_can_be_sent_as_it_is(
 
 
 @given(st.text(alphabet=string.printable + "é", max_size=50))
-def test_a_query_is_only_what_rfc_3986_lets_stand_in_one(text: str) -> None:
+def test_queries_have_only_rfc_3986_characters(text: str) -> None:
     if is_query(text):
         assert text.isascii()
         assert not set(text) & set(" \t\r\n\"'<>\\^`{|}#[]")
         assert str(URL(f"http://h/p?{text}", encoded=True)) == f"http://h/p?{text}"
 
 
-def test_a_query_has_a_length_that_request_lines_can_have() -> None:
+def test_queries_have_a_bounded_length() -> None:
     assert is_query("x" * MAX_QUERY_LENGTH)
     assert not is_query("x" * (MAX_QUERY_LENGTH + 1))
     assert not is_query("")

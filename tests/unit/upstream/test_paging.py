@@ -33,9 +33,8 @@ def straight(length: int) -> Chain:
 
 @given(length=st.integers(1, 8), start=st.integers(0, 7), limit=st.integers(0, 10))
 @settings(deadline=None)
-def test_each_page_is_read_once_in_order_from_the_start_to_the_limit_or_the_end(
-    length: int, start: int, limit: int
-) -> None:
+def test_pages_are_read_once_and_in_order(length: int, start: int, limit: int) -> None:
+    """From the start to the limit, or to the end of the list."""
     start %= length
     chain = straight(length)
 
@@ -51,9 +50,7 @@ def test_each_page_is_read_once_in_order_from_the_start_to_the_limit_or_the_end(
 
 @given(st.lists(st.integers(0, 5), min_size=6, max_size=6), st.integers(0, 5))
 @settings(deadline=None)
-def test_a_list_that_never_ends_is_noticed_before_a_query_is_sent_twice(
-    leads_to: list[int], start: int
-) -> None:
+def test_an_endless_list_sends_no_query_twice(leads_to: list[int], start: int) -> None:
     chain = Chain([str(place) for place in leads_to])
 
     async def read() -> None:
@@ -68,7 +65,8 @@ def test_a_list_that_never_ends_is_noticed_before_a_query_is_sent_twice(
 @pytest.mark.proves("S14")
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6))
 @settings(deadline=None)
-def test_however_slow_the_reader_at_most_one_page_is_read_ahead(pauses: list[int]) -> None:
+def test_read_ahead_is_at_most_one_page(pauses: list[int]) -> None:
+    """However slow the reader is."""
     chain = straight(8)
 
     async def read() -> None:
@@ -84,7 +82,7 @@ def test_however_slow_the_reader_at_most_one_page_is_read_ahead(pauses: list[int
     asyncio.run(read())
 
 
-async def test_a_failure_of_reading_ahead_waits_for_the_reader_to_come() -> None:
+async def test_read_ahead_errors_reach_the_reader() -> None:
     async def fetch(query: str | None) -> PageWithNext[str]:
         if query:
             raise UpstreamUnavailableError("gone")
@@ -97,7 +95,7 @@ async def test_a_failure_of_reading_ahead_waits_for_the_reader_to_come() -> None
         await anext(pages)
 
 
-async def test_a_failure_of_reading_ahead_that_no_reader_comes_for_is_forgotten(
+async def test_unread_read_ahead_errors_are_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Otherwise asyncio logs its traceback when it is garbage-collected."""
@@ -117,7 +115,7 @@ async def test_a_failure_of_reading_ahead_that_no_reader_comes_for_is_forgotten(
     assert caplog.records == []
 
 
-async def test_a_reader_who_leaves_stops_what_is_being_read_ahead() -> None:
+async def test_closing_the_list_stops_the_read_ahead() -> None:
     stopped = []
 
     async def fetch(query: str | None) -> PageWithNext[str]:

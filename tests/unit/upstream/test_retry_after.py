@@ -32,11 +32,12 @@ NOW = float(calendar.timegm((2025, 3, 6, 0, 20, 3)))
         ("soon", None),
     ],
 )
-def test_a_retry_after_is_seconds_or_a_date_or_nothing(text: str, seconds: float | None) -> None:
+def test_retry_after_is_parsed(text: str, seconds: float | None) -> None:
+    """As seconds or as a date; None if it is neither."""
     assert retry_after({"Retry-After": text}, NOW) == seconds
 
 
-def test_no_retry_after_is_nothing() -> None:
+def test_a_missing_retry_after_is_none() -> None:
     assert retry_after({}, NOW) is None
 
 
@@ -56,7 +57,7 @@ DATE_LIKE = st.lists(
 @example("Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
 @example("Mon, 01 Jan 2024 00:00:00 +99999999999999999")
 @example("Mon, 01 Jan 0001 00:00:00 +2359")
-def test_any_text_at_all_is_a_wait_that_is_not_negative_or_nothing(text: str) -> None:
+def test_any_retry_after_is_non_negative_or_none(text: str) -> None:
     seconds = retry_after({"Retry-After": text}, NOW)
     assert seconds is None or (seconds >= 0 and not math.isnan(seconds))
     moment = http_date(text)
@@ -64,5 +65,5 @@ def test_any_text_at_all_is_a_wait_that_is_not_negative_or_nothing(text: str) ->
 
 
 @given(st.integers(0, 253_402_300_799))
-def test_an_http_date_is_read_to_the_second(seconds: int) -> None:
+def test_http_dates_are_exact_to_the_second(seconds: int) -> None:
     assert http_date(formatdate(seconds, usegmt=True)) == seconds

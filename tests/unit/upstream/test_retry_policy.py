@@ -13,7 +13,7 @@ asked = st.floats(0, allow_nan=False)
 
 
 @given(attempt=attempts, jitter=st.floats(0, 1))
-def test_a_wait_of_our_own_is_between_nothing_and_the_cap(attempt: int, jitter: float) -> None:
+def test_backoff_is_within_the_cap(attempt: int, jitter: float) -> None:
     policy = RetryPolicy(max_attempts=101, uniform=lambda low, high: low + jitter * (high - low))
     wait = policy.wait(attempt, None)
     assert wait is not None
@@ -21,7 +21,7 @@ def test_a_wait_of_our_own_is_between_nothing_and_the_cap(attempt: int, jitter: 
 
 
 @given(attempt=attempts)
-def test_the_longest_wait_never_shrinks_from_one_attempt_to_the_next(attempt: int) -> None:
+def test_the_longest_backoff_never_decreases(attempt: int) -> None:
     policy = RetryPolicy(max_attempts=200, uniform=longest)
     first, second = policy.wait(attempt, None), policy.wait(attempt + 1, None)
     assert first is not None
@@ -30,7 +30,7 @@ def test_the_longest_wait_never_shrinks_from_one_attempt_to_the_next(attempt: in
 
 
 @given(attempt=attempts, seconds=asked)
-def test_no_wait_is_shorter_than_the_service_asked_for(attempt: int, seconds: float) -> None:
+def test_backoff_is_at_least_retry_after(attempt: int, seconds: float) -> None:
     policy = RetryPolicy(max_attempts=101)
     wait = policy.wait(attempt, seconds)
     if seconds > policy.retry_after_cap:
@@ -41,8 +41,6 @@ def test_no_wait_is_shorter_than_the_service_asked_for(attempt: int, seconds: fl
 
 
 @given(attempt=attempts, most=attempts, seconds=st.none() | asked)
-def test_no_call_has_more_attempts_than_it_may(
-    attempt: int, most: int, seconds: float | None
-) -> None:
+def test_max_attempts_bounds_the_attempts(attempt: int, most: int, seconds: float | None) -> None:
     if attempt >= most:
         assert RetryPolicy(max_attempts=most).wait(attempt, seconds) is None

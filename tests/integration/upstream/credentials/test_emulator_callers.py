@@ -35,7 +35,7 @@ async def control(emulator: Emulator, path: str, body: Any) -> int:
         return response.status
 
 
-async def test_no_token_is_accepted_unless_a_rule_says_so(emulator: Emulator) -> None:
+async def test_bearer_tokens_are_rejected_by_default(emulator: Emulator) -> None:
     status, body = await ask(emulator, "one")
     assert (status, body["error"]["code"]) == (401, "Denied")
     emulator.authenticator.bearer = lambda token: token == "one"
@@ -43,7 +43,8 @@ async def test_no_token_is_accepted_unless_a_rule_says_so(emulator: Emulator) ->
     assert (await ask(emulator, "two"))[0] == 401
 
 
-async def test_tokens_and_keys_can_be_set_from_outside_until_a_reset(emulator: Emulator) -> None:
+async def test_the_control_api_sets_tokens_and_keys(emulator: Emulator) -> None:
+    """A reset restores the initial keys and removes the tokens."""
     assert await control(emulator, "tokens", {"tokens": ["one"]}) == 204
     assert await control(emulator, "keys", {"keys": ["b25l", "dHdv"]}) == 204
     assert (await ask(emulator, "one"))[0] == 200
@@ -55,8 +56,7 @@ async def test_tokens_and_keys_can_be_set_from_outside_until_a_reset(emulator: E
 
 
 @pytest.mark.parametrize("keys", [[], ["not base64!"], [""], "b25l", None])
-async def test_keys_that_are_none_are_refused_and_change_nothing(
-    emulator: Emulator, keys: Any
-) -> None:
+async def test_invalid_keys_are_rejected(emulator: Emulator, keys: Any) -> None:
+    """A rejected request to the control API leaves the keys unchanged."""
     assert await control(emulator, "keys", {"keys": keys}) == 400
     assert emulator.authenticator.keys == (DEVELOPMENT_KEY,)

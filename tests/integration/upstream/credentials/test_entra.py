@@ -30,9 +30,8 @@ from rooms_gateway.upstream.credentials.entra import SCOPE, entra_tokens
 from rooms_gateway.upstream.endpoint import Endpoint
 
 
-async def test_a_managed_identity_is_asked_once_for_the_resource_and_its_token_opens_the_service(
-    emulator: Emulator, issuer: Issuer
-) -> None:
+async def test_a_managed_identity_token_is_cached(emulator: Emulator, issuer: Issuer) -> None:
+    """Five calls cost one token request, for the resource of the Rooms service."""
     async with gateway_with(emulator, MANAGED) as running:
         for _ in range(5):
             await create(running)
@@ -40,9 +39,10 @@ async def test_a_managed_identity_is_asked_once_for_the_resource_and_its_token_o
     assert issuer.headers[0]["X-IDENTITY-HEADER"] == "canary-header"
 
 
-async def test_the_instance_metadata_service_is_used_where_there_is_no_other(
+async def test_instance_metadata_is_the_fallback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Without an endpoint in the environment, the managed identity uses IMDS."""
     async with issuing() as issuer, Emulator(bearer=issuer.accepts) as emulator:
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", issuer.url)
         async with gateway_with(
@@ -53,17 +53,13 @@ async def test_the_instance_metadata_service_is_used_where_there_is_no_other(
     assert issuer.requests[0]["client_id"] == "who"
 
 
-async def test_the_default_chain_finds_the_managed_identity(
-    emulator: Emulator, issuer: Issuer
-) -> None:
+async def test_the_default_chain_uses_managed_identity(emulator: Emulator, issuer: Issuer) -> None:
     async with gateway_with(emulator, EntraSettings(EntraKind.DEFAULT)) as running:
         await create(running)
     assert issuer.requests
 
 
-async def test_neither_a_date_nor_a_hash_goes_with_a_token(
-    running: Running, emulator: Emulator
-) -> None:
+async def test_bearer_requests_have_no_date_or_hash(running: Running, emulator: Emulator) -> None:
     await create(running)
     (entry,) = emulator.journal
     assert entry.headers["Authorization"] == "Bearer canary-token-1"
@@ -72,16 +68,15 @@ async def test_neither_a_date_nor_a_hash_goes_with_a_token(
 
 @pytest.mark.proves("S39")
 @pytest.mark.parametrize("kind", list(EntraKind))
-def test_a_token_is_never_to_go_over_plain_http_to_another_machine(kind: EntraKind) -> None:
+def test_tokens_over_plaintext_require_loopback(kind: EntraKind) -> None:
     with pytest.raises(CredentialError, match="unencrypted to loopback only"):
         make_credential(EntraSettings(kind), Endpoint("http", "contoso.example", 80))
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\r\nx-injected: 1", "naïve"], ids=repr)
 @pytest.mark.usefixtures("issuer")
-async def test_what_cannot_be_a_token_is_refused_without_being_shown(
-    monkeypatch: pytest.MonkeyPatch, token: str
-) -> None:
+async def test_a_malformed_token_is_rejected(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """The error does not contain it."""
     from aiohttp import web
 
     async def odd(_: web.Request) -> web.Response:
@@ -130,9 +125,10 @@ async def authority(tmp_path: Path) -> AsyncIterator[Authority]:
         yield Authority(issuer, tmp_path)
 
 
-async def test_a_client_secret_gets_a_token_for_the_scope_with_two_slashes(
+async def test_a_client_secret_requests_the_scope(
     authority: Authority,
 ) -> None:
+    """The scope has two slashes: the resource of the Rooms service ends with one."""
     kind = EntraKind.CLIENT_SECRET
     async with (
         Emulator(bearer=authority.issuer.accepts) as emulator,
@@ -144,7 +140,7 @@ async def test_a_client_secret_gets_a_token_for_the_scope_with_two_slashes(
     assert request["client_secret"] == "canary-secret"
 
 
-async def test_a_new_client_secret_in_the_file_is_used_for_the_next_token(
+async def test_a_changed_client_secret_is_reloaded(
     authority: Authority,
 ) -> None:
     async with authority.tokens(EntraKind.CLIENT_SECRET) as tokens:
@@ -153,9 +149,10 @@ async def test_a_new_client_secret_in_the_file_is_used_for_the_next_token(
     assert authority.issuer.requests[-1]["client_secret"] == "another-secret"
 
 
-async def test_a_workload_identity_presents_the_projected_token_as_it_is_now(
+async def test_a_rotated_projected_token_is_reloaded(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each token request of a workload identity reads the file again."""
     monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(authority.assertion))
     async with authority.tokens(EntraKind.WORKLOAD_IDENTITY) as tokens:
         authority.assertion.write_text("canary-assertion-2")
@@ -175,9 +172,10 @@ async def test_a_workload_identity_presents_the_projected_token_as_it_is_now(
         (EntraKind.WORKLOAD_IDENTITY, "AZURE_FEDERATED_TOKEN_FILE"),
     ],
 )
-async def test_a_source_that_gives_no_token_says_why_in_one_sentence(
+async def test_a_failed_token_request_names_its_cause(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, kind: EntraKind, why: str
 ) -> None:
+    """The error is one line and contains no response body."""
     monkeypatch.delenv("AZURE_FEDERATED_TOKEN_FILE", raising=False)
     issuer.refusal = "canary"
     tokens = BearerTokens(entra_tokens(EntraSettings(kind), NO_REPEATS))
@@ -187,13 +185,13 @@ async def test_a_source_that_gives_no_token_says_why_in_one_sentence(
     assert "canary" not in str(raised.value)
 
 
-async def test_an_authority_that_cannot_be_reached_is_said_to_be_so(authority: Authority) -> None:
+async def test_an_unreachable_authority_is_an_error(authority: Authority) -> None:
     authority.issuer.url = "https://localhost:1"
     with pytest.raises(CredentialError, match="the issuer is unreachable"):
         await authority.tokens(EntraKind.CLIENT_SECRET).__aenter__()
 
 
-async def test_a_projected_token_that_is_not_there_says_so(
+async def test_a_missing_projected_token_is_an_error(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(authority.assertion))

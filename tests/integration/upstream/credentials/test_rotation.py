@@ -70,9 +70,10 @@ def refused(emulator: Emulator) -> int:
 
 
 @pytest.mark.proves("S54")
-async def test_no_call_fails_while_both_keys_are_rotated_again_and_again_under_load(
+async def test_rotation_under_load_fails_no_call(
     tmp_path: Path,
 ) -> None:
+    """Both keys are rotated several times, each at the upstream before it is in the file."""
     async with Emulator(access_key=A, journal_length=None) as emulator:
         emulator.authenticator.keys = (A, B)
         mount = Mount(tmp_path, A, B)
@@ -106,9 +107,8 @@ async def test_no_call_fails_while_both_keys_are_rotated_again_and_again_under_l
         assert refused(emulator) > 0
 
 
-async def test_no_call_fails_when_the_only_key_is_replaced_at_the_service_and_then_in_the_file(
-    emulator: Emulator, mount: Mount
-) -> None:
+async def test_replacing_the_only_key_fails_no_call(emulator: Emulator, mount: Mount) -> None:
+    """The upstream has the new key before the file has it."""
     mount.swap(A)
     async with gateway_with(emulator, settings_of(mount)) as running:
         room = await a_room(running)
@@ -118,9 +118,8 @@ async def test_no_call_fails_when_the_only_key_is_replaced_at_the_service_and_th
         await asyncio.gather(*(running.rooms.GetRoom(get) for _ in range(200)))
 
 
-async def test_a_file_that_is_ahead_of_the_service_harms_no_call(
-    emulator: Emulator, mount: Mount
-) -> None:
+async def test_a_file_with_newer_keys_fails_no_call(emulator: Emulator, mount: Mount) -> None:
+    """The file has the new keys before the upstream accepts them."""
     keys = AccessKeys(decoded(A), mount.path, sleep=moment)
     mount.swap(C, D)
     async with gateway_with(emulator, settings_of(mount), keys) as running:
@@ -130,9 +129,8 @@ async def test_a_file_that_is_ahead_of_the_service_harms_no_call(
         await running.rooms.GetRoom(GetRoomRequest(room_id=room))
 
 
-async def test_the_secondary_key_takes_over_when_the_primary_is_revoked_and_costs_one_refusal(
-    emulator: Emulator, mount: Mount
-) -> None:
+async def test_a_revoked_primary_key_costs_one_401(emulator: Emulator, mount: Mount) -> None:
+    """Later calls are signed with the secondary key."""
     async with gateway_with(emulator, settings_of(mount)) as running:
         room = await a_room(running)
         emulator.authenticator.keys = (C, B)
@@ -141,9 +139,8 @@ async def test_the_secondary_key_takes_over_when_the_primary_is_revoked_and_cost
     assert refused(emulator) == 1
 
 
-async def test_two_wrong_keys_are_a_typed_error_after_one_attempt_each(
-    emulator: Emulator, mount: Mount
-) -> None:
+async def test_two_wrong_keys_cost_one_attempt_each(emulator: Emulator, mount: Mount) -> None:
+    """The call then fails with GATEWAY_CREDENTIAL_REJECTED."""
     async with gateway_with(emulator, settings_of(mount)) as running:
         emulator.authenticator.keys = (C, D)
         failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
@@ -154,7 +151,7 @@ async def test_two_wrong_keys_are_a_typed_error_after_one_attempt_each(
     assert running.requests() == 2
 
 
-async def test_keys_that_change_with_every_look_do_not_keep_a_call_going(
+async def test_changing_keys_do_not_prolong_a_call(
     emulator: Emulator, mount: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = AccessKeys(decoded(A), mount.path)
@@ -174,9 +171,7 @@ async def test_keys_that_change_with_every_look_do_not_keep_a_call_going(
     assert int(failed.metadata["attempts"]) <= 4
 
 
-async def test_a_wrong_clock_and_a_revoked_key_at_once_fail_no_call(
-    emulator: Emulator, mount: Mount
-) -> None:
+async def test_skew_and_a_revoked_key_fail_no_call(emulator: Emulator, mount: Mount) -> None:
     async with gateway_with(emulator, settings_of(mount)) as running:
         emulator.clock.set_offset(3600)
         emulator.authenticator.keys = (C, B)
@@ -185,9 +180,10 @@ async def test_a_wrong_clock_and_a_revoked_key_at_once_fail_no_call(
 
 
 @pytest.mark.parametrize("broken", [("not base64!",), (), (A, B, C), ("x" * 10_000,), ("é",)])
-async def test_a_broken_file_keeps_the_keys_and_says_so_once_without_what_is_in_it(
+async def test_an_invalid_file_keeps_the_keys(
     emulator: Emulator, mount: Mount, broken: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It is logged once, without its content."""
     keys = AccessKeys(decoded(A, B), mount.path, sleep=moment)
     with caplog.at_level(logging.INFO):
         async with gateway_with(emulator, settings_of(mount), keys) as running:
@@ -201,9 +197,10 @@ async def test_a_broken_file_keeps_the_keys_and_says_so_once_without_what_is_in_
     assert not any(text in caplog.text for text in (A, B, C, "not base64!", "xxx", "é"))
 
 
-async def test_a_file_that_vanishes_keeps_the_keys_and_one_that_comes_back_is_read(
+async def test_a_missing_file_keeps_the_keys(
     mount: Mount,
 ) -> None:
+    """A restored file is read again."""
     keys = AccessKeys(decoded(A, B), mount.path)
     mount.path.unlink()
     await keys.reload()
@@ -213,7 +210,7 @@ async def test_a_file_that_vanishes_keeps_the_keys_and_one_that_comes_back_is_re
     assert keys.signer.key == decoded(C)[0]
 
 
-async def test_a_changed_file_is_noticed_without_any_call(mount: Mount) -> None:
+async def test_a_changed_file_is_reloaded_when_idle(mount: Mount) -> None:
     async with AccessKeys(decoded(A, B), mount.path, sleep=moment) as keys:
         mount.swap(C, D)
         async with asyncio.timeout(10):
@@ -221,7 +218,8 @@ async def test_a_changed_file_is_noticed_without_any_call(mount: Mount) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_a_new_file_does_not_move_calls_off_a_key_that_is_still_in_it(mount: Mount) -> None:
+async def test_a_reload_keeps_the_preferred_key(mount: Mount) -> None:
+    """If the key in use is still in the file, later calls are signed with it."""
     keys = AccessKeys(decoded(A, B), mount.path)
     keys.prefer(AccessKeys(decoded(B)).signer)
     mount.swap(C, B)
@@ -229,9 +227,10 @@ async def test_a_new_file_does_not_move_calls_off_a_key_that_is_still_in_it(moun
     assert keys.signer.key == decoded(B)[0]
 
 
-async def test_many_calls_that_are_refused_at_once_read_the_file_at_most_twice(
+async def test_concurrent_401s_read_the_file_twice(
     mount: Mount,
 ) -> None:
+    """At most twice, whatever the number of rejected calls."""
     keys = AccessKeys(decoded(C, D), mount.path)
     stale = [keys.signer]
     found = await asyncio.gather(*(keys.replacement(stale) for _ in range(100)))
@@ -240,9 +239,10 @@ async def test_many_calls_that_are_refused_at_once_read_the_file_at_most_twice(
     assert keys._file.reads <= 2
 
 
-async def test_a_read_that_began_before_the_refusal_is_not_taken_for_an_answer_to_it(
+async def test_a_reload_ignores_an_earlier_read(
     mount: Mount,
 ) -> None:
+    """A read that started before the reload may have missed the change."""
     keys = AccessKeys(decoded(D), mount.path)
     first = asyncio.create_task(keys.reload())
     await asyncio.sleep(0)
@@ -252,7 +252,7 @@ async def test_a_read_that_began_before_the_refusal_is_not_taken_for_an_answer_t
     assert keys.signer.key == decoded(C)[0]
 
 
-async def test_accepted_calls_never_look_at_the_file(emulator: Emulator, mount: Mount) -> None:
+async def test_accepted_calls_read_no_file(emulator: Emulator, mount: Mount) -> None:
     keys = AccessKeys(decoded(A), mount.path)
     async with gateway_with(emulator, settings_of(mount), keys) as running:
         for _ in range(20):
@@ -262,7 +262,7 @@ async def test_accepted_calls_never_look_at_the_file(emulator: Emulator, mount: 
 
 
 @pytest.mark.proves("S56")
-def test_no_repr_shows_a_key(mount: Mount) -> None:
+def test_keys_are_redacted_in_reprs(mount: Mount) -> None:
     keys = AccessKeys(decoded(A, B), mount.path)
     shown = f"{keys!r} {keys.signer!r} {settings_of(mount)!r}"
     assert "canary" not in shown

@@ -25,9 +25,8 @@ from rooms_gateway.upstream.credentials.bearer import BearerTokens
 from rooms_gateway.upstream.credentials.entra import entra_tokens
 
 
-async def test_a_hundred_calls_that_are_refused_at_once_cost_one_new_token_and_none_fails(
-    running: Running, issuer: Issuer
-) -> None:
+async def test_concurrent_401s_renew_the_token_once(running: Running, issuer: Issuer) -> None:
+    """A rejected token is renewed once for 100 concurrent calls, and no call fails."""
     await create(running)
     issuer.valid.clear()
     issuer.delay = 0.2
@@ -35,9 +34,10 @@ async def test_a_hundred_calls_that_are_refused_at_once_cost_one_new_token_and_n
     assert len(issuer.requests) == 2
 
 
-async def test_a_service_that_refuses_every_token_does_not_make_the_issuer_busy(
+async def test_rejected_tokens_are_renewed_once(
     running: Running, emulator: Emulator, issuer: Issuer
 ) -> None:
+    """An upstream that rejects every token does not cause a token request per call."""
     emulator.authenticator.bearer = None
     failures = [await failure_of(running.rooms.CreateRoom(CreateRoomRequest())) for _ in range(20)]
     assert {failed.reason for failed in failures} == {"GATEWAY_CREDENTIAL_REJECTED"}
@@ -45,7 +45,7 @@ async def test_a_service_that_refuses_every_token_does_not_make_the_issuer_busy(
     assert len(issuer.requests) == 2
 
 
-async def test_a_token_is_renewed_ahead_of_its_end(
+async def test_a_token_is_renewed_before_it_expires(
     running: Running, issuer: Issuer, clock: ShiftedClock, emulator: Emulator
 ) -> None:
     clock.ahead = issuer.life - 250
@@ -55,9 +55,10 @@ async def test_a_token_is_renewed_ahead_of_its_end(
     assert running.requests() == len(emulator.journal) == 1
 
 
-async def test_the_issuers_own_advice_when_to_renew_is_followed(
+async def test_refresh_in_of_the_issuer_is_followed(
     emulator: Emulator, issuer: Issuer, clock: ShiftedClock
 ) -> None:
+    """The issuer advises a renewal after half of the lifetime of long-lived tokens."""
     issuer.life = 86_400
     tokens = BearerTokens(entra_tokens(MANAGED, NO_REPEATS), clock=clock, sleep=moment)
     async with gateway_with(emulator, MANAGED, tokens):
@@ -66,9 +67,10 @@ async def test_the_issuers_own_advice_when_to_renew_is_followed(
 
 
 @pytest.mark.proves("S55")
-async def test_an_outage_of_the_issuer_is_survived_while_the_token_lives(
+async def test_an_issuer_outage_fails_no_call(
     running: Running, issuer: Issuer, clock: ShiftedClock
 ) -> None:
+    """Calls use the current token until it expires; the renewal follows the outage."""
     issuer.outage = True
     clock.ahead = issuer.life - 200
     await until(lambda: len(issuer.requests) >= 2, 20)
@@ -79,9 +81,10 @@ async def test_an_outage_of_the_issuer_is_survived_while_the_token_lives(
     await create(running)
 
 
-async def test_an_issuer_that_fails_is_asked_again_after_longer_and_longer_waits(
+async def test_failed_renewals_back_off(
     running: Running, issuer: Issuer, clock: ShiftedClock
 ) -> None:
+    """Each failed renewal doubles the wait before the next one."""
     del running
     issuer.outage = True
     clock.ahead = issuer.life - 250
@@ -94,9 +97,10 @@ async def test_an_issuer_that_fails_is_asked_again_after_longer_and_longer_waits
     assert len(issuer.requests) == asked
 
 
-async def test_when_the_token_has_expired_calls_fail_typed_and_nothing_is_sent(
+async def test_an_expired_token_is_not_sent(
     running: Running, issuer: Issuer, clock: ShiftedClock
 ) -> None:
+    """Calls fail with a reason instead, without an upstream request."""
     issuer.outage = True
     clock.ahead = issuer.life + 1
     failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
@@ -106,9 +110,7 @@ async def test_when_the_token_has_expired_calls_fail_typed_and_nothing_is_sent(
     assert running.requests() == 0
 
 
-async def test_a_call_waits_for_a_new_token_no_longer_than_its_deadline(
-    running: Running, issuer: Issuer
-) -> None:
+async def test_the_deadline_bounds_the_wait_for_a_token(running: Running, issuer: Issuer) -> None:
     issuer.valid.clear()
     issuer.delay = 30
     started = time.monotonic()
@@ -119,9 +121,10 @@ async def test_a_call_waits_for_a_new_token_no_longer_than_its_deadline(
 
 
 @pytest.mark.proves("S56")
-async def test_neither_tokens_nor_what_the_issuer_says_are_logged_or_shown(
+async def test_tokens_are_redacted(
     emulator: Emulator, issuer: Issuer, clock: ShiftedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """No log line, repr or error contains a token or a secret from the issuer's error message."""
     tokens = BearerTokens(entra_tokens(MANAGED, NO_REPEATS), clock=clock, sleep=moment)
     with caplog.at_level(logging.DEBUG):
         async with gateway_with(emulator, MANAGED, tokens) as running:

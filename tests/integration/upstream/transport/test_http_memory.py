@@ -47,7 +47,7 @@ def holding_little() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", LEFT_BEHIND)
-async def test_a_body_that_came_for_nothing_is_let_go_with_its_connection(name: str) -> None:
+async def test_a_discarded_body_is_freed(name: str) -> None:
     """Otherwise many large error responses hold hundreds of MB until garbage collection."""
     connection = Connection(asyncio.get_running_loop(), LARGE)
     # The parser copies these bytes.
@@ -56,7 +56,7 @@ async def test_a_body_that_came_for_nothing_is_let_go_with_its_connection(name: 
         await read(pieces, end=False, connection=connection)
 
 
-async def test_an_idle_connection_does_not_keep_the_answer_before() -> None:
+async def test_an_idle_connection_holds_no_response() -> None:
     connection = Connection(asyncio.get_running_loop(), LARGE)
     connection.connection_made(Wire())
     with holding_little():
@@ -74,9 +74,11 @@ async def test_an_idle_connection_does_not_keep_the_answer_before() -> None:
 
 
 @on_both_loops
-def test_a_connection_that_is_gone_is_not_kept_for_the_time_that_its_exchange_had(
+def test_a_closed_connection_is_freed(
     loop_factory: Any,
 ) -> None:
+    """Also before the timeout of its last request."""
+
     async def main() -> None:
         async with scripted(echo) as service, client_of(service) as client:
             await exchange(client, seconds=60)

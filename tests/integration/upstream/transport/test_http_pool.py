@@ -34,9 +34,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 @pytest.mark.proves("S45")
 @on_both_loops
-def test_a_thousand_exchanges_share_ten_connections_and_each_gets_its_own_answer(
+def test_1000_requests_share_10_connections(
     loop_factory: Any,
 ) -> None:
+    """Each receives the response to its own request."""
+
     async def main() -> None:
         async with scripted(slow_echo) as service, client_of(service) as client:
             requests = [get(number) for number in range(1000)]
@@ -51,7 +53,7 @@ def test_a_thousand_exchanges_share_ten_connections_and_each_gets_its_own_answer
 
 @pytest.mark.proves("S51")
 @on_both_loops
-def test_who_waits_for_a_connection_gets_one_in_the_order_of_asking(loop_factory: Any) -> None:
+def test_the_pool_queue_is_first_in_first_out(loop_factory: Any) -> None:
     async def main() -> None:
         async with scripted(slow_echo) as service, client_of(service, limit=1) as client:
             requests = [get(number) for number in range(100)]
@@ -65,9 +67,9 @@ def test_who_waits_for_a_connection_gets_one_in_the_order_of_asking(loop_factory
 @pytest.mark.proves("S45")
 @on_both_loops
 @pytest.mark.parametrize("limit", [1, 3])
-def test_an_exchange_cancelled_at_any_point_loses_no_connection_and_spoils_none(
-    loop_factory: Any, limit: int
-) -> None:
+def test_cancellation_leaks_no_connection(loop_factory: Any, limit: int) -> None:
+    """Cancellation at any point of a request neither leaks a connection nor breaks a response."""
+
     async def main() -> None:
         async with scripted(slow_echo) as service, client_of(service, limit) as client:
             for turns in range(60):
@@ -93,7 +95,7 @@ def test_an_exchange_cancelled_at_any_point_loses_no_connection_and_spoils_none(
 
 
 @on_both_loops
-def test_a_connection_handed_to_somebody_who_is_cancelled_goes_to_the_next(
+def test_a_cancelled_waiter_gets_no_connection(
     loop_factory: Any,
 ) -> None:
     async def main() -> None:
@@ -111,9 +113,8 @@ def test_a_connection_handed_to_somebody_who_is_cancelled_goes_to_the_next(
     run_on(loop_factory, main())
 
 
-async def test_who_waits_too_long_for_a_connection_has_sent_nothing_and_leaves_the_pool_whole() -> (
-    None
-):
+async def test_a_timeout_in_the_queue_sends_nothing() -> None:
+    """The pool keeps its slots."""
     async with scripted(silence, echo) as service, client_of(service, limit=1) as client:
         first = asyncio.ensure_future(exchange(client))
         await until(lambda: len(service.requests) == 1)
@@ -126,7 +127,7 @@ async def test_who_waits_too_long_for_a_connection_has_sent_nothing_and_leaves_t
         assert service.connections == 2
 
 
-async def test_a_slot_whose_connection_cannot_be_made_goes_to_the_next() -> None:
+async def test_a_failed_connect_passes_its_slot_on() -> None:
     failures = [ConnectionRefusedError(), None]
     loop = asyncio.get_running_loop()
     async with scripted(echo) as service:
@@ -152,7 +153,7 @@ async def test_a_slot_whose_connection_cannot_be_made_goes_to_the_next() -> None
 
 
 @on_both_loops
-def test_a_connection_that_the_service_closed_while_it_was_idle_is_not_used(
+def test_a_closed_idle_connection_is_not_reused(
     loop_factory: Any,
 ) -> None:
     async def main() -> None:
@@ -166,9 +167,8 @@ def test_a_connection_that_the_service_closed_while_it_was_idle_is_not_used(
 
 
 @pytest.mark.proves("S50")
-async def test_a_connection_that_breaks_when_it_is_used_again_is_lost_and_nothing_sent_twice() -> (
-    None
-):
+async def test_a_broken_reused_connection_is_lost() -> None:
+    """The pool reports the loss; only the sender decides about a retry."""
     async with scripted(raw(OK), hang_up, raw(OK)) as service, client_of(service) as client:
         await exchange(client)
         with pytest.raises(AttemptError) as raised:
@@ -179,7 +179,7 @@ async def test_a_connection_that_breaks_when_it_is_used_again_is_lost_and_nothin
 
 @pytest.mark.proves("S45")
 @on_both_loops
-def test_bytes_that_nobody_asked_for_end_an_idle_connection(loop_factory: Any) -> None:
+def test_unsolicited_bytes_end_an_idle_connection(loop_factory: Any) -> None:
     async def talkative(
         _: Scripted, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
@@ -200,7 +200,7 @@ def test_bytes_that_nobody_asked_for_end_an_idle_connection(loop_factory: Any) -
 
 
 @pytest.mark.proves("S51")
-async def test_idle_connections_are_closed_after_a_minute_and_old_ones_not_kept() -> None:
+async def test_idle_and_old_connections_are_closed() -> None:
     loop = asyncio.get_running_loop()
     late = 0.0
     async with scripted(echo) as service, client_of(service) as client:
@@ -221,7 +221,7 @@ async def test_idle_connections_are_closed_after_a_minute_and_old_ones_not_kept(
 
 
 @on_both_loops
-def test_leaving_closes_all_connections_also_those_in_use(loop_factory: Any) -> None:
+def test_closing_ends_connections_in_use(loop_factory: Any) -> None:
     async def main() -> None:
         async with scripted(echo, silence) as service:
             async with client_of(service) as client:
@@ -240,7 +240,7 @@ def test_leaving_closes_all_connections_also_those_in_use(loop_factory: Any) -> 
     run_on(loop_factory, main())
 
 
-async def test_all_addresses_of_a_name_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_addresses_of_a_host_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
@@ -254,9 +254,10 @@ async def test_all_addresses_of_a_name_are_tried(monkeypatch: pytest.MonkeyPatch
             assert (await exchange(client)).status == 200
 
 
-async def test_all_who_ask_for_a_name_at_once_share_one_look_up_and_none_can_take_it_away(
+async def test_concurrent_lookups_share_one_query(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Cancelling one of the requests does not cancel the lookup."""
     asked = 0
     answered = asyncio.Event()
     async with scripted(echo) as service, client_of(service) as client:
@@ -279,7 +280,7 @@ async def test_all_who_ask_for_a_name_at_once_share_one_look_up_and_none_can_tak
         assert asked == 1
 
 
-async def test_a_name_that_was_not_found_is_looked_up_again(
+async def test_a_failed_lookup_is_not_cached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = False

@@ -21,7 +21,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 @pytest.mark.proves("S41")
-async def test_a_request_is_written_as_it_stands() -> None:
+async def test_requests_are_sent_unchanged() -> None:
     request = RestRequest("PATCH", "/rooms/1?a=%20", b'{"a":1}', {"Content-Type": "text/x"})
     async with scripted(answer(b"{}")) as service, client_of(service) as client:
         await exchange(client, request)
@@ -66,7 +66,7 @@ async def test_a_request_is_written_as_it_stands() -> None:
     ],
     ids=repr,
 )
-async def test_no_value_can_add_a_line_to_a_request(request_: RestRequest) -> None:
+async def test_header_injection_is_rejected(request_: RestRequest) -> None:
     async with scripted(answer(b"{}")) as service, client_of(service) as client:
         with pytest.raises(ValueError, match=r"invalid characters|ascii"):
             await exchange(client, request_)
@@ -74,7 +74,7 @@ async def test_no_value_can_add_a_line_to_a_request(request_: RestRequest) -> No
 
 
 @on_both_loops
-def test_a_large_body_arrives_whole(loop_factory: Any) -> None:
+def test_a_large_body_is_sent_completely(loop_factory: Any) -> None:
     async def main() -> None:
         body = bytes(range(256)) * 4000
         async with scripted(answer(b"{}")) as service, client_of(service) as client:
@@ -87,9 +87,11 @@ def test_a_large_body_arrives_whole(loop_factory: Any) -> None:
 
 
 @on_both_loops
-def test_an_answer_before_all_of_the_body_is_out_is_taken_and_ends_the_connection(
+def test_an_early_response_ends_the_connection(
     loop_factory: Any,
 ) -> None:
+    """A response that arrives before the body is sent is returned."""
+
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
@@ -144,7 +146,7 @@ async def exchange_over_tls(
 
 @on_both_loops
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_tls_with_a_certificate_of_an_authority_of_the_system(
+def test_tls_trusts_the_system_cas(
     loop_factory: Any, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority()
@@ -159,9 +161,10 @@ def test_tls_with_a_certificate_of_an_authority_of_the_system(
 @pytest.mark.proves("S39")
 @on_both_loops
 @pytest.mark.parametrize("flaw", ["unknown authority", "other name", "expired"])
-def test_nothing_is_sent_over_tls_to_somebody_who_is_not_who_was_meant(
+def test_an_invalid_certificate_is_rejected(
     loop_factory: Any, flaw: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """No request is sent over the connection."""
     authority = Authority()
     trust(authority if flaw != "unknown authority" else Authority(), tmp_path, monkeypatch)
     issued = {
@@ -183,7 +186,7 @@ def test_nothing_is_sent_over_tls_to_somebody_who_is_not_who_was_meant(
 @on_both_loops
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"])
-def test_tls_with_the_service_begins_at_1_2(
+def test_tls_requires_version_1_2(
     loop_factory: Any, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority()
@@ -210,7 +213,7 @@ def trust(authority: Authority, folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @on_both_loops
 @pytest.mark.parametrize("host", ["nobody.invalid", "127.0.0.1"])
-def test_without_a_connection_nothing_was_sent(loop_factory: Any, host: str) -> None:
+def test_a_failed_connect_sends_nothing(loop_factory: Any, host: str) -> None:
     async def main() -> None:
         async with scripted(answer(b"{}")) as service:
             port = service.port
@@ -225,7 +228,8 @@ def test_without_a_connection_nothing_was_sent(loop_factory: Any, host: str) -> 
 
 @pytest.mark.proves("S48")
 @on_both_loops
-def test_a_handshake_that_does_not_end_is_given_up_and_was_no_request(loop_factory: Any) -> None:
+def test_a_hanging_handshake_times_out(loop_factory: Any) -> None:
+    """It counts as a failed connect, not as a request."""
     held: list[asyncio.StreamWriter] = []
 
     async def main() -> None:
@@ -246,7 +250,7 @@ def test_a_handshake_that_does_not_end_is_given_up_and_was_no_request(loop_facto
 
 
 @pytest.mark.proves("S40")
-async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async with scripted(answer(b"no")) as proxy, scripted(answer(b"{}")) as service:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
@@ -255,7 +259,7 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
         assert proxy.connections == 0
 
 
-async def test_a_cancelled_exchange_ends_its_connection() -> None:
+async def test_a_cancelled_request_ends_its_connection() -> None:
     begun = asyncio.Event()
 
     async def begin(_: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

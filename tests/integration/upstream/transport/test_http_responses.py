@@ -158,9 +158,10 @@ UNREADABLE: dict[str, bytes] = {
 
 @pytest.mark.proves("S45")
 @pytest.mark.parametrize("name", WHOLE)
-async def test_a_whole_answer_is_that_answer_and_its_connection_is_kept_if_it_may_be(
+async def test_a_complete_response_is_returned(
     name: str,
 ) -> None:
+    """Its connection is reused if HTTP allows it."""
     case = WHOLE[name]
     async with scripted(raw(case.sent, close=case.close)) as service, client_of(service) as client:
         answer = await exchange(client)
@@ -176,7 +177,7 @@ async def test_a_whole_answer_is_that_answer_and_its_connection_is_kept_if_it_ma
 @pytest.mark.proves("S43", "S46")
 @pytest.mark.parametrize("name", LOST)
 @pytest.mark.parametrize("close", [True, False])
-async def test_what_is_no_whole_answer_is_lost_and_so_is_its_connection(
+async def test_a_broken_response_closes_the_connection(
     name: str,
     close: bool,
 ) -> None:
@@ -205,14 +206,15 @@ WAITS = {
 
 @pytest.mark.proves("S47")
 @pytest.mark.parametrize("name", UNREADABLE)
-async def test_an_answer_that_is_too_large_or_encoded_is_unreadable(name: str) -> None:
+async def test_a_large_or_encoded_response_is_invalid(name: str) -> None:
     async with scripted(raw(UNREADABLE[name])) as service, client_of(service) as client:
         with pytest.raises(InvalidUpstreamResponseError):
             await exchange(client)
         assert (client._pool.slots, client._pool.idle) == (0, 0)
 
 
-async def test_headers_are_found_in_any_case_the_first_of_a_name_and_no_trailer() -> None:
+async def test_headers_are_case_insensitive() -> None:
+    """The first of equal names counts, and trailers are ignored."""
     sent = (
         OK + b"MS-CV: one\r\nms-cv: two\r\nX-Odd: \xe9\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"0\r\nDate: never\r\n\r\n"
@@ -229,7 +231,7 @@ async def test_headers_are_found_in_any_case_the_first_of_a_name_and_no_trailer(
 
 @pytest.mark.proves("S43")
 @given(st.sampled_from(list(WHOLE.values())), st.data())
-def test_an_answer_is_the_same_in_whatever_pieces_it_comes(case: Whole, data: Any) -> None:
+def test_responses_may_arrive_in_any_pieces(case: Whole, data: Any) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(case.sent)), max_size=20)))
     bounds = [0, *cuts, len(case.sent)]
     pieces = [case.sent[a:b] for a, b in itertools.pairwise(bounds) if a < b]
@@ -243,9 +245,7 @@ FRAMED = [case for case in WHOLE.values() if case.kept]
 
 @pytest.mark.proves("S44")
 @given(st.sampled_from(FRAMED), st.data())
-def test_an_answer_that_was_cut_short_is_never_taken_for_a_whole_one(
-    case: Whole, data: Any
-) -> None:
+def test_a_truncated_response_is_broken(case: Whole, data: Any) -> None:
     cut = data.draw(st.integers(0, len(case.sent) - 1))
     outcome = asyncio.run(read([case.sent[:cut]], end=True))
     assert isinstance(outcome, BrokenResponseError)
@@ -253,9 +253,8 @@ def test_an_answer_that_was_cut_short_is_never_taken_for_a_whole_one(
 
 @pytest.mark.proves("S43")
 @given(st.binary(max_size=300), st.sampled_from([b"", OK, CHUNKED, PLAIN[:-2]]))
-def test_noise_is_an_answer_or_a_failure_of_ours_and_never_more_than_the_cap(
-    noise: bytes, before: bytes
-) -> None:
+def test_random_bytes_never_exceed_the_cap(noise: bytes, before: bytes) -> None:
+    """They are a response or one of the two documented errors."""
     outcome = asyncio.run(read([before + noise], end=True))
     if isinstance(outcome, RestResponse):
         assert len(outcome.body) <= MAX_RESPONSE_BYTES

@@ -22,7 +22,7 @@ from rooms_gateway.upstream.transport.http import AttemptError
 
 
 @on_both_loops
-def test_the_time_of_an_exchange_ends_with_it(loop_factory: Any) -> None:
+def test_a_finished_request_leaves_no_timer(loop_factory: Any) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         async with scripted(echo) as service, client_of(service) as client:
@@ -37,7 +37,9 @@ def test_the_time_of_an_exchange_ends_with_it(loop_factory: Any) -> None:
 
 
 @on_both_loops
-def test_each_exchange_of_a_connection_has_the_time_that_it_was_given(loop_factory: Any) -> None:
+def test_each_request_has_its_own_timeout(loop_factory: Any) -> None:
+    """Also on a connection that is used again."""
+
     async def late(state: Scripted, *peer: Any) -> None:
         await asyncio.sleep(1.2)
         await echo(state, *peer)
