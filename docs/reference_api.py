@@ -39,7 +39,7 @@ _IDEMPOTENT = {
 
 def pages(descriptors: FileDescriptorSet) -> dict[str, str]:
     """Map file names to contents. Raises ValueError for a rule that has no wording here."""
-    # protoc lists a file after its imports; a reader wants the services first.
+    # protoc lists a file after its imports; the page lists the services first.
     sources = [Source(file) for file in reversed(descriptors.file) if file.package.startswith(OURS)]
     rules = RuleReader(descriptors)
     packages = dict.fromkeys(source.file.package for source in sources)

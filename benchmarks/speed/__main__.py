@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument(
         "--only", action="append", metavar="TEXT",
-        help="only what has TEXT in its name: a call, TLS, start, lists, slow, beside, processes",
+        help="only what has TEXT in its name: a call, TLS, start, lists, slow, reads, processes",
     )  # fmt: skip
     parser.add_argument("--arms", metavar="NAME,…", help="only these arms; floor is always in")
     parser.add_argument(
@@ -113,9 +113,7 @@ def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, M
         "lists": lambda: footprint.lists(stub, load, ships, LENGTHS),
         "slow upstream": lambda: crowding.slow_upstream(stub, load, ships, seconds),
         "slow lists": lambda: crowding.slow_lists(stub, load, roomy, seconds),
-        "lists beside reads": lambda: crowding.lists_beside_reads(
-            stub, load, ships, rounds, seconds
-        ),
+        "reads with lists": lambda: crowding.reads_with_lists(stub, load, ships, rounds, seconds),
         "processes": lambda: scaling.processes(stub, load, sharing, rounds, seconds),
     }
     more = {}

@@ -1,4 +1,4 @@
-"""Whether calls get into each other's way: a crowd before a slow upstream, or beside lists."""
+"""Whether calls get into each other's way: a crowd before a slow upstream, or reads with lists."""
 
 from __future__ import annotations
 
@@ -75,24 +75,24 @@ def _crowd(
     }
 
 
-def lists_beside_reads(
+def reads_with_lists(
     stub: Stub, load: Load, gateway: Arm, rounds: int, seconds: float
 ) -> dict[str, float]:
-    """Return the latency of reads, alone and beside four lists that never end."""
+    """Return the latency of reads, alone and with four endless lists."""
     lists, reads = list_rooms(100, 100), get_room(16)
     stub.shape(lists.pages, lists.size)
-    alone, beside = [], []
+    alone, crowded = [], []
     with gateway.running(stub) as running:
         for number in range(1, rounds + 1):
-            say(f"lists beside reads: round {number} of {rounds}")
+            say(f"reads with lists: round {number} of {rounds}")
             alone.append(load.run(reads, [running], seconds=seconds))
             with load.begin(lists, [running], seconds=seconds + 2) as listing:
                 time.sleep(0.5)
-                beside.append(load.run(reads, [running], seconds=seconds))
+                crowded.append(load.run(reads, [running], seconds=seconds))
                 read(listing)
     return {
         "p50_alone_ms": median(sample.p50 for sample in alone) * 1000,
         "p99_alone_ms": median(sample.p99 for sample in alone) * 1000,
-        "p50_with_lists_ms": median(sample.p50 for sample in beside) * 1000,
-        "p99_with_lists_ms": median(sample.p99 for sample in beside) * 1000,
+        "p50_with_lists_ms": median(sample.p50 for sample in crowded) * 1000,
+        "p99_with_lists_ms": median(sample.p99 for sample in crowded) * 1000,
     }

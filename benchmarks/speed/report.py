@@ -29,7 +29,7 @@ _SECTIONS = {
     "lists": "Peak memory by number of rooms in a list, MiB",
     "slow upstream": "1,000 callers, upstream latency 500 ms per response",
     "slow lists": "1,000 lists, upstream latency 2 s per page",
-    "lists beside reads": "GetRoom from 16 callers, alone and with four concurrent lists",
+    "reads with lists": "GetRoom from 16 callers, alone and with four concurrent lists",
 }
 
 

@@ -38,8 +38,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Do: start the list again without a token.
     """
     ERROR_REASON_SERVICE_REJECTED_REQUEST: _ErrorReason.ValueType  # 3
-    """ERROR_REASON_SERVICE_REJECTED_REQUEST: the Rooms service rejected the request by one of its own
-    rules (REST 400, and any other 4xx without a reason in this list).
+    """ERROR_REASON_SERVICE_REJECTED_REQUEST: the request breaks a rule of the Rooms service, which
+    rejected it (REST 400, and any other 4xx without a reason in this list).
     Code: INVALID_ARGUMENT, with BadRequest if the service named fields.
     Example: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1",
     "apiVersion": "2025-03-13"}
@@ -224,8 +224,8 @@ Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: start the list again without a token.
 """
 ERROR_REASON_SERVICE_REJECTED_REQUEST: ErrorReason.ValueType  # 3
-"""ERROR_REASON_SERVICE_REJECTED_REQUEST: the Rooms service rejected the request by one of its own
-rules (REST 400, and any other 4xx without a reason in this list).
+"""ERROR_REASON_SERVICE_REJECTED_REQUEST: the request breaks a rule of the Rooms service, which
+rejected it (REST 400, and any other 4xx without a reason in this list).
 Code: INVALID_ARGUMENT, with BadRequest if the service named fields.
 Example: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1",
 "apiVersion": "2025-03-13"}

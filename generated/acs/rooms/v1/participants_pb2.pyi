@@ -243,7 +243,7 @@ class MicrosoftTeamsUser(message.Message):
     CLOUD_FIELD_NUMBER: builtins.int
     user_id: builtins.str
     """user_id is the Entra ID object id of the user, or the id of an anonymous user. An identifier
-    whose user id contains a colon is `unknown`.
+    with a colon in the user id is `unknown`.
     """
     is_anonymous: builtins.bool
     """is_anonymous is true for a user that joins Teams without an account. Anonymous users have no
@@ -275,8 +275,8 @@ class MicrosoftTeamsApp(message.Message):
     APP_ID_FIELD_NUMBER: builtins.int
     CLOUD_FIELD_NUMBER: builtins.int
     app_id: builtins.str
-    """app_id is the Entra ID object id of the application. An identifier whose app id contains a
-    colon is `unknown`.
+    """app_id is the Entra ID object id of the application. An identifier with a colon in the app id
+    is `unknown`.
     """
     cloud: Cloud.ValueType
     """cloud is the cloud of the application. In requests, CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""

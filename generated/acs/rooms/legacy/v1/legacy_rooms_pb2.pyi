@@ -376,7 +376,7 @@ class AddParticipantsResponse(message.Message):
 
 @typing.final
 class UpdateParticipantsRequest(message.Message):
-    """UpdateParticipantsRequest selects a room and the participants whose roles change."""
+    """UpdateParticipantsRequest selects a room and the participants to update, with their new roles."""
 
     DESCRIPTOR: descriptor.Descriptor
 
