@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 ROOTS = ("gateway", "protos/acs", "docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 SUFFIXES = {".md", ".proto", ".py"}
 GLOSSARY = re.compile(r"^## Glossary$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""Defects of the gateway: callers get a fixed text, and no detail of the defect."""
+"""Defects of the gateway: calls end with a fixed text that reveals nothing about them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def serving(servicer: RoomsServicer) -> AsyncIterator[RoomsStub]:
 
 
 class Failing(RoomsServicer):
-    """Handlers with a defect."""
+    """Handlers that end as `fail` does."""
 
     def __init__(self, fail: Callable[[], Awaitable[None]]) -> None:
         super().__init__(cast("RoomsApi", None), FairConverter())
@@ -78,8 +78,8 @@ class Failing(RoomsServicer):
         await self._fail()
 
 
-def check_bug(error: grpc.aio.AioRpcError) -> Failed:
-    """Check that the status has no detail of the defect."""
+def check_defect(error: grpc.aio.AioRpcError) -> Failed:
+    """Check that the error reports a defect and reveals nothing about it."""
     failed = read_failure(error)
     assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "GATEWAY_BUG")
     assert failed.message == "the gateway failed; its log has the details under this request's id"
@@ -144,7 +144,7 @@ async def test_await_of_cancelled_future_gives_status() -> None:
 
 
 class BrokenKeys(AccessKeys):
-    """A credential that cannot sign, with a secret in its error."""
+    """A credential that cannot sign and raises an error with a secret."""
 
     @property
     def signer(self) -> AccessKey:

@@ -1,4 +1,4 @@
-"""Graceful shutdown: calls in flight finish, new ones are rejected, no resource is left."""
+"""Graceful shutdown: calls in flight finish, new ones are rejected, no resource is leaked."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from rooms_gateway.app import Gateway
 
 
 @asynccontextmanager
-async def being_stopped(running: Running) -> AsyncIterator[asyncio.Task[None]]:
-    """Start to shut a gateway down as a signal does; yield when it accepts no connection."""
-    stop = asyncio.create_task(running.gateway.__aexit__(None, None, None))
+async def shutting_down(running: Running) -> AsyncIterator[asyncio.Task[None]]:
+    """Begin a graceful shutdown as a signal does; yield when new connections are refused."""
+    shutdown = asyncio.create_task(running.gateway.__aexit__(None, None, None))
     await until(lambda: not _accepts(running.gateway.addresses[0]))
     yield shutdown
     await shutdown
@@ -113,7 +113,7 @@ async def test_endless_streams_do_not_delay_shutdown(
 async def test_calls_before_not_serving_are_finished(
     patient: Running,
 ) -> None:
-    """Without a delay, too: grpc would end some of these calls before they reach a handler."""
+    """Without a drain delay grpc itself would cancel calls that arrive at this moment."""
     request = GetRoomRequest(room_id=patient.emulator.store.seed(1)[0])
     watch = aiter(health_of(patient.channel).Watch(health_pb2.HealthCheckRequest()))
     assert (await anext(watch)).status == SERVING
@@ -135,7 +135,7 @@ async def test_stalled_watcher_does_not_delay_shutdown(patient: Running) -> None
 
 @asynccontextmanager
 async def busy_gateway(grace: float) -> AsyncIterator[tuple[Gateway, asyncio.Future[Any]]]:
-    """Run a gateway with a call that never gets a response; yield both."""
+    """Run a gateway with a call to an upstream that never responds; yield both."""
     async with scripted(silence) as service:
         gateway = await Gateway(settings(service.upstream, drain_grace=grace)).__aenter__()
         async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:

@@ -204,8 +204,8 @@ async def test_a_handshake_reads_no_file(files: Files) -> None:
         assert code is grpc.StatusCode.OK
 
 
-async def test_certificate_files_are_polled(files: Files) -> None:
-    naps: asyncio.Queue[float] = asyncio.Queue()
+async def test_tls_files_are_polled_for_changes(files: Files) -> None:
+    sleeps: asyncio.Queue[float] = asyncio.Queue()
     wake = asyncio.Semaphore(0)
 
     async def sleep(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Unusable certificates, keys and client CAs, at startup and on reload."""
+"""Unusable certificates, keys and client CAs, at startup and at a reload."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ async def test_unusable_files_keep_the_current_ones(
 
 
 @each_kind
-def test_unusable_files_are_settings_errors(files: Files, spoil: Callable[[Files], None]) -> None:
+def test_unusable_files_are_a_settings_error(files: Files, damage: Callable[[Files], None]) -> None:
     secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
     damage(files)
     with pytest.raises(SettingsError) as raised:
@@ -187,7 +187,7 @@ def test_certificate_is_usable_until_it_expires(files: Files) -> None:
 
 
 @pytest.mark.proves("S3")
-def test_files_changed_during_the_check_are_rejected(files: Files) -> None:
+def test_files_changed_during_check_are_rejected(files: Files) -> None:
     named = TlsFiles(files.cert, files.key)
     content = read_tls(named)
     files.write(OURS.issue())
