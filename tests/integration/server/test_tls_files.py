@@ -187,7 +187,7 @@ def test_certificate_is_usable_until_it_expires(files: Files) -> None:
 
 
 @pytest.mark.proves("S3")
-def test_files_changed_during_the_check_are_rejected(files: Files) -> None:
+def test_files_changed_during_check_are_rejected(files: Files) -> None:
     named = TlsFiles(files.cert, files.key)
     content = read_tls(named)
     files.write(OURS.issue())
