@@ -109,7 +109,7 @@ class Followed:
         self.file = FollowedFile(
             self.read(), self.read, apply=self.apply, report=self.reported.append, sleep=self.sleep
         )
-        self.naps: asyncio.Queue[float] = asyncio.Queue()
+        self.sleeps: asyncio.Queue[float] = asyncio.Queue()
         self.wake = asyncio.Semaphore(0)
 
     def read(self) -> int:
@@ -124,7 +124,7 @@ class Followed:
         self.applied.append(value)
 
     async def sleep(self, seconds: float) -> None:
-        self.naps.put_nowait(seconds)
+        self.sleeps.put_nowait(seconds)
         await self.wake.acquire()
 
 
@@ -170,7 +170,7 @@ async def test_swapped_directory_of_kubernetes_is_applied(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "break_it",
+    "damage",
     [
         lambda path: path.unlink(),
         lambda path: path.write_text("2" * 9),
@@ -179,10 +179,10 @@ async def test_swapped_directory_of_kubernetes_is_applied(tmp_path: Path) -> Non
     ],
     ids=["missing", "too large", "malformed", "rejected by apply"],
 )
-async def test_broken_file_keeps_the_value_until_mended(
-    followed: Followed, break_it: Callable[[Path], object]
+async def test_invalid_file_keeps_the_current_value(
+    followed: Followed, damage: Callable[[Path], object]
 ) -> None:
-    break_it(followed.path)
+    damage(followed.path)
     for _ in range(3):
         await followed.file.reload()
     assert (followed.applied, followed.file.value) == ([], 1)
@@ -190,7 +190,7 @@ async def test_broken_file_keeps_the_value_until_mended(
     followed.path.write_text("2")
     await followed.file.reload()
     assert followed.applied == [2]
-    break_it(followed.path)
+    damage(followed.path)
     await followed.file.reload()
     assert len(followed.reported) == 2
 
@@ -206,17 +206,17 @@ async def test_error_is_resolved_by_the_old_content(followed: Followed) -> None:
 
 async def test_file_is_polled_in_the_background(followed: Followed) -> None:
     async with followed.file:
-        assert await followed.naps.get() == POLL_INTERVAL
+        assert await followed.sleeps.get() == POLL_INTERVAL
         followed.path.write_text("2")
         followed.wake.release()
-        await followed.naps.get()
+        await followed.sleeps.get()
         assert followed.applied == [2]
     followed.wake.release()
     await asyncio.sleep(0)
     assert followed.file.reads == 1
 
 
-async def test_concurrent_reloads_share_a_read_that_starts_later() -> None:
+async def test_concurrent_reloads_share_a_later_read() -> None:
     """A running read may have seen the file before its change: it serves its own caller only."""
     started, finish = threading.Event(), threading.Event()
     values = iter([1, 2])

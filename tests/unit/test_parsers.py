@@ -1,7 +1,7 @@
-"""Every parser of text from outside takes it or refuses it in the one way that it promises.
+"""Parsers of untrusted text: each accepts it or raises its one declared error.
 
-Each has its seeds: what it takes, and what once was, or might be, trouble. The texts tried are the
-seeds, what is near to them, and whatever.
+Each parser has seeds: valid texts, and texts that are known or likely to cause errors. The examples
+are the seeds, variations of them, and arbitrary texts.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ ENDPOINT = Endpoint.parse("https://contoso.communication.azure.com")
 
 @dataclass(frozen=True, slots=True)
 class Parser:
-    """A parser, how it refuses, and where to begin."""
+    """A parser, its error, and its seeds."""
 
     parse: Callable[[str], object]
-    refuses: type[Exception] | None
-    """None: it takes everything."""
+    error: type[Exception] | None
+    """Exception for malformed text; `None` if the parser accepts every text."""
     seeds: tuple[str, ...]
 
 
 def check_identifier(text: str) -> None:
-    # Neither protobuf nor the JSON decoder lets half a character through.
+    # Neither protobuf nor the JSON decoder accepts a lone surrogate.
     whole = text.encode(errors="replace").decode()
     assert to_raw_id(from_raw_id(whole)) == whole
 
 
 def in_file(read: Callable[[Path], object]) -> Callable[[str], object]:
-    """Have what reads a file, private to us, read a text."""
+    """Return a parser that calls `read` with a private file of the text."""
 
     def parse(text: str) -> object:
         with TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def in_file(read: Callable[[Path], object]) -> Callable[[str], object]:
 
 
 PARSERS = {
-    "the service's times": Parser(
+    "timestamps of the REST API": Parser(
         from_rest,
         InvalidUpstreamResponseError,
         (
@@ -149,18 +149,18 @@ PARSERS = {
             f"callers.a.role = {'9' * 5000}",
         ),
     ),
-    "files of callers' tokens": Parser(
+    "token files": Parser(
         in_file(read_tokens),
         None,
         (
             "calendar " + "0" * 64,
             "calendar sha256:" + "0" * 64,
-            "# nobody\n\n",
+            "# comment\n\n",
             "a sha256:٣",
             "a\x85b c",
         ),
     ),
-    "sets of public keys": Parser(
+    "key sets": Parser(
         lambda text: read_keys(text.encode(errors="surrogatepass")),
         ValueError,
         (
@@ -174,7 +174,7 @@ PARSERS = {
             '{"keys":' + "[" * 3000,
         ),
     ),
-    "files of faults": Parser(
+    "fault files": Parser(
         in_file(FaultPlan.from_file),
         ValueError,
         (
@@ -208,7 +208,7 @@ PARSERS = {
         None,
         ("Thu, 06 Mar 2025 00:20:03 GMT", "Thu, 31 Dec 9999 23:59:59 -2359", "Mon, 0 Jan 0 0:0:0"),
     ),
-    "addresses to listen on": Parser(
+    "listen addresses": Parser(
         lambda text: check_address(text, allow_plaintext=True),
         ValueError,
         ("127.0.0.1:0", "[::1]:50051", "unix:/run/rooms.sock", "unix:", ":1", "h:99999", "h:\0"),
@@ -219,7 +219,7 @@ PARSERS = {
         ValueError,
         ("2030-01-31T09:00:00Z", "+1d12h", "-999999999w", "2030-02-30", "now"),
     ),
-    "people on the command line": Parser(
+    "participants on the command line": Parser(
         parse_participant, ValueError, ("8:acs:x_y=presenter", "=", "a=b=consumer")
     ),
     "gRPC targets on the command line": Parser(
@@ -229,8 +229,8 @@ PARSERS = {
 
 
 @st.composite
-def near(draw: st.DrawFn, seeds: tuple[str, ...]) -> str:
-    """Draw a seed with a piece of it replaced, doubled or taken out."""
+def variations(draw: st.DrawFn, seeds: tuple[str, ...]) -> str:
+    """Draw a seed with a piece of it replaced, doubled or removed."""
     seed = draw(st.sampled_from(seeds))
     start = draw(st.integers(0, len(seed)))
     end = draw(st.integers(start, min(len(seed), start + 8)))
@@ -242,19 +242,19 @@ def near(draw: st.DrawFn, seeds: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
-def test_text_from_outside_is_taken_or_refused_as_promised(parser: Parser) -> None:
-    @given(st.sampled_from(parser.seeds) | near(parser.seeds) | st.text())
+def test_parsers_raise_only_their_error(parser: Parser) -> None:
+    @given(st.sampled_from(parser.seeds) | variations(parser.seeds) | st.text())
     @settings(max_examples=500, deadline=None)
     def only_as_promised(text: str) -> None:
         try:
             parser.parse(text)
         except Exception as error:
-            if parser.refuses is None or type(error) is not parser.refuses:
+            if parser.error is None or type(error) is not parser.error:
                 raise
 
     only_as_promised()
 
 
 @pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
-def test_a_parser_takes_its_first_seed(parser: Parser) -> None:
+def test_parsers_accept_their_first_seed(parser: Parser) -> None:
     parser.parse(parser.seeds[0])

@@ -102,7 +102,7 @@ def test_each_signed_form_of_a_target_is_accepted(
     ],
 )
 def test_accepted_targets(target: str, forms: list[str]) -> None:
-    """Raw, percent-decoded, and with a form-encoded query."""
+    """A target is accepted raw, percent-decoded, and with a form-encoded query."""
     assert list(accepted_targets(target)) == forms
 
 
@@ -196,14 +196,14 @@ async def test_the_date_of_a_401_corrects_a_clock(emulator: Emulator, client: Cl
     assert (await client.call("GET", "/rooms")).status == 200
 
 
-async def test_only_its_access_key_is_accepted(client: Client) -> None:
+async def test_other_access_keys_are_denied(client: Client) -> None:
     client.signer.key = KEY
     assert (await client.call("GET", "/rooms")).status == 401
     async with Emulator(access_key=KEY) as other, ClientSession() as session:
-        stranger = Client(session, other.endpoint)
-        assert (await stranger.call("GET", "/rooms")).status == 401
-        stranger.signer.key = KEY
-        assert (await stranger.call("GET", "/rooms")).status == 200
+        other_client = Client(session, other.endpoint)
+        assert (await other_client.call("GET", "/rooms")).status == 401
+        other_client.signer.key = KEY
+        assert (await other_client.call("GET", "/rooms")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,8 @@ def test_an_invalid_access_key_is_not_echoed(key: str) -> None:
 
 
 @pytest.mark.proves("S68")
-def test_the_development_key_says_that_it_is_none() -> None:
+def test_development_key_is_not_a_secret() -> None:
+    """Decoded, the key states that it is not a secret."""
     assert DEVELOPMENT_KEY == (
         "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhpcyBkZXZlbG9wbWVudCBrZXkgaXMgTk9UIGEgc2VjcmV0Lg=="
     )

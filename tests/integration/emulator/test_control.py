@@ -27,7 +27,7 @@ async def test_reset_restores_the_initial_state(emulator: Emulator, client: Clie
 async def test_seeded_rooms(
     client: Client,
 ) -> None:
-    """Deleted ones are not listed, but count in pages."""
+    """Deleted rooms are not listed, but count in pages."""
     old = await client.control("POST", "rooms", {"count": 2, "participants": 3})
     gone = await client.control("POST", "rooms", {"count": 59, "deleted": True})
     ids = old.json["roomIds"]
@@ -69,7 +69,8 @@ async def test_the_clock_determines_default_windows(client: Client) -> None:
 
 
 @pytest.mark.proves("S70")
-async def test_the_journal_shows_what_came_without_credentials(client: Client) -> None:
+async def test_journal_omits_credentials(client: Client) -> None:
+    """The journal has each request as it was received, except for its credentials."""
     await client.call("POST", "/rooms", b'{"validUntil": "x\xff"}')
     await client.call("GET", "/nowhere%20?x=%C3%A9")
     (create, nowhere) = (await client.control("GET", "journal")).json["requests"]
@@ -187,7 +188,7 @@ async def test_unknown_control_paths_and_methods(client: Client) -> None:
         ("localhost.example", False),
     ],
 )
-def test_only_the_same_machine_controls(address: str, *, local: bool) -> None:
+def test_control_api_requires_loopback(address: str, *, local: bool) -> None:
     assert is_loopback(address) is local
 
 

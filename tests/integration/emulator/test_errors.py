@@ -1,4 +1,4 @@
-"""Every recorded error of the service, word by word."""
+"""Every recorded error of the Rooms service, with its exact text."""
 
 from __future__ import annotations
 

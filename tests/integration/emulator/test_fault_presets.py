@@ -23,7 +23,7 @@ async def statuses(client: Client, count: int) -> list[int]:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_can_be_overridden(name: str) -> None:
-    """In Python and in JSON; the label is the name of the preset."""
+    """Overrides work in Python and in JSON; the label is the name of the preset."""
     made = preset(name, operation="GetRoom", skip=3)
     assert (made.label, made.operation, made.skip) == (name, "GetRoom", 3)
     document = {"faults": [{"preset": name, "operation": "GetRoom", "skip": 3}]}
@@ -112,7 +112,7 @@ async def test_unknown_role(emulator: Emulator, client: Client) -> None:
 
 
 async def test_clock_skew_and_rotated_key_last(emulator: Emulator, client: Client) -> None:
-    """Until `reset`."""
+    """Both faults last until `reset`."""
     emulator.faults.add(preset("clock-skew"))
     assert await statuses(client, 2) == [401, 401]
     emulator.reset()
@@ -132,7 +132,7 @@ async def test_slow_drip(emulator: Emulator, client: Client) -> None:
 async def test_refused_connections(
     client: Client,
 ) -> None:
-    """They are accepted again, and `control_listen` stays reachable meanwhile."""
+    """Connections can be accepted again, and `control_listen` stays reachable meanwhile."""
     async with Emulator(control_listen="127.0.0.1:0") as refusing:
         one = Client(client._session, refusing.endpoint)
         control = Client(client._session, refusing.control_endpoint)

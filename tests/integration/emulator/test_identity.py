@@ -64,7 +64,7 @@ async def test_users_belong_to_one_resource(
 
 
 async def test_response_headers(client: Client) -> None:
-    """They are those of the Identity service, not of Rooms."""
+    """The headers are those of the Identity service, not of the Rooms service."""
     made = await ask(client)
     raw_id = made.json["identity"]["id"]
     deleted = await ask(client, f"/{raw_id}", method="DELETE")
@@ -175,7 +175,7 @@ async def test_a_replaced_response_keeps_the_effect(emulator: Emulator, client: 
 
 @given(seed=st.integers(), steps=st.lists(st.booleans(), max_size=50))
 def test_store_after_creates_and_deletes(seed: int, steps: list[bool]) -> None:
-    """It contains the users that were created and not deleted, with valid raw ids."""
+    """The store contains the users that were created and not deleted, with valid raw ids."""
     identities = Identities(Random(seed))
     alive: list[str] = []
     dead: list[str] = []

@@ -12,7 +12,7 @@ from support.signed_requests import LATEST, SCOPES, Client, ask, new_user, parts
 from rooms_emulator import Emulator
 from rooms_emulator.identity import versions
 
-STRANGER = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
+UNKNOWN_USER = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
 MALFORMED = "The request could not be understood by the server due to malformed syntax."
 GONE = "The identity does not exist."
 
@@ -67,8 +67,8 @@ CASES = [
         path="",
     ),
     Case("scope in capitals", {"scopes": ["CHAT"]}, f"Scopes: {UNKNOWN.format('CHAT')}", "Scopes"),
-    Case("bad id", CHAT, BAD_ID, "id", path="/8:acs:nobody/:issueAccessToken"),
-    Case("bad id, revoke", None, BAD_ID, "id", path="/nobody/:revokeAccessTokens"),
+    Case("bad id", CHAT, BAD_ID, "id", path="/8:acs:unknown/:issueAccessToken"),
+    Case("bad id, revoke", None, BAD_ID, "id", path="/unknown/:revokeAccessTokens"),
     Case("scopes in a text", {"scopes": "chat"}, ARRAY, "$.scopes", code="BadRequest"),
     Case("a number as scope", {"scopes": ["chat", 1]}, STRING, "$.scopes[1]", code="BadRequest"),
     Case(
@@ -95,7 +95,12 @@ CASES = [
     Case("no JSON", b"{", "The request body is not valid JSON.", "$", code="BadRequest"),
     Case("nothing", b"", "A non-empty request body is required.", code="BadRequest"),
     Case(
-        "a stranger", CHAT, GONE, path=f"/{STRANGER}/:issueAccessToken", status=404, code="NotFound"
+        "unknown user",
+        CHAT,
+        GONE,
+        path=f"/{UNKNOWN_USER}/:issueAccessToken",
+        status=404,
+        code="NotFound",
     ),
 ]
 

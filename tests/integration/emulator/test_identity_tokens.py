@@ -27,7 +27,7 @@ pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 
 async def test_claims(emulator: Emulator, client: Client) -> None:
-    """Those of a real token, an issuer that shows the emulator, and a public key."""
+    """A token has the claims of a real one, the emulator as issuer, and a public key."""
     raw_id = await new_user(client)
     body = {"scopes": ["voip", "chat"], "expiresInMinutes": 60}
     token = (await ask(client, f"/{raw_id}/:issueAccessToken", body)).json["token"]
@@ -48,7 +48,7 @@ async def test_claims(emulator: Emulator, client: Client) -> None:
 
 
 async def test_tokens_are_signed_with_the_public_key() -> None:
-    """Not with the configured access key, which a token would expose to guessing."""
+    """The configured access key does not sign: a token would expose it to guessing."""
     async with Emulator(access_key="c3RyYW5nZXI=") as emulator:
         async with client_session() as session:
             client = Client(session, emulator.endpoint)
@@ -84,7 +84,7 @@ GUIDS = st.uuids().map(str)
 def test_tokens_parse_in_the_python_client(
     resource: str, user: str, scopes: list[str], issued: int, minutes: int
 ) -> None:
-    """It reads the claims as base64 and ASCII, and finds the expiry in them."""
+    """The client decodes the claims as base64 and ASCII, and reads the expiry from them."""
     life = minutes * 60 * timestamps.TICKS_PER_SECOND
     token = tokens.make(f"8:acs:{resource}_{user}", scopes, issued, issued + life)
     header, claims, signature = parts(token)

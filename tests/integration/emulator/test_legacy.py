@@ -105,7 +105,7 @@ async def test_a_deleted_room_is_404(preview: Preview) -> None:
 
 
 async def test_repeated_create(preview: Preview) -> None:
-    """It returns the first room, without participants once that is deleted."""
+    """A repeated create returns the first room, without participants once that is deleted."""
     headers = {"Repeatability-Request-ID": "c3741f1f-1752-11ed-89f7-a864f132484d"}
     body = {"participants": [sent(1)]}
     rooms = []

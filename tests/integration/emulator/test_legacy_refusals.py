@@ -65,7 +65,7 @@ async def test_join_policy_is_fixed_after_the_start(preview: Preview) -> None:
 @pytest.mark.parametrize(
     ("body", "target"),
     [
-        ({"roomJoinPolicy": "Everybody"}, "RoomJoinPolicy"),
+        ({"roomJoinPolicy": "Unknown"}, "RoomJoinPolicy"),
         ({"participants": {}}, "$.participants"),
         ({"participants": [1]}, "$.participants[0]"),
         ({"participants": [{"role": "Attendee"}]}, "$.participants[0]"),

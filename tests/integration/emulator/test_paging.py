@@ -57,7 +57,7 @@ async def test_the_last_page_has_no_link(
 async def test_links_have_the_host_of_the_request(
     emulator: Emulator, client: Client, version: str
 ) -> None:
-    """And its scheme and version, and a token of URL-safe characters."""
+    """Links also have the scheme and version of the request, and a URL-safe token."""
     emulator.store.seed(31)
     for host in (client.signer.host, f"localhost:{client.signer.host.partition(':')[2]}"):
         client.signer.host = host
@@ -68,7 +68,7 @@ async def test_links_have_the_host_of_the_request(
 
 
 async def test_tokens_are_as_long_as_recorded_ones(emulator: Emulator, client: Client) -> None:
-    """Decoded, they are JSON."""
+    """Decoded tokens are JSON."""
     emulator.store.seed(31)
     link = (await client.call("GET", "/rooms")).json["nextLink"]
     token = dict(parse_qsl(urlsplit(link).query))["nextLink"]

@@ -50,7 +50,7 @@ async def test_request_ids_ignore_case(emulator: Emulator, client: Client) -> No
 
 
 async def test_the_first_response_is_replayed(emulator: Emulator, client: Client) -> None:
-    """Even if the room was updated or deleted since."""
+    """An update or a deletion of the room does not change the replayed response."""
     request_id = str(uuid4())
     first = await create(client, request_id, {"participants": {user(1): {}}})
     path = f"/rooms/{first.json['id']}"

@@ -57,7 +57,7 @@ async def test_created_at_follows_the_default_start(client: Client) -> None:
 
 
 async def test_the_default_end_counts_from_now(emulator: Emulator, client: Client) -> None:
-    """Even if a start is given."""
+    """A given start does not change the default end."""
     emulator.clock.freeze()
     room = await client.create(validFrom=from_now(days=3))
     assert timestamps.parse(room["validUntil"]) == emulator.clock.now() + HALF_YEAR

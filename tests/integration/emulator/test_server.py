@@ -1,4 +1,4 @@
-"""Start, stop, persistence and defects of the emulator."""
+"""Startup, shutdown, persistence and defects of the emulator."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_ipv6() -> None:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
             pass
     except OSError:
-        pytest.skip("there is no IPv6 here")
+        pytest.skip("this host has no IPv6")
     async with Emulator(listen="[::1]:0") as emulator, client_session() as session:
         assert emulator.endpoint.startswith("http://[::1]:")
         assert (await Client(session, emulator.endpoint).create())["id"]
@@ -81,7 +81,7 @@ async def test_a_restart_keeps_port_and_rooms() -> None:
 
 
 async def test_stop_closes_connections() -> None:
-    """Idle ones, and those with a delayed response."""
+    """Stop closes idle connections, and those with a delayed response."""
     async with client_session() as session:
         emulator = Emulator()
         async with emulator:
@@ -113,7 +113,7 @@ async def test_room_ids_are_unique() -> None:
 
 
 async def test_file_keeps_the_rooms(tmp_path: Path) -> None:
-    """With their rosters and order, and the records of deleted rooms."""
+    """The file keeps rosters, the order, and the records of deleted rooms."""
     file = tmp_path / "rooms.json"
     async with Emulator(file=file) as emulator, client_session() as session:
         client = Client(session, emulator.endpoint)
@@ -169,7 +169,7 @@ async def request_rooms(emulator: Emulator, client: socket.socket) -> None:
     assert await loop.sock_recv(client, 1)
 
 
-@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="counts descriptors as Linux has it")
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="requires /proc/self/fd")
 async def test_stop_closes_stalled_connections() -> None:
     """A client that reads no response does not keep its connection open."""
     with socket.socket() as client:
@@ -192,7 +192,7 @@ async def test_an_early_disconnect_is_not_logged(
 
 @pytest.mark.parametrize("rounds", range(4))
 async def test_no_connection_leaks_during_a_refusal(rounds: int) -> None:
-    """In whichever iteration of the event loop it arrives; a leak is a ResourceWarning."""
+    """A connection that arrives in any of four iterations leaves no ResourceWarning."""
     async with Emulator() as emulator:
         host, port = emulator.endpoint.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))):

@@ -46,7 +46,7 @@ FLAG = "The JSON value could not be converted to a boolean."
 async def test_a_malformed_body_is_a_validation_error(
     emulator: Emulator, client: Client, body: bytes, message: str, target: str
 ) -> None:
-    """It names the location, and is not an error of the web server."""
+    """The error names the location of the defect, and is not one of the web server."""
     response = await client.call("POST", "/rooms", body)
     assert response.status == 400
     assert response.error == {

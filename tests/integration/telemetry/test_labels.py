@@ -39,7 +39,7 @@ async def before(*scripts: Script, **others: Any) -> AsyncIterator[tuple[Gateway
         yield gateway, rooms_pb2_grpc.RoomsServiceStub(channel)
 
 
-async def test_methods_that_there_are_not_share_one_label_whatever_they_are_called(
+async def test_unknown_methods_share_one_label(
     watched: Running,
 ) -> None:
     names = [f"/acs.rooms.v1.RoomsService/Get{number}" for number in range(30)]
@@ -63,16 +63,14 @@ async def test_health_checks_are_not_counted_as_calls(watched: Running) -> None:
 
 
 @pytest.mark.parametrize("method", ["GetRoom", "ListRooms"])
-async def test_every_method_is_there_with_0_before_its_first_call(
-    watched: Running, method: str
-) -> None:
+async def test_every_method_starts_at_0(watched: Running, method: str) -> None:
     seen = await scrape(watched.gateway.admin_address)
     kind = "server_stream" if method == "ListRooms" else "unary"
     labels = {"grpc_type": kind, "grpc_service": SERVICE, "grpc_method": method}
     assert ("grpc_server_started_total", frozenset(labels.items())) in seen.samples
 
 
-async def test_statuses_that_http_does_not_know_share_one_label() -> None:
+async def test_unknown_http_statuses_share_one_label() -> None:
     statuses = [*range(430, 431), *range(700, 720), 999]
     scripts = [answer(b"{}", f"{status} canary") for status in statuses]
     async with before(*scripts) as (gateway, stub):
@@ -93,11 +91,9 @@ async def test_statuses_that_http_does_not_know_share_one_label() -> None:
         (raw(b"canary\r\n\r\n", close=True), "connection_lost"),
         (answer(b"", "200 OK", "Content-Encoding: canary"), "invalid_response"),
     ],
-    ids=["hang-up", "silence", "no HTTP", "an encoding that was not asked for"],
+    ids=["hang-up", "silence", "no HTTP", "an encoding that was not requested"],
 )
-async def test_an_attempt_without_an_answer_is_counted_by_what_went_wrong(
-    script: Script, error: str
-) -> None:
+async def test_failed_attempts_have_an_error_type(script: Script, error: str) -> None:
     async with before(script, max_attempts=1, attempt_timeout=0.2) as (gateway, stub):
         await failure_of(stub.GetRoom(GetRoomRequest(room_id="1")))
         seen = await settled(gateway.admin_address)
@@ -106,7 +102,7 @@ async def test_an_attempt_without_an_answer_is_counted_by_what_went_wrong(
     assert "canary" not in seen.text
 
 
-async def test_nobody_at_the_services_address_is_counted_as_connect() -> None:
+async def test_refused_connection_is_counted_as_connect() -> None:
     async with scripted(silence) as service:
         gone = service.upstream
     async with (

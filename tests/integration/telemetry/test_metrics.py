@@ -68,7 +68,7 @@ async def pages(running: Running) -> None:
     assert len(await collect(running.rooms.ListRooms(ListRoomsRequest()))) == 4
 
 
-async def half_of_the_pages(running: Running) -> None:
+async def pages_and_error(running: Running) -> None:
     running.emulator.store.seed(95)
     await failure_of(lambda: collect(running.rooms.ListRooms(ListRoomsRequest())))
 
@@ -104,14 +104,14 @@ OUTCOMES = {
         faults=(Fault(status=429, count=None),),
         attempts={("429", "429"): 2},
     ),
-    "a caller who went away": Outcome(
+    "a cancelled call": Outcome(
         *("CANCELLED", "Canceled", cancelled),
         faults=(Fault(latency=5, count=None),),
         attempts={("", "cancelled"): 1},
     ),
     "a list": Outcome("OK", "OK", pages, method="ListRooms", attempts={("200", ""): 4}, sent=4),
-    "a list that fails in its middle": Outcome(
-        *("INTERNAL", "Internal", half_of_the_pages, "SERVICE_ANSWER_UNREADABLE"),
+    "a list that fails on a later page": Outcome(
+        *("INTERNAL", "Internal", pages_and_error, "SERVICE_ANSWER_UNREADABLE"),
         method="ListRooms",
         faults=(Fault(operation="ListRooms", skip=2, body="{"),),
         attempts={("200", ""): 3},
@@ -137,9 +137,8 @@ async def twice(watched: Running, outcome: Outcome) -> Scrape:
 
 
 @outcomes
-async def test_a_call_is_counted_once_under_the_names_of_dashboards(
-    watched: Running, outcome: Outcome
-) -> None:
+async def test_call_is_counted_once_for_dashboards(watched: Running, outcome: Outcome) -> None:
+    """The names are those of go-grpc-prometheus."""
     seen = await twice(watched, outcome)
     labels = {
         "grpc_type": "server_stream" if outcome.streams else "unary",
@@ -155,9 +154,8 @@ async def test_a_call_is_counted_once_under_the_names_of_dashboards(
 
 
 @outcomes
-async def test_a_call_is_counted_once_under_the_names_of_opentelemetry(
-    watched: Running, outcome: Outcome
-) -> None:
+async def test_call_is_counted_once_for_opentelemetry(watched: Running, outcome: Outcome) -> None:
+    """The names are those of OpenTelemetry's semantic conventions."""
     seen = await twice(watched, outcome)
     labels = {
         "rpc_system_name": "grpc",
@@ -173,9 +171,7 @@ async def test_a_call_is_counted_once_under_the_names_of_opentelemetry(
 
 
 @outcomes
-async def test_every_attempt_is_counted_once_with_how_it_ended(
-    watched: Running, outcome: Outcome
-) -> None:
+async def test_attempts_are_counted_by_outcome(watched: Running, outcome: Outcome) -> None:
     seen = await twice(watched, outcome)
     for (status, error), count in outcome.attempts.items():
         labels = {
@@ -190,7 +186,7 @@ async def test_every_attempt_is_counted_once_with_how_it_ended(
     assert seen.value("rooms_gateway_upstream_throttled_total") == throttled
 
 
-async def test_a_call_that_its_deadline_ends_is_counted_once(emulator: Emulator) -> None:
+async def test_call_past_its_deadline_is_counted_once(emulator: Emulator) -> None:
     """The deadline is the gateway's, which starts with the handler.
 
     A client's deadline can pass before the call reaches the gateway, and then nothing is counted.
@@ -213,14 +209,14 @@ async def test_a_call_that_its_deadline_ends_is_counted_once(emulator: Emulator)
 
 
 @outcomes
-async def test_a_failure_is_counted_under_its_reason(watched: Running, outcome: Outcome) -> None:
+async def test_failed_call_is_counted_by_its_reason(watched: Running, outcome: Outcome) -> None:
     seen = await twice(watched, outcome)
     assert seen.total("rooms_gateway_call_failures_total") == (2 if outcome.reason else 0)
     if outcome.reason:
         assert seen.value("rooms_gateway_call_failures_total", reason=outcome.reason) == 2
 
 
-async def test_attempts_can_be_set_against_requests(watched: Running) -> None:
+async def test_requests_and_attempts_are_counted_apart(watched: Running) -> None:
     watched.emulator.faults.add(Fault(status=503))
     await not_found(watched)
     await not_found(watched)
@@ -229,7 +225,7 @@ async def test_attempts_can_be_set_against_requests(watched: Running) -> None:
     assert seen.total("http_client_request_duration_seconds_count") == 3
 
 
-async def test_an_overload_is_counted_and_told_from_throttling(emulator: Emulator) -> None:
+async def test_overload_is_not_counted_as_throttling(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=1.0))
     async with gateway_before(
         emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1, max_queued_calls=0
@@ -248,7 +244,7 @@ async def test_an_overload_is_counted_and_told_from_throttling(emulator: Emulato
     assert seen.value("rooms_gateway_calls_in_flight") == 0
 
 
-async def test_a_spent_retry_budget_shows_and_so_does_every_retry_it_withheld(
+async def test_retry_budget_and_withheld_retries(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(status=429, headers={"Retry-After": "0"}, count=None))
@@ -262,7 +258,7 @@ async def test_a_spent_retry_budget_shows_and_so_does_every_retry_it_withheld(
     assert seen.total("http_client_request_duration_seconds_count") == 53
 
 
-async def test_reasons_are_those_that_are_published(watched: Running) -> None:
+async def test_reasons_are_published_ones(watched: Running) -> None:
     for outcome in OUTCOMES.values():
         await twice(watched, outcome)
     seen = await settled(watched.gateway.admin_address)
@@ -270,6 +266,6 @@ async def test_reasons_are_those_that_are_published(watched: Running) -> None:
         name.removeprefix("ERROR_REASON_")
         for name in errors_pb2.ErrorReason.DESCRIPTOR.values_by_name
     }
-    told = {dict(labels).get("reason") for _, labels in seen.samples} - {None}
-    assert told
-    assert told <= published
+    reported = {dict(labels).get("reason") for _, labels in seen.samples} - {None}
+    assert reported
+    assert reported <= published

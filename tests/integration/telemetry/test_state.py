@@ -34,7 +34,7 @@ async def not_found(running: Running) -> None:
     await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=NO_SUCH_ROOM)))
 
 
-async def test_two_gateways_in_one_process_count_for_themselves(emulator: Emulator) -> None:
+async def test_gateways_in_one_process_count_separately(emulator: Emulator) -> None:
     async with (
         gateway_before(emulator, admin_listen="127.0.0.1:0") as one,
         gateway_before(emulator, admin_listen="127.0.0.1:0") as other,
@@ -46,7 +46,7 @@ async def test_two_gateways_in_one_process_count_for_themselves(emulator: Emulat
     assert second.total("grpc_server_started_total") == 0
 
 
-async def test_a_401_and_the_other_key_are_counted(emulator: Emulator) -> None:
+async def test_rejected_and_switched_keys_are_counted(emulator: Emulator) -> None:
     upstream = upstream_of(emulator)
     [right] = upstream.credential.keys  # type: ignore[union-attr] # the emulator's is a key
     both = Upstream(upstream.endpoint, type(upstream.credential)((b"wrong", right)))  # type: ignore[arg-type]
@@ -77,7 +77,8 @@ def events_of(metrics: Metrics) -> dict[str, float]:
     return {name: count for name, count in counted.items() if count}
 
 
-async def test_a_changed_key_file_is_counted_and_a_broken_one_once(tmp_path: Path) -> None:
+async def test_key_file_reloads_are_counted(tmp_path: Path) -> None:
+    """Repeated reloads of an invalid file count once."""
     metrics = Metrics("0", "2025-03-13")
     file = tmp_path / "keys"
     keys = AccessKeys((b"key",), file, observer=metrics)
@@ -89,14 +90,14 @@ async def test_a_changed_key_file_is_counted_and_a_broken_one_once(tmp_path: Pat
     assert events_of(metrics) == {"key_file_read": 1, "key_file_unusable": 1}
 
 
-async def test_renewals_of_a_token_are_counted_and_its_end_is_shown() -> None:
+async def test_token_renewals_and_expiry_are_metrics() -> None:
     metrics = Metrics("0", "2025-03-13")
-    answers = [Token("one", expires_at=5000.0), Token("two", expires_at=6000.5)]
+    tokens_issued = [Token("one", expires_at=5000.0), Token("two", expires_at=6000.5)]
 
     async def fetch() -> Token:
-        if not answers:
+        if not tokens_issued:
             raise CredentialError("no more")
-        return answers.pop(0)
+        return tokens_issued.pop(0)
 
     tokens = BearerTokens(fetch, clock=lambda: 1000.0, observer=metrics)
     async with tokens:
@@ -106,7 +107,7 @@ async def test_renewals_of_a_token_are_counted_and_its_end_is_shown() -> None:
     assert events_of(metrics) == {"token_renewed": 2}
 
 
-async def test_a_renewal_that_fails_is_counted() -> None:
+async def test_failed_token_renewal_is_counted() -> None:
     metrics = Metrics("0", "2025-03-13")
 
     async def fetch() -> Token:
@@ -117,7 +118,7 @@ async def test_a_renewal_that_fails_is_counted() -> None:
     assert events_of(metrics) == {"token_not_renewed": 1}
 
 
-async def test_the_clock_skew_is_not_there_before_the_first_answer_and_right_after_it(
+async def test_clock_skew_is_set_by_the_first_response(
     watched: Running,
 ) -> None:
     name = "rooms_gateway_clock_skew_seconds"
@@ -132,21 +133,21 @@ async def test_the_clock_skew_is_not_there_before_the_first_answer_and_right_aft
 
 
 @pytest.mark.parametrize("date", ["canary", "Fri, 01 Jan 9999 00:00:00 GMT"])
-async def test_a_date_that_cannot_be_is_no_clock_skew(watched: Running, date: str) -> None:
+async def test_invalid_date_sets_no_clock_skew(watched: Running, date: str) -> None:
     watched.emulator.faults.add(Fault(status=404, headers={"Date": date}))
     await not_found(watched)
     seen = await settled(watched.gateway.admin_address)
     assert not seen.has("rooms_gateway_clock_skew_seconds")
 
 
-async def test_what_runs_is_shown(watched: Running) -> None:
+async def test_build_and_process_are_metrics(watched: Running) -> None:
     seen = await scrape(watched.gateway.admin_address)
     assert seen.total("rooms_gateway_build_info", api_version="2025-03-13") == 1
     assert seen.has("process_resident_memory_bytes")
     assert "_created" not in seen.text
 
 
-async def test_the_end_of_the_certificate_in_use_is_shown(tmp_path: Path) -> None:
+async def test_certificate_expiry_is_a_metric(tmp_path: Path) -> None:
     authority = Authority()
     issued = authority.issue()
     files = Files(tmp_path).write(issued, authority)
@@ -157,6 +158,6 @@ async def test_the_end_of_the_certificate_in_use_is_shown(tmp_path: Path) -> Non
     assert seen.value("rooms_gateway_certificate_expiry_timestamp_seconds") == end
 
 
-async def test_without_tls_there_is_no_end_of_a_certificate(watched: Running) -> None:
+async def test_no_certificate_expiry_without_tls(watched: Running) -> None:
     seen = await scrape(watched.gateway.admin_address)
     assert not seen.has("rooms_gateway_certificate_expiry_timestamp_seconds")

@@ -59,9 +59,10 @@ def sent(emulator: Emulator, header: str = "traceparent") -> list[str | None]:
     return [entry.headers.get(header) for entry in emulator.journal]
 
 
-async def test_the_callers_span_is_the_parent_of_the_call_and_that_of_its_attempts(
+async def test_caller_span_is_the_parent_of_the_call(
     emulator: Emulator, received: Receiver
 ) -> None:
+    """The call's span is the parent of its attempts."""
     emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}, count=2))
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(NOWHERE, metadata=SAMPLED))
@@ -71,9 +72,7 @@ async def test_the_callers_span_is_the_parent_of_the_call_and_that_of_its_attemp
     assert {attempt.trace_id for attempt in received.attempts} == {TRACE}
 
 
-async def test_the_service_is_told_the_span_of_each_attempt(
-    emulator: Emulator, received: Receiver
-) -> None:
+async def test_span_of_each_attempt_is_propagated(emulator: Emulator, received: Receiver) -> None:
     emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}, count=2))
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(NOWHERE, metadata=SAMPLED))
@@ -82,9 +81,7 @@ async def test_the_service_is_told_the_span_of_each_attempt(
     assert sent(emulator, "tracestate") == ["vendor=a,b@c=d"] * 3
 
 
-async def test_attempts_tell_how_often_the_request_was_sent_before_and_how_they_ended(
-    emulator: Emulator, received: Receiver
-) -> None:
+async def test_attempts_have_resend_count_and_error(emulator: Emulator, received: Receiver) -> None:
     emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}))
     emulator.faults.add(Fault(drop="before"))
     async with traced(emulator) as running:
@@ -111,9 +108,7 @@ async def test_attempts_tell_how_often_the_request_was_sent_before_and_how_they_
     assert all(attempt.failed for attempt in received.attempts)
 
 
-async def test_a_second_rest_request_of_a_call_was_not_sent_before(
-    emulator: Emulator, received: Receiver
-) -> None:
+async def test_second_request_has_no_resend_count(emulator: Emulator, received: Receiver) -> None:
     """An update of one end of a window first reads the other."""
     async with traced(emulator) as running:
         made = await running.rooms.CreateRoom(CreateRoomRequest())
@@ -128,9 +123,7 @@ async def test_a_second_rest_request_of_a_call_was_not_sent_before(
     assert read.parent_id == write.parent_id == received.calls[1].span_id
 
 
-async def test_a_call_tells_its_status_reason_and_ids(
-    emulator: Emulator, received: Receiver
-) -> None:
+async def test_call_span_has_status_reason_and_ids(emulator: Emulator, received: Receiver) -> None:
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(NOWHERE, metadata=(("x-request-id", "mine-1"),)))
     [call] = received.calls
@@ -149,7 +142,7 @@ async def test_a_call_tells_its_status_reason_and_ids(
     assert call.parent_id == ""
 
 
-async def test_a_fault_of_the_service_marks_the_call_as_an_error(
+async def test_upstream_failure_marks_the_span_as_error(
     emulator: Emulator, received: Receiver
 ) -> None:
     emulator.faults.add(Fault(status=503, count=None))
@@ -161,7 +154,7 @@ async def test_a_fault_of_the_service_marks_the_call_as_an_error(
     assert call.attributes["rooms_gateway.reason"] == "SERVICE_UNAVAILABLE"
 
 
-async def test_a_success_is_no_error(emulator: Emulator, received: Receiver) -> None:
+async def test_success_is_not_marked_as_error(emulator: Emulator, received: Receiver) -> None:
     async with traced(emulator) as running:
         await running.rooms.CreateRoom(CreateRoomRequest())
     assert [span.failed for span in received.spans] == [False, False]
@@ -170,7 +163,7 @@ async def test_a_success_is_no_error(emulator: Emulator, received: Receiver) -> 
     assert received.attempts[0].attributes["http.response.status_code"] == 201
 
 
-async def test_a_caller_who_goes_away_is_cancelled_and_the_attempt_with_it(
+async def test_cancelled_call_and_attempt_are_traced(
     emulator: Emulator, received: Receiver
 ) -> None:
     emulator.faults.add(Fault(latency=60))
@@ -201,9 +194,7 @@ async def test_a_deadline_is_a_server_error(emulator: Emulator, received: Receiv
     assert errors <= {"timeout", "connect"}
 
 
-async def test_a_list_is_one_call_with_an_attempt_for_each_page(
-    emulator: Emulator, received: Receiver
-) -> None:
+async def test_list_has_one_attempt_for_each_page(emulator: Emulator, received: Receiver) -> None:
     emulator.store.seed(95)
     async with traced(emulator) as running:
         assert len(await collect(running.rooms.ListRooms(ListRoomsRequest()))) == 4
@@ -215,9 +206,7 @@ async def test_a_list_is_one_call_with_an_attempt_for_each_page(
     assert all(attempt.pb.end_time_unix_nano <= end for attempt in received.attempts)
 
 
-async def test_a_list_that_is_cancelled_has_no_attempt_that_outlives_it(
-    emulator: Emulator, received: Receiver
-) -> None:
+async def test_cancelled_list_ends_its_attempts(emulator: Emulator, received: Receiver) -> None:
     emulator.store.seed(95)
     emulator.faults.add(Fault(operation="ListRooms", skip=1, latency=60))
     async with traced(emulator) as running:
@@ -248,41 +237,38 @@ async def test_every_rpc_is_traced_under_its_name(emulator: Emulator, received: 
     }
 
 
-async def test_a_call_that_breaks_a_rule_has_a_span_and_no_attempt(
-    emulator: Emulator, received: Receiver
-) -> None:
+async def test_invalid_request_has_no_attempt_span(emulator: Emulator, received: Receiver) -> None:
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(GetRoomRequest()))
     [span] = received.spans
     assert span.attributes["rooms_gateway.reason"] == "REQUEST_INVALID"
 
 
-async def test_a_caller_who_does_not_sample_decides_for_the_gateway_and_the_service(
-    emulator: Emulator, received: Receiver
-) -> None:
+async def test_unsampled_context_is_propagated(emulator: Emulator, received: Receiver) -> None:
+    """Neither the gateway nor the upstream samples such a call."""
     emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}))
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(NOWHERE, metadata=UNSAMPLED))
     assert received.spans == []
-    for told in sent(emulator):
-        assert told is not None
-        assert told.startswith(f"00-{TRACE}-")
-        assert told.endswith("-00")
+    for propagated in sent(emulator):
+        assert propagated is not None
+        assert propagated.startswith(f"00-{TRACE}-")
+        assert propagated.endswith("-00")
 
 
-async def test_a_sampler_that_drops_all_tells_the_service_to_drop_too(
+async def test_always_off_sampler_is_propagated(
     emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(NOWHERE))
     assert received.spans == []
-    [told] = sent(emulator)
-    assert told is not None
-    assert int(told[-2:], 16) & 1 == 0
+    [propagated] = sent(emulator)
+    assert propagated is not None
+    assert int(propagated[-2:], 16) & 1 == 0
 
 
-async def test_a_disabled_sdk_sends_nothing_and_passes_the_context_on(
+async def test_disabled_sdk_propagates_the_context(
     emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
@@ -293,7 +279,7 @@ async def test_a_disabled_sdk_sends_nothing_and_passes_the_context_on(
     assert sent(emulator) == [None, SAMPLED[0][1]]
 
 
-async def test_without_tracing_the_callers_context_goes_on_to_the_service(
+async def test_context_is_propagated_without_tracing(
     emulator: Emulator,
 ) -> None:
     async with gateway_before(emulator) as running:
@@ -303,9 +289,10 @@ async def test_without_tracing_the_callers_context_goes_on_to_the_service(
     assert sent(emulator, "tracestate") == [SAMPLED[1][1], None]
 
 
-async def test_the_resource_says_who_and_which_version_and_nothing_of_the_command_line(
+async def test_resource_has_name_and_version(
     emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It has no attribute of the process, such as the command line."""
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(NOWHERE))
@@ -320,7 +307,7 @@ async def test_the_resource_says_who_and_which_version_and_nothing_of_the_comman
     assert not any(key.startswith("process.") for key in keys)
 
 
-async def test_a_name_from_the_environment_is_the_services_name(
+async def test_service_name_from_the_environment(
     emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "rooms-of-contoso")

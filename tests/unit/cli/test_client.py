@@ -210,7 +210,7 @@ def test_roster_prints_unrecognized_roles() -> None:
     ]
 
 
-def test_empty_list_is_said_on_stderr() -> None:
+def test_empty_list_is_reported_on_stderr() -> None:
     pages = (rooms_pb2.ListRoomsResponse(),)
     result, _ = call("rooms", "list", rpc="ListRooms", responses=pages)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No rooms.\n")

@@ -33,7 +33,7 @@ KEYS = {setting.key for setting in SETTINGS if setting.in_file}
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(("ROOMS_GATEWAY_", "COMMUNICATION_")):
             monkeypatch.delenv(name)
@@ -45,7 +45,7 @@ WRONG = {
     "an unknown key": ("max-atempts = 1", "unknown setting: did you mean max-attempts?"),
     "an underscore": ("max_attempts = 1", "unknown setting: did you mean max-attempts?"),
     "the other end of a switch": ("no-reflection = true", "did you mean reflection?"),
-    "nothing like any": ("'' = 1", "unknown setting"),
+    "unlike any key": ("'' = 1", "unknown setting"),
     "another file": ("config = 'x.toml'", "not allowed in the settings file"),
     "a command": ("config-test = true", "not allowed in the settings file"),
     "text for a number": ("max-attempts = '4'", "must be an integer"),
@@ -66,7 +66,7 @@ WRONG = {
 
 @pytest.mark.proves("S67")
 @pytest.mark.parametrize("kind", WRONG)
-def test_an_invalid_value_is_one_error_after_its_key(kind: str) -> None:
+def test_invalid_value_is_one_error_with_its_key(kind: str) -> None:
     text, sentence = WRONG[kind]
     contents = parse(text.encode(), SETTINGS, private=True)
     assert contents.values == {}
@@ -79,7 +79,7 @@ NOT_TOML = {
     "a mistake": (b"listen = [", "not TOML: "),
     "a key twice": (b"endpoint = 'a'\nendpoint = 'b'", "not TOML: "),
     "another encoding": (b"endpoint = '\xff'", "it is not UTF-8"),
-    "an endless number": (b"max-attempts = " + b"9" * 5000, "not a settings file"),
+    "a too long number": (b"max-attempts = " + b"9" * 5000, "not a settings file"),
     "a deep nest": (b"listen = " + b"[" * 20000, "not a settings file"),
 }
 
@@ -95,7 +95,8 @@ def test_a_file_that_is_not_toml_is_one_error(kind: str) -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
-def test_any_bytes_are_settings_or_printable_errors(content: bytes) -> None:
+def test_any_bytes_are_settings_or_errors(content: bytes) -> None:
+    """The errors are printable."""
     try:
         contents = parse(content, SETTINGS, private=False)
         errors = [*contents.errors.values()]
@@ -120,8 +121,7 @@ def as_toml(value: object) -> str:
             return str(value).replace("e", "E")
 
 
-# On a busy machine an example may take longer than the 200 ms that hypothesis allows.
-@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(sorted(KEYS)) | st.text(),
@@ -129,7 +129,7 @@ def as_toml(value: object) -> str:
         max_size=5,
     )
 )
-def test_no_values_make_the_reading_of_settings_fail(values: dict[str, Any]) -> None:
+def test_any_values_are_read_or_reported(values: dict[str, Any]) -> None:
     lines = [f"{as_toml(key)} = {as_toml(value)}" for key, value in values.items()]
     with TemporaryDirectory() as folder:
         file = Path(folder) / "settings.toml"
@@ -142,9 +142,7 @@ def test_no_values_make_the_reading_of_settings_fail(values: dict[str, Any]) -> 
 
 @pytest.mark.proves("S66")
 @pytest.mark.parametrize(("mode", "errors"), [(0o600, 0), (0o640, 0), (0o644, 1), (0o604, 1)])
-def test_a_secret_is_accepted_in_a_private_file_only(
-    tmp_path: Path, mode: int, errors: int
-) -> None:
+def test_secret_requires_a_private_file(tmp_path: Path, mode: int, errors: int) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("connection-string = 'endpoint=https://a.example;accesskey=Y2FuYXJ5'\n")
     file.chmod(mode)
@@ -155,7 +153,7 @@ def test_a_secret_is_accepted_in_a_private_file_only(
     assert "Y2FuYXJ5" not in str(contents.errors)
 
 
-# --- the order of the sources ---------------------------------------------------------------------
+# --- precedence -----------------------------------------------------------------------------------
 
 FILE = """\
 listen = ["127.0.0.1:1", "127.0.0.1:2"]
@@ -223,7 +221,7 @@ def test_the_file_can_be_named_in_the_environment(file: Path) -> None:
     assert rows["max-attempts"]["value"] == 2
 
 
-def test_every_setting_is_shown_in_the_order_of_the_help() -> None:
+def test_settings_are_shown_in_the_order_of_help() -> None:
     keys = [setting.key for setting in SETTINGS if setting.key != "config-test"]
     assert [*shown("--emulator")] == keys
 
@@ -251,7 +249,7 @@ def show(*arguments: str, **env: str) -> Result:
         (("--emulator",), {"ROOMS_GATEWAY_CONNECTION_STRING": SECRET}),
     ],
 )
-def test_no_secret_is_shown_wherever_it_comes_from(
+def test_secrets_of_all_sources_are_redacted(
     arguments: tuple[str, ...], env: dict[str, str], *, as_json: bool
 ) -> None:
     result = show(*arguments, *(["--json"] if as_json else []), **env)
@@ -260,7 +258,8 @@ def test_no_secret_is_shown_wherever_it_comes_from(
     assert "canary" not in result.output
 
 
-def test_the_text_is_grouped_aligned_and_spelled_as_flags() -> None:
+def test_text_output_is_grouped_and_aligned() -> None:
+    """The keys are spelled as the flags are."""
     result = show("--emulator", "--socket-mode", "0600", ROOMS_GATEWAY_LISTEN="[::1]:1 [::1]:2")
     titles = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
     assert titles == [f"{group}:" for group in Group]
@@ -286,7 +285,7 @@ def test_the_text_is_grouped_aligned_and_spelled_as_flags() -> None:
         ("ROOMS_GATEWAY_REFLEKTION", "ROOMS_GATEWAY_REFLECTION"),
     ],
 )
-def test_an_unknown_variable_is_a_warning_with_a_suggestion(name: str, meant: str) -> None:
+def test_unknown_variable_warns_with_a_suggestion(name: str, meant: str) -> None:
     (warning,) = unknown_variables({name: "canary", "PATH": "/bin"}, SETTINGS)
     assert warning.startswith(f"ignoring unknown setting {name}: ")
     assert warning.endswith(f"did you mean {meant}?")
@@ -305,7 +304,7 @@ def test_an_unknown_variable_is_a_warning_with_a_suggestion(name: str, meant: st
         ("ROOMS_GATEWAY_ADMIN_SERVICE_HOST", "10.0.0.1"),
     ],
 )
-def test_variables_of_a_kubernetes_service_are_no_warning(name: str, value: str) -> None:
+def test_kubernetes_service_variables_do_not_warn(name: str, value: str) -> None:
     assert unknown_variables({name: value}, SETTINGS) == []
 
 
@@ -318,7 +317,7 @@ def options_of(command: click.Command, context: click.Context) -> Iterator[click
             yield from options_of(sub, click.Context(sub, parent=context))
 
 
-def test_no_variable_of_any_command_is_warned_about() -> None:
+def test_variables_of_all_commands_are_known() -> None:
     names: set[str] = set()
     for option in options_of(main, click.Context(main)):
         names |= {option.envvar} if isinstance(option.envvar, str) else {*(option.envvar or ())}

@@ -1,4 +1,4 @@
-"""Each declared setting is a flag, a variable, a key of the file, and a row of each listing."""
+"""Each declared setting is a flag, a variable, a key of the file, and a row in the reference."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ each_setting = pytest.mark.parametrize("setting", DECLARED, ids=lambda setting: 
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(("ROOMS_GATEWAY_", "COMMUNICATION_")):
             monkeypatch.delenv(name)
 
 
 def sample(setting: Setting) -> tuple[str, Any]:
-    """Return a value other than the default, as text and as TOML has it."""
+    """Return a value other than the default, as text and as a value in TOML."""
     if setting.choices:
         text = next(each for each in setting.choices if each != setting.default)
     elif setting.type is bool:
@@ -45,7 +45,7 @@ def sample(setting: Setting) -> tuple[str, Any]:
 
 
 def value_of(setting: Setting, *arguments: str) -> tuple[Any, str]:
-    """Return the value that the command gets, and the kind of its source."""
+    """Return the value that the command receives, and the kind of its source."""
     with serve.make_context("serve", [*arguments]) as context:
         settings = SettingsContext.of(context)
         assert settings.errors == []
@@ -81,7 +81,7 @@ def test_a_value_is_the_same_from_each_source(
 
 
 @each_setting
-def test_a_default_is_the_one_of_the_field(setting: Setting) -> None:
+def test_default_is_that_of_the_field(setting: Setting) -> None:
     assert value_of(setting) == (setting.default, "default")
 
 
@@ -105,8 +105,8 @@ def test_the_environment_alone_sets_an_access_key() -> None:
     assert "No such option '--access-key'" in done.stderr
 
 
-def test_only_upstream_is_no_setting() -> None:
-    """It is made from the fields of UpstreamSettings."""
+def test_only_upstream_is_not_a_setting() -> None:
+    """`upstream` is made from the fields of UpstreamSettings."""
     undeclared = {each.name for each in fields(Settings)} - {each.name for each in DECLARED}
     assert undeclared == {"upstream"}
 
@@ -123,7 +123,8 @@ def test_settings_of_the_command_come_first() -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
-def test_a_description_is_a_sentence_that_adds_to_the_name(setting: Setting) -> None:
+def test_description_does_not_repeat_the_name(setting: Setting) -> None:
+    """It is a sentence."""
     words = setting.name.replace("_", " ")
     assert not setting.help.lower().startswith((words, setting.key))
     assert setting.help[-1] in ".…"

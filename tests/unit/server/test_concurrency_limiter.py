@@ -16,7 +16,7 @@ from rooms_gateway.server.admission import ConcurrencyLimiter, Limits, host_of
 
 RUNNING, QUEUED, PER_CALLER = 3, 4, 2
 SETTLED = 10
-"""Iterations of the event loop after which all that could happen has happened."""
+"""Iterations of the event loop after which all ready tasks have run."""
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ EVENTS = st.lists(
 def test_limits_hold_and_all_slots_are_released(
     events: list[tuple[str, str | int]],
 ) -> None:
-    async def go_through() -> None:
+    async def run_events() -> None:
         limiter = ConcurrencyLimiter("calls", Limits(RUNNING, QUEUED, PER_CALLER))
         calls = Calls(limiter)
         for event, value in events:
@@ -109,11 +109,12 @@ def test_limits_hold_and_all_slots_are_released(
         assert not limiter._queue
         assert not limiter._running_by_caller
 
-    asyncio.run(go_through())
+    asyncio.run(run_events())
 
 
 @pytest.mark.proves("S13")
-async def test_callers_take_turns_however_many_calls_one_of_them_has_waiting() -> None:
+async def test_slots_are_granted_to_callers_alternately() -> None:
+    """The number of queued calls of a caller does not matter."""
     calls = Calls(ConcurrencyLimiter("calls", Limits(1, 10)))
     for caller in ("greedy",) * 6 + ("a", "b"):
         calls.arrive(caller)

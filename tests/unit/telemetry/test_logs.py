@@ -72,7 +72,8 @@ def record_of(message: object, *arguments: object, **others: object) -> logging.
 
 
 @pytest.mark.proves("S28")
-def test_the_line_of_a_call_in_json_has_exactly_the_published_fields() -> None:
+def test_json_line_of_a_call_has_published_fields() -> None:
+    """It has no other fields."""
     stream = io.StringIO()
     with started("info", LogFormat.JSON, stream):
         log_call(CALL)
@@ -94,7 +95,7 @@ def test_the_line_of_a_call_in_json_has_exactly_the_published_fields() -> None:
     }
 
 
-def test_the_line_of_a_call_on_a_console_has_the_same_in_words() -> None:
+def test_console_line_of_a_call_has_all_fields() -> None:
     stream = io.StringIO()
     with started("info", LogFormat.CONSOLE, stream):
         log_call(CALL)
@@ -108,9 +109,8 @@ def test_the_line_of_a_call_on_a_console_has_the_same_in_words() -> None:
 @pytest.mark.parametrize(
     ("stream", "is_json"), [(io.StringIO(), True), (Terminal(), False)], ids=["file", "terminal"]
 )
-def test_without_a_choice_a_terminal_gets_words_and_all_else_json(
-    stream: io.StringIO, *, is_json: bool
-) -> None:
+def test_default_log_format_depends_on_terminal(stream: io.StringIO, *, is_json: bool) -> None:
+    """Logs are text on a terminal and JSON elsewhere."""
     with started("info", None, stream):
         log_call(CALL)
     assert stream.getvalue().startswith("{") is is_json
@@ -125,7 +125,7 @@ def test_calls_are_logged_at_info(level: str, lines: int) -> None:
     assert stream.getvalue().count("\n") == lines
 
 
-async def test_lines_of_calls_that_end_together_are_written_together_soon() -> None:
+async def test_lines_of_calls_are_written_in_batches() -> None:
     stream = Written()
     with started("info", LogFormat.JSON, stream):
         for number in range(3):
@@ -136,7 +136,7 @@ async def test_lines_of_calls_that_end_together_are_written_together_soon() -> N
     assert [json.loads(line)["attempts"] for line in lines.splitlines()] == [0, 1, 2]
 
 
-async def test_other_lines_come_after_the_calls_that_ended_before_them() -> None:
+async def test_batching_keeps_the_order_of_lines() -> None:
     stream = io.StringIO()
     with started("info", LogFormat.JSON, stream):
         log_call(CALL)
@@ -147,7 +147,7 @@ async def test_other_lines_come_after_the_calls_that_ended_before_them() -> None
     assert loggers == ["rooms_gateway.calls", "other", "rooms_gateway.calls"]
 
 
-async def test_at_the_end_of_the_process_nothing_is_left_unwritten() -> None:
+async def test_shutdown_flushes_buffered_lines() -> None:
     stream = io.StringIO()
     with started("info", LogFormat.JSON, stream):
         log_call(CALL)
@@ -155,18 +155,18 @@ async def test_at_the_end_of_the_process_nothing_is_left_unwritten() -> None:
     assert stream.getvalue().count("\n") == 1
 
 
-async def test_a_log_that_cannot_be_written_stops_nobody(
+async def test_log_write_error_does_not_fail_calls(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     stream = io.StringIO()
     with started("info", LogFormat.JSON, stream):
         stream.close()
         log_call(CALL)
-        logging.getLogger("other").warning("goes on")
+        logging.getLogger("other").warning("continues")
     assert "Logging error" in capsys.readouterr().err
 
 
-def test_a_handler_of_somebody_else_gets_the_record_of_a_call(
+def test_other_handlers_receive_call_records(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, "rooms_gateway.calls"):
@@ -175,7 +175,7 @@ def test_a_handler_of_somebody_else_gets_the_record_of_a_call(
     assert record.msg is CALL
 
 
-def test_what_others_attach_to_a_record_is_not_written() -> None:
+def test_extra_attributes_are_not_logged() -> None:
     line = JsonFormatter().format(record_of("text %s", "a", secret="canary", request_id="canary"))
     assert json.loads(line).keys() == {"time", "level", "logger", "message"}
     assert "canary" not in line
@@ -183,7 +183,7 @@ def test_what_others_attach_to_a_record_is_not_written() -> None:
 
 @pytest.mark.proves("S59")
 @given(st.text(st.characters()))
-def test_whatever_a_message_has_in_it_a_json_line_is_one_line_of_ascii(text: str) -> None:
+def test_json_log_line_is_one_line_of_ascii(text: str) -> None:
     line = JsonFormatter().format(record_of("%s", text))
     assert line.isascii()
     assert line.isprintable()
@@ -192,11 +192,12 @@ def test_whatever_a_message_has_in_it_a_json_line_is_one_line_of_ascii(text: str
 
 @pytest.mark.proves("S59")
 @given(st.text(st.characters()))
-def test_whatever_a_message_has_in_it_a_console_line_prints_and_is_one_line(text: str) -> None:
+def test_console_log_line_is_printable(text: str) -> None:
     assert ConsoleFormatter().format(record_of("%s", text)).isprintable()
 
 
-def test_a_trace_is_a_field_in_json_and_lines_without_escapes_on_a_console() -> None:
+def test_traceback_is_a_json_field_or_plain_lines() -> None:
+    """On a console, control characters are escaped."""
     try:
         raise ValueError("a\x1b[31mb")
     except ValueError as error:
@@ -219,22 +220,22 @@ def test_a_trace_is_a_field_in_json_and_lines_without_escapes_on_a_console() -> 
         ("", "other"),
     ],
 )
-def test_of_a_peer_only_the_kind_is_told(peer: str, kind: str) -> None:
+def test_only_the_kind_of_a_peer_is_logged(peer: str, kind: str) -> None:
     assert peer_kind(peer) == kind
 
 
-def test_at_debug_a_request_is_written_without_people() -> None:
+def test_request_at_debug_level_is_redacted() -> None:
     stream = io.StringIO()
-    person = Participant(raw_id="canary")
+    participant = Participant(raw_id="canary")
     with started("debug", LogFormat.JSON, stream):
-        logs.log_request("id", UpsertParticipantsRequest(room_id="99", participants=[person]))
+        logs.log_request("id", UpsertParticipantsRequest(room_id="99", participants=[participant]))
     assert json.loads(stream.getvalue())["message"] == (
         'request_id=id acs.rooms.v1.UpsertParticipantsRequest room_id: "99" '
         'participants { raw_id: "[REDACTED]" }'
     )
 
 
-def test_at_info_no_request_is_written() -> None:
+def test_request_is_not_logged_at_info() -> None:
     stream = io.StringIO()
     with started("info", LogFormat.JSON, stream):
         logs.log_request("id", UpsertParticipantsRequest(room_id="99"))

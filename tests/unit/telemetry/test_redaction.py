@@ -1,4 +1,4 @@
-"""Messages as text for logs: the value of a `debug_redact` field is never in it."""
+"""Messages as text for logs, without the values of `debug_redact` fields."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MARKED = [field for message in MESSAGES for field in message.fields if is_redact
 
 
 def fill(message: Message, words: st.DataObject, *, within_redacted: bool = False) -> int:
-    """Set fields at random; return how many marked texts were set, the outermost of each."""
+    """Set random fields; return the number of marked texts set outside of marked messages."""
     count = 0
     for field in message.DESCRIPTOR.fields:
         one_of = field.containing_oneof
@@ -70,7 +70,7 @@ def set_value(message: Message, field: Any, value: Any) -> None:
 
 @pytest.mark.proves("S57")
 @pytest.mark.parametrize("descriptor", MESSAGES, ids=lambda each: each.full_name)
-def test_no_redacted_field_of_any_message_is_in_its_text(descriptor: Descriptor) -> None:
+def test_text_of_a_message_omits_redacted_fields(descriptor: Descriptor) -> None:
     @given(st.data())
     def prove(words: st.DataObject) -> None:
         message = GetMessageClass(descriptor)()
@@ -86,7 +86,7 @@ def test_no_redacted_field_of_any_message_is_in_its_text(descriptor: Descriptor)
 
 
 @pytest.mark.parametrize("field", MARKED, ids=lambda each: each.full_name)
-def test_a_marked_text_is_named_without_its_value(field: FieldDescriptor) -> None:
+def test_redacted_text_is_named_without_its_value(field: FieldDescriptor) -> None:
     descriptor = field.containing_type
     assert descriptor is not None
     message = GetMessageClass(descriptor)()
@@ -172,16 +172,18 @@ def directory() -> type[Message]:
     """Return a message class with one unmarked and one marked map of messages."""
     file = descriptor_pb2.FileDescriptorProto(name="maps.proto", package="maps", syntax="proto3")
     kinds = descriptor_pb2.FieldDescriptorProto
-    person = file.message_type.add(name="Person")
-    number = person.field.add(name="phone", number=1, type=kinds.TYPE_STRING)
+    participant = file.message_type.add(name="Participant")
+    number = participant.field.add(name="phone", number=1, type=kinds.TYPE_STRING)
     number.options.debug_redact = True
-    person.field.add(name="floor", number=2, type=kinds.TYPE_INT32)
+    participant.field.add(name="floor", number=2, type=kinds.TYPE_INT32)
     holder = file.message_type.add(name="Directory")
     for index, (name, secret) in enumerate([("open", False), ("closed", True)], 1):
         entry = holder.nested_type.add(name=f"{name.title()}Entry")
         entry.options.map_entry = True
         entry.field.add(name="key", number=1, type=kinds.TYPE_STRING)
-        entry.field.add(name="value", number=2, type=kinds.TYPE_MESSAGE, type_name=".maps.Person")
+        entry.field.add(
+            name="value", number=2, type=kinds.TYPE_MESSAGE, type_name=".maps.Participant"
+        )
         field = holder.field.add(
             name=name,
             number=index,

@@ -27,42 +27,43 @@ values = st.text("".join(set(string.printable[:95]) - {",", "="}), min_size=1, m
 )
 
 
-def passed_on(*metadata: tuple[str, str | bytes]) -> dict[str, str]:
+def propagated(*metadata: tuple[str, str | bytes]) -> dict[str, str]:
     """Return the headers for the upstream, from the metadata of a call."""
     context = read_context(metadata)
     return {} if context is None else context.headers()
 
 
 @given(identifiers[32], identifiers[16], flags)
-def test_what_obeys_goes_on_with_the_flags_that_are_known(trace: str, span: str, flag: str) -> None:
+def test_valid_traceparent_is_propagated(trace: str, span: str, flag: str) -> None:
+    """Only the flags that are known keep their value."""
     known = int(flag, 16) & 3
-    assert passed_on(("traceparent", f"00-{trace}-{span}-{flag}")) == {
+    assert propagated(("traceparent", f"00-{trace}-{span}-{flag}")) == {
         "traceparent": f"00-{trace}-{span}-{known:02x}"
     }
 
 
 @given(st.dictionaries(keys, values, min_size=1, max_size=8))
-def test_a_tracestate_that_obeys_goes_on_as_it_is(members: dict[str, str]) -> None:
+def test_valid_tracestate_is_propagated_unchanged(members: dict[str, str]) -> None:
     state = ",".join(f"{key}={value}" for key, value in members.items())
-    assert passed_on(("traceparent", GOOD), ("tracestate", state)).get("tracestate") == state
+    assert propagated(("traceparent", GOOD), ("tracestate", state)).get("tracestate") == state
 
 
 @pytest.mark.proves("S6")
 @given(st.text(st.characters(max_codepoint=0x2FF), max_size=80))
-def test_no_other_text_is_a_traceparent(text: str) -> None:
-    assert passed_on(("traceparent", text), ("tracestate", "a=b")) == {}
+def test_malformed_traceparent_is_ignored(text: str) -> None:
+    assert propagated(("traceparent", text), ("tracestate", "a=b")) == {}
 
 
 @given(st.integers(0, len(GOOD) - 1), st.characters(max_codepoint=0x2FF))
-def test_whatever_is_passed_on_obeys(place: int, character: str) -> None:
-    damaged = GOOD[:place] + character + GOOD[place + 1 :]
-    for value in passed_on(("traceparent", damaged)).values():
+def test_propagated_traceparent_is_valid(index: int, character: str) -> None:
+    damaged = GOOD[:index] + character + GOOD[index + 1 :]
+    for value in propagated(("traceparent", damaged)).values():
         assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]", value)
 
 
 @given(st.lists(st.text(st.characters(max_codepoint=0x17F), max_size=40), max_size=4))
-def test_no_tracestate_can_begin_another_header(states: list[str]) -> None:
-    headers = passed_on(("traceparent", GOOD), *(("tracestate", state) for state in states))
+def test_tracestate_cannot_inject_a_header(states: list[str]) -> None:
+    headers = propagated(("traceparent", GOOD), *(("tracestate", state) for state in states))
     state = headers.get("tracestate", "")
     assert state.isascii()
     assert not state or state.isprintable()
@@ -76,7 +77,7 @@ def test_no_tracestate_can_begin_another_header(states: list[str]) -> None:
         "no trace": f"00-{'0' * 32}-{SPAN}-01",
         "no span": f"00-{TRACE}-{'0' * 16}-01",
         "no version": f"ff-{TRACE}-{SPAN}-01",
-        "more than version 00 has": f"{GOOD}-more",
+        "more fields than version 00": f"{GOOD}-more",
         "a line end": f"{GOOD}\n",
         "another header": f"{GOOD}\r\nx-injected: 1",
         "20 KB": GOOD + "-" + "a" * 20_000,
@@ -86,18 +87,19 @@ def test_no_tracestate_can_begin_another_header(states: list[str]) -> None:
     }.items(),
     ids=lambda item: item[0],
 )
-def test_a_hostile_traceparent_is_ignored_and_the_tracestate_with_it(
+def test_hostile_traceparent_is_ignored(
     value: tuple[str, str | bytes],
 ) -> None:
-    assert passed_on(("traceparent", value[1]), ("tracestate", "a=b")) == {}
+    """The tracestate is ignored with it."""
+    assert propagated(("traceparent", value[1]), ("tracestate", "a=b")) == {}
 
 
-def test_two_traceparents_are_none() -> None:
-    assert passed_on(("traceparent", GOOD), ("traceparent", GOOD)) == {}
+def test_two_traceparents_are_ignored() -> None:
+    assert propagated(("traceparent", GOOD), ("traceparent", GOOD)) == {}
 
 
-def test_a_later_version_is_read_as_ours() -> None:
-    assert passed_on(("traceparent", f"cc-{TRACE}-{SPAN}-ff-more")) == {
+def test_later_version_is_read_as_version_00() -> None:
+    assert propagated(("traceparent", f"cc-{TRACE}-{SPAN}-ff-more")) == {
         "traceparent": f"00-{TRACE}-{SPAN}-03"
     }
 
@@ -119,9 +121,8 @@ def test_a_later_version_is_read_as_ours() -> None:
         ([b"a=1"], ""),
     ],
 )
-def test_tracestates_are_one_list_or_nothing_and_the_traceparent_stays(
-    states: list[str | bytes], joined: str | None
-) -> None:
-    headers = passed_on(("traceparent", GOOD), *(("tracestate", state) for state in states))
+def test_tracestates_are_joined_or_dropped(states: list[str | bytes], joined: str | None) -> None:
+    """The traceparent is propagated in either case."""
+    headers = propagated(("traceparent", GOOD), *(("tracestate", state) for state in states))
     assert headers["traceparent"] == GOOD
     assert headers.get("tracestate", "") == (states[0] if joined is None else joined)
