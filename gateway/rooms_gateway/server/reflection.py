@@ -26,7 +26,7 @@ _V1 = "grpc.reflection.v1"
 
 
 def add_reflection(server: grpc.aio.Server, services: Iterable[str]) -> None:
-    """Serve reflection on `server` for `services`, full names, and for itself."""
+    """Add reflection to `server`: for `services`, given by full name, and for itself."""
     v1 = f"{_V1}.ServerReflection"
     servicer = reflection.aio.ReflectionServicer(
         [*services, v1, reflection.SERVICE_NAME], pool=_CommentedPool(_described_files())
@@ -45,7 +45,7 @@ def add_reflection(server: grpc.aio.Server, services: Iterable[str]) -> None:
 
 
 def _described_files() -> list[FileDescriptorProto]:
-    """Return all files, each after its imports."""
+    """Return the files of the contract, of health and of reflection, each after its imports."""
     contract = files("acs").joinpath("descriptors.binpb").read_bytes()
     health, v1alpha = FileDescriptorProto(), FileDescriptorProto()
     health_pb2.DESCRIPTOR.CopyToProto(health)
@@ -54,7 +54,7 @@ def _described_files() -> list[FileDescriptorProto]:
 
 
 def _as_v1(v1alpha: FileDescriptorProto) -> FileDescriptorProto:
-    """Return the file of v1, whose messages are those of v1alpha; grpcio-reflection lacks it."""
+    """Derive the file of v1, which grpcio-reflection lacks; it has the messages of v1alpha."""
     text = json_format.MessageToJson(v1alpha)
     for old, new in ((_V1ALPHA, _V1), ("reflection/v1alpha", "reflection/v1")):
         text = text.replace(old, new)
@@ -62,7 +62,7 @@ def _as_v1(v1alpha: FileDescriptorProto) -> FileDescriptorProto:
 
 
 class _CommentedFile:
-    """A file with its comments, which the descriptors of a pool lose."""
+    """A file with its comments, which `FileDescriptor` drops."""
 
     def __init__(self, file: FileDescriptorProto, dependencies: Sequence[_CommentedFile]) -> None:
         self.name = file.name
@@ -75,10 +75,10 @@ class _CommentedFile:
 
 
 class _CommentedPool:
-    """What grpcio-reflection uses of a descriptor pool, with files that have comments."""
+    """The methods of a descriptor pool that grpcio-reflection calls, with commented files."""
 
     def __init__(self, described: Iterable[FileDescriptorProto]) -> None:
-        """Take files, each after its imports."""
+        """Build the pool of `described`, which has each file after its imports."""
         self._pool = DescriptorPool()
         self._files: dict[str, _CommentedFile] = {}
         for file in described:
@@ -91,8 +91,8 @@ class _CommentedPool:
         self.FindAllExtensions = self._pool.FindAllExtensions
 
     def FindFileContainingSymbol(self, symbol: str) -> _CommentedFile:  # noqa: N802 - DescriptorPool's name
-        """Return the file of a symbol. Raises KeyError if there is none."""
-        # Python's pool finds the file of every kind of symbol but a method.
+        """Return the file that defines `symbol`. Raises KeyError if no file does."""
+        # DescriptorPool.FindFileContainingSymbol does not find methods.
         with suppress(KeyError):
             symbol = self._pool.FindMethodByName(symbol).containing_service.full_name
         return self._files[self._pool.FindFileContainingSymbol(symbol).name]
