@@ -101,7 +101,7 @@ def invalid_member(message: str, target: str) -> ServiceError:
 
 
 def unconvertible(kind: str, target: str) -> ServiceError:
-    """Return the validation error for a member whose JSON type is not `kind` ("an object")."""
+    """Return the validation error for a member with a JSON type other than `kind` ("an object")."""
     return invalid_member(f"The JSON value could not be converted to {kind}.", target)
 
 

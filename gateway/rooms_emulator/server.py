@@ -39,7 +39,7 @@ class Emulator:
     """An emulator of the Rooms and Identity REST APIs of Azure Communication Services.
 
     It runs in the event loop that starts it and is an async context manager. It keeps its port
-    from the first start on, and its rooms until `reset`, also between a stop and the next start.
+    from the first start on, and its rooms until `reset`, also between shutdown and the next start.
 
     - `listen`: address to listen on, `host:port`; port 0 selects a free port.
     - `access_key`: key that requests must be signed with, base64.
@@ -57,8 +57,8 @@ class Emulator:
       which `faults.seed` returns.
     - `control_listen`: additional address for the control API alone, `host:port`; it stays
       reachable while the emulator refuses connections. By default there is none.
-    - `file`: file that keeps the rooms between runs. It is read at the start if it exists, and
-      replaced atomically at the stop. Ids of repeatable requests are not kept.
+    - `file`: file that keeps the rooms between runs. It is read at startup if it exists, and
+      replaced atomically at shutdown. Ids of repeatable requests are not kept.
 
     Raises ValueError if an address or the key is malformed, or `faults` names an unknown
     operation.

@@ -55,7 +55,6 @@ EXCEPTIONS = (
         Exempt("faults?", path, "", EMULATOR)
         for path in (
             "gateway/rooms_emulator/",
-            "gateway/rooms_gateway/cli/emulator.py",
             "gateway/rooms_gateway/pytest_plugin.py",
             "gateway/rooms_gateway/testing/",
             "docs/emulator.md",

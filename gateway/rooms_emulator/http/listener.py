@@ -33,7 +33,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Listener:
     """Serves HTTP on `host:port`, given as `listen`; port 0 selects a free port.
 
-    It keeps its port from the first start on, even between a stop and the next start. Raises
+    It keeps its port from the first start on, even between shutdown and the next start. Raises
     ValueError if `listen` is malformed.
     """
 

@@ -69,7 +69,7 @@ STEPS = (
 
 
 class DemoError(Exception):
-    """The gateway or a step failed; the text says how."""
+    """The gateway or a step failed; the text describes it."""
 
 
 @click.command()

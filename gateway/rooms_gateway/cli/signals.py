@@ -48,7 +48,7 @@ class ShutdownRequest:
         """Let SIGTERM, SIGINT and SIGHUP make the request; a second one cancels the current task.
 
         The first signal after a request by other means changes nothing: Kubernetes sends SIGTERM to
-        a sidecar whose shutdown the workload has just requested.
+        a sidecar after the workload has requested its shutdown.
         """
         loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()

@@ -48,7 +48,7 @@ class Printer:
         return click.echo("\n".join(aligned(fields)))
 
     def done(self, response: Message, sentence: str) -> None:
-        """Print the success of a call whose response is empty: `sentence`, or the JSON."""
+        """Print the success of a call with an empty response: `sentence`, or the JSON."""
         if self._as_json:
             return _echo_json(response)
         return click.echo(sentence)

@@ -52,7 +52,7 @@ class Client:
         valid_until: Instant | None,
         pstn_dial_out: bool | None,
     ) -> rooms_pb2.UpdateRoomResponse:
-        """Update the fields of a room whose arguments are not None."""
+        """Update the fields of a room; an argument of None leaves its field."""
         request = rooms_pb2.UpdateRoomRequest(
             room_id=room_id,
             **_window(valid_from, valid_until),

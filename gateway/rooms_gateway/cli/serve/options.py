@@ -99,7 +99,7 @@ def setting_options() -> list[click.Parameter]:
 
 
 class SettingsCommand(click.Command):
-    """A command whose options are settings.
+    """A command with settings as its options.
 
     Errors do not end the reading: they are collected in `SettingsContext.of(context)`.
     """

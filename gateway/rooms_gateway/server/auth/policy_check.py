@@ -17,7 +17,7 @@ _NEEDS = (
 def policy_errors(path: Path | None, listen: Iterable[str], *, asks_clients: bool) -> list[str]:
     """Return the errors that prevent a start with the policy at `path`, by flag.
 
-    `listen` are the addresses; `asks_clients` says whether TCP listeners require certificates.
+    `listen` are the addresses; with `asks_clients`, TCP listeners require certificates.
     """
     if path is None:
         return []

@@ -28,7 +28,7 @@ class _Checked(NamedTuple):
 class Certificates:
     """The last usable certificate, key and client CA, inside of `async with`.
 
-    Handshakes use what is in memory and read no file.
+    Handshakes use the content in memory and read no file.
     """
 
     def __init__(
