@@ -194,9 +194,8 @@ LEVELS = ["flag", "environment", "file", "default"]
         ("reflection", [True, True, False, True]),
     ],
 )
-def test_precedence_is_flag_environment_file_default(
-    file: Path, key: str, values: list[Any], strongest: int
-) -> None:
+def test_precedence_of_sources(file: Path, key: str, values: list[Any], strongest: int) -> None:
+    """Highest first: flag, environment, file, default."""
     texts = [str(each[0] if isinstance(each, list) else each) for each in values]
     variable = f"ROOMS_GATEWAY_{key.replace('-', '_').upper()}"
     arguments, env = ["--emulator"], {}

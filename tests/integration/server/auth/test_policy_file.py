@@ -124,8 +124,8 @@ reader canary
 reader canary-canary-canary canary
 reader canary"canary"canary"canary
 reader sha256:canary
-stranger canary-canary-canary-canary
-stranger canary-canary-canary
+unknown canary-canary-canary-canary
+unknown canary-canary-canary
 """
 
 
@@ -144,7 +144,7 @@ def test_token_errors_name_the_line_not_the_token(files: PolicyFiles) -> None:
         f"{where} 6: the token has characters",
         f"{where} 7: a SHA-256 has 64 hexadecimal digits",
         f"{where} 9: another caller has the same token",
-        "has a token for 'stranger', no caller",
+        "has a token for 'unknown', no caller",
     ):
         assert sentence in message
     assert len(raised.value.errors) == 6
@@ -232,9 +232,9 @@ async def test_client_sends_token_from_file_or_variable(files: PolicyFiles, tmp_
         listing = ("rooms", "list", "--address", address)
         assert (await run(*listing, "--token-file", tmp_path / "token")).code == 0
         assert (await run(*listing, env={"ROOMS_GATEWAY_TOKEN": token})).code == 0
-        refused = await run(*listing)
-        assert refused.code == 64 + 16
-        assert "Pass --token-file, or" in refused.err
+        rejected = await run(*listing)
+        assert rejected.code == 64 + 16
+        assert "Pass --token-file, or" in rejected.err
         forbidden = await run(
             *("rooms", "create", "--address", address), env={"ROOMS_GATEWAY_TOKEN": token}
         )
