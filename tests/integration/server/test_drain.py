@@ -113,7 +113,7 @@ async def test_endless_streams_do_not_delay_shutdown(
 async def test_calls_before_not_serving_are_finished(
     patient: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Watchers get a moment even without a drain delay; grpc would cancel their last calls."""
+    """Health watchers are notified first, since grpc cancels calls that arrive during a stop."""
     # Long enough for 50 calls on a busy host.
     monkeypatch.setattr("rooms_gateway.server.drain._NOTIFY", 1.0)
     request = GetRoomRequest(room_id=patient.emulator.store.seed(1)[0])
@@ -149,7 +149,7 @@ async def busy_gateway(grace: float) -> AsyncIterator[tuple[Gateway, asyncio.Fut
 
 
 async def test_call_beyond_the_grace_is_unavailable() -> None:
-    """Its upstream request ends with it."""
+    """The upstream request of the call ends, too."""
     async with busy_gateway(grace=0.1) as (gateway, call):
         await gateway.__aexit__(None, None, None)
         assert await call is grpc.StatusCode.UNAVAILABLE

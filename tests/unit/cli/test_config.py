@@ -97,7 +97,7 @@ def test_a_file_that_is_not_toml_is_one_error(kind: str) -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
 def test_any_bytes_are_settings_or_errors(content: bytes) -> None:
-    """The errors are printable."""
+    """Any bytes are either settings or printable errors."""
     try:
         contents = parse(content, SETTINGS, private=False)
         errors = [*contents.errors.values()]
