@@ -242,13 +242,13 @@ async def create_through(address: str) -> str:
 
 
 @asynccontextmanager
-async def watcher_who_does_not_read(address: str) -> AsyncIterator[None]:
-    """Watch the gateway as a whole, and take no answer."""
+async def stalled_watcher(address: str) -> AsyncIterator[None]:
+    """Watch the health of the gateway as a whole, without reading a response."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     watch = "/grpc.health.v1.Health/Watch"
     writer.write(unary_call(watch, health_pb2.HealthCheckRequest(), settings=WINDOW_OF_0))
-    # The answer's head comes; in a window of 0, which no client would offer, its message cannot.
+    # The headers arrive; the message cannot, since the window of the stream is 0.
     received = b""
     while b"application/grpc" not in received:
         received += await reader.read(1000)

@@ -112,6 +112,18 @@ async def silence(
     writer.close()
 
 
+def held(release: asyncio.Event, script: Script) -> Script:
+    """Run `script` once `release` is set."""
+
+    async def wait_and_run(
+        state: Scripted, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await release.wait()
+        await script(state, reader, writer)
+
+    return wait_and_run
+
+
 hang_up = raw(b"", close=True)
 """Close the connection without an answer."""
 

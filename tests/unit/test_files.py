@@ -155,7 +155,7 @@ async def test_replaced_file_is_applied(followed: Followed) -> None:
     assert followed.file.value == 2
 
 
-async def test_swapped_directory_of_kubernetes_is_applied(tmp_path: Path) -> None:
+async def test_swapped_kubernetes_directory_is_applied(tmp_path: Path) -> None:
     """Kubernetes mounts `file -> ..data/file`, and replaces the link `..data` on a change."""
     for number in (1, 2):
         (tmp_path / f"..version-{number}").mkdir()

@@ -28,9 +28,7 @@ async def test_rooms_are_listed_newest_first(client: Client) -> None:
     assert sorted(rooms, key=lambda room: str(room["createdAt"])) == rooms
 
 
-async def test_deleted_rooms_leave_short_and_empty_pages(
-    emulator: Emulator, client: Client
-) -> None:
+async def test_deleted_rooms_shorten_or_empty_pages(emulator: Emulator, client: Client) -> None:
     """A page is 30 records; those of deleted rooms are removed from it."""
     old = emulator.store.seed(9)
     emulator.store.seed(30, deleted=True)

@@ -15,7 +15,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.collectors import get, not_ready, scrape
 from support.gateways import Running, failure_of, gateway_before, until, upstream_of
-from support.upstreams import scripted, silence
+from support.upstreams import answer, held, scripted, silence
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway
@@ -118,16 +118,24 @@ async def test_probes_and_metrics_respond_at_the_limit(
     emulator: Emulator,
 ) -> None:
     """The limit of concurrent calls does not apply to the admin listener."""
-    emulator.faults.add(Fault(latency=1.0))
-    async with gateway_before(
-        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1, max_queued_calls=0
-    ) as running:
+    release = asyncio.Event()
+    async with (
+        scripted(held(release, answer(b'{"id":"1"}'))) as service,
+        gateway_before(
+            emulator,
+            service.upstream,
+            admin_listen="127.0.0.1:0",
+            max_concurrent_calls=1,
+            max_queued_calls=0,
+        ) as running,
+    ):
         busy = asyncio.ensure_future(running.rooms.CreateRoom(CreateRoomRequest()).code())
-        await until(lambda: running.requests() == 1)
+        await until(lambda: len(service.requests) == 1)
         assert await statuses(running.gateway.admin_address) == (200, 200, 200)
         seen = await scrape(running.gateway.admin_address)
         assert seen.value("rooms_gateway_calls_in_flight") == 1
         assert not busy.done()
+        release.set()
         await busy
 
 

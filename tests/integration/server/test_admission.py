@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import grpc
@@ -23,10 +24,35 @@ from support.gateways import (
 )
 from support.rosters import pages, until_failure
 from support.samples import OVERLOADED, THROTTLED
+from support.upstreams import Scripted, answer, held, scripted
 
 from rooms_emulator import Emulator, Fault
+from rooms_gateway.settings import Upstream
 
 ROOM = GetRoomRequest(room_id=UNKNOWN_ROOM)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An upstream that sends no response before `release` is set."""
+
+    state: Scripted
+    release: asyncio.Event
+
+    @property
+    def upstream(self) -> Upstream:
+        return self.state.upstream
+
+    def requests(self) -> int:
+        return len(self.state.requests)
+
+
+@pytest.fixture
+async def busy() -> AsyncIterator[Held]:
+    """Run an upstream that withholds its responses, so that calls keep their slots."""
+    release = asyncio.Event()
+    async with scripted(held(release, answer(b'{"id":"1","value":[]}'))) as state:
+        yield Held(state, release)
 
 
 def pushback(error: grpc.aio.AioRpcError) -> str | bytes | None:
@@ -34,13 +60,12 @@ def pushback(error: grpc.aio.AioRpcError) -> str | bytes | None:
     return trailers.get("grpc-retry-pushback-ms")
 
 
-async def test_call_above_the_limits_gets_retry_info_at_once(
-    emulator: Emulator,
-) -> None:
-    emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
-    async with gateway_before(emulator, max_concurrent_calls=1, max_queued_calls=0) as running:
+async def test_call_above_the_limits_gets_retry_info(emulator: Emulator, busy: Held) -> None:
+    async with gateway_before(
+        emulator, busy.upstream, max_concurrent_calls=1, max_queued_calls=0
+    ) as running:
         first = asyncio.ensure_future(send(running, CreateRoomRequest()))
-        await until(lambda: running.requests() == 1)
+        await until(lambda: busy.requests() == 1)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await running.rooms.CreateRoom(CreateRoomRequest())
         failed = await failure_of(send(running, CreateRoomRequest()))
@@ -51,9 +76,10 @@ async def test_call_above_the_limits_gets_retry_info_at_once(
         assert retry is not None
         assert 500 <= retry.retry_delay.ToMilliseconds() <= 1500
         assert 500 <= int(pushback(raised.value) or 0) <= 1500
+        busy.release.set()
         await first
         await send(running, CreateRoomRequest())
-    assert sum(entry.operation == "CreateRoom" for entry in emulator.journal) == 2
+    assert busy.requests() == 2
 
 
 async def test_throttled_call_has_negative_pushback(
@@ -68,49 +94,55 @@ async def test_throttled_call_has_negative_pushback(
     assert (failed.code, failed.reason) == THROTTLED
 
 
-async def test_queued_calls_are_served_and_counted(
-    emulator: Emulator,
-) -> None:
-    emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
+async def test_queued_calls_are_served_and_counted(emulator: Emulator, busy: Held) -> None:
     async with gateway_before(
-        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1, max_queued_calls=2
+        emulator,
+        busy.upstream,
+        admin_listen="127.0.0.1:0",
+        max_concurrent_calls=1,
+        max_queued_calls=2,
     ) as running:
         calls = [asyncio.ensure_future(send(running, CreateRoomRequest())) for _ in range(3)]
-        await until(lambda: running.requests() == 1)
+        await until(lambda: busy.requests() == 1)
         failed = await failure_of(send(running, CreateRoomRequest()))
         assert (failed.code, failed.reason) == OVERLOADED
         seen = await scrape(running.gateway.admin_address)
         assert seen.value("rooms_gateway_calls_queued") == 2
-        assert running.requests() == 1
+        assert busy.requests() == 1
+        busy.release.set()
         await asyncio.gather(*calls)
-        assert running.requests() == 3
+        assert busy.requests() == 3
         seen = await scrape(running.gateway.admin_address)
         assert seen.value("rooms_gateway_calls_queued") == 0
 
 
 @pytest.mark.parametrize("origin", ["caller", "gateway"])
-async def test_deadline_ends_the_wait_in_the_queue(emulator: Emulator, origin: str) -> None:
-    emulator.faults.add(Fault(operation="CreateRoom", latency=1.0))
-    async with gateway_before(emulator, max_concurrent_calls=1, default_timeout=0.2) as running:
-        busy = asyncio.ensure_future(
-            running.rooms.CreateRoom(CreateRoomRequest(), timeout=5).code()
+async def test_deadline_ends_the_wait_in_the_queue(
+    emulator: Emulator, busy: Held, origin: str
+) -> None:
+    async with gateway_before(
+        emulator, busy.upstream, max_concurrent_calls=1, default_timeout=0.2
+    ) as running:
+        first = asyncio.ensure_future(
+            running.rooms.CreateRoom(CreateRoomRequest(), timeout=60).code()
         )
-        await until(lambda: running.requests() == 1)
+        await until(lambda: busy.requests() == 1)
         call = running.rooms.GetRoom(ROOM, timeout=0.1 if origin == "caller" else None)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert not busy.done()
-        assert await busy is grpc.StatusCode.OK
-        assert running.requests("GetRoom") == 0
-        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
+        assert not first.done()
+        assert busy.requests() == 1
+        busy.release.set()
+        assert await first is grpc.StatusCode.OK
+        assert busy.requests() == 1
+        assert await running.rooms.GetRoom(ROOM, timeout=60).code() is grpc.StatusCode.OK
 
 
-async def test_call_cancelled_in_the_queue_is_not_sent(emulator: Emulator) -> None:
-    emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
+async def test_call_cancelled_in_the_queue_is_not_sent(emulator: Emulator, busy: Held) -> None:
     async with gateway_before(
-        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1
+        emulator, busy.upstream, admin_listen="127.0.0.1:0", max_concurrent_calls=1
     ) as running:
-        busy = asyncio.ensure_future(send(running, CreateRoomRequest()))
-        await until(lambda: running.requests() == 1)
+        first = asyncio.ensure_future(send(running, CreateRoomRequest()))
+        await until(lambda: busy.requests() == 1)
         waiting = running.rooms.GetRoom(ROOM)
         async with asyncio.timeout(5):
             while (await scrape(running.gateway.admin_address)).value(
@@ -118,9 +150,10 @@ async def test_call_cancelled_in_the_queue_is_not_sent(emulator: Emulator) -> No
             ) != 1:
                 pass
         waiting.cancel()
-        await busy
-        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
-        assert running.requests("GetRoom") == 1
+        busy.release.set()
+        await first
+        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.OK
+        assert busy.requests() == 2
 
 
 async def test_failed_call_releases_its_slot(emulator: Emulator) -> None:
@@ -132,22 +165,22 @@ async def test_failed_call_releases_its_slot(emulator: Emulator) -> None:
             assert failed.reason == "ROOM_NOT_FOUND"
 
 
-async def test_unary_calls_and_streams_have_separate_slots(emulator: Emulator) -> None:
-    emulator.faults.add(Fault(latency=0.5, count=2))
+async def test_calls_and_streams_have_separate_slots(emulator: Emulator, busy: Held) -> None:
     async with gateway_before(
-        emulator, max_concurrent_calls=1, max_queued_calls=0, max_streams=1
+        emulator, busy.upstream, max_concurrent_calls=1, max_queued_calls=0, max_streams=1
     ) as running:
         call = asyncio.ensure_future(send(running, CreateRoomRequest()))
         listing = asyncio.ensure_future(send(running, ListRoomsRequest()))
-        await until(lambda: running.requests() == 2)
+        await until(lambda: busy.requests() == 2)
         failed = await failure_of(running.rooms.GetRoom(ROOM))
         assert (failed.code, failed.reason) == OVERLOADED
         _, failed = await until_failure(running)
         assert (failed.code, failed.reason) == OVERLOADED
         assert failed.message == "the gateway is at its limit of 1 concurrent streams"
+        busy.release.set()
         await asyncio.gather(call, listing)
         assert await pages(running)
-        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.NOT_FOUND
+        assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.OK
 
 
 async def test_slow_streams_do_not_block_unary_calls(emulator: Emulator) -> None:
@@ -161,16 +194,20 @@ async def test_slow_streams_do_not_block_unary_calls(emulator: Emulator) -> None
 
 
 @pytest.mark.proves("S13")
-async def test_calls_per_caller_are_limited(emulator: Emulator) -> None:
-    emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
+async def test_calls_per_caller_are_limited(emulator: Emulator, busy: Held) -> None:
     async with gateway_before(
-        emulator, max_calls_per_caller=1, max_queued_calls=0, max_streams_per_caller=1
+        emulator,
+        busy.upstream,
+        max_calls_per_caller=1,
+        max_queued_calls=0,
+        max_streams_per_caller=1,
     ) as running:
         first = asyncio.ensure_future(send(running, CreateRoomRequest()))
-        await until(lambda: running.requests() == 1)
+        await until(lambda: busy.requests() == 1)
         failed = await failure_of(running.rooms.GetRoom(ROOM))
         assert (failed.code, failed.reason) == OVERLOADED
         assert failed.message == "the caller is at its limit of 1 concurrent calls"
+        busy.release.set()
         await first
 
 

@@ -27,8 +27,8 @@ from support.gateways import (
     gateway_before,
     health_of,
     settings,
+    stalled_watcher,
     until,
-    watcher_who_does_not_read,
 )
 from support.upstreams import scripted, silence
 
@@ -111,9 +111,11 @@ async def test_endless_streams_do_not_delay_shutdown(
 
 
 async def test_calls_before_not_serving_are_finished(
-    patient: Running,
+    patient: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a drain delay grpc itself would cancel calls that arrive at this moment."""
+    """Health watchers are notified first, since grpc cancels calls that arrive during a stop."""
+    # Long enough for 50 calls on a busy host.
+    monkeypatch.setattr("rooms_gateway.server.drain._NOTIFY", 1.0)
     request = GetRoomRequest(room_id=patient.emulator.store.seed(1)[0])
     watch = aiter(health_of(patient.channel).Watch(health_pb2.HealthCheckRequest()))
     assert (await anext(watch)).status == SERVING
@@ -126,7 +128,7 @@ async def test_calls_before_not_serving_are_finished(
 
 async def test_stalled_watcher_does_not_delay_shutdown(patient: Running) -> None:
     async with (
-        watcher_who_does_not_read(patient.gateway.addresses[0]),
+        stalled_watcher(patient.gateway.addresses[0]),
         asyncio.timeout(NO_HURRY / 2),
         shutting_down(patient),
     ):
@@ -147,7 +149,7 @@ async def busy_gateway(grace: float) -> AsyncIterator[tuple[Gateway, asyncio.Fut
 
 
 async def test_call_beyond_the_grace_is_unavailable() -> None:
-    """Its upstream request ends with it."""
+    """The upstream request of the call ends, too."""
     async with busy_gateway(grace=0.1) as (gateway, call):
         await gateway.__aexit__(None, None, None)
         assert await call is grpc.StatusCode.UNAVAILABLE

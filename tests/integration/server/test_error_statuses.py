@@ -10,7 +10,7 @@ from acs.rooms.v1.errors_pb2 import ErrorReason
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.gateways import ONE_OF_EACH, UNKNOWN_ROOM, Failed, Running, failure_of, send
 from support.samples import REJECTED
@@ -103,7 +103,6 @@ CALLS = st.builds(
 
 @pytest.mark.proves("S33")
 @given(ERRORS, CALLS, st.sampled_from(ONE_OF_EACH))
-@settings(max_examples=500, deadline=None)
 def test_encoded_status_stays_within_4_kib(
     error: BaseException, call: Call, request: Message
 ) -> None:

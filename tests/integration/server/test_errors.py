@@ -100,7 +100,7 @@ async def test_404_means_room_not_found(
 async def test_409_is_already_exists_or_aborted(
     once: Running,
 ) -> None:
-    """It is `ALREADY_EXISTS` for a create and `ABORTED` for the other calls."""
+    """A 409 is `ALREADY_EXISTS` for a create and `ABORTED` for the other calls."""
     for request in ONE_OF_EACH:
         name = type(request).__name__
         code = StatusCode.ALREADY_EXISTS if name == "CreateRoomRequest" else StatusCode.ABORTED

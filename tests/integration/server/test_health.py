@@ -14,9 +14,9 @@ from support.gateways import (
     Running,
     health_of,
     settings,
+    stalled_watcher,
     status_of,
     upstream_of,
-    watcher_who_does_not_read,
 )
 from support.upstreams import scripted, silence
 
@@ -82,7 +82,7 @@ async def test_stalled_watcher_does_not_affect_others(
     slow_shutdown = settings(upstream_of(emulator), drain_delay=NO_HURRY, drain_grace=NO_HURRY)
     gateway = await Gateway(slow_shutdown).__aenter__()
     async with (
-        watcher_who_does_not_read(gateway.addresses[0]),
+        stalled_watcher(gateway.addresses[0]),
         grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
         asyncio.timeout(NO_HURRY),
     ):

@@ -73,15 +73,15 @@ async def test_stalled_reader_loses_its_slot(
     count = limited.requests()
     assert not await rejected(limited)
     # Pages that were sent still arrive, and then the status.
-    taken = 1
+    received = 1
     try:
         while await call.read() is not grpc.aio.EOF:
-            taken += 1
+            received += 1
     except grpc.aio.AioRpcError as error:
         failed = read_failure(error)
     assert (failed.code, failed.reason) == (grpc.StatusCode.ABORTED, "READER_TOO_SLOW")
-    assert failed.message == "the client has read nothing for 0.3 s"
-    assert 1 < taken < count
+    assert failed.message == "the caller has taken nothing for 0.3 s"
+    assert 1 < received < count
 
 
 @pytest.mark.proves("S14")

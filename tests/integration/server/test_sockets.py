@@ -114,7 +114,7 @@ async def test_socket_in_shared_directory_is_rejected(tmp_path: Path) -> None:
 async def test_socket_in_protected_directory_serves(
     tmp_path: Path, mode: int, others: dict[str, Any]
 ) -> None:
-    """So does one in a shared directory if the settings allow it."""
+    """A socket in a shared directory serves if the settings allow it."""
     path = folder(tmp_path, mode) / "socket"
     async with Gateway(settings(path, **others)):
         assert await create_through(path)

@@ -304,7 +304,7 @@ async def test_malformed_bytes_are_an_invalid_request(
     serialized: bytes,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """They are not logged as a defect."""
+    """Malformed bytes are not logged as a defect."""
     channel: Any = running.channel
     for method in service.methods:
         path = f"/{service.full_name}/{method.name}"

@@ -12,6 +12,7 @@ from acs.rooms.v1 import errors_pb2
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from support.collectors import Scrape, scrape, settled
 from support.gateways import Running, collect, failure_of, gateway_before, until
+from support.upstreams import answer, held, scripted
 
 from rooms_emulator import Emulator, Fault
 
@@ -123,9 +124,9 @@ OUTCOMES = {
 outcomes = pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)
 
 
-async def twice(watched: Running, outcome: Outcome) -> Scrape:
-    """Produce `outcome` twice, so that a constant 1 fails the test."""
-    for _ in range(2):
+async def produce(watched: Running, outcome: Outcome, times: int = 2) -> Scrape:
+    """Produce `outcome` twice by default, so that a constant 1 fails the test."""
+    for _ in range(times):
         watched.emulator.journal.clear()
         watched.emulator.faults.clear()
         watched.emulator.store.clear()
@@ -139,7 +140,7 @@ async def twice(watched: Running, outcome: Outcome) -> Scrape:
 @outcomes
 async def test_call_is_counted_once_for_dashboards(watched: Running, outcome: Outcome) -> None:
     """The names are those of go-grpc-prometheus."""
-    seen = await twice(watched, outcome)
+    seen = await produce(watched, outcome)
     labels = {
         "grpc_type": "server_stream" if outcome.streams else "unary",
         "grpc_service": SERVICE,
@@ -156,7 +157,7 @@ async def test_call_is_counted_once_for_dashboards(watched: Running, outcome: Ou
 @outcomes
 async def test_call_is_counted_once_for_opentelemetry(watched: Running, outcome: Outcome) -> None:
     """The names are those of OpenTelemetry's semantic conventions."""
-    seen = await twice(watched, outcome)
+    seen = await produce(watched, outcome)
     labels = {
         "rpc_system_name": "grpc",
         "rpc_method": f"{SERVICE}/{outcome.method}",
@@ -172,7 +173,7 @@ async def test_call_is_counted_once_for_opentelemetry(watched: Running, outcome:
 
 @outcomes
 async def test_attempts_are_counted_by_outcome(watched: Running, outcome: Outcome) -> None:
-    seen = await twice(watched, outcome)
+    seen = await produce(watched, outcome)
     for (status, error), count in outcome.attempts.items():
         labels = {
             "http_request_method": "GET",
@@ -210,7 +211,7 @@ async def test_call_past_its_deadline_is_counted_once(emulator: Emulator) -> Non
 
 @outcomes
 async def test_failed_call_is_counted_by_its_reason(watched: Running, outcome: Outcome) -> None:
-    seen = await twice(watched, outcome)
+    seen = await produce(watched, outcome)
     assert seen.total("rooms_gateway_call_failures_total") == (2 if outcome.reason else 0)
     if outcome.reason:
         assert seen.value("rooms_gateway_call_failures_total", reason=outcome.reason) == 2
@@ -226,16 +227,24 @@ async def test_requests_and_attempts_are_counted_apart(watched: Running) -> None
 
 
 async def test_overload_is_not_counted_as_throttling(emulator: Emulator) -> None:
-    emulator.faults.add(Fault(latency=1.0))
-    async with gateway_before(
-        emulator, admin_listen="127.0.0.1:0", max_concurrent_calls=1, max_queued_calls=0
-    ) as running:
+    release = asyncio.Event()
+    async with (
+        scripted(held(release, answer(b'{"id":"1"}'))) as service,
+        gateway_before(
+            emulator,
+            service.upstream,
+            admin_listen="127.0.0.1:0",
+            max_concurrent_calls=1,
+            max_queued_calls=0,
+        ) as running,
+    ):
         busy = asyncio.ensure_future(running.rooms.CreateRoom(CreateRoomRequest()).code())
-        await until(lambda: running.requests() == 1)
+        await until(lambda: len(service.requests) == 1)
         assert (await scrape(running.gateway.admin_address)).value(
             "rooms_gateway_calls_in_flight"
         ) == 1
         await not_found(running)
+        release.set()
         await busy
         seen = await settled(running.gateway.admin_address)
     assert seen.total("grpc_server_handled_total", grpc_code="ResourceExhausted") == 1
@@ -260,7 +269,7 @@ async def test_retry_budget_and_withheld_retries(
 
 async def test_reasons_are_published_ones(watched: Running) -> None:
     for outcome in OUTCOMES.values():
-        await twice(watched, outcome)
+        await produce(watched, outcome, times=1)
     seen = await settled(watched.gateway.admin_address)
     published = {
         name.removeprefix("ERROR_REASON_")

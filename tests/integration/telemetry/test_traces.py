@@ -292,7 +292,7 @@ async def test_context_is_propagated_without_tracing(
 async def test_resource_has_name_and_version(
     emulator: Emulator, received: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has no attribute of the process, such as the command line."""
+    """The resource has no attributes of the process, such as its command line."""
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(NOWHERE))

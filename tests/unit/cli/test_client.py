@@ -65,7 +65,8 @@ def test_update_sets_only_given_fields(options: list[str], fields: dict[str, obj
     assert (result.exit_code, result.stdout, result.stderr) == (0, ROOM_TEXT, "")
 
 
-def test_role_follows_last_equals_sign_in_any_case() -> None:
+def test_role_follows_the_last_equals_sign() -> None:
+    """Names of roles ignore case."""
     _, request = call(
         *("rooms", "create", "--request-id", "11111111-2222-4333-8444-555555555555"),
         *("--participant", f"{ALICE}=Presenter", "--participant", f"{BOB}=CONSUMER"),

@@ -96,7 +96,7 @@ def test_a_file_that_is_not_toml_is_one_error(kind: str) -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
 def test_any_bytes_are_settings_or_errors(content: bytes) -> None:
-    """The errors are printable."""
+    """Any bytes are either settings or printable errors."""
     try:
         contents = parse(content, SETTINGS, private=False)
         errors = [*contents.errors.values()]
@@ -193,9 +193,8 @@ LEVELS = ["flag", "environment", "file", "default"]
         ("reflection", [True, True, False, True]),
     ],
 )
-def test_precedence_is_flag_environment_file_default(
-    file: Path, key: str, values: list[Any], strongest: int
-) -> None:
+def test_precedence_of_sources(file: Path, key: str, values: list[Any], strongest: int) -> None:
+    """Highest first: flag, environment, file, default."""
     texts = [str(each[0] if isinstance(each, list) else each) for each in values]
     variable = f"ROOMS_GATEWAY_{key.replace('-', '_').upper()}"
     arguments, env = ["--emulator"], {}

@@ -124,7 +124,7 @@ def test_settings_of_the_command_come_first() -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
 def test_description_does_not_repeat_the_name(setting: Setting) -> None:
-    """It is a sentence."""
+    """The description of a setting is a sentence that adds to its name."""
     words = setting.name.replace("_", " ")
     assert not setting.help.lower().startswith((words, setting.key))
     assert setting.help[-1] in ".…"

@@ -126,7 +126,7 @@ async def test_slots_are_granted_to_callers_alternately() -> None:
     assert len(calls.started) == 8
 
 
-async def test_full_queue_evicts_a_call_of_a_greedier_caller() -> None:
+async def test_full_queue_evicts_from_greedier_callers() -> None:
     calls = Calls(ConcurrencyLimiter("calls", Limits(1, 4)))
     for caller in ("greedy",) * 5 + ("a", "a", "a"):
         calls.arrive(caller)
@@ -140,7 +140,7 @@ async def test_full_queue_evicts_a_call_of_a_greedier_caller() -> None:
     assert calls.started == ["greedy", "greedy", "a", "greedy", "a"]
 
 
-async def test_caller_at_its_limit_does_not_block_others() -> None:
+async def test_caller_at_its_limit_blocks_no_others() -> None:
     calls = Calls(ConcurrencyLimiter("calls", Limits(3, 4, 1)))
     for caller in ("a", "a", "b"):
         calls.arrive(caller)
@@ -163,7 +163,7 @@ async def test_wait_past_the_deadline_leaves_the_queue() -> None:
     assert (limiter.running, limiter.queued) == (1, 0)
 
 
-async def test_slot_granted_to_a_cancelled_call_is_passed_on() -> None:
+async def test_slot_of_a_cancelled_call_is_reused() -> None:
     calls = Calls(ConcurrencyLimiter("calls", Limits(1, 2)))
     for caller in "abc":
         calls.arrive(caller)
@@ -181,7 +181,7 @@ async def test_slot_granted_to_a_cancelled_call_is_passed_on() -> None:
         (Limits(2, 0, 1), "the caller is at its limit of 1 concurrent calls"),
     ],
 )
-async def test_rejection_names_the_limit_and_a_retry_time(limits: Limits, message: str) -> None:
+async def test_rejection_has_limit_and_retry_time(limits: Limits, message: str) -> None:
     limiter = ConcurrencyLimiter("calls", limits, uniform=longest)
     assert limiter.try_acquire("a")
     assert not limiter.try_acquire("a")

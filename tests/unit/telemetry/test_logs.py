@@ -73,7 +73,7 @@ def record_of(message: object, *arguments: object, **others: object) -> logging.
 
 @pytest.mark.proves("S28")
 def test_json_line_of_a_call_has_published_fields() -> None:
-    """It has no other fields."""
+    """The line of a call has exactly the published fields."""
     stream = io.StringIO()
     with started("info", LogFormat.JSON, stream):
         log_call(CALL)

@@ -105,7 +105,8 @@ def test_the_message_itself_is_not_changed() -> None:
     assert message.raw_id == CANARY
 
 
-def test_the_contract_redacts_raw_ids_phone_numbers_and_bodies() -> None:
+def test_contract_redacts_personal_data() -> None:
+    """Raw ids, phone numbers and bodies of REST requests are marked."""
     names = {field.full_name.removeprefix("acs.rooms.") for field in MARKED}
     assert {"v1.Participant.raw_id", "v1.RestRequest.body"} <= names
     assert any("PhoneNumber" in name for name in names)
@@ -119,7 +120,7 @@ def test_other_fields_are_shown() -> None:
     )
 
 
-def test_a_role_is_shown_by_name_or_by_unknown_number() -> None:
+def test_role_is_shown_by_name_or_number() -> None:
     known = participants_pb2.Participant(role=participants_pb2.ROLE_PRESENTER)
     assert redacted(known) == "role: ROLE_PRESENTER"
     assert redacted(participants_pb2.Participant.FromString(b"\x10\x63")) == "role: 99"

@@ -90,7 +90,7 @@ def test_tracestate_cannot_inject_a_header(states: list[str]) -> None:
 def test_hostile_traceparent_is_ignored(
     value: tuple[str, str | bytes],
 ) -> None:
-    """The tracestate is ignored with it."""
+    """A tracestate without a valid traceparent is ignored, too."""
     assert propagated(("traceparent", value[1]), ("tracestate", "a=b")) == {}
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from support.commands import run, started
 from support.policies import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
 
+from rooms_gateway.__main__ import main
 from rooms_gateway.cli.serve.files import read_files
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
@@ -124,8 +127,8 @@ reader canary
 reader canary-canary-canary canary
 reader canary"canary"canary"canary
 reader sha256:canary
-stranger canary-canary-canary-canary
-stranger canary-canary-canary
+unknown canary-canary-canary-canary
+unknown canary-canary-canary
 """
 
 
@@ -144,7 +147,7 @@ def test_token_errors_name_the_line_not_the_token(files: PolicyFiles) -> None:
         f"{where} 6: the token has characters",
         f"{where} 7: a SHA-256 has 64 hexadecimal digits",
         f"{where} 9: another caller has the same token",
-        "has a token for 'stranger', no caller",
+        "has a token for 'unknown', no caller",
     ):
         assert sentence in message
     assert len(raised.value.errors) == 6
@@ -194,19 +197,18 @@ def test_warnings_for_callers_and_plaintext_tokens(
     assert len(policy_warnings(read_policy(files.policy), **options)) == count
 
 
-async def test_config_commands_report_policy_errors(
-    files: PolicyFiles,
-) -> None:
+def test_config_commands_report_policy_errors(files: PolicyFiles) -> None:
     files.write('[callers.a]\nrole = "root"')
-    flags = ("--emulator", "--caller-policy", files.policy)
+    flags = ("--emulator", "--caller-policy", str(files.policy))
     for command in (("serve", "--config-test"), ("config", "show")):
-        done = await run(*command, *flags)
-        assert done.code == 2
+        done = CliRunner().invoke(main, [*command, *flags])
+        assert done.exit_code == 2
         expected = f"rooms-gateway: --caller-policy: {files.policy}: callers.a"
-        assert done.err.count(expected) == 2
+        assert done.stderr.count(expected) == 2
     files.write(SOCKET)
-    done = await run("serve", "--config-test", *flags, "--listen", f"unix:{files.folder}/s")
-    assert (done.code, done.out) == (0, "settings are fine\n")
+    listen = ("--listen", f"unix:{files.folder}/s")
+    done = CliRunner().invoke(main, ["serve", "--config-test", *flags, *listen])
+    assert (done.exit_code, done.stdout) == (0, "settings are fine\n")
 
 
 async def test_unreachable_jwks_prevents_the_start(files: PolicyFiles) -> None:
@@ -229,17 +231,18 @@ async def test_client_token_from_file_or_environment(files: PolicyFiles, tmp_pat
     ) as process:
         address = await process.address()
         listing = ("rooms", "list", "--address", address)
-        assert (await run(*listing, "--token-file", tmp_path / "token")).code == 0
-        assert (await run(*listing, env={"ROOMS_GATEWAY_TOKEN": token})).code == 0
-        refused = await run(*listing)
-        assert refused.code == 64 + 16
-        assert "Pass --token-file, or" in refused.err
-        forbidden = await run(
-            *("rooms", "create", "--address", address), env={"ROOMS_GATEWAY_TOKEN": token}
+        with_file, with_variable, without, forbidden, malformed = await asyncio.gather(
+            run(*listing, "--token-file", tmp_path / "token"),
+            run(*listing, env={"ROOMS_GATEWAY_TOKEN": token}),
+            run(*listing),
+            run(*("rooms", "create", "--address", address), env={"ROOMS_GATEWAY_TOKEN": token}),
+            run(*listing, env={"ROOMS_GATEWAY_TOKEN": "canary canary"}),
         )
+        assert (with_file.code, with_variable.code) == (0, 0)
+        assert without.code == 64 + 16
+        assert "Pass --token-file, or" in without.err
         assert forbidden.code == 64 + 7
         assert "does not allow this call for the caller billing" in forbidden.err
-        bad = await run(*listing, env={"ROOMS_GATEWAY_TOKEN": "canary canary"})
-        assert (bad.code, "canary" in bad.err) == (2, False)
+        assert (malformed.code, "canary" in malformed.err) == (2, False)
     assert process.err.count('"caller":"billing"') == 3
     assert token not in process.err + process.out
