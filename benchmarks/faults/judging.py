@@ -95,7 +95,7 @@ def _checked(trial: Trial) -> Outcome:
     if outcome.code != OK or call.kind is Kind.CREATE:
         return outcome
     expected = trial.roster if call.kind in {Kind.LIST, Kind.LIST_ROOMS} else call.room
-    return outcome if outcome.value == expected else Outcome("ANOTHER_ANSWER", text=outcome.value)
+    return outcome if outcome.value == expected else Outcome("OTHER_RESPONSE", text=outcome.value)
 
 
 def _final(cell: Cell) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The campaign in small: it runs, tells right from wrong, and the gateway has nothing to hide."""
+"""A small fault campaign: it detects errors, and the gateway meets its targets."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ async def test_the_gateway_meets_its_targets(name: str) -> None:
 
 @pytest.mark.parametrize("system", ["sdk", "naive"])
 async def test_signed_requests_to_another_origin_count(system: str) -> None:
-    """That the Microsoft client follows such a link is what the row is there to show."""
-    # What they hold at the end is not what this is about.
+    """Microsoft's client and the naive gateway follow such a link."""
+    # settle=0: leftover resources do not matter in this test.
     row = await run(BY_NAME["foreign-next-link"], system, seed=SEED, scale=SMALL, settle=0)
     assert row.verdicts[Verdict.WRONG] > 0
     assert row.secrets > 0
@@ -40,7 +40,7 @@ async def test_an_unknown_role_is_untyped_in_naive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "text"),
     [
         ({"overdue": 1}, "1 over deadline"),
         ({"duplicates": 2}, "2 duplicated"),
@@ -51,9 +51,9 @@ async def test_an_unknown_role_is_untyped_in_naive() -> None:
         ({"outage": True, "trials": 500, "requests_per_call": 1.3}, "1.30 requests per call"),
     ],
 )
-def test_missed_targets_are_reported(changes: dict[str, int], told: str) -> None:
+def test_missed_targets_are_reported(changes: dict[str, int], text: str) -> None:
     assert Row("none", "gateway").missed() == []
-    assert Row("none", "gateway", **changes).missed() == [told]  # type: ignore[arg-type]
+    assert Row("none", "gateway", **changes).missed() == [text]  # type: ignore[arg-type]
 
 
 def test_a_report_replaces_text_between_markers() -> None:

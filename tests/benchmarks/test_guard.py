@@ -1,4 +1,4 @@
-"""The guard of the cost of calls: passes the same code, names every growth."""
+"""Guard of the cost of calls: accepts equal code, and reports every growth."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_bounds_are_complete() -> None:
 
 
 def counted(kind: Kind = REQUESTS, number: int = 10, on: str = HERE) -> Counted:
-    """Return 10 for every kind but one."""
+    """Return counts of 10, and `number` for `kind`."""
     counts = dict.fromkeys((kind.name for kind in KINDS), 10)
     return Counted(on, {WORK: counts | {kind.name: number}})
 

@@ -1,4 +1,4 @@
-"""The history checker: what fits is let through, and every way not to fit is found."""
+"""The history checker: accepts consistent histories, and finds every inconsistency."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def done(*keys: str, room: str = "r") -> list[Done]:
 
 
 @pytest.mark.parametrize(
-    ("told", "happened", "final", "expected"),
+    ("requested", "effects", "final", "expected"),
     [
         ([create("c")], done("c"), {"r": []}, FINE),
         ([create("c")], [], {}, Findings((), ("c",))),
@@ -47,9 +47,12 @@ def done(*keys: str, room: str = "r") -> list[Done]:
     ],
 )
 def test_each_rule(
-    told: Sequence[Told], happened: Sequence[Done], final: dict[str, list[str]], expected: Findings
+    requested: Sequence[Told],
+    effects: Sequence[Done],
+    final: dict[str, list[str]],
+    expected: Findings,
 ) -> None:
-    assert check(told, happened, final) == expected
+    assert check(requested, effects, final) == expected
 
 
 def test_reordered_changes_are_found() -> None:
@@ -60,23 +63,23 @@ def test_reordered_changes_are_found() -> None:
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[Told], list[Done], dict[str, list[str]]]:
-    """Make what a service that does all that it acknowledges, once and in order, leaves behind."""
-    told: list[Told] = []
-    happened: list[Done] = []
+    """Draw the history of an upstream that does all acknowledged changes, once and in order."""
+    requested: list[Told] = []
+    effects: list[Done] = []
     final: dict[str, list[str]] = {}
     for number in range(draw(st.integers(1, 4))):
         room = f"r{number}"
-        told.append(create(f"c{number}", room))
-        happened.append(Done(f"c{number}", room))
+        requested.append(create(f"c{number}", room))
+        effects.append(Done(f"c{number}", room))
         final[room] = []
         for step in range(draw(st.integers(0, 4))):
             key = f"{room}.{step}"
             acknowledged = draw(st.booleans())
-            told.append(change(key, room, acknowledged=acknowledged))
+            requested.append(change(key, room, acknowledged=acknowledged))
             times = draw(st.integers(1 if acknowledged else 0, 2))
-            happened += [Done(key, room)] * times
+            effects += [Done(key, room)] * times
             final[room] += [key] if acknowledged else []
-    return told, happened, final
+    return requested, effects, final
 
 
 @given(histories())
@@ -90,9 +93,9 @@ def test_a_correct_history_has_no_findings(
 def test_a_missing_acknowledged_change_is_lost(
     history: tuple[list[Told], list[Done], dict[str, list[str]]], data: st.DataObject
 ) -> None:
-    told, happened, final = history
-    gone = data.draw(st.sampled_from([each.key for each in told if each.acknowledged]))
-    assert gone in check(told, [each for each in happened if each.key != gone], final).lost
+    requested, effects, final = history
+    gone = data.draw(st.sampled_from([each.key for each in requested if each.acknowledged]))
+    assert gone in check(requested, [each for each in effects if each.key != gone], final).lost
 
 
 @given(histories(), st.data())
@@ -100,8 +103,8 @@ def test_a_repeated_create_is_a_duplicate(
     history: tuple[list[Told], list[Done], dict[str, list[str]]], data: st.DataObject
 ) -> None:
     """At whatever time it is repeated."""
-    told, happened, final = history
-    again = data.draw(st.sampled_from([each for each in happened if each.key.startswith("c")]))
-    place = data.draw(st.integers(0, len(happened)))
-    changed = [*happened[:place], Done(again.key, "another"), *happened[place:]]
-    assert again.key in check(told, changed, final).duplicated
+    requested, effects, final = history
+    again = data.draw(st.sampled_from([each for each in effects if each.key.startswith("c")]))
+    index = data.draw(st.integers(0, len(effects)))
+    changed = [*effects[:index], Done(again.key, "another"), *effects[index:]]
+    assert again.key in check(requested, changed, final).duplicated

@@ -1,4 +1,4 @@
-"""What a whole cell comes to: that a system which lies is found out, and what a list may cost."""
+"""Judging a cell: false acknowledgements, leaked secrets, and requests per list."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CALLS = 20
 
 
 @dataclass
-class Liar:
-    """A system that says that all was done, and does nothing."""
+class FalseSystem:
+    """System that acknowledges every call and does nothing."""
 
     outputs: list[str] = field(default_factory=list)
     details: bool = False
@@ -41,16 +41,18 @@ def cell_of(system: Any, kind: Kind) -> Cell:
 
 @pytest.mark.parametrize("kind", WRITES)
 async def test_acknowledged_but_not_done_is_lost(kind: Kind) -> None:
-    cell = cell_of(Liar(), kind)
+    cell = cell_of(FalseSystem(), kind)
     await cell.call_all(plan(SEED, (kind,), CALLS), 2)
-    assert judge_all(cell, Row("none", "liar")).lost == CALLS
+    assert judge_all(cell, Row("none", "system")).lost == CALLS
 
 
 async def test_a_secret_across_two_reads_is_found() -> None:
-    row = Row("none", "liar")
+    row = Row("none", "system")
     half = len(SECRETS[0]) // 2
-    liar = Liar([f"a line\nkey={SECRETS[0][:half]}", f"{SECRETS[0][half:]}\nanother line\n"])
-    await search(row, cell_of(liar, Kind.GET), Sink())
+    system = FalseSystem(
+        [f"a line\nkey={SECRETS[0][:half]}", f"{SECRETS[0][half:]}\nanother line\n"]
+    )
+    await search(row, cell_of(system, Kind.GET), Sink())
     assert row.secrets == 1
 
 

@@ -1,4 +1,4 @@
-"""The soak and the load in small, and how growth is read."""
+"""Small runs of soak and load, and the slope of memory."""
 
 from __future__ import annotations
 

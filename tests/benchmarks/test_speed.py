@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: every arm really makes the calls that are counted."""
+"""The speed benchmark: every counted call of an arm reaches the upstream."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLAIN = (GATEWAY, contenders.floor, contenders.naive, BARE, contenders.echo)
 OVER_TLS = (GATEWAY, contenders.floor, contenders.naive)
 
 Field = Mapping[tuple[str, bool], Running]
-"""What runs, by the arm's name and whether it speaks TLS to the upstream."""
+"""Running servers, by the name of the arm and whether the upstream uses TLS."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def field(stub: Stub) -> Iterator[Field]:
     arms = [*((arm, False) for arm in PLAIN), *((arm, True) for arm in OVER_TLS)]
     with ExitStack() as parts, ThreadPoolExecutor(2) as starters:
 
-        def start(arm: Arm, tls: bool) -> Running:
+        def start(arm: Arm, tls: bool) -> Running:  # noqa: FBT001 - the signature of Arm.command
             return parts.enter_context(arm.running(stub, tls=tls))
 
         running = starters.map(start, *zip(*arms, strict=True))

@@ -1,4 +1,4 @@
-"""What counts as right, by the table."""
+"""Verdicts by code, reason and number of requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.faults.verdicts import NOTHING, Outcome, Right, Verdict, judge, 
 from rooms_emulator.faults.presets import PRESETS
 
 BUSY = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
-REFUSED = Right.of("INTERNAL", success=False)
+ERROR_REQUIRED = Right.of("INTERNAL", success=False)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ REFUSED = Right.of("INTERNAL", success=False)
     [
         ("OK", "", NOTHING, 1, True, Verdict.FIRST),
         ("OK", "", NOTHING, 2, True, Verdict.RETRIED),
-        ("OK", "", REFUSED, 1, True, Verdict.WRONG),
+        ("OK", "", ERROR_REQUIRED, 1, True, Verdict.WRONG),
         ("UNAVAILABLE", "SERVICE_UNAVAILABLE", BUSY, 4, True, Verdict.TYPED),
         ("UNAVAILABLE", "SERVICE_UNAVAILABLE", NOTHING, 4, True, Verdict.WRONG),
         ("UNAVAILABLE", "THROTTLED", BUSY, 4, True, Verdict.WRONG),
@@ -27,7 +27,7 @@ REFUSED = Right.of("INTERNAL", success=False)
         ("UNKNOWN", "", BUSY, 1, False, Verdict.UNTYPED),
         ("DEADLINE_EXCEEDED", "", BUSY, 1, True, Verdict.WRONG),
         ("DEADLINE_EXCEEDED", "", Right.of("DEADLINE_EXCEEDED"), 1, True, Verdict.TYPED),
-        ("ANOTHER_ANSWER", "", BUSY, 1, False, Verdict.WRONG),
+        ("OTHER_RESPONSE", "", BUSY, 1, False, Verdict.WRONG),
     ],
 )
 def test_each_rule(

@@ -1,4 +1,4 @@
-"""buf curl and grpcurl, which know of the gateway only what its reflection tells them."""
+"""buf curl and grpcurl, with server reflection only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ needs_grpcurl = pytest.mark.needs("grpcurl")
 
 
 class Tool(Protocol):
-    """A command that calls a method by its name, with a request in JSON."""
+    """Command that calls a method by name, with a JSON request."""
 
     async def __call__(self, method: str, request: str) -> Finished: ...
 
@@ -79,7 +79,7 @@ with_every_tool = pytest.mark.parametrize(
 
 
 def messages(text: str) -> Iterator[dict[str, Any]]:
-    """Read JSON objects that stand one behind the other."""
+    """Parse concatenated JSON objects."""
     decoder, rest = json.JSONDecoder(), text.strip()
     while rest:
         message, end = decoder.raw_decode(rest)
@@ -92,37 +92,41 @@ async def test_rooms_walk(gateway: Gateway, tool: str) -> None:
     """Create, get, update, participants, lists and delete."""
     call = tools(gateway)[tool]
 
-    async def ask(method: str, **request: Any) -> list[dict[str, Any]]:
+    async def invoke(method: str, **request: Any) -> list[dict[str, Any]]:
         done = await call(method, json.dumps(request))
         assert (done.code, done.err) == (0, "")
         return list(messages(done.out))
 
-    people = [{"rawId": user(number), "role": "ROLE_PRESENTER"} for number in range(3)]
-    [created] = await ask(f"{ROOMS}/CreateRoom", participants=people[:1])
+    participants = [{"rawId": user(number), "role": "ROLE_PRESENTER"} for number in range(3)]
+    [created] = await invoke(f"{ROOMS}/CreateRoom", participants=participants[:1])
     room = created["room"]["id"]
-    assert await ask(f"{ROOMS}/GetRoom", roomId=room) == [created]
-    [updated] = await ask(f"{ROOMS}/UpdateRoom", roomId=room, pstnDialOutEnabled=True)
+    assert await invoke(f"{ROOMS}/GetRoom", roomId=room) == [created]
+    [updated] = await invoke(f"{ROOMS}/UpdateRoom", roomId=room, pstnDialOutEnabled=True)
     assert updated["room"]["pstnDialOutEnabled"] is True
-    await ask(f"{PARTICIPANTS}/UpsertParticipants", roomId=room, participants=people[1:2])
-    await ask(
+    await invoke(f"{PARTICIPANTS}/UpsertParticipants", roomId=room, participants=participants[1:2])
+    await invoke(
         f"{PARTICIPANTS}/UpdateParticipants",
         roomId=room,
-        upsert=people[2:],
-        remove=[people[0]["rawId"]],
+        upsert=participants[2:],
+        remove=[participants[0]["rawId"]],
     )
-    await ask(f"{PARTICIPANTS}/RemoveParticipants", roomId=room, rawIds=[people[1]["rawId"]])
-    last = people[2] | {"identifier": {"communicationUser": {"id": people[2]["rawId"]}}}
-    assert await ask(f"{PARTICIPANTS}/ListParticipants", roomId=room) == [{"participants": [last]}]
+    await invoke(
+        f"{PARTICIPANTS}/RemoveParticipants", roomId=room, rawIds=[participants[1]["rawId"]]
+    )
+    last = participants[2] | {"identifier": {"communicationUser": {"id": participants[2]["rawId"]}}}
+    assert await invoke(f"{PARTICIPANTS}/ListParticipants", roomId=room) == [
+        {"participants": [last]}
+    ]
 
     assert gateway.emulator is not None
     gateway.emulator.store.seed(69)
-    pages = await ask(f"{ROOMS}/ListRooms")
+    pages = await invoke(f"{ROOMS}/ListRooms")
     assert [len(page["rooms"]) for page in pages] == [30, 30, 10]
-    [first] = await ask(f"{ROOMS}/ListRooms", maxPages=1)
+    [first] = await invoke(f"{ROOMS}/ListRooms", maxPages=1)
     assert first == pages[0]
-    rest = await ask(f"{ROOMS}/ListRooms", pageToken=first["nextPageToken"])
+    rest = await invoke(f"{ROOMS}/ListRooms", pageToken=first["nextPageToken"])
     assert rest == pages[1:]
-    assert await ask(f"{ROOMS}/DeleteRoom", roomId=room) == [{}]
+    assert await invoke(f"{ROOMS}/DeleteRoom", roomId=room) == [{}]
 
 
 @pytest.mark.parametrize("tool", ["buf", "buf on a socket"])
@@ -180,7 +184,7 @@ async def test_grpcurl_lists_every_service_and_method(gateway: Gateway, which: i
 
 @needs_grpcurl
 @pytest.mark.parametrize(
-    ("symbol", "told"),
+    ("symbol", "text"),
     [
         (ROOMS, "// CreateRoom creates a room, optionally with participants on its roster."),
         (f"{PARTICIPANTS}.ListParticipants", "returns ( stream .acs.rooms.v1.ListP"),
@@ -193,11 +197,11 @@ async def test_grpcurl_lists_every_service_and_method(gateway: Gateway, which: i
     ],
 )
 async def test_grpcurl_describes_symbols_with_comments(
-    gateway: Gateway, symbol: str, told: str
+    gateway: Gateway, symbol: str, text: str
 ) -> None:
     done = await run("-plaintext", gateway.addresses[0], "describe", symbol, program=str(GRPCURL))
     assert (done.code, done.err) == (0, "")
-    assert told in done.out
+    assert text in done.out
 
 
 async def test_buf_curl_lists_every_service_and_method(gateway: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is asked of the emulator, signed, its answer is one that the REST API promises."""
+"""Responses of the emulator to signed requests conform to the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-"""Not that every request of the right shape is accepted: the service has rules beyond shapes."""
+"""Acceptance of every request of the right shape is no check: the API has further rules."""
 
 
 class Signature(AuthBase):
-    """Signs what is really sent, as the last thing before it is."""
+    """Signs the prepared request, as the last step before it is sent."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         assert request.url
@@ -79,6 +79,6 @@ def test_responses_conform_to_the_rest_api(
 ) -> None:
     """No 5xx, only the statuses of the operation, bodies and headers of the right shape."""
     if str(case.path_parameters.get("roomId")).startswith("994"):
-        # No request is under way: the store may be touched from this thread.
+        # No request is in flight, so this thread may change the store.
         case.path_parameters["roomId"] = emulator.store.seed(1, participants=2)[0]
     case.call_and_validate(base_url=emulator.endpoint, auth=Signature(), checks=CHECKS)

@@ -1,4 +1,4 @@
-"""A client in Node, with grpc-js and the protos as they are: no generated code of ours."""
+"""A Node client that loads the protos with grpc-js, without generated code."""
 
 from __future__ import annotations
 
@@ -51,9 +51,11 @@ async def test_rooms_walk(gateway: Gateway, which: int) -> None:
         "pstnDialOutEnabled": False,
     }
 
-    # What has no presence is not in the object when it is empty: the client set no defaults.
+    # The client sets no defaults, so empty fields without presence are missing.
     [roster] = steps["roster"]
-    assert [(person["rawId"], person["role"]) for person in roster["participants"]] == [
+    assert [
+        (participant["rawId"], participant["role"]) for participant in roster["participants"]
+    ] == [
         (user(1), "ROLE_PRESENTER"),
         (user(3), "ROLE_CONSUMER"),
     ]

@@ -103,7 +103,7 @@ async def test_each_version_works(kind: type[Sdk], emulator: Emulator, version: 
 
 @KINDS
 async def test_the_default_version_fails_on_page_two(kind: type[Sdk], emulator: Emulator) -> None:
-    """A defect of client 1.2.0: it puts the name of an enum's member into the link."""
+    """Defect of client 1.2.0: the link contains the name of an enum member."""
     emulator.store.seed(31)
     sdk = kind(emulator.endpoint, DEVELOPMENT_KEY)
     with pytest.raises(HttpResponseError) as rejected:

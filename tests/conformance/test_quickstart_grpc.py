@@ -1,12 +1,12 @@
-"""The Rooms quickstart with its rooms over gRPC; only its users come from Microsoft's client."""
+"""The Rooms quickstart over gRPC; users are created with Microsoft's identity client."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 import grpc
-from acs.rooms.v1 import participants_pb2 as people_api
-from acs.rooms.v1 import rooms_pb2 as rooms_api
+from acs.rooms.v1 import participants_pb2 as participants_pb
+from acs.rooms.v1 import rooms_pb2 as rooms_pb
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from azure.communication.identity.aio import CommunicationIdentityClient
 from azure.core.credentials import AzureKeyCredential
@@ -20,7 +20,7 @@ pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 
 async def two_users(running: Running) -> list[str]:
-    """Make the users as the quickstart does: at the service, past the gateway."""
+    """Create the users as the quickstart does: with the Identity API, without the gateway."""
     credential = AzureKeyCredential(DEVELOPMENT_KEY)
     async with CommunicationIdentityClient(running.emulator.endpoint, credential) as client:
         return [(await client.create_user()).properties["id"] for _ in range(2)]
@@ -34,9 +34,9 @@ def in_days(days: float) -> Timestamp:
 
 async def roster(running: Running, room_id: str) -> list[tuple[str, int]]:
     pages = running.participants.ListParticipants(
-        people_api.ListParticipantsRequest(room_id=room_id)
+        participants_pb.ListParticipantsRequest(room_id=room_id)
     )
-    return [(who.raw_id, who.role) async for page in pages for who in page.participants]
+    return [(each.raw_id, each.role) async for page in pages for each in page.participants]
 
 
 async def test_quickstart(
@@ -45,36 +45,36 @@ async def test_quickstart(
     first, second = await two_users(running)
     room = (
         await running.rooms.CreateRoom(
-            rooms_api.CreateRoomRequest(
+            rooms_pb.CreateRoomRequest(
                 valid_from=in_days(0),
                 valid_until=in_days(10),
                 participants=[Participant(raw_id=first, role=ROLE_PRESENTER)],
             )
         )
     ).room
-    assert (await running.rooms.GetRoom(rooms_api.GetRoomRequest(room_id=room.id))).room == room
+    assert (await running.rooms.GetRoom(rooms_pb.GetRoomRequest(room_id=room.id))).room == room
 
-    change = rooms_api.UpdateRoomRequest(
+    change = rooms_pb.UpdateRoomRequest(
         room_id=room.id, valid_from=in_days(0), valid_until=in_days(30)
     )
     updated = (await running.rooms.UpdateRoom(change)).room
-    # The service counts in 100 ns.
+    # The Rooms service keeps units of 100 ns.
     assert updated.valid_until.ToNanoseconds() == change.valid_until.ToNanoseconds() // 100 * 100
-    pages = running.rooms.ListRooms(rooms_api.ListRoomsRequest())
+    pages = running.rooms.ListRooms(rooms_pb.ListRoomsRequest())
     assert [listed.id async for page in pages for listed in page.rooms] == [room.id]
 
     await running.participants.UpsertParticipants(
-        people_api.UpsertParticipantsRequest(
+        participants_pb.UpsertParticipantsRequest(
             room_id=room.id, participants=[Participant(raw_id=second, role=ROLE_ATTENDEE)]
         )
     )
     assert await roster(running, room.id) == [(first, ROLE_PRESENTER), (second, ROLE_ATTENDEE)]
     await running.participants.RemoveParticipants(
-        people_api.RemoveParticipantsRequest(room_id=room.id, raw_ids=[first])
+        participants_pb.RemoveParticipantsRequest(room_id=room.id, raw_ids=[first])
     )
     assert await roster(running, room.id) == [(second, ROLE_ATTENDEE)]
 
-    await running.rooms.DeleteRoom(rooms_api.DeleteRoomRequest(room_id=room.id))
-    failed = await failure_of(running.rooms.GetRoom(rooms_api.GetRoomRequest(room_id=room.id)))
+    await running.rooms.DeleteRoom(rooms_pb.DeleteRoomRequest(room_id=room.id))
+    failed = await failure_of(running.rooms.GetRoom(rooms_pb.GetRoomRequest(room_id=room.id)))
     assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
     assert running.requests("CreateIdentity") == 2

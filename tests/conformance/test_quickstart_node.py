@@ -36,10 +36,10 @@ async def test_quickstart(emulator: Emulator) -> None:
 
 
 async def test_identity_client(emulator: Emulator) -> None:
-    """The client's parser finds the expiry in a token that the service returned."""
+    """The client's parser reads the expiry of an access token."""
     steps = await walk("quickstart.mjs", emulator)
     expiry = {
-        name: datetime.fromisoformat(told) for name, told in steps["expiry of a token"].items()
+        name: datetime.fromisoformat(text) for name, text in steps["expiry of a token"].items()
     }
     assert timedelta(0) <= expiry["told"] - expiry["read"] < timedelta(seconds=1)
     assert steps["token after revoke"] == 3
@@ -60,9 +60,9 @@ async def test_the_client_uses_the_latest_version(
     emulator: Emulator,
 ) -> None:
     await walk("quickstart.mjs", emulator)
-    asked = {
+    versions = {
         entry.target.partition("api-version=")[2]
         for entry in emulator.journal
         if entry.target.startswith("/identities")
     }
-    assert asked == {"2023-10-01"}
+    assert versions == {"2023-10-01"}

@@ -1,4 +1,4 @@
-"""Microsoft's Python client and the gateway side by side, before the same emulator."""
+"""Parity of the gateway with Microsoft's Python client, on the same emulator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from acs.rooms.v1 import participants_pb2 as people_pb
+from acs.rooms.v1 import participants_pb2 as participants_pb
 from acs.rooms.v1 import rooms_pb2 as pb
 from azure.communication.rooms import (
     CommunicationIdentifier,
@@ -29,17 +29,17 @@ from rooms_gateway.services.convert import timestamps
 pytestmark = CALLS_WHAT_IS_DEPRECATED
 
 ROLES = {
-    ParticipantRole.PRESENTER: people_pb.ROLE_PRESENTER,
-    ParticipantRole.ATTENDEE: people_pb.ROLE_ATTENDEE,
-    ParticipantRole.CONSUMER: people_pb.ROLE_CONSUMER,
-    ParticipantRole.COLLABORATOR: people_pb.ROLE_COLLABORATOR,
+    ParticipantRole.PRESENTER: participants_pb.ROLE_PRESENTER,
+    ParticipantRole.ATTENDEE: participants_pb.ROLE_ATTENDEE,
+    ParticipantRole.CONSUMER: participants_pb.ROLE_CONSUMER,
+    ParticipantRole.COLLABORATOR: participants_pb.ROLE_COLLABORATOR,
 }
-PEOPLE = [user(number) for number in range(len(ROLES))]
+RAW_IDS = [user(number) for number in range(len(ROLES))]
 
 
 @pytest.fixture
 async def sdk(running: Running) -> AsyncIterator[RoomsClient]:
-    # The version as plain text, because the client's own does not survive its way into page two.
+    # The api-version is plain text: the default of the client breaks its links to page two.
     key = AzureKeyCredential(DEVELOPMENT_KEY)
     async with RoomsClient(running.emulator.endpoint, key, api_version="2025-03-13") as client:
         yield client
@@ -69,35 +69,35 @@ def sdk_user(text: str) -> CommunicationUserIdentifier:
     return CommunicationUserIdentifier(text)
 
 
-def typed(identifier: CommunicationIdentifier) -> people_pb.CommunicationIdentifier:
-    said = from_python(identifier)
-    assert not isinstance(said, str)
-    return said
+def typed(identifier: CommunicationIdentifier) -> participants_pb.CommunicationIdentifier:
+    parsed = from_python(identifier)
+    assert not isinstance(parsed, str)
+    return parsed
 
 
-def as_people(people: Sequence[RoomParticipant]) -> list[people_pb.Participant]:
+def as_participants(participants: Sequence[RoomParticipant]) -> list[participants_pb.Participant]:
     return [
-        people_pb.Participant(
-            raw_id=person.communication_identifier.raw_id,
-            role=ROLES[ParticipantRole(person.role)],
-            identifier=typed(person.communication_identifier),
+        participants_pb.Participant(
+            raw_id=participant.communication_identifier.raw_id,
+            role=ROLES[ParticipantRole(participant.role)],
+            identifier=typed(participant.communication_identifier),
         )
-        for person in people
+        for participant in participants
     ]
 
 
-async def listed(running: Running, room_id: str) -> list[people_pb.Participant]:
-    request = people_pb.ListParticipantsRequest(room_id=room_id)
+async def listed(running: Running, room_id: str) -> list[participants_pb.Participant]:
+    request = participants_pb.ListParticipantsRequest(room_id=room_id)
     pages = [page async for page in running.participants.ListParticipants(request)]
-    return [person for page in pages for person in page.participants]
+    return [participant for page in pages for participant in page.participants]
 
 
-async def room_with_everybody(sdk: RoomsClient) -> str:
-    people = [
+async def room_with_every_role(sdk: RoomsClient) -> str:
+    participants = [
         RoomParticipant(communication_identifier=sdk_user(text), role=role)
-        for text, role in zip(PEOPLE, ROLES, strict=True)
+        for text, role in zip(RAW_IDS, ROLES, strict=True)
     ]
-    return str((await sdk.create_room(participants=people)).id)
+    return str((await sdk.create_room(participants=participants)).id)
 
 
 @pytest.mark.proves("parity-get-room")
@@ -117,14 +117,16 @@ async def test_create_room(running: Running, sdk: RoomsClient) -> None:
         valid_from=timestamp(soon(1)),
         valid_until=timestamp(soon(2)),
         pstn_dial_out_enabled=True,
-        participants=[people_pb.Participant(raw_id=PEOPLE[0])],
+        participants=[participants_pb.Participant(raw_id=RAW_IDS[0])],
     )
     made = (await running.rooms.CreateRoom(request)).room
     assert as_message(await sdk.get_room(made.id)) == made
     assert (made.valid_from, made.valid_until) == (request.valid_from, request.valid_until)
     assert made.pstn_dial_out_enabled
-    people = [person async for person in sdk.list_participants(made.id)]
-    assert [person.communication_identifier.raw_id for person in people] == [PEOPLE[0]]
+    participants = [participant async for participant in sdk.list_participants(made.id)]
+    assert [participant.communication_identifier.raw_id for participant in participants] == [
+        RAW_IDS[0]
+    ]
 
 
 @pytest.mark.proves("parity-update-room")
@@ -165,40 +167,43 @@ async def test_list_rooms_over_several_pages(running: Running, sdk: RoomsClient)
 
 @pytest.mark.proves("parity-list-participants")
 async def test_list_participants_in_every_role(running: Running, sdk: RoomsClient) -> None:
-    room_id = await room_with_everybody(sdk)
-    people = [person async for person in sdk.list_participants(room_id)]
-    assert await listed(running, room_id) == as_people(people)
-    assert len(people) == len(ROLES)
+    room_id = await room_with_every_role(sdk)
+    participants = [participant async for participant in sdk.list_participants(room_id)]
+    assert await listed(running, room_id) == as_participants(participants)
+    assert len(participants) == len(ROLES)
 
 
 @pytest.mark.proves("parity-upsert-participants")
 async def test_upsert_participants_in_every_role(running: Running, sdk: RoomsClient) -> None:
     """Participants that are upserted over gRPC are the same in the SDK."""
-    room_id = await room_with_everybody(sdk)
-    people = [
-        people_pb.Participant(raw_id=text, role=role)
-        for text, role in zip(PEOPLE, reversed(ROLES.values()), strict=True)
+    room_id = await room_with_every_role(sdk)
+    participants = [
+        participants_pb.Participant(raw_id=text, role=role)
+        for text, role in zip(RAW_IDS, reversed(ROLES.values()), strict=True)
     ]
     await running.participants.UpsertParticipants(
-        people_pb.UpsertParticipantsRequest(room_id=room_id, participants=people)
+        participants_pb.UpsertParticipantsRequest(room_id=room_id, participants=participants)
     )
-    by_sdk = as_people([person async for person in sdk.list_participants(room_id)])
-    assert [(person.raw_id, person.role) for person in by_sdk] == [
-        (person.raw_id, person.role) for person in people
+    by_sdk = as_participants([participant async for participant in sdk.list_participants(room_id)])
+    assert [(participant.raw_id, participant.role) for participant in by_sdk] == [
+        (participant.raw_id, participant.role) for participant in participants
     ]
 
 
 @pytest.mark.proves("parity-remove-participants")
 async def test_remove_participants(running: Running, sdk: RoomsClient) -> None:
     """The SDK does not list participants that are removed over gRPC."""
-    room_id = await room_with_everybody(sdk)
-    gone = [sdk_user(PEOPLE[0]), sdk_user(PEOPLE[2])]
+    room_id = await room_with_every_role(sdk)
+    gone = [sdk_user(RAW_IDS[0]), sdk_user(RAW_IDS[2])]
     await running.participants.RemoveParticipants(
-        people_pb.RemoveParticipantsRequest(
+        participants_pb.RemoveParticipantsRequest(
             room_id=room_id,
             raw_ids=[gone[0].raw_id],
             identifiers=[typed(gone[1])],
         )
     )
-    left = [person async for person in sdk.list_participants(room_id)]
-    assert [person.communication_identifier.raw_id for person in left] == [PEOPLE[1], PEOPLE[3]]
+    left = [participant async for participant in sdk.list_participants(room_id)]
+    assert [participant.communication_identifier.raw_id for participant in left] == [
+        RAW_IDS[1],
+        RAW_IDS[3],
+    ]

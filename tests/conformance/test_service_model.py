@@ -1,7 +1,7 @@
-"""Gateway and emulator together behave as a service of a few lines does, whatever is called.
+"""Gateway and emulator against a model of the Rooms service, for any order of calls.
 
-Every step is a call through a real channel, some of them with a fault of the service on the way
-that retries must hide. What the model holds, the service must show.
+Every step is a call through a real channel, some with an injected fault that retries must hide.
+The state of the emulator must equal the state of the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 
 import grpc
 import hypothesis.strategies as st
-from acs.rooms.v1 import participants_pb2 as people_pb
+from acs.rooms.v1 import participants_pb2 as participants_pb
 from acs.rooms.v1 import rooms_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, settings
@@ -36,10 +36,10 @@ from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
 from rooms_emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
 
-Role: TypeAlias = people_pb.Role.ValueType
+Role: TypeAlias = participants_pb.Role.ValueType
 DAY = 86400
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 FAULTS = (
     Fault(drop="before"),
@@ -50,21 +50,23 @@ FAULTS = (
     Fault(truncate=3),
     Fault(drop="after", count=2),
 )
-"""What a call that is safe to repeat survives."""
+"""Faults that an idempotent call survives."""
 
 FAULT = st.none() | st.sampled_from(FAULTS)
 
 ROLES = {
-    people_pb.ROLE_UNSPECIFIED: people_pb.ROLE_ATTENDEE,
-    people_pb.ROLE_PRESENTER: people_pb.ROLE_PRESENTER,
-    people_pb.ROLE_ATTENDEE: people_pb.ROLE_ATTENDEE,
-    people_pb.ROLE_CONSUMER: people_pb.ROLE_CONSUMER,
-    people_pb.ROLE_COLLABORATOR: people_pb.ROLE_COLLABORATOR,
+    participants_pb.ROLE_UNSPECIFIED: participants_pb.ROLE_ATTENDEE,
+    participants_pb.ROLE_PRESENTER: participants_pb.ROLE_PRESENTER,
+    participants_pb.ROLE_ATTENDEE: participants_pb.ROLE_ATTENDEE,
+    participants_pb.ROLE_CONSUMER: participants_pb.ROLE_CONSUMER,
+    participants_pb.ROLE_COLLABORATOR: participants_pb.ROLE_COLLABORATOR,
 }
-"""What is asked for, and what the service makes of it."""
+"""Role in a request, and the role that the Rooms service stores."""
 
-PEOPLE = st.dictionaries(st.integers(0, 6).map(user), st.sampled_from(list(ROLES)), max_size=5)
-SOMEBODY = st.dictionaries(
+ROLES_BY_RAW_ID = st.dictionaries(
+    st.integers(0, 6).map(user), st.sampled_from(list(ROLES)), max_size=5
+)
+SOME_ROLES_BY_RAW_ID = st.dictionaries(
     st.integers(0, 6).map(user), st.sampled_from(list(ROLES)), min_size=1, max_size=5
 )
 GONE = st.sets(st.integers(0, 6).map(user), min_size=1, max_size=4)
@@ -72,11 +74,11 @@ GONE = st.sets(st.integers(0, 6).map(user), min_size=1, max_size=4)
 
 @dataclass(slots=True)
 class ModelRoom:
-    """What the service should know of a room."""
+    """Expected state of a room."""
 
     room: pb.Room
     roster: dict[str, Role] = field(default_factory=dict)
-    """Raw id to role, in the order of joining."""
+    """Raw id to role, in roster order."""
 
     def change(self, upsert: dict[str, Role], remove: set[str]) -> None:
         for raw_id in remove:
@@ -85,12 +87,12 @@ class ModelRoom:
             self.roster[raw_id] = ROLES[role]
 
 
-def participants(of: dict[str, Role]) -> list[people_pb.Participant]:
-    return [people_pb.Participant(raw_id=raw_id, role=role) for raw_id, role in of.items()]
+def participants(of: dict[str, Role]) -> list[participants_pb.Participant]:
+    return [participants_pb.Participant(raw_id=raw_id, role=role) for raw_id, role in of.items()]
 
 
 class Service(RuleBasedStateMachine):
-    """Any order of calls on a few rooms and a few people."""
+    """Calls in any order, on a few rooms and participants."""
 
     rooms = Bundle("rooms")
     deleted = Bundle("deleted")
@@ -100,7 +102,7 @@ class Service(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.parts = AsyncExitStack()
         self.model: dict[str, ModelRoom] = {}
-        """By room id, oldest first."""
+        """Rooms by id, oldest first."""
         self.run(self.start())
 
     async def start(self) -> None:
@@ -114,35 +116,35 @@ class Service(RuleBasedStateMachine):
         self.run(self.parts.aclose())
         self.runner.close()
 
-    def run(self, awaitable: Awaitable[Answer]) -> Answer:
-        async def wait() -> Answer:
+    def run(self, awaitable: Awaitable[Result]) -> Result:
+        async def wait() -> Result:
             return await awaitable
 
         return self.runner.run(wait())
 
     @initialize()
-    def a_service_has_deleted_rooms_on_its_pages(self) -> None:
+    def seed_deleted_rooms(self) -> None:
         self.emulator.store.seed(40, deleted=True)
 
-    def strike(self, fault: Fault | None) -> None:
-        """Have the next request fail, and no other."""
+    def inject(self, fault: Fault | None) -> None:
+        """Inject `fault` as the only fault; None: no fault."""
         self.emulator.faults.clear()
         if fault is not None:
             self.emulator.faults.add(fault)
 
     @rule(
         target=rooms,
-        people=PEOPLE,
+        roles=ROLES_BY_RAW_ID,
         dial_out=st.none() | st.booleans(),
         again=st.booleans(),
         fault=FAULT,
     )
     def create(
-        self, *, people: dict[str, Role], dial_out: bool | None, again: bool, fault: Fault | None
+        self, *, roles: dict[str, Role], dial_out: bool | None, again: bool, fault: Fault | None
     ) -> str:
-        self.strike(fault)
+        self.inject(fault)
         request = pb.CreateRoomRequest(
-            participants=participants(people),
+            participants=participants(roles),
             pstn_dial_out_enabled=dial_out,
             request_id=str(uuid.uuid4()) if again else "",
         )
@@ -151,7 +153,7 @@ class Service(RuleBasedStateMachine):
         assert room.pstn_dial_out_enabled is bool(dial_out)
         assert room.valid_until.seconds - room.valid_from.seconds == 180 * DAY
         self.model[room.id] = ModelRoom(room)
-        self.model[room.id].change(people, set())
+        self.model[room.id].change(roles, set())
         if again:
             repeated = self.run(self.gateway.rooms.CreateRoom(request))
             assert repeated.replayed
@@ -160,13 +162,13 @@ class Service(RuleBasedStateMachine):
 
     @rule(room=rooms, fault=FAULT)
     def get(self, *, room: str, fault: Fault | None) -> None:
-        self.strike(fault)
+        self.inject(fault)
         found = self.run(self.gateway.rooms.GetRoom(pb.GetRoomRequest(room_id=room)))
         assert found.room == self.model[room].room
 
     @rule(room=rooms, fault=FAULT)
     def get_with_roster(self, *, room: str, fault: Fault | None) -> None:
-        self.strike(fault)
+        self.inject(fault)
         request = pb.GetRoomRequest(room_id=room, include_participants=True)
         found = self.run(self.gateway.rooms.GetRoom(request))
         assert found.room == self.model[room].room
@@ -188,7 +190,7 @@ class Service(RuleBasedStateMachine):
         days: int | None,
         fault: Fault | None,
     ) -> None:
-        self.strike(fault)
+        self.inject(fault)
         known = self.model[room].room
         now = self.emulator.clock.now() // TICKS_PER_SECOND
         request = pb.UpdateRoomRequest(room_id=room, pstn_dial_out_enabled=dial_out)
@@ -223,57 +225,57 @@ class Service(RuleBasedStateMachine):
 
     @rule(target=deleted, room=consumes(rooms), fault=FAULT)
     def delete(self, *, room: str, fault: Fault | None) -> str:
-        self.strike(fault)
-        # Also when the answer to the first attempt is lost, and the second finds no room.
+        self.inject(fault)
+        # Succeeds also if the first response is lost and the retry gets 404.
         self.run(self.gateway.rooms.DeleteRoom(pb.DeleteRoomRequest(room_id=room)))
         del self.model[room]
         return room
 
-    @rule(room=rooms, people=SOMEBODY, fault=FAULT)
-    def upsert(self, *, room: str, people: dict[str, Role], fault: Fault | None) -> None:
-        self.strike(fault)
-        request = people_pb.UpsertParticipantsRequest(
-            room_id=room, participants=participants(people)
+    @rule(room=rooms, roles=SOME_ROLES_BY_RAW_ID, fault=FAULT)
+    def upsert(self, *, room: str, roles: dict[str, Role], fault: Fault | None) -> None:
+        self.inject(fault)
+        request = participants_pb.UpsertParticipantsRequest(
+            room_id=room, participants=participants(roles)
         )
         self.run(self.gateway.participants.UpsertParticipants(request))
-        self.model[room].change(people, set())
+        self.model[room].change(roles, set())
 
     @rule(room=rooms, gone=GONE, fault=FAULT)
     def remove(self, *, room: str, gone: set[str], fault: Fault | None) -> None:
-        self.strike(fault)
-        request = people_pb.RemoveParticipantsRequest(room_id=room, raw_ids=sorted(gone))
+        self.inject(fault)
+        request = participants_pb.RemoveParticipantsRequest(room_id=room, raw_ids=sorted(gone))
         self.run(self.gateway.participants.RemoveParticipants(request))
         self.model[room].change({}, gone)
 
-    @rule(room=rooms, people=PEOPLE, gone=GONE, fault=FAULT)
+    @rule(room=rooms, roles=ROLES_BY_RAW_ID, gone=GONE, fault=FAULT)
     def change_roster(
-        self, *, room: str, people: dict[str, Role], gone: set[str], fault: Fault | None
+        self, *, room: str, roles: dict[str, Role], gone: set[str], fault: Fault | None
     ) -> None:
-        self.strike(fault)
-        request = people_pb.UpdateParticipantsRequest(
-            room_id=room, upsert=participants(people), remove=sorted(gone)
+        self.inject(fault)
+        request = participants_pb.UpdateParticipantsRequest(
+            room_id=room, upsert=participants(roles), remove=sorted(gone)
         )
         call = self.gateway.participants.UpdateParticipants(request)
-        if gone & people.keys():
+        if gone & roles.keys():
             assert self.run(failure_of(call)).reason == "REQUEST_INVALID"
             return
         self.run(call)
-        self.model[room].change(people, gone)
+        self.model[room].change(roles, gone)
 
     @rule(room=rooms, pages=st.integers(1, 3), fault=FAULT)
     def read_roster(self, *, room: str, pages: int, fault: Fault | None) -> None:
-        """Pages of any number, resumed by their tokens, are the whole roster in its order."""
-        self.strike(fault)
-        read: list[people_pb.Participant] = []
+        """Pages resumed by their tokens are the whole roster, in its order."""
+        self.inject(fault)
+        read: list[participants_pb.Participant] = []
         token = ""
         while True:
-            request = people_pb.ListParticipantsRequest(
+            request = participants_pb.ListParticipantsRequest(
                 room_id=room, page_token=token, max_pages=pages
             )
-            part = self.run(collect(self.gateway.participants.ListParticipants(request)))
-            assert len(part) <= pages
-            read += by_raw_id(part)
-            token = part[-1].next_page_token if part else ""
+            read_pages = self.run(collect(self.gateway.participants.ListParticipants(request)))
+            assert len(read_pages) <= pages
+            read += by_raw_id(read_pages)
+            token = read_pages[-1].next_page_token if read_pages else ""
             if not token:
                 break
         assert [(one.raw_id, one.role) for one in read] == list(self.model[room].roster.items())
@@ -281,28 +283,28 @@ class Service(RuleBasedStateMachine):
     @precondition(lambda self: self.model)
     @rule(pages=st.integers(0, 2), fault=FAULT)
     def list_rooms(self, *, pages: int, fault: Fault | None) -> None:
-        self.strike(fault)
+        self.inject(fault)
         read: list[pb.Room] = []
         token = ""
         while True:
             request = pb.ListRoomsRequest(page_token=token, max_pages=pages)
-            part = self.run(collect(self.gateway.rooms.ListRooms(request)))
-            read += [room for page in part for room in page.rooms]
-            token = part[-1].next_page_token if part else ""
+            read_pages = self.run(collect(self.gateway.rooms.ListRooms(request)))
+            read += [room for page in read_pages for room in page.rooms]
+            token = read_pages[-1].next_page_token if read_pages else ""
             if not token:
                 break
         assert read == [known.room for known in reversed(self.model.values())]
 
     @rule(room=deleted | st.just(UNKNOWN_ROOM), kind=st.sampled_from(["get", "delete", "roster"]))
-    def what_is_not_there_is_not_found(self, *, room: str, kind: str) -> None:
-        # A lost answer to a delete would make the repeat's 404 a success.
-        self.strike(None)
+    def call_on_a_deleted_room(self, *, room: str, kind: str) -> None:
+        # After a lost response, a 404 for the retry of a delete would be a success.
+        self.inject(None)
         calls: dict[str, Callable[[], Awaitable[object]]] = {
             "get": lambda: self.gateway.rooms.GetRoom(pb.GetRoomRequest(room_id=room)),
             "delete": lambda: self.gateway.rooms.DeleteRoom(pb.DeleteRoomRequest(room_id=room)),
             "roster": lambda: collect(
                 self.gateway.participants.ListParticipants(
-                    people_pb.ListParticipantsRequest(room_id=room)
+                    participants_pb.ListParticipantsRequest(room_id=room)
                 )
             ),
         }
@@ -310,7 +312,7 @@ class Service(RuleBasedStateMachine):
         assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
 
     @invariant()
-    def the_service_has_what_was_acknowledged_and_nothing_else(self) -> None:
+    def the_store_equals_the_model(self) -> None:
         assert len(self.emulator.store) == len(self.model)
         for room_id, known in self.model.items():
             assert [one.raw_id for one in self.emulator.store.roster(room_id)] == [*known.roster]

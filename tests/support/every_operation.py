@@ -1,4 +1,4 @@
-"""A call of every kind on a room that exists, each with a look at whether it worked."""
+"""A call of every kind on an existing room, each with a check of its effect."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from support.samples import user
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A call on a room that exists, and a look into the store that says whether it worked."""
+    """A call on an existing room, and a check of the response and the store."""
 
     name: str
-    """The emulator's."""
+    """Operation name in the journal of the emulator."""
     call: Callable[[Quick, str], Awaitable[Any]]
     worked: Callable[[Any, Emulator, str], bool]
 
@@ -35,8 +35,8 @@ async def update(quick: Quick, room: str) -> Any:
 
 
 async def upsert(quick: Quick, room: str) -> Any:
-    people = [participants_pb2.Participant(raw_id=user(1))]
-    request = participants_pb2.UpsertParticipantsRequest(room_id=room, participants=people)
+    participants = [participants_pb2.Participant(raw_id=user(1))]
+    request = participants_pb2.UpsertParticipantsRequest(room_id=room, participants=participants)
     return await quick.participants.UpsertParticipants(request)
 
 
@@ -53,12 +53,12 @@ async def list_rooms(quick: Quick, _: str) -> Any:
 
 
 OPERATIONS = [
-    Operation("GetRoom", get, lambda answer, _, room: answer.room.id == room),
+    Operation("GetRoom", get, lambda response, _, room: response.room.id == room),
     Operation(
         "UpdateRoom",
         update,
-        lambda answer, emulator, room: (
-            answer.room.pstn_dial_out_enabled and emulator.store.get(room).pstn_dial_out_enabled
+        lambda response, emulator, room: (
+            response.room.pstn_dial_out_enabled and emulator.store.get(room).pstn_dial_out_enabled
         ),
     ),
     Operation(
@@ -70,8 +70,8 @@ OPERATIONS = [
     Operation(
         "CreateRoom",
         create,
-        lambda answer, emulator, _: (
-            rooms_in(emulator) == 2 and emulator.store.get(answer.room.id).id == answer.room.id
+        lambda response, emulator, _: (
+            rooms_in(emulator) == 2 and emulator.store.get(response.room.id).id == response.room.id
         ),
     ),
     Operation(

@@ -68,6 +68,6 @@ async def serving(version: str, *, page_size: int | None = None) -> AsyncIterato
         yield Legacy(running, LegacyRoomsServiceStub(running.channel))
 
 
-def person(number: int, role: Role.ValueType = ROLE_ATTENDEE) -> Participant:
+def participant(number: int, role: Role.ValueType = ROLE_ATTENDEE) -> Participant:
     """Return a participant in the form of responses."""
     return Participant(raw_id=user(number), role=role, identifier=communication_user(user(number)))

@@ -1,4 +1,4 @@
-"""Rooms and rosters through a gateway: making, changing, reading and listing them."""
+"""Helpers that create, change, read and list rooms and rosters through a gateway."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from support.gateways import Failed, Running, by_raw_id, collect, read_failure
 
 
 def moment(emulator: Emulator, days: float, nanos: int = 0) -> Timestamp:
-    """Return the whole second that is `days` from the emulator's now, plus `nanos`."""
+    """Return a time `days` after the clock of the emulator, in whole seconds, plus `nanos`."""
     ticks = emulator.clock.now() + round(days * TICKS_PER_DAY)
     return Timestamp(seconds=ticks // TICKS_PER_SECOND, nanos=nanos)
 
 
 def ticks_of(time: Timestamp) -> int:
-    """Return a time in units of 100 ns, which it must be whole in."""
+    """Return a time in units of 100 ns; fail if it is not a whole number of them."""
     ticks, rest = divmod(time.ToNanoseconds(), 100)
     assert rest == 0
     return ticks
@@ -48,8 +48,8 @@ async def get(running: Running, room_id: str) -> Room:
     return (await running.rooms.GetRoom(GetRoomRequest(room_id=room_id))).room
 
 
-async def room_with(running: Running, *people: Participant) -> str:
-    response = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
+async def room_with(running: Running, *participants: Participant) -> str:
+    response = await running.rooms.CreateRoom(CreateRoomRequest(participants=participants))
     return response.room.id
 
 
@@ -59,8 +59,8 @@ async def roster(running: Running, room_id: str) -> list[Participant]:
     return by_raw_id(pages)
 
 
-async def upsert(running: Running, room_id: str, *people: Participant) -> None:
-    request = UpsertParticipantsRequest(room_id=room_id, participants=people)
+async def upsert(running: Running, room_id: str, *participants: Participant) -> None:
+    request = UpsertParticipantsRequest(room_id=room_id, participants=participants)
     await running.participants.UpsertParticipants(request)
 
 
@@ -93,11 +93,11 @@ async def roster_pages(
 
 
 async def until_failure(running: Running) -> tuple[list[ListRoomsResponse], Failed]:
-    """Read the rooms to a failure that has to come; return what came before it, too."""
+    """Read the list of rooms until it fails; return the pages before the error, and the error."""
     seen = []
     try:
         async for page in running.rooms.ListRooms(ListRoomsRequest()):
-            seen.append(page)  # noqa: PERF401 - what came before the failure counts
+            seen.append(page)  # noqa: PERF401 - the pages before the error are returned
     except grpc.aio.AioRpcError as error:
         return seen, read_failure(error)
     pytest.fail("the list did not fail")

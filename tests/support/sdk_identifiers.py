@@ -1,4 +1,4 @@
-"""What the parsers of Microsoft's SDKs make of raw ids, in the words of the contract."""
+"""Raw ids as the parsers of Microsoft's SDKs parse them, as messages of the contract."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def by_python(raw_id: str) -> Parsed:
 
 def from_python(identifier: CommunicationIdentifier) -> Parsed:
     kind = identifier.kind.value
-    said = identifier.properties
+    properties = identifier.properties
     if kind == "communication_user":
-        return communication_user(said["id"])
+        return communication_user(properties["id"])
     if kind == "phone_number":
-        return phone_number(said["value"])
+        return phone_number(properties["value"])
     if kind == "microsoft_teams_user":
-        # The Python client says PUBLIC of people who have no cloud, the others say nothing.
-        cloud = "" if said["is_anonymous"] else said["cloud"].value
-        return teams_user(said["user_id"], cloud, is_anonymous=said["is_anonymous"])
+        # For anonymous users, the Python client returns PUBLIC and the others return no cloud.
+        cloud = "" if properties["is_anonymous"] else properties["cloud"].value
+        return teams_user(properties["user_id"], cloud, is_anonymous=properties["is_anonymous"])
     if kind == "microsoft_teams_app":
-        return teams_app(said["app_id"], said["cloud"].value)
+        return teams_app(properties["app_id"], properties["cloud"].value)
     return unknown(identifier.raw_id) if kind == "unknown" else kind
 
 
@@ -60,16 +60,18 @@ def by_node(*raw_ids: str) -> list[tuple[Parsed, str]]:
     return [(_from_node(each["identifier"]), each["rawId"]) for each in json.loads(done.stdout)]
 
 
-def _from_node(said: dict[str, Any]) -> Parsed:
-    kind = said["kind"]
+def _from_node(properties: dict[str, Any]) -> Parsed:
+    kind = properties["kind"]
     if kind == "communicationUser":
-        return communication_user(said["communicationUserId"])
+        return communication_user(properties["communicationUserId"])
     if kind == "phoneNumber":
-        return phone_number(said["phoneNumber"])
+        return phone_number(properties["phoneNumber"])
     if kind == "microsoftTeamsUser":
         return teams_user(
-            said["microsoftTeamsUserId"], said.get("cloud", ""), is_anonymous=said["isAnonymous"]
+            properties["microsoftTeamsUserId"],
+            properties.get("cloud", ""),
+            is_anonymous=properties["isAnonymous"],
         )
     if kind == "microsoftTeamsApp":
-        return teams_app(said["teamsAppId"], said["cloud"])
-    return unknown(said["id"]) if kind == "unknown" else TEAMS_EXTENSION_USER
+        return teams_app(properties["teamsAppId"], properties["cloud"])
+    return unknown(properties["id"]) if kind == "unknown" else TEAMS_EXTENSION_USER

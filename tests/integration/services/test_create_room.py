@@ -1,4 +1,4 @@
-"""CreateRoom: what is sent, what becomes of it, and that a repeat makes no second room."""
+"""CreateRoom: the request sent, the room created, and idempotency."""
 
 from __future__ import annotations
 
@@ -103,19 +103,19 @@ async def test_times_are_sent_with_nanoseconds(
 @pytest.mark.parametrize("count", [0, 1, 350])
 async def test_a_create_keeps_the_order_of_the_roster(running: Running, count: int) -> None:
     roles = (ROLE_PRESENTER, ROLE_ATTENDEE, ROLE_CONSUMER, ROLE_COLLABORATOR)
-    people = [Participant(raw_id=user(n), role=roles[n % len(roles)]) for n in range(count)]
-    room = await create(running, participants=people)
+    participants = [Participant(raw_id=user(n), role=roles[n % len(roles)]) for n in range(count)]
+    room = await create(running, participants=participants)
     pages = await collect(
         running.participants.ListParticipants(ListParticipantsRequest(room_id=room.id))
     )
-    assert by_raw_id(pages) == people
+    assert by_raw_id(pages) == participants
 
 
 async def test_351_participants_are_rejected_unsent(
     running: Running,
 ) -> None:
-    people = [Participant(raw_id=user(n)) for n in range(351)]
-    failed = await failure_of(create(running, participants=people))
+    participants = [Participant(raw_id=user(n)) for n in range(351)]
+    failed = await failure_of(create(running, participants=participants))
     assert (failed.code, failed.reason) == INVALID
     assert list(failed.violations) == ["participants"]
     assert running.requests() == 0
@@ -162,7 +162,7 @@ async def test_a_create_with_a_lost_response_is_retried(
 
 
 @pytest.mark.parametrize(
-    ("fields", "blamed"),
+    ("fields", "violations"),
     [
         ({"valid_until": -1.0}, ["valid_until"]),
         ({"valid_from": -2.0, "valid_until": -1.0}, ["valid_until"]),
@@ -173,13 +173,13 @@ async def test_a_create_with_a_lost_response_is_retried(
     ],
 )
 async def test_a_rejected_window_names_the_fields(
-    running: Running, fields: dict[str, float], blamed: list[str]
+    running: Running, fields: dict[str, float], violations: list[str]
 ) -> None:
     window = {name: moment(running.emulator, days) for name, days in fields.items()}
     failed = await failure_of(create(running, **window))
     assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
     assert failed.reason == "SERVICE_REJECTED_REQUEST"
-    assert list(failed.violations) == blamed
+    assert list(failed.violations) == violations
     assert all(failed.violations.values())
     assert len(running.emulator.store) == 0
 

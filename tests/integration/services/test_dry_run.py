@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1 import participants_pb2 as people_pb
+from acs.rooms.v1 import participants_pb2 as participants_pb
 from acs.rooms.v1 import rooms_pb2 as rooms_pb
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,18 +17,18 @@ from rooms_gateway.server.assembly import SERVICES
 
 ROOM = "99425796013118603"
 VERSION = "api-version=2025-03-13"
-PERSON = people_pb.Participant(raw_id=user(1), role=people_pb.ROLE_PRESENTER)
+PARTICIPANT = participants_pb.Participant(raw_id=user(1), role=participants_pb.ROLE_PRESENTER)
 MERGE_PATCH = "application/merge-patch+json"
 PRESENTER = {"role": "Presenter"}
 
 Call = Callable[[Running, dict[str, Any]], Awaitable[Any]]
 
-# Call, method, target, content type, body with people shown.
+# Call, method, target, content type, body with participants shown.
 CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
     "CreateRoom": (
         lambda running, dry: running.rooms.CreateRoom(
             rooms_pb.CreateRoomRequest(
-                valid_until=Timestamp(seconds=4102444800), participants=[PERSON], **dry
+                valid_until=Timestamp(seconds=4102444800), participants=[PARTICIPANT], **dry
             )
         ),
         "POST",
@@ -56,7 +56,9 @@ CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
     ),
     "UpsertParticipants": (
         lambda running, dry: running.participants.UpsertParticipants(
-            people_pb.UpsertParticipantsRequest(room_id=ROOM, participants=[PERSON], **dry)
+            participants_pb.UpsertParticipantsRequest(
+                room_id=ROOM, participants=[PARTICIPANT], **dry
+            )
         ),
         "PATCH",
         f"/rooms/{ROOM}/participants?{VERSION}",
@@ -65,7 +67,7 @@ CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
     ),
     "RemoveParticipants": (
         lambda running, dry: running.participants.RemoveParticipants(
-            people_pb.RemoveParticipantsRequest(room_id=ROOM, raw_ids=[user(1)], **dry)
+            participants_pb.RemoveParticipantsRequest(room_id=ROOM, raw_ids=[user(1)], **dry)
         ),
         "PATCH",
         f"/rooms/{ROOM}/participants?{VERSION}",
@@ -74,8 +76,8 @@ CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
     ),
     "UpdateParticipants": (
         lambda running, dry: running.participants.UpdateParticipants(
-            people_pb.UpdateParticipantsRequest(
-                room_id=ROOM, upsert=[PERSON], remove=[user(2)], **dry
+            participants_pb.UpdateParticipantsRequest(
+                room_id=ROOM, upsert=[PARTICIPANT], remove=[user(2)], **dry
             )
         ),
         "PATCH",
@@ -100,31 +102,32 @@ def test_every_mutating_rpc_has_a_dry_run() -> None:
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_dry_run_returns_the_request_unsent(running: Running, name: str) -> None:
     call, method, target, content_type, body = CALLS[name]
-    answer = await call(running, {"validate_only": True, "show_people": True})
-    shown = answer.dry_run
+    response = await call(running, {"validate_only": True, "show_people": True})
+    shown = response.dry_run
     assert (shown.method, shown.target) == (method, target)
     assert shown.headers.get("Content-Type", "") == content_type
     assert (json.loads(shown.body) if shown.body else None) == body
     assert "Authorization" not in shown.headers
-    assert not answer.HasField("room") if name in {"CreateRoom", "UpdateRoom"} else True
+    assert not response.HasField("room") if name in {"CreateRoom", "UpdateRoom"} else True
     assert running.requests() == 0
 
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_dry_run_redacts_by_default(running: Running, name: str) -> None:
-    answer = await CALLS[name][0](running, {"validate_only": True})
-    assert "8:acs" not in str(answer)
-    people = CALLS[name][4] and CALLS[name][4].get("participants")
-    if people:
-        shown = json.loads(answer.dry_run.body)["participants"]
+    response = await CALLS[name][0](running, {"validate_only": True})
+    assert "8:acs" not in str(response)
+    participants = CALLS[name][4] and CALLS[name][4].get("participants")
+    if participants:
+        shown = json.loads(response.dry_run.body)["participants"]
         assert shown == {
-            f"<redacted {number}>": value for number, value in enumerate(people.values(), start=1)
+            f"<redacted {number}>": value
+            for number, value in enumerate(participants.values(), start=1)
         }
 
 
 async def test_a_dry_run_equals_the_real_request(running: Running) -> None:
     request = rooms_pb.CreateRoomRequest(
-        participants=[PERSON], request_id="5f0b1e0c-6a6e-4a55-b7a1-3f3c6f1b2a90"
+        participants=[PARTICIPANT], request_id="5f0b1e0c-6a6e-4a55-b7a1-3f3c6f1b2a90"
     )
     dry = rooms_pb.CreateRoomRequest(validate_only=True, show_people=True)
     dry.MergeFrom(request)
@@ -143,12 +146,12 @@ async def test_a_dry_run_equals_the_real_request(running: Running) -> None:
 
 async def test_a_dry_run_does_not_complete_the_window(running: Running) -> None:
     """It sends no request to read the other end."""
-    answer = await running.rooms.UpdateRoom(
+    response = await running.rooms.UpdateRoom(
         rooms_pb.UpdateRoomRequest(
             room_id=ROOM, valid_until=Timestamp(seconds=4102444800), validate_only=True
         )
     )
-    assert json.loads(answer.dry_run.body) == {"validUntil": "2100-01-01T00:00:00Z"}
+    assert json.loads(response.dry_run.body) == {"validUntil": "2100-01-01T00:00:00Z"}
     assert running.requests() == 0
 
 
@@ -157,8 +160,8 @@ INVALID: dict[str, Callable[[Running], Awaitable[Any]]] = {
         rooms_pb.DeleteRoomRequest(room_id="../keys", validate_only=True)
     ),
     "a rule of the gateway": lambda running: running.participants.UpsertParticipants(
-        people_pb.UpsertParticipantsRequest(
-            room_id=ROOM, participants=[PERSON, PERSON], validate_only=True
+        participants_pb.UpsertParticipantsRequest(
+            room_id=ROOM, participants=[PARTICIPANT, PARTICIPANT], validate_only=True
         )
     ),
 }

@@ -36,7 +36,7 @@ def is_invalid(failed: Failed, *fields: str) -> bool:
     )
 
 
-BROKEN: list[tuple[pb.Participant, str]] = [
+INVALID: list[tuple[pb.Participant, str]] = [
     (pb.Participant(), "raw_id"),
     (pb.Participant(identifier=pb.CommunicationIdentifier()), "identifier.kind"),
     (pb.Participant(raw_id=A, identifier=communication_user(B)), "identifier"),
@@ -62,38 +62,39 @@ BROKEN: list[tuple[pb.Participant, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("person", "blamed"), BROKEN)
+@pytest.mark.parametrize(("participant", "path"), INVALID)
 async def test_invalid_identifiers_are_rejected_unsent(
-    running: Running, person: pb.Participant, blamed: str
+    running: Running, participant: pb.Participant, path: str
 ) -> None:
-    people = [ALICE, BOB, CAROL, person]
+    participants = [ALICE, BOB, CAROL, participant]
     for call, field in (
-        (running.rooms.CreateRoom(CreateRoomRequest(participants=people)), "participants"),
+        (running.rooms.CreateRoom(CreateRoomRequest(participants=participants)), "participants"),
         (
             running.participants.UpsertParticipants(
-                pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=people)
+                pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=participants)
             ),
             "participants",
         ),
         (
             running.participants.UpdateParticipants(
-                pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=people)
+                pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=participants)
             ),
             "upsert",
         ),
     ):
-        assert is_invalid(await failure_of(call), f"{field}[3].{blamed}")
+        assert is_invalid(await failure_of(call), f"{field}[3].{path}")
     assert list(running.emulator.journal) == []
 
 
 @pytest.mark.parametrize(
-    ("person", "blamed"), [(person, blamed) for person, blamed in BROKEN if not person.raw_id][1:]
+    ("participant", "path"),
+    [(participant, path) for participant, path in INVALID if not participant.raw_id][1:],
 )
 async def test_removal_rejects_invalid_identifiers(
-    running: Running, person: pb.Participant, blamed: str
+    running: Running, participant: pb.Participant, path: str
 ) -> None:
-    identifiers = [communication_user(A), person.identifier]
-    below = blamed.removeprefix("identifier")
+    identifiers = [communication_user(A), participant.identifier]
+    below = path.removeprefix("identifier")
     for call, field in (
         (
             running.participants.RemoveParticipants(
@@ -135,7 +136,7 @@ async def test_valid_identifiers_are_sent(
 
 
 @pytest.mark.parametrize(
-    ("upsert", "remove", "identifiers", "blamed"),
+    ("upsert", "remove", "identifiers", "violations"),
     [
         (
             [ALICE, pb.Participant(identifier=communication_user(A))],
@@ -165,18 +166,20 @@ async def test_duplicates_in_either_form_are_rejected(
     upsert: list[pb.Participant],
     remove: list[str],
     identifiers: Sequence[pb.CommunicationIdentifier],
-    blamed: list[str],
+    violations: list[str],
 ) -> None:
     """The violations name the indexes, and nothing is sent."""
     request = pb.UpdateParticipantsRequest(
         room_id=UNKNOWN_ROOM, upsert=upsert, remove=remove, remove_identifiers=identifiers
     )
-    assert is_invalid(await failure_of(running.participants.UpdateParticipants(request)), *blamed)
+    assert is_invalid(
+        await failure_of(running.participants.UpdateParticipants(request)), *violations
+    )
     assert list(running.emulator.journal) == []
 
 
 @pytest.mark.parametrize(
-    ("blamed", "field"),
+    ("raw_id", "field"),
     [
         (A, "upsert[0].raw_id"),
         (B, "upsert[1].identifier"),
@@ -186,9 +189,9 @@ async def test_duplicates_in_either_form_are_rejected(
         (D, ""),
     ],
 )
-def test_error_targets_are_located_in_either_form(blamed: str, field: str) -> None:
+def test_error_targets_are_located_in_either_form(raw_id: str, field: str) -> None:
     request = pb.UpdateParticipantsRequest(
         upsert=[ALICE, BOB, CAROL], remove=["4:+1"], remove_identifiers=[teams_user("x")]
     )
-    assert FieldLocator(request).field_of(f"$.participants.{blamed}") == field
-    assert FieldLocator(request).field_of(f"$.participants['{blamed}']") == field
+    assert FieldLocator(request).field_of(f"$.participants.{raw_id}") == field
+    assert FieldLocator(request).field_of(f"$.participants['{raw_id}']") == field

@@ -17,14 +17,14 @@ GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
 async def listed(running: Running, room_id: str = UNKNOWN_ROOM) -> list[pb.Participant]:
     request = pb.ListParticipantsRequest(room_id=room_id)
     pages = [page async for page in running.participants.ListParticipants(request)]
-    return [person for page in pages for person in page.participants]
+    return [participant for page in pages for participant in page.participants]
 
 
 def on_roster(text: str, role: pb.Role.ValueType) -> pb.Participant:
     return pb.Participant(raw_id=text, identifier=communication_user(text), role=role)
 
 
-EVERYBODY = [
+ROSTER = [
     on_roster(A, pb.ROLE_PRESENTER),
     on_roster(B, pb.ROLE_CONSUMER),
     on_roster(C, pb.ROLE_ATTENDEE),
@@ -39,13 +39,13 @@ async def test_upsert_accepts_either_form(running: Running) -> None:
     await running.participants.UpsertParticipants(
         pb.UpsertParticipantsRequest(room_id=room_id, participants=[ALICE, BOB, CAROL, DAVE])
     )
-    assert await listed(running, room_id) == EVERYBODY
+    assert await listed(running, room_id) == ROSTER
 
 
 @pytest.mark.proves("identifier-create")
 async def test_create_accepts_either_form(running: Running) -> None:
     room_id = await room_with(running, ALICE, BOB, CAROL, DAVE)
-    assert await listed(running, room_id) == EVERYBODY
+    assert await listed(running, room_id) == ROSTER
 
 
 @pytest.mark.proves("identifier-update")
@@ -60,7 +60,7 @@ async def test_update_accepts_either_form(running: Running) -> None:
             remove_identifiers=[communication_user(C)],
         )
     )
-    assert await listed(running, room_id) == [on_roster(A, pb.ROLE_CONSUMER), EVERYBODY[3]]
+    assert await listed(running, room_id) == [on_roster(A, pb.ROLE_CONSUMER), ROSTER[3]]
 
 
 @pytest.mark.proves("identifier-remove")
@@ -80,14 +80,17 @@ async def test_remove_accepts_either_form(
     await running.participants.RemoveParticipants(
         pb.RemoveParticipantsRequest(room_id=room_id, raw_ids=raw_ids, identifiers=identifiers)
     )
-    assert await listed(running, room_id) == [EVERYBODY[2]]
+    assert await listed(running, room_id) == [ROSTER[2]]
 
 
 async def test_both_forms_send_the_same_request(running: Running) -> None:
-    for person in (ALICE, pb.Participant(identifier=communication_user(A), role=pb.ROLE_PRESENTER)):
+    for participant in (
+        ALICE,
+        pb.Participant(identifier=communication_user(A), role=pb.ROLE_PRESENTER),
+    ):
         await failure_of(
             running.participants.UpsertParticipants(
-                pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=[person])
+                pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=[participant])
             )
         )
     by_raw_id, by_identifier = (entry.body for entry in running.emulator.journal)
@@ -108,13 +111,15 @@ async def test_listed_participants_can_be_sent_back(
     page = json.dumps({"value": [{"rawId": each, "role": "Attendee"} for each in raw_ids]})
     faults = running.emulator.faults
     faults.add(Fault(operation="ListParticipants", status=200, body=page))
-    people = await listed(running)
-    assert [person.raw_id for person in people] == raw_ids
-    assert [person.identifier for person in people] == [from_raw_id(each) for each in raw_ids]
+    participants = await listed(running)
+    assert [participant.raw_id for participant in participants] == raw_ids
+    assert [participant.identifier for participant in participants] == [
+        from_raw_id(each) for each in raw_ids
+    ]
 
     faults.add(Fault(operation="UpdateParticipants", status=200, body="{}"))
     await running.participants.UpsertParticipants(
-        pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=people)
+        pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=participants)
     )
     (*_, last) = running.emulator.journal
     assert list(json.loads(last.body)["participants"]) == raw_ids

@@ -8,7 +8,7 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.gateways import failure_of
-from support.legacy_gateway import FROM, STABLE, UNTIL, Legacy, person, serving
+from support.legacy_gateway import FROM, STABLE, UNTIL, Legacy, participant, serving
 from support.samples import user
 
 INVITE_ONLY = pb.ROOM_JOIN_POLICY_INVITE_ONLY
@@ -19,9 +19,9 @@ ALL_USERS = pb.ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS
 async def test_create_and_get_return_the_same_room(
     legacy: Legacy,
 ) -> None:
-    people = [Participant(raw_id=user(1), role=ROLE_PRESENTER), Participant(raw_id=user(2))]
+    participants = [Participant(raw_id=user(1), role=ROLE_PRESENTER), Participant(raw_id=user(2))]
     request = pb.CreateRoomRequest(
-        valid_from=FROM, valid_until=UNTIL, room_join_policy=INVITE_ONLY, participants=people
+        valid_from=FROM, valid_until=UNTIL, room_join_policy=INVITE_ONLY, participants=participants
     )
     room = (await legacy.stub.CreateRoom(request)).room
     stored = legacy.running.emulator.store.get(room.id)
@@ -32,7 +32,7 @@ async def test_create_and_get_return_the_same_room(
         valid_from=FROM,
         valid_until=UNTIL,
         room_join_policy=INVITE_ONLY,
-        participants=[person(1, ROLE_PRESENTER), person(2)],
+        participants=[participant(1, ROLE_PRESENTER), participant(2)],
     )
     assert (await legacy.stub.GetRoom(pb.GetRoomRequest(room_id=room.id))).room == room
 
@@ -48,7 +48,7 @@ async def test_create_is_idempotent_by_request_id(legacy: Legacy) -> None:
 @pytest.mark.parametrize("version", ["2023-06-14", "2024-04-15", STABLE])
 async def test_open_join_policy_is_rejected_unsent(legacy: Legacy, version: str) -> None:
     room_id = await legacy.make()
-    roster = pb.Roster(participants=[person(1)])
+    roster = pb.Roster(participants=[participant(1)])
     for call in (
         legacy.stub.CreateRoom(pb.CreateRoomRequest(room_join_policy=ALL_USERS)),
         legacy.stub.UpdateRoom(
@@ -70,12 +70,12 @@ async def test_update_replaces_the_roster_in_order(
     legacy: Legacy,
 ) -> None:
     """Remaining participants come first, in their previous order."""
-    room_id = await legacy.make(person(1), person(2), person(3))
-    people = [person(4), person(3, ROLE_PRESENTER), person(1)]
+    room_id = await legacy.make(participant(1), participant(2), participant(3))
+    participants = [participant(4), participant(3, ROLE_PRESENTER), participant(1)]
     updated = await legacy.stub.UpdateRoom(
-        pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=people))
+        pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=participants))
     )
-    expected = [person(1), person(3, ROLE_PRESENTER), person(4)]
+    expected = [participant(1), participant(3, ROLE_PRESENTER), participant(4)]
     assert list(updated.room.participants) == expected
     assert (updated.room.valid_from, updated.room.valid_until) == (FROM, UNTIL)
     assert legacy.roster(room_id) == [(each.raw_id, each.role) for each in expected]
@@ -84,10 +84,10 @@ async def test_update_replaces_the_roster_in_order(
 async def test_one_minimal_patch_replaces_the_roster(
     legacy: Legacy,
 ) -> None:
-    room_id = await legacy.make(person(1), person(2))
-    people = [person(1), person(3)]
+    room_id = await legacy.make(participant(1), participant(2))
+    participants = [participant(1), participant(3)]
     await legacy.stub.UpdateRoom(
-        pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=people))
+        pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=participants))
     )
     assert sorted(legacy.sent) == ["GetRoom", "ListParticipants", "UpdateParticipants"]
     (patch,) = (
@@ -101,7 +101,7 @@ async def test_one_minimal_patch_replaces_the_roster(
 
 @pytest.mark.proves("legacy-update-window")
 async def test_update_clears_roster_and_moves_window(legacy: Legacy) -> None:
-    room_id = await legacy.make(person(1))
+    room_id = await legacy.make(participant(1))
     later = Timestamp(seconds=UNTIL.seconds + 60)
     updated = await legacy.stub.UpdateRoom(
         pb.UpdateRoomRequest(
@@ -116,23 +116,23 @@ async def test_update_clears_roster_and_moves_window(legacy: Legacy) -> None:
 async def test_update_of_the_window_keeps_the_roster(
     legacy: Legacy,
 ) -> None:
-    room_id = await legacy.make(person(1))
+    room_id = await legacy.make(participant(1))
     updated = await legacy.stub.UpdateRoom(
         pb.UpdateRoomRequest(room_id=room_id, valid_from=FROM, valid_until=UNTIL)
     )
-    assert list(updated.room.participants) == [person(1)]
+    assert list(updated.room.participants) == [participant(1)]
     assert "UpdateParticipants" not in legacy.sent
 
 
 async def test_an_empty_update_returns_the_room(legacy: Legacy) -> None:
-    room_id = await legacy.make(person(1))
+    room_id = await legacy.make(participant(1))
     updated = await legacy.stub.UpdateRoom(pb.UpdateRoomRequest(room_id=room_id))
     assert updated.room == (await legacy.stub.GetRoom(pb.GetRoomRequest(room_id=room_id))).room
 
 
 async def test_a_one_sided_window_is_not_completed(legacy: Legacy) -> None:
     """The Rooms service rejects it, and the roster stays."""
-    room_id = await legacy.make(person(1))
+    room_id = await legacy.make(participant(1))
     failed = await failure_of(
         legacy.stub.UpdateRoom(
             pb.UpdateRoomRequest(room_id=room_id, valid_until=UNTIL, roster=pb.Roster())
@@ -148,8 +148,8 @@ async def test_a_one_sided_window_is_not_completed(legacy: Legacy) -> None:
 @pytest.mark.proves("legacy-get-room")
 async def test_get_reads_all_pages_of_the_roster() -> None:
     async with serving(STABLE, page_size=2) as legacy:
-        people = [person(number) for number in range(5)]
-        made = await legacy.stub.CreateRoom(pb.CreateRoomRequest(participants=people))
+        participants = [participant(number) for number in range(5)]
+        made = await legacy.stub.CreateRoom(pb.CreateRoomRequest(participants=participants))
         read = await legacy.stub.GetRoom(pb.GetRoomRequest(room_id=made.room.id))
-        assert list(read.room.participants) == people
+        assert list(read.room.participants) == participants
         assert legacy.sent.count("ListParticipants") == 3

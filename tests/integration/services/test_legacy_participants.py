@@ -8,7 +8,7 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_CONSUMER, ROLE_PRESENTER, Participant
 from google.rpc.error_details_pb2 import ResourceInfo
 from support.gateways import failure_of
-from support.legacy_gateway import Legacy, person
+from support.legacy_gateway import Legacy, participant
 from support.samples import communication_user, user
 
 from rooms_emulator import Fault
@@ -16,10 +16,10 @@ from rooms_emulator import Fault
 
 @pytest.mark.proves("legacy-change-participants")
 async def test_add_update_and_remove_participants(legacy: Legacy) -> None:
-    room_id = await legacy.make(person(1))
+    room_id = await legacy.make(participant(1))
     added = [Participant(identifier=communication_user(user(2)), role=ROLE_PRESENTER)]
     await legacy.stub.AddParticipants(
-        pb.AddParticipantsRequest(room_id=room_id, participants=[*added, person(3)])
+        pb.AddParticipantsRequest(room_id=room_id, participants=[*added, participant(3)])
     )
     await legacy.stub.UpdateParticipants(
         pb.UpdateParticipantsRequest(
@@ -34,15 +34,20 @@ async def test_add_update_and_remove_participants(legacy: Legacy) -> None:
         )
     )
     found = await legacy.stub.GetParticipants(pb.GetParticipantsRequest(room_id=room_id))
-    assert list(found.participants) == [person(1, ROLE_CONSUMER), person(2, ROLE_PRESENTER)]
+    assert list(found.participants) == [
+        participant(1, ROLE_CONSUMER),
+        participant(2, ROLE_PRESENTER),
+    ]
 
 
 @pytest.mark.proves("legacy-add-participants")
 async def test_adding_a_present_participant_adds_none(legacy: Legacy) -> None:
-    room_id = await legacy.make(person(1, ROLE_PRESENTER), person(2))
-    people = [person(3), person(2), person(4), person(1)]
+    room_id = await legacy.make(participant(1, ROLE_PRESENTER), participant(2))
+    participants = [participant(3), participant(2), participant(4), participant(1)]
     failed = await failure_of(
-        legacy.stub.AddParticipants(pb.AddParticipantsRequest(room_id=room_id, participants=people))
+        legacy.stub.AddParticipants(
+            pb.AddParticipantsRequest(room_id=room_id, participants=participants)
+        )
     )
     assert (failed.code, failed.reason) == (
         grpc.StatusCode.ALREADY_EXISTS,
@@ -62,11 +67,11 @@ async def test_adding_a_present_participant_adds_none(legacy: Legacy) -> None:
 async def test_changing_an_absent_one_changes_none(
     legacy: Legacy,
 ) -> None:
-    room_id = await legacy.make(person(1, ROLE_PRESENTER))
-    people = [person(1), person(2)]
+    room_id = await legacy.make(participant(1, ROLE_PRESENTER))
+    participants = [participant(1), participant(2)]
     failed = await failure_of(
         legacy.stub.UpdateParticipants(
-            pb.UpdateParticipantsRequest(room_id=room_id, participants=people)
+            pb.UpdateParticipantsRequest(room_id=room_id, participants=participants)
         )
     )
     assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "NOT_A_PARTICIPANT")
@@ -76,10 +81,10 @@ async def test_changing_an_absent_one_changes_none(
 
 
 async def test_a_failed_check_sends_only_the_read(legacy: Legacy) -> None:
-    room_id = await legacy.make(person(1))
+    room_id = await legacy.make(participant(1))
     await failure_of(
         legacy.stub.AddParticipants(
-            pb.AddParticipantsRequest(room_id=room_id, participants=[person(1)])
+            pb.AddParticipantsRequest(room_id=room_id, participants=[participant(1)])
         )
     )
     assert legacy.sent == ["ListParticipants"]
@@ -91,7 +96,7 @@ async def test_an_add_is_not_retried(legacy: Legacy) -> None:
     legacy.running.emulator.faults.add(Fault(operation="UpdateParticipants", drop="after", count=1))
     failed = await failure_of(
         legacy.stub.AddParticipants(
-            pb.AddParticipantsRequest(room_id=room_id, participants=[person(1)])
+            pb.AddParticipantsRequest(room_id=room_id, participants=[participant(1)])
         )
     )
     assert failed.code == grpc.StatusCode.UNAVAILABLE
@@ -105,7 +110,7 @@ async def test_the_read_before_an_add_is_retried(
     room_id = await legacy.make()
     legacy.running.emulator.faults.add(Fault(operation="ListParticipants", status=503, count=1))
     await legacy.stub.AddParticipants(
-        pb.AddParticipantsRequest(room_id=room_id, participants=[person(1)])
+        pb.AddParticipantsRequest(room_id=room_id, participants=[participant(1)])
     )
     assert legacy.sent == ["ListParticipants", "ListParticipants", "UpdateParticipants"]
 

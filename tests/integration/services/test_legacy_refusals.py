@@ -10,25 +10,25 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ResourceInfo
 from support.gateways import failure_of
-from support.legacy_gateway import Legacy, person
+from support.legacy_gateway import Legacy, participant
 from support.samples import communication_user, user
 
 
 @pytest.mark.proves("legacy-delete-room")
 async def test_a_deleted_room_is_not_found(legacy: Legacy) -> None:
-    room_id = await legacy.make(person(1))
+    room_id = await legacy.make(participant(1))
     await legacy.stub.DeleteRoom(pb.DeleteRoomRequest(room_id=room_id))
-    people = [person(1)]
-    roster = pb.Roster(participants=people)
+    participants = [participant(1)]
+    roster = pb.Roster(participants=participants)
     for call in (
         legacy.stub.GetRoom(pb.GetRoomRequest(room_id=room_id)),
         legacy.stub.UpdateRoom(pb.UpdateRoomRequest(room_id=room_id, roster=roster)),
         legacy.stub.DeleteRoom(pb.DeleteRoomRequest(room_id=room_id)),
         legacy.stub.AddParticipants(
-            pb.AddParticipantsRequest(room_id=room_id, participants=people)
+            pb.AddParticipantsRequest(room_id=room_id, participants=participants)
         ),
         legacy.stub.UpdateParticipants(
-            pb.UpdateParticipantsRequest(room_id=room_id, participants=people)
+            pb.UpdateParticipantsRequest(room_id=room_id, participants=participants)
         ),
         legacy.stub.RemoveParticipants(
             pb.RemoveParticipantsRequest(room_id=room_id, raw_ids=[user(1)])
@@ -94,17 +94,17 @@ async def test_an_unsupported_role_is_rejected_unsent(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make()
-    people = [person(1, ROLE_COLLABORATOR)]
+    participants = [participant(1, ROLE_COLLABORATOR)]
     for call in (
-        legacy.stub.CreateRoom(pb.CreateRoomRequest(participants=people)),
+        legacy.stub.CreateRoom(pb.CreateRoomRequest(participants=participants)),
         legacy.stub.UpdateRoom(
-            pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=people))
+            pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=participants))
         ),
         legacy.stub.AddParticipants(
-            pb.AddParticipantsRequest(room_id=room_id, participants=people)
+            pb.AddParticipantsRequest(room_id=room_id, participants=participants)
         ),
         legacy.stub.UpdateParticipants(
-            pb.UpdateParticipantsRequest(room_id=room_id, participants=people)
+            pb.UpdateParticipantsRequest(room_id=room_id, participants=participants)
         ),
     ):
         failed = await failure_of(call)
@@ -119,14 +119,16 @@ async def test_a_rejected_role_names_the_callers_field(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make()
-    people = [person(1), Participant(raw_id=user(2), unrecognized_role="Kafka")]
+    participants = [participant(1), Participant(raw_id=user(2), unrecognized_role="Kafka")]
     added = await failure_of(
-        legacy.stub.AddParticipants(pb.AddParticipantsRequest(room_id=room_id, participants=people))
+        legacy.stub.AddParticipants(
+            pb.AddParticipantsRequest(room_id=room_id, participants=participants)
+        )
     )
     assert list(added.violations) == ["participants[1].role"]
     updated = await failure_of(
         legacy.stub.UpdateRoom(
-            pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=people))
+            pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=participants))
         )
     )
     assert list(updated.violations) == ["roster.participants[1].role"]

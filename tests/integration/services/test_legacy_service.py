@@ -21,11 +21,11 @@ from rooms_gateway.cli.serve.command import serve
 
 async def services(running: Running) -> set[str]:
     """Return the names that server reflection lists."""
-    ask = ServerReflectionRequest(list_services="*")
+    request = ServerReflectionRequest(list_services="*")
     connect: Callable[..., Any] = ServerReflectionStub
     stub = connect(running.channel)
-    async for answer in stub.ServerReflectionInfo(iter([ask])):
-        return {service.name for service in answer.list_services_response.service}
+    async for response in stub.ServerReflectionInfo(iter([request])):
+        return {service.name for service in response.list_services_response.service}
     return set()
 
 
@@ -53,8 +53,10 @@ async def test_startup_with_it_warns_of_the_deprecation(
         caplog.clear()
         async with gateway_before(emulator, enable_legacy=legacy):
             pass
-        said = [record.getMessage() for record in caplog.records if SERVICE in record.getMessage()]
-        assert [("deprecated" in text) for text in said] == [True] * legacy
+        messages = [
+            record.getMessage() for record in caplog.records if SERVICE in record.getMessage()
+        ]
+        assert [("deprecated" in text) for text in messages] == [True] * legacy
 
 
 def test_the_preview_version_is_not_an_option() -> None:

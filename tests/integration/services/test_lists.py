@@ -1,4 +1,4 @@
-"""Lists page by page, whatever pages the service makes of them, and failures on the way."""
+"""Lists page by page, with short and empty pages, and errors between pages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_listed_rooms_have_every_field(running: Running) -> None:
 async def test_empty_pages_do_not_end_a_list(
     running: Running, live: str, expected: list[int] | None
 ) -> None:
-    """The service drops deleted rooms only after it has read a page of 30."""
+    """The Rooms service removes deleted rooms after it has read a page of 30."""
     seeded: list[str] = []
     for kind in live:
         made = running.emulator.store.seed(30, deleted=kind == "d")
@@ -108,12 +108,14 @@ async def test_single_pages_equal_the_whole_list(
 
 async def test_rosters_are_paged_and_resumed() -> None:
     async with Emulator(participants_page_size=4) as emulator, gateway_before(emulator) as running:
-        people = [Participant(raw_id=user(number)) for number in range(10)]
-        created = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
+        participants = [Participant(raw_id=user(number)) for number in range(10)]
+        created = await running.rooms.CreateRoom(CreateRoomRequest(participants=participants))
         room_id = created.room.id
         whole = await roster_pages(running, room_id)
         assert [len(page.participants) for page in whole] == [4, 4, 2]
-        assert [p.raw_id for page in whole for p in page.participants] == [p.raw_id for p in people]
+        assert [p.raw_id for page in whole for p in page.participants] == [
+            p.raw_id for p in participants
+        ]
         assert await roster_pages(running, room_id, whole[0].next_page_token) == whole[1:]
         assert await roster_pages(running, room_id, max_pages=1) == whole[:1]
 

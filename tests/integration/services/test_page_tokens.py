@@ -1,4 +1,4 @@
-"""Page tokens: where they resume, and that only ours for the same list are taken."""
+"""Page tokens: where they resume, and rejection of all but tokens of the same list."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rooms_gateway.services.convert import page_tokens
 async def test_each_token_resumes_after_its_page(running: Running) -> None:
     running.emulator.store.seed(100)
     whole = await pages(running)
-    for place, page in enumerate(whole[:-1], start=1):
-        assert await pages(running, page.next_page_token) == whole[place:]
+    for index, page in enumerate(whole[:-1], start=1):
+        assert await pages(running, page.next_page_token) == whole[index:]
 
 
 async def test_tokens_are_valid_on_other_gateways(emulator: Emulator) -> None:
@@ -44,17 +44,17 @@ async def test_tokens_are_url_safe_and_name_no_host(running: Running) -> None:
 async def test_other_lists_tokens_are_rejected_unsent() -> None:
     async with Emulator(participants_page_size=2) as emulator, gateway_before(emulator) as running:
         one, two = emulator.store.seed(31, participants=3)[:2]
-        rooms = (await pages(running))[0].next_page_token
-        people = (await roster_pages(running, one))[0].next_page_token
-        assert rooms
-        assert people
+        rooms_token = (await pages(running))[0].next_page_token
+        roster_token = (await roster_pages(running, one))[0].next_page_token
+        assert rooms_token
+        assert roster_token
         emulator.journal.clear()
         for call in (
-            pages(running, people),
-            roster_pages(running, two, people),
-            roster_pages(running, one, rooms),
-            roster_pages(running, "ListRooms", rooms),
-            roster_pages(running, one + "0", people),
+            pages(running, roster_token),
+            roster_pages(running, two, roster_token),
+            roster_pages(running, one, rooms_token),
+            roster_pages(running, "ListRooms", rooms_token),
+            roster_pages(running, one + "0", roster_token),
         ):
             failed = await failure_of(call)
             assert (failed.code, failed.reason) == TOKEN_INVALID
@@ -91,7 +91,7 @@ def test_damaged_tokens_are_rejected_unsent() -> None:
         running.emulator.store.seed(31)
         token = runner.run(pages(running))[0].next_page_token
 
-        def refused(damaged: str) -> None:
+        def is_rejected(damaged: str) -> None:
             if damaged in {token, ""}:
                 return
             running.emulator.journal.clear()
@@ -101,20 +101,20 @@ def test_damaged_tokens_are_rejected_unsent() -> None:
 
         @given(st.integers(0, len(token) - 1), st.characters(codec="utf-8"))
         @settings(max_examples=150, deadline=None)
-        def one_character_changed(place: int, character: str) -> None:
-            refused(token[:place] + character + token[place + 1 :])
+        def one_character_changed(index: int, character: str) -> None:
+            is_rejected(token[:index] + character + token[index + 1 :])
 
         @given(st.integers(0, len(token)), st.text(max_size=3))
         @settings(max_examples=100, deadline=None)
-        def cut_off_or_longer(place: int, text: str) -> None:
-            refused(token[:place])
-            refused(token[:place] + text + token[place:])
-            refused(token + text)
+        def cut_off_or_longer(index: int, text: str) -> None:
+            is_rejected(token[:index])
+            is_rejected(token[:index] + text + token[index:])
+            is_rejected(token + text)
 
         @given(st.integers(0, len(token) - 1))
         @settings(max_examples=50, deadline=None)
-        def case_changed(place: int) -> None:
-            refused(token[:place] + token[place].swapcase() + token[place + 1 :])
+        def case_changed(index: int) -> None:
+            is_rejected(token[:index] + token[index].swapcase() + token[index + 1 :])
 
         one_character_changed()
         cut_off_or_longer()

@@ -1,4 +1,4 @@
-"""Changes of a roster that are refused, and on whom it is blamed."""
+"""Rejected changes of a roster, and the fields in their violations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_a_rejected_identifier_changes_no_roster(running: Running) -> None
 
 
 @pytest.mark.parametrize(
-    ("upserted", "removed", "blamed"),
+    ("upserted", "removed", "violations"),
     [
         ([A, A], [], ["upsert[1].raw_id"]),
         ([A, B, A, B, A], [], ["upsert[2].raw_id", "upsert[3].raw_id", "upsert[4].raw_id"]),
@@ -34,7 +34,7 @@ async def test_a_rejected_identifier_changes_no_roster(running: Running) -> None
     ],
 )
 async def test_duplicates_in_an_update_are_rejected(
-    running: Running, upserted: list[str], removed: list[str], blamed: list[str]
+    running: Running, upserted: list[str], removed: list[str], violations: list[str]
 ) -> None:
     """The violations name the indexes, and nothing is sent."""
     request = UpdateParticipantsRequest(
@@ -42,7 +42,7 @@ async def test_duplicates_in_an_update_are_rejected(
     )
     failed = await failure_of(running.participants.UpdateParticipants(request))
     assert (failed.code, failed.reason) == INVALID
-    assert list(failed.violations) == blamed
+    assert list(failed.violations) == violations
     assert running.requests() == 0
 
 

@@ -1,4 +1,4 @@
-"""Who is on a roster after each change, and what is sent for it."""
+"""Changes of a roster: the result, and the request sent."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ async def test_an_update_may_only_upsert_or_remove(running: Running, which: str)
 async def test_rosters_of_up_to_350_participants(running: Running, count: int) -> None:
     """They can be added, listed and removed."""
     room_id = await room_with(running)
-    people = [attendee(user(number)) for number in range(count)]
-    await upsert(running, room_id, *people)
-    assert await roster(running, room_id) == people
-    await remove(running, room_id, *(person.raw_id for person in people))
+    participants = [attendee(user(number)) for number in range(count)]
+    await upsert(running, room_id, *participants)
+    assert await roster(running, room_id) == participants
+    await remove(running, room_id, *(participant.raw_id for participant in participants))
     assert await roster(running, room_id) == []
 
 
@@ -75,7 +75,7 @@ async def test_an_update_may_replace_350_participants(running: Running) -> None:
     old = [attendee(user(number)) for number in range(350)]
     new = [presenter(user(1000 + number)) for number in range(350)]
     room_id = await room_with(running, *old)
-    removed = [person.raw_id for person in old]
+    removed = [participant.raw_id for participant in old]
     await running.participants.UpdateParticipants(
         UpdateParticipantsRequest(room_id=room_id, upsert=new, remove=removed)
     )
@@ -84,11 +84,11 @@ async def test_an_update_may_replace_350_participants(running: Running) -> None:
 
 async def test_the_upstream_rejects_participant_351(running: Running) -> None:
     """The roster stays unchanged."""
-    people = [attendee(user(number)) for number in range(350)]
-    room_id = await room_with(running, *people)
+    participants = [attendee(user(number)) for number in range(350)]
+    room_id = await room_with(running, *participants)
     failed = await failure_of(upsert(running, room_id, presenter(user(0)), attendee(user(350))))
     assert (failed.code, failed.reason) == REJECTED
-    assert await roster(running, room_id) == people
+    assert await roster(running, room_id) == participants
 
 
 async def test_raw_ids_are_case_sensitive(running: Running) -> None:

@@ -1,4 +1,4 @@
-"""How far a list is read ahead of its reader, and what stops it."""
+"""Read-ahead of lists: its limit, and its end."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ async def test_read_ahead_is_one_page(emulator: Emulator) -> None:
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS["2025-03-13"])
         reading = api.list_rooms(None, 0, Call("id", float("inf"), idempotent=True))
-        for place in range(1, 5):
+        for number in range(1, 5):
             await anext(reading)
-            await until(lambda place=place: len(emulator.journal) >= place + 1)  # type: ignore[misc] # a lambda's default
+            await until(lambda number=number: len(emulator.journal) >= number + 1)  # type: ignore[misc] # a lambda's default
             await asyncio.sleep(0.02)
-            assert len(emulator.journal) == place + 1
+            assert len(emulator.journal) == number + 1
         assert [len((await anext(reading)).items), len(emulator.journal)] == [30, 5]
         await reading.aclose()
 
@@ -48,7 +48,7 @@ def wide_page(emulator: Emulator, number: int, size: int) -> str:
 
 
 async def test_a_stalled_reader_stops_the_read_ahead(running: Running) -> None:
-    """Only so much as fits on the way, 8 MiB in HTTP/2's buffers, is fetched without a reader."""
+    """Without a reader, the gateway fetches no more than the 8 MiB of HTTP/2's buffers."""
     before = asyncio.all_tasks()
     for number in range(60):
         running.emulator.faults.add(
@@ -88,7 +88,7 @@ async def test_a_cancelled_list_stops_its_tasks(
 
 
 OF_A_LIST = {"_handle_exceptions", "fetch"}
-"""What runs for a list while it is read: grpc's task for the handler, and ours that reads ahead."""
+"""Tasks of an active list: grpc's task of the handler, and the read-ahead."""
 
 
 def names_of(tasks: set[asyncio.Task[object]]) -> set[str]:

@@ -10,17 +10,17 @@ from rooms_emulator import Emulator, Fault
 from rooms_gateway.services.create_replays import ReplayDetector
 
 
-def a_create() -> CreateRoomRequest:
+def create_request() -> CreateRoomRequest:
     return CreateRoomRequest(request_id=str(uuid.uuid4()))
 
 
 async def test_a_first_create_is_no_replay(running: Running) -> None:
-    assert not (await running.rooms.CreateRoom(a_create())).replayed
+    assert not (await running.rooms.CreateRoom(create_request())).replayed
     assert not (await running.rooms.CreateRoom(CreateRoomRequest())).replayed
 
 
 async def test_a_repeated_create_is_a_replay(running: Running) -> None:
-    request = a_create()
+    request = create_request()
     first = await running.rooms.CreateRoom(request)
     second = await running.rooms.CreateRoom(request)
     assert second.replayed
@@ -32,7 +32,7 @@ async def test_a_replay_through_another_gateway(
     emulator: Emulator,
 ) -> None:
     """The second gateway detects it by the age of the room."""
-    request = a_create()
+    request = create_request()
     async with gateway_before(emulator) as one, gateway_before(emulator) as other:
         first = await one.rooms.CreateRoom(request)
         emulator.clock.advance(5)
@@ -45,10 +45,10 @@ async def test_a_replay_through_another_gateway(
 async def test_one_of_concurrent_creates_is_no_replay(
     running: Running,
 ) -> None:
-    request = a_create()
-    answers = await asyncio.gather(*(running.rooms.CreateRoom(request) for _ in range(20)))
-    assert len({answer.room.id for answer in answers}) == 1
-    assert [answer.replayed for answer in answers].count(False) == 1
+    request = create_request()
+    responses = await asyncio.gather(*(running.rooms.CreateRoom(request) for _ in range(20)))
+    assert len({response.room.id for response in responses}) == 1
+    assert [response.replayed for response in responses].count(False) == 1
     assert len(running.emulator.store) == 1
 
 
@@ -56,12 +56,12 @@ async def test_concurrent_creates_through_two_gateways(
     emulator: Emulator,
 ) -> None:
     """Together they create one room."""
-    request = a_create()
+    request = create_request()
     async with gateway_before(emulator) as one, gateway_before(emulator) as other:
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(each.rooms.CreateRoom(request) for _ in range(10) for each in (one, other))
         )
-    assert len({answer.room.id for answer in answers}) == 1
+    assert len({response.room.id for response in responses}) == 1
     assert len(emulator.store) == 1
 
 
@@ -70,8 +70,8 @@ async def test_a_retried_create_is_no_replay(
 ) -> None:
     """It creates one room."""
     running.emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
-    answer = await running.rooms.CreateRoom(a_create())
-    assert not answer.replayed
+    response = await running.rooms.CreateRoom(create_request())
+    assert not response.replayed
     assert running.requests("CreateRoom") == 2
     assert len(running.emulator.store) == 1
 

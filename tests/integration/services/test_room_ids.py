@@ -1,4 +1,4 @@
-"""Whatever is given as a room's id stays in its place in the path."""
+"""Room ids in the paths of upstream requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOM_IDS = st.one_of(
 
 @pytest.mark.proves("S30")
 def test_a_room_id_is_one_segment_or_rejected() -> None:
-    """Whatever the id: refused with nothing sent, or sent as `/rooms/<id>` letter by letter."""
+    """Any id is rejected unsent, or sent unchanged as `/rooms/<id>`."""
     with gateway_for_examples() as (runner, running):
 
         @given(ROOM_IDS, st.sampled_from(ROOM_REQUESTS))
@@ -34,7 +34,7 @@ def test_a_room_id_is_one_segment_or_rejected() -> None:
         @example("a\r\nHost: evil", ROOM_REQUESTS[0])
         def stays(room_id: str, make: Callable[[str], Message]) -> None:
             running.emulator.journal.clear()
-            # An id that is sent is still none that the emulator has.
+            # The emulator has no room with this id, so the call fails either way.
             failed = runner.run(_failure(send(running, make(room_id))))
             targets = [entry.target for entry in running.emulator.journal]
             if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", room_id):

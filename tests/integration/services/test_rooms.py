@@ -59,7 +59,7 @@ async def test_content_types_of_create_and_update(running: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "blamed"),
+    ("days", "violations"),
     [
         ((-2, -1), ["valid_until"]),
         ((0, 181), ["valid_until"]),
@@ -68,14 +68,14 @@ async def test_content_types_of_create_and_update(running: Running) -> None:
     ],
 )
 async def test_a_rejected_window_names_the_fields(
-    running: Running, days: tuple[float, float], blamed: list[str]
+    running: Running, days: tuple[float, float], violations: list[str]
 ) -> None:
     room = await create(running)
     start, end = (moment(running.emulator, day) for day in days)
     request = UpdateRoomRequest(room_id=room.id, valid_from=start, valid_until=end)
     failed = await failure_of(running.rooms.UpdateRoom(request))
     assert (failed.code, failed.reason) == REJECTED
-    assert list(failed.violations) == blamed
+    assert list(failed.violations) == violations
     assert await get(running, room.id) == room
 
 

@@ -15,12 +15,12 @@ from rooms_emulator import Emulator, Fault
 
 async def listed(running: Running, room_id: str) -> list[Participant]:
     pages = running.participants.ListParticipants(ListRequest(room_id=room_id))
-    return [person async for page in pages for person in page.participants]
+    return [participant async for page in pages for participant in page.participants]
 
 
 async def test_the_roster_is_omitted_by_default(running: Running) -> None:
-    people = [Participant(raw_id=user(1))]
-    created = await running.rooms.CreateRoom(CreateRoomRequest(participants=people))
+    participants = [Participant(raw_id=user(1))]
+    created = await running.rooms.CreateRoom(CreateRoomRequest(participants=participants))
     read = await running.rooms.GetRoom(GetRoomRequest(room_id=created.room.id))
     assert not created.participants
     assert not read.participants
@@ -30,15 +30,18 @@ async def test_the_roster_is_omitted_by_default(running: Running) -> None:
 async def test_create_returns_the_roster_as_listed(
     running: Running,
 ) -> None:
-    people = [
+    participants = [
         Participant(raw_id=user(1), role=ROLE_PRESENTER),
         Participant(raw_id=user(2)),
         Participant(raw_id=user(3), unrecognized_role="Consumer"),
     ]
     created = await running.rooms.CreateRoom(
-        CreateRoomRequest(participants=people, include_participants=True)
+        CreateRoomRequest(participants=participants, include_participants=True)
     )
-    assert [person.role for person in created.participants][:2] == [ROLE_PRESENTER, ROLE_ATTENDEE]
+    assert [participant.role for participant in created.participants][:2] == [
+        ROLE_PRESENTER,
+        ROLE_ATTENDEE,
+    ]
     assert list(created.participants) == await listed(running, created.room.id)
     assert running.requests("CreateRoom") == 1
 
@@ -49,13 +52,15 @@ async def test_get_returns_all_pages_of_the_roster(count: int) -> None:
         Emulator(participants_page_size=100) as emulator,
         gateway_before(emulator) as running,
     ):
-        people = [Participant(raw_id=user(number)) for number in range(count)]
-        room = (await running.rooms.CreateRoom(CreateRoomRequest(participants=people))).room
+        participants = [Participant(raw_id=user(number)) for number in range(count)]
+        room = (await running.rooms.CreateRoom(CreateRoomRequest(participants=participants))).room
         read = await running.rooms.GetRoom(
             GetRoomRequest(room_id=room.id, include_participants=True)
         )
         assert read.room == room
-        assert [person.raw_id for person in read.participants] == [p.raw_id for p in people]
+        assert [participant.raw_id for participant in read.participants] == [
+            p.raw_id for p in participants
+        ]
 
 
 async def test_get_with_roster_of_an_unknown_room(running: Running) -> None:
@@ -72,8 +77,8 @@ async def test_a_roster_over_one_message_is_rejected(
 ) -> None:
     """The error names the RPC that streams it."""
     room = (await running.rooms.CreateRoom(CreateRoomRequest())).room
-    person = {"rawId": "x" * 250, "role": "Attendee"}
-    body = json.dumps({"value": [person] * 15_000})
+    participant = {"rawId": "x" * 250, "role": "Attendee"}
+    body = json.dumps({"value": [participant] * 15_000})
     running.emulator.faults.add(Fault(operation="ListParticipants", body=body, count=None))
     failed = await failure_of(
         running.rooms.GetRoom(GetRoomRequest(room_id=room.id, include_participants=True))

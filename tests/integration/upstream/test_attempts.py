@@ -1,4 +1,4 @@
-"""Attempts: each is signed anew, and each request sent is counted."""
+"""Attempts: a new signature for each, and a count of every request sent."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ async def test_a_non_idempotent_call_retries_reads_only(
             policy=RetryPolicy(max_attempts=3, base=0.001),
         )
         call = Call("id", time.monotonic() + 60, idempotent=False)
-        answered = await transport.send(RestRequest(method, "/rooms?api-version=2025-03-13"), call)
-    assert (answered.status, call.attempts, len(emulator.journal)) == (503, attempts, attempts)
+        response = await transport.send(RestRequest(method, "/rooms?api-version=2025-03-13"), call)
+    assert (response.status, call.attempts, len(emulator.journal)) == (503, attempts, attempts)
 
 
 def test_every_rpc_declares_its_idempotency() -> None:

@@ -42,8 +42,8 @@ async def test_corrected_clock_skew_is_followed(emulator: Emulator, quick: Quick
 async def test_clock_skew_fails_no_concurrent_call(emulator: Emulator, quick: Quick) -> None:
     [room] = emulator.store.seed(1)
     emulator.clock.set_offset(600)
-    answers = await asyncio.gather(*(get(quick, room) for _ in range(20)))
-    assert {answer.room.id for answer in answers} == {room}
+    responses = await asyncio.gather(*(get(quick, room) for _ in range(20)))
+    assert {answer.room.id for answer in responses} == {room}
     assert len(emulator.journal) <= 40
 
 

@@ -26,22 +26,22 @@ async def test_the_query_of_a_link_is_sent_unchanged(
     running.emulator.faults.add(Fault(operation="ListRooms", next_link=link))
     _, failed = await until_failure(running)
     assert list_targets(running)[1] == f"/rooms?{query}"
-    assert failed.reason == "SERVICE_REJECTED_REQUEST"  # an emulator's own tokens differ
+    assert failed.reason == "SERVICE_REJECTED_REQUEST"  # the emulator rejects this token
 
 
 HOSTILE = {
     "foreign host": "{other}/rooms?nextLink=x&{query}",
     "other port": "http://127.0.0.1:{other_port}/rooms?nextLink=x&{query}",
     "port zero": "http://127.0.0.1:0/rooms?nextLink=x&{query}",
-    "port left out": "http://127.0.0.1/rooms?nextLink=x&{query}",
+    "missing port": "http://127.0.0.1/rooms?nextLink=x&{query}",
     "other name of the same host": "http://localhost:{port}/rooms?nextLink=x&{query}",
     "other scheme": "https://127.0.0.1:{port}/rooms?nextLink=x&{query}",
     "scheme of a file": "file:///rooms?nextLink=x&{query}",
-    "userinfo that looks like us": "http://127.0.0.1:{port}@127.0.0.1:{other_port}/rooms?nextLink=x",
+    "userinfo equal to the upstream": "http://127.0.0.1:{port}@127.0.0.1:{other_port}/rooms?nextLink=x",
     "userinfo": "http://user:key@127.0.0.1:{port}/rooms?nextLink=x&{query}",
     "empty userinfo": "http://@127.0.0.1:{port}/rooms?nextLink=x&{query}",
     "no scheme": "//127.0.0.1:{other_port}/rooms?nextLink=x&{query}",
-    "no scheme but ours": "//127.0.0.1:{port}/rooms?nextLink=x&{query}",
+    "no scheme, same authority": "//127.0.0.1:{port}/rooms?nextLink=x&{query}",
     "backslashes": "http:\\\\127.0.0.1:{other_port}/rooms?nextLink=x&{query}",
     "backslash before userinfo": "http://127.0.0.1:{other_port}\\@127.0.0.1:{port}/rooms?a=b",
     "other path": "{ours}/rooms/994?{query}",
@@ -53,7 +53,7 @@ HOSTILE = {
     "encoded path": "{ours}/%72ooms?nextLink=x&{query}",
     "relative path": "rooms?nextLink=x&{query}",
     "query alone": "?nextLink=x&{query}",
-    "word": "next",
+    "single word": "next",
     "no query": "{ours}/rooms",
     "empty query": "{ours}/rooms?",
     "fragment": "{ours}/rooms?nextLink=x&{query}#there",
@@ -68,7 +68,7 @@ HOSTILE = {
     "not ASCII": "{ours}/rooms?nextLink=é&{query}",
     "broken escape": "{ours}/rooms?nextLink=%zz&{query}",
     "quotes": "{ours}/rooms?nextLink='x'&{query}",
-    "port that is none": "http://127.0.0.1:port/rooms?nextLink=x&{query}",
+    "malformed port": "http://127.0.0.1:port/rooms?nextLink=x&{query}",
     "port out of range": "http://127.0.0.1:99999/rooms?nextLink=x&{query}",
     "broken address": "http://[127.0.0.1/rooms?nextLink=x&{query}",
     "longer than any request line": "{ours}/rooms?nextLink=" + "x" * 8001,

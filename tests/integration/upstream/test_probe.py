@@ -17,7 +17,7 @@ from rooms_gateway.upstream.transport.sender import RestRequest, RestResponse
 GAUGE = "rooms_gateway_upstream_reachable"
 
 
-class Service:
+class ScriptedUpstream:
     """Responds to each probe with the next of `statuses`; None: no response."""
 
     def __init__(self, *statuses: int | None) -> None:
@@ -25,7 +25,7 @@ class Service:
         self.seen: list[bool] = []
         self.slept: list[float] = []
         self.done = asyncio.Event()
-        self.reachability = UpstreamProbe(
+        self.probe = UpstreamProbe(
             self, "2025-03-13", 10.0, sleep=self.sleep, uniform=lambda _, high: high
         )
 
@@ -34,46 +34,46 @@ class Service:
         assert call.remaining() <= 10
         status = self.statuses.pop(0)
         if status is None:
-            raise UpstreamUnavailableError("no answer")
+            raise UpstreamUnavailableError("no response")
         return RestResponse(status, {}, b"")
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.seen.append(self.reachability.reachable)
+        self.seen.append(self.probe.reachable)
         if not self.statuses:
             self.done.set()
             await asyncio.Event().wait()
 
 
-async def states(*statuses: int | None) -> str:
+async def states_after(*statuses: int | None) -> str:
     """Return the state after each probe: reachable (+) or not (-)."""
-    service = Service(*statuses)
-    async with service.reachability.in_background():
-        await service.done.wait()
-    assert set(service.slept) == {10.0 * (1 + JITTER)}
-    return "".join("+" if each else "-" for each in service.seen)
+    upstream = ScriptedUpstream(*statuses)
+    async with upstream.probe.in_background():
+        await upstream.done.wait()
+    assert set(upstream.slept) == {10.0 * (1 + JITTER)}
+    return "".join("+" if each else "-" for each in upstream.seen)
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 410, 429])
 async def test_any_status_but_401_and_5xx_is_reachable(status: int) -> None:
-    assert await states(status) == "+"
+    assert await states_after(status) == "+"
 
 
 @pytest.mark.parametrize("status", [401, 500, 503, 599, None])
 async def test_readiness_needs_three_failed_probes(status: int | None) -> None:
     """Fewer failures in a row do not change the state."""
     assert FAILURE_THRESHOLD == 3
-    assert await states(200, status, status, 404, status, status, status) == "+++++" + "+-"
+    assert await states_after(200, status, status, 404, status, status, status) == "+++++" + "+-"
 
 
 async def test_one_successful_probe_restores_readiness() -> None:
     """Before the first one the upstream counts as unreachable."""
-    assert await states(503, 404, 503, 503, 503, 503, 404, 503) == "-+++--++"
+    assert await states_after(503, 404, 503, 503, 503, 503, 404, 503) == "-+++--++"
 
 
-async def ready(address: str | None, status: int) -> None:
+async def until_readyz(address: str | None, status: int) -> None:
     async with asyncio.timeout(20):
-        while (await get(address, "/readyz"))[0] != status:
+        while (await get(address, "/readyz"))[0] != status:  # noqa: ASYNC110 - readiness has no event
             await asyncio.sleep(0.02)
 
 
@@ -86,17 +86,17 @@ async def test_an_unreachable_upstream_ends_readiness() -> None:
         ) as running,
     ):
         admin = running.gateway.admin_address
-        await ready(admin, 200)
+        await until_readyz(admin, 200)
         assert (await scrape(admin)).value(GAUGE) == 1
         emulator.faults.add(Fault(status=503, count=None))
-        await ready(admin, 503)
+        await until_readyz(admin, 503)
         assert await get(admin, "/readyz") == (503, "not ready: the upstream is unreachable\n")
         assert (await scrape(admin)).value(GAUGE) == 0
         assert (await scrape(admin)).total("rooms_gateway_upstream_requests_total") == 0
         assert [(await get(admin, path))[0] for path in ("/startupz", "/livez")] == [200, 200]
         assert await status_of(running.channel) == SERVING
         emulator.faults.clear()
-        await ready(admin, 200)
+        await until_readyz(admin, 200)
         assert len(emulator.store) == 0
 
 

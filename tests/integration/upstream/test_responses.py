@@ -42,11 +42,14 @@ ROOM = st.fixed_dictionaries(
         "pstnDialOutEnabled": st.booleans() | JSON,
     },
 )
-PERSON = st.fixed_dictionaries({"rawId": JSON_TEXT | JSON}, optional={"role": JSON_TEXT | JSON})
-PAGE = st.fixed_dictionaries(
-    {"value": st.lists(ROOM | PERSON, max_size=3) | JSON}, optional={"nextLink": JSON_TEXT | JSON}
+PARTICIPANT = st.fixed_dictionaries(
+    {"rawId": JSON_TEXT | JSON}, optional={"role": JSON_TEXT | JSON}
 )
-REFUSAL = st.fixed_dictionaries(
+PAGE = st.fixed_dictionaries(
+    {"value": st.lists(ROOM | PARTICIPANT, max_size=3) | JSON},
+    optional={"nextLink": JSON_TEXT | JSON},
+)
+ERROR = st.fixed_dictionaries(
     {
         "error": st.fixed_dictionaries(
             {},
@@ -84,7 +87,7 @@ BODIES = st.one_of(
     st.just(b'{"value":' + b"[" * 5_000),
     st.builds(
         encoded,
-        ROOM | PAGE | REFUSAL | JSON,
+        ROOM | PAGE | ERROR | JSON,
         damage=st.just(b"") | st.binary(max_size=3) | st.sampled_from([b"\\ud800", b"\\u0000"]),
         at=st.integers(0, 1000),
         ascii_only=st.booleans(),

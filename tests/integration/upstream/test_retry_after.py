@@ -34,7 +34,7 @@ async def test_retry_after_above_the_cap_ends_the_call(
     emulator.faults.add(Fault(status=status, headers={"Retry-After": "3600"}, count=None))
     failed = await failure_of(get(quick, UNKNOWN_ROOM))
     assert (failed.code, failed.reason) == (code, reason)
-    assert _told(failed.detail(RetryInfo)) == 3600
+    assert _retry_delay(failed.detail(RetryInfo)) == 3600
     assert len(emulator.journal) == 1
     assert quick.slept == []
 
@@ -44,7 +44,7 @@ async def test_retry_after_above_the_deadline_ends_it(emulator: Emulator, quick:
     request = rooms_pb2.GetRoomRequest(room_id=UNKNOWN_ROOM)
     failed = await failure_of(quick.rooms.GetRoom(request, timeout=20))
     assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
-    assert _told(failed.detail(RetryInfo)) == 29
+    assert _retry_delay(failed.detail(RetryInfo)) == 29
     assert len(emulator.journal) == 1
 
 
@@ -79,10 +79,10 @@ async def test_a_huge_retry_after_is_capped(digits: int) -> None:
     async with scripted(throttled) as service, quick_gateway(service.upstream) as quick:
         failed = await failure_of(get(quick, "1"))
     assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
-    assert _told(failed.detail(RetryInfo)) == min(10**digits - 1, 315_576_000_000)
+    assert _retry_delay(failed.detail(RetryInfo)) == min(10**digits - 1, 315_576_000_000)
 
 
-def _told(info: RetryInfo | None) -> float:
+def _retry_delay(info: RetryInfo | None) -> float:
     assert info is not None
     return info.retry_delay.ToMilliseconds() / 1000
 

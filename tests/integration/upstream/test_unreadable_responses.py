@@ -38,19 +38,17 @@ async def endless_continue(
         await asyncio.sleep(0.01)
 
 
-NONSENSE: dict[str, Script] = {
+INVALID: dict[str, Script] = {
     "larger than the cap": answer(b" " * (MAX_RESPONSE_BYTES + 1)),
-    "gzip that was not asked for": answer(
-        gzip.compress(b'{"id":"1"}'), "200 OK", "Content-Encoding: gzip"
-    ),
-    "a page of HTML": answer(b"<html>Welcome</html>", "200 OK", "Content-Type: text/html"),
-    "nothing": answer(b""),
-    "a plain text": answer(b"ok", "200 OK", "Content-Type: text/plain"),
+    "unrequested gzip": answer(gzip.compress(b'{"id":"1"}'), "200 OK", "Content-Encoding: gzip"),
+    "HTML": answer(b"<html>Welcome</html>", "200 OK", "Content-Type: text/html"),
+    "an empty body": answer(b""),
+    "plain text": answer(b"ok", "200 OK", "Content-Type: text/plain"),
     "bad UTF-8": answer(b'{"id":"\xff\xfe"}'),
-    "JSON of another shape": answer(b"[1, 2]"),
+    "JSON of the wrong type": answer(b"[1, 2]"),
     "a room without an id": answer(b"{}"),
     "an id that is a number": answer(b'{"id":1}'),
-    "JSON that never ends": answer(b'{"a":' * 100_000),
+    "unterminated JSON": answer(b'{"a":' * 100_000),
     "a success without a body": answer(b"", "204 No Content"),
 }
 
@@ -67,17 +65,17 @@ BROKEN: dict[str, Script] = {
     ),
     "a huge header": answer(b"{}", "200 OK", f"X-Padding: {'x' * 100_000}"),
     "too many headers": answer(b"{}", "200 OK", *["X-Padding: x"] * 20_000),
-    "nothing at all": hang_up,
+    "no response": hang_up,
 }
 
 
 @pytest.mark.proves("S49")
-@pytest.mark.parametrize("kind", NONSENSE)
+@pytest.mark.parametrize("kind", INVALID)
 async def test_an_invalid_response_is_not_retried(
     kind: str,
 ) -> None:
     """A complete HTTP response that violates the REST API ends the call."""
-    async with scripted(NONSENSE[kind]) as service, quick_gateway(service.upstream) as quick:
+    async with scripted(INVALID[kind]) as service, quick_gateway(service.upstream) as quick:
         failed = await failure_of(get(quick, "1"))
         assert (failed.code, failed.reason) == UNREADABLE
         assert failed.metadata["attempts"] == "1"
@@ -120,7 +118,7 @@ async def test_slow_responses_reach_the_attempt_timeout(script: Script) -> None:
 
 UNREADABLE_BODIES: dict[str, tuple[bytes, str]] = {
     "larger than the cap": (b" " * (MAX_RESPONSE_BYTES + 1), "X-Any: 1"),
-    "gzip that was not asked for": (gzip.compress(b"{}"), "Content-Encoding: gzip"),
+    "unrequested gzip": (gzip.compress(b"{}"), "Content-Encoding: gzip"),
 }
 
 
@@ -195,11 +193,11 @@ async def test_an_invalid_upstream_id_is_dropped(
 ) -> None:
     """Neither the status details nor a log line contain it."""
     caplog.set_level("DEBUG")
-    refused = raw(
+    not_found = raw(
         b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nMS-CV: good%b\r\n\r\n" % text.encode("latin-1")
     )
     async with (
-        scripted(refused) as service,
+        scripted(not_found) as service,
         quick_gateway(service.upstream, max_attempts=1) as quick,
     ):
         failed = await failure_of(get(quick, "1"))

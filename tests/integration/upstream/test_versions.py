@@ -113,7 +113,7 @@ async def test_dial_out_is_set_if_the_version_has_it(emulator: Emulator, version
 
 @pytest.mark.parametrize("version", API_VERSIONS)
 async def test_every_version_lists_collaborators(emulator: Emulator, version: str) -> None:
-    """The set of roles belongs to the service, not to the api-version of a request."""
+    """The Rooms service stores roles independently of the api-version of a request."""
     async with gateway_before(emulator) as newest:
         created = await newest.rooms.CreateRoom(CreateRoomRequest(participants=[COLLABORATOR]))
     request = ListParticipantsRequest(room_id=created.room.id)

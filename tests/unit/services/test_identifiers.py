@@ -69,14 +69,14 @@ _USER = "communication_user"
 _TEAMS_USER = "microsoft_teams_user"
 _TEAMS_APP = "microsoft_teams_app"
 
-# What the Python parser says, and the JavaScript one; the contract says `unknown`.
+# Kinds by the Python and the JavaScript parser; the contract uses `unknown`.
 DISPUTED: dict[str, tuple[str, str]] = {
-    # JavaScript takes three parts for a Teams extension user, a kind that Python does not know.
+    # JavaScript parses three parts as a Teams extension user, a kind that Python lacks.
     f"8:acs:{TRIPLE}": (_USER, TEAMS_EXTENSION_USER),
     f"8:dod-acs:{TRIPLE}": (_USER, TEAMS_EXTENSION_USER),
     f"8:gcch-acs:{TRIPLE}": (_USER, TEAMS_EXTENSION_USER),
     "8:acs:__": (_USER, TEAMS_EXTENSION_USER),
-    # JavaScript wants exactly two colons, Python splits at the first two.
+    # JavaScript requires exactly two colons, Python splits at the first two.
     f"8:acs:{PAIR}:": (_USER, "unknown"),
     f"8:acs::{PAIR}": (_USER, "unknown"),
     f"8:spool:{PAIR}:x": (_USER, "unknown"),
@@ -89,7 +89,7 @@ DISPUTED: dict[str, tuple[str, str]] = {
     "28:gcch:a:b": (_TEAMS_APP, "unknown"),
 }
 
-# Both parsers name a kind with nothing in it, which the contract does not allow.
+# Both parsers return a kind with an empty id, which the contract does not allow.
 EMPTY: dict[str, str] = {
     "4:": "phone_number",
     "8:orgid:": _TEAMS_USER,
@@ -113,17 +113,17 @@ def kind_of(parsed: Parsed) -> str:
     return parsed if isinstance(parsed, str) else parsed.WhichOneof("kind") or ""
 
 
-def expected(raw_id: str, *said: Parsed) -> pb.CommunicationIdentifier:
-    """Apply the rule of the contract to what the parsers said."""
-    first = said[0]
-    if isinstance(first, str) or any(other != first for other in said) or raw_id in EMPTY:
+def expected(raw_id: str, *parsed: Parsed) -> pb.CommunicationIdentifier:
+    """Return the identifier of the contract for the results of the parsers."""
+    first = parsed[0]
+    if isinstance(first, str) or any(other != first for other in parsed) or raw_id in EMPTY:
         return unknown(raw_id)
     return first
 
 
 @st.composite
 def typed(draw: st.DrawFn) -> pb.CommunicationIdentifier:
-    """Draw an identifier of any kind and cloud, of which some break the rules made by hand."""
+    """Draw an identifier of any kind and cloud; some violate the validation rules."""
     some_id, cloud = draw(SOME_ID), draw(st.sampled_from(pb.Cloud.values()))
     prefix = draw(st.sampled_from(["8:acs:", "8:spool:", "8:dod-acs:", "8:gcch-acs:"]))
     user = pb.MicrosoftTeamsUser(user_id=some_id, cloud=cloud, is_anonymous=draw(st.booleans()))
@@ -155,21 +155,21 @@ def test_disputed_and_empty_raw_ids_are_unknown(raw_id: str) -> None:
 @pytest.mark.proves("identifier-python-parser")
 @pytest.mark.parametrize("raw_id", TABLE)
 def test_the_table_matches_the_python_parser(raw_id: str) -> None:
-    said = by_python(raw_id)
+    parsed = by_python(raw_id)
     if raw_id in AGREED:
-        assert said == AGREED[raw_id]
+        assert parsed == AGREED[raw_id]
     else:
-        assert kind_of(said) == (EMPTY.get(raw_id) or DISPUTED[raw_id][0])
+        assert kind_of(parsed) == (EMPTY.get(raw_id) or DISPUTED[raw_id][0])
 
 
 @pytest.mark.proves("identifier-javascript-parser")
 @needs_node
 def test_the_table_matches_the_javascript_parser() -> None:
-    for raw_id, (said, _) in zip(TABLE, by_node(*TABLE), strict=True):
+    for raw_id, (parsed, _) in zip(TABLE, by_node(*TABLE), strict=True):
         if raw_id in AGREED:
-            assert said == AGREED[raw_id], raw_id
+            assert parsed == AGREED[raw_id], raw_id
         else:
-            assert kind_of(said) == (EMPTY.get(raw_id) or DISPUTED[raw_id][1]), raw_id
+            assert kind_of(parsed) == (EMPTY.get(raw_id) or DISPUTED[raw_id][1]), raw_id
 
 
 @needs_node
@@ -212,14 +212,14 @@ def test_accepted_identifiers_round_trip(
         raw_id = requested_raw_id(identifier, "identifier")
     except InvalidRequestError:
         return
-    answered = from_raw_id(raw_id)
+    returned = from_raw_id(raw_id)
     user, app = identifier.microsoft_teams_user, identifier.microsoft_teams_app
     if identifier.HasField("microsoft_teams_user"):
-        # What the caller may leave out, or say although it means nothing.
+        # The cloud has a default, and is meaningless for anonymous users.
         user.cloud = pb.CLOUD_UNSPECIFIED if user.is_anonymous else user.cloud or pb.CLOUD_PUBLIC
     if identifier.HasField("microsoft_teams_app"):
         app.cloud = app.cloud or pb.CLOUD_PUBLIC
-    assert answered == identifier or identifier == unknown(raw_id)
+    assert returned == identifier or identifier == unknown(raw_id)
 
 
 @pytest.mark.proves("identifier-to-raw-id")

@@ -1,4 +1,4 @@
-"""JSON of the service → contract → JSON for the service: nothing that the contract has is lost."""
+"""Round trip from upstream JSON to the contract and back, without loss of a field."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from acs.rooms.v1.participants_pb2 import Participant as ParticipantMessage
-from acs.rooms.v1.participants_pb2 import Role
+from acs.rooms.v1.participants_pb2 import Participant, Role
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, UpdateRoomRequest
 from acs.rooms.v1.rooms_pb2 import Room as RoomMessage
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,10 +18,11 @@ from rooms_emulator import timestamps as ticks
 from rooms_gateway.errors import InvalidRequestError
 from rooms_gateway.services.convert.participants import participant_from_rest, roster_of
 from rooms_gateway.services.convert.rooms import create_to_rest, fill_room, update_to_rest
-from rooms_gateway.upstream.models import Participant, Room
+from rooms_gateway.upstream.models import Participant as RestParticipant
+from rooms_gateway.upstream.models import Room
 
 TIMES = st.integers(0, ticks.parse("9999-12-31T23:59:59.9999999Z")).map(ticks.render)
-"""As the service writes them, by the emulator's own hand."""
+"""Times in the format of the Rooms service, as the emulator renders them."""
 
 ROOMS = st.fixed_dictionaries(
     {"id": st.text(max_size=20)},
@@ -37,7 +37,7 @@ ROLES = st.sampled_from(["Presenter", "Attendee", "Consumer", "Collaborator"]) |
 
 
 def same_time(ours: str | None, theirs: str | None) -> bool:
-    """Say whether two texts are the same instant, in the service's units of 100 ns."""
+    """Return whether two texts are the same instant, in units of 100 ns."""
     if ours is None or theirs is None:
         return ours is theirs
     return ticks.parse(ours) == ticks.parse(theirs)
@@ -76,8 +76,8 @@ def test_upstream_rooms_round_trip(room: dict[str, Any]) -> None:
 @given(st.dictionaries(st.text(min_size=1), ROLES))
 def test_upstream_rosters_round_trip(roster: dict[str, str]) -> None:
     value = json.dumps([{"rawId": raw_id, "role": role} for raw_id, role in roster.items()])
-    people = msgspec.json.decode(value, type=list[Participant])
-    messages = [participant_from_rest(person) for person in people]
+    participants = msgspec.json.decode(value, type=list[RestParticipant])
+    messages = [participant_from_rest(participant) for participant in participants]
     for message in messages:
         assert bool(message.role) != bool(message.unrecognized_role)
     sent = json.loads(msgspec.json.encode(roster_of(messages, "participants")))
@@ -93,16 +93,16 @@ def test_each_participant_is_sent_once(
     upsert: list[tuple[str, Role.ValueType]], remove: list[str]
 ) -> None:
     """Duplicates are rejected."""
-    named = [raw_id for raw_id, _ in upsert] + remove
-    unique = len(set(named)) == len(named)
-    people = [ParticipantMessage(raw_id=raw_id, role=role) for raw_id, role in upsert]
+    raw_ids = [raw_id for raw_id, _ in upsert] + remove
+    unique = len(set(raw_ids)) == len(raw_ids)
+    participants = [Participant(raw_id=raw_id, role=role) for raw_id, role in upsert]
     if not unique:
         with pytest.raises(InvalidRequestError):
-            roster_of(people, "upsert", {"remove": remove})
+            roster_of(participants, "upsert", {"remove": remove})
         return
-    roster = roster_of(people, "upsert", {"remove": remove})
+    roster = roster_of(participants, "upsert", {"remove": remove})
     sent = json.loads(msgspec.json.encode(roster))
-    assert list(sent) == named
+    assert list(sent) == raw_ids
     assert [sent[raw_id] for raw_id in remove] == [None] * len(remove)
 
 
@@ -115,7 +115,7 @@ def test_each_participant_is_sent_once(
 def test_only_set_fields_are_sent(
     start: int | None,
     end: int | None,
-    dial_out: bool | None,
+    dial_out: bool | None,  # noqa: FBT001 - an optional value
 ) -> None:
     window = tuple(None if second is None else Timestamp(seconds=second) for second in (start, end))
     expected = {

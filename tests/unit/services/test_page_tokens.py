@@ -52,11 +52,11 @@ def test_the_longest_token_is_valid_in_requests() -> None:
 @pytest.mark.proves("S38")
 def test_any_changed_character_is_rejected() -> None:
     token = encode("nextLink=W3s&api-version=2025-03-13", "ListRooms")
-    for place in range(len(token)):
+    for index in range(len(token)):
         for character in [*sorted(URL_SAFE), "=", "+", "/", " ", "\n", "é", "\0"]:
-            if character != token[place]:
+            if character != token[index]:
                 with pytest.raises(InvalidPageTokenError):
-                    decode(token[:place] + character + token[place + 1 :], "ListRooms")
+                    decode(token[:index] + character + token[index + 1 :], "ListRooms")
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")))
@@ -71,7 +71,7 @@ def test_any_valid_token_is_canonical(text: str) -> None:
 
 @given(st.text(max_size=60).filter(lambda text: not is_query(text)))
 def test_tokens_with_invalid_queries_are_rejected(text: str) -> None:
-    """Whoever knows how tokens are made can make one; it can still only hold a query."""
+    """Tokens are not secret, so anyone can encode one; it can only hold a valid query."""
     with pytest.raises(InvalidPageTokenError):
         decode(encode(text, "ListRooms"), "ListRooms")
 

@@ -1,4 +1,4 @@
-"""The servicers against the descriptors: they have no generated base class that checks them."""
+"""Type hints of the servicers, which have no generated base class, against the descriptors."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_timestamps_match_protobuf_json(seconds: int, nanos: int) -> None:
 
 @given(SECONDS, st.integers(0, 9_999_999))
 def test_upstream_times_are_exact_to_the_tick(seconds: int, ticks: int) -> None:
-    """Up to seven digits, zeros at the end left out, and always `+00:00`."""
+    """Such times have up to seven digits, no trailing zeros, and always `+00:00`."""
     whole = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).replace(tzinfo=None)
     fraction = f".{ticks:07d}".rstrip("0").rstrip(".")
     time = from_rest(f"{whole.isoformat()}{fraction}+00:00")
@@ -43,7 +43,7 @@ def test_upstream_times_are_exact_to_the_tick(seconds: int, ticks: int) -> None:
 
 
 @given(
-    st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001 - the offset is another argument
+    st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001 - the offset is a separate argument
     st.integers(-23 * 60 - 59, 23 * 60 + 59),
 )
 def test_offsets_are_converted_to_utc(local: datetime, minutes: int) -> None:

@@ -166,11 +166,11 @@ SEGMENTS = st.lists(
 ).map("".join)
 
 
-def refusal(text: str) -> Exception | None:
+def error_of(text: str) -> Exception | None:
     """Return the error for `text` as a connection string; None if it is valid."""
     try:
         parse_connection_string(text)
-    except Exception as error:  # noqa: BLE001 - which it is, is what the test is about
+    except Exception as error:  # noqa: BLE001 - the test checks the type
         return error
     return None
 
@@ -190,7 +190,7 @@ def test_connection_string_errors_are_redacted(before: str, key: str, after: str
         f"endpoint=https://{key}/;accesskey={key}{after}",
         f"{before}{key}{after}",
     ):
-        error = refusal(text)
+        error = error_of(text)
         assert type(error) in {ValueError, NoneType}
         assert key not in f"{error} {error!r}"
 

@@ -51,7 +51,7 @@ def test_the_query_of_a_link_is_unchanged(link: str, endpoint: Endpoint, query: 
         ("https://127.0.0.1:8125/rooms?a=b", LOCAL),
         ("http://[::1]:8126/rooms?a=b", IPV6),
         ("http://[::2]:8125/rooms?a=b", IPV6),
-        # Characters whose lower case in Unicode is an ASCII letter, and other digits.
+        # Unicode characters with an ASCII letter as lower case, and non-ASCII digits.
         ("https://contoso.communication.azure.com/rooms?a=b".replace("k", "\u212a"), LOCAL),
         ("http://127.0.0.1:8125/rooms?a=b".replace("1", "\uff11"), LOCAL),
     ],
@@ -90,7 +90,7 @@ def test_any_link_is_rejected_or_a_safe_query(link: str, endpoint: Endpoint) -> 
         query = safe_next_query(link, endpoint, PATH)
     except InvalidUpstreamResponseError as error:
         # The error text for callers contains no part of the link.
-        told = str(error)
+        message = str(error)
     else:
         assert is_query(query)
         assert link.endswith(f"{PATH}?{query}")
@@ -98,7 +98,7 @@ def test_any_link_is_rejected_or_a_safe_query(link: str, endpoint: Endpoint) -> 
         assert str(sent.origin()) == endpoint.origin
         assert sent.raw_path_qs == f"{PATH}?{query}"
         return
-    assert told in {
+    assert message in {
         "the Rooms service sent a nextLink that is not a URL",
         "the Rooms service sent a nextLink to another host or path",
         "the Rooms service sent a nextLink with an empty or invalid query",

@@ -1,4 +1,4 @@
-"""Iteration over pages, without HTTP: the pages are values."""
+"""Iteration over pages that are held in memory, without HTTP."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from rooms_gateway.errors import InvalidUpstreamResponseError, UpstreamUnavailab
 from rooms_gateway.upstream.paging import PageWithNext, iterate_pages
 
 
-class Chain:
+class LinkedPages:
     """A list of numbered pages, each with the query of the next."""
 
     def __init__(self, leads_to: list[str | None]) -> None:
         self._leads_to = leads_to
-        self.asked: list[str | None] = []
+        self.queries: list[str | None] = []
 
     async def fetch(self, query: str | None) -> PageWithNext[str]:
-        self.asked.append(query)
+        self.queries.append(query)
         await asyncio.sleep(0)
-        place = 0 if query is None else int(query)
-        return PageWithNext([f"item {place}"], self._leads_to[place])
+        number = 0 if query is None else int(query)
+        return PageWithNext([f"item {number}"], self._leads_to[number])
 
 
-def straight(length: int) -> Chain:
-    return Chain([*(str(place) for place in range(1, length)), None])
+def linear(length: int) -> LinkedPages:
+    return LinkedPages([*(str(number) for number in range(1, length)), None])
 
 
 @given(length=st.integers(1, 8), start=st.integers(0, 7), limit=st.integers(0, 10))
@@ -36,7 +36,7 @@ def straight(length: int) -> Chain:
 def test_pages_are_read_once_and_in_order(length: int, start: int, limit: int) -> None:
     """From the start to the limit, or to the end of the list."""
     start %= length
-    chain = straight(length)
+    chain = linear(length)
 
     async def read() -> list[str]:
         pages = iterate_pages(chain.fetch, str(start) if start else None, limit)
@@ -44,14 +44,14 @@ def test_pages_are_read_once_and_in_order(length: int, start: int, limit: int) -
 
     items = asyncio.run(read())
     last = min(length, start + limit) if limit else length
-    assert items == [f"item {place}" for place in range(start, last)]
-    assert len(chain.asked) == last - start
+    assert items == [f"item {number}" for number in range(start, last)]
+    assert len(chain.queries) == last - start
 
 
 @given(st.lists(st.integers(0, 5), min_size=6, max_size=6), st.integers(0, 5))
 @settings(deadline=None)
 def test_an_endless_list_sends_no_query_twice(leads_to: list[int], start: int) -> None:
-    chain = Chain([str(place) for place in leads_to])
+    chain = LinkedPages([str(number) for number in leads_to])
 
     async def read() -> None:
         async for _ in iterate_pages(chain.fetch, str(start)):
@@ -59,7 +59,7 @@ def test_an_endless_list_sends_no_query_twice(leads_to: list[int], start: int) -
 
     with pytest.raises(InvalidUpstreamResponseError):
         asyncio.run(read())
-    assert len(chain.asked) == len(set(chain.asked))
+    assert len(chain.queries) == len(set(chain.queries))
 
 
 @pytest.mark.proves("S14")
@@ -67,7 +67,7 @@ def test_an_endless_list_sends_no_query_twice(leads_to: list[int], start: int) -
 @settings(deadline=None)
 def test_read_ahead_is_at_most_one_page(pauses: list[int]) -> None:
     """However slow the reader is."""
-    chain = straight(8)
+    chain = linear(8)
 
     async def read() -> None:
         pages = iterate_pages(chain.fetch)
@@ -75,7 +75,7 @@ def test_read_ahead_is_at_most_one_page(pauses: list[int]) -> None:
             await anext(pages)
             for _ in range(pause * 3):
                 await asyncio.sleep(0)
-            assert len(chain.asked) <= count + 1
+            assert len(chain.queries) <= count + 1
         await pages.aclose()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -9,7 +9,7 @@ from support.fast_gateway import longest
 from rooms_gateway.upstream.transport.sender import RetryPolicy
 
 attempts = st.integers(1, 100)
-asked = st.floats(0, allow_nan=False)
+retry_afters = st.floats(0, allow_nan=False)
 
 
 @given(attempt=attempts, jitter=st.floats(0, 1))
@@ -29,7 +29,7 @@ def test_the_longest_backoff_never_decreases(attempt: int) -> None:
     assert first <= second <= policy.cap
 
 
-@given(attempt=attempts, seconds=asked)
+@given(attempt=attempts, seconds=retry_afters)
 def test_backoff_is_at_least_retry_after(attempt: int, seconds: float) -> None:
     policy = RetryPolicy(max_attempts=101)
     wait = policy.wait(attempt, seconds)
@@ -40,7 +40,7 @@ def test_backoff_is_at_least_retry_after(attempt: int, seconds: float) -> None:
         assert seconds <= wait <= seconds + policy.base
 
 
-@given(attempt=attempts, most=attempts, seconds=st.none() | asked)
+@given(attempt=attempts, most=attempts, seconds=st.none() | retry_afters)
 def test_max_attempts_bounds_the_attempts(attempt: int, most: int, seconds: float | None) -> None:
     if attempt >= most:
         assert RetryPolicy(max_attempts=most).wait(attempt, seconds) is None

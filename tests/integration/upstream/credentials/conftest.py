@@ -43,7 +43,7 @@ def clock() -> ShiftedClock:
 async def running(
     issuer: Issuer, emulator: Emulator, clock: ShiftedClock
 ) -> AsyncIterator[Running]:
-    """Run a gateway with a managed identity, whose token expires by `clock`."""
+    """Run a gateway with a managed identity, and a token that expires by `clock`."""
     del issuer
     tokens = BearerTokens(entra_tokens(MANAGED, NO_REPEATS), clock=clock, sleep=moment)
     async with gateway_with(emulator, MANAGED, tokens) as running:

@@ -17,7 +17,7 @@ async def emulator() -> AsyncIterator[Emulator]:
         yield emulator
 
 
-async def ask(emulator: Emulator, token: str) -> tuple[int, Any]:
+async def list_rooms(emulator: Emulator, token: str) -> tuple[int, Any]:
     async with (
         aiohttp.ClientSession() as session,
         session.get(
@@ -36,22 +36,22 @@ async def control(emulator: Emulator, path: str, body: Any) -> int:
 
 
 async def test_bearer_tokens_are_rejected_by_default(emulator: Emulator) -> None:
-    status, body = await ask(emulator, "one")
+    status, body = await list_rooms(emulator, "one")
     assert (status, body["error"]["code"]) == (401, "Denied")
     emulator.authenticator.bearer = lambda token: token == "one"
-    assert (await ask(emulator, "one"))[0] == 200
-    assert (await ask(emulator, "two"))[0] == 401
+    assert (await list_rooms(emulator, "one"))[0] == 200
+    assert (await list_rooms(emulator, "two"))[0] == 401
 
 
 async def test_the_control_api_sets_tokens_and_keys(emulator: Emulator) -> None:
     """A reset restores the initial keys and removes the tokens."""
     assert await control(emulator, "tokens", {"tokens": ["one"]}) == 204
     assert await control(emulator, "keys", {"keys": ["b25l", "dHdv"]}) == 204
-    assert (await ask(emulator, "one"))[0] == 200
+    assert (await list_rooms(emulator, "one"))[0] == 200
     assert ",".join(emulator.authenticator.keys) == "b25l,dHdv"
     assert emulator.connection_string.endswith("accesskey=b25l")
     emulator.reset()
-    assert (await ask(emulator, "one"))[0] == 401
+    assert (await list_rooms(emulator, "one"))[0] == 401
     assert emulator.authenticator.keys == (DEVELOPMENT_KEY,)
 
 

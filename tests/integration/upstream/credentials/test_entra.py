@@ -46,11 +46,11 @@ async def test_instance_metadata_is_the_fallback(
     async with issuing() as issuer, Emulator(bearer=issuer.accepts) as emulator:
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", issuer.url)
         async with gateway_with(
-            emulator, EntraSettings(EntraKind.MANAGED_IDENTITY, client_id="who")
+            emulator, EntraSettings(EntraKind.MANAGED_IDENTITY, client_id="client")
         ) as running:
             await create(running)
     assert issuer.headers[0]["Metadata"] == "true"
-    assert issuer.requests[0]["client_id"] == "who"
+    assert issuer.requests[0]["client_id"] == "client"
 
 
 async def test_the_default_chain_uses_managed_identity(emulator: Emulator, issuer: Issuer) -> None:
@@ -77,7 +77,7 @@ def test_tokens_over_plaintext_require_loopback(kind: EntraKind) -> None:
 @pytest.mark.usefixtures("issuer")
 async def test_a_malformed_token_is_rejected(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     """The error does not contain it."""
-    from aiohttp import web
+    from aiohttp import web  # noqa: PLC0415 - only this test needs it
 
     async def odd(_: web.Request) -> web.Response:
         return web.json_response({"access_token": token, "expires_in": "60", "resource": "r"})
@@ -166,20 +166,20 @@ async def test_a_rotated_projected_token_is_reloaded(
 
 
 @pytest.mark.parametrize(
-    ("kind", "why"),
+    ("kind", "cause"),
     [
         (EntraKind.MANAGED_IDENTITY, "HTTP status 401"),
         (EntraKind.WORKLOAD_IDENTITY, "AZURE_FEDERATED_TOKEN_FILE"),
     ],
 )
 async def test_a_failed_token_request_names_its_cause(
-    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, kind: EntraKind, why: str
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, kind: EntraKind, cause: str
 ) -> None:
     """The error is one line and contains no response body."""
     monkeypatch.delenv("AZURE_FEDERATED_TOKEN_FILE", raising=False)
     issuer.refusal = "canary"
     tokens = BearerTokens(entra_tokens(EntraSettings(kind), NO_REPEATS))
-    with pytest.raises(CredentialError, match=why) as raised:
+    with pytest.raises(CredentialError, match=cause) as raised:
         await tokens.__aenter__()
     assert "\n" not in str(raised.value)
     assert "canary" not in str(raised.value)

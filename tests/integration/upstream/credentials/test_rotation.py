@@ -22,8 +22,8 @@ def decoded(*keys: str) -> tuple[bytes, ...]:
     return tuple(base64.b64decode(key) for key in keys)
 
 
-async def moment(seconds: float = 0.0) -> None:
-    """Sleep of a poller, shortened."""
+async def short_sleep(seconds: float = 0.0) -> None:
+    """Sleep at most 10 ms, in place of the interval of the poller."""
     await asyncio.sleep(min(seconds, 0.01))
 
 
@@ -61,11 +61,11 @@ def settings_of(mount: Mount) -> KeySettings:
     return KeySettings(read_key_file(mount.path), mount.path)
 
 
-async def a_room(running: Running) -> str:
+async def create_room(running: Running) -> str:
     return (await running.rooms.CreateRoom(CreateRoomRequest())).room.id
 
 
-def refused(emulator: Emulator) -> int:
+def rejected(emulator: Emulator) -> int:
     return sum(entry.status == 401 for entry in emulator.journal)
 
 
@@ -78,7 +78,7 @@ async def test_rotation_under_load_fails_no_call(
         emulator.authenticator.keys = (A, B)
         mount = Mount(tmp_path, A, B)
         async with gateway_with(emulator, settings_of(mount)) as running:
-            room = await a_room(running)
+            room = await create_room(running)
             done = asyncio.Event()
             calls = 0
 
@@ -104,14 +104,14 @@ async def test_rotation_under_load_fails_no_call(
             done.set()
             await asyncio.gather(*callers)
         assert calls > 300
-        assert refused(emulator) > 0
+        assert rejected(emulator) > 0
 
 
 async def test_replacing_the_only_key_fails_no_call(emulator: Emulator, mount: Mount) -> None:
     """The upstream has the new key before the file has it."""
     mount.swap(A)
     async with gateway_with(emulator, settings_of(mount)) as running:
-        room = await a_room(running)
+        room = await create_room(running)
         emulator.authenticator.keys = (C,)
         mount.swap(C)
         get = GetRoomRequest(room_id=room)
@@ -120,11 +120,11 @@ async def test_replacing_the_only_key_fails_no_call(emulator: Emulator, mount: M
 
 async def test_a_file_with_newer_keys_fails_no_call(emulator: Emulator, mount: Mount) -> None:
     """The file has the new keys before the upstream accepts them."""
-    keys = AccessKeys(decoded(A), mount.path, sleep=moment)
+    keys = AccessKeys(decoded(A), mount.path, sleep=short_sleep)
     mount.swap(C, D)
     async with gateway_with(emulator, settings_of(mount), keys) as running:
         await keys.reload()
-        room = await a_room(running)
+        room = await create_room(running)
         emulator.authenticator.keys = (C, D)
         await running.rooms.GetRoom(GetRoomRequest(room_id=room))
 
@@ -132,11 +132,11 @@ async def test_a_file_with_newer_keys_fails_no_call(emulator: Emulator, mount: M
 async def test_a_revoked_primary_key_costs_one_401(emulator: Emulator, mount: Mount) -> None:
     """Later calls are signed with the secondary key."""
     async with gateway_with(emulator, settings_of(mount)) as running:
-        room = await a_room(running)
+        room = await create_room(running)
         emulator.authenticator.keys = (C, B)
         for _ in range(10):
             await running.rooms.GetRoom(GetRoomRequest(room_id=room))
-    assert refused(emulator) == 1
+    assert rejected(emulator) == 1
 
 
 async def test_two_wrong_keys_cost_one_attempt_each(emulator: Emulator, mount: Mount) -> None:
@@ -157,12 +157,12 @@ async def test_changing_keys_do_not_prolong_a_call(
     keys = AccessKeys(decoded(A), mount.path)
     async with gateway_with(emulator, settings_of(mount), keys) as running:
         emulator.authenticator.keys = (D,)
-        reload, looks = keys.reload, 0
+        reload, reloads = keys.reload, 0
 
         async def swap_and_reload() -> None:
-            nonlocal looks
-            looks += 1
-            mount.swap(base64.b64encode(f"wrong {looks}".encode() * 3).decode())
+            nonlocal reloads
+            reloads += 1
+            mount.swap(base64.b64encode(f"wrong {reloads}".encode() * 3).decode())
             await reload()
 
         monkeypatch.setattr(keys, "reload", swap_and_reload)
@@ -175,8 +175,8 @@ async def test_skew_and_a_revoked_key_fail_no_call(emulator: Emulator, mount: Mo
     async with gateway_with(emulator, settings_of(mount)) as running:
         emulator.clock.set_offset(3600)
         emulator.authenticator.keys = (C, B)
-        await a_room(running)
-    assert refused(emulator) == 2
+        await create_room(running)
+    assert rejected(emulator) == 2
 
 
 @pytest.mark.parametrize("broken", [("not base64!",), (), (A, B, C), ("x" * 10_000,), ("é",)])
@@ -184,16 +184,16 @@ async def test_an_invalid_file_keeps_the_keys(
     emulator: Emulator, mount: Mount, broken: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged once, without its content."""
-    keys = AccessKeys(decoded(A, B), mount.path, sleep=moment)
+    keys = AccessKeys(decoded(A, B), mount.path, sleep=short_sleep)
     with caplog.at_level(logging.INFO):
         async with gateway_with(emulator, settings_of(mount), keys) as running:
             mount.swap(*broken)
             await keys.reload()
             await keys.reload()
-            await a_room(running)
-    said = [record for record in caplog.records if "keeping the current" in record.message]
-    assert len(said) == 1
-    assert str(mount.path) in said[0].message
+            await create_room(running)
+    records = [record for record in caplog.records if "keeping the current" in record.message]
+    assert len(records) == 1
+    assert str(mount.path) in records[0].message
     assert not any(text in caplog.text for text in (A, B, C, "not base64!", "xxx", "é"))
 
 
@@ -211,7 +211,7 @@ async def test_a_missing_file_keeps_the_keys(
 
 
 async def test_a_changed_file_is_reloaded_when_idle(mount: Mount) -> None:
-    async with AccessKeys(decoded(A, B), mount.path, sleep=moment) as keys:
+    async with AccessKeys(decoded(A, B), mount.path, sleep=short_sleep) as keys:
         mount.swap(C, D)
         async with asyncio.timeout(10):
             while keys.signer.key != decoded(C)[0]:
@@ -256,7 +256,7 @@ async def test_accepted_calls_read_no_file(emulator: Emulator, mount: Mount) -> 
     keys = AccessKeys(decoded(A), mount.path)
     async with gateway_with(emulator, settings_of(mount), keys) as running:
         for _ in range(20):
-            await a_room(running)
+            await create_room(running)
     assert keys._file is not None
     assert keys._file.reads == 0
 

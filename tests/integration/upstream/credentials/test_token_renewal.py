@@ -55,10 +55,10 @@ async def test_a_token_is_renewed_before_it_expires(
     assert running.requests() == len(emulator.journal) == 1
 
 
-async def test_refresh_in_of_the_issuer_is_followed(
+async def test_the_advised_renewal_time_is_followed(
     emulator: Emulator, issuer: Issuer, clock: ShiftedClock
 ) -> None:
-    """The issuer advises a renewal after half of the lifetime of long-lived tokens."""
+    """azure-identity advises to renew long-lived tokens at half of their lifetime."""
     issuer.life = 86_400
     tokens = BearerTokens(entra_tokens(MANAGED, NO_REPEATS), clock=clock, sleep=moment)
     async with gateway_with(emulator, MANAGED, tokens):
@@ -92,9 +92,9 @@ async def test_failed_renewals_back_off(
     for failures in range(1, 5):
         clock.ahead += 2**failures
         await until(lambda: len(issuer.requests) >= 2 + failures, 20)  # noqa: B023 - awaited in here
-    asked = len(issuer.requests)
+    count = len(issuer.requests)
     await asyncio.sleep(0.2)
-    assert len(issuer.requests) == asked
+    assert len(issuer.requests) == count
 
 
 async def test_an_expired_token_is_not_sent(

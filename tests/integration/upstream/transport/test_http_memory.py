@@ -1,4 +1,4 @@
-"""Memory of connections: nothing is held longer than it is used."""
+"""Memory of connections: responses and connections are freed after use."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 LARGE = 1 << 20
 
 LEFT_BEHIND = {
-    "half an answer": OK + b"Content-Length: %d\r\n\r\n" % (2 * LARGE),
-    "an answer that is too large": CHUNKED + b"%x\r\n" % LARGE,
-    "a refusal that is too large": CHUNKED.replace(b"200 OK", b"503 No") + b"%x\r\n" % LARGE,
+    "half a response": OK + b"Content-Length: %d\r\n\r\n" % (2 * LARGE),
+    "a response above the cap": CHUNKED + b"%x\r\n" % LARGE,
+    "an error above the cap": CHUNKED.replace(b"200 OK", b"503 No") + b"%x\r\n" % LARGE,
 }
 
 
@@ -60,14 +60,14 @@ async def test_an_idle_connection_holds_no_response() -> None:
     connection = Connection(asyncio.get_running_loop(), LARGE)
     connection.connection_made(Wire())
     with holding_little():
-        answered = asyncio.ensure_future(
+        response = asyncio.ensure_future(
             connection.round_trip(b"", asyncio.get_running_loop().time() + 60)
         )
         await asyncio.sleep(0)
         connection.data_received(OK + b"Content-Length: %d\r\n\r\n" % LARGE)
         connection.data_received(b" " * LARGE)
-        size = len((await answered).body)
-        del answered
+        size = len((await response).body)
+        del response
         # The loop holds the handle that resumed this task.
         await asyncio.sleep(0)
     assert (size, connection.usable) == (LARGE, True)

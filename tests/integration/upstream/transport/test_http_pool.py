@@ -42,8 +42,8 @@ def test_1000_requests_share_10_connections(
     async def main() -> None:
         async with scripted(slow_echo) as service, client_of(service) as client:
             requests = [get(number) for number in range(1000)]
-            answers = await asyncio.gather(*(exchange(client, request) for request in requests))
-            assert [answer.body.decode() for answer in answers] == [
+            responses = await asyncio.gather(*(exchange(client, request) for request in requests))
+            assert [answer.body.decode() for answer in responses] == [
                 each.target for each in requests
             ]
             assert (service.connections, client._pool.slots, client._pool.idle) == (10, 10, 10)
@@ -72,19 +72,19 @@ def test_cancellation_leaks_no_connection(loop_factory: Any, limit: int) -> None
 
     async def main() -> None:
         async with scripted(slow_echo) as service, client_of(service, limit) as client:
-            for turns in range(60):
-                if turns % 3 == 0:
+            for rounds in range(60):
+                if rounds % 3 == 0:
                     # Start without connections, so that opening one is cancelled too.
                     await client._pool.close()
                     client._pool._closed = False
                 others = [asyncio.ensure_future(exchange(client, get(n))) for n in range(limit)]
                 cancelled = asyncio.ensure_future(exchange(client, get(77)))
                 last = asyncio.ensure_future(exchange(client, get(99)))
-                for _ in range(turns):
+                for _ in range(rounds):
                     await asyncio.sleep(0)
                 cancelled.cancel()
-                answers = await asyncio.gather(*others, last)
-                assert [answer.body.decode() for answer in answers] == [
+                responses = await asyncio.gather(*others, last)
+                assert [answer.body.decode() for answer in responses] == [
                     get(n).target for n in [*range(limit), 99]
                 ]
                 await asyncio.wait([cancelled])
@@ -242,13 +242,13 @@ def test_closing_ends_connections_in_use(loop_factory: Any) -> None:
 
 async def test_all_addresses_of_a_host_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
-    with socket.socket() as unheard:
-        unheard.bind(("127.0.0.1", 0))
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
         async with scripted(echo) as service, client_of(service) as client:
 
             async def resolve(*_: Any, **__: Any) -> list[Any]:
                 kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-                return [(*kind, unheard.getsockname()), (*kind, ("127.0.0.1", service.port))]
+                return [(*kind, unused.getsockname()), (*kind, ("127.0.0.1", service.port))]
 
             monkeypatch.setattr(loop, "getaddrinfo", resolve)
             assert (await exchange(client)).status == 200
@@ -258,26 +258,26 @@ async def test_concurrent_lookups_share_one_query(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Cancelling one of the requests does not cancel the lookup."""
-    asked = 0
-    answered = asyncio.Event()
+    lookups = 0
+    resolved = asyncio.Event()
     async with scripted(echo) as service, client_of(service) as client:
 
         async def resolve(*_: Any, **__: Any) -> list[Any]:
-            nonlocal asked
-            asked += 1
-            await answered.wait()
+            nonlocal lookups
+            lookups += 1
+            await resolved.wait()
             return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", service.port))]
 
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
         calls = [asyncio.ensure_future(exchange(client)) for _ in range(5)]
-        await until(lambda: asked == 1)
+        await until(lambda: lookups == 1)
         calls[0].cancel()
         await asyncio.sleep(0)
-        answered.set()
+        resolved.set()
         first, *others = await asyncio.gather(*calls, return_exceptions=True)
         assert isinstance(first, asyncio.CancelledError)
         assert [getattr(answer, "status", answer) for answer in others] == [200] * 4
-        assert asked == 1
+        assert lookups == 1
 
 
 async def test_a_failed_lookup_is_not_cached(

@@ -92,7 +92,7 @@ def test_an_early_response_ends_the_connection(
 ) -> None:
     """A response that arrives before the body is sent is returned."""
 
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def reject_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
@@ -102,13 +102,13 @@ def test_an_early_response_ends_the_connection(
     done = asyncio.Event()
 
     async def main() -> None:
-        server = await asyncio.start_server(refuse, "127.0.0.1", 0, limit=1024)
+        server = await asyncio.start_server(reject_early, "127.0.0.1", 0, limit=1024)
         endpoint = Endpoint("http", "127.0.0.1", server.sockets[0].getsockname()[1])
         async with server, client_of(endpoint) as client:
             # More than the buffers of two sockets.
             body = b" " * 64_000_000
-            answered = await exchange(client, RestRequest("POST", "/rooms", body))
-            assert answered.status == 413
+            response = await exchange(client, RestRequest("POST", "/rooms", body))
+            assert response.status == 413
             assert client._pool.slots == 0
             done.set()
 
@@ -212,7 +212,7 @@ def trust(authority: Authority, folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @on_both_loops
-@pytest.mark.parametrize("host", ["nobody.invalid", "127.0.0.1"])
+@pytest.mark.parametrize("host", ["unknown.invalid", "127.0.0.1"])
 def test_a_failed_connect_sends_nothing(loop_factory: Any, host: str) -> None:
     async def main() -> None:
         async with scripted(answer(b"{}")) as service:

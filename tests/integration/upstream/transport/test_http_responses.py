@@ -32,16 +32,14 @@ class Whole:
     body: bytes = b"{}"
     kept: bool = True
     close: bool = False
-    """Whether the server closes the connection after it."""
+    """Whether the server closes the connection after the response."""
 
 
 WHOLE: dict[str, Whole] = {
     "a length": Whole(PLAIN),
     "no reason": Whole(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}"),
-    "a length of nothing": Whole(OK + b"Content-Length: 0\r\n\r\n", body=b""),
-    "a status that nobody knows": Whole(
-        b"HTTP/1.1 799 Odd\r\nContent-Length: 2\r\n\r\n{}", status=799
-    ),
+    "a length of 0": Whole(OK + b"Content-Length: 0\r\n\r\n", body=b""),
+    "an unknown status": Whole(b"HTTP/1.1 799 Odd\r\nContent-Length: 2\r\n\r\n{}", status=799),
     "100 before it": Whole(b"HTTP/1.1 100 Continue\r\n\r\n" + PLAIN),
     "102 and 103 before it": Whole(
         b"HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n" + PLAIN
@@ -57,7 +55,9 @@ WHOLE: dict[str, Whole] = {
     "chunks with extensions": Whole(CHUNKED + b"2;a=b\r\n{}\r\n0;c\r\n\r\n"),
     "chunks with trailers": Whole(CHUNKED + b"2\r\n{}\r\n0\r\nX-Sum: 1\r\nDate: no\r\n\r\n"),
     "a coding in capitals": Whole(OK + b"Transfer-Encoding: CHUNKED\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
-    "identity, said": Whole(OK + b"Content-Encoding: IDENTITY\r\nContent-Length: 2\r\n\r\n{}"),
+    "explicit identity coding": Whole(
+        OK + b"Content-Encoding: IDENTITY\r\nContent-Length: 2\r\n\r\n{}"
+    ),
     "an offer to upgrade": Whole(
         OK + b"Upgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 2\r\n\r\n{}"
     ),
@@ -70,16 +70,16 @@ WHOLE: dict[str, Whole] = {
         OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}", kept=False
     ),
     "HTTP/1.0": Whole(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", kept=False),
-    "HTTP/1.0 that stays": Whole(
+    "HTTP/1.0 with keep-alive": Whole(
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}"
     ),
-    "a refusal in gzip": Whole(
+    "an error in gzip": Whole(
         b"HTTP/1.1 500 No\r\nContent-Encoding: GZIP\r\nContent-Length: 2\r\n\r\n{}",
         status=500,
         body=b"",
         kept=False,
     ),
-    "a refusal beyond the cap": Whole(
+    "an error above the cap": Whole(
         b"HTTP/1.1 503 No\r\nContent-Length: 1001\r\n\r\n" + b" " * 1001,
         status=503,
         body=b"",
@@ -87,14 +87,14 @@ WHOLE: dict[str, Whole] = {
     ),
     "until the end": Whole(OK + b"\r\n{}", kept=False, close=True),
     "HTTP/1.0 until the end": Whole(b"HTTP/1.0 200 OK\r\n\r\n{}", kept=False, close=True),
-    "more than was announced": Whole(PLAIN + b"xx", kept=False),
-    "two answers to one request": Whole(PLAIN + PLAIN, kept=False),
-    "the beginning of a second answer": Whole(PLAIN + b"H", kept=False),
-    "closed after the answer": Whole(PLAIN, kept=False, close=True),
+    "more bytes than announced": Whole(PLAIN + b"xx", kept=False),
+    "two responses to one request": Whole(PLAIN + PLAIN, kept=False),
+    "the start of a second response": Whole(PLAIN + b"H", kept=False),
+    "closed after the response": Whole(PLAIN, kept=False, close=True),
 }
 
 LOST: dict[str, bytes] = {
-    "nothing": b"",
+    "no response": b"",
     "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
     "a request": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     "HTTP/1.2": b"HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\n{}",
@@ -103,7 +103,7 @@ LOST: dict[str, bytes] = {
     "status 000": b"HTTP/1.1 000 OK\r\nContent-Length: 2\r\n\r\n{}",
     "switching protocols": b"HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx",
     "101 without an upgrade": b"HTTP/1.1 101 Go\r\n\r\n" + PLAIN,
-    "only an announcement": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "only an informational response": b"HTTP/1.1 100 Continue\r\n\r\n",
     "half a head": OK + b"Content-Length: 2\r\n",
     "half a body": OK + b"Content-Length: 3\r\n\r\n{}",
     "half a chunk": CHUNKED + b"5\r\n{}",
@@ -111,8 +111,8 @@ LOST: dict[str, bytes] = {
     "no end of the trailers": CHUNKED + b"2\r\n{}\r\n0\r\nX-Sum: 1\r\n",
     "a chunk of no size": CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n",
     "a chunk of a negative size": CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n",
-    "a chunk of more bytes than there are": CHUNKED + b"ffffffffffffffffff\r\n{}\r\n",
-    "a chunk longer than it says": CHUNKED + b"1\r\n{}\r\n0\r\n\r\n",
+    "a chunk size above the data": CHUNKED + b"ffffffffffffffffff\r\n{}\r\n",
+    "a chunk longer than its size": CHUNKED + b"1\r\n{}\r\n0\r\n\r\n",
     "chunks and a length": OK
     + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "a length and chunks": OK
@@ -140,18 +140,18 @@ LOST: dict[str, bytes] = {
     "CR in a field": OK + b"X: a\rb\r\nContent-Length: 2\r\n\r\n{}",
     "lines that end with LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
     "a field of 16 KiB": OK + b"X: " + b"x" * 16384 + b"\r\nContent-Length: 2\r\n\r\n{}",
-    "a field without an end": OK + b"X: " + b"x" * 600_000,
+    "an endless field": OK + b"X: " + b"x" * 600_000,
     "too many fields": OK + b"X: x\r\n" * (MAX_FIELDS + 1) + b"Content-Length: 2\r\n\r\n{}",
     "too many trailers": CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X: x\r\n" * (MAX_FIELDS + 1) + b"\r\n",
-    "a trailer without an end": CHUNKED + b"2\r\n{}\r\n0\r\nX: " + b"x" * 600_000,
-    "an extension without an end": CHUNKED + b"2;" + b"x" * 600_000,
-    "announcements without an end": b"HTTP/1.1 100 Continue\r\n\r\n" * 60_000,
+    "an endless trailer": CHUNKED + b"2\r\n{}\r\n0\r\nX: " + b"x" * 600_000,
+    "an endless chunk extension": CHUNKED + b"2;" + b"x" * 600_000,
+    "endless informational responses": b"HTTP/1.1 100 Continue\r\n\r\n" * 60_000,
 }
 
 UNREADABLE: dict[str, bytes] = {
-    "a body beyond the cap": OK + b"Content-Length: 1001\r\n\r\n" + b" " * 1001,
-    "chunks beyond the cap": CHUNKED + b"100\r\n%b\r\n" % (b" " * 256) * 4,
-    "a body without an end beyond the cap": OK + b"\r\n" + b" " * 1001,
+    "a body above the cap": OK + b"Content-Length: 1001\r\n\r\n" + b" " * 1001,
+    "chunks above the cap": CHUNKED + b"100\r\n%b\r\n" % (b" " * 256) * 4,
+    "an unframed body above the cap": OK + b"\r\n" + b" " * 1001,
     "gzip": OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
 }
 
@@ -164,8 +164,8 @@ async def test_a_complete_response_is_returned(
     """Its connection is reused if HTTP allows it."""
     case = WHOLE[name]
     async with scripted(raw(case.sent, close=case.close)) as service, client_of(service) as client:
-        answer = await exchange(client)
-        assert (answer.status, answer.body) == (case.status, case.body)
+        response = await exchange(client)
+        assert (response.status, response.body) == (case.status, case.body)
         # A close or further bytes may only be noticed at the next use.
         if case.kept:
             assert (await exchange(client)).body == case.body
@@ -179,7 +179,7 @@ async def test_a_complete_response_is_returned(
 @pytest.mark.parametrize("close", [True, False])
 async def test_a_broken_response_closes_the_connection(
     name: str,
-    close: bool,
+    close: bool,  # noqa: FBT001 - pytest parameter
 ) -> None:
     silent_end = not close and name in WAITS
     async with (
@@ -193,8 +193,8 @@ async def test_a_broken_response_closes_the_connection(
 
 
 WAITS = {
-    "nothing",
-    "only an announcement",
+    "no response",
+    "only an informational response",
     "half a head",
     "half a body",
     "half a chunk",
@@ -235,9 +235,9 @@ def test_responses_may_arrive_in_any_pieces(case: Whole, data: Any) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(case.sent)), max_size=20)))
     bounds = [0, *cuts, len(case.sent)]
     pieces = [case.sent[a:b] for a, b in itertools.pairwise(bounds) if a < b]
-    answer = asyncio.run(read(pieces, end=case.close))
-    assert isinstance(answer, RestResponse)
-    assert (answer.status, answer.body) == (case.status, case.body)
+    response = asyncio.run(read(pieces, end=case.close))
+    assert isinstance(response, RestResponse)
+    assert (response.status, response.body) == (case.status, case.body)
 
 
 FRAMED = [case for case in WHOLE.values() if case.kept]

@@ -1,4 +1,4 @@
-"""Timeouts of requests: each has one, and leaves no timer behind."""
+"""Timeouts of requests: one for each, without a leftover timer."""
 
 from __future__ import annotations
 
