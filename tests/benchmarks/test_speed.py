@@ -50,7 +50,7 @@ def field(stub: Stub) -> Iterator[Field]:
     arms = [*((arm, False) for arm in PLAIN), *((arm, True) for arm in OVER_TLS)]
     with ExitStack() as parts, ThreadPoolExecutor(2) as starters:
 
-        def start(arm: Arm, tls: bool) -> Running:  # noqa: FBT001 - the signature of Arm.command
+        def start(arm: Arm, tls: bool) -> Running:
             return parts.enter_context(arm.running(stub, tls=tls))
 
         running = starters.map(start, *zip(*arms, strict=True))

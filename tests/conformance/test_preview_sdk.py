@@ -19,7 +19,7 @@ SDK_PYTHON = ROOT / ".tools/preview-sdk/bin/python"
 
 @pytest.mark.parametrize(("legacy", "status"), [(True, 201), (False, 401)])
 async def test_signature_without_the_first_slash(
-    legacy: bool,  # noqa: FBT001 - pytest parameter
+    legacy: bool,
     status: int,
 ) -> None:
     """Accepted with `legacy` only."""

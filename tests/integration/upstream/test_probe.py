@@ -73,7 +73,7 @@ async def test_one_successful_probe_restores_readiness() -> None:
 
 async def until_readyz(address: str | None, status: int) -> None:
     async with asyncio.timeout(20):
-        while (await get(address, "/readyz"))[0] != status:  # noqa: ASYNC110 - readiness has no event
+        while (await get(address, "/readyz"))[0] != status:
             await asyncio.sleep(0.02)
 
 

@@ -115,7 +115,7 @@ def test_each_participant_is_sent_once(
 def test_only_set_fields_are_sent(
     start: int | None,
     end: int | None,
-    dial_out: bool | None,  # noqa: FBT001 - an optional value
+    dial_out: bool | None,
 ) -> None:
     window = tuple(None if second is None else Timestamp(seconds=second) for second in (start, end))
     expected = {

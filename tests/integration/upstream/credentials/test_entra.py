@@ -77,7 +77,7 @@ def test_tokens_over_plaintext_require_loopback(kind: EntraKind) -> None:
 @pytest.mark.usefixtures("issuer")
 async def test_a_malformed_token_is_rejected(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     """The error does not contain it."""
-    from aiohttp import web  # noqa: PLC0415 - only this test needs it
+    from aiohttp import web
 
     async def odd(_: web.Request) -> web.Response:
         return web.json_response({"access_token": token, "expires_in": "60", "resource": "r"})

@@ -179,7 +179,7 @@ async def test_a_complete_response_is_returned(
 @pytest.mark.parametrize("close", [True, False])
 async def test_a_broken_response_closes_the_connection(
     name: str,
-    close: bool,  # noqa: FBT001 - pytest parameter
+    close: bool,
 ) -> None:
     silent_end = not close and name in WAITS
     async with (
