@@ -77,7 +77,7 @@ class Signer:
 
     @property
     def jwk(self) -> dict[str, Any]:
-        """Public key in PEM form."""
+        """Public key as a JSON Web Key."""
         shown = jwt.get_algorithm_by_name(self.algorithm).to_jwk(self.key.public_key())
         return {**json.loads(shown), "kid": self.kid, "use": "sig"}
 
