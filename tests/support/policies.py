@@ -77,7 +77,7 @@ class Signer:
 
     @property
     def jwk(self) -> dict[str, Any]:
-        """The public half."""
+        """Public key as a JSON Web Key."""
         shown = jwt.get_algorithm_by_name(self.algorithm).to_jwk(self.key.public_key())
         return {**json.loads(shown), "kid": self.kid, "use": "sig"}
 
@@ -94,7 +94,7 @@ class Signer:
         return {name: value for name, value in merged.items() if value is not None}
 
     def token(self, subject: str = "billing", **others: Any) -> str:
-        """Sign claims; None leaves one out."""
+        """Return a signed token; a claim of `None` is omitted."""
         return jwt.encode(
             self.claims(subject, **others), self.key, self.algorithm, headers={"kid": self.kid}
         )
@@ -105,7 +105,7 @@ def key_set(*signers: Signer) -> str:
 
 
 def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
-    """Put a token together by hand."""
+    """Return a token of these parts, encoded as they are."""
     parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
@@ -157,7 +157,7 @@ class KeyServer:
     body: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def answer(self, _: web.Request) -> web.Response:
+    async def respond(self, _: web.Request) -> web.Response:
         self.requests += 1
         body = key_set(*self.signers).encode() if self.body is None else self.body
         return web.Response(status=self.status, body=body, headers=self.headers)
@@ -168,7 +168,7 @@ async def publishing(*signers: Signer) -> AsyncIterator[KeyServer]:
     """Serve the keys of `signers` on a free port."""
     server = KeyServer([*signers])
     app = web.Application()
-    app.router.add_get("/keys", server.answer)
+    app.router.add_get("/keys", server.respond)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -180,6 +180,6 @@ async def publishing(*signers: Signer) -> AsyncIterator[KeyServer]:
 
 
 async def get(channel: grpc.aio.Channel, metadata: Metadata = ()) -> None:
-    """Ask for a room that there is not: ROOM_NOT_FOUND for whoever gets through."""
+    """Get an unknown room: an authorized caller receives ROOM_NOT_FOUND."""
     stub = rooms_pb2_grpc.RoomsServiceStub(channel)
     await stub.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM), metadata=tuple(metadata))
