@@ -1,1 +1,1 @@
-"""What measures the gateway: faults, soak, load, and whom it is compared with."""
+"""Measurements of the gateway and its alternatives: faults, soak, load, speed and cost."""

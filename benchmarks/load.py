@@ -1,8 +1,7 @@
-"""`python -m benchmarks.load`: more and more callers at once, for a bounded time each.
+"""`python -m benchmarks.load`: growing numbers of concurrent callers, for a bounded time each.
 
-Nobody may be told anything but an answer or that the gateway is overloaded, typed. Every caller
-calls again as soon as it has its answer, so waiting grows with the number of callers; what counts
-is that it grows no faster.
+Every call must succeed or be rejected with GATEWAY_OVERLOADED. Each caller calls again as soon as
+it has a response, so latency grows with the number of callers; it must not grow faster.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import grpc
 from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
 
 from benchmarks.faults import report
-from benchmarks.faults.grpc_caller import told
+from benchmarks.faults.grpc_caller import error_text
 from benchmarks.faults.row import quantile
 from benchmarks.faults.systems import System, started
 from benchmarks.faults.verdicts import OK
@@ -28,41 +27,41 @@ from benchmarks.stub import ROOM_ID, stub
 CALLERS = (16, 64, 256, 1024)
 SECONDS = 10.0
 WARM_UP = 1.0
-"""Seconds, at the most."""
+"""Maximum duration, in seconds."""
 ALLOWED = frozenset({OK, "RESOURCE_EXHAUSTED GATEWAY_OVERLOADED"})
 BYTES_EACH = 1 << 16
-"""Memory that a caller may cost, beside what the gateway takes for the fewest callers."""
+"""Allowed memory per caller, in bytes, above the memory with the fewest callers."""
 BACK_OFF = 0.05
-"""Seconds that a caller waits after it was turned away."""
+"""Wait of a caller after a rejected call, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What so many callers saw."""
+    """Result for one number of callers."""
 
     callers: int
     calls: int
     per_second: float
     p50: float
-    """Milliseconds, of calls that were answered."""
+    """Latency of successful calls, in milliseconds."""
     p99: float
     ratio: float
-    """p99 to that of the fewest callers."""
+    """p99 relative to that of the fewest callers."""
     codes: dict[str, int]
     rss: int
-    """Bytes, at the end."""
+    """Resident memory at the end, in bytes."""
     bound: int
-    """Bytes that it may be at the most."""
+    """Maximum of `rss`, in bytes."""
 
     @property
     def fine(self) -> bool:
-        """Whether nobody was told anything else than is allowed, and memory is in its bound."""
+        """Whether all outcomes are allowed, and memory is within its bound."""
         return ALLOWED.issuperset(self.codes) and self.rss <= self.bound
 
 
 async def hold(system: System, callers: int, seconds: float, fewest: Held | None) -> Held:
-    """Have so many callers call for so long; `fewest` is what the fewest saw, if known."""
-    assert system.channel is not None
+    """Load the gateway with `callers` callers; `fewest`: result for the fewest, if known."""
+    assert system.channel is not None  # noqa: S101 - gateways have a channel
     rooms = rooms_pb2_grpc.RoomsServiceStub(system.channel)
     request = rooms_pb2.GetRoomRequest(room_id=ROOM_ID)
     taken: list[float] = []
@@ -74,7 +73,7 @@ async def hold(system: System, callers: int, seconds: float, fewest: Held | None
             try:
                 await rooms.GetRoom(request, timeout=30)
             except grpc.aio.AioRpcError as error:
-                codes[f"{error.code().name} {told(error)[1]}".strip()] += 1
+                codes[f"{error.code().name} {error_text(error)[1]}".strip()] += 1
                 await asyncio.sleep(BACK_OFF)
             else:
                 codes[OK] += 1
@@ -101,7 +100,7 @@ async def hold(system: System, callers: int, seconds: float, fewest: Held | None
 
 
 async def run(scale: float) -> list[Held]:
-    """Hold every number of callers on one gateway."""
+    """Load one gateway with each number of callers."""
     async with stub() as endpoint, started("gateway", endpoint, quiet=True) as system:
         await hold(system, CALLERS[0], min(WARM_UP, SECONDS * scale), None)
         found: list[Held] = []
@@ -120,7 +119,7 @@ async def run(scale: float) -> list[Held]:
 
 
 def table(found: list[Held]) -> str:
-    """Return the numbers as a table in Markdown."""
+    """Return the results as a table in Markdown."""
     lines = [
         (
             "| callers | calls | per second | p50, ms | p99, ms | p99 ratio | rejected | "
@@ -138,13 +137,18 @@ def table(found: list[Held]) -> str:
 
 
 @click.command()
-@click.option("--scale", default=1.0, show_default=True, help="How long, to 10 seconds each.")
+@click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    help="Factor for the duration of 10 seconds per number of callers.",
+)
 @click.option("--write", is_flag=True, help="Write the result into docs/reliability.md.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write JSON to this file.")
 def main(*, scale: float, write: bool, file: Path | None) -> None:
-    """Hold 16 to 1,024 callers.
+    """Load a gateway with 16 to 1,024 concurrent callers.
 
-    Exits with 1 if one is told anything but an answer or overload, or costs too much memory.
+    Exits with 1 if a call fails for another reason than overload, or memory exceeds its bound.
     """
     begun = time.monotonic()
     found = asyncio.run(run(scale))

@@ -1,7 +1,7 @@
-"""The gateway that one writes in an afternoon: the same contract over Microsoft's Python client.
+"""A simple gateway to compare with: the same contract over Microsoft's Python client.
 
-It is here to be compared with, so it is what a competent developer in a hurry writes, and no worse:
-asynchronous, one client for all calls, errors mapped by a table, a clean stop. Run it with
+It is what a competent developer writes in an afternoon: asynchronous, one client for all calls,
+errors mapped by a table, a graceful shutdown. Run it with
 `COMMUNICATION_CONNECTION_STRING=… python -m benchmarks.naive 127.0.0.1:50051`.
 """
 
@@ -40,7 +40,7 @@ ROLE_NUMBERS = {name: number for number, name in ROLES.items()}
 
 
 def unary(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what the client raises into a status."""
+    """Map exceptions of the client to a status."""
 
     @wraps(handler)
     async def wrapped(self: Any, request: Any, context: Any) -> Any:
@@ -53,7 +53,7 @@ def unary(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def stream(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what the client raises into a status, of a list."""
+    """Map exceptions of the client to a status, for streams."""
 
     @wraps(handler)
     async def wrapped(self: Any, request: Any, context: Any) -> AsyncIterator[Any]:
@@ -67,31 +67,31 @@ def stream(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def code_of(error: AzureError) -> grpc.StatusCode:
-    """Look the status up; what has none did not reach the service."""
+    """Return the code for an error; without an HTTP status, the upstream was not reached."""
     return CODES.get(getattr(error, "status_code", None) or 503, grpc.StatusCode.UNAVAILABLE)
 
 
 def to_room(room: Any) -> rooms_pb2.Room:
-    """Convert a room of the client, whose instants are texts, whatever its types say."""
+    """Convert a room of the client; its times are strings, in spite of its type hints."""
     message = rooms_pb2.Room(id=room.id, pstn_dial_out_enabled=room.pstn_dial_out_enabled)
     for name in ("created_at", "valid_from", "valid_until"):
         getattr(message, name).FromJsonString(getattr(room, name))
     return message
 
 
-def to_people(people: Any) -> list[RoomParticipant]:
+def to_participants(participants: Any) -> list[RoomParticipant]:
     """Convert participants of a request."""
     return [
         RoomParticipant(
-            communication_identifier=UnknownIdentifier(person.raw_id),
-            role=ROLES.get(person.role, "Attendee"),
+            communication_identifier=UnknownIdentifier(participant.raw_id),
+            role=ROLES.get(participant.role, "Attendee"),
         )
-        for person in people
+        for participant in participants
     ]
 
 
 def given(request: Any, *names: str) -> dict[str, Any]:
-    """Return those fields of a request that are set, as the client takes them."""
+    """Return the fields of a request that are set, as arguments of the client."""
     values = {name: getattr(request, name) for name in names if request.HasField(name)}
     return {k: v.ToDatetime(UTC) if hasattr(v, "ToDatetime") else v for k, v in values.items()}
 
@@ -104,34 +104,34 @@ class Rooms(rooms_pb2_grpc.RoomsServiceServicer):
 
     @unary
     async def CreateRoom(self, request: Any) -> Any:
-        """Create."""
+        """Create a room."""
         room = await self._client.create_room(
-            participants=to_people(request.participants),
+            participants=to_participants(request.participants),
             **given(request, "valid_from", "valid_until", "pstn_dial_out_enabled"),
         )
         return rooms_pb2.CreateRoomResponse(room=to_room(room))
 
     @unary
     async def GetRoom(self, request: Any) -> Any:
-        """Read."""
+        """Read a room."""
         return rooms_pb2.GetRoomResponse(room=to_room(await self._client.get_room(request.room_id)))
 
     @unary
     async def UpdateRoom(self, request: Any) -> Any:
-        """Change."""
+        """Change a room."""
         changes = given(request, "valid_from", "valid_until", "pstn_dial_out_enabled")
         room = await self._client.update_room(room_id=request.room_id, **changes)
         return rooms_pb2.UpdateRoomResponse(room=to_room(room))
 
     @unary
     async def DeleteRoom(self, request: Any) -> Any:
-        """Delete."""
+        """Delete a room."""
         await self._client.delete_room(request.room_id)
         return rooms_pb2.DeleteRoomResponse()
 
     @stream
     async def ListRooms(self, request: Any) -> AsyncIterator[Any]:
-        """List, one message a page."""
+        """List, one message per page."""
         pages = self._client.list_rooms().by_page(request.page_token or None)
         async for page in pages:
             rooms = [to_room(room) async for room in page]
@@ -147,53 +147,55 @@ class Participants(participants_pb2_grpc.ParticipantsServiceServicer):
 
     @unary
     async def UpsertParticipants(self, request: Any) -> Any:
-        """Add or change."""
+        """Add or change participants."""
         await self._client.add_or_update_participants(
-            room_id=request.room_id, participants=to_people(request.participants)
+            room_id=request.room_id, participants=to_participants(request.participants)
         )
         return participants_pb2.UpsertParticipantsResponse()
 
     @unary
     async def RemoveParticipants(self, request: Any) -> Any:
-        """Remove."""
-        people: Any = [UnknownIdentifier(raw_id) for raw_id in request.raw_ids]
-        await self._client.remove_participants(room_id=request.room_id, participants=people)
+        """Remove participants."""
+        identifiers: Any = [UnknownIdentifier(raw_id) for raw_id in request.raw_ids]
+        await self._client.remove_participants(room_id=request.room_id, participants=identifiers)
         return participants_pb2.RemoveParticipantsResponse()
 
     @unary
     async def UpdateParticipants(self, request: Any) -> Any:
-        """Add or change, then remove."""
+        """Add or change participants, then remove others."""
         if request.upsert:
             await self._client.add_or_update_participants(
-                room_id=request.room_id, participants=to_people(request.upsert)
+                room_id=request.room_id, participants=to_participants(request.upsert)
             )
         if request.remove:
-            people: Any = [UnknownIdentifier(raw_id) for raw_id in request.remove]
-            await self._client.remove_participants(room_id=request.room_id, participants=people)
+            identifiers: Any = [UnknownIdentifier(raw_id) for raw_id in request.remove]
+            await self._client.remove_participants(
+                room_id=request.room_id, participants=identifiers
+            )
         return participants_pb2.UpdateParticipantsResponse()
 
     @stream
     async def ListParticipants(self, request: Any) -> AsyncIterator[Any]:
-        """List, one message a page."""
+        """List, one message per page."""
         pages = self._client.list_participants(request.room_id).by_page(request.page_token or None)
         async for page in pages:
-            people = [
+            participants = [
                 participants_pb2.Participant(
-                    raw_id=person.communication_identifier.raw_id,
-                    role=ROLE_NUMBERS[person.role],  # type: ignore[arg-type]
+                    raw_id=participant.communication_identifier.raw_id,
+                    role=ROLE_NUMBERS[participant.role],  # type: ignore[arg-type]
                 )
-                async for person in page
+                async for participant in page
             ]
             token = pages.continuation_token or ""  # type: ignore[attr-defined]
             yield participants_pb2.ListParticipantsResponse(
-                participants=people, next_page_token=token
+                participants=participants, next_page_token=token
             )
 
 
 async def main(address: str, connection_string: str) -> None:
     """Serve until SIGTERM or SIGINT."""
-    # Not from_connection_string, which takes every endpoint for https. The version as a text: the
-    # client's own default breaks its second pages under Python 3.11.
+    # Not from_connection_string, which requires https. The api-version is plain text, because the
+    # default of the client breaks its links to second pages under Python 3.11.
     parts = dict(part.split("=", 1) for part in connection_string.split(";"))
     key = AzureKeyCredential(parts["accesskey"])
     client = RoomsClient(parts["endpoint"], key, api_version="2025-03-13")

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.soak`: many calls, and whether anything is left of them.
+"""`python -m benchmarks.soak`: many calls, and a search for leaks.
 
-A bounded number of unary calls, of streams that their readers cancel, and of connections. What the
-gateway's process holds is counted all along; it may not grow with the number of calls.
+A bounded number of unary calls, cancelled streams and connections. The resources of the gateway's
+process are sampled; they must not grow with the number of calls.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from benchmarks.stub import ROOM_ID, stub
 CALLERS = 32
 
 FEW = 2 * CALLERS
-"""Descriptors that may come and go: of a list that is cancelled, two connections may stay idle in
-the pool. What leaks, leaks with the count."""
+"""Allowed growth of descriptors: a cancelled list may leave two idle connections in the pool.
+A leak would grow with the number of calls."""
 SAMPLES = 40
 SETTLED = 0.5
-"""The share of the samples at the end that growth is read from: before, caches fill."""
+"""Share of the samples that are ignored at the start, while caches fill."""
 SETTLE = 5.0
-"""Seconds that the gateway has to let go of what the last calls held."""
+"""Timeout until the gateway has released the resources of the last calls, in seconds."""
 
 Step = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One kind of work."""
+    """One workload."""
 
     name: str
     count: int
     bytes_each: float
-    """How many bytes each may leave behind, at the most, by the slope of the memory in use."""
+    """Maximum growth of memory per call, in bytes."""
 
 
 PHASES = (
@@ -55,24 +55,24 @@ PHASES = (
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """What a phase came to."""
+    """Result of a phase."""
 
     phase: str
     count: int
     per_second: float
     tasks: int
-    """Left over, more than before."""
+    """Tasks left over."""
     fds: int
     rss_before: int
-    """Bytes."""
+    """Resident memory before the phase, in bytes."""
     rss_after: int
     slope: float
-    """Bytes per call, over the second half."""
+    """Growth of memory in bytes per call, over the second half."""
     flat: bool
 
 
 def slope(points: list[tuple[int, int]]) -> float:
-    """Return the rise of the line through `points` with the least squares."""
+    """Return the slope of the least-squares line through `points`."""
     count = len(points)
     middle, level = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
     spread = sum((x - middle) ** 2 for x, _ in points)
@@ -82,7 +82,7 @@ def slope(points: list[tuple[int, int]]) -> float:
 async def repeat(
     step: Step, count: int, system: System, samples: int = SAMPLES
 ) -> list[tuple[int, int]]:
-    """Do a step so many times, some at once; return the memory in use on the way, in bytes."""
+    """Run `step` `count` times, some concurrently; return samples of the memory, in bytes."""
     numbers = itertools.count(1)
     every = max(1, count // samples)
     points = []
@@ -99,7 +99,7 @@ async def repeat(
 
 
 async def left(system: System, before: Usage) -> Usage:
-    """Return what is held once it is no more than may be after `before`, or after some seconds."""
+    """Return the resources once they are back at `before`, or at the end of SETTLE."""
     ends = time.monotonic() + SETTLE
     while True:
         now = await system.usage()
@@ -114,7 +114,7 @@ async def run(scale: float) -> list[Grown]:
         stub(late=2 * CALLERS) as endpoint,
         started("gateway", endpoint, quiet=True) as system,
     ):
-        assert system.channel is not None
+        assert system.channel is not None  # noqa: S101 - gateways have a channel
         rooms = rooms_pb2_grpc.RoomsServiceStub(system.channel)
         get, listing = rooms_pb2.GetRoomRequest(room_id=ROOM_ID), rooms_pb2.ListRoomsRequest()
 
@@ -145,7 +145,7 @@ async def run(scale: float) -> list[Grown]:
         return found
 
 
-def _grown(
+def _grown(  # noqa: PLR0913, PLR0917 - one per measured value
     phase: Phase,
     count: int,
     seconds: float,
@@ -155,7 +155,7 @@ def _grown(
 ) -> Grown:
     rise = slope(points[int(len(points) * SETTLED) :])
     tasks, fds = max(0, after.tasks - before.tasks), max(0, after.fds - before.fds)
-    # A few calls say nothing of a slope: memory comes in pages and arenas.
+    # A few calls give no reliable slope: memory grows in pages and arenas.
     steady = rise <= phase.bytes_each or count < phase.count // 10
     return Grown(
         *(phase.name, count, count / seconds, tasks, fds, before.rss, after.rss, rise),
@@ -164,18 +164,18 @@ def _grown(
 
 
 def line(grown: Grown) -> str:
-    """Return a phase as a line of progress."""
+    """Return the result of a phase as a line."""
     return (
-        f"{grown.count:>9} {grown.phase:18} {grown.per_second:6.0f} a second, "
+        f"{grown.count:>9} {grown.phase:18} {grown.per_second:6.0f} per second, "
         f"left: {grown.tasks} tasks, {grown.fds} descriptors; memory "
         f"{grown.rss_before / 1e6:.1f} to {grown.rss_after / 1e6:.1f} MB, "
-        f"{grown.slope:+.1f} bytes each"
+        f"{grown.slope:+.1f} bytes per call"
         f"{'' if grown.flat else '  NOT FLAT'}"
     )
 
 
 def table(found: list[Grown]) -> str:
-    """Return the phases as a table in Markdown."""
+    """Return the results as a table in Markdown."""
     lines = [
         "| workload | count | per second | tasks left | fds left | memory, MB | bytes per call |",
         "| --- |" + " ---: |" * 6,
@@ -189,13 +189,13 @@ def table(found: list[Grown]) -> str:
 
 
 @click.command()
-@click.option("--scale", default=1.0, show_default=True, help="How many calls, to the full number.")
+@click.option("--scale", default=1.0, show_default=True, help="Factor for the number of calls.")
 @click.option("--write", is_flag=True, help="Write the result into docs/reliability.md.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write JSON to this file.")
 def main(*, scale: float, write: bool, file: Path | None) -> None:
     """Make 1,000,000 calls, cancel 100,000 streams, connect 10,000 times.
 
-    Exits with 1 if any of it shows.
+    Exits with 1 if tasks, descriptors or memory leak.
     """
     begun = time.monotonic()
     found = asyncio.run(run(scale))

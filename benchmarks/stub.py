@@ -1,4 +1,4 @@
-"""An upstream that costs next to nothing: the same room to everybody, and lists without end."""
+"""A minimal upstream: always the same room, and endless lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 ROOM_ID = "99400000000000001"
 _LATE = 0.2
-"""Seconds."""
+"""Delay of late responses, in seconds."""
 _ROOM = (
     b'{"id":"%s","createdAt":"2026-01-01T00:00:00.0000000+00:00","validFrom":'
     b'"2026-01-01T00:00:00.0000000+00:00","validUntil":"2026-06-01T00:00:00.0000000+00:00",'
@@ -17,13 +17,13 @@ _ROOM = (
 )
 
 
-def _answer(body: bytes) -> bytes:
+def _response(body: bytes) -> bytes:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return head % len(body) + body
 
 
 class _Stub(asyncio.Protocol):
-    """One connection; requests are told apart by their first line, and have no bodies."""
+    """One connection; requests have no bodies, and are identified by their first line."""
 
     def __init__(self, late: Iterator[float]) -> None:
         self._late = late
@@ -39,28 +39,27 @@ class _Stub(asyncio.Protocol):
         *heads, self._buffer = self._buffer.split(b"\r\n\r\n")
         for head in heads:
             if not head.startswith(b"GET /rooms?"):
-                self._write(_answer(_ROOM))
+                self._write(_response(_ROOM))
                 continue
             page = head.partition(b"page=")[2].partition(b" ")[0] or b"0"
             link = self._link + str(int(page) + 1).encode()
             body = b'{"value":[%s],"nextLink":"%s"}' % (_ROOM, link)
-            self._write(_answer(body))
+            self._write(_response(body))
 
-    def _write(self, answer: bytes) -> None:
+    def _write(self, response: bytes) -> None:
         write = self._transport.write  # type: ignore[attr-defined]
         late = next(self._late, 0.0)
         if late:
-            asyncio.get_running_loop().call_later(late, write, answer)
+            asyncio.get_running_loop().call_later(late, write, response)
         else:
-            write(answer)
+            write(response)
 
 
 @asynccontextmanager
 async def stub(late: int = 0) -> AsyncIterator[str]:
-    """Serve on a free port; give the endpoint.
+    """Serve on a free port; yield the endpoint.
 
-    The first so many requests are answered late, so that whoever keeps a pool of connections has
-    it full from the start.
+    The first `late` responses are delayed, so that connection pools of clients fill at the start.
     """
     lateness = itertools.repeat(_LATE, late)
     loop = asyncio.get_running_loop()

@@ -1,1 +1,1 @@
-"""The fault campaign: what three ways to the service do when things go wrong."""
+"""The fault campaign: how three clients of the Rooms service handle injected faults."""

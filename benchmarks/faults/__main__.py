@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults`: run the campaign, or some of it."""
+"""`python -m benchmarks.faults`: run the fault campaign, or parts of it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,23 @@ SYSTEMS = ("gateway", "sdk", "naive")
 
 
 @click.command()
-@click.option("--only", multiple=True, type=click.Choice(list(BY_NAME)), help="These rows only.")
-@click.option("--system", "systems", multiple=True, type=click.Choice(SYSTEMS))
-@click.option("--seed", default=20_250_313, show_default=True, help="Decides all that is drawn.")
 @click.option(
-    "--scale", default=1.0, show_default=True, help="How many trials, to the full number."
+    "--only",
+    multiple=True,
+    type=click.Choice(list(BY_NAME)),
+    help="Run only this scenario; repeatable.",
 )
+@click.option(
+    "--system", "systems", multiple=True, type=click.Choice(SYSTEMS),
+    help="Run only this system; repeatable.",
+)  # fmt: skip
+@click.option("--seed", default=20_250_313, show_default=True, help="Seed of all random choices.")
+@click.option("--scale", default=1.0, show_default=True, help="Factor for the number of trials.")
 @click.option("--write", is_flag=True, help="Write the result into docs/reliability.md.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write it as JSON.")
-def main(
+@click.option(
+    "--json", "file", type=click.Path(path_type=Path), help="Write the result to this JSON file."
+)
+def main(  # noqa: PLR0913 - one parameter per option
     *,
     only: tuple[str, ...],
     systems: tuple[str, ...],
@@ -37,7 +45,7 @@ def main(
     file: Path | None,
 ) -> None:
     """Run every fault against every system; exit with 1 if the gateway misses a target."""
-    # The emulator's server would tell of every connection that breaks, which they do here.
+    # The emulator's server logs every broken connection, which the scenarios cause on purpose.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     begun = time.monotonic()
     rows: list[Row] = []

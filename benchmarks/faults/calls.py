@@ -1,4 +1,4 @@
-"""What is called: a plan of trials, drawn from a seed, the same for every system."""
+"""Calls of the trials: a plan that is drawn from a seed, equal for every system."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from enum import StrEnum
 from random import Random
 
 RESOURCE = "5ec2e7ca-4a4e-4a4e-8a4e-0123456789ab"
-"""The resource of all people here; in no output may it be seen."""
+"""Resource id of all participants; it must not appear in any output."""
 
 PHONE = "4:+15550100987"
-"""A telephone, which the service does not take on rosters, and repeats in its answer."""
+"""A phone number: the Rooms service rejects it, and repeats it in its response."""
 
 _PERSON = re.compile(rf"8:acs:{RESOURCE}_[0-9a-f-]+")
 _ROOM = re.compile(r"/rooms/([^/?]+)")
 
 
 class Kind(StrEnum):
-    """What one trial calls."""
+    """Kind of call of a trial."""
 
     CREATE = "create"
     GET = "get"
@@ -35,26 +35,26 @@ class Kind(StrEnum):
 EVERYTHING = (Kind.CREATE, Kind.GET, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE, Kind.LIST)
 CHANGES = (Kind.ADD, Kind.REMOVE, Kind.REFUSED)
 WRITES = (Kind.CREATE, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE)
-"""What may not be lost once it is acknowledged."""
+"""Calls whose effect must not be lost once they are acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, as any system can make it."""
+    """One call, independent of the system that makes it."""
 
     kind: Kind
     room: str = ""
     person: str = ""
     deadline: float = 5.0
-    """Seconds."""
+    """Deadline of the call, in seconds."""
     pause: float = 0.0
-    """Seconds that a reader of a list of rooms takes for each page."""
+    """Pause of the reader after each page of a list of rooms, in seconds."""
     cancel: float = 0.0
-    """Seconds after which the caller gives up; 0: never."""
+    """Time after which the caller cancels, in seconds; 0: never."""
 
     @property
     def key(self) -> str:
-        """Names the call by what the service sees of it."""
+        """Name of the call, made of values that the upstream receives."""
         if self.kind is Kind.CREATE:
             return f"create {self.person}"
         if self.kind in CHANGES:
@@ -63,7 +63,7 @@ class Call:
 
 
 def key_of(operation: str, target: str, body: bytes) -> str:
-    """Name the call that a REST request belongs to, as `Call.key` does."""
+    """Return the `Call.key` of the call that a REST request belongs to."""
     person = _PERSON.search(body.decode(errors="replace"))
     if operation == "CreateRoom":
         return f"create {person[0]}" if person else ""
@@ -76,11 +76,11 @@ def key_of(operation: str, target: str, body: bytes) -> str:
 
 
 def person(number: int) -> str:
-    """Make the raw id of somebody, one for each number."""
+    """Return a raw id that is unique for each number."""
     return f"8:acs:{RESOURCE}_{number:08x}-7637-da8c-08d5-363a0d005464"
 
 
 def plan(seed: int, kinds: tuple[Kind, ...], count: int) -> Iterator[tuple[int, Kind]]:
-    """Draw what each trial calls."""
-    random = Random(seed)
+    """Draw the kind of call of each trial."""
+    random = Random(seed)  # noqa: S311 - must be reproducible
     return ((number, random.choice(kinds)) for number in range(count))

@@ -1,4 +1,4 @@
-"""One scenario on one system: start both, call, and judge."""
+"""One scenario on one system: start both, make the calls, judge the outcomes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from benchmarks.faults.trials import Cell
 from rooms_emulator import Emulator, Fault
 
 WARM_UP = 200
-"""Calls without a fault, for the latency to compare with."""
+"""Number of calls without a fault, the baseline of the latency."""
 SETTLE = 8.0
-"""Seconds that a system has to let go of what its calls held; a look-up of a name has five."""
+"""Timeout until a system has released its resources, in seconds; a DNS lookup takes up to 5."""
 
 
 @asynccontextmanager
 async def _where(
     scenario: Scenario, emulator: Emulator
 ) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """Give the endpoint that the system is told, and its environment."""
+    """Yield the endpoint of the upstream, and the environment of the system."""
     if scenario.special == "dns":
-        yield "https://nobody-has-this-name.invalid", {}
+        yield "https://unknown-host.invalid", {}
     elif scenario.special == "tls":
         async with expired_tls() as found:
             yield found
@@ -43,10 +43,10 @@ async def _where(
 async def run(
     scenario: Scenario, name: str, *, seed: int, scale: float = 1.0, settle: float = SETTLE
 ) -> Row:
-    """Run a scenario on a system, and give it `settle` seconds to let go of everything."""
+    """Run a scenario on a system; wait up to `settle` seconds for leftover resources."""
     begun = time.monotonic()
     count = max(round(scenario.trials * scale), min(scenario.trials, 24))
-    random = Random(f"{seed} {scenario.name}")
+    random = Random(f"{seed} {scenario.name}")  # noqa: S311 - must be reproducible
     emulator = Emulator(
         random=random,
         fault_seed=random.getrandbits(32),
@@ -63,11 +63,11 @@ async def run(
         if isinstance(system.caller, GrpcCaller):
             system.caller.lateness = lateness
         reachable = scenario.special not in {"dns", "tls"}
-        warm = Cell(_plain(scenario), system, emulator, Random(seed))
+        warm = Cell(_plain(scenario), system, emulator, Random(seed))  # noqa: S311 - must be reproducible
         if reachable:
             await _warm_up(warm, seed, min(WARM_UP, count))
         else:
-            # For the connection to the system itself.
+            # Opens the connection to the system itself.
             await system(Call(Kind.GET, "1", deadline=scenario.deadline))
         emulator.store.clear()
         emulator.journal.clear()
@@ -102,18 +102,18 @@ async def run(
 
 
 async def _warm_up(cell: Cell, seed: int, count: int) -> None:
-    """Make calls without a fault, and keep them."""
-    # As many connections as there are callers, so that none counts as left over later.
+    """Make calls without a fault, and keep their trials in `cell`."""
+    # Opens one connection per caller, so that none counts as left over later.
     callers = cell.scenario.callers
-    # So long that the last caller's call comes before the first is answered.
+    # Long enough that the call of the last caller arrives before the first response is sent.
     cell.emulator.faults.replace([Fault(latency=max(0.1, callers / 400), count=None)])
-    # Unary calls and streams each have a limit of their own at the gateway.
+    # The gateway has separate concurrency limits for unary calls and for streams.
     kinds = (Kind.GET, Kind.LIST)
     opening = ((2_000_000 + n, kinds[n % 2]) for n in range(callers))
     await cell.call_all(opening, callers)
     cell.emulator.faults.clear()
     cell.trials.clear()
-    # Numbers of their own, so that people differ from those of the trials.
+    # Other numbers than in the trials, so that the participants differ too.
     steps = plan(seed, cell.scenario.kinds, count)
     await cell.call_all(((n + 1_000_000, kind) for n, kind in steps), callers)
 
@@ -121,7 +121,7 @@ async def _warm_up(cell: Cell, seed: int, count: int) -> None:
 def _until(
     enough: asyncio.Event, seed: int, scenario: Scenario, count: int
 ) -> Iterator[tuple[int, Kind]]:
-    """Draw calls as planned, and on until there is enough."""
+    """Draw calls as planned, then further ones until `enough` is set."""
     for number, kind in plan(seed, scenario.kinds, 1_000_000):
         if number >= count and enough.is_set():
             return

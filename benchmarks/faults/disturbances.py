@@ -1,4 +1,4 @@
-"""What happens while calls are made, beside the faults of the emulator."""
+"""Disturbances during the calls, in addition to the faults of the emulator."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from benchmarks.faults.verdicts import Outcome
 from rooms_emulator import Emulator
 
 PAIRS = frozenset({"rolling", "kill"})
-"""Specials that need two replicas."""
+"""Scenarios with two replicas."""
 
 IDLE_STREAMS = 1000
 SERVICE_CONFIG = ROOT / "deploy" / "client" / "service_config.json"
 
 Calls = Coroutine[Any, Any, None]
 Enough = Callable[[], None]
-"""Says that no more calls are needed than were planned; until then there are always more."""
+"""Called when the disturbance is over: until then, calls beyond the plan are made."""
 
 
-async def restart_service(_system: Any, emulator: Emulator, calls: Calls, enough: Enough) -> None:
-    """Stop the service and start it, three times."""
+async def restart_upstream(_system: Any, emulator: Emulator, calls: Calls, enough: Enough) -> None:
+    """Restart the upstream three times."""
     running = asyncio.ensure_future(calls)
     for _ in range(3):
         await asyncio.sleep(0.3)
@@ -43,7 +43,7 @@ async def restart_service(_system: Any, emulator: Emulator, calls: Calls, enough
 
 
 async def idle_streams(system: Any, _emulator: Emulator, calls: Calls, enough: Enough) -> None:
-    """Hold streams open on which nothing comes, over some connections, while calls are made."""
+    """Hold idle streams open on ten connections, while calls are made."""
     async with AsyncExitStack() as parts:
         watchers = []
         for _ in range(10):
@@ -61,7 +61,7 @@ async def idle_streams(system: Any, _emulator: Emulator, calls: Calls, enough: E
 
 @dataclass(slots=True)
 class Pair:
-    """Two replicas behind one channel, as a caller with the shipped configuration has them."""
+    """Two replicas behind one channel, with the service config that the project ships."""
 
     name: str
     endpoint: str
@@ -73,11 +73,11 @@ class Pair:
     replicas: list[tuple[System, AsyncExitStack]] = field(default_factory=list)
 
     async def __call__(self, call: Call) -> Outcome:
-        """Make one call, on whichever replica."""
+        """Make one call, on either replica."""
         return await self.caller(call)
 
     async def usage(self) -> Usage:
-        """Say nothing: no process lives through the scenario."""
+        """Return zeros: no process lives through the whole scenario."""
         return Usage(0, 0, 0)
 
     async def start(self, number: int) -> None:
@@ -88,7 +88,7 @@ class Pair:
         self.replicas[number : number + 1] = [(system, parts)]
 
     async def stop(self, number: int, how: signal.Signals) -> None:
-        """End a replica, and wait for its end."""
+        """Send a signal to a replica, and wait for its end."""
         system, parts = self.replicas[number]
         if system.process.returncode is None:
             system.process.send_signal(how)
@@ -105,7 +105,7 @@ async def pair(
     del env
     config = SERVICE_CONFIG.read_text()
     if name != "gateway":
-        # It has no health service to ask.
+        # The naive gateway has no health service.
         config = config.replace('"healthCheckConfig": { "serviceName": "" },', "")
     ports = _free_ports(2)
     target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
@@ -123,7 +123,7 @@ async def pair(
 
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as held:
-        # All held at once, so that they differ.
+        # All sockets are open at once, so that the ports differ.
         servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [int(server.getsockname()[1]) for server in servers]
 
@@ -134,24 +134,24 @@ async def _replace_both(both: Any, calls: Calls, how: signal.Signals, enough: En
         await asyncio.sleep(0.5)
         await both.stop(number, how)
         await both.start(number)
-        # As a rollout waits until a replica is ready, and is found to be by its callers.
+        # A rollout waits until the replica is ready, and clients need time to reconnect.
         await asyncio.sleep(1.0)
     enough()
     await running
 
 
 async def roll(system: Any, _: Emulator, calls: Calls, enough: Enough) -> None:
-    """Replace one replica after the other, politely."""
+    """Replace one replica after the other with SIGTERM."""
     await _replace_both(system, calls, signal.SIGTERM, enough)
 
 
 async def kill(system: Any, _: Emulator, calls: Calls, enough: Enough) -> None:
-    """Replace one replica after the other, brutally."""
+    """Replace one replica after the other with SIGKILL."""
     await _replace_both(system, calls, signal.SIGKILL, enough)
 
 
 DISTURBANCES: Mapping[str, Callable[[Any, Emulator, Calls, Enough], Awaitable[None]]] = {
-    "restart": restart_service,
+    "restart": restart_upstream,
     "idle": idle_streams,
     "rolling": roll,
     "kill": kill,

@@ -1,4 +1,4 @@
-"""Calls through gRPC, as a caller of either gateway makes them."""
+"""Calls over gRPC, for either gateway."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ class GrpcCaller:
 
     def __init__(self, channel: grpc.aio.Channel, lateness: Lateness | None = None) -> None:
         self._rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-        self._people = participants_pb2_grpc.ParticipantsServiceStub(channel)
+        self._participants = participants_pb2_grpc.ParticipantsServiceStub(channel)
         self.lateness = lateness or Lateness()
 
     async def __call__(self, call: Call) -> Outcome:
-        """Make one call, and return what the caller is told."""
+        """Make one call, and return its outcome."""
         begun = time.monotonic()
         try:
-            value = await self._send_for_a_while(call)
+            value = await self._send_with_cancel(call)
         except TimeoutError:
             code, text, reason, value = "CANCELLED", "", "", ""
         except grpc.aio.AioRpcError as error:
-            code, text, reason, value = error.code().name, *told(error), ""
+            code, text, reason, value = error.code().name, *error_text(error), ""
         else:
             code, text, reason = OK, "", ""
         seconds = time.monotonic() - begun
         late = self.lateness.overdue(begun, call.deadline)
         return Outcome(code, reason, text, seconds, late, value)
 
-    async def _send_for_a_while(self, call: Call) -> str:
+    async def _send_with_cancel(self, call: Call) -> str:
         async with asyncio.timeout(call.cancel or None):
             return await self._send(call)
 
@@ -49,10 +49,12 @@ class GrpcCaller:
         timeout, room = call.deadline, call.room
         match call.kind:
             case Kind.CREATE:
-                people = [_attendee(call.person)]
-                # The same over the retries of the channel, as the contract asks callers to do.
-                made_up = str(uuid.uuid5(uuid.NAMESPACE_OID, call.person))
-                request = rooms_pb2.CreateRoomRequest(participants=people, request_id=made_up)
+                participants = [_attendee(call.person)]
+                # Retries of the channel need the same request id to be idempotent.
+                request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, call.person))
+                request = rooms_pb2.CreateRoomRequest(
+                    participants=participants, request_id=request_id
+                )
                 return (await self._rooms.CreateRoom(request, timeout=timeout)).room.id
             case Kind.GET:
                 get = rooms_pb2.GetRoomRequest(room_id=room)
@@ -64,20 +66,20 @@ class GrpcCaller:
                 delete = rooms_pb2.DeleteRoomRequest(room_id=room)
                 await self._rooms.DeleteRoom(delete, timeout=timeout)
             case Kind.ADD | Kind.REFUSED:
-                who = PHONE if call.kind is Kind.REFUSED else call.person
+                raw_id = PHONE if call.kind is Kind.REFUSED else call.person
                 add = participants_pb2.UpsertParticipantsRequest(
-                    room_id=room, participants=[_attendee(who)]
+                    room_id=room, participants=[_attendee(raw_id)]
                 )
-                await self._people.UpsertParticipants(add, timeout=timeout)
+                await self._participants.UpsertParticipants(add, timeout=timeout)
             case Kind.REMOVE:
                 remove = participants_pb2.RemoveParticipantsRequest(
                     room_id=room, raw_ids=[call.person]
                 )
-                await self._people.RemoveParticipants(remove, timeout=timeout)
+                await self._participants.RemoveParticipants(remove, timeout=timeout)
             case Kind.LIST:
-                people_of = participants_pb2.ListParticipantsRequest(room_id=room)
-                pages = self._people.ListParticipants(people_of, timeout=timeout)
-                return " ".join([who.raw_id async for page in pages for who in page.participants])
+                roster = participants_pb2.ListParticipantsRequest(room_id=room)
+                pages = self._participants.ListParticipants(roster, timeout=timeout)
+                return " ".join([each.raw_id async for page in pages for each in page.participants])
             case Kind.LIST_ROOMS:
                 rooms = self._rooms.ListRooms(rooms_pb2.ListRoomsRequest(), timeout=timeout)
                 ids: list[str] = []
@@ -92,8 +94,8 @@ def _attendee(raw_id: str) -> participants_pb2.Participant:
     return participants_pb2.Participant(raw_id=raw_id, role=participants_pb2.ROLE_ATTENDEE)
 
 
-def told(error: grpc.aio.AioRpcError) -> tuple[str, str]:
-    """Return all that the caller can read of a failure, and the reason in it."""
+def error_text(error: grpc.aio.AioRpcError) -> tuple[str, str]:
+    """Return all text that a failed call carries, and its reason."""
     trailers: Iterable[tuple[str, Any]] = cast("Any", error.trailing_metadata() or ())
     text, info = f"{error.details()} {error.debug_error_string()}", ErrorInfo()
     for key, value in trailers:

@@ -1,8 +1,8 @@
-"""The history checker: what callers were told, held against what happened.
+"""The history checker: compares acknowledged changes with the effects at the upstream.
 
-Pure: it takes what the callers know and what the service did, and says what does not fit. The
-rules: what was acknowledged happened; a create happened once at the most; what was acknowledged in
-one order happened in that order, and nothing old comes back after something newer.
+A pure function of the changes and their effects. The rules: an acknowledged change has an effect; a
+create has at most one; changes take effect in the order of their acknowledgements; and no change
+takes effect again after a newer one of the same room.
 """
 
 from __future__ import annotations
@@ -13,24 +13,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One change that a caller asked for, in the order of asking.
+class Change:
+    """One requested change; changes are in the order of the requests.
 
-    One caller changes one room, and asks for the next change only after it was told of the one
-    before.
+    One caller changes one room, and requests a change only after the previous call has ended.
     """
 
     key: str
-    """Names the change; nobody asks for another with this key."""
+    """Unique name of the change."""
     room: str
-    """The room; of a create, the id that the caller was told, or empty."""
+    """Id of the room; of a create, the id in the response, or empty."""
     create: bool
     acknowledged: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One effect, in the order in which they happened."""
+    """One effect; effects are in the order in which they happened."""
 
     key: str
     room: str
@@ -38,62 +37,62 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What does not fit: the keys of the changes at fault."""
+    """Keys of the changes that violate the rules."""
 
     duplicated: tuple[str, ...]
-    """Done again: created twice, or done again after a newer change of the same room."""
+    """Created twice, or repeated after a newer change of the same room."""
     lost: tuple[str, ...]
-    """Acknowledged, but not done, not in that order, or not in that room."""
+    """Acknowledged, but without effect, or in another order or room."""
 
 
 def check(
-    told: Sequence[Told], done: Sequence[Done], final: Mapping[str, Iterable[str]]
+    changes: Sequence[Change], done: Sequence[Done], final: Mapping[str, Iterable[str]]
 ) -> Findings:
-    """Find what does not fit.
+    """Return the changes that violate the rules.
 
-    `final` is, for each room that should be there at the end, the keys that should be seen in it
-    and are: of a room that is gone there is nothing. Rooms that nobody was told of do not matter.
+    `final` maps each room that exists at the end to the keys of the changes that are visible in it.
+    Rooms without an acknowledged create are ignored.
     """
-    places: dict[str, list[int]] = defaultdict(list)
+    positions: dict[str, list[int]] = defaultdict(list)
     rooms: dict[str, set[str]] = defaultdict(set)
-    for place, effect in enumerate(done):
-        places[effect.key].append(place)
+    for position, effect in enumerate(done):
+        positions[effect.key].append(position)
         rooms[effect.key].add(effect.room)
     duplicated, lost = [], []
     newest: dict[str, int] = {}
-    for change in told:
-        happened = places[change.key]
-        if change.create and len(happened) > 1:
+    for change in changes:
+        effects = positions[change.key]
+        if change.create and len(effects) > 1:
             duplicated.append(change.key)
         if not change.acknowledged:
             continue
-        if not happened or (change.room and change.room not in rooms[change.key]):
+        if not effects or (change.room and change.room not in rooms[change.key]):
             lost.append(change.key)
             continue
         if change.create:
             if change.room not in final:
                 lost.append(change.key)
             continue
-        if happened[0] < newest.get(change.room, -1):
+        if effects[0] < newest.get(change.room, -1):
             lost.append(change.key)
-        newest[change.room] = max(happened[0], newest.get(change.room, -1))
-    duplicated += _stale(told, places)
+        newest[change.room] = max(effects[0], newest.get(change.room, -1))
+    duplicated += _stale(changes, positions)
     seen = {key for keys in final.values() for key in keys}
-    expected = {change.key for change in told if change.acknowledged and not change.create}
-    gone = {c.key for c in told if c.key in expected and c.room in final} - seen
+    expected = {change.key for change in changes if change.acknowledged and not change.create}
+    gone = {c.key for c in changes if c.key in expected and c.room in final} - seen
     return Findings(tuple(dict.fromkeys(duplicated)), tuple(dict.fromkeys([*lost, *sorted(gone)])))
 
 
-def _stale(told: Sequence[Told], places: Mapping[str, list[int]]) -> list[str]:
-    """Find acknowledged changes that came back after a newer change of the same room."""
+def _stale(changes: Sequence[Change], positions: Mapping[str, list[int]]) -> list[str]:
+    """Return acknowledged changes that were repeated after a newer change of the same room."""
     stale = []
     next_begins: dict[str, int] = {}
-    for change in reversed(told):
-        happened = places.get(change.key, [])
-        if change.create or not happened:
+    for change in reversed(changes):
+        effects = positions.get(change.key, [])
+        if change.create or not effects:
             continue
         begins = next_begins.get(change.room)
-        if change.acknowledged and begins is not None and happened[-1] > begins:
+        if change.acknowledged and begins is not None and effects[-1] > begins:
             stale.append(change.key)
-        next_begins[change.room] = min(happened[0], begins if begins is not None else happened[0])
+        next_begins[change.room] = min(effects[0], begins if begins is not None else effects[0])
     return stale

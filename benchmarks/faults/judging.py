@@ -1,4 +1,4 @@
-"""What the calls of one scenario on one system come to."""
+"""Judgement of the calls of one scenario on one system."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import aiohttp
 
 from benchmarks.faults.calls import RESOURCE, WRITES, Call, Kind, key_of
 from benchmarks.faults.disturbances import PAIRS
-from benchmarks.faults.history import Done, Told, check
+from benchmarks.faults.history import Change, Done, check
 from benchmarks.faults.row import Row
 from benchmarks.faults.surroundings import Sink
 from benchmarks.faults.trials import PEOPLE, Cell, Trial, room_pages
@@ -33,7 +33,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
             struck.add(key)
         if entry.effect is not None:
             done.append((entry.effect.number, Done(key, entry.effect.room)))
-    # Nothing tells which list of rooms a request belongs to: each gets its share.
+    # Requests do not identify their list of rooms, so each list gets an equal share.
     lists = sum(trial.call.kind is Kind.LIST_ROOMS for trial in cell.trials)
     share = -(-requests[Call(Kind.LIST_ROOMS).key] // max(1, lists))
     for trial in cell.trials:
@@ -60,8 +60,8 @@ def judge_all(cell: Cell, row: Row) -> Row:
                 f"{outcome.overdue:.3f} s over, {made} requests: {outcome.text}"
             )
     if scenario.special not in {"dns", "tls"}:
-        told = [
-            Told(
+        changes = [
+            Change(
                 trial.call.key,
                 trial.outcome.value if trial.call.kind is Kind.CREATE else trial.call.room,
                 trial.call.kind is Kind.CREATE,
@@ -71,7 +71,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
             if trial.call.kind in WRITES
         ]
         findings = check(
-            told, [effect for _, effect in sorted(done, key=lambda d: d[0])], _final(cell)
+            changes, [effect for _, effect in sorted(done, key=lambda d: d[0])], _final(cell)
         )
         row.duplicates, row.lost = len(findings.duplicated), len(findings.lost)
         for key in (*findings.duplicated, *findings.lost):
@@ -81,7 +81,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
 
 
 def _needed(trial: Trial) -> int:
-    """Return how many requests the call takes without a fault."""
+    """Return the number of requests that the call takes without a fault."""
     if trial.call.kind is Kind.LIST:
         return (PEOPLE + 1) // 2
     if trial.call.kind is Kind.LIST_ROOMS:
@@ -90,7 +90,7 @@ def _needed(trial: Trial) -> int:
 
 
 def _checked(trial: Trial) -> Outcome:
-    """Make a success with another answer than the one expected a failure."""
+    """Return the outcome; a success with an unexpected response becomes a failure."""
     call, outcome = trial.call, trial.outcome
     if outcome.code != OK or call.kind is Kind.CREATE:
         return outcome
@@ -99,16 +99,16 @@ def _checked(trial: Trial) -> Outcome:
 
 
 def _final(cell: Cell) -> dict[str, list[str]]:
-    """Return what can be seen at the end, as keys of calls."""
+    """Return the keys of the calls whose effect is visible at the end, by room."""
     store = cell.emulator.store
     final: dict[str, list[str]] = {}
     for page in room_pages(store):
         for room in page:
             room_id = room.id
-            there = {who.raw_id for who in store.roster(room_id)}
-            final[room_id] = [f"+ {who} {room_id}" for who in there]
-            # What an update is there to set; it has the room's id for its key. So has a delete,
-            # and of a room that is still there, nothing says that it was deleted.
+            roster = {each.raw_id for each in store.roster(room_id)}
+            final[room_id] = [f"+ {raw_id} {room_id}" for raw_id in roster]
+            # An update sets dial-out, and its key is the id of the room. A delete has the same
+            # key, but a room that still exists shows no delete.
             final[room_id] += [room_id] if room.pstn_dial_out_enabled else []
     present = {room: frozenset(keys) for room, keys in final.items()}
     removed = {t.call.person for t in cell.trials if t.call.kind is Kind.REMOVE}
@@ -117,7 +117,7 @@ def _final(cell: Cell) -> dict[str, list[str]]:
         if call.room not in final:
             continue
         still = f"+ {call.person} {call.room}" in present[call.room]
-        # Whoever was to be removed may be there or not; it is the removal that tells.
+        # If a participant was added and removed, only the removal shows in the roster.
         if (call.kind is Kind.REMOVE and not still) or (
             call.kind is Kind.ADD and call.person in removed
         ):
@@ -126,15 +126,15 @@ def _final(cell: Cell) -> dict[str, list[str]]:
 
 
 async def search(row: Row, cell: Cell, elsewhere: Sink) -> None:
-    """Look for secrets in all that can be read by others."""
-    # Put together first: what is read may end in the middle of a word.
+    """Search outputs, errors and metrics for secrets."""
+    # Joined first: a read may end within a word.
     lines = "".join(cell.system.outputs).splitlines()
     texts = [*lines, *(trial.outcome.text for trial in cell.trials)]
     if cell.system.admin:
         async with aiohttp.ClientSession() as session:
             try:
-                async with session.get(f"{cell.system.admin}/metrics") as answer:
-                    texts.append(await answer.text())
+                async with session.get(f"{cell.system.admin}/metrics") as response:
+                    texts.append(await response.text())
             except aiohttp.ClientError:
                 row.note("no metrics")
     for text in texts:

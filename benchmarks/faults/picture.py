@@ -1,4 +1,4 @@
-"""The table as a picture: for each fault and system, what its calls came to."""
+"""The table as a bar chart: outcomes by fault and system."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def draw(rows: tuple[Row, ...], file: Path) -> None:
     )
     for axis, system in zip(axes[0], systems, strict=True):
         own = [row for row in rows if row.system == system]
-        places = [names.index(row.scenario) for row in own]
+        positions = [names.index(row.scenario) for row in own]
         left = [0.0] * len(own)
         for verdict in Verdict:
             shares = [100 * row.verdicts[verdict] / max(1, row.trials) for row in own]
-            axis.barh(places, shares, left=left, color=COLOURS[verdict], label=verdict.value)
+            axis.barh(positions, shares, left=left, color=COLOURS[verdict], label=verdict.value)
             left = [before + share for before, share in zip(left, shares, strict=True)]
         axis.set_title(TITLES[system])
         axis.set_xlim(0, 100)

@@ -1,7 +1,7 @@
-"""Run a module as `python -m` does, and write down how many tasks there are when SIGUSR1 comes.
+"""Run a module like `python -m`, and write its number of asyncio tasks on SIGUSR1.
 
-`python -m benchmarks.faults.probed FILE MODULE ARGUMENTS…`: so that tasks can be counted in
-processes that do not tell by themselves.
+`python -m benchmarks.faults.probed FILE MODULE ARGUMENTS…`: counts the tasks of
+processes that do not report them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main() -> None:
     file, module, *arguments = sys.argv[1:]
 
     def count(*_: object) -> None:
-        # The signal comes while the loop runs, so these are the tasks of that loop.
+        # The handler runs within the event loop, so these are the tasks of that loop.
         new = Path(f"{file}.new")
         new.write_text(str(len(asyncio.all_tasks())))
         new.replace(file)

@@ -1,4 +1,4 @@
-"""One row of the result: what one scenario came to for one system."""
+"""One row of the result: the outcome of one scenario on one system."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 from benchmarks.faults.verdicts import Verdict
 
 AMPLIFICATION = 1.2
-"""Requests per call that an outage may cost at the most."""
+"""Maximum number of requests per call in an outage."""
 
 MEMORY = 100_000_000
-"""Bytes that may be left: an allocator keeps some of what many large answers took at once."""
+"""Maximum growth of memory, in bytes: the allocator keeps some of the memory of large responses."""
 
 ENOUGH = 500
-"""Calls in an outage from which on the requests per call say something."""
+"""Minimum number of calls for a meaningful number of requests per call."""
 
 
 @dataclass(slots=True)
 class Row:
-    """Counts, of trials unless something else is said."""
+    """Counts of trials, unless noted otherwise."""
 
     scenario: str
     system: str
     trials: int = 0
     struck: int = 0
-    """That the fault struck at least once."""
+    """Trials that the fault struck at least once."""
     verdicts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
     codes: dict[str, int] = field(default_factory=dict)
-    """What callers were told."""
+    """Trials by code and reason."""
     overdue: int = 0
     duplicates: int = 0
     lost: int = 0
@@ -36,27 +36,27 @@ class Row:
     """Secrets in outputs, and signed requests to another origin."""
     requests_per_call: float = 0.0
     added_p50: float = 0.0
-    """Milliseconds, against the same calls without a fault."""
+    """Added latency in milliseconds, compared with the same calls without a fault."""
     added_p99: float = 0.0
     tasks: int = 0
-    """Left over, more than before."""
+    """Tasks left over."""
     fds: int = 0
     rss: int = 0
-    """Bytes."""
+    """Growth of memory, in bytes."""
     seconds: float = 0.0
     outage: bool = False
     strict: bool = False
     """Whether no call may fail at all."""
     notes: list[str] = field(default_factory=list)
-    """The first failures that are not right."""
+    """The first incorrect outcomes."""
 
     def note(self, text: str) -> None:
-        """Keep an example."""
+        """Keep up to five examples."""
         if len(self.notes) < 5:
             self.notes.append(text[:300])
 
     def missed(self) -> list[str]:
-        """Return the targets that are missed, in words."""
+        """Return descriptions of the missed targets."""
         counts = {
             "wrong code or response": self.verdicts[Verdict.WRONG],
             "untyped": self.verdicts[Verdict.UNTYPED],
@@ -72,7 +72,7 @@ class Row:
         missed = [f"{count} {what}" for what, count in counts.items() if count > 0]
         if self.rss > MEMORY:
             missed.append(f"{self.rss / 1e6:.0f} MB left")
-        # A few calls have more retries saved up than they should need.
+        # The reserve of the retry budget dominates a small number of calls.
         enough = self.trials >= ENOUGH
         if self.outage and enough and self.requests_per_call > AMPLIFICATION:
             missed.append(f"{self.requests_per_call:.2f} requests per call")

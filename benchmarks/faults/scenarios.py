@@ -1,4 +1,4 @@
-"""The table of faults: what goes wrong, for which calls, how often, and what is right then."""
+"""The table of scenarios: fault, calls, frequency, and correct outcomes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from benchmarks.faults.verdicts import DEADLINE, NOTHING, Right
 from rooms_emulator import Fault, preset
 
 SHARE: Final = 1 / 8
-"""How many of the requests a passing fault strikes; more would be an outage."""
+"""Share of the requests that a transient fault strikes; more would be an outage."""
 
-# Of an answer that asks to try again, a caller's time may also run out while somebody does: _LATE.
+# _LATE: the deadline may also end during the retries.
 _UNAVAILABLE: Final = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
 _LATE: Final = Right.of("UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE DEADLINE_EXCEEDED")
 _FAILED: Final = Right.of(
@@ -32,7 +32,7 @@ _STORM: Final = Right.of("RESOURCE_EXHAUSTED", DEADLINE, reasons="THROTTLED DEAD
 _CREDENTIAL: Final = Right.of(
     "UNAVAILABLE", "UNAUTHENTICATED", reasons="GATEWAY_CREDENTIAL_REJECTED"
 )
-# NOT_FOUND: a caller's channel repeats a delete that a replica did before it was killed.
+# NOT_FOUND: the channel retries a delete that a replica completed before it was killed.
 _GONE: Final = Right.of("UNAVAILABLE", DEADLINE, "NOT_FOUND")
 
 
@@ -44,26 +44,26 @@ class Scenario:
     what: str
     fault: Fault | None = None
     share: float = SHARE
-    """How likely the fault strikes a request."""
+    """Probability that the fault strikes a request."""
     right: Right = NOTHING
-    """What is right for a call that the fault struck, beside a success."""
+    """Correct outcomes of a call that the fault struck, in addition to success."""
     spreads: bool = False
-    """Whether the fault also hurts calls that it did not strike."""
+    """Whether the fault also affects calls that it did not strike."""
     kinds: tuple[Kind, ...] = EVERYTHING
     trials: int = 1000
     callers: int = 16
-    """How many calls are under way at once."""
+    """Number of concurrent calls."""
     deadline: float = 5.0
-    """Seconds, of each call."""
+    """Deadline of each call, in seconds."""
     pause: float = 0.0
     cancel: float = 0.0
-    """Upper bound of the seconds after which callers give up; 0: never."""
+    """Maximum time after which callers cancel, in seconds; 0: never."""
     rooms: int = 0
-    """Rooms that are there before."""
+    """Number of rooms before the first call."""
     special: str = ""
-    """What else happens meanwhile: see `disturbances`."""
+    """Name of a disturbance: see `disturbances`."""
     outage: bool = False
-    """Whether nothing works, so that the requests per call are bounded."""
+    """Whether every request fails, so that the requests per call must be bounded."""
     only: tuple[str, ...] = ("gateway", "sdk", "naive")
 
 
@@ -196,7 +196,7 @@ SCENARIOS: Final = (
         spreads=True,
         trials=300,
     ),
-    # Around the service.
+    # The upstream as a whole.
     Scenario(
         name="dns-failure",
         what="the host has no address",
@@ -222,7 +222,7 @@ SCENARIOS: Final = (
         spreads=True,
         special="restart",
     ),
-    # Around the system.
+    # Clients and processes of the system.
     Scenario(
         name="client-cancel",
         what="callers cancel after 0 to 30 ms",
@@ -275,7 +275,7 @@ BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 def fault_of(scenario: Scenario, sink: int) -> Fault | None:
-    """Make the fault of a scenario; links that lead elsewhere lead to the port `sink`."""
+    """Return the fault of a scenario; foreign links lead to the port `sink`."""
     fault = scenario.fault
     if fault is None:
         return None

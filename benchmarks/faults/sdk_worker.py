@@ -1,8 +1,8 @@
-"""Microsoft's Python client in a process of its own: calls come in as lines, outcomes go out.
+"""Microsoft's Python client in a separate process: reads calls as lines, and writes outcomes.
 
-The client is used as its documentation shows, with its defaults; the caller's deadline is a
-time-out around the call, as a caller in the same process would set it. The api-version is given as
-a text, because the client's own default breaks its second pages under Python 3.11.
+The client is used as documented, with its defaults; the deadline is a timeout around the call, as
+in a program that uses the client directly. The api-version is plain text, because the default of
+the client breaks its links to second pages under Python 3.11.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from benchmarks.naive import code_of
 
 async def send(client: Any, kind: Kind, room: str, person: str, pause: float) -> str:
     """Make one call."""
-    who: Any = UnknownIdentifier(PHONE if kind is Kind.REFUSED else person)
+    identifier: Any = UnknownIdentifier(PHONE if kind is Kind.REFUSED else person)
     match kind:
         case Kind.CREATE:
-            people = [RoomParticipant(communication_identifier=who, role="Attendee")]
-            return str((await client.create_room(participants=people)).id)
+            participants = [RoomParticipant(communication_identifier=identifier, role="Attendee")]
+            return str((await client.create_room(participants=participants)).id)
         case Kind.GET:
             return str((await client.get_room(room)).id)
         case Kind.UPDATE:
@@ -40,10 +40,10 @@ async def send(client: Any, kind: Kind, room: str, person: str, pause: float) ->
         case Kind.DELETE:
             await client.delete_room(room)
         case Kind.ADD | Kind.REFUSED:
-            people = [RoomParticipant(communication_identifier=who, role="Attendee")]
-            await client.add_or_update_participants(room_id=room, participants=people)
+            participants = [RoomParticipant(communication_identifier=identifier, role="Attendee")]
+            await client.add_or_update_participants(room_id=room, participants=participants)
         case Kind.REMOVE:
-            await client.remove_participants(room_id=room, participants=[who])
+            await client.remove_participants(room_id=room, participants=[identifier])
         case Kind.LIST:
             found = [p async for p in client.list_participants(room)]
             return " ".join(p.communication_identifier.raw_id for p in found)
@@ -56,8 +56,8 @@ async def send(client: Any, kind: Kind, room: str, person: str, pause: float) ->
     return room
 
 
-async def answer(client: Any, lateness: Lateness, line: dict[str, Any]) -> None:
-    """Make the call of a line, and write how it went."""
+async def handle(client: Any, lateness: Lateness, line: dict[str, Any]) -> None:
+    """Make the call of a line, and write its outcome."""
     begun, text, value = time.monotonic(), "", ""
     try:
         async with asyncio.timeout(line["cancel"] or line["deadline"]) as limit:
@@ -65,11 +65,11 @@ async def answer(client: Any, lateness: Lateness, line: dict[str, Any]) -> None:
             value = await send(client, kind, line["room"], line["person"], line["pause"])
         code = OK
     except TimeoutError as error:
-        given_up = "CANCELLED" if line["cancel"] else DEADLINE
-        code, text = (given_up if limit.expired() else UNTYPED), repr(error)
+        expected = "CANCELLED" if line["cancel"] else DEADLINE
+        code, text = (expected if limit.expired() else UNTYPED), repr(error)
     except AzureError as error:
         code, text = code_of(error).name, f"{error!r} {error}"
-    except Exception as error:  # noqa: BLE001 - that these come out is what is counted
+    except Exception as error:  # noqa: BLE001 - untyped errors are counted
         code, text = UNTYPED, f"{error!r} {error}"
     seconds = time.monotonic() - begun
     overdue = lateness.overdue(begun, line["deadline"])
@@ -97,7 +97,7 @@ async def main() -> None:
         threading.Thread(target=read, daemon=True).start()
         running = set()
         while line := await lines.get():
-            task = asyncio.ensure_future(answer(client, late, json.loads(line)))
+            task = asyncio.ensure_future(handle(client, late, json.loads(line)))
             running.add(task)
             task.add_done_callback(running.discard)
 

@@ -1,4 +1,4 @@
-"""What is around a system: where it is told the service is, and who else listens."""
+"""Servers around a system: a foreign origin, and an upstream with an expired certificate."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Sink:
 
     port: int = 0
     signed: int = 0
-    """Signed requests that it got."""
+    """Number of signed requests that it received."""
 
 
 @asynccontextmanager
 async def sink() -> AsyncIterator[Sink]:
-    """Serve empty lists to whoever comes, and count whose requests are signed."""
+    """Serve empty lists, and count signed requests."""
     state = Sink()
     writers: set[asyncio.StreamWriter] = set()
 
@@ -53,9 +53,9 @@ async def sink() -> AsyncIterator[Sink]:
 
 @asynccontextmanager
 async def expired_tls() -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """Serve TLS with a certificate that ended yesterday, signed by somebody trusted.
+    """Serve TLS with a certificate that expired yesterday, issued by a trusted CA.
 
-    Gives the endpoint, and the environment in which its signer is trusted.
+    Yields the endpoint, and the environment in which the CA is trusted.
     """
     authority, today = trustme.CA(), datetime.now(UTC)
     issued = authority.issue_cert(

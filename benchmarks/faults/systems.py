@@ -1,4 +1,4 @@
-"""The systems compared, each a process of its own, each called in the same way."""
+"""The compared systems, each in a separate process, all with the same interface."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from rooms_emulator.faults.presets import SECOND_KEY
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
-"""Seconds after which a process that should have answered will not."""
+"""Timeout for startup and for counting tasks, in seconds."""
 
 
 class Caller(Protocol):
     """Makes one call."""
 
     async def __call__(self, call: Call) -> Outcome:
-        """Return what the caller was told."""
+        """Return the outcome of `call`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process holds at one moment."""
+    """Resources that a process holds."""
 
     tasks: int
     fds: int
     rss: int
-    """Bytes."""
+    """Resident memory, in bytes."""
 
 
 @dataclass(slots=True)
@@ -56,29 +56,29 @@ class System:
     address: str = ""
     admin: str = ""
     outputs: list[str] = field(default_factory=list)
-    """All that it wrote."""
+    """Everything that it wrote to its outputs."""
     caller: Caller | None = None
     channel: grpc.aio.Channel | None = None
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, call: Call) -> Outcome:
         """Make one call."""
-        assert self.caller is not None
+        assert self.caller is not None  # noqa: S101 - `started` sets it
         return await self.caller(call)
 
     @property
     def details(self) -> bool:
-        """Whether it publishes reasons."""
+        """Whether it returns reasons."""
         return self.name == "gateway"
 
     async def usage(self) -> Usage:
-        """Count what the process holds."""
-        # One at a time: a signal on top of another would find half a file.
+        """Return the resources of the process."""
+        # One at a time: a second signal would overwrite the file.
         async with self.probing:
             self.probe.unlink(missing_ok=True)
             self.process.send_signal(signal.SIGUSR1)
             async with asyncio.timeout(PATIENCE):
-                while not self.probe.exists():  # noqa: ASYNC110 - nothing tells of a file
+                while not self.probe.exists():  # noqa: ASYNC110 - files have no event
                     await asyncio.sleep(0.01)
             tasks = int(self.probe.read_text())
         folder = Path(f"/proc/{self.process.pid}")
@@ -87,14 +87,14 @@ class System:
 
 
 def _command(name: str, endpoint: str, keys: Path, port: int) -> tuple[list[str], dict[str, str]]:
-    """Return what to run, and its environment."""
+    """Return the module with its arguments, and the environment."""
     connection = {
         "COMMUNICATION_CONNECTION_STRING": f"endpoint={endpoint};accesskey={DEVELOPMENT_KEY}"
     }
     if name == "gateway":
-        where = ["--endpoint", endpoint, "--access-key-file", str(keys)]
+        upstream = ["--endpoint", endpoint, "--access-key-file", str(keys)]
         listen = ["--listen", f"127.0.0.1:{port}", "--admin-listen", "127.0.0.1:0"]
-        return ["rooms_gateway", "serve", *where, *listen, "--log-format", "json"], {}
+        return ["rooms_gateway", "serve", *upstream, *listen, "--log-format", "json"], {}
     if name == "naive":
         return ["benchmarks.naive", f"127.0.0.1:{port}"], connection
     return ["benchmarks.faults.sdk_worker"], connection
@@ -116,7 +116,7 @@ async def started(
         keys.chmod(0o600)
         command, own = _command(name, endpoint, keys, port)
         if quiet:
-            # One line a call is what operators want, and not what is measured.
+            # One log line per call is useful in production, but not measured here.
             command += ["--log-level", "warning"]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -178,7 +178,7 @@ async def _follow(system: System, stream: asyncio.StreamReader | None) -> None:
 
 
 class SdkCaller:
-    """Has a process with Microsoft's client make the calls."""
+    """Makes calls in a process with Microsoft's client."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -188,19 +188,19 @@ class SdkCaller:
     async def __call__(self, call: Call) -> Outcome:
         """Make one call."""
         self._last += 1
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[self._last] = answer
-        assert self._process.stdin is not None
+        response: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[self._last] = response
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         self._process.stdin.write(json.dumps({"id": self._last, **asdict(call)}).encode() + b"\n")
-        return Outcome(**await answer)
+        return Outcome(**await response)
 
     async def listen(self) -> None:
-        """Hand the answers out."""
+        """Pass responses to the waiting calls."""
         while self._process.stdout is not None and (line := await self._process.stdout.readline()):
-            answer = json.loads(line)
-            waiting = self._waiting.pop(answer.pop("id"))
+            response = json.loads(line)
+            waiting = self._waiting.pop(response.pop("id"))
             if not waiting.done():
-                waiting.set_result(answer)
+                waiting.set_result(response)
 
 
 def now() -> float:

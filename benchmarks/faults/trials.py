@@ -1,4 +1,4 @@
-"""The calls of one scenario on one system, as they are made."""
+"""Making the calls of one scenario on one system."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from rooms_emulator.rooms.records import Room
 from rooms_emulator.rooms.store import Store
 
 PEOPLE = 5
-"""On the roster of a room that is listed: three pages."""
+"""Participants of a room that is listed: three pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One call and how it went, in the order of asking."""
+    """One call and its outcome."""
 
     number: int
     call: Call
     outcome: Outcome
     roster: str
-    """Who was on the roster when the room was made."""
+    """Raw ids on the roster of the room, or ids of all rooms, before the call."""
 
 
 @dataclass(slots=True)
 class Cell:
-    """What one scenario needs while it runs."""
+    """State of one scenario on one system."""
 
     scenario: Scenario
     system: System | Pair
@@ -43,7 +43,7 @@ class Cell:
     trials: list[Trial] = field(default_factory=list)
 
     async def call_all(self, steps: Iterator[tuple[int, Kind]], callers: int) -> None:
-        """Make the calls of a plan, so many at once."""
+        """Make the calls of a plan with `callers` concurrent callers."""
         await asyncio.gather(*(self._caller(steps) for _ in range(callers)))
 
     async def _caller(self, steps: Iterator[tuple[int, Kind]]) -> None:
@@ -59,11 +59,11 @@ class Cell:
                 added.append(call.person)
 
     def _call(self, number: int, kind: Kind, chain: str, added: list[str]) -> tuple[Call, str]:
-        who, room, roster, store = "", "", "", self.emulator.store
+        raw_id, room, roster, store = "", "", "", self.emulator.store
         if kind in {Kind.CREATE, Kind.ADD}:
-            who = person(number)
+            raw_id = person(number)
         if kind is Kind.REMOVE:
-            who = added.pop()
+            raw_id = added.pop()
         if kind in CHANGES:
             room = chain
         elif kind is Kind.LIST_ROOMS:
@@ -71,12 +71,12 @@ class Cell:
         elif kind is not Kind.CREATE:
             [room] = store.seed(1)
             if kind is Kind.LIST:
-                people = [new_communication_user(self.random) for _ in range(PEOPLE)]
-                store.change_roster(room, dict.fromkeys(people, "Attendee"))
-                roster = " ".join(people)
+                raw_ids = [new_communication_user(self.random) for _ in range(PEOPLE)]
+                store.change_roster(room, dict.fromkeys(raw_ids, "Attendee"))
+                roster = " ".join(raw_ids)
         cancel = self.scenario.cancel and self.random.uniform(0.001, self.scenario.cancel)
         scenario = self.scenario
-        call = Call(kind, room, who, scenario.deadline, scenario.pause, cancel)
+        call = Call(kind, room, raw_id, scenario.deadline, scenario.pause, cancel)
         return call, roster
 
 

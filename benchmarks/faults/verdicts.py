@@ -1,8 +1,8 @@
-"""The rules: what a caller was told, and whether that is right.
+"""The rules: outcomes of calls, and whether they are correct.
 
-One table of codes serves all systems. A failure of Microsoft's client is given the code that the
-naive gateway's table has for it; a failure that is none of its published errors is untyped. On a
-gateway of gRPC, UNKNOWN is untyped: it is what grpc.aio makes of an exception.
+One table of codes serves all systems. A failure of Microsoft's client gets the code of the naive
+gateway's table; an exception that is not one of its documented errors is untyped. For gateways,
+UNKNOWN is untyped: grpc.aio uses it for unhandled exceptions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a trial comes to; exactly one."""
+    """Verdict on a trial."""
 
     FIRST = "correct, first attempt"
     RETRIED = "correct, after retry"
@@ -25,54 +25,54 @@ OK = "OK"
 UNTYPED = "UNKNOWN"
 DEADLINE = "DEADLINE_EXCEEDED"
 CLIENT_MADE = frozenset({DEADLINE, "CANCELLED"})
-"""Codes that a client makes itself, so without details."""
+"""Codes that the client sets itself, without details."""
 
 TOLERANCE = 0.05
-"""Seconds after its deadline at which a call has to be over."""
+"""Tolerated time over the deadline, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one caller was told."""
+    """Outcome of one call, as the caller sees it."""
 
     code: str
-    """The name of a gRPC code."""
+    """Name of a gRPC status code."""
     reason: str = ""
-    """Of ErrorInfo, where there is one."""
+    """Reason in ErrorInfo, if any."""
     text: str = ""
-    """Everything that came with a failure."""
+    """Everything that a failed call carries."""
     seconds: float = 0.0
     overdue: float = 0.0
-    """Seconds after the deadline, less those for which the measuring process itself was late."""
+    """Time over the deadline in seconds, less the delay of the measuring process."""
     value: str = ""
-    """What came with a success: the room's id; of a list, the people."""
+    """Result of a success: the id of the room; of a list, the raw ids or room ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Which failures are right where a fault struck."""
+    """Correct failures of a call that a fault struck."""
 
     codes: frozenset[str]
     reasons: frozenset[str] = frozenset()
-    """Which reasons a gateway that publishes reasons may give; empty: any."""
+    """Correct reasons, for gateways that return reasons; empty: any."""
     success: bool = True
-    """Whether a success is right as well."""
+    """Whether a success is correct too."""
 
     @classmethod
     def of(cls, *codes: str, reasons: str = "", success: bool = True) -> Right:
-        """Make one; `reasons` are parted by spaces."""
+        """Return an instance; `reasons` are separated by spaces."""
         return cls(frozenset(codes), frozenset(reasons.split()), success)
 
 
 NOTHING = Right.of()
-"""Where no fault struck, nothing but success is right."""
+"""Without a fault, only success is correct."""
 
 
 def judge(outcome: Outcome, right: Right, *, requests: int, needed: int, details: bool) -> Verdict:
-    """Say what a trial comes to.
+    """Return the verdict on a trial.
 
-    `requests` went to the service, where `needed` would have been without any fault; `details`
-    says whether the system publishes reasons, and so has to give one.
+    `requests` is the number of upstream requests, `needed` the number without a fault; `details` is
+    whether the system returns reasons, so that one is required.
     """
     if outcome.code == OK:
         if not right.success:
@@ -86,5 +86,5 @@ def judge(outcome: Outcome, right: Right, *, requests: int, needed: int, details
 
 
 def secrets_in(text: str, secrets: tuple[str, ...]) -> int:
-    """Count the secrets that can be seen in `text`."""
+    """Return the number of secrets in `text`."""
     return sum(secret in text for secret in secrets)

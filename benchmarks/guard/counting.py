@@ -1,4 +1,4 @@
-"""Counts the cost of a call."""
+"""Counting of the cost of calls."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from benchmarks.guard.upstream import ROOM_ID
 WARM_UP = 50
 CALLS = 30
 BATCHES = 5
-"""The median of these is taken: a batch may contain work that happens once a second."""
+"""Number of batches; their median counts, because one may contain periodic work."""
 
 Call = Callable[[], object]
 
 
-_PEOPLE = [
+_PARTICIPANTS = [
     participants_pb2.Participant(
         raw_id=f"8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_{number:08x}-7637-da8c-08d5-363a0d005464",
         role=participants_pb2.ROLE_PRESENTER,
@@ -36,12 +36,12 @@ _PEOPLE = [
     for number in range(50)
 ]
 _GET = rooms_pb2.GetRoomRequest(room_id=ROOM_ID)
-_UPSERT = participants_pb2.UpsertParticipantsRequest(room_id=ROOM_ID, participants=_PEOPLE)
+_UPSERT = participants_pb2.UpsertParticipantsRequest(room_id=ROOM_ID, participants=_PARTICIPANTS)
 _LIST = rooms_pb2.ListRoomsRequest()
 
 WORKS: dict[str, Callable[[RoomsServiceStub, ParticipantsServiceStub], object]] = {
     "GetRoom": lambda rooms, _: rooms.GetRoom(_GET),
-    "UpsertParticipants of 50": lambda _, people: people.UpsertParticipants(_UPSERT),
+    "UpsertParticipants of 50": lambda _, participants: participants.UpsertParticipants(_UPSERT),
     "ListRooms of 1 page": lambda rooms, _: list(rooms.ListRooms(_LIST)),
 }
 """The calls to count."""

@@ -11,7 +11,7 @@ class Kind:
 
     name: str
     allowance: int = 0
-    """Growth that passes without a complaint."""
+    """Allowed growth."""
     of_python: bool = False
     """Whether the count differs between versions of Python."""
 
@@ -20,6 +20,6 @@ FRAMES = Kind("frames of the gateway", of_python=True)
 """Python functions of the gateway entered, and its coroutines resumed."""
 REQUESTS = Kind("upstream requests")
 BYTES = Kind("upstream bytes", allowance=2)
-"""Contain the gateway's version, which may grow."""
+"""Bytes of upstream requests; they contain the gateway's version, which may grow."""
 
 KINDS = (FRAMES, REQUESTS, BYTES)

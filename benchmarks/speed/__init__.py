@@ -1,1 +1,1 @@
-"""How fast the gateway is, beside others that do the same work: `make bench`."""
+"""The speed of the gateway, compared with alternatives: `make bench`."""

@@ -1,4 +1,4 @@
-"""Measure the gateway beside others that do the same work."""
+"""Compare the speed of the gateway with alternatives."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LENGTHS = (1_000, 100_000, 1_000_000)
 
 
 def main() -> None:
-    """Measure, and print what came of it."""
+    """Measure, and print the report."""
     options = _options()
     if not (options.tools / "load").exists():
         raise SystemExit(
-            f"There is no load generator in {options.tools}: `make bench` builds it, and needs Go."
+            f"no load generator in {options.tools}: run `make bench`, which builds it with Go"
         )
     works = [work for work in WORKS if _chosen(work.name, options)]
     with TemporaryDirectory() as folder, upstream.serving(options.tools / "stub") as stub:
@@ -52,28 +52,41 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument(
         "--only", action="append", metavar="TEXT",
-        help="only what has TEXT in its name: a call, TLS, start, lists, slow, reads, processes",
+        help="measure only names that contain TEXT: an RPC, TLS, start, lists, slow, beside,"
+        " processes; repeatable",
     )  # fmt: skip
-    parser.add_argument("--arms", metavar="NAME,…", help="only these arms; floor is always in")
+    parser.add_argument(
+        "--arms", metavar="NAME,…", help="measure only these arms, and always floor"
+    )
     parser.add_argument(
         "--arm", action="append", default=[], type=_labelled, metavar="LABEL=PATH",
-        help="this gateway once more, from another checkout",
+        help="measure the gateway of another checkout too; repeatable",
     )  # fmt: skip
     parser.add_argument(
-        "--gateway-path", type=Path, default=ROOT, metavar="PATH", help="the gateway's checkout"
+        "--gateway-path",
+        type=Path,
+        default=ROOT,
+        metavar="PATH",
+        help="checkout of the gateway; default: this one",
     )
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.35, help="of each measurement")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds; default: 9")
+    parser.add_argument(
+        "--seconds", type=float, default=0.35, help="duration of each measurement; default: 0.35"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all results to this JSON file"
+    )
     parser.add_argument("--write", action="store_true", help="write docs/performance.{md,svg}")
-    parser.add_argument("--tools", type=Path, default=TOOLS, help="where stub and load are")
+    parser.add_argument(
+        "--tools", type=Path, default=TOOLS, help="directory of the programs stub and load"
+    )
     return parser.parse_args()
 
 
 def _labelled(text: str) -> tuple[str, Path]:
     label, found, path = text.partition("=")
     if not (found and label and Path(path, "gateway").is_dir()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=PATH of a checkout")
+        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=PATH with the path of a checkout")
     return label, Path(path).resolve()
 
 
@@ -122,7 +135,7 @@ def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, M
             try:
                 more[name] = part()
             except NotReadyError as error:
-                # Another checkout may lack a flag, and what was measured so far is worth keeping.
+                # Another checkout may lack a flag; earlier measurements are kept.
                 say(f"{name}: {error}\n")
     say("")
     return more

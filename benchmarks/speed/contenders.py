@@ -1,4 +1,4 @@
-"""The arms: how each is started in front of an upstream, and what it can do."""
+"""The arms: how each is started, and which work it supports."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ ENVOY = "envoy"
 BARE = "bare"
 
 
-def _everything(work: Work) -> bool:  # noqa: ARG001 - it is the answer for all
+def _everything(work: Work) -> bool:  # noqa: ARG001 - true for any work
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A server that does the work."""
+    """A measured server."""
 
     name: str
     command: Callable[[Stub, bool], Sequence[str]]
-    """What starts it, of the upstream and whether to speak TLS to that."""
+    """Command for an upstream; the second argument is whether to connect over TLS."""
     path: Path = ROOT
-    """The checkout whose code it runs."""
+    """Checkout whose code it runs."""
     env: Mapping[str, str] = field(default_factory=dict)
     does: Callable[[Work], bool] = _everything
     request: Callable[[Work], bytes | None] = lambda _: None
-    """The request in its own contract, where that is not the gateway's."""
+    """Serialized request in its contract; None: as in the contract of the gateway."""
 
     in_process: bool = False
-    """Whether it makes the calls itself, and is told so on its standard input."""
+    """Whether it makes the calls itself, as jobs on its standard input."""
 
     @contextmanager
     def running(self, stub: Stub, *, tls: bool = False) -> Iterator[Running]:
-        """Run it until the end of the block. Raises NotReadyError."""
+        """Run the server until the end of the block. Raises NotReadyError if it does not start."""
         env = {
             "PYTHONPATH": f"{self.path / 'gateway'}:{self.path / 'generated'}:{ROOT}",
-            # How one tells Python of a certificate authority that the machine does not know.
+            # Adds the CA of the stub to the trusted CAs.
             "SSL_CERT_FILE": stub.authority,
             **self.env,
         }
@@ -71,9 +71,9 @@ def gateway(
     program: str = "rooms_gateway",
     does: Callable[[Work], bool] = _everything,
 ) -> Arm:
-    """Return this gateway, from the checkout at `path`: everything on, as it ships."""
+    """Return the gateway of the checkout at `path`, with its defaults."""
 
-    def command(stub: Stub, tls: bool) -> Sequence[str]:
+    def command(stub: Stub, tls: bool) -> Sequence[str]:  # noqa: FBT001 - the signature of Arm.command
         return (
             sys.executable, "-m", program, "serve", "--listen", listen,
             "--connection-string", stub.connection_string(tls=tls), *flags,
@@ -83,11 +83,11 @@ def gateway(
 
 
 AS_IT_SHIPS = ("--admin-listen", "127.0.0.1:0")
-"""Metrics are on where there is somewhere to read them; the rest is on anyway."""
+"""Flags of a typical deployment: with an admin listener, metrics are on."""
 
 
 def bare(path: Path = ROOT) -> Arm:
-    """Return this gateway without metrics, log lines and validation, for what these cost."""
+    """Return the gateway without metrics, log lines and validation, to measure their cost."""
     return gateway(
         BARE, path, "--log-level", "warning", program="benchmarks.speed.arms.unvalidated",
         does=lambda work: work in (get_room(16), get_room(64)),
@@ -98,7 +98,7 @@ floor = Arm(FLOOR, _module("benchmarks.speed.arms.floor"))
 echo = Arm(
     ECHO,
     _module("benchmarks.speed.arms.echo"),
-    # As the gateway sets it: a bound has to be the least that there is.
+    # The same experiments as in the gateway, for a fair upper bound.
     env={"GRPC_EXPERIMENTS": GRPC_EXPERIMENTS},
     does=lambda work: not (work.streams or work.tls),
 )
@@ -122,6 +122,6 @@ sdk = Arm(
 
 
 def envoy(program: Path, folder: Path) -> Arm:
-    """Return Envoy, whose program is `program`, with its files in `folder`."""
+    """Return Envoy at `program`, with its files in `folder`."""
     maker = Envoy(program, folder)
     return Arm(ENVOY, maker.command, does=maker.does, request=maker.request)

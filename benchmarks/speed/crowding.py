@@ -1,4 +1,4 @@
-"""Whether calls get into each other's way: a crowd before a slow upstream, or reads with lists."""
+"""Interference of calls: many callers with a slow upstream, and reads during lists."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from benchmarks.speed.works import Work, get_room, list_rooms
 
 CROWD = 1000
 DELAY = 500
-"""Milliseconds that every answer of the slow upstream waits."""
+"""Delay of every response of the slow upstream, in milliseconds."""
 
 LIST_DELAY = 2000
-"""The same for every page, so that lists mostly wait: they would be busy for long otherwise."""
+"""Delay of every page, in milliseconds; long, so that lists wait most of the time."""
 
 SETTLE = 6
-"""Seconds until each has its connection, and of a list a page in hand."""
+"""Time until each caller has a connection, and each list its first page, in seconds."""
 
 HEALTH = Work("Check", "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), 1)
 
 
 def slow_upstream(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str, float]:
-    """Return MiB of memory and health's latency while a crowd waits for a slow upstream."""
-    say(f"{CROWD:,} callers before a slow upstream")
+    """Return memory in MiB and latency of health checks while many callers wait."""
+    say(f"{CROWD:,} callers, slow upstream")
     stub.shape(delay=DELAY)
     served, waiting = _crowd(stub, load, gateway, get_room(CROWD), seconds)
     return {"calls_per_second": served.calls / served.seconds, **waiting}
 
 
 def slow_lists(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str, float]:
-    """Return MiB of memory and health's latency while a crowd reads lists that hardly move on.
+    """Return memory in MiB and latency of health checks while many callers read slow lists.
 
-    They need more places than the gateway has as it ships.
+    They need more slots than the gateway has by default.
     """
-    say(f"{CROWD:,} lists before a slow upstream")
+    say(f"{CROWD:,} lists, slow upstream")
     lists = list_rooms(1000, 30, CROWD)
     stub.shape(lists.pages, lists.size, LIST_DELAY)
     served, waiting = _crowd(stub, load, gateway, lists, seconds)
@@ -50,7 +50,7 @@ def slow_lists(stub: Stub, load: Load, gateway: Arm, seconds: float) -> dict[str
 def _crowd(
     stub: Stub, load: Load, gateway: Arm, work: Work, seconds: float
 ) -> tuple[Sample, dict[str, float]]:
-    """Look at the gateway when all of a crowd wait, and a while later."""
+    """Measure the gateway once all callers wait, and again later."""
     try:
         with gateway.running(stub) as running:
             alone = load.run(HEALTH, [running], seconds=seconds)
@@ -78,21 +78,21 @@ def _crowd(
 def reads_with_lists(
     stub: Stub, load: Load, gateway: Arm, rounds: int, seconds: float
 ) -> dict[str, float]:
-    """Return the latency of reads, alone and with four endless lists."""
+    """Return the latency of reads, alone and with four concurrent endless lists."""
     lists, reads = list_rooms(100, 100), get_room(16)
     stub.shape(lists.pages, lists.size)
-    alone, crowded = [], []
+    alone, with_lists = [], []
     with gateway.running(stub) as running:
         for number in range(1, rounds + 1):
-            say(f"reads with lists: round {number} of {rounds}")
+            say(f"reads with concurrent lists: round {number} of {rounds}")
             alone.append(load.run(reads, [running], seconds=seconds))
             with load.begin(lists, [running], seconds=seconds + 2) as listing:
                 time.sleep(0.5)
-                crowded.append(load.run(reads, [running], seconds=seconds))
+                with_lists.append(load.run(reads, [running], seconds=seconds))
                 read(listing)
     return {
         "p50_alone_ms": median(sample.p50 for sample in alone) * 1000,
         "p99_alone_ms": median(sample.p99 for sample in alone) * 1000,
-        "p50_with_lists_ms": median(sample.p50 for sample in crowded) * 1000,
-        "p99_with_lists_ms": median(sample.p99 for sample in crowded) * 1000,
+        "p50_with_lists_ms": median(sample.p50 for sample in with_lists) * 1000,
+        "p99_with_lists_ms": median(sample.p99 for sample in with_lists) * 1000,
     }

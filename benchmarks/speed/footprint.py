@@ -1,4 +1,4 @@
-"""What the gateway takes before and beside its work: time to start, and memory."""
+"""Startup time and memory of the gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = 100
 
 
 def start(stub: Stub, load: Load, gateway: Arm, times: int) -> dict[str, float]:
-    """Return the seconds from start to SERVING, and MiB of memory at rest and after calls."""
+    """Return the startup time in seconds, and memory in MiB at rest and after calls."""
     seconds, resting, worked = [], [], []
     for number in range(1, times + 1):
         say(f"start {number} of {times}")
@@ -33,9 +33,9 @@ def start(stub: Stub, load: Load, gateway: Arm, times: int) -> dict[str, float]:
 
 
 def lists(stub: Stub, load: Load, gateway: Arm, lengths: tuple[int, ...]) -> dict[str, float]:
-    """Return the most MiB of memory that one gateway has had after lists of each length.
+    """Return the peak memory of one gateway after lists of each length, in MiB.
 
-    A few of the shortest come first, so that what is only the first use of something is over.
+    A few of the shortest run first, so that the cost of the first use is not counted.
     """
     peaks = {}
     with ExitStack() as parts:

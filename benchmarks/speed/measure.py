@@ -1,4 +1,4 @@
-"""One measurement: an arm does a work for some seconds, and what came of it."""
+"""One measurement: an arm runs a workload for some seconds."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from benchmarks.speed.processes import Running
 from benchmarks.speed.works import Work
 
 CONNECTIONS = 4
-"""The most connections that the callers share: a few clients, not one and not hundreds."""
+"""Maximum number of connections that the callers share, like a few clients."""
 
 
 class MeasurementError(Exception):
-    """Something was answered wrongly, so its speed means nothing."""
+    """A response was wrong or missing, so the measurement is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one measurement saw. Times are in seconds."""
+    """Result of one measurement. Times are in seconds."""
 
     calls: int
     errors: int
@@ -42,7 +42,7 @@ class Sample:
     problem: str = ""
 
     def amount(self, work: Work) -> int:
-        """Return how much was done, in the work's unit."""
+        """Return the amount of work done, in the unit of `work`."""
         return self.items if work.streams else self.calls
 
 
@@ -52,7 +52,7 @@ class Load:
 
     program: Path
 
-    def run(
+    def run(  # noqa: PLR0913 - parameters of a measurement
         self,
         work: Work,
         servers: Sequence[Running],
@@ -62,16 +62,16 @@ class Load:
         calls: int = 0,
         connections: int | None = None,
     ) -> Sample:
-        """Load the first of `servers`, and take the CPU time of all of them.
+        """Load the first of `servers`, and measure the CPU time of all of them.
 
-        Raises MeasurementError if an answer was wrong, or none came.
+        Raises MeasurementError if a response is wrong or missing.
         """
         with self.begin(
             work, servers, seconds=seconds, request=request, calls=calls, connections=connections
         ) as process:
             return read(process)
 
-    def begin(
+    def begin(  # noqa: PLR0913 - parameters of a measurement
         self,
         work: Work,
         servers: Sequence[Running],
@@ -81,17 +81,17 @@ class Load:
         calls: int = 0,
         connections: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start what `run` does, to do something else beside it."""
+        """Start the load generator as `run` does, without waiting for it."""
         arguments = {
             **_job(work, seconds, request),
             "target": servers[0].address,
             "connections": connections or min(CONNECTIONS, work.callers),
             "calls": calls,
             "items": work.pages * work.size,
-            "bytes": work.answer_bytes,
+            "bytes": work.response_bytes,
             "pids": ",".join(str(server.pid) for server in servers),
         }
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 - a program of this repository
             [self.program, *(f"-{name}={value}" for name, value in arguments.items())],
             stdout=subprocess.PIPE,
             env={"GOMAXPROCS": "1", "GOGC": "400"},
@@ -99,7 +99,7 @@ class Load:
 
 
 def ask(work: Work, arm: Running, *, seconds: float) -> Sample:
-    """Have an arm that makes the calls itself do `work`. Raises MeasurementError."""
+    """Run `work` in an arm that makes the calls itself. Raises MeasurementError if a call fails."""
     return checked(arm.ask(json.dumps(_job(work, seconds))).encode())
 
 
@@ -114,7 +114,7 @@ def _job(work: Work, seconds: float, request: bytes | None = None) -> dict[str, 
 
 
 def read(process: subprocess.Popen[bytes]) -> Sample:
-    """Wait for what a load generator prints. Raises MeasurementError."""
+    """Wait for the result of a load generator. Raises MeasurementError if it failed."""
     out, _ = process.communicate()
     if process.returncode:
         raise MeasurementError(f"the load generator ended with {process.returncode}")
@@ -122,7 +122,7 @@ def read(process: subprocess.Popen[bytes]) -> Sample:
 
 
 def checked(line: bytes) -> Sample:
-    """Read the line of a measurement. Raises MeasurementError if a response is wrong or missing."""
+    """Parse a measurement. Raises MeasurementError if a response is wrong or missing."""
     sample = msgspec.json.decode(line, type=Sample)
     if sample.errors or not (sample.calls or sample.items):
         raise MeasurementError(f"{sample.errors} errors, {sample.calls} calls: {sample.problem}")

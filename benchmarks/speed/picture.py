@@ -1,4 +1,4 @@
-"""The picture: what each arm does for a second of CPU time, beside the floor."""
+"""The bar chart: work per second of CPU time of each arm, relative to the floor."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SHOWN = (
 
 
 def draw(cells: list[Cell], path: Path) -> None:
-    """Write an SVG with a group of bars for each work; lines show the least and the most."""
-    # The same numbers make the same file.
+    """Write an SVG with a group of bars per workload; lines show minimum and maximum."""
+    # A fixed salt makes the file reproducible.
     mpl.rcParams["svg.hashsalt"] = "rooms-gateway"
     names = [work.name for work in SHOWN if any(cell.work == work.name for cell in cells)]
     figure = Figure(figsize=(10, 0.5 + 0.85 * len(names)), layout="constrained")
     axes: Any = figure.subplots()
     width = 0.8 / len(COLOURS)
-    for place, (arm, colour) in enumerate(COLOURS.items()):
+    for position, (arm, colour) in enumerate(COLOURS.items()):
         found = [
             (names.index(cell.work), cell.efficiency)
             for cell in cells
@@ -43,7 +43,7 @@ def draw(cells: list[Cell], path: Path) -> None:
             continue
         middles = [spread.median for _, spread in found]
         axes.barh(
-            [row + (place - (len(COLOURS) - 1) / 2) * width for row, _ in found],
+            [row + (position - (len(COLOURS) - 1) / 2) * width for row, _ in found],
             middles,
             height=width,
             color=colour,
@@ -58,6 +58,6 @@ def draw(cells: list[Cell], path: Path) -> None:
     axes.invert_yaxis()
     axes.axvline(1, color="#444444", linewidth=0.8)
     axes.set_xlabel("calls or rooms per CPU-second of the server, relative to the floor")
-    # Beside the bars: inside, it hides the longest.
+    # Outside of the axes: inside, it hides the longest bars.
     figure.legend(loc="outside upper center", ncols=len(COLOURS))
     figure.savefig(path, metadata={"Date": None})

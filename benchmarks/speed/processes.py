@@ -1,4 +1,4 @@
-"""Programs that run while something is measured: started, waited for, and ended."""
+"""Start, readiness and end of the measured programs."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from typing import IO
 READY = re.compile(r"ready on (\S+)")
 
 PATIENCE = 30.0
-"""Seconds that a program has to get ready."""
+"""Timeout of the startup of a program, in seconds."""
 
 
 class NotReadyError(Exception):
-    """A program ended, or said nothing, before it was ready."""
+    """A program ended before it was ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A program that serves."""
+    """A program that is ready."""
 
     pid: int
     address: str
     start_seconds: float
-    """From its start to the line that says it serves."""
+    """Time from start to the readiness line, in seconds."""
     process: subprocess.Popen[str]
 
     def ask(self, line: str) -> str:
         """Write a line to its standard input, and return the line that it prints."""
-        assert self.process.stdin
-        assert self.process.stdout
+        assert self.process.stdin  # noqa: S101 - the process has pipes
+        assert self.process.stdout  # noqa: S101
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         return self.process.stdout.readline()
 
     @property
     def rss(self) -> int:
-        """The bytes of memory it has now."""
+        """Resident memory, in bytes."""
         return _status(self.pid, "VmRSS")
 
     @property
     def peak_rss(self) -> int:
-        """The most bytes of memory it has had."""
+        """Peak resident memory, in bytes."""
         return _status(self.pid, "VmHWM")
 
 
@@ -63,14 +63,14 @@ def _status(pid: int, name: str) -> int:
 def started(
     command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Iterator[Running]:
-    """Run `command` until the end of the block; its errors and logs go to a file nobody reads.
+    """Run `command` until the end of the block; its standard error goes to a file.
 
-    A file, because whoever writes logs should pay for writing them, and nobody else for reading.
-    Raises NotReadyError, with the end of that file.
+    A pipe would add the cost of a reader. Raises NotReadyError, with the end of that file, if the
+    program ends before it is ready.
     """
     begun = time.monotonic()
     with TemporaryFile() as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - trusted commands
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -80,7 +80,7 @@ def started(
             text=True,
         )
         try:
-            assert process.stdout
+            assert process.stdout  # noqa: S101 - the process has a pipe
             address = _address(process.stdout, log, command)
             yield Running(process.pid, address, time.monotonic() - begun, process)
         finally:
@@ -89,7 +89,7 @@ def started(
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return ours without what would change a gateway's settings."""
+    """Return the environment without variables that change the settings of a gateway."""
     prefixes = ("ROOMS_GATEWAY_", "COMMUNICATION_", "GRPC_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 

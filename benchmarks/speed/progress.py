@@ -1,4 +1,4 @@
-"""How far it is, on standard error."""
+"""Progress on standard error."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 
 
 def say(progress: str) -> None:
-    """Show how far it is, on one line that is written over where somebody watches."""
-    watched = sys.stderr.isatty()
+    """Print progress; on a terminal, overwrite the previous line."""
+    terminal = sys.stderr.isatty()
     print(
-        f"\r\033[K{progress}" if watched else progress,
-        end="" if watched else "\n",
+        f"\r\033[K{progress}" if terminal else progress,
+        end="" if terminal else "\n",
         file=sys.stderr,
         flush=True,
     )

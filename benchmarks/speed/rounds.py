@@ -1,4 +1,4 @@
-"""Measuring all arms in turn, again and again, so that what drifts hits all of them alike."""
+"""Interleaved measurements of all arms, so that drift of the machine affects all alike."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from benchmarks.speed.upstream import Stub
 from benchmarks.speed.works import Work
 
 Samples = dict[tuple[str, str], list[Sample]]
-"""By the names of work and arm, in the order of the rounds."""
+"""Samples by the names of workload and arm, in the order of the rounds."""
 
 
 @dataclass(slots=True)
 class Field:
-    """The arms, each started when it is first needed and kept until the end."""
+    """The running arms; each is started at its first use and kept until the end."""
 
     stub: Stub
     load: Load
@@ -28,7 +28,10 @@ class Field:
     _running: dict[tuple[str, bool], Running] = field(default_factory=dict)
 
     def measure(self, arm: Arm, work: Work, seconds: float) -> Sample:
-        """Have `arm` do `work`. Raises NotReadyError and MeasurementError."""
+        """Measure `work` on `arm`.
+
+        Raises NotReadyError if the arm does not start, MeasurementError if a response is wrong.
+        """
         key = (arm.name, work.tls)
         if key not in self._running:
             self._running[key] = self.parts.enter_context(arm.running(self.stub, tls=work.tls))
@@ -39,28 +42,28 @@ class Field:
         return self.load.run(work, [self._running[key]], seconds=seconds, request=arm.request(work))
 
 
-def interleaved(
+def interleaved(  # noqa: PLR0913, PLR0917 - parameters of a run
     stub: Stub, load: Load, arms: Sequence[Arm], works: Sequence[Work], rounds: int, seconds: float
 ) -> Samples:
-    """Measure each work with each arm, `rounds` times its weight, all arms in each round.
+    """Measure each workload on each arm, `rounds` times its weight, with all arms in each round.
 
-    Each round has an order of its own, so that no arm always comes after the same other one. The
-    same work over TLS is done in the same rounds. An arm that does a work wrongly is left out of
-    it, and that is said.
+    The order differs between rounds, so that no arm always follows the same other one. The same
+    workload over TLS is part of the same rounds. An arm that fails at a workload is excluded from
+    it, with a message.
     """
     samples: Samples = {}
     with ExitStack() as parts:
-        everyone = Field(stub, load, parts)
+        arms_in_use = Field(stub, load, parts)
         for number, alike in enumerate(_together(works), 1):
             able = [(work, arm) for arm in arms for work in alike if arm.does(work)]
-            # For a table in the order of the arms.
+            # Sets the order of the arms in the table.
             samples |= {(work.name, arm.name): [] for work, arm in able}
-            turns = rounds * alike[0].weight
-            for turn in range(1, turns + 1):
-                for work, arm in Random(turn).sample(able, len(able)):
-                    say(f"[{number}] {work.name}: round {turn} of {turns}, {arm.name}")
+            total = rounds * alike[0].weight
+            for current in range(1, total + 1):
+                for work, arm in Random(current).sample(able, len(able)):  # noqa: S311 - not for cryptography
+                    say(f"[{number}] {work.name}: round {current} of {total}, {arm.name}")
                     try:
-                        sample = everyone.measure(arm, work, seconds)
+                        sample = arms_in_use.measure(arm, work, seconds)
                     except MeasurementError as error:
                         say(f"{work.name}, {arm.name}: {error}\n")
                         able.remove((work, arm))
@@ -72,7 +75,7 @@ def interleaved(
 
 
 def _together(works: Sequence[Work]) -> Iterable[list[Work]]:
-    """Put works together that differ in TLS only."""
+    """Group workloads that differ in TLS only."""
     alike: dict[str, list[Work]] = {}
     for work in works:
         alike.setdefault(work.plain_name, []).append(work)

@@ -1,4 +1,4 @@
-"""Several gateways on one address."""
+"""Several gateway processes on one port."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from benchmarks.speed.works import get_room
 FLAG = "--reuse-port"
 COUNTS = (1, 2, 4)
 CONNECTIONS = 32
-"""Many, since the kernel gives each connection to one process for good."""
+"""Number of connections; large, because the kernel assigns each connection to one process."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
     sample: Sample
     upstream_cores: float
-    """CPU time of the upstream for each second."""
+    """CPU time of the upstream per second."""
 
 
-def processes(
+def processes(  # noqa: PLR0913, PLR0917 - parameters of a run
     stub: Stub,
     load: Load,
     make: Callable[[str], Arm],
@@ -37,7 +37,7 @@ def processes(
     seconds: float,
     counts: Sequence[int] = COUNTS,
 ) -> dict[str, dict[str, float]]:
-    """Measure GetRoom at 64 callers with each number of processes, in turn; one comes first.
+    """Measure GetRoom from 64 callers with each number of processes; the first number is the base.
 
     `make` returns a gateway that listens on an address and shares its port.
     """
@@ -52,7 +52,7 @@ def processes(
 
 
 def _group(parts: ExitStack, stub: Stub, make: Callable[[str], Arm], count: int) -> list[Running]:
-    # Bound and never listening, it keeps the port from others and takes no connection.
+    # A bound socket that does not listen reserves the port and accepts no connection.
     holder = parts.enter_context(socket.socket())
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     holder.bind(("127.0.0.1", 0))
@@ -67,7 +67,7 @@ def _measure(stub: Stub, load: Load, group: Sequence[Running], seconds: float) -
 
 
 def _cpu(pid: int) -> float:
-    """Return the seconds of CPU time that a process has used: clock_getcpuclockid(3)."""
+    """Return the CPU time of a process, in seconds; see clock_getcpuclockid(3)."""
     return time.clock_gettime((~pid << 3) | 2)
 
 

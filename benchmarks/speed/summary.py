@@ -1,4 +1,4 @@
-"""What the samples come to: medians with their spread, and ratios to the floor."""
+"""Summary of the samples: medians with their spread, and ratios to the floor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.speed.works import Work
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A median, with the least and the most that were seen."""
+    """A median, with minimum and maximum."""
 
     median: float
     least: float
@@ -21,38 +21,38 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
-        """Summarise at least one value."""
+        """Return the spread of at least one value."""
         seen = list(values)
         return cls(median(seen), min(seen), max(seen))
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one arm did with one work."""
+    """Summary for one workload on one arm."""
 
     work: str
     arm: str
     unit: str
     per_cpu_second: Spread
-    """Calls or rooms for each second of CPU time of the server."""
+    """Calls or rooms per second of CPU time of the server."""
     per_second: Spread
     by_round: tuple[float, ...]
-    """`per_cpu_second` in each round, which is what can be compared between arms."""
+    """`per_cpu_second` of each round; rounds are comparable between arms."""
     cpu_micros: Spread
-    """Microseconds of CPU time of the server for each call or room."""
+    """CPU time of the server per call or room, in microseconds."""
     p50: Spread
-    """In seconds, as all latencies; nought for streams."""
+    """Latency in seconds; 0 for streams."""
     p99: Spread
     efficiency: Spread | None
-    """`per_cpu_second`, relative to the floor's in the same round."""
+    """`per_cpu_second` relative to the floor in the same round."""
     throughput: Spread | None
-    """`per_second`, relative to the floor's in the same round."""
+    """`per_second` relative to the floor in the same round."""
     load_share: float
-    """CPU time of the load generator for each second."""
+    """CPU time of the load generator per second."""
 
 
 def summarise(works: Iterable[Work], samples: Samples, base: str) -> list[Cell]:
-    """Return a cell for each work and arm with samples; ratios are to the arm named `base`."""
+    """Return a cell for each workload and arm with samples; ratios are to the arm `base`."""
     cells = []
     for work in works:
         for (name, arm), seen in samples.items():
@@ -91,7 +91,7 @@ def _cell(work: Work, arm: str, seen: list[Sample], base: list[Sample] | None) -
 
 
 def times(ours: Cell, theirs: Cell) -> float:
-    """Return how much more we do for a second of CPU time: the median of the rounds' ratios."""
+    """Return the ratio of work per CPU time: the median over the rounds."""
     return median(mine / its for mine, its in zip(ours.by_round, theirs.by_round, strict=True))
 
 
@@ -110,7 +110,7 @@ def table(cells: Iterable[Cell]) -> str:
 
 
 def ratio(spread: Spread | None) -> str:
-    """Write a ratio with its spread."""
+    """Format a ratio with its spread."""
     if spread is None:
         return "-"
     return f"**{spread.median:.2f}** ({spread.least:.2f}–{spread.most:.2f})"

@@ -1,4 +1,4 @@
-"""What the gateway wants to reach, and whether it did. For people to read: nothing fails by it."""
+"""Targets of the gateway, and whether they are met; informative, a missed target is no error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LISTS = (list_rooms(100, 100), list_rooms(1000, 30))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One wish, and what was measured."""
+    """One target, and its measurement."""
 
     name: str
     wanted: str
@@ -23,7 +23,7 @@ class Target:
 
 
 def targets(cells: list[Cell], more: Mapping[str, Mapping[str, float]]) -> list[Target]:
-    """Return those of the targets for which there are measurements."""
+    """Return the targets that have measurements."""
     found = {(cell.work, cell.arm): cell for cell in cells}
     return [*_speed(found), *_footprint(more), *_crowds(more)]
 
@@ -47,7 +47,7 @@ def _speed(cells: Cells) -> Iterator[Target]:
             )
     yield from _latency(cells, get_room(64), "p99")
     yield from _latency(cells, get_room(1), "p50")
-    yield from _people(cells)
+    yield from _participants(cells)
     for work in LISTS:
         yield from _times(cells, work, FLOOR, 6.0)
         yield from _times(cells, work, NAIVE, 8.0)
@@ -85,8 +85,8 @@ def _latency(cells: Cells, work: Work, which: str) -> Iterator[Target]:
         )
 
 
-def _people(cells: Cells) -> Iterator[Target]:
-    one, some, many = (cells.get((upsert(people).name, GATEWAY)) for people in (1, 50, 350))
+def _participants(cells: Cells) -> Iterator[Target]:
+    one, some, many = (cells.get((upsert(count).name, GATEWAY)) for count in (1, 50, 350))
     if not (one and some and many):
         return
     base, most = one.cpu_micros.median, many.cpu_micros.median
@@ -94,7 +94,7 @@ def _people(cells: Cells) -> Iterator[Target]:
     yield Target(
         "UpsertParticipants, 350: CPU per participant", "≤ 4 µs", f"{each:.2f} µs", each <= 4
     )
-    # Between the ends of a straight line nothing is above it by more than noise.
+    # With linear growth, values in between deviate by noise only.
     expected = base + 49 * each
     off = some.cpu_micros.median / expected - 1
     yield Target(
@@ -136,9 +136,9 @@ def _crowds(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
             yield Target(
                 f"{crowded}: slowest health response", "< 1 s", f"{slowest:.0f} ms", slowest < 1000
             )
-    if reads := more.get("reads with lists"):
-        longer = reads["p50_with_lists_ms"] / reads["p50_alone_ms"]
-        # Half of the only core is theirs, so twice is what sharing it costs.
+    if with_lists := more.get("lists beside reads"):
+        longer = with_lists["p50_with_lists_ms"] / with_lists["p50_alone_ms"]
+        # Lists take half of the core, so a factor of 2 is the cost of sharing it.
         yield Target(
             "GetRoom, 16 callers: p50 with four concurrent lists",
             "≤ 3 × alone",
@@ -147,10 +147,10 @@ def _crowds(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
         )
 
 
-def table(wishes: list[Target]) -> str:
-    """Return them as a Markdown table."""
+def table(found: list[Target]) -> str:
+    """Return the targets as a Markdown table."""
     return "| target | required | measured | |\n| --- | --- | --- | --- |\n" + "".join(
-        f"| {wish.name} | {wish.wanted} | {wish.measured} "
-        f"| {'met' if wish.met else '**not met**'} |\n"
-        for wish in wishes
+        f"| {target.name} | {target.wanted} | {target.measured} "
+        f"| {'met' if target.met else '**not met**'} |\n"
+        for target in found
     )

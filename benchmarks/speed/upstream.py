@@ -1,4 +1,4 @@
-"""The stub that stands in for the Rooms service behind every arm."""
+"""The stub of the Rooms service, the upstream of every arm."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from tempfile import TemporaryDirectory
 import trustme
 
 ACCESS_KEY = "c3BlZWQgaXMgbWVhc3VyZWQsIG5vdCBzZWNyZWN5Li4u"
-"""Signs the requests; the stub does not look."""
+"""Key that signs the requests; the stub does not verify signatures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stub:
-    """A stub that serves."""
+    """A running stub."""
 
     pid: int
     http: str
     https: str
     authority: str
-    """The file of the certificate authority that its TLS certificate is from."""
+    """File with the CA of its TLS certificate."""
 
     def origin(self, *, tls: bool) -> str:
-        """Return where it serves."""
+        """Return the origin of the stub."""
         return self.https if tls else self.http
 
     def connection_string(self, *, tls: bool) -> str:
-        """Return where it serves, as the gateway and Microsoft's client take it."""
+        """Return a connection string for the gateway and Microsoft's client."""
         return f"endpoint={self.origin(tls=tls)}/;accesskey={ACCESS_KEY}"
 
     def shape(self, pages: int = 1, size: int = 1, delay: int = 0) -> None:
-        """Say how long its list is, and how many milliseconds every answer waits."""
+        """Set the length of its list, and the delay of every response, in milliseconds."""
         self._control("PUT", f"?pages={pages}&size={size}&delay={delay}")
 
     @property
     def requests(self) -> int:
-        """How many requests it has answered."""
+        """Number of requests received."""
         return int(self._control("GET")["requests"])
 
     def _control(self, method: str, query: str = "") -> dict[str, int]:
         request = urllib.request.Request(f"{self.http}/stub{query}", method=method)  # noqa: S310
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own stub
-            body: dict[str, int] = json.load(answer)
+        with urllib.request.urlopen(request) as response:  # noqa: S310 - a URL of the stub
+            body: dict[str, int] = json.load(response)
         return body
 
 
@@ -62,13 +62,13 @@ def serving(program: Path) -> Iterator[Stub]:
         issued.private_key_pem.write_to_path(key)
         for part in issued.cert_chain_pems:
             part.write_to_path(certificate, append=True)
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - a program of this repository
             [program, "-cert", certificate, "-key", key],
             stdout=subprocess.PIPE,
             env={"GOMAXPROCS": "1", "GOGC": "400"},
         )
         try:
-            assert process.stdout
+            assert process.stdout  # noqa: S101 - the process has a pipe
             ports = json.loads(process.stdout.readline())
             yield Stub(
                 process.pid,

@@ -1,4 +1,4 @@
-"""The work that every arm is given: which call, from how many callers, over which upstream."""
+"""The workloads: call, number of callers, and upstream."""
 
 from __future__ import annotations
 
@@ -13,55 +13,55 @@ ROOM_ID = "99445276259151407"
 _TLS = ", TLS"
 
 ROOM_BYTES = 60
-"""The least that a message with a whole room in it has."""
+"""Minimum size of a message with a complete room, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One call, made again and again."""
+    """One call, repeated by a number of callers."""
 
     name: str
     method: str
     request: Message
     callers: int
-    answer_bytes: int = 0
-    """The least that an answer must have to count."""
+    response_bytes: int = 0
+    """Minimum size of a response, in bytes; a smaller one is an error."""
     pages: int = 0
-    """The length of the upstream's list, for a call that streams it."""
+    """Number of pages of the list of the upstream, for a call that streams it."""
     size: int = 0
-    """The rooms on each page."""
+    """Number of rooms on each page."""
     tls: bool = False
-    """Whether the upstream is spoken to over TLS."""
+    """Whether the upstream is reached over TLS."""
     weight: int = 1
-    """How many times as many rounds it is given: more where a target is close."""
+    """Factor for the number of rounds; larger where the result is close to a target."""
 
     @property
     def streams(self) -> bool:
-        """Whether the answer is a stream, counted in rooms and not in calls."""
+        """Whether the response is a stream, counted in rooms and not in calls."""
         return self.pages > 0
 
     @property
     def unit(self) -> str:
-        """What is counted."""
+        """Unit of the counts."""
         return "rooms" if self.streams else "calls"
 
     @property
     def plain_name(self) -> str:
-        """The name of the same work over a plain upstream."""
+        """Name of the same workload without TLS."""
         return self.name.removesuffix(_TLS)
 
     def over_tls(self) -> Work:
-        """Return the same work over a TLS upstream."""
+        """Return the same workload over TLS."""
         return replace(self, name=f"{self.name}{_TLS}", tls=True)
 
 
 def user(number: int) -> str:
-    """Return the raw id of a user, as long as real ones are."""
+    """Return a raw id with the length of real ones."""
     return f"8:acs:3a1c1f0e-6a3f-4a53-8f4b-7c6f2f1d9e52_{number:08x}-7d2b-4d6a-9f10-a1b2c3d4e5f6"
 
 
 def get_room(callers: int) -> Work:
-    """Read a room."""
+    """Return a workload that reads a room."""
     return Work(
         f"GetRoom, {callers} callers" if callers > 1 else "GetRoom, 1 caller",
         "/acs.rooms.v1.RoomsService/GetRoom",
@@ -72,29 +72,31 @@ def get_room(callers: int) -> Work:
     )
 
 
-def create_room(people: int, callers: int = 16) -> Work:
-    """Make a room with people in it."""
+def create_room(participants: int, callers: int = 16) -> Work:
+    """Return a workload that creates a room with participants."""
     return Work(
-        f"CreateRoom, {people} participants",
+        f"CreateRoom, {participants} participants",
         "/acs.rooms.v1.RoomsService/CreateRoom",
-        rooms_pb2.CreateRoomRequest(participants=_people(people)),
+        rooms_pb2.CreateRoomRequest(participants=_participants(participants)),
         callers,
         ROOM_BYTES,
     )
 
 
-def upsert(people: int, callers: int = 16) -> Work:
-    """Put people into a room."""
+def upsert(participants: int, callers: int = 16) -> Work:
+    """Return a workload that upserts participants."""
     return Work(
-        f"UpsertParticipants, {people}",
+        f"UpsertParticipants, {participants}",
         "/acs.rooms.v1.ParticipantsService/UpsertParticipants",
-        participants_pb2.UpsertParticipantsRequest(room_id=ROOM_ID, participants=_people(people)),
+        participants_pb2.UpsertParticipantsRequest(
+            room_id=ROOM_ID, participants=_participants(participants)
+        ),
         callers,
     )
 
 
 def list_rooms(pages: int, size: int, callers: int = 4) -> Work:
-    """Stream all rooms, from a few callers at once."""
+    """Return a workload that lists all rooms."""
     return Work(
         f"ListRooms, {pages:,} pages of {size}",
         "/acs.rooms.v1.RoomsService/ListRooms",
@@ -106,7 +108,7 @@ def list_rooms(pages: int, size: int, callers: int = 4) -> Work:
     )
 
 
-def _people(number: int) -> Iterator[participants_pb2.Participant]:
+def _participants(number: int) -> Iterator[participants_pb2.Participant]:
     for index in range(number):
         yield participants_pb2.Participant(raw_id=user(index), role=participants_pb2.ROLE_ATTENDEE)
 
@@ -114,7 +116,7 @@ def _people(number: int) -> Iterator[participants_pb2.Participant]:
 PLAIN: tuple[Work, ...] = (
     *(get_room(callers) for callers in (1, 16, 64, 256)),
     create_room(10),
-    *(upsert(people) for people in (1, 50, 350)),
+    *(upsert(count) for count in (1, 50, 350)),
     list_rooms(100, 100),
     list_rooms(1000, 30),
 )

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.faults.history import Done, Findings, Told, check
+from benchmarks.faults.history import Change, Done, Findings, check
 
 FINE = Findings((), ())
 
 
-def change(key: str, room: str = "r", *, acknowledged: bool = True) -> Told:
-    return Told(key, room, create=False, acknowledged=acknowledged)
+def change(key: str, room: str = "r", *, acknowledged: bool = True) -> Change:
+    return Change(key, room, create=False, acknowledged=acknowledged)
 
 
-def create(key: str, room: str = "r", *, acknowledged: bool = True) -> Told:
-    return Told(key, room, create=True, acknowledged=acknowledged)
+def create(key: str, room: str = "r", *, acknowledged: bool = True) -> Change:
+    return Change(key, room, create=True, acknowledged=acknowledged)
 
 
 def done(*keys: str, room: str = "r") -> list[Done]:
@@ -47,7 +47,7 @@ def done(*keys: str, room: str = "r") -> list[Done]:
     ],
 )
 def test_each_rule(
-    requested: Sequence[Told],
+    requested: Sequence[Change],
     effects: Sequence[Done],
     final: dict[str, list[str]],
     expected: Findings,
@@ -62,9 +62,9 @@ def test_reordered_changes_are_found() -> None:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Told], list[Done], dict[str, list[str]]]:
+def histories(draw: st.DrawFn) -> tuple[list[Change], list[Done], dict[str, list[str]]]:
     """Draw the history of an upstream that does all acknowledged changes, once and in order."""
-    requested: list[Told] = []
+    requested: list[Change] = []
     effects: list[Done] = []
     final: dict[str, list[str]] = {}
     for number in range(draw(st.integers(1, 4))):
@@ -84,14 +84,14 @@ def histories(draw: st.DrawFn) -> tuple[list[Told], list[Done], dict[str, list[s
 
 @given(histories())
 def test_a_correct_history_has_no_findings(
-    history: tuple[list[Told], list[Done], dict[str, list[str]]],
+    history: tuple[list[Change], list[Done], dict[str, list[str]]],
 ) -> None:
     assert check(*history) == FINE
 
 
 @given(histories(), st.data())
 def test_a_missing_acknowledged_change_is_lost(
-    history: tuple[list[Told], list[Done], dict[str, list[str]]], data: st.DataObject
+    history: tuple[list[Change], list[Done], dict[str, list[str]]], data: st.DataObject
 ) -> None:
     requested, effects, final = history
     gone = data.draw(st.sampled_from([each.key for each in requested if each.acknowledged]))
@@ -100,7 +100,7 @@ def test_a_missing_acknowledged_change_is_lost(
 
 @given(histories(), st.data())
 def test_a_repeated_create_is_a_duplicate(
-    history: tuple[list[Told], list[Done], dict[str, list[str]]], data: st.DataObject
+    history: tuple[list[Change], list[Done], dict[str, list[str]]], data: st.DataObject
 ) -> None:
     """At whatever time it is repeated."""
     requested, effects, final = history

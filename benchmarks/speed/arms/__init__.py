@@ -1,1 +1,1 @@
-"""What is measured, one program each. All print `ready on ADDRESS` when they serve."""
+"""The measured servers, one program each. They print `ready on ADDRESS` once they serve."""

@@ -1,6 +1,6 @@
-"""Start a program that does not say when it serves, and say it when its port answers.
+"""Start a program that does not announce readiness, and announce it once its port accepts.
 
-The program takes this one's place, so that the process number stays; a child watches the port.
+The program replaces this process, so that the process id stays; a child process polls the port.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def main() -> None:
     if os.fork() == 0:
         _watch(int(port))
         return
-    os.execv(command[0], command)  # noqa: S606 - a program of our own choice
+    os.execv(command[0], command)  # noqa: S606 - a trusted program
 
 
 def _watch(port: int) -> None:

@@ -1,4 +1,4 @@
-"""A bound: a grpc.aio server that answers at once, with nothing behind it."""
+"""An upper bound: a grpc.aio server that responds at once, without an upstream."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class _Participants(participants_pb2_grpc.ParticipantsServiceServicer):
         return participants_pb2.UpsertParticipantsResponse()
 
 
-async def _add(server: grpc.aio.Server, upstream: str) -> None:  # noqa: ARG001 - there is none
+async def _add(server: grpc.aio.Server, upstream: str) -> None:  # noqa: ARG001 - this arm has no upstream
     rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
-        _Rooms(),  # type: ignore[abstract] # only what is measured
+        _Rooms(),  # type: ignore[abstract] # only the measured RPCs
         server,
     )
     participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
-        _Participants(),  # type: ignore[abstract] # as above
+        _Participants(),  # type: ignore[abstract] # only the measured RPCs
         server,
     )
 

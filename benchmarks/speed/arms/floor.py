@@ -1,7 +1,7 @@
-"""The floor: the least that a gateway in Python does when it is written plainly.
+"""The floor: a minimal gateway in plain Python.
 
-grpc.aio, `aiohttp.ClientSession`, `json`, protobuf with its own `FromJsonString`, uvloop. Nothing
-is validated, signed, retried, logged or counted, and errors are whatever they turn out to be.
+It uses grpc.aio, `aiohttp.ClientSession`, `json`, protobuf's `FromJsonString` and uvloop. It does
+not validate, sign, retry, log or count, and it does not map errors.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def _room(body: Any) -> rooms_pb2.Room:
     return room
 
 
-def _roster(people: Iterable[participants_pb2.Participant]) -> dict[str, dict[str, str]]:
-    return {person.raw_id: {"role": ROLES[person.role]} for person in people}
+def _roster(participants: Iterable[participants_pb2.Participant]) -> dict[str, dict[str, str]]:
+    return {each.raw_id: {"role": ROLES[each.role]} for each in participants}
 
 
 class _Rooms(rooms_pb2_grpc.RoomsServiceServicer):
@@ -47,8 +47,8 @@ class _Rooms(rooms_pb2_grpc.RoomsServiceServicer):
     async def GetRoom(
         self, request: rooms_pb2.GetRoomRequest, context: Any
     ) -> rooms_pb2.GetRoomResponse:
-        async with self._session.get(f"/rooms/{request.room_id}{QUERY}") as answer:
-            body = json.loads(await answer.read())
+        async with self._session.get(f"/rooms/{request.room_id}{QUERY}") as response:
+            body = json.loads(await response.read())
         return rooms_pb2.GetRoomResponse(room=_room(body))
 
     async def CreateRoom(
@@ -56,8 +56,8 @@ class _Rooms(rooms_pb2_grpc.RoomsServiceServicer):
     ) -> rooms_pb2.CreateRoomResponse:
         content = json.dumps({"participants": _roster(request.participants)}).encode()
         headers = {"Content-Type": "application/json"}
-        async with self._session.post(f"/rooms{QUERY}", data=content, headers=headers) as answer:
-            body = json.loads(await answer.read())
+        async with self._session.post(f"/rooms{QUERY}", data=content, headers=headers) as response:
+            body = json.loads(await response.read())
         return rooms_pb2.CreateRoomResponse(room=_room(body))
 
     async def ListRooms(
@@ -67,8 +67,8 @@ class _Rooms(rooms_pb2_grpc.RoomsServiceServicer):
     ) -> AsyncIterator[rooms_pb2.ListRoomsResponse]:
         link = f"/rooms{QUERY}"
         while link:
-            async with self._session.get(link) as answer:
-                body = json.loads(await answer.read())
+            async with self._session.get(link) as response:
+                body = json.loads(await response.read())
             for room in body["value"]:
                 yield rooms_pb2.ListRoomsResponse(rooms=[_room(room)])
             link = body.get("nextLink")
@@ -83,23 +83,23 @@ class _Participants(participants_pb2_grpc.ParticipantsServiceServicer):
     ) -> participants_pb2.UpsertParticipantsResponse:
         content = json.dumps({"participants": _roster(request.participants)}).encode()
         path = f"/rooms/{request.room_id}/participants{QUERY}"
-        async with self._session.patch(path, data=content, headers=MERGE_PATCH) as answer:
-            await answer.read()
+        async with self._session.patch(path, data=content, headers=MERGE_PATCH) as response:
+            await response.read()
         return participants_pb2.UpsertParticipantsResponse()
 
 
 async def _add(server: grpc.aio.Server, upstream: str) -> None:
-    # aiohttp knows the certificates of the machine only through OpenSSL's own variable.
+    # aiohttp does not read SSL_CERT_FILE unless a context is created with it.
     trusted = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
     session = aiohttp.ClientSession(
         upstream, connector=aiohttp.TCPConnector(limit=0, ssl=trusted), raise_for_status=True
     )
     rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
-        _Rooms(session),  # type: ignore[abstract] # only what is measured
+        _Rooms(session),  # type: ignore[abstract] # only the measured RPCs
         server,
     )
     participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
-        _Participants(session),  # type: ignore[abstract] # as above
+        _Participants(session),  # type: ignore[abstract] # only the measured RPCs
         server,
     )
 

@@ -1,7 +1,7 @@
-"""Microsoft's asynchronous Python client in a program's own process: no gateway, no gRPC.
+"""Microsoft's asynchronous Python client within a program: no gateway, no gRPC.
 
-What a Python program pays that calls the service itself. Reads one job of JSON a line, does it, and
-prints what came of it, in the form of the load generator.
+Measures the cost for a Python program that calls the Rooms service directly. Reads one JSON job per
+line, runs it, and prints the result in the format of the load generator.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Do = Callable[["Tally"], Awaitable[None]]
 
 
 class Tally:
-    """What has been done so far."""
+    """Counts and latencies so far."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -32,17 +32,17 @@ class Tally:
         self.latencies: list[float] = []
 
     def begin(self) -> None:
-        """Forget the warm-up."""
-        self.__init__()  # type: ignore[misc] # the same state as at first
+        """Discard the warm-up."""
+        self.__init__()  # type: ignore[misc] # resets all attributes
 
 
-def _people(request: Any) -> list[RoomParticipant]:
+def _participants(request: Any) -> list[RoomParticipant]:
     return [
         RoomParticipant(
-            communication_identifier=UnknownIdentifier(person.raw_id),
+            communication_identifier=UnknownIdentifier(each.raw_id),
             role=ParticipantRole.ATTENDEE,
         )
-        for person in request.participants
+        for each in request.participants
     ]
 
 
@@ -55,15 +55,15 @@ def _doing(client: RoomsClient, method: str, content: bytes) -> Do:
 
         return get_room
     if method.endswith("/CreateRoom"):
-        people = _people(rooms_pb2.CreateRoomRequest.FromString(content))
+        participants = _participants(rooms_pb2.CreateRoomRequest.FromString(content))
 
         async def create_room(_: Tally) -> None:
-            await client.create_room(participants=people)
+            await client.create_room(participants=participants)
 
         return create_room
     if method.endswith("/UpsertParticipants"):
         request = participants_pb2.UpsertParticipantsRequest.FromString(content)
-        roster = _people(request)
+        roster = _participants(request)
 
         async def upsert(_: Tally) -> None:
             await client.add_or_update_participants(room_id=request.room_id, participants=roster)
@@ -112,7 +112,7 @@ async def _measure(client: RoomsClient, job: dict[str, Any]) -> dict[str, float]
 
 
 async def _main(origin: str, key: str) -> None:
-    # The version as a text: the client's own default breaks its second pages under Python 3.11.
+    # Plain text: the default of the client breaks its links to second pages under Python 3.11.
     async with RoomsClient(origin, AzureKeyCredential(key), api_version=API_VERSION) as client:
         print("ready on stdin", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):

@@ -1,4 +1,4 @@
-"""What the arms in Python have in common: their command line, and serving on a free port."""
+"""Common code of the Python arms: the command line, and serving on a free port."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import uvloop
 API_VERSION = "2025-03-13"
 
 Add = Callable[[grpc.aio.Server, str], Awaitable[None]]
-"""Adds an arm's servicers to a server; the text is the upstream's origin."""
+"""Adds the servicers of an arm to a server; the string is the origin of the upstream."""
 
 
 def main(add: Add) -> None:
-    """Serve what `add` adds until the process is ended, on uvloop."""
+    """Serve the servicers of `add` on uvloop until the process is killed."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("upstream", help="the origin of the REST service: http://127.0.0.1:1234")
+    parser.add_argument("upstream", help="origin of the REST API, e.g. http://127.0.0.1:1234")
     uvloop.run(_serve(add, parser.parse_args().upstream))
 
 

@@ -1,7 +1,7 @@
-"""Envoy as an arm: its reverse transcoder, with the signature made in Lua.
+"""Envoy as an arm: its reverse transcoder, with signing in Lua.
 
-It is the fastest way known to turn gRPC into REST, and it shows what Python costs. It has no lists,
-and of what the gateway does it only translates and signs.
+A fast implementation in C++, which shows the cost of Python. It only transcodes and signs, and has
+no lists.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TYPES = "type.googleapis.com/envoy.extensions"
 
 
 class Envoy:
-    """Makes what an Envoy needs, in a folder of its own."""
+    """Writes the files of an Envoy into a folder."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         """Compile the proto into `folder`."""
@@ -49,8 +49,8 @@ class Envoy:
         if protoc.main(arguments):
             raise RuntimeError("the proto of the Envoy arm does not compile")
 
-    def command(self, stub: Stub, tls: bool) -> Sequence[str]:
-        """Write a configuration, and return what starts an Envoy with it."""
+    def command(self, stub: Stub, tls: bool) -> Sequence[str]:  # noqa: FBT001 - the signature of Arm.command
+        """Write a configuration, and return the command that starts Envoy with it."""
         port = _free_port()
         path = self._folder / f"envoy-{'tls' if tls else 'plain'}.json"
         path.write_text(json.dumps(self._configuration(stub, port, tls=tls)), encoding="utf-8")
@@ -61,11 +61,11 @@ class Envoy:
         )  # fmt: skip
 
     def does(self, work: Work) -> bool:
-        """Say whether the transcoder can do `work`."""
+        """Return whether the transcoder supports `work`."""
         return isinstance(work.request, rooms_pb2.GetRoomRequest | rooms_pb2.CreateRoomRequest)
 
     def request(self, work: Work) -> bytes:
-        """Return the request of `work` in this arm's own contract."""
+        """Return the serialized request of `work` in the contract of this arm."""
         if not isinstance(work.request, rooms_pb2.CreateRoomRequest):
             return work.request.SerializeToString()
         pool = descriptor_pool.DescriptorPool()
@@ -74,8 +74,8 @@ class Envoy:
             pool.Add(file)
         found = pool.FindMessageTypeByName("acs.rooms.v1.CreateRoomRequest")
         request: Any = message_factory.GetMessageClass(found)()
-        for person in work.request.participants:
-            request.participants[person.raw_id].role = "Attendee"
+        for participant in work.request.participants:
+            request.participants[participant.raw_id].role = "Attendee"
         message: Message = request
         return message.SerializeToString()
 
@@ -99,10 +99,10 @@ class Envoy:
             _filter("router", "Router"),
         ]
         cluster: dict[str, Any] = {
-            "name": "service",
+            "name": "upstream",
             "type": "STATIC",
             "load_assignment": {
-                "cluster_name": "service",
+                "cluster_name": "upstream",
                 "endpoints": [{"lb_endpoints": [{"endpoint": _address(authority)}]}],
             },
         }
@@ -127,7 +127,7 @@ class Envoy:
                     {
                         "name": "all",
                         "domains": ["*"],
-                        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "service"}}],
+                        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
                     }
                 ]
             },
@@ -150,7 +150,7 @@ def _address(authority: str) -> dict[str, Any]:
 
 
 def _free_port() -> int:
-    """Return a port that was free a moment ago: Envoy does not tell which one it took."""
+    """Return a port that was just free: Envoy does not report the port it listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
