@@ -25,7 +25,7 @@ def written(path: Path, text: str, mode: int = 0o600) -> Path:
     return path
 
 
-async def test_a_gateway_serves_with_what_the_file_says(emulator: Emulator, tmp_path: Path) -> None:
+async def test_gateway_serves_with_the_settings_file(emulator: Emulator, tmp_path: Path) -> None:
     file = written(
         tmp_path / "settings.toml",
         f"""

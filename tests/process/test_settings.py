@@ -177,7 +177,7 @@ async def _code_of_create(address: str, emulator: Emulator) -> tuple[grpc.Status
     return code, list(emulator.journal)[-1].target.rpartition("api-version=")[2]
 
 
-async def test_the_variable_of_the_quickstarts_and_ours_work(
+async def test_environment_variables_set_the_settings(
     emulator: Emulator, tmp_path: Path
 ) -> None:
     env = {
@@ -195,7 +195,7 @@ async def test_the_variable_of_the_quickstarts_and_ours_work(
         assert process.err == ""
 
 
-async def test_our_variable_goes_before_that_of_the_quickstarts_and_a_flag_before_both(
+async def test_precedence_of_flag_and_variables(
     emulator: Emulator,
 ) -> None:
     wrong = f"endpoint=http://127.0.0.1:1;accesskey={KEY}"
@@ -211,14 +211,14 @@ async def test_our_variable_goes_before_that_of_the_quickstarts_and_a_flag_befor
 
 
 @pytest.mark.proves("S68")
-async def test_the_emulator_is_a_way_around_a_service_in_the_environment() -> None:
+async def test_emulator_flag_overrides_the_environment() -> None:
     env = {"COMMUNICATION_CONNECTION_STRING": f"endpoint={HOST};accesskey={KEY}"}
     async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as process:
         line = await process.line("in front of an emulator: (.*)")
         assert line.endswith(DEVELOPMENT_KEY)
 
 
-async def test_an_endpoint_with_a_key_file_reaches_an_emulator_in_another_process(
+async def test_endpoint_and_key_file_reach_an_emulator(
     tmp_path: Path,
 ) -> None:
     key = tmp_path / "key"
@@ -236,7 +236,7 @@ async def test_an_endpoint_with_a_key_file_reaches_an_emulator_in_another_proces
             assert KEY not in process.out + process.err
 
 
-async def test_a_wrong_key_is_told_to_the_caller_and_never_shown(emulator: Emulator) -> None:
+async def test_rejected_key_is_reported_without_the_key(emulator: Emulator) -> None:
     wrong = f"endpoint={emulator.endpoint};accesskey={KEY}"
     async with started(
         *("serve", "--listen", "127.0.0.1:0", "--log-level", "debug"),
@@ -271,7 +271,7 @@ async def test_a_wrong_key_is_told_to_the_caller_and_never_shown(emulator: Emula
         ("participants",),
     ],
 )
-async def test_the_help_of_every_command_comes_without_grpc(command: tuple[str, ...]) -> None:
+async def test_help_of_every_command_imports_no_grpc(command: tuple[str, ...]) -> None:
     done = await run(
         "-X", "importtime", "-m", "rooms_gateway", *command, "--help", program=sys.executable
     )
@@ -283,17 +283,17 @@ async def test_the_help_of_every_command_comes_without_grpc(command: tuple[str, 
 
 
 @pytest.mark.parametrize("columns", [100, 200])
-async def test_the_help_is_as_wide_as_the_terminal(columns: int) -> None:
+async def test_help_is_as_wide_as_the_terminal(columns: int) -> None:
     done = await run("serve", "--help", env={"COLUMNS": str(columns)})
     assert columns - 20 < max(map(len, done.out.splitlines())) <= columns
 
 
-async def test_the_version_is_that_of_the_distribution() -> None:
+async def test_version_is_that_of_the_distribution() -> None:
     done = await run("--version")
     assert (done.code, done.out) == (0, f"rooms-gateway, version {version('rooms-gateway')}\n")
 
 
-async def test_an_unknown_command_is_refused() -> None:
+async def test_unknown_command_is_exit_code_2() -> None:
     done = await run("serv")
     assert done.code == 2
     assert "No such command 'serv'" in done.err

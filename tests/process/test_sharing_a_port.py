@@ -63,7 +63,7 @@ async def call_over_a_new_connection(port: int) -> None:
         await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(), wait_for_ready=True, timeout=20)
 
 
-async def test_processes_on_a_port_share_its_connections(emulator: Emulator, port: int) -> None:
+async def test_processes_share_connections_of_a_port(emulator: Emulator, port: int) -> None:
     async with two_on(port, emulator) as (one, other):
         await asyncio.gather(*(call_over_a_new_connection(port) for _ in range(CONNECTIONS)))
         # Call log lines are buffered.

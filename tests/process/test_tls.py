@@ -53,7 +53,7 @@ def secret(files: Files) -> str:
 # --- the server -----------------------------------------------------------------------------------
 
 
-async def test_files_that_change_while_calls_go_through_are_followed_and_fail_none(
+async def test_reload_of_certificates_fails_no_call(
     files: Files,
 ) -> None:
     """With the gateway's own pace of looking at files, and a new handshake for each call."""
@@ -156,7 +156,7 @@ async def test_a_fault_of_the_settings_is_exit_code_2_and_one_sentence_without_t
     assert "PRIVATE KEY" not in done.err
 
 
-async def test_a_directory_that_everybody_may_write_to_is_exit_code_3(tmp_path: Path) -> None:
+async def test_writable_socket_folder_is_exit_code_3(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o777)
     address = f"unix:{tmp_path}/shared/socket"
@@ -174,7 +174,7 @@ async def test_a_directory_that_everybody_may_write_to_is_exit_code_3(tmp_path: 
 # --- the clients ----------------------------------------------------------------------------------
 
 
-async def test_health_and_rooms_reach_a_gateway_that_speaks_mtls(
+async def test_client_commands_reach_an_mtls_gateway(
     files: Files, client: Files
 ) -> None:
     async with serving(files, mutual=True) as process:
@@ -190,7 +190,7 @@ async def test_health_and_rooms_reach_a_gateway_that_speaks_mtls(
         assert "If it serves TLS, pass --tls-ca." in done.err
 
 
-async def test_a_server_name_stands_in_for_the_one_in_the_address(
+async def test_server_name_overrides_the_address(
     files: Files, client: Files
 ) -> None:
     files.write(OURS.issue("gateway.example"))
@@ -200,7 +200,7 @@ async def test_a_server_name_stands_in_for_the_one_in_the_address(
         assert (await run("health", *flags, "--tls-server-name", "gateway.example")).code == 0
 
 
-async def test_a_client_does_not_talk_to_a_server_of_another_authority(
+async def test_client_rejects_a_server_of_another_ca(
     files: Files, client: Files
 ) -> None:
     client.ca.write_bytes(THEIRS.pem)
@@ -248,7 +248,7 @@ async def test_flags_of_a_client_that_cannot_be_are_exit_code_2(
     ("tool", "program"),
     [pytest.param("grpcurl", GRPCURL, marks=pytest.mark.needs("grpcurl")), ("buf", BUF)],
 )
-async def test_the_commands_that_it_says_to_try_work_with_the_files_of_a_client(
+async def test_printed_example_command_works(
     files: Files, client: Files, tool: str, program: Path, *, mutual: bool
 ) -> None:
     async with serving(files, mutual=mutual) as process:
