@@ -125,9 +125,7 @@ def variables() -> list[str]:
 
 
 @queries
-def test_selectors_filter_by_job_and_instance(
-    title: str, query: dict[str, str]
-) -> None:
+def test_selectors_filter_by_job_and_instance(title: str, query: dict[str, str]) -> None:
     for name, selector in selectors(parsed(query["expr"])).items():
         chosen = {matcher.name for matcher in selector.matchers.matchers}
         assert chosen >= OF_THE_SCRAPE, (title, name)

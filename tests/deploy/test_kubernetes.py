@@ -178,7 +178,7 @@ def port_numbers(container: Manifest) -> dict[str, int]:
 
 
 @every_kustomization
-def test_probes_have_path_and_port_of_the_listener(name: str) -> None:
+def test_probe_path_and_port_match_the_listener(name: str) -> None:
     manifests = built(name)
     container = ours(manifests)
     ports = port_numbers(container)

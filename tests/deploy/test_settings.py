@@ -73,9 +73,7 @@ def here(text: str, files: Path) -> str:
 
 
 @pytest.mark.parametrize("name", KUSTOMIZATIONS)
-async def test_settings_of_a_kustomization_are_valid(
-    name: str, files: Path
-) -> None:
+async def test_settings_of_a_kustomization_are_valid(name: str, files: Path) -> None:
     manifests = built(name)
     arguments = [here(argument, files) for argument in ours(manifests)["args"]]
     variables = {key: here(value, files) for key, value in environment(manifests).items()}
@@ -123,9 +121,7 @@ async def create_room(address: str, tls: grpc.ChannelCredentials | None = None) 
         return answer.room.id
 
 
-async def test_sidecar_serves_and_passes_its_probes(
-    emulator: Emulator, files: Path
-) -> None:
+async def test_sidecar_serves_and_passes_its_probes(emulator: Emulator, files: Path) -> None:
     manifests = built("sidecar")
     container = ours(manifests)
     shared = files / "rooms"
@@ -149,9 +145,7 @@ async def test_sidecar_serves_and_passes_its_probes(
         await stops_cleanly(gateway)
 
 
-async def test_shared_gateway_requires_a_certificate(
-    emulator: Emulator, files: Path
-) -> None:
+async def test_shared_gateway_requires_a_certificate(emulator: Emulator, files: Path) -> None:
     manifests = built("shared/base")
     admin = free_address()
     variables = {key: here(value, files) for key, value in environment(manifests).items()} | {

@@ -130,9 +130,7 @@ async def test_instances_of_the_template_share_a_port(
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
-async def test_systemd_is_notified_until_shutdown(
-    tmp_path: Path, *, abstract: bool
-) -> None:
+async def test_systemd_is_notified_until_shutdown(tmp_path: Path, *, abstract: bool) -> None:
     assert values("Type") == ["notify"]
     name = f"@{tmp_path}/notify" if abstract else f"{tmp_path}/notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -161,9 +159,7 @@ async def test_systemd_is_notified_until_shutdown(
 @pytest.mark.parametrize(
     "env", [{}, {"WATCHDOG_PID": "1", "WATCHDOG_USEC": "1000"}, {"WATCHDOG_USEC": "soon"}]
 )
-async def test_unreachable_systemd_is_one_warning(
-    tmp_path: Path, env: dict[str, str]
-) -> None:
+async def test_unreachable_systemd_is_one_warning(tmp_path: Path, env: dict[str, str]) -> None:
     env = {"NOTIFY_SOCKET": f"{tmp_path}/nobody", **env}
     async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
         assert await gateway.address()

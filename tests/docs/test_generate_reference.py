@@ -83,9 +83,7 @@ def test_each_own_package_has_a_page(pages: dict[str, str]) -> None:
     assert not any("FileDescriptorProto" in page for page in pages.values())
 
 
-def test_page_has_the_comment_of_every_element(
-    page: str, files: list[FileDescriptorProto]
-) -> None:
+def test_page_has_the_comment_of_every_element(page: str, files: list[FileDescriptorProto]) -> None:
     said = " ".join(page.replace("<br>", " ").replace("`", "").replace("text\n", "").split())
     comments = [
         " ".join(location.leading_comments.replace("`", "").split())
@@ -97,9 +95,7 @@ def test_page_has_the_comment_of_every_element(
     assert [comment for comment in comments if comment not in said] == []
 
 
-def test_page_has_the_name_of_every_element(
-    page: str, files: list[FileDescriptorProto]
-) -> None:
+def test_page_has_the_name_of_every_element(page: str, files: list[FileDescriptorProto]) -> None:
     names = set()
     for file in files:
         for service in file.service:

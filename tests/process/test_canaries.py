@@ -83,9 +83,7 @@ async def plant(emulator: Emulator, channel: Any) -> int:
 @pytest.mark.proves("S57")
 @pytest.mark.parametrize("level", ["info", "debug"])
 @pytest.mark.parametrize("log_format", ["json", "console"])
-async def test_log_and_metrics_have_no_canary(
-    log_format: str, level: str
-) -> None:
+async def test_log_and_metrics_have_no_canary(log_format: str, level: str) -> None:
     async with (
         Emulator(access_key=KEY) as emulator,
         started(

@@ -181,7 +181,7 @@ VALUES = {
 @pytest.mark.proves("S6")
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("name", NAMES)
-async def test_metadata_reaches_neither_log_nor_upstream(
+async def test_metadata_reaches_no_log_and_no_upstream(
     target: Target, name: str, value: bytes
 ) -> None:
     seen = len(list(target.emulator.journal))
@@ -286,9 +286,7 @@ TOLERATED: dict[str, bytes] = {
 
 @pytest.mark.proves("S7")
 @pytest.mark.parametrize("flood", TOLERATED.values(), ids=TOLERATED)
-async def test_flood_of_frames_affects_no_other_client(
-    target: Target, flood: bytes
-) -> None:
+async def test_flood_of_frames_affects_no_other_client(target: Target, flood: bytes) -> None:
     before = target.memory
     # Answers to it are never read.
     _, writer = await target.send()
@@ -331,9 +329,7 @@ LIES: dict[str, bytes] = {
 
 @pytest.mark.proves("S10")
 @pytest.mark.parametrize("script", LIES.values(), ids=LIES)
-async def test_invalid_message_reaches_no_handler(
-    target: Target, script: bytes
-) -> None:
+async def test_invalid_message_reaches_no_handler(target: Target, script: bytes) -> None:
     seen, before = len(list(target.emulator.journal)), target.memory
     reader, writer = await target.send(script)
     assert await ended(reader) in {"status", "reset", "goaway"}
@@ -353,9 +349,7 @@ NO_MESSAGES: dict[str, tuple[str, bytes]] = {
 
 @pytest.mark.proves("S12")
 @pytest.mark.parametrize(("path", "body"), NO_MESSAGES.values(), ids=NO_MESSAGES)
-async def test_malformed_message_is_request_invalid(
-    target: Target, path: str, body: bytes
-) -> None:
+async def test_malformed_message_is_request_invalid(target: Target, path: str, body: bytes) -> None:
     before = await scrape(target.admin)
     seen, written = len(list(target.emulator.journal)), len(target.process.err)
     async with grpc.aio.insecure_channel(target.address) as channel:
@@ -384,9 +378,7 @@ HALVES: dict[str, bytes] = {
 
 @pytest.mark.proves("S10")
 @pytest.mark.parametrize("script", HALVES.values(), ids=HALVES)
-async def test_incomplete_message_reaches_no_handler(
-    target: Target, script: bytes
-) -> None:
+async def test_incomplete_message_reaches_no_handler(target: Target, script: bytes) -> None:
     seen = len(list(target.emulator.journal))
     _, writer = await target.send(script)
     await _serves(target)

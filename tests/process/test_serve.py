@@ -201,9 +201,7 @@ async def test_unix_socket_is_exclusive_to_one_process(
     assert not (tmp_path / "socket").exists()
 
 
-async def test_every_listener_is_printed_and_serves(
-    emulator: Emulator, tmp_path: Path
-) -> None:
+async def test_every_listener_is_printed_and_serves(emulator: Emulator, tmp_path: Path) -> None:
     socket_file = f"unix:{tmp_path}/socket"
     async with serving(
         emulator.connection_string, "--listen", socket_file, "--listen", "127.0.0.1:0"

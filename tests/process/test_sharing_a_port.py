@@ -113,30 +113,6 @@ async def test_admin_listener_is_never_shared(emulator: Emulator, port: int) -> 
     assert "--admin-listen: each process needs its own, with --reuse-port too" in done.err
 
 
-@pytest.mark.parametrize(
-    ("flags", "error"),
-    [
-        (("--listen", "unix:/tmp/socket"), "processes cannot share a Unix socket"),
-        (
-            ("--listen", "127.0.0.1:0"),
-            "each process would get another port for 127.0.0.1:0:",
-        ),
-        (
-            ("--listen", "127.0.0.1:00"),
-            "each process would get another port for 127.0.0.1:00:",
-        ),
-        (("--emulator",), "each process would embed another emulator"),
-    ],
-)
-async def test_unshareable_listeners_are_config_errors(
-    emulator: Emulator, flags: Sequence[str], error: str
-) -> None:
-    done = await run("serve", "--reuse-port", "--config-test", *flags, env=upstream(emulator))
-    assert done.code == 2
-    assert f"--reuse-port: {error}" in done.err
-    assert done.err.count("--reuse-port:") == 1
-
-
 async def test_unix_socket_is_never_shared(emulator: Emulator, port: int, tmp_path: Path) -> None:
     path = f"unix:{tmp_path}/socket"
     arguments = serve(port, "--reuse-port", "--listen", path)

@@ -59,9 +59,7 @@ async def test_the_log_line_has_the_trace_id() -> None:
         assert f'"trace_id":"{trace}"' in process.err
 
 
-async def test_log_has_the_trace_id_of_the_caller() -> (
-    None
-):
+async def test_log_has_the_trace_id_of_the_caller() -> None:
     async with started(*SERVE, env={"OTEL_TRACES_SAMPLER": "nonsense"}) as process:
         address = await process.address()
         await call(address, metadata=(("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01"),))
