@@ -27,7 +27,7 @@ async def address() -> AsyncIterator[str]:
         yield await gateway.address()
 
 
-async def test_the_python_of_the_page_prints_what_it_says(address: str) -> None:
+async def test_python_prints_what_the_page_shows(address: str) -> None:
     code, printed = block("python")
     code = code.replace("127.0.0.1:50051", address).replace(
         "deploy/client", f"{ROOT}/deploy/client"
@@ -37,7 +37,7 @@ async def test_the_python_of_the_page_prints_what_it_says(address: str) -> None:
 
 
 @pytest.mark.needs("node-clients")
-async def test_the_javascript_of_the_page_prints_what_it_says(address: str) -> None:
+async def test_javascript_prints_what_the_page_shows(address: str) -> None:
     code, printed = block("js")
     # Resolved from where the packages are; eval has no place of its own.
     for package in ("@grpc/grpc-js", "@grpc/proto-loader"):
@@ -49,7 +49,7 @@ async def test_the_javascript_of_the_page_prints_what_it_says(address: str) -> N
     assert (done.err, done.out) == ("", printed)
 
 
-def test_the_policy_in_csharp_is_that_of_the_file() -> None:
+def test_csharp_policy_equals_the_service_config() -> None:
     [code] = re.findall(r"^```csharp\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     config = json.loads((ROOT / "deploy/client/service_config.json").read_text(encoding="utf-8"))
     policy, throttling = config["methodConfig"][0]["retryPolicy"], config["retryThrottling"]

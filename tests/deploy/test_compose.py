@@ -32,7 +32,7 @@ def services() -> dict[str, Any]:
     return found
 
 
-def test_the_file_is_one_of_the_specification_and_a_misspelled_one_is_not(tmp_path: Path) -> None:
+def test_file_conforms_to_the_specification(tmp_path: Path) -> None:
     assert services().keys() == {"gateway", "emulator"}
     wrong = tmp_path / "compose.yaml"
     text = FILE.read_text(encoding="utf-8").replace("network_mode", "networkmode")
@@ -43,7 +43,7 @@ def test_the_file_is_one_of_the_specification_and_a_misspelled_one_is_not(tmp_pa
 
 
 @pytest.mark.proves("S72")
-def test_both_services_are_this_version_built_from_this_repository_without_privileges() -> None:
+def test_services_run_this_version_unprivileged() -> None:
     for service in services().values():
         assert service["image"] == IMAGE
         assert Path(service["build"]["context"]) == ROOT
@@ -53,7 +53,7 @@ def test_both_services_are_this_version_built_from_this_repository_without_privi
         assert service["user"] == "65532:65532"
 
 
-def test_all_ports_are_published_on_loopback_and_are_listened_on() -> None:
+def test_published_ports_are_on_loopback() -> None:
     found = services()
     ports = found["emulator"]["ports"]
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
@@ -65,7 +65,7 @@ def test_all_ports_are_published_on_loopback_and_are_listened_on() -> None:
     assert found["gateway"]["network_mode"] == "service:emulator"
 
 
-async def test_the_gateway_of_the_file_reaches_the_emulator_of_the_file() -> None:
+async def test_gateway_has_the_address_of_the_emulator() -> None:
     found = services()
     gateway = found["gateway"]
     port = found["emulator"]["ports"][0]["target"]
@@ -75,7 +75,7 @@ async def test_the_gateway_of_the_file_reaches_the_emulator_of_the_file() -> Non
     assert (done.code, done.err) == (0, "")
 
 
-async def test_the_emulator_s_health_check_tells_one_that_listens_from_one_that_does_not() -> None:
+async def test_health_check_fails_without_an_emulator() -> None:
     _, program, *arguments = services()["emulator"]["healthcheck"]["test"]
     assert program == "python"
     async with started("emulator", "--listen", "127.0.0.1:0") as emulator:

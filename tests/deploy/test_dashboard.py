@@ -91,7 +91,7 @@ async def shown(tmp_path: Path) -> Mapping[str, set[str]]:
     return await shown_by_a_gateway(tmp_path)
 
 
-async def test_every_metric_and_label_that_a_query_names_is_shown(
+async def test_queried_metrics_and_labels_are_exposed(
     shown: Mapping[str, set[str]],
 ) -> None:
     shown = {**shown, NOT_WITH_KEYS: set()}
@@ -106,7 +106,7 @@ async def test_every_metric_and_label_that_a_query_names_is_shown(
             assert groupings(expression) <= shown[name] | OF_THE_SCRAPE, (title, name)
 
 
-async def test_every_metric_of_ours_is_on_the_dashboard(shown: Mapping[str, set[str]]) -> None:
+async def test_every_own_metric_is_on_the_dashboard(shown: Mapping[str, set[str]]) -> None:
     asked = {name for _, query in QUERIES for name in selectors(parsed(query["expr"]))}
     asked |= {name for text in variables() for name in selectors(parsed(text))}
     ours = {name for name in shown if name.startswith("rooms_gateway_")}
@@ -125,23 +125,21 @@ def variables() -> list[str]:
 
 
 @queries
-def test_every_selector_obeys_the_choice_of_job_and_instance(
-    title: str, query: dict[str, str]
-) -> None:
+def test_selectors_filter_by_job_and_instance(title: str, query: dict[str, str]) -> None:
     for name, selector in selectors(parsed(query["expr"])).items():
         chosen = {matcher.name for matcher in selector.matchers.matchers}
         assert chosen >= OF_THE_SCRAPE, (title, name)
 
 
 @queries
-def test_a_legend_names_labels_that_the_query_keeps(title: str, query: dict[str, str]) -> None:
+def test_legend_has_the_labels_of_the_query(title: str, query: dict[str, str]) -> None:
     named = set(re.findall(r"{{(\w+)}}", query["legendFormat"]))
     assert named <= groupings(parsed(query["expr"])), title
     # And what it keeps tells the lines of a panel apart.
     assert named == groupings(parsed(query["expr"])) - {"le"}, title
 
 
-def test_counters_are_asked_for_their_growth_and_nothing_else_is() -> None:
+def test_rate_applies_to_exactly_the_counters() -> None:
     for title, query in QUERIES:
         expression = parsed(query["expr"])
         calls = [each for each in walk(expression) if isinstance(each, promql.Call)]
@@ -154,7 +152,7 @@ def test_counters_are_asked_for_their_growth_and_nothing_else_is() -> None:
         assert rated == counters, title
 
 
-def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
+def test_panels_are_unique_and_do_not_overlap() -> None:
     every = DASHBOARD["panels"]
     assert len({panel["id"] for panel in every}) == len(every)
     cells = [
@@ -167,7 +165,7 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
     assert max(x for x, _ in cells) < 24
 
 
-def test_panels_say_what_they_show_and_ask_the_data_source_that_was_chosen() -> None:
+def test_panels_have_description_and_data_source() -> None:
     for panel in PANELS:
         assert panel["description"], panel["title"]
         assert panel["datasource"]["uid"] == "${datasource}", panel["title"]

@@ -44,7 +44,7 @@ def check(manifest: Manifest, kubernetes: str) -> None:
 
 
 @pytest.mark.parametrize("path", yaml_files(), ids=lambda path: str(path.relative_to(DEPLOY)))
-def test_every_yaml_file_can_be_read(path: Any) -> None:
+def test_every_yaml_file_is_parsed(path: Any) -> None:
     assert all(yaml.safe_load_all(path.read_text(encoding="utf-8")))
 
 
@@ -58,21 +58,21 @@ def test_every_kustomization_is_tested() -> None:
 
 @pytest.mark.parametrize("kubernetes", KUBERNETES_VERSIONS)
 @pytest.mark.parametrize("path", COMPLETE, ids=lambda path: path.name)
-def test_every_file_fits_the_schemas_of_kubernetes(path: Any, kubernetes: str) -> None:
+def test_every_file_conforms_to_the_schemas(path: Any, kubernetes: str) -> None:
     for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
         check(manifest, kubernetes)
 
 
 @pytest.mark.parametrize("kubernetes", KUBERNETES_VERSIONS)
 @every_kustomization
-def test_what_kustomize_builds_fits_the_schemas_of_kubernetes(name: str, kubernetes: str) -> None:
+def test_every_build_conforms_to_the_schemas(name: str, kubernetes: str) -> None:
     manifests = [each for each in built(name) if each["kind"] not in CUSTOM]
     assert manifests
     for manifest in manifests:
         check(manifest, kubernetes)
 
 
-def test_a_misspelled_field_does_not_fit_the_schemas() -> None:
+def test_schemas_reject_a_misspelled_field() -> None:
     manifest = yaml.safe_load(COMPLETE[0].read_text(encoding="utf-8"))
     manifest["spec"]["template"]["spec"]["enableServiceLink"] = False
     with pytest.raises(kubernetes_validate.ValidationError, match="enableServiceLink"):
@@ -124,7 +124,7 @@ SERVICE_MONITOR = {
 """The part of Prometheus Operator's ServiceMonitor that deploy/ may use; see its API reference."""
 
 
-def test_the_service_monitor_fits_its_schema() -> None:
+def test_service_monitor_conforms_to_its_schema() -> None:
     [monitor] = of_kind(built("shared/overlays/monitoring"), "ServiceMonitor")
     jsonschema.validate(monitor, SERVICE_MONITOR)
     monitor["spec"]["endpoints"][0]["intervall"] = "30s"
@@ -132,7 +132,7 @@ def test_the_service_monitor_fits_its_schema() -> None:
         jsonschema.validate(monitor, SERVICE_MONITOR)
 
 
-def test_the_service_monitor_scrapes_the_metrics_of_the_service() -> None:
+def test_service_monitor_selects_the_admin_port() -> None:
     manifests = built("shared/overlays/monitoring")
     [monitor] = of_kind(manifests, "ServiceMonitor")
     [service] = of_kind(manifests, "Service")
@@ -144,14 +144,14 @@ def test_the_service_monitor_scrapes_the_metrics_of_the_service() -> None:
 
 
 @every_kustomization
-def test_our_image_is_that_of_this_version(name: str) -> None:
+def test_image_has_the_current_version(name: str) -> None:
     images = {each["image"] for each in containers(built(name)) if each["name"] != "my-service"}
     assert images == {IMAGE}
 
 
 @pytest.mark.proves("S72")
 @every_kustomization
-def test_no_container_is_root_or_gets_any_privilege(name: str) -> None:
+def test_containers_run_unprivileged_and_non_root(name: str) -> None:
     manifests = built(name)
     shared = pod(manifests)["securityContext"]
     assert shared["runAsNonRoot"] is True
@@ -167,7 +167,7 @@ def test_no_container_is_root_or_gets_any_privilege(name: str) -> None:
 
 
 @every_kustomization
-def test_every_container_says_what_it_needs_and_has_a_limit_of_memory(name: str) -> None:
+def test_containers_have_requests_and_limits(name: str) -> None:
     for container in containers(built(name)):
         assert container["resources"]["requests"].keys() == {"cpu", "memory"}
         assert "memory" in container["resources"]["limits"]
@@ -178,7 +178,7 @@ def port_numbers(container: Manifest) -> dict[str, int]:
 
 
 @every_kustomization
-def test_every_probe_asks_the_path_of_its_meaning_on_the_port_of_its_listener(name: str) -> None:
+def test_probe_path_and_port_match_the_listener(name: str) -> None:
     manifests = built(name)
     container = ours(manifests)
     ports = port_numbers(container)
@@ -203,7 +203,7 @@ def test_every_probe_asks_the_path_of_its_meaning_on_the_port_of_its_listener(na
 
 
 @pytest.mark.parametrize("name", [name for name in KUSTOMIZATIONS if name != "sidecar"])
-def test_the_service_is_headless_and_leads_to_the_ports_that_are_listened_on(name: str) -> None:
+def test_headless_service_targets_the_listeners(name: str) -> None:
     manifests = built(name)
     [service] = of_kind(manifests, "Service")
     [deployment] = of_kind(manifests, "Deployment")
@@ -218,7 +218,7 @@ def test_the_service_is_headless_and_leads_to_the_ports_that_are_listened_on(nam
     }
 
 
-def test_the_budget_and_the_autoscaler_are_about_the_gateway_and_keep_one_running() -> None:
+def test_disruption_budget_keeps_a_replica() -> None:
     manifests = built("shared/base")
     [deployment] = of_kind(manifests, "Deployment")
     [budget] = of_kind(manifests, "PodDisruptionBudget")
@@ -235,7 +235,7 @@ def test_the_budget_and_the_autoscaler_are_about_the_gateway_and_keep_one_runnin
 
 
 @every_kustomization
-def test_a_pod_has_longer_to_stop_than_its_gateway_takes(name: str) -> None:
+def test_pod_grace_period_exceeds_drain_time(name: str) -> None:
     manifests = built(name)
     delay = float(setting(manifests, "drain-delay") or 0)
     grace = float(setting(manifests, "drain-grace"))
@@ -243,7 +243,7 @@ def test_a_pod_has_longer_to_stop_than_its_gateway_takes(name: str) -> None:
 
 
 @every_kustomization
-def test_every_mount_has_a_volume_and_every_volume_a_mount(name: str) -> None:
+def test_volumes_and_mounts_correspond(name: str) -> None:
     manifests = built(name)
     mounts = [mount for each in containers(manifests) for mount in each.get("volumeMounts", [])]
     volumes = {volume["name"] for volume in pod(manifests).get("volumes", [])}
@@ -253,7 +253,7 @@ def test_every_mount_has_a_volume_and_every_volume_a_mount(name: str) -> None:
 
 
 @every_kustomization
-def test_every_file_that_a_setting_names_is_in_a_mounted_secret(name: str) -> None:
+def test_files_of_settings_are_in_mounted_secrets(name: str) -> None:
     manifests = built(name)
     secrets = {v["name"] for v in pod(manifests).get("volumes", []) if "secret" in v}
     folders = {m["mountPath"] for m in ours(manifests)["volumeMounts"] if m["name"] in secrets}
@@ -262,7 +262,7 @@ def test_every_file_that_a_setting_names_is_in_a_mounted_secret(name: str) -> No
     assert {path.rpartition("/")[0] for path in files} == folders
 
 
-def test_both_containers_of_the_sidecar_s_pod_have_the_folder_of_the_socket() -> None:
+def test_both_containers_mount_the_socket_folder() -> None:
     manifests = built("sidecar")
     socket = setting(manifests, "listen")
     [mine] = pod(manifests)["containers"]
@@ -279,14 +279,14 @@ def test_both_containers_of_the_sidecar_s_pod_have_the_folder_of_the_socket() ->
 @pytest.mark.parametrize(
     "name", [name for name in KUSTOMIZATIONS if "overlays/emulator" not in name]
 )
-def test_other_machines_reach_calls_with_a_client_s_certificate_or_not_at_all(name: str) -> None:
+def test_remote_clients_need_a_certificate(name: str) -> None:
     manifests = built(name)
     unix = setting(manifests, "listen").startswith("unix:")
     assert unix or (setting(manifests, "tls-cert") and setting(manifests, "tls-client-ca"))
 
 
 @pytest.mark.proves("S75")
-def test_with_workload_identity_no_pod_gets_a_key() -> None:
+def test_workload_identity_pod_has_no_access_key() -> None:
     manifests = built("shared/overlays/workload-identity")
     assert setting(manifests, "entra") == "workload-identity"
     assert setting(manifests, "access-key-file") == ""

@@ -26,14 +26,14 @@ def prose(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["clients.md", "kubernetes.md"])
-def test_every_relative_link_of_the_page_leads_somewhere(name: str) -> None:
+def test_relative_links_have_a_target(name: str) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose(name))
     assert targets
     for target in targets:
         assert (PAGES / target).exists(), target
 
 
-def test_every_path_below_deploy_that_the_page_names_is_there() -> None:
+def test_paths_below_deploy_exist() -> None:
     paths = re.findall(r"(?<![/\w])deploy/[\w/.-]*\w", page("kubernetes.md"))
     assert paths
     for path in paths:
@@ -41,7 +41,7 @@ def test_every_path_below_deploy_that_the_page_names_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", ["sidecar", "shared/overlays/emulator"])
-def test_what_the_page_says_that_kubectl_makes_is_what_kustomize_builds(name: str) -> None:
+def test_kubectl_output_lists_the_built_manifests(name: str) -> None:
     [block] = [
         each for each in blocks("kubernetes.md") if f"apply -k deploy/kubernetes/{name}\n" in each
     ]
@@ -50,7 +50,7 @@ def test_what_the_page_says_that_kubectl_makes_is_what_kustomize_builds(name: st
     assert made == [(each["kind"].lower(), each["metadata"]["name"]) for each in manifests]
 
 
-async def test_the_fault_that_the_page_shows_is_what_the_gateway_says() -> None:
+async def test_settings_error_is_as_on_the_page() -> None:
     [block] = [each for each in blocks("kubernetes.md") if "--config-test" in each]
     command, _, said = block.partition("\n")
     variable, _, *arguments = command.removeprefix("$ ").split()

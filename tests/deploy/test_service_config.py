@@ -51,17 +51,17 @@ def is_safe(method: Any) -> bool:
     return level in (MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_EFFECTS)
 
 
-def test_retried_are_exactly_the_rpcs_that_the_protos_declare_safe_to_repeat() -> None:
+def test_only_idempotent_rpcs_are_retried() -> None:
     safe = sorted(method.full_name for method in METHODS if is_safe(method))
     assert sorted(names(retried=True)) == safe
 
 
-def test_every_rpc_is_named_once() -> None:
+def test_every_rpc_is_configured_once() -> None:
     named = names(retried=True) + names(retried=False)
     assert sorted(named) == sorted(method.full_name for method in METHODS)
 
 
-def test_streams_have_the_longer_time_out_of_the_two() -> None:
+def test_streams_have_the_longer_timeout() -> None:
     streams = set()
     for method in METHODS:
         proto = MethodDescriptorProto()
@@ -76,7 +76,7 @@ def test_streams_have_the_longer_time_out_of_the_two() -> None:
     assert by_timeout["300s"] == streams
 
 
-def test_only_a_status_that_says_try_again_is_retried() -> None:
+def test_only_retryable_statuses_are_retried() -> None:
     policies = [g["retryPolicy"] for g in json.loads(TEXT)["methodConfig"] if "retryPolicy" in g]
     # Of RESOURCE_EXHAUSTED the gateway itself says which, by its pushback.
     codes = ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
@@ -103,7 +103,7 @@ async def emulator() -> AsyncIterator[Emulator]:
         yield emulator
 
 
-async def test_a_create_that_the_client_repeats_makes_no_second_room(emulator: Emulator) -> None:
+async def test_client_retry_of_a_create_makes_one_room(emulator: Emulator) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
     # With one attempt of its own, so that the repetition is the client's.
     async with (
@@ -117,7 +117,7 @@ async def test_a_create_that_the_client_repeats_makes_no_second_room(emulator: E
     assert len(emulator.store) == 1
 
 
-async def test_a_call_waits_for_a_gateway_that_is_not_there_yet(emulator: Emulator) -> None:
+async def test_call_waits_for_a_gateway_to_start(emulator: Emulator) -> None:
     async with gateway_before(emulator) as running:
         address = running.gateway.addresses[0]
     async with client(address) as channel:
@@ -127,7 +127,7 @@ async def test_a_call_waits_for_a_gateway_that_is_not_there_yet(emulator: Emulat
             assert (await call).room.id
 
 
-async def test_a_call_that_was_refused_for_too_much_at_once_comes_again_when_it_is_told_to(
+async def test_rejected_call_is_retried_after_pushback(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
@@ -145,7 +145,7 @@ async def test_a_call_that_was_refused_for_too_much_at_once_comes_again_when_it_
         assert await busy is grpc.StatusCode.OK
 
 
-async def test_what_the_service_throttled_is_left_to_the_caller(emulator: Emulator) -> None:
+async def test_throttled_call_is_not_retried(emulator: Emulator) -> None:
     emulator.faults.add(Fault(status=429, headers={"Retry-After": "3600"}, count=None))
     async with (
         gateway_before(emulator) as running,
@@ -225,7 +225,7 @@ async def test_calls_are_spread_over_all_gateways(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-async def test_a_rolling_restart_under_load_fails_no_call_and_makes_no_second_room(
+async def test_rolling_restart_under_load_fails_no_call(
     emulator: Emulator, how: signal.Signals
 ) -> None:
     upstream = {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string}
@@ -252,7 +252,7 @@ async def test_a_rolling_restart_under_load_fails_no_call_and_makes_no_second_ro
     assert how is signal.SIGKILL or load.resumed == 0
 
 
-async def test_processes_that_share_a_port_are_restarted_in_turn_without_a_lost_call(
+async def test_rolling_restart_on_a_shared_port(
     emulator: Emulator,
 ) -> None:
     with socket.socket() as probe:

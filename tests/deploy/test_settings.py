@@ -40,7 +40,7 @@ def without_comments(path: Path) -> str:
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".service"})
 
 
-async def test_every_flag_and_variable_in_deploy_is_one_that_the_command_has() -> None:
+async def test_flags_and_variables_in_deploy_exist() -> None:
     text = "\n".join(map(without_comments, FILES))
     wide = {"COLUMNS": "1000"}
     help_of = {name: (await run(name, "--help", env=wide)).out for name in ("serve", "emulator")}
@@ -73,9 +73,7 @@ def here(text: str, files: Path) -> str:
 
 
 @pytest.mark.parametrize("name", KUSTOMIZATIONS)
-async def test_the_gateway_accepts_the_settings_of_every_kustomization(
-    name: str, files: Path
-) -> None:
+async def test_settings_of_a_kustomization_are_valid(name: str, files: Path) -> None:
     manifests = built(name)
     arguments = [here(argument, files) for argument in ours(manifests)["args"]]
     variables = {key: here(value, files) for key, value in environment(manifests).items()}
@@ -123,9 +121,7 @@ async def create_room(address: str, tls: grpc.ChannelCredentials | None = None) 
         return answer.room.id
 
 
-async def test_the_sidecar_as_its_manifest_starts_it_passes_its_probes_and_serves_on_its_socket(
-    emulator: Emulator, files: Path
-) -> None:
+async def test_sidecar_serves_and_passes_its_probes(emulator: Emulator, files: Path) -> None:
     manifests = built("sidecar")
     container = ours(manifests)
     shared = files / "rooms"
@@ -149,9 +145,7 @@ async def test_the_sidecar_as_its_manifest_starts_it_passes_its_probes_and_serve
         await stops_cleanly(gateway)
 
 
-async def test_the_shared_gateway_as_its_manifest_starts_it_serves_who_has_a_certificate_alone(
-    emulator: Emulator, files: Path
-) -> None:
+async def test_shared_gateway_requires_a_certificate(emulator: Emulator, files: Path) -> None:
     manifests = built("shared/base")
     admin = free_address()
     variables = {key: here(value, files) for key, value in environment(manifests).items()} | {
@@ -181,7 +175,7 @@ async def stops_cleanly(process: Process) -> None:
     assert await process.exit_code() == 0
 
 
-async def test_the_emulator_s_overlay_as_it_is_started_serves_with_its_own_key(
+async def test_gateway_of_the_emulator_overlay_serves(
     files: Path,
 ) -> None:
     manifests = built("shared/overlays/emulator")
@@ -199,7 +193,7 @@ async def test_the_emulator_s_overlay_as_it_is_started_serves_with_its_own_key(
 
 
 @pytest.mark.proves("S75")
-def test_the_key_in_deploy_is_the_emulator_s_which_is_no_secret() -> None:
+def test_key_in_deploy_is_the_development_key() -> None:
     overlay = DEPLOY / "kubernetes/shared/overlays/emulator/kustomization.yaml"
     [generated] = yaml.safe_load(overlay.read_text(encoding="utf-8"))["secretGenerator"]
     assert generated["literals"] == [f"key={DEVELOPMENT_KEY}"]

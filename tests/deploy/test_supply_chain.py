@@ -15,7 +15,7 @@ LOCKS = sorted(
 )
 
 
-def test_there_are_lock_files_for_use_and_for_development() -> None:
+def test_lock_files_exist_for_run_and_development() -> None:
     assert {"requirements.lock", "requirements-build.lock", "requirements-dev.lock"} <= {
         path.name for path in LOCKS
     }
@@ -23,7 +23,7 @@ def test_there_are_lock_files_for_use_and_for_development() -> None:
 
 @pytest.mark.proves("S71")
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_package_of_a_lock_file_has_its_version_and_hashes(lock: Path) -> None:
+def test_locked_packages_have_version_and_hashes(lock: Path) -> None:
     text = re.sub(r"^\s*#.*\n", "", lock.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     packages = [line for line in text.splitlines() if line.strip()]
     assert packages
@@ -33,7 +33,7 @@ def test_every_package_of_a_lock_file_has_its_version_and_hashes(lock: Path) -> 
 
 
 @pytest.mark.proves("S71")
-def test_the_image_is_installed_from_lock_files_alone_and_runs_as_nobody() -> None:
+def test_image_has_locked_packages_and_no_root() -> None:
     steps = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
     installs = re.findall(r"\bpip .*?install (.*?)(?: && |\n)", steps)
     assert installs

@@ -53,13 +53,13 @@ def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @needs_systemd
-def test_systemd_finds_no_fault_in_the_unit(unit: Path) -> None:
+def test_unit_passes_systemd_verify(unit: Path) -> None:
     done = analyze("verify", unit, "--man=no")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @needs_systemd
-def test_systemd_finds_a_misspelled_option(unit: Path) -> None:
+def test_misspelled_option_is_reported(unit: Path) -> None:
     file = unit if unit.exists() else unit.with_name(TEMPLATE)
     file.write_text(TEXT.replace("DynamicUser", "DynamicUsers"), encoding="utf-8")
     assert "DynamicUsers" in analyze("verify", unit, "--man=no").stderr
@@ -67,7 +67,7 @@ def test_systemd_finds_a_misspelled_option(unit: Path) -> None:
 
 @needs_systemd
 @pytest.mark.parametrize("unit", [INSTANCE], indirect=True)
-def test_systemd_finds_a_misspelled_option_in_what_makes_the_template(unit: Path) -> None:
+def test_misspelled_option_in_drop_in_is_reported(unit: Path) -> None:
     file = unit.parent / SHARED.parent.name / SHARED.name
     file.write_text("[Service]\nUsers=somebody\n", encoding="utf-8")
     assert "Users" in analyze("verify", unit, "--man=no").stderr
@@ -75,13 +75,13 @@ def test_systemd_finds_a_misspelled_option_in_what_makes_the_template(unit: Path
 
 @pytest.mark.proves("S73")
 @needs_systemd
-def test_systemd_gives_the_unit_s_exposure_two_of_ten_or_less(unit: Path) -> None:
+def test_exposure_of_the_unit_is_at_most_2_of_10(unit: Path) -> None:
     # In tenths of a point.
     done = analyze("security", unit, "--offline=true", "--threshold=20", "--no-pager")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-async def test_the_gateway_accepts_the_settings_of_the_unit(tmp_path: Path) -> None:
+async def test_settings_of_the_unit_are_valid(tmp_path: Path) -> None:
     (tmp_path / "access-key").write_text(DEVELOPMENT_KEY, encoding="ascii")
     assert [value.partition(":")[0] for value in values("LoadCredential")] == ["access-key"]
     [command] = values("ExecStart")
@@ -97,7 +97,7 @@ async def test_the_gateway_accepts_the_settings_of_the_unit(tmp_path: Path) -> N
     assert int(values("TimeoutStopSec")[0]) > float(variables["ROOMS_GATEWAY_DRAIN_GRACE"])
 
 
-async def test_instances_of_the_template_share_a_port_and_tell_apart_what_is_their_own(
+async def test_instances_of_the_template_share_a_port(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "access-key").write_text(DEVELOPMENT_KEY, encoding="ascii")
@@ -130,9 +130,7 @@ async def test_instances_of_the_template_share_a_port_and_tell_apart_what_is_the
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
-async def test_systemd_hears_that_the_gateway_serves_lives_and_stops(
-    tmp_path: Path, *, abstract: bool
-) -> None:
+async def test_systemd_is_notified_until_shutdown(tmp_path: Path, *, abstract: bool) -> None:
     assert values("Type") == ["notify"]
     name = f"@{tmp_path}/notify" if abstract else f"{tmp_path}/notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -161,9 +159,7 @@ async def test_systemd_hears_that_the_gateway_serves_lives_and_stops(
 @pytest.mark.parametrize(
     "env", [{}, {"WATCHDOG_PID": "1", "WATCHDOG_USEC": "1000"}, {"WATCHDOG_USEC": "soon"}]
 )
-async def test_a_manager_that_is_gone_fails_nothing_and_gets_no_sign_that_is_not_for_it(
-    tmp_path: Path, env: dict[str, str]
-) -> None:
+async def test_unreachable_systemd_is_one_warning(tmp_path: Path, env: dict[str, str]) -> None:
     env = {"NOTIFY_SOCKET": f"{tmp_path}/nobody", **env}
     async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
         assert await gateway.address()
@@ -173,7 +169,7 @@ async def test_a_manager_that_is_gone_fails_nothing_and_gets_no_sign_that_is_not
     assert "WATCHDOG" not in gateway.err
 
 
-def test_the_group_of_the_unit_is_made_by_the_file_beside_it() -> None:
+def test_sysusers_file_declares_the_group() -> None:
     lines = UNIT.with_name("rooms-gateway.sysusers.conf").read_text(encoding="utf-8").splitlines()
     assert [line.split()[:2] for line in lines if not line.startswith("#")] == [
         ["g", group] for group in values("Group")

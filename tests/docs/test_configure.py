@@ -65,7 +65,7 @@ def test_the_page_has_commands_to_run() -> None:
     assert len(commands) == "".join(SESSIONS).count("$ ") > 5
 
 
-def test_every_relative_link_has_a_target() -> None:
+def test_relative_links_have_a_target() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
         assert (PAGE.parent / target).exists(), target
 

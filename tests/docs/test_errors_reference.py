@@ -47,12 +47,12 @@ def codes_in_use() -> dict[str, set[str]]:
     return dict(codes)
 
 
-def test_every_reason_has_the_codes_that_its_comment_names() -> None:
+def test_comment_of_a_reason_has_its_codes() -> None:
     assert {name: set(reason.codes) for name, reason in REASONS.items()} == codes_in_use()
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_a_reason_names_real_codes_and_metadata(name: str) -> None:
+def test_reason_has_known_codes_and_metadata(name: str) -> None:
     reason = REASONS[name]
     assert set(reason.codes) <= set(StatusCode.__members__)
     assert {"apiVersion", "attempts"} <= reason.example.keys() <= METADATA

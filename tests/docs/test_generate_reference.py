@@ -73,7 +73,7 @@ def files(page_name: str) -> list[FileDescriptorProto]:
     return [file for file in descriptors.file if file.package == package]
 
 
-def test_there_is_a_page_for_each_package_of_ours(pages: dict[str, str]) -> None:
+def test_each_own_package_has_a_page(pages: dict[str, str]) -> None:
     descriptors = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes())
     packages = {file.package for file in descriptors.file if file.package.startswith("acs.")}
     titles = [line for page in pages.values() for line in page.splitlines()]
@@ -83,9 +83,7 @@ def test_there_is_a_page_for_each_package_of_ours(pages: dict[str, str]) -> None
     assert not any("FileDescriptorProto" in page for page in pages.values())
 
 
-def test_every_element_of_the_contract_appears_with_its_whole_comment(
-    page: str, files: list[FileDescriptorProto]
-) -> None:
+def test_page_has_the_comment_of_every_element(page: str, files: list[FileDescriptorProto]) -> None:
     said = " ".join(page.replace("<br>", " ").replace("`", "").replace("text\n", "").split())
     comments = [
         " ".join(location.leading_comments.replace("`", "").split())
@@ -97,9 +95,7 @@ def test_every_element_of_the_contract_appears_with_its_whole_comment(
     assert [comment for comment in comments if comment not in said] == []
 
 
-def test_every_element_of_the_contract_appears_by_name(
-    page: str, files: list[FileDescriptorProto]
-) -> None:
+def test_page_has_the_name_of_every_element(page: str, files: list[FileDescriptorProto]) -> None:
     names = set()
     for file in files:
         for service in file.service:
@@ -112,7 +108,7 @@ def test_every_element_of_the_contract_appears_by_name(
     assert {name for name in names if name not in page} == set()
 
 
-def test_every_link_leads_to_exactly_one_place(
+def test_every_link_has_exactly_one_target(
     page_name: str, page: str, pages: dict[str, str]
 ) -> None:
     links = set(re.findall(r"\]\(([\w-]+\.md)?#([\w.]+)\)", page))
@@ -124,7 +120,7 @@ def test_every_link_leads_to_exactly_one_place(
 
 
 @pytest.mark.parametrize("name", ["api.md", "legacy-api.md", "errors.md", "settings.md"])
-def test_the_committed_page_is_what_the_script_writes(name: str, pages: dict[str, str]) -> None:
+def test_committed_page_is_up_to_date(name: str, pages: dict[str, str]) -> None:
     assert (ROOT / "docs" / "reference" / name).read_text() == pages[name]
 
 
@@ -155,6 +151,6 @@ def test_rules_are_put_into_words(rules: str, expected: str) -> None:
         'repeated { items { string { prefix: "8:" } } }',
     ],
 )
-def test_a_rule_without_words_is_an_error_and_not_left_out(rules: str) -> None:
+def test_rule_without_wording_is_an_error(rules: str) -> None:
     with pytest.raises(ValueError, match="no wording yet for the rules"):
         row_of_field(rules)

@@ -47,21 +47,21 @@ def without_space(text: str) -> str:
 
 @pytest.mark.needs("grpcurl")
 @pytest.mark.parametrize(("command", "expected"), COMMANDS)
-async def test_a_command_of_the_page_prints_what_it_says(command: str, expected: str) -> None:
+async def test_command_prints_what_the_page_shows(command: str, expected: str) -> None:
     assert without_space(await printed_by("bash", "-c", command)) == without_space(expected)
 
 
 @pytest.mark.parametrize(("program", "expected"), PROGRAMS)
-async def test_a_program_of_the_page_prints_what_it_says(program: str, expected: str) -> None:
+async def test_program_prints_what_the_page_shows(program: str, expected: str) -> None:
     assert await printed_by(sys.executable, "-c", program) == expected
 
 
-def test_the_page_has_programs_and_commands_to_run() -> None:
+def test_all_programs_and_commands_are_run() -> None:
     assert len(PROGRAMS) == TEXT.count("```python")
     assert len(COMMANDS) == TEXT.count("```console")
 
 
-def test_every_rpc_of_the_contract_is_in_a_table_of_the_page_and_no_other() -> None:
+def test_tables_have_the_rpcs_of_the_contract() -> None:
     files = (rooms_pb2.DESCRIPTOR, participants_pb2.DESCRIPTOR, legacy_rooms_pb2.DESCRIPTOR)
     rpcs = {
         f"{service.name}.{method.name}"
@@ -72,13 +72,13 @@ def test_every_rpc_of_the_contract_is_in_a_table_of_the_page_and_no_other() -> N
     assert set(re.findall(r"`(\w+Service\.\w+)`", TEXT)) == rpcs
 
 
-def test_every_reason_that_the_page_names_is_published() -> None:
+def test_every_reason_on_the_page_is_published() -> None:
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", TEXT)) - {"ROLE_UNSPECIFIED"}
     published = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}  # noqa: SIM118 - an enum wrapper is no mapping
     assert named - published == set()
     assert len(named) > 1
 
 
-def test_every_relative_link_of_the_page_leads_somewhere() -> None:
+def test_relative_links_have_a_target() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
         assert (PAGE.parent / target).exists(), target

@@ -68,7 +68,7 @@ async def test_a_rotated_key_costs_one_attempt(tmp_path: Path) -> None:
     assert f"WARNING {switched}\n" in done.err
 
 
-async def test_an_invalid_key_file_is_reported_as_written(tmp_path: Path) -> None:
+async def test_error_of_a_key_file_is_as_on_the_page(tmp_path: Path) -> None:
     """At startup, where the error has the same text as at a reload."""
     (tmp_path / "access-key").write_text("not-base64!\n")
     done = await run("serve", "--endpoint", CONTOSO, "--access-key-file", tmp_path / "access-key")

@@ -131,6 +131,6 @@ def test_grpcurl_prints_what_the_page_shows(addresses: dict[str, str]) -> None:
     assert stable(output(addresses, ["sh", "-ec"], snippet, ROOT)) == stable(expected)
 
 
-def test_relative_links_exist() -> None:
+def test_relative_links_have_a_target() -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", PAGE):
         assert (ROOT / "docs/how-to" / target).exists(), target

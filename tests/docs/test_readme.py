@@ -97,6 +97,6 @@ def test_command_prints_what_the_readme_shows(
         assert done.returncode == 0, printed
 
 
-def test_relative_links_exist() -> None:
+def test_relative_links_have_a_target() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
         assert (ROOT / target).exists(), target

@@ -20,7 +20,7 @@ def by_key(key: str) -> Setting:
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
-def test_every_setting_has_a_row_with_its_variables_and_meaning(setting: Setting) -> None:
+def test_row_has_flags_variables_and_meaning(setting: Setting) -> None:
     flag, variables, *_, meaning = cells_of(setting)
     assert all(f"`{each}`" in flag for each in setting.flags)
     assert all(f"`{each}`" in variables for each in setting.variables)
@@ -45,7 +45,7 @@ def test_the_page_has_a_table_per_group() -> None:
         ("endpoint", ""),
     ],
 )
-def test_a_row_has_the_default(key: str, default: str) -> None:
+def test_row_has_the_default(key: str, default: str) -> None:
     assert cells_of(by_key(key))[3] == default
 
 
@@ -61,5 +61,5 @@ def test_a_row_has_the_default(key: str, default: str) -> None:
         ("config", ""),
     ],
 )
-def test_a_row_has_the_key_in_the_file_and_its_type(key: str, cell: str) -> None:
+def test_row_has_the_file_key_and_its_type(key: str, cell: str) -> None:
     assert cells_of(by_key(key))[2] == cell

@@ -39,7 +39,7 @@ def with_addresses(text: str, addresses: Mapping[str, str]) -> str:
     return text
 
 
-async def test_every_command_of_the_page_prints_what_it_says() -> None:
+async def test_commands_print_what_the_page_shows() -> None:
     real = dict(zip(SAID, free_addresses(len(SAID)), strict=True))
     said = {address: name for name, address in real.items()}
     env = {
@@ -67,7 +67,7 @@ async def test_every_command_of_the_page_prints_what_it_says() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_what_the_page_installs_is_a_template_that_systemd_accepts(tmp_path: Path) -> None:
+def test_installed_template_passes_systemd_verify(tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     for tool in ("systemctl", "systemd-sysusers"):
@@ -95,6 +95,6 @@ def test_what_the_page_installs_is_a_template_that_systemd_accepts(tmp_path: Pat
     ]
 
 
-def test_every_relative_link_of_the_page_leads_somewhere() -> None:
+def test_relative_links_have_a_target() -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", TEXT):
         assert (PAGE.parent / target).exists(), target

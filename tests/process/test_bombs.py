@@ -131,7 +131,7 @@ async def is_over(reader: asyncio.StreamReader) -> bool:
 
 @pytest.mark.proves("S11")
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
-async def test_a_bomb_is_refused_before_it_has_its_memory_and_harms_nobody(
+async def test_bomb_is_rejected_within_bounded_memory(
     process: Process, emulator: Emulator, bomb: Callable[[], bytes]
 ) -> None:
     address, sent = await process.address(), bomb()

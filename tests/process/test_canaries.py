@@ -83,9 +83,7 @@ async def plant(emulator: Emulator, channel: Any) -> int:
 @pytest.mark.proves("S57")
 @pytest.mark.parametrize("level", ["info", "debug"])
 @pytest.mark.parametrize("log_format", ["json", "console"])
-async def test_no_canary_is_in_a_log_line_or_a_metric_and_each_call_is_one_line(
-    log_format: str, level: str
-) -> None:
+async def test_log_and_metrics_have_no_canary(log_format: str, level: str) -> None:
     async with (
         Emulator(access_key=KEY) as emulator,
         started(
@@ -118,7 +116,7 @@ async def test_no_canary_is_in_a_log_line_or_a_metric_and_each_call_is_one_line(
 
 
 @pytest.mark.proves("S58")
-async def test_no_canary_and_no_room_is_in_a_span() -> None:
+async def test_spans_have_no_canary_and_no_room_id() -> None:
     async with receiver() as received, Emulator(access_key=KEY) as emulator:
         async with (
             started(

@@ -117,7 +117,7 @@ def test_ctrl_c_ends_a_call_quietly_with_130(
 @pytest.mark.parametrize(
     "interrupt", ["signal.raise_signal(signal.SIGINT)", "raise KeyboardInterrupt"]
 )
-def test_ctrl_c_just_after_start_of_a_stream_ends_it(
+def test_ctrl_c_after_start_of_a_stream_ends_it(
     silent_listener: socket.socket, interrupt: str
 ) -> None:
     """No wait for a thread of grpc that the interrupt has kept from starting."""

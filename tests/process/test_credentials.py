@@ -74,7 +74,7 @@ async def failed_start(*arguments: str, **variables: str) -> tuple[int, str]:
     return process.returncode, errors.decode()
 
 
-async def test_a_client_secret_works_in_a_real_process_and_no_secret_is_written(
+async def test_client_secret_works_and_is_never_written(
     tmp_path: Path,
 ) -> None:
     context = certificate(tmp_path / "ca.pem")
@@ -100,7 +100,7 @@ async def test_a_client_secret_works_in_a_real_process_and_no_secret_is_written(
     assert "canary" not in text
 
 
-async def test_a_bad_secret_fails_the_start_with_4_and_one_sentence(
+async def test_rejected_client_secret_is_exit_code_4(
     tmp_path: Path,
 ) -> None:
     context = certificate(tmp_path / "ca.pem")
@@ -121,7 +121,7 @@ async def test_a_bad_secret_fails_the_start_with_4_and_one_sentence(
     )
 
 
-async def test_a_missing_library_fails_the_start_with_4_and_what_to_install(
+async def test_missing_azure_identity_is_exit_code_4(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['azure.identity'] = None\n")
@@ -135,7 +135,7 @@ async def test_a_missing_library_fails_the_start_with_4_and_what_to_install(
     assert "Traceback" not in errors
 
 
-async def test_keys_from_the_environment_work_and_are_never_written() -> None:
+async def test_key_in_the_environment_is_never_written() -> None:
     async with (
         Emulator() as emulator,
         serving("--endpoint", emulator.endpoint, ROOMS_GATEWAY_ACCESS_KEY=DEVELOPMENT_KEY) as (
@@ -147,7 +147,7 @@ async def test_keys_from_the_environment_work_and_are_never_written() -> None:
     assert DEVELOPMENT_KEY not in b"".join(written).decode()
 
 
-async def test_a_key_file_is_followed_by_a_real_process(tmp_path: Path) -> None:
+async def test_changed_key_file_is_reloaded(tmp_path: Path) -> None:
     file = tmp_path / "access-key"
     file.write_text(DEVELOPMENT_KEY)
     async with Emulator() as emulator:
@@ -163,7 +163,7 @@ async def test_a_key_file_is_followed_by_a_real_process(tmp_path: Path) -> None:
     assert fresh not in text
 
 
-def test_azure_identity_is_imported_only_when_it_is_configured() -> None:
+def test_azure_identity_is_imported_if_configured() -> None:
     script = (
         "import asyncio, sys\n"
         "from rooms_gateway.app import Gateway\n"
@@ -178,7 +178,7 @@ def test_azure_identity_is_imported_only_when_it_is_configured() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-def test_help_says_how_to_give_each_credential_and_what_the_exit_codes_mean() -> None:
+def test_help_has_the_credentials_and_exit_codes() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rooms_gateway", "serve", "--help"],
         capture_output=True,

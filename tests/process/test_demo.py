@@ -28,7 +28,7 @@ def test_demo_runs_all_steps_and_exits_with_0() -> None:
     assert done.stdout.count("\n$ rooms-gateway ") == len(demo.STEPS)
 
 
-def test_gateway_that_ends_early_is_reported_with_log() -> None:
+def test_early_exit_of_the_gateway_is_reported() -> None:
     with pytest.raises(demo.DemoError, match="ended before it was ready") as caught:
         demo.run(script("print('starting', flush=True)", "raise SystemExit('no such thing')"))
     assert str(caught.value).endswith("\n  no such thing")
@@ -40,7 +40,7 @@ def test_gateway_that_is_never_ready_is_reported(monkeypatch: pytest.MonkeyPatch
         demo.run(script(WAIT))
 
 
-def test_failed_step_ends_the_demo_and_its_gateway(tmp_path: Path) -> None:
+def test_failed_step_ends_demo_and_gateway(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     note_pid = f"import os, pathlib; pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))"
     with pytest.raises(demo.DemoError, match="exit code 0, got 78"):
@@ -68,7 +68,7 @@ def test_gateway_that_stops_uncleanly_is_reported(
         demo.run(stubborn)
 
 
-def test_ctrl_c_in_a_call_ends_demo_and_gateway_with_130(tmp_path: Path) -> None:
+def test_ctrl_c_ends_demo_and_gateway_with_130(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)

@@ -181,7 +181,7 @@ VALUES = {
 @pytest.mark.proves("S6")
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("name", NAMES)
-async def test_no_value_of_metadata_reaches_a_log_line_or_the_service(
+async def test_metadata_reaches_no_log_and_no_upstream(
     target: Target, name: str, value: bytes
 ) -> None:
     seen = len(list(target.emulator.journal))
@@ -194,7 +194,7 @@ async def test_no_value_of_metadata_reaches_a_log_line_or_the_service(
 
 
 @pytest.mark.proves("S7")
-async def test_a_thousand_entries_of_metadata_are_served_or_refused(target: Target) -> None:
+async def test_thousand_metadata_entries_end_the_call(target: Target) -> None:
     reader, writer = await target.send(
         target.call(headers={f"x-{number}": f"{MARK}{number}" for number in range(1000)})
     )
@@ -203,7 +203,7 @@ async def test_a_thousand_entries_of_metadata_are_served_or_refused(target: Targ
 
 
 @pytest.mark.proves("S8")
-async def test_thousands_of_calls_that_are_reset_at_once_leave_nothing_behind(
+async def test_rapid_resets_leave_nothing_behind(
     target: Target,
 ) -> None:
     before = target.memory
@@ -263,7 +263,7 @@ BROKEN: dict[str, Callable[[Target], bytes]] = {
 
 @pytest.mark.proves("S7")
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
-async def test_a_connection_that_breaks_http_2_is_ended_or_ignored_and_harms_no_other(
+async def test_invalid_http2_affects_no_other_client(
     target: Target, script: Callable[[Target], bytes]
 ) -> None:
     seen = len(list(target.emulator.journal))
@@ -286,9 +286,7 @@ TOLERATED: dict[str, bytes] = {
 
 @pytest.mark.proves("S7")
 @pytest.mark.parametrize("flood", TOLERATED.values(), ids=TOLERATED)
-async def test_a_flood_of_frames_that_ask_for_nothing_costs_others_nothing(
-    target: Target, flood: bytes
-) -> None:
+async def test_flood_of_frames_affects_no_other_client(target: Target, flood: bytes) -> None:
     before = target.memory
     # Answers to it are never read.
     _, writer = await target.send()
@@ -331,9 +329,7 @@ LIES: dict[str, bytes] = {
 
 @pytest.mark.proves("S10")
 @pytest.mark.parametrize("script", LIES.values(), ids=LIES)
-async def test_a_call_that_is_none_is_refused_without_a_handler_a_request_or_its_memory(
-    target: Target, script: bytes
-) -> None:
+async def test_invalid_message_reaches_no_handler(target: Target, script: bytes) -> None:
     seen, before = len(list(target.emulator.journal)), target.memory
     reader, writer = await target.send(script)
     assert await ended(reader) in {"status", "reset", "goaway"}
@@ -353,9 +349,7 @@ NO_MESSAGES: dict[str, tuple[str, bytes]] = {
 
 @pytest.mark.proves("S12")
 @pytest.mark.parametrize(("path", "body"), NO_MESSAGES.values(), ids=NO_MESSAGES)
-async def test_bytes_that_are_no_message_are_an_invalid_request_like_any_other(
-    target: Target, path: str, body: bytes
-) -> None:
+async def test_malformed_message_is_request_invalid(target: Target, path: str, body: bytes) -> None:
     before = await scrape(target.admin)
     seen, written = len(list(target.emulator.journal)), len(target.process.err)
     async with grpc.aio.insecure_channel(target.address) as channel:
@@ -384,9 +378,7 @@ HALVES: dict[str, bytes] = {
 
 @pytest.mark.proves("S10")
 @pytest.mark.parametrize("script", HALVES.values(), ids=HALVES)
-async def test_a_call_without_a_whole_message_never_gets_a_handler(
-    target: Target, script: bytes
-) -> None:
+async def test_incomplete_message_reaches_no_handler(target: Target, script: bytes) -> None:
     seen = len(list(target.emulator.journal))
     _, writer = await target.send(script)
     await _serves(target)
@@ -405,7 +397,7 @@ LENIENT: dict[str, bytes] = {
 
 @pytest.mark.proves("S10")
 @pytest.mark.parametrize("script", LENIENT.values(), ids=LENIENT)
-async def test_a_call_in_a_strange_form_is_at_most_one_call(target: Target, script: bytes) -> None:
+async def test_call_in_a_lenient_form_is_at_most_one(target: Target, script: bytes) -> None:
     seen = len(list(target.emulator.journal))
     reader, writer = await target.send(script)
     assert await ended(reader) in {"status", "reset", "goaway", "hung up"}
@@ -414,7 +406,7 @@ async def test_a_call_in_a_strange_form_is_at_most_one_call(target: Target, scri
 
 
 @pytest.mark.proves("S14")
-async def test_who_never_reads_holds_up_nobody(target: Target) -> None:
+async def test_client_that_never_reads_blocks_no_other(target: Target) -> None:
     target.emulator.store.seed(200)
     request = ListRoomsRequest().SerializeToString()
     peers = []
@@ -437,7 +429,7 @@ async def test_who_never_reads_holds_up_nobody(target: Target) -> None:
 
 
 @pytest.mark.proves("S9")
-async def test_who_says_nothing_or_half_of_it_is_hung_up_on_in_10_seconds(target: Target) -> None:
+async def test_incomplete_handshake_is_closed_after_10s(target: Target) -> None:
     before = target.descriptors
     halves = [b"", PREFACE[:10], PREFACE, PREFACE + frame(SETTINGS, 0, 0)[:5]] * 25
     peers = [await target.send(half) for half in halves]

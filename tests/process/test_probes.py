@@ -93,7 +93,7 @@ async def test_health_watch_is_notified_of_the_drain(emulator: Emulator) -> None
         assert await process.exit_code() == 0
 
 
-async def test_second_signal_in_drain_delay_is_exit_code_1(
+async def test_second_signal_in_drain_delay_forces_exit(
     emulator: Emulator,
 ) -> None:
     async with serving(emulator, "--drain-delay", NO_HURRY) as (process, admin, _):
@@ -127,7 +127,7 @@ async def waiting_for_a_token(folder: Path, *arguments: str) -> AsyncIterator[tu
                 yield process, admin
 
 
-async def test_waiting_for_first_token_is_alive_not_started(
+async def test_startup_without_a_token_is_alive_only(
     tmp_path: Path,
 ) -> None:
     async with waiting_for_a_token(tmp_path) as (process, admin):
@@ -152,7 +152,7 @@ async def test_signal_during_startup_is_exit_code_6(
     assert "Traceback" not in process.err
 
 
-async def test_probes_and_metrics_respond_under_overload(emulator: Emulator) -> None:
+async def test_probes_respond_under_overload(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=1.0))
     async with serving(emulator, "--max-concurrent-calls", "1", "--max-queued-calls", "0") as (
         _,

@@ -64,7 +64,7 @@ async def refuses(process: Process) -> None:
 
 
 @either_signal
-async def test_at_a_signal_calls_in_flight_are_finished_and_the_exit_code_is_0(
+async def test_signal_drains_calls_with_exit_code_0(
     emulator: Emulator, number: signal.Signals
 ) -> None:
     [room] = emulator.store.seed(1)
@@ -82,7 +82,7 @@ async def test_at_a_signal_calls_in_flight_are_finished_and_the_exit_code_is_0(
 
 
 @either_signal
-async def test_an_idle_gateway_stops_at_a_signal_although_it_is_being_watched(
+async def test_health_watch_does_not_delay_shutdown(
     emulator: Emulator, number: signal.Signals
 ) -> None:
     async with serving(emulator.connection_string, "--drain-grace", NO_HURRY) as (process, channel):
@@ -95,7 +95,7 @@ async def test_an_idle_gateway_stops_at_a_signal_although_it_is_being_watched(
 
 
 @either_signal
-async def test_a_second_signal_stops_at_once_with_exit_code_1_and_a_status_for_calls(
+async def test_second_signal_forces_exit_with_code_1(
     number: signal.Signals,
 ) -> None:
     async with scripted(silence) as service:
@@ -118,7 +118,7 @@ ZERO = "--exit-zero-on-sigterm"
 @pytest.mark.parametrize(
     ("number", "flags", "code"), [(TERM, [], 5), (INT, [], 5), (TERM, [ZERO], 0), (INT, [ZERO], 5)]
 )
-async def test_a_call_that_outlasts_the_grace_gets_a_status_and_the_exit_code_tells(
+async def test_call_beyond_drain_grace_is_exit_code_5(
     number: signal.Signals, flags: list[str], code: int
 ) -> None:
     async with scripted(silence) as service:
@@ -134,7 +134,7 @@ async def test_a_call_that_outlasts_the_grace_gets_a_status_and_the_exit_code_te
 
 
 @pytest.mark.parametrize("second", [TERM, INT], ids=lambda each: each.name)
-async def test_a_stop_that_sigterm_began_is_exit_code_0_with_the_flag_also_when_it_is_cut_short(
+async def test_forced_shutdown_with_flag_is_exit_code_0(
     second: signal.Signals,
 ) -> None:
     async with scripted(silence) as service:
@@ -149,7 +149,7 @@ async def test_a_stop_that_sigterm_began_is_exit_code_0_with_the_flag_also_when_
             assert await call is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_fault_of_the_start_keeps_its_exit_code_with_the_flag() -> None:
+async def test_startup_error_with_flag_is_exit_code_3() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert (await run("serve", "--emulator", "--listen", address, ZERO)).code == 3
@@ -159,7 +159,7 @@ async def test_a_fault_of_the_start_keeps_its_exit_code_with_the_flag() -> None:
 
 
 @pytest.mark.proves("S4")
-async def test_a_second_gateway_on_the_port_of_a_first_fails_with_exit_code_3_and_says_why(
+async def test_port_in_use_is_exit_code_3(
     emulator: Emulator,
 ) -> None:
     async with serving(emulator.connection_string) as (process, channel):
@@ -178,7 +178,7 @@ async def test_a_second_gateway_on_the_port_of_a_first_fails_with_exit_code_3_an
 
 
 @pytest.mark.proves("S4")
-async def test_a_unix_socket_belongs_to_one_gateway_until_that_is_gone_in_whatever_way(
+async def test_unix_socket_is_exclusive_to_one_process(
     tmp_path: Path,
 ) -> None:
     address = f"unix:{tmp_path}/socket"
@@ -201,9 +201,7 @@ async def test_a_unix_socket_belongs_to_one_gateway_until_that_is_gone_in_whatev
     assert not (tmp_path / "socket").exists()
 
 
-async def test_every_address_that_was_asked_for_is_printed_and_serves(
-    emulator: Emulator, tmp_path: Path
-) -> None:
+async def test_every_listener_is_printed_and_serves(emulator: Emulator, tmp_path: Path) -> None:
     socket_file = f"unix:{tmp_path}/socket"
     async with serving(
         emulator.connection_string, "--listen", socket_file, "--listen", "127.0.0.1:0"
@@ -228,7 +226,7 @@ PHONE = "4:+15550100123"
 
 @pytest.mark.proves("S28")
 @pytest.mark.parametrize("level", ["info", "debug"])
-async def test_each_call_is_one_line_without_keys_people_or_words_of_others(level: str) -> None:
+async def test_each_call_is_one_line_without_secrets(level: str) -> None:
     async with (
         Emulator(access_key=KEY) as emulator,
         serving(emulator.connection_string, "--log-level", level) as (process, channel),
@@ -293,7 +291,7 @@ async def _calls_of_all_kinds(emulator: Emulator, channel: Any) -> int:
     return 4 + len(failing) + len(faults)
 
 
-async def test_a_refused_connection_is_logged_by_its_outcome_alone() -> None:
+async def test_refused_connection_is_one_log_line() -> None:
     string = f"endpoint=http://127.0.0.1:1;accesskey={KEY}"
     async with serving(string, "--max-attempts", "1") as (process, channel):
         failed = await failure_of(get_room(channel, "1"))

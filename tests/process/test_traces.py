@@ -34,7 +34,7 @@ async def call(address: str, **others: object) -> None:
         await rooms.CreateRoom(CreateRoomRequest(), **others)  # type: ignore[arg-type]
 
 
-async def test_one_flag_switches_it_on_and_a_stop_sends_what_is_left() -> None:
+async def test_shutdown_exports_the_last_spans() -> None:
     async with receiver() as received:
         # No batch is due within an hour.
         environment = received.environment | {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
@@ -59,9 +59,7 @@ async def test_the_log_line_has_the_trace_id() -> None:
         assert f'"trace_id":"{trace}"' in process.err
 
 
-async def test_without_the_flag_the_log_line_has_the_callers_trace_id_and_no_variable_matters() -> (
-    None
-):
+async def test_log_has_the_trace_id_of_the_caller() -> None:
     async with started(*SERVE, env={"OTEL_TRACES_SAMPLER": "nonsense"}) as process:
         address = await process.address()
         await call(address, metadata=(("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01"),))
@@ -131,7 +129,7 @@ async def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
     assert "pip install 'rooms-gateway[otel]'" in finished.err
 
 
-async def test_a_receiver_that_is_away_costs_one_log_line_and_a_bounded_stop() -> None:
+async def test_unreachable_collector_is_one_log_line() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, and never listening
         away = {
@@ -158,7 +156,7 @@ async def test_a_receiver_that_is_away_costs_one_log_line_and_a_bounded_stop() -
 
 
 @pytest.mark.proves("S60")
-async def test_a_receiver_that_never_answers_does_not_hold_up_the_stop() -> None:
+async def test_silent_collector_does_not_delay_shutdown() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",

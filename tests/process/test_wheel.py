@@ -188,7 +188,7 @@ def test_top_level_of_the_wheel(wheel: Path) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
-def test_the_sdist_has_every_tracked_file(tmp_path: Path) -> None:
+def test_sdist_has_every_tracked_file(tmp_path: Path) -> None:
     """All targets of the Makefile work from it, except those that compare with a branch."""
     with tarfile.open(build("sdist", ROOT, tmp_path)) as sdist:
         names = {member.name.partition("/")[2] for member in sdist.getmembers()}
@@ -236,7 +236,7 @@ def test_another_distribution_ships_buf_validate(
     assert environment.run("-c", VALIDATE, cwd=tmp_path) == "\n"
 
 
-def test_uninstalling_the_wheel_leaves_other_files(
+def test_uninstalling_leaves_files_of_others(
     wheel: Path, environment: Environment, other_wheel: Path, tmp_path: Path
 ) -> None:
     environment.uv("install", "--no-deps", other_wheel)

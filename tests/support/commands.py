@@ -1,4 +1,4 @@
-"""The command line as a user runs it: real processes, with an environment of the test's own."""
+"""The command line: as processes, and in the process of the test."""
 
 from __future__ import annotations
 
@@ -11,25 +11,31 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
+from click.testing import CliRunner
+
+from rooms_gateway.__main__ import main
 from support.gateways import until
 
 COMMAND = str(Path(sys.executable).with_name("rooms-gateway"))
 
 PATIENCE = 30.0
-"""Seconds after which something that should have come will not."""
+"""Timeout of a condition that is expected to become true, in seconds."""
+
+_OWN_VARIABLES = ("ROOMS_GATEWAY_", "COMMUNICATION_")
 
 
 @dataclass(slots=True)
 class Process:
-    """A process, and what it has written so far."""
+    """A process, and its output so far."""
 
     process: asyncio.subprocess.Process
     out: str = ""
     err: str = ""
 
     async def line(self, pattern: str) -> str:
-        """Wait for a line of standard output; return what the group of `pattern` matched in it."""
+        """Wait for a line of standard output; return the group of `pattern` in it."""
         expected = re.compile(f"^{pattern}$", re.MULTILINE)
         await until(
             lambda: expected.search(self._whole_lines()) is not None or self.ended, PATIENCE
@@ -66,9 +72,7 @@ async def started(
 ) -> AsyncIterator[Process]:
     """Start `rooms-gateway` with `arguments`; kill it at the end if it still runs."""
     inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("ROOMS_GATEWAY_", "COMMUNICATION_"))
+        name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)
     }
     process = await asyncio.create_subprocess_exec(
         program,
@@ -105,7 +109,7 @@ async def started(
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a process ended, and all that it wrote."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -119,3 +123,13 @@ async def run(
     async with started(*arguments, env=env, program=program) as process:
         code = await process.exit_code()
     return Finished(code, process.out, process.err)
+
+
+def invoke(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Finished:
+    """Run `rooms-gateway` with `arguments` in this process, which must end before it listens."""
+    with patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith(_OWN_VARIABLES)]:
+            del os.environ[name]
+        runner = CliRunner(catch_exceptions=False)
+        done = runner.invoke(main, [*map(str, arguments)], "", env, prog_name="rooms-gateway")
+    return Finished(done.exit_code, done.stdout, done.stderr)

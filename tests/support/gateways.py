@@ -162,7 +162,7 @@ async def collect(items: AsyncIterable[Item]) -> list[Item]:
     return [item async for item in items]
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Return as soon as `condition` holds; fail if it does not within `seconds`."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -1,0 +1,159 @@
+"""`rooms-gateway serve` with invalid settings: exit code 2, one error each, and no secret."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from support.commands import invoke
+
+KEY = base64.b64encode(b"canary-canary-canary").decode()
+HOST = "https://contoso.communication.azure.com"
+
+BAD_CONNECTION_STRINGS = {
+    "empty": ("", "has no endpoint and no accesskey"),
+    "malformed": ("canary canary", "has no endpoint and no accesskey"),
+    "a key alone": (KEY, "has no endpoint and no accesskey"),
+    "no key": (f"endpoint={HOST}/", "has no accesskey"),
+    "an empty key": (f"endpoint={HOST}/;accesskey=", "has no accesskey"),
+    "no endpoint": (f"accesskey={KEY}", "has no endpoint"),
+    "a key that is not base64": (f"endpoint={HOST};accesskey=canary!", "the access key is not"),
+    "a key that is not ASCII": (
+        f"endpoint={HOST};accesskey=cañary",
+        "the access key is not base64",
+    ),
+    "a truncated key": (f"endpoint={HOST};accesskey={KEY[:-2]}", "the access key is not base64"),
+    "a path": (f"endpoint={HOST}/rooms;accesskey={KEY}", "the endpoint must not have a path"),
+    "a query": (f"endpoint={HOST}/?a=b;accesskey={KEY}", "must not have a query or a fragment"),
+    "a fragment": (f"endpoint={HOST}/#a;accesskey={KEY}", "must not have a query or a fragment"),
+    "a user": (
+        f"endpoint=https://user:{KEY[:8]}@contoso.communication.azure.com;accesskey={KEY}",
+        "must not contain a user name or password",
+    ),
+    "no scheme": (f"endpoint=contoso.communication.azure.com;accesskey={KEY}", "must be a URL"),
+    "another scheme": (f"endpoint=ftp://contoso.example;accesskey={KEY}", "must be a URL"),
+    "no host": (f"endpoint=https://;accesskey={KEY}", "must be a URL"),
+    "a port of letters": (f"endpoint={HOST}:canary;accesskey={KEY}", "is not a URL"),
+    "blanks": (f"endpoint=https://a b;accesskey={KEY}", "characters that are not allowed in a URL"),
+    "a line break": (
+        f"endpoint={HOST}/\ncanary;accesskey={KEY}",
+        "characters that are not allowed",
+    ),
+    "http to another host": (
+        "endpoint=http://contoso.communication.azure.com;accesskey=" + KEY,
+        "an http:// endpoint must be on loopback",
+    ),
+}
+
+
+def secrets(text: str) -> list[str]:
+    """Return the secrets in `text`."""
+    return [part for part in (KEY, KEY[:-2], KEY[:8], "canary", "cañary") if part in text]
+
+
+@pytest.mark.parametrize("kind", BAD_CONNECTION_STRINGS)
+def test_invalid_connection_string_is_one_error(kind: str) -> None:
+    text, sentence = BAD_CONNECTION_STRINGS[kind]
+    done = invoke("serve", "--connection-string", text)
+    assert done.code == 2
+    assert done.out == ""
+    error, hint = done.err.splitlines()
+    assert error.startswith("rooms-gateway: --connection-string: ")
+    assert sentence in error
+    assert error.endswith(".")
+    assert hint == "Try 'rooms-gateway serve --help'."
+    assert secrets(done.err) == []
+
+
+def test_missing_upstream_error_lists_the_flags() -> None:
+    done = invoke("serve")
+    assert done.code == 2
+    for name in (
+        "--connection-string",
+        "COMMUNICATION_CONNECTION_STRING",
+        "--endpoint",
+        "--access-key-file",
+        "--emulator",
+    ):
+        assert name in done.err
+    assert "Traceback" not in done.err
+
+
+KEY_FILES = {
+    "not there": (None, "cannot read {}: No such file or directory."),
+    "empty": (b"", "{}: there is no access key."),
+    "not base64": (
+        b"canary!",
+        "{}: the access key is not base64: copy it again from the Keys page of the resource.",
+    ),
+    "binary": (
+        b"\xff\xfe\x00canary",
+        "{} is not ASCII text.",
+    ),
+    "three keys": (
+        f"{KEY}\n{KEY}\n{KEY}".encode(),
+        "{}: there are more than two access keys: a resource has two.",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KEY_FILES)
+def test_invalid_key_file_is_one_error(tmp_path: Path, kind: str) -> None:
+    content, sentence = KEY_FILES[kind]
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    done = invoke("serve", "--endpoint", HOST, "--access-key-file", path)
+    assert done.code == 2
+    assert f"rooms-gateway: --access-key-file: {sentence.format(path)}\n" in done.err
+    assert secrets(done.err) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--endpoint", HOST), "--endpoint needs a credential: --access-key-file"),
+        (("--access-key-file", "/k"), "needs --endpoint"),
+        (
+            ("--connection-string", f"endpoint={HOST};accesskey={KEY}", "--endpoint", HOST),
+            "not both",
+        ),
+        (
+            ("--emulator", "--connection-string", f"endpoint={HOST};accesskey={KEY}"),
+            "--emulator and --connection-string name two upstreams",
+        ),
+        (("--emulator", "--endpoint", HOST), "--emulator and --endpoint name two upstreams"),
+        (
+            ("--emulator", "--access-key-file", "/k"),
+            "--emulator and --access-key-file name two upstreams",
+        ),
+        (("--emulator", "--listen", "0.0.0.0:0"), "0.0.0.0:0 is reachable from other hosts"),
+        (("--emulator", "--listen", "[::]:0"), "[::]:0 is reachable from other hosts"),
+        (("--emulator", "--listen", "50051"), "'50051' is not host:port or unix:/path"),
+        (("--emulator", "--listen", "localhost:70000"), "is not host:port"),
+        (("--emulator", "--listen", "::1:50051"), "an IPv6 address requires brackets"),
+        (("--emulator", "--listen", "unix:"), "'unix:' has no path"),
+        (("--emulator", "--default-timeout", "nan"), "--default-timeout must be a number"),
+        (("--emulator", "--attempt-timeout", "inf"), "--attempt-timeout must be a number"),
+        (("--emulator", "--drain-grace", "inf"), "--drain-grace must be a number of seconds"),
+        (("--emulator", "--default-timeout", "0"), "--default-timeout: 0.0 is not"),
+        (("--emulator", "--max-attempts", "0"), "--max-attempts: 0 is not in the range"),
+        (("--emulator", "--api-version", "2022-02-02"), "2025-03-13"),
+        (("--emulator", "--no-such-flag"), "--no-such-flag"),
+    ],
+)
+def test_invalid_setting_is_rejected_with_its_rule(
+    arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = invoke("serve", *arguments)
+    assert done.code == 2
+    assert sentence in done.err
+    assert "Traceback" not in done.err
+    assert secrets(done.err) == []
+
+
+def test_all_errors_are_reported_at_once() -> None:
+    done = invoke("serve", "--emulator", "--listen", "here", "--listen", "0.0.0.0:1")
+    assert done.code == 2
+    assert done.err.count("rooms-gateway: ") == 2
