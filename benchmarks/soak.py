@@ -114,7 +114,7 @@ async def run(scale: float) -> list[Grown]:
         stub(late=2 * CALLERS) as endpoint,
         started("gateway", endpoint, quiet=True) as system,
     ):
-        assert system.channel is not None  # noqa: S101 - gateways have a channel
+        assert system.channel is not None
         rooms = rooms_pb2_grpc.RoomsServiceStub(system.channel)
         get, listing = rooms_pb2.GetRoomRequest(room_id=ROOM_ID), rooms_pb2.ListRoomsRequest()
 
@@ -145,7 +145,7 @@ async def run(scale: float) -> list[Grown]:
         return found
 
 
-def _grown(  # noqa: PLR0913, PLR0917 - one per measured value
+def _grown(
     phase: Phase,
     count: int,
     seconds: float,

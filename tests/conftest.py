@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import settings
-from support.gateways import Running, gateway_before
+from support.gateways import Running, gateway_for
 from support.tools import need
 
 from rooms_emulator import Emulator
@@ -22,7 +22,7 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 async def running(emulator: Emulator) -> AsyncIterator[Running]:
-    async with gateway_before(emulator) as running:
+    async with gateway_for(emulator) as running:
         yield running
 
 

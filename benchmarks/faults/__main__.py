@@ -35,7 +35,7 @@ SYSTEMS = ("gateway", "sdk", "naive")
 @click.option(
     "--json", "file", type=click.Path(path_type=Path), help="Write the result to this JSON file."
 )
-def main(  # noqa: PLR0913 - one parameter per option
+def main(
     *,
     only: tuple[str, ...],
     systems: tuple[str, ...],

@@ -82,5 +82,5 @@ def person(number: int) -> str:
 
 def plan(seed: int, kinds: tuple[Kind, ...], count: int) -> Iterator[tuple[int, Kind]]:
     """Draw the kind of call of each trial."""
-    random = Random(seed)  # noqa: S311 - must be reproducible
+    random = Random(seed)
     return ((number, random.choice(kinds)) for number in range(count))

@@ -46,7 +46,7 @@ async def run(
     """Run a scenario on a system; wait up to `settle` seconds for leftover resources."""
     begun = time.monotonic()
     count = max(round(scenario.trials * scale), min(scenario.trials, 24))
-    random = Random(f"{seed} {scenario.name}")  # noqa: S311 - must be reproducible
+    random = Random(f"{seed} {scenario.name}")
     emulator = Emulator(
         random=random,
         fault_seed=random.getrandbits(32),
@@ -63,7 +63,7 @@ async def run(
         if isinstance(system.caller, GrpcCaller):
             system.caller.lateness = lateness
         reachable = scenario.special not in {"dns", "tls"}
-        warm = Cell(_plain(scenario), system, emulator, Random(seed))  # noqa: S311 - must be reproducible
+        warm = Cell(_plain(scenario), system, emulator, Random(seed))
         if reachable:
             await _warm_up(warm, seed, min(WARM_UP, count))
         else:

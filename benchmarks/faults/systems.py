@@ -63,7 +63,7 @@ class System:
 
     async def __call__(self, call: Call) -> Outcome:
         """Make one call."""
-        assert self.caller is not None  # noqa: S101 - `started` sets it
+        assert self.caller is not None
         return await self.caller(call)
 
     @property
@@ -190,7 +190,7 @@ class SdkCaller:
         self._last += 1
         response: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[self._last] = response
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"id": self._last, **asdict(call)}).encode() + b"\n")
         return Outcome(**await response)
 

@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument(
         "--only", action="append", metavar="TEXT",
-        help="measure only names that contain TEXT: an RPC, TLS, start, lists, slow, beside,"
+        help="measure only names that contain TEXT: an RPC, TLS, start, lists, slow, reads,"
         " processes; repeatable",
     )  # fmt: skip
     parser.add_argument(

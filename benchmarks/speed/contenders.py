@@ -73,7 +73,7 @@ def gateway(
 ) -> Arm:
     """Return the gateway of the checkout at `path`, with its defaults."""
 
-    def command(stub: Stub, tls: bool) -> Sequence[str]:  # noqa: FBT001 - the signature of Arm.command
+    def command(stub: Stub, tls: bool) -> Sequence[str]:
         return (
             sys.executable, "-m", program, "serve", "--listen", listen,
             "--connection-string", stub.connection_string(tls=tls), *flags,

@@ -52,7 +52,7 @@ class Load:
 
     program: Path
 
-    def run(  # noqa: PLR0913 - parameters of a measurement
+    def run(
         self,
         work: Work,
         servers: Sequence[Running],
@@ -71,7 +71,7 @@ class Load:
         ) as process:
             return read(process)
 
-    def begin(  # noqa: PLR0913 - parameters of a measurement
+    def begin(
         self,
         work: Work,
         servers: Sequence[Running],
@@ -91,7 +91,7 @@ class Load:
             "bytes": work.response_bytes,
             "pids": ",".join(str(server.pid) for server in servers),
         }
-        return subprocess.Popen(  # noqa: S603 - a program of this repository
+        return subprocess.Popen(
             [self.program, *(f"-{name}={value}" for name, value in arguments.items())],
             stdout=subprocess.PIPE,
             env={"GOMAXPROCS": "1", "GOGC": "400"},

@@ -35,8 +35,8 @@ class Running:
 
     def ask(self, line: str) -> str:
         """Write a line to its standard input, and return the line that it prints."""
-        assert self.process.stdin  # noqa: S101 - the process has pipes
-        assert self.process.stdout  # noqa: S101
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         return self.process.stdout.readline()
@@ -70,7 +70,7 @@ def started(
     """
     begun = time.monotonic()
     with TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: S603 - trusted commands
+        process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -80,7 +80,7 @@ def started(
             text=True,
         )
         try:
-            assert process.stdout  # noqa: S101 - the process has a pipe
+            assert process.stdout
             address = _address(process.stdout, log, command)
             yield Running(process.pid, address, time.monotonic() - begun, process)
         finally:

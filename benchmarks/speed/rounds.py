@@ -42,7 +42,7 @@ class Field:
         return self.load.run(work, [self._running[key]], seconds=seconds, request=arm.request(work))
 
 
-def interleaved(  # noqa: PLR0913, PLR0917 - parameters of a run
+def interleaved(
     stub: Stub, load: Load, arms: Sequence[Arm], works: Sequence[Work], rounds: int, seconds: float
 ) -> Samples:
     """Measure each workload on each arm, `rounds` times its weight, with all arms in each round.
@@ -60,7 +60,7 @@ def interleaved(  # noqa: PLR0913, PLR0917 - parameters of a run
             samples |= {(work.name, arm.name): [] for work, arm in able}
             total = rounds * alike[0].weight
             for current in range(1, total + 1):
-                for work, arm in Random(current).sample(able, len(able)):  # noqa: S311 - not for cryptography
+                for work, arm in Random(current).sample(able, len(able)):
                     say(f"[{number}] {work.name}: round {current} of {total}, {arm.name}")
                     try:
                         sample = arms_in_use.measure(arm, work, seconds)

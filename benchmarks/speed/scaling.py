@@ -29,7 +29,7 @@ class _Seen:
     """CPU time of the upstream per second."""
 
 
-def processes(  # noqa: PLR0913, PLR0917 - parameters of a run
+def processes(
     stub: Stub,
     load: Load,
     make: Callable[[str], Arm],

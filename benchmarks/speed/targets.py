@@ -136,7 +136,7 @@ def _crowds(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
             yield Target(
                 f"{crowded}: slowest health response", "< 1 s", f"{slowest:.0f} ms", slowest < 1000
             )
-    if with_lists := more.get("lists beside reads"):
+    if with_lists := more.get("reads with lists"):
         longer = with_lists["p50_with_lists_ms"] / with_lists["p50_alone_ms"]
         # Lists take half of the core, so a factor of 2 is the cost of sharing it.
         yield Target(

@@ -62,13 +62,13 @@ def serving(program: Path) -> Iterator[Stub]:
         issued.private_key_pem.write_to_path(key)
         for part in issued.cert_chain_pems:
             part.write_to_path(certificate, append=True)
-        process = subprocess.Popen(  # noqa: S603 - a program of this repository
+        process = subprocess.Popen(
             [program, "-cert", certificate, "-key", key],
             stdout=subprocess.PIPE,
             env={"GOMAXPROCS": "1", "GOGC": "400"},
         )
         try:
-            assert process.stdout  # noqa: S101 - the process has a pipe
+            assert process.stdout
             ports = json.loads(process.stdout.readline())
             yield Stub(
                 process.pid,

@@ -8,7 +8,7 @@ import pytest
 from azure.communication.rooms import CommunicationUserIdentifier, ParticipantRole
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from support.microsoft_sdks import (
-    CALLS_WHAT_IS_DEPRECATED,
+    IGNORE_DEPRECATIONS,
     KINDS,
     Sdk,
     connected,
@@ -22,7 +22,7 @@ from support.samples import user
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault, timestamps
 from rooms_emulator.rooms import versions
 
-pytestmark = CALLS_WHAT_IS_DEPRECATED
+pytestmark = IGNORE_DEPRECATIONS
 
 
 def ticks(moment: datetime) -> int:

@@ -16,7 +16,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from support.microsoft_sdks import (
-    CALLS_WHAT_IS_DEPRECATED,
+    IGNORE_DEPRECATIONS,
     KINDS,
     Sdk,
     connected,
@@ -28,7 +28,7 @@ from support.signed_requests import BAD_RANGE, BAD_ROLE, BAD_START, HALF_RANGE, 
 
 from rooms_emulator import Emulator
 
-pytestmark = CALLS_WHAT_IS_DEPRECATED
+pytestmark = IGNORE_DEPRECATIONS
 
 
 CREATE, UPDATE, CHANGE = "create_room", "update_room", "add_or_update_participants"

@@ -12,11 +12,11 @@ from azure.communication.identity.aio import CommunicationIdentityClient
 from azure.core.credentials import AzureKeyCredential
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.gateways import Running, failure_of
-from support.microsoft_sdks import CALLS_WHAT_IS_DEPRECATED
+from support.microsoft_sdks import IGNORE_DEPRECATIONS
 
 from rooms_emulator import DEVELOPMENT_KEY
 
-pytestmark = CALLS_WHAT_IS_DEPRECATED
+pytestmark = IGNORE_DEPRECATIONS
 
 
 async def two_users(running: Running) -> list[str]:

@@ -26,12 +26,12 @@ from azure.communication.rooms import (
 from azure.communication.rooms.aio import RoomsClient as AsyncRoomsClient
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from support.microsoft_sdks import CALLS_WHAT_IS_DEPRECATED, in_days
+from support.microsoft_sdks import IGNORE_DEPRECATIONS, in_days
 from support.signed_requests import VERSION
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
 
-pytestmark = CALLS_WHAT_IS_DEPRECATED
+pytestmark = IGNORE_DEPRECATIONS
 
 KEY = AzureKeyCredential(DEVELOPMENT_KEY)
 PRESENTER, ATTENDEE = ParticipantRole.PRESENTER, ParticipantRole.ATTENDEE

@@ -19,14 +19,14 @@ from azure.communication.rooms.aio import RoomsClient
 from azure.core.credentials import AzureKeyCredential
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.gateways import Running, failure_of
-from support.microsoft_sdks import CALLS_WHAT_IS_DEPRECATED
+from support.microsoft_sdks import IGNORE_DEPRECATIONS
 from support.samples import user
 from support.sdk_identifiers import from_python
 
 from rooms_emulator import DEVELOPMENT_KEY
 from rooms_gateway.services.convert import timestamps
 
-pytestmark = CALLS_WHAT_IS_DEPRECATED
+pytestmark = IGNORE_DEPRECATIONS
 
 ROLES = {
     ParticipantRole.PRESENTER: participants_pb.ROLE_PRESENTER,

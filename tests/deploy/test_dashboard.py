@@ -14,7 +14,7 @@ from acs.rooms.v1.rooms_pb2 import GetRoomRequest, ListRoomsRequest
 from prometheus_client.parser import text_string_to_metric_families
 from support.authority import OURS, Files
 from support.collectors import settled
-from support.gateways import UNKNOWN_ROOM, collect, failure_of, gateway_before
+from support.gateways import UNKNOWN_ROOM, collect, failure_of, gateway_for
 from support.paths import ROOT
 
 from rooms_emulator import Emulator, Fault
@@ -69,14 +69,14 @@ async def shown_by_a_gateway(folder: Path) -> dict[str, set[str]]:
     files = Files(folder).write(OURS.issue(), OURS)
     async with Emulator() as emulator:
         tls: dict[str, Any] = {"tls_cert": files.cert, "tls_key": files.key}
-        async with gateway_before(emulator, admin_listen="127.0.0.1:0") as running:
+        async with gateway_for(emulator, admin_listen="127.0.0.1:0") as running:
             emulator.store.seed(40)
             emulator.faults.add(Fault(drop="before"))
             await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
             await collect(running.rooms.ListRooms(ListRoomsRequest()))
             texts = [(await settled(running.gateway.admin_address)).text]
         others: dict[str, Any] = {**tls, "upstream_probe_interval": 60.0}
-        async with gateway_before(emulator, admin_listen="127.0.0.1:0", **others) as running:
+        async with gateway_for(emulator, admin_listen="127.0.0.1:0", **others) as running:
             texts.append((await settled(running.gateway.admin_address)).text)
     samples: dict[str, set[str]] = {}
     for text in texts:

@@ -18,7 +18,7 @@ from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import participants_pb2, rooms_pb2, rooms_pb2_grpc
 from google.protobuf.descriptor_pb2 import MethodDescriptorProto, MethodOptions
 from support.commands import PATIENCE, Process, started
-from support.gateways import gateway_before, until
+from support.gateways import gateway_for, until
 from support.paths import ROOT
 
 from rooms_emulator import Emulator, Fault
@@ -107,7 +107,7 @@ async def test_client_retry_of_a_create_makes_one_room(emulator: Emulator) -> No
     emulator.faults.add(Fault(operation="CreateRoom", drop="after"))
     # With one attempt of its own, so that the repetition is the client's.
     async with (
-        gateway_before(emulator, max_attempts=1) as running,
+        gateway_for(emulator, max_attempts=1) as running,
         client(running.gateway.addresses[0]) as channel,
     ):
         rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
@@ -118,12 +118,12 @@ async def test_client_retry_of_a_create_makes_one_room(emulator: Emulator) -> No
 
 
 async def test_call_waits_for_a_gateway_to_start(emulator: Emulator) -> None:
-    async with gateway_before(emulator) as running:
+    async with gateway_for(emulator) as running:
         address = running.gateway.addresses[0]
     async with client(address) as channel:
         call = rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(rooms_pb2.CreateRoomRequest())
         await until(lambda: channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE)
-        async with gateway_before(emulator, listen=(address,)):
+        async with gateway_for(emulator, listen=(address,)):
             assert (await call).room.id
 
 
@@ -132,7 +132,7 @@ async def test_rejected_call_is_retried_after_pushback(
 ) -> None:
     emulator.faults.add(Fault(operation="CreateRoom", latency=0.3))
     async with (
-        gateway_before(emulator, max_concurrent_calls=1, max_queued_calls=0) as running,
+        gateway_for(emulator, max_concurrent_calls=1, max_queued_calls=0) as running,
         client(running.gateway.addresses[0]) as channel,
     ):
         busy = asyncio.ensure_future(running.rooms.CreateRoom(rooms_pb2.CreateRoomRequest()).code())
@@ -148,7 +148,7 @@ async def test_rejected_call_is_retried_after_pushback(
 async def test_throttled_call_is_not_retried(emulator: Emulator) -> None:
     emulator.faults.add(Fault(status=429, headers={"Retry-After": "3600"}, count=None))
     async with (
-        gateway_before(emulator) as running,
+        gateway_for(emulator) as running,
         client(running.gateway.addresses[0]) as channel,
     ):
         call = rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(rooms_pb2.CreateRoomRequest())

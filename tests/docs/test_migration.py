@@ -10,7 +10,7 @@ import sys
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import errors_pb2, participants_pb2, rooms_pb2
-from support.gateways import gateway_before
+from support.gateways import gateway_for
 from support.paths import ROOT
 from support.tools import GRPCURL
 
@@ -28,7 +28,7 @@ PROGRAMS = re.findall(
 
 async def printed_by(*command: str) -> str:
     """Run a command against a gateway of its own that stands where the page says."""
-    async with Emulator() as emulator, gateway_before(emulator) as running:
+    async with Emulator() as emulator, gateway_for(emulator) as running:
         there = [part.replace(ADDRESS, running.gateway.addresses[0]) for part in command]
         process = await asyncio.create_subprocess_exec(
             *there,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import pytest
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from support.collectors import scrape, settled
-from support.gateways import failure_of, gateway_before
+from support.gateways import failure_of, gateway_for
 from support.paths import ROOT
 
 from rooms_emulator import Emulator
@@ -35,7 +35,7 @@ METRICS = table("metric")
 async def test_every_metric_has_its_labels() -> None:
     async with (
         Emulator() as emulator,
-        gateway_before(emulator, admin_listen="127.0.0.1:0") as running,
+        gateway_for(emulator, admin_listen="127.0.0.1:0") as running,
     ):
         await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id="99400000000000000")))
         seen = await settled(running.gateway.admin_address)
@@ -91,7 +91,7 @@ async def test_every_queried_metric_exists() -> None:
     }
     async with (
         Emulator() as emulator,
-        gateway_before(emulator, admin_listen="127.0.0.1:0") as running,
+        gateway_for(emulator, admin_listen="127.0.0.1:0") as running,
     ):
         await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id="99400000000000000")))
         await settled(running.gateway.admin_address)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.authority import OURS, Files
 from support.fast_gateway import Quick, quick_gateway
-from support.gateways import Running, gateway_before, upstream_of
+from support.gateways import Running, gateway_for, upstream_of
 from support.legacy_gateway import STABLE, Legacy, serving
 
 from rooms_emulator import Emulator
@@ -15,7 +15,7 @@ from rooms_emulator import Emulator
 @pytest.fixture
 async def once(emulator: Emulator) -> AsyncIterator[Running]:
     """Run a gateway that never repeats a REST request."""
-    async with gateway_before(emulator, max_attempts=1) as running:
+    async with gateway_for(emulator, max_attempts=1) as running:
         yield running
 
 

@@ -89,7 +89,11 @@ def test_leak_has_title_position_and_excerpt() -> None:
 
 
 def test_harmless_text_has_no_leak() -> None:
-    harmless = [("log", "a log line of no harm"), ("span", b"\0\xff"), ("status", "canary")]
+    harmless: list[tuple[str, str | bytes]] = [
+        ("log", "a log line of no harm"),
+        ("span", b"\0\xff"),
+        ("status", "canary"),
+    ]
     assert leaks(SECRETS, harmless) == []
 
 

@@ -24,7 +24,7 @@ from support.gateways import until
 from rooms_emulator import Emulator, Fault
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
-NO_HURRY = "300"
+LONG_GRACE = "300"
 """A delay in seconds that a shutdown cannot wait for without a failure of the test."""
 
 PROBES = ("/startupz", "/readyz", "/livez")
@@ -80,7 +80,7 @@ async def test_probes_from_ready_to_drain(emulator: Emulator, number: signal.Sig
 
 
 async def test_health_watch_is_notified_of_the_drain(emulator: Emulator) -> None:
-    async with serving(emulator, "--drain-delay", "0.2", "--drain-grace", NO_HURRY) as (
+    async with serving(emulator, "--drain-delay", "0.2", "--drain-grace", LONG_GRACE) as (
         process,
         _,
         channel,
@@ -96,7 +96,7 @@ async def test_health_watch_is_notified_of_the_drain(emulator: Emulator) -> None
 async def test_second_signal_in_drain_delay_forces_exit(
     emulator: Emulator,
 ) -> None:
-    async with serving(emulator, "--drain-delay", NO_HURRY) as (process, admin, _):
+    async with serving(emulator, "--drain-delay", LONG_GRACE) as (process, admin, _):
         process.signal(TERM)
         await not_ready(admin)
         process.signal(TERM)

@@ -25,7 +25,7 @@ from rooms_emulator import Emulator, Fault
 
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 
-NO_HURRY = "300"
+LONG_GRACE = "300"
 """A grace so long that a stop which waits for it fails the test."""
 
 either_signal = pytest.mark.parametrize("number", [TERM, INT], ids=lambda each: each.name)
@@ -69,7 +69,10 @@ async def test_signal_drains_calls_with_exit_code_0(
 ) -> None:
     [room] = emulator.store.seed(1)
     emulator.faults.add(Fault(latency=1.0, count=None))
-    async with serving(emulator.connection_string, "--drain-grace", NO_HURRY) as (process, channel):
+    async with serving(emulator.connection_string, "--drain-grace", LONG_GRACE) as (
+        process,
+        channel,
+    ):
         calls = [asyncio.ensure_future(get_room(channel, room).code()) for _ in range(20)]
         await until(lambda: len(emulator.journal) == 20)
         process.signal(number)
@@ -85,7 +88,10 @@ async def test_signal_drains_calls_with_exit_code_0(
 async def test_health_watch_does_not_delay_shutdown(
     emulator: Emulator, number: signal.Signals
 ) -> None:
-    async with serving(emulator.connection_string, "--drain-grace", NO_HURRY) as (process, channel):
+    async with serving(emulator.connection_string, "--drain-grace", LONG_GRACE) as (
+        process,
+        channel,
+    ):
         stub: Any = health_pb2_grpc.HealthStub(channel)
         watch = aiter(stub.Watch(health_pb2.HealthCheckRequest()))
         assert (await anext(watch)).status == health_pb2.HealthCheckResponse.SERVING
@@ -100,7 +106,7 @@ async def test_second_signal_forces_exit_with_code_1(
 ) -> None:
     async with scripted(silence) as service:
         string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
-        async with serving(string, "--drain-grace", NO_HURRY) as (process, channel):
+        async with serving(string, "--drain-grace", LONG_GRACE) as (process, channel):
             call = asyncio.ensure_future(get_room(channel, "1").code())
             await until(lambda: len(service.requests) == 1)
             process.signal(number)
@@ -139,7 +145,7 @@ async def test_forced_shutdown_with_flag_is_exit_code_0(
 ) -> None:
     async with scripted(silence) as service:
         string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
-        async with serving(string, "--drain-grace", NO_HURRY, ZERO) as (process, channel):
+        async with serving(string, "--drain-grace", LONG_GRACE, ZERO) as (process, channel):
             call = asyncio.ensure_future(get_room(channel, "1").code())
             await until(lambda: len(service.requests) == 1)
             process.signal(TERM)

@@ -23,7 +23,7 @@ from support.gateways import until
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.server.admin import AdminListener, Lifecycle
 
-NO_HURRY = "300"
+LONG_GRACE = "300"
 
 
 def free_port() -> int:
@@ -109,7 +109,7 @@ async def test_shutdown_drains_and_waits_for_the_end(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(latency=1.5))
-    async with serving(emulator, "--quitquitquit", "--drain-grace", NO_HURRY) as served:
+    async with serving(emulator, "--quitquitquit", "--drain-grace", LONG_GRACE) as served:
         process, admin, channel = served
         stub = rooms_pb2_grpc.RoomsServiceStub(channel)
         call = asyncio.ensure_future(stub.CreateRoom(CreateRoomRequest()).code())
@@ -124,7 +124,7 @@ async def test_shutdown_drains_and_waits_for_the_end(
 async def test_second_signal_after_shutdown_forces_it(
     emulator: Emulator,
 ) -> None:
-    async with quitting(emulator, "--drain-delay", NO_HURRY) as (process, admin):
+    async with quitting(emulator, "--drain-delay", LONG_GRACE) as (process, admin):
         assert (await run("shutdown", "--admin", admin)).code == 0
         await not_ready(admin)
         process.signal(signal.SIGTERM)

@@ -22,7 +22,7 @@ from rooms_gateway.upstream.credentials import (
     EntraSettings,
 )
 from rooms_gateway.upstream.endpoint import parse_connection_string
-from support.gateways import Running, gateway_before
+from support.gateways import Running, gateway_for
 
 MANAGED = EntraSettings(EntraKind.MANAGED_IDENTITY)
 NO_REPEATS = {"retry_total": 0}
@@ -107,7 +107,7 @@ async def gateway_with(
 ) -> AsyncIterator[Running]:
     """Run a gateway in front of `emulator` that proves who it is with `settings`."""
     endpoint, _ = parse_connection_string(emulator.connection_string)
-    async with gateway_before(emulator, Upstream(endpoint, settings), credential) as running:
+    async with gateway_for(emulator, Upstream(endpoint, settings), credential) as running:
         yield running
 
 

@@ -76,7 +76,7 @@ def settings(upstream: Upstream | None = None, **others: Any) -> Settings:
 
 
 @asynccontextmanager
-async def gateway_before(
+async def gateway_for(
     emulator: Emulator,
     upstream: Upstream | None = None,
     credential: Credential | None = None,
@@ -149,7 +149,7 @@ def gateway_for_examples(
 
         async def start() -> Running:
             behind = await parts.enter_async_context(emulator or Emulator())
-            return await parts.enter_async_context(gateway_before(behind, **others))
+            return await parts.enter_async_context(gateway_for(behind, **others))
 
         try:
             yield runner, runner.run(start())
@@ -222,7 +222,7 @@ ROOM_REQUESTS: tuple[Callable[[str], Message], ...] = (
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
-NO_HURRY = 60.0
+LONG_GRACE = 60.0
 """A grace so long that a stop which waits for it fails the test."""
 
 

@@ -13,7 +13,7 @@ from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, Participant, Role
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rooms_emulator import Emulator
-from support.gateways import Running, gateway_before
+from support.gateways import Running, gateway_for
 from support.samples import communication_user, user
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def serving(version: str, *, page_size: int | None = None) -> AsyncIterato
         Emulator(
             clock=lambda: NOW, date_margin=10**10, participants_page_size=page_size
         ) as emulator,
-        gateway_before(emulator, api_version=version, enable_legacy=True) as running,
+        gateway_for(emulator, api_version=version, enable_legacy=True) as running,
     ):
         yield Legacy(running, LegacyRoomsServiceStub(running.channel))
 

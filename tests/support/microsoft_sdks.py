@@ -130,7 +130,7 @@ async def walk(script: str, emulator: Emulator) -> dict[str, Any]:
 
 
 # The client calls datetime.utcnow, which Python 3.12 deprecated.
-CALLS_WHAT_IS_DEPRECATED = pytest.mark.filterwarnings(
+IGNORE_DEPRECATIONS = pytest.mark.filterwarnings(
     "ignore:datetime.datetime.utcnow:DeprecationWarning"
 )
 

@@ -27,7 +27,7 @@ class Scripted:
     requests: list[bytes] = field(default_factory=list)
     """Each whole: head and body."""
     connections: int = 0
-    hung_up: int = 0
+    closed_by_client: int = 0
     """Connections that the client closed while the script was still busy with a request."""
 
     @property
@@ -108,7 +108,7 @@ async def silence(
 ) -> None:
     """Answer nothing until the client hangs up, and count that it did."""
     if not await reader.read(1):
-        state.hung_up += 1
+        state.closed_by_client += 1
     writer.close()
 
 

@@ -49,7 +49,7 @@ class Envoy:
         if protoc.main(arguments):
             raise RuntimeError("the proto of the Envoy arm does not compile")
 
-    def command(self, stub: Stub, tls: bool) -> Sequence[str]:  # noqa: FBT001 - the signature of Arm.command
+    def command(self, stub: Stub, tls: bool) -> Sequence[str]:
         """Write a configuration, and return the command that starts Envoy with it."""
         port = _free_port()
         path = self._folder / f"envoy-{'tls' if tls else 'plain'}.json"

@@ -13,7 +13,7 @@ import pytest
 from azure.communication.identity._shared.utils import create_access_token
 from hypothesis import given
 from hypothesis import strategies as st
-from support.microsoft_sdks import CALLS_WHAT_IS_DEPRECATED
+from support.microsoft_sdks import IGNORE_DEPRECATIONS
 from support.signed_requests import LATEST, SCOPES, Client, ask, client_session, new_user, parts
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, timestamps
@@ -23,7 +23,7 @@ from rooms_emulator.identity.operations import IdentityCall, IdentityOperations
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.problems import ServiceError
 
-pytestmark = CALLS_WHAT_IS_DEPRECATED
+pytestmark = IGNORE_DEPRECATIONS
 
 
 async def test_claims(emulator: Emulator, client: Client) -> None:

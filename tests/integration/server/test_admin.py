@@ -14,7 +14,7 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.collectors import get, not_ready, scrape
-from support.gateways import Running, failure_of, gateway_before, until, upstream_of
+from support.gateways import Running, failure_of, gateway_for, until, upstream_of
 from support.upstreams import answer, held, scripted, silence
 
 from rooms_emulator import Emulator, Fault
@@ -26,7 +26,7 @@ from rooms_gateway.upstream.credentials import AccessKey, Signer
 
 PROBES = ("/startupz", "/readyz", "/livez")
 
-NO_HURRY = 60.0
+LONG_GRACE = 60.0
 """Delay or grace, in seconds, so long that a shutdown which waits for it fails the test."""
 
 
@@ -42,7 +42,7 @@ async def statuses(address: str | None) -> tuple[int, ...]:
 
 @pytest.fixture
 async def watched(emulator: Emulator) -> AsyncIterator[Running]:
-    async with gateway_before(emulator, admin_listen="127.0.0.1:0") as running:
+    async with gateway_for(emulator, admin_listen="127.0.0.1:0") as running:
         yield running
 
 
@@ -121,7 +121,7 @@ async def test_probes_and_metrics_respond_at_the_limit(
     release = asyncio.Event()
     async with (
         scripted(held(release, answer(b'{"id":"1"}'))) as service,
-        gateway_before(
+        gateway_for(
             emulator,
             service.upstream,
             admin_listen="127.0.0.1:0",
@@ -163,7 +163,7 @@ async def test_drain_delay_serves_while_not_ready(
 async def test_forced_shutdown_skips_the_drain_delay() -> None:
     async with scripted(silence) as service:
         gateway = await Gateway(
-            settings(upstream=service.upstream, drain_delay=NO_HURRY, drain_grace=NO_HURRY)
+            settings(upstream=service.upstream, drain_delay=LONG_GRACE, drain_grace=LONG_GRACE)
         ).__aenter__()
         async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:
             stub = rooms_pb2_grpc.RoomsServiceStub(channel)
@@ -172,7 +172,7 @@ async def test_forced_shutdown_skips_the_drain_delay() -> None:
             shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
             await not_ready(gateway.admin_address)
             shutdown.cancel()
-            async with asyncio.timeout(NO_HURRY / 2):
+            async with asyncio.timeout(LONG_GRACE / 2):
                 with pytest.raises(asyncio.CancelledError):
                     await shutdown
             assert await call is grpc.StatusCode.UNAVAILABLE

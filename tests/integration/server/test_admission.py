@@ -17,7 +17,7 @@ from support.gateways import (
     UNKNOWN_ROOM,
     Running,
     failure_of,
-    gateway_before,
+    gateway_for,
     send,
     status_of,
     until,
@@ -61,7 +61,7 @@ def pushback(error: grpc.aio.AioRpcError) -> str | bytes | None:
 
 
 async def test_call_above_the_limits_gets_retry_info(emulator: Emulator, busy: Held) -> None:
-    async with gateway_before(
+    async with gateway_for(
         emulator, busy.upstream, max_concurrent_calls=1, max_queued_calls=0
     ) as running:
         first = asyncio.ensure_future(send(running, CreateRoomRequest()))
@@ -95,7 +95,7 @@ async def test_throttled_call_has_negative_pushback(
 
 
 async def test_queued_calls_are_served_and_counted(emulator: Emulator, busy: Held) -> None:
-    async with gateway_before(
+    async with gateway_for(
         emulator,
         busy.upstream,
         admin_listen="127.0.0.1:0",
@@ -120,7 +120,7 @@ async def test_queued_calls_are_served_and_counted(emulator: Emulator, busy: Hel
 async def test_deadline_ends_the_wait_in_the_queue(
     emulator: Emulator, busy: Held, origin: str
 ) -> None:
-    async with gateway_before(
+    async with gateway_for(
         emulator, busy.upstream, max_concurrent_calls=1, default_timeout=0.2
     ) as running:
         first = asyncio.ensure_future(
@@ -138,7 +138,7 @@ async def test_deadline_ends_the_wait_in_the_queue(
 
 
 async def test_call_cancelled_in_the_queue_is_not_sent(emulator: Emulator, busy: Held) -> None:
-    async with gateway_before(
+    async with gateway_for(
         emulator, busy.upstream, admin_listen="127.0.0.1:0", max_concurrent_calls=1
     ) as running:
         first = asyncio.ensure_future(send(running, CreateRoomRequest()))
@@ -157,7 +157,7 @@ async def test_call_cancelled_in_the_queue_is_not_sent(emulator: Emulator, busy:
 
 
 async def test_failed_call_releases_its_slot(emulator: Emulator) -> None:
-    async with gateway_before(emulator, max_concurrent_calls=1, max_queued_calls=0) as running:
+    async with gateway_for(emulator, max_concurrent_calls=1, max_queued_calls=0) as running:
         for _ in range(3):
             failed = await failure_of(running.rooms.GetRoom(GetRoomRequest()))
             assert failed.reason == "REQUEST_INVALID"
@@ -166,7 +166,7 @@ async def test_failed_call_releases_its_slot(emulator: Emulator) -> None:
 
 
 async def test_calls_and_streams_have_separate_slots(emulator: Emulator, busy: Held) -> None:
-    async with gateway_before(
+    async with gateway_for(
         emulator, busy.upstream, max_concurrent_calls=1, max_queued_calls=0, max_streams=1
     ) as running:
         call = asyncio.ensure_future(send(running, CreateRoomRequest()))
@@ -185,7 +185,7 @@ async def test_calls_and_streams_have_separate_slots(emulator: Emulator, busy: H
 
 async def test_slow_streams_do_not_block_unary_calls(emulator: Emulator) -> None:
     emulator.faults.add(Fault(operation="ListRooms", latency=30, count=None))
-    async with gateway_before(emulator, max_concurrent_calls=1, max_streams=20) as running:
+    async with gateway_for(emulator, max_concurrent_calls=1, max_streams=20) as running:
         lists = [running.rooms.ListRooms(ListRoomsRequest()) for _ in range(20)]
         await until(lambda: running.requests("ListRooms") == 20)
         assert await running.rooms.GetRoom(ROOM, timeout=5).code() is grpc.StatusCode.NOT_FOUND
@@ -195,7 +195,7 @@ async def test_slow_streams_do_not_block_unary_calls(emulator: Emulator) -> None
 
 @pytest.mark.proves("S13")
 async def test_calls_per_caller_are_limited(emulator: Emulator, busy: Held) -> None:
-    async with gateway_before(
+    async with gateway_for(
         emulator,
         busy.upstream,
         max_calls_per_caller=1,
@@ -217,7 +217,7 @@ async def test_hanging_upstream_does_not_affect_health(
 ) -> None:
     """A thousand calls to an upstream that hangs leave health available and no tasks behind."""
     emulator.faults.add(Fault(latency=60, count=100))
-    async with gateway_before(emulator, max_concurrent_calls=20, max_queued_calls=80) as running:
+    async with gateway_for(emulator, max_concurrent_calls=20, max_queued_calls=80) as running:
         before = asyncio.all_tasks()
         calls = [running.rooms.GetRoom(ROOM) for _ in range(1000)]
         codes = [asyncio.ensure_future(call.code()) for call in calls]

@@ -57,7 +57,7 @@ async def nothing_left(service: Scripted) -> AsyncIterator[None]:
     """On exit, wait until the upstream connection and all tasks of the block have ended."""
     before = running()
     yield
-    await until(lambda: service.hung_up > 0)
+    await until(lambda: service.closed_by_client > 0)
     await until(lambda: running() == before)
 
 
@@ -125,7 +125,7 @@ async def test_closed_channel_ends_upstream_requests() -> None:
             stub = rooms_pb2_grpc.RoomsServiceStub(channel)
             calls = [stub.GetRoom(ROOM) for _ in range(5)]
             await until(lambda: len(service.requests) == 5)
-        await until(lambda: service.hung_up == 5)
+        await until(lambda: service.closed_by_client == 5)
         assert all(call.cancelled() for call in calls)
 
 
@@ -166,7 +166,7 @@ async def test_cancelled_calls_release_connections() -> None:
         await until(lambda: len(service.requests) == limit)
         for call in calls:
             call.cancel()
-        await until(lambda: service.hung_up == limit)
+        await until(lambda: service.closed_by_client == limit)
         responses = await asyncio.gather(*(quick.rooms.GetRoom(ROOM) for _ in range(limit)))
         assert len(responses) == limit
 

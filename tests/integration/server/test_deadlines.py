@@ -15,7 +15,7 @@ from support.gateways import (
     Running,
     collect,
     failure_of,
-    gateway_before,
+    gateway_for,
     send,
     until,
     upstream_of,
@@ -33,7 +33,7 @@ async def test_caller_deadline_ends_the_request() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await quick.rooms.GetRoom(ROOM, timeout=0.5)
         assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await until(lambda: service.hung_up == 1)
+        await until(lambda: service.closed_by_client == 1)
         assert len(service.requests) == 1
         assert quick.slept == []
 
@@ -46,7 +46,7 @@ async def test_caller_deadline_ends_a_list() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await anext(pages)
         assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await until(lambda: service.hung_up == 1)
+        await until(lambda: service.closed_by_client == 1)
         assert len(service.requests) == 2
 
 
@@ -76,7 +76,7 @@ async def test_default_timeout_ends_a_call_with_details() -> None:
         )
         assert failed.metadata["attempts"] == "1"
         assert failed.detail(RequestInfo) is not None
-        await until(lambda: service.hung_up == 1)
+        await until(lambda: service.closed_by_client == 1)
         assert len(service.requests) == 1
 
 
@@ -103,7 +103,7 @@ async def test_attempt_timeout_leads_to_a_retry() -> None:
         quick_gateway(service.upstream, attempt_timeout=0.5) as quick,
     ):
         assert (await quick.rooms.GetRoom(ROOM, timeout=60)).room.id == "1"
-        assert (len(service.requests), service.hung_up) == (2, 1)
+        assert (len(service.requests), service.closed_by_client) == (2, 1)
 
 
 async def test_timed_out_create_makes_one_room(
@@ -132,7 +132,7 @@ async def test_deadline_of_a_call_ends_no_other_call(running: Running) -> None:
 
 async def test_default_timeout_has_reason_and_attempts(emulator: Emulator) -> None:
     emulator.faults.add(Fault(latency=30))
-    async with gateway_before(emulator, default_timeout=0.5) as running:
+    async with gateway_for(emulator, default_timeout=0.5) as running:
         failed = await failure_of(send(running, GetRoomRequest(room_id=UNKNOWN_ROOM)))
     assert (failed.code, failed.reason) == (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
     assert failed.metadata["attempts"] == "1"

@@ -16,7 +16,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsR
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support.gateways import (
-    NO_HURRY,
+    LONG_GRACE,
     NOT_SERVING,
     SERVING,
     UNKNOWN_ROOM,
@@ -24,7 +24,7 @@ from support.gateways import (
     collect,
     create_through,
     failure_of,
-    gateway_before,
+    gateway_for,
     health_of,
     settings,
     stalled_watcher,
@@ -53,7 +53,7 @@ def _accepts(address: str) -> bool:
 
 @pytest.fixture
 async def patient(emulator: Emulator) -> AsyncIterator[Running]:
-    async with gateway_before(emulator, drain_grace=NO_HURRY) as running:
+    async with gateway_for(emulator, drain_grace=LONG_GRACE) as running:
         yield running
 
 
@@ -106,7 +106,7 @@ async def test_endless_streams_do_not_delay_shutdown(
     reflected = stub.ServerReflectionInfo()
     await reflected.write(reflection_pb2.ServerReflectionRequest(list_services=""))
     await reflected.read()
-    async with asyncio.timeout(NO_HURRY / 2), shutting_down(patient):
+    async with asyncio.timeout(LONG_GRACE / 2), shutting_down(patient):
         pass
 
 
@@ -129,7 +129,7 @@ async def test_calls_before_not_serving_are_finished(
 async def test_stalled_watcher_does_not_delay_shutdown(patient: Running) -> None:
     async with (
         stalled_watcher(patient.gateway.addresses[0]),
-        asyncio.timeout(NO_HURRY / 2),
+        asyncio.timeout(LONG_GRACE / 2),
         shutting_down(patient),
     ):
         pass
@@ -145,7 +145,7 @@ async def busy_gateway(grace: float) -> AsyncIterator[tuple[Gateway, asyncio.Fut
             call = asyncio.ensure_future(stub.GetRoom(GetRoomRequest(room_id="1")).code())
             await until(lambda: len(service.requests) == 1)
             yield gateway, call
-        await until(lambda: service.hung_up == 1)
+        await until(lambda: service.closed_by_client == 1)
 
 
 async def test_call_beyond_the_grace_is_unavailable() -> None:
@@ -160,7 +160,7 @@ async def test_forced_shutdown_gives_calls_a_status(
 ) -> None:
     """The calls are logged as cancelled, not as a defect of the gateway."""
     caplog.set_level("DEBUG", "rooms_gateway")
-    async with busy_gateway(grace=NO_HURRY) as (gateway, call):
+    async with busy_gateway(grace=LONG_GRACE) as (gateway, call):
         shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         await until(lambda: not _accepts(gateway.addresses[0]))
         shutdown.cancel()
@@ -182,7 +182,7 @@ async def test_shutdown_releases_the_addresses(tmp_path: Path) -> None:
 
 async def test_shutdown_leaves_no_task_behind(emulator: Emulator) -> None:
     before = asyncio.all_tasks()
-    async with gateway_before(emulator) as running:
+    async with gateway_for(emulator) as running:
         await running.rooms.CreateRoom(CreateRoomRequest())
     await emulator.stop()
     await until(lambda: asyncio.all_tasks() == before)

@@ -15,7 +15,7 @@ from support.gateways import (
     Failed,
     Running,
     failure_of,
-    gateway_before,
+    gateway_for,
     send,
 )
 from support.samples import REJECTED, THROTTLED, UNAVAILABLE, UNREADABLE, user
@@ -195,7 +195,7 @@ async def test_excessive_retry_after_fits_a_duration(
 
 
 async def test_unreachable_upstream_is_unavailable(emulator: Emulator) -> None:
-    async with gateway_before(emulator, max_attempts=2) as running:
+    async with gateway_for(emulator, max_attempts=2) as running:
         await emulator.stop()
         failed = await failure_of(send(running, GetRoomRequest(room_id=UNKNOWN_ROOM)))
         assert (failed.code, failed.reason) == UNAVAILABLE

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from support.gateways import (
-    NO_HURRY,
+    LONG_GRACE,
     NOT_SERVING,
     SERVING,
     Running,
@@ -54,7 +54,7 @@ async def test_health_ignores_an_absent_upstream() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_watcher_is_notified_of_the_shutdown(emulator: Emulator, name: str) -> None:
-    gateway = await Gateway(settings(upstream_of(emulator), drain_grace=NO_HURRY)).__aenter__()
+    gateway = await Gateway(settings(upstream_of(emulator), drain_grace=LONG_GRACE)).__aenter__()
     async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:
         watch = aiter(health_of(channel).Watch(health_pb2.HealthCheckRequest(service=name)))
         assert (await anext(watch)).status == SERVING
@@ -79,12 +79,12 @@ async def test_watch_of_unknown_service_is_unknown(running: Running) -> None:
 async def test_stalled_watcher_does_not_affect_others(
     emulator: Emulator,
 ) -> None:
-    slow_shutdown = settings(upstream_of(emulator), drain_delay=NO_HURRY, drain_grace=NO_HURRY)
+    slow_shutdown = settings(upstream_of(emulator), drain_delay=LONG_GRACE, drain_grace=LONG_GRACE)
     gateway = await Gateway(slow_shutdown).__aenter__()
     async with (
         stalled_watcher(gateway.addresses[0]),
         grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
-        asyncio.timeout(NO_HURRY),
+        asyncio.timeout(LONG_GRACE),
     ):
         watch = aiter(health_of(channel).Watch(health_pb2.HealthCheckRequest()))
         assert (await anext(watch)).status == SERVING

@@ -7,7 +7,7 @@ import socket
 import aiohttp
 import pytest
 from support.collectors import get
-from support.gateways import gateway_before
+from support.gateways import gateway_for
 
 from rooms_emulator import Emulator
 from rooms_gateway.server.admin import AdminListener, Lifecycle
@@ -83,5 +83,5 @@ async def test_another_host_is_rejected() -> None:
 
 
 async def test_quitquitquit_is_404_by_default(emulator: Emulator) -> None:
-    async with gateway_before(emulator, admin_listen="127.0.0.1:0") as running:
+    async with gateway_for(emulator, admin_listen="127.0.0.1:0") as running:
         assert (await get(running.gateway.admin_address, "/quitquitquit", "POST"))[0] == 404

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServerReflectionResponse,
 )
 from support.commands import run
-from support.gateways import Running, collect, gateway_before
+from support.gateways import Running, collect, gateway_for
 from support.paths import ROOT
 
 from rooms_emulator import Emulator
@@ -183,7 +183,7 @@ async def test_unknown_symbol_does_not_end_the_stream(running: Running, version:
 @pytest.mark.proves("S16")
 @in_both_versions
 async def test_reflection_can_be_switched_off(emulator: Emulator, version: str) -> None:
-    async with gateway_before(emulator, reflection=False) as running:
+    async with gateway_for(emulator, reflection=False) as running:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await reflect(running.channel, version, ServerReflectionRequest(list_services=""))
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
@@ -194,7 +194,7 @@ async def test_reflection_can_be_switched_off(emulator: Emulator, version: str) 
 )
 async def test_the_descriptor_set_replaces_reflection(emulator: Emulator) -> None:
     """`grpcurl -protoset` with the file of the package decodes calls and the details of errors."""
-    async with gateway_before(emulator, reflection=False) as running:
+    async with gateway_for(emulator, reflection=False) as running:
         done = await run(
             "-plaintext",
             "-protoset",

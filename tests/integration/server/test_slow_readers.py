@@ -15,7 +15,7 @@ from support.gateways import (
     Running,
     collect,
     failure_of,
-    gateway_before,
+    gateway_for,
     read_failure,
     until,
 )
@@ -37,9 +37,7 @@ async def limited(emulator: Emulator) -> AsyncIterator[Running]:
         )
         page = json.dumps({"value": [{"rawId": "x" * 1_000_000}], "nextLink": link})
         emulator.faults.add(Fault(operation="ListParticipants", status=200, body=page))
-    async with gateway_before(
-        emulator, max_streams=1, write_stall_timeout=STALL_TIMEOUT
-    ) as running:
+    async with gateway_for(emulator, max_streams=1, write_stall_timeout=STALL_TIMEOUT) as running:
         yield running
 
 
@@ -122,5 +120,5 @@ async def test_slow_reader_keeps_its_slot(
     emulator.store.seed(120)
     # The latency of the upstream does not count as a stall.
     emulator.faults.add(Fault(operation="ListRooms", latency=0.2, count=None))
-    async with gateway_before(emulator, write_stall_timeout=0.1) as running:
+    async with gateway_for(emulator, write_stall_timeout=0.1) as running:
         assert len(await collect(running.rooms.ListRooms(ListRoomsRequest()))) == 4

@@ -12,7 +12,7 @@ from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceStub
 from click.testing import CliRunner
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
-from support.gateways import SERVING, Running, gateway_before, status_of
+from support.gateways import SERVING, Running, gateway_for, status_of
 from support.legacy_gateway import SERVICE, Legacy
 
 from rooms_emulator import Emulator
@@ -51,7 +51,7 @@ async def test_startup_with_it_warns_of_the_deprecation(
 ) -> None:
     for legacy in (True, False):
         caplog.clear()
-        async with gateway_before(emulator, enable_legacy=legacy):
+        async with gateway_for(emulator, enable_legacy=legacy):
             pass
         messages = [
             record.getMessage() for record in caplog.records if SERVICE in record.getMessage()

@@ -6,7 +6,7 @@ import pytest
 from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from grpc import StatusCode
-from support.gateways import Running, gateway_before
+from support.gateways import Running, gateway_for
 from support.rosters import ids, pages, roster_pages, until_failure
 from support.samples import UNREADABLE, user
 
@@ -107,7 +107,7 @@ async def test_single_pages_equal_the_whole_list(
 
 
 async def test_rosters_are_paged_and_resumed() -> None:
-    async with Emulator(participants_page_size=4) as emulator, gateway_before(emulator) as running:
+    async with Emulator(participants_page_size=4) as emulator, gateway_for(emulator) as running:
         participants = [Participant(raw_id=user(number)) for number in range(10)]
         created = await running.rooms.CreateRoom(CreateRoomRequest(participants=participants))
         room_id = created.room.id
@@ -136,7 +136,7 @@ async def test_a_failed_list_resumes_by_its_last_token(
 ) -> None:
     """The error follows the pages that were read before it."""
     seeded = emulator.store.seed(100)
-    async with gateway_before(emulator, max_attempts=1) as running:
+    async with gateway_for(emulator, max_attempts=1) as running:
         emulator.faults.add(Fault(skip=2, status=fault.status, drop=fault.drop, body=fault.body))
         seen, failed = await until_failure(running)
         assert [len(page.rooms) for page in seen] == [30, 30]

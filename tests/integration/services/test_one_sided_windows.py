@@ -7,7 +7,7 @@ import grpc
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room, UpdateRoomRequest
 from google.protobuf.timestamp_pb2 import Timestamp
-from support.gateways import Running, failure_of, gateway_before
+from support.gateways import Running, failure_of, gateway_for
 
 from rooms_emulator import Emulator
 
@@ -71,7 +71,7 @@ async def test_an_unknown_room_is_not_updated(running: Running) -> None:
 
 @pytest.fixture
 async def strict(emulator: Emulator) -> AsyncIterator[Running]:
-    async with gateway_before(emulator, complete_windows=False) as running:
+    async with gateway_for(emulator, complete_windows=False) as running:
         yield running
 
 

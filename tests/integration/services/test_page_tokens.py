@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.gateways import Running, failure_of, gateway_before, gateway_for_examples
+from support.gateways import Running, failure_of, gateway_for, gateway_for_examples
 from support.rosters import pages, roster_pages
 from support.samples import TOKEN_INVALID
 
@@ -22,9 +22,9 @@ async def test_each_token_resumes_after_its_page(running: Running) -> None:
 
 async def test_tokens_are_valid_on_other_gateways(emulator: Emulator) -> None:
     emulator.store.seed(70)
-    async with gateway_before(emulator) as first:
+    async with gateway_for(emulator) as first:
         whole = await pages(first)
-    async with gateway_before(emulator) as second, gateway_before(emulator) as third:
+    async with gateway_for(emulator) as second, gateway_for(emulator) as third:
         for gateway in (second, third):
             assert await pages(gateway, whole[0].next_page_token) == whole[1:]
 
@@ -42,7 +42,7 @@ async def test_tokens_are_url_safe_and_name_no_host(running: Running) -> None:
 
 @pytest.mark.proves("S38")
 async def test_other_lists_tokens_are_rejected_unsent() -> None:
-    async with Emulator(participants_page_size=2) as emulator, gateway_before(emulator) as running:
+    async with Emulator(participants_page_size=2) as emulator, gateway_for(emulator) as running:
         one, two = emulator.store.seed(31, participants=3)[:2]
         rooms_token = (await pages(running))[0].next_page_token
         roster_token = (await roster_pages(running, one))[0].next_page_token

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room
-from support.gateways import Running, gateway_before
+from support.gateways import Running, gateway_for
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.services.create_replays import ReplayDetector
@@ -33,7 +33,7 @@ async def test_a_replay_through_another_gateway(
 ) -> None:
     """The second gateway detects it by the age of the room."""
     request = create_request()
-    async with gateway_before(emulator) as one, gateway_before(emulator) as other:
+    async with gateway_for(emulator) as one, gateway_for(emulator) as other:
         first = await one.rooms.CreateRoom(request)
         emulator.clock.advance(5)
         second = await other.rooms.CreateRoom(request)
@@ -57,7 +57,7 @@ async def test_concurrent_creates_through_two_gateways(
 ) -> None:
     """Together they create one room."""
     request = create_request()
-    async with gateway_before(emulator) as one, gateway_before(emulator) as other:
+    async with gateway_for(emulator) as one, gateway_for(emulator) as other:
         responses = await asyncio.gather(
             *(each.rooms.CreateRoom(request) for _ in range(10) for each in (one, other))
         )

@@ -7,7 +7,7 @@ import pytest
 from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest as ListRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
-from support.gateways import Running, failure_of, gateway_before
+from support.gateways import Running, failure_of, gateway_for
 from support.samples import user
 
 from rooms_emulator import Emulator, Fault
@@ -50,7 +50,7 @@ async def test_create_returns_the_roster_as_listed(
 async def test_get_returns_all_pages_of_the_roster(count: int) -> None:
     async with (
         Emulator(participants_page_size=100) as emulator,
-        gateway_before(emulator) as running,
+        gateway_for(emulator) as running,
     ):
         participants = [Participant(raw_id=user(number)) for number in range(count)]
         room = (await running.rooms.CreateRoom(CreateRoomRequest(participants=participants))).room

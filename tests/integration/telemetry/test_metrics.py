@@ -11,7 +11,7 @@ import pytest
 from acs.rooms.v1 import errors_pb2
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from support.collectors import Scrape, scrape, settled
-from support.gateways import Running, collect, failure_of, gateway_before, until
+from support.gateways import Running, collect, failure_of, gateway_for, until
 from support.upstreams import answer, held, scripted
 
 from rooms_emulator import Emulator, Fault
@@ -194,7 +194,7 @@ async def test_call_past_its_deadline_is_counted_once(emulator: Emulator) -> Non
     For the same reason the number of attempts is the one that the status reports.
     """
     emulator.faults.add(Fault(latency=60, count=None))
-    async with gateway_before(emulator, admin_listen="127.0.0.1:0", default_timeout=0.2) as running:
+    async with gateway_for(emulator, admin_listen="127.0.0.1:0", default_timeout=0.2) as running:
         request = GetRoomRequest(room_id=NO_SUCH_ROOM)
         failures = [await failure_of(running.rooms.GetRoom(request)) for _ in range(2)]
         seen = await settled(running.gateway.admin_address)
@@ -230,7 +230,7 @@ async def test_overload_is_not_counted_as_throttling(emulator: Emulator) -> None
     release = asyncio.Event()
     async with (
         scripted(held(release, answer(b'{"id":"1"}'))) as service,
-        gateway_before(
+        gateway_for(
             emulator,
             service.upstream,
             admin_listen="127.0.0.1:0",
@@ -257,7 +257,7 @@ async def test_retry_budget_and_withheld_retries(
     emulator: Emulator,
 ) -> None:
     emulator.faults.add(Fault(status=429, headers={"Retry-After": "0"}, count=None))
-    async with gateway_before(emulator, admin_listen="127.0.0.1:0", max_attempts=21) as running:
+    async with gateway_for(emulator, admin_listen="127.0.0.1:0", max_attempts=21) as running:
         for _ in range(3):
             await not_found(running)
         seen = await settled(running.gateway.admin_address)

@@ -12,7 +12,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from cryptography import x509
 from support.authority import Authority, Files
 from support.collectors import scrape, settled
-from support.gateways import Running, failure_of, gateway_before, upstream_of
+from support.gateways import Running, failure_of, gateway_for, upstream_of
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway
@@ -36,8 +36,8 @@ async def not_found(running: Running) -> None:
 
 async def test_gateways_in_one_process_count_separately(emulator: Emulator) -> None:
     async with (
-        gateway_before(emulator, admin_listen="127.0.0.1:0") as one,
-        gateway_before(emulator, admin_listen="127.0.0.1:0") as other,
+        gateway_for(emulator, admin_listen="127.0.0.1:0") as one,
+        gateway_for(emulator, admin_listen="127.0.0.1:0") as other,
     ):
         await not_found(one)
         first = await settled(one.gateway.admin_address)

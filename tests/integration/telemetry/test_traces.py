@@ -23,7 +23,7 @@ from support.gateways import (
     Running,
     collect,
     failure_of,
-    gateway_before,
+    gateway_for,
     until,
 )
 from support.gateways import send as call_of
@@ -50,7 +50,7 @@ async def received(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Receiver]:
 @asynccontextmanager
 async def traced(emulator: Emulator, **others: Any) -> AsyncIterator[Running]:
     """Run a gateway that has exported all its spans at the end of the block."""
-    async with gateway_before(emulator, traces=True, **others) as running:
+    async with gateway_for(emulator, traces=True, **others) as running:
         yield running
 
 
@@ -282,7 +282,7 @@ async def test_disabled_sdk_propagates_the_context(
 async def test_context_is_propagated_without_tracing(
     emulator: Emulator,
 ) -> None:
-    async with gateway_before(emulator) as running:
+    async with gateway_for(emulator) as running:
         await failure_of(running.rooms.GetRoom(NOWHERE, metadata=SAMPLED))
         await failure_of(running.rooms.GetRoom(NOWHERE))
     assert sent(emulator) == [SAMPLED[0][1], None]

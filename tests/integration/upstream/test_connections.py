@@ -16,7 +16,7 @@ import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
-from support.gateways import SERVING, gateway_before, status_of
+from support.gateways import SERVING, gateway_for, status_of
 from support.http2 import frame
 
 import rooms_gateway
@@ -48,7 +48,7 @@ async def test_grpc_accepts_huge_settings(emulator: Emulator) -> None:
         "max_queued_calls": 10**12,
         "max_connection_age": 1e12,
     }
-    async with gateway_before(emulator, **huge) as running:
+    async with gateway_for(emulator, **huge) as running:
         assert await status_of(running.channel) == SERVING
 
 
@@ -89,7 +89,7 @@ async def test_too_many_pings_end_the_connection(
 ) -> None:
     """The server sends GOAWAY with ENHANCE_YOUR_CALM."""
     async with (
-        gateway_before(emulator) as running,
+        gateway_for(emulator) as running,
         pinging(running.gateway.addresses[0]) as client,
     ):
         accepted = [await client.ping() for _ in range(3)]
@@ -105,7 +105,7 @@ async def test_pings_within_the_interval_are_accepted(
     """Also on a connection without calls."""
     monkeypatch.setattr(app, "server_options", partial(server_options, min_ping_interval=0.02))
     async with (
-        gateway_before(emulator) as running,
+        gateway_for(emulator) as running,
         pinging(running.gateway.addresses[0]) as client,
     ):
         for _ in range(15):
@@ -158,7 +158,7 @@ async def test_max_connection_age_fails_no_call(
     """Clients reconnect when a connection reaches its maximum age."""
     [room] = emulator.store.seed(1)
     async with (
-        gateway_before(emulator, max_connection_age=0.1) as running,
+        gateway_for(emulator, max_connection_age=0.1) as running,
         relay(running.gateway.addresses[0]) as (address, connections),
         grpc.aio.insecure_channel(address) as channel,
     ):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from support.collectors import get, scrape
-from support.gateways import SERVING, gateway_before, status_of
+from support.gateways import SERVING, gateway_for, status_of
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.call import Call
@@ -81,9 +81,7 @@ async def test_an_unreachable_upstream_ends_readiness() -> None:
     """Startup, liveness and gRPC health stay as they are."""
     async with (
         Emulator() as emulator,
-        gateway_before(
-            emulator, admin_listen="127.0.0.1:0", upstream_probe_interval=0.05
-        ) as running,
+        gateway_for(emulator, admin_listen="127.0.0.1:0", upstream_probe_interval=0.05) as running,
     ):
         admin = running.gateway.admin_address
         await until_readyz(admin, 200)
@@ -103,7 +101,7 @@ async def test_an_unreachable_upstream_ends_readiness() -> None:
 async def test_the_probe_is_off_by_default() -> None:
     async with (
         Emulator() as emulator,
-        gateway_before(emulator, admin_listen="127.0.0.1:0") as running,
+        gateway_for(emulator, admin_listen="127.0.0.1:0") as running,
     ):
         assert (await get(running.gateway.admin_address, "/readyz"))[0] == 200
         assert not (await scrape(running.gateway.admin_address)).has(GAUGE)

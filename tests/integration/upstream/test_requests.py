@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from support.gateways import ONE_OF_EACH, failure_of, gateway_before, send, upstream_of
+from support.gateways import ONE_OF_EACH, failure_of, gateway_for, send, upstream_of
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
@@ -52,7 +52,7 @@ async def test_any_room_id_is_one_segment_of_the_path(
 async def test_requests_have_only_the_expected_headers(
     emulator: Emulator,
 ) -> None:
-    async with gateway_before(emulator) as running:
+    async with gateway_for(emulator) as running:
         for request in ONE_OF_EACH:
             emulator.faults.add(Fault(status=403, headers={"Set-Cookie": "a=b; Path=/"}))
             await failure_of(send(running, request))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.gateways import (
     ONE_OF_EACH,
     failure_of,
-    gateway_before,
+    gateway_for,
     gateway_for_examples,
     read_failure,
     send,
@@ -153,7 +153,7 @@ def test_any_response_has_a_typed_outcome() -> None:
 )
 async def test_an_absurd_date_affects_no_later_call(emulator: Emulator, date: str) -> None:
     """After a 401 the gateway may sign by the date of the response; an absurd one is ignored."""
-    async with gateway_before(emulator) as running:
+    async with gateway_for(emulator) as running:
         emulator.faults.add(Fault(status=401, headers={"Date": date}))
         failed = await failure_of(send(running, CreateRoomRequest()))
         assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"

@@ -13,7 +13,7 @@ from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.gateways import failure_of, gateway_before, gateway_for_examples, send
+from support.gateways import failure_of, gateway_for, gateway_for_examples, send
 from support.signature_vectors import BODIES, KEY, REQUESTS, TEXTS
 from support.signed_requests import authorization, signature, string_to_sign
 
@@ -137,7 +137,7 @@ def test_the_sent_target_is_the_signed_target() -> None:
 
 
 async def test_a_create_is_signed_over_its_body(emulator: Emulator) -> None:
-    async with gateway_before(emulator) as running:
+    async with gateway_for(emulator) as running:
         await send(running, CreateRoomRequest(pstn_dial_out_enabled=True))
         entry = running.last()
     digest = base64.b64encode(hashlib.sha256(entry.body).digest()).decode()

@@ -17,7 +17,7 @@ from acs.rooms.v1.rooms_pb2 import (
     UpdateRoomRequest,
 )
 from google.protobuf.message import Message
-from support.gateways import ONE_OF_EACH, by_raw_id, collect, failure_of, gateway_before, send
+from support.gateways import ONE_OF_EACH, by_raw_id, collect, failure_of, gateway_for, send
 from support.samples import user
 
 from rooms_emulator import Emulator
@@ -60,7 +60,7 @@ def test_the_newest_stable_version_is_the_default() -> None:
 async def test_unsupported_features_are_rejected_unsent(
     emulator: Emulator, version: str, unknown: list[Message]
 ) -> None:
-    async with gateway_before(emulator, api_version=version) as running:
+    async with gateway_for(emulator, api_version=version) as running:
         for request in unknown:
             failed = await failure_of(send(running, request))
             assert failed.code is grpc.StatusCode.UNIMPLEMENTED
@@ -75,7 +75,7 @@ async def test_supported_features_are_sent(
     emulator: Emulator, version: str, unknown: list[Message]
 ) -> None:
     known = [request for request in NEEDS_DIAL_OUT + NEEDS_COLLABORATOR if request not in unknown]
-    async with gateway_before(emulator, api_version=version) as running:
+    async with gateway_for(emulator, api_version=version) as running:
         for request in known:
             emulator.journal.clear()
             if "room_id" in {field.name for field, _ in request.ListFields()}:
@@ -88,7 +88,7 @@ async def test_supported_features_are_sent(
 
 @pytest.mark.parametrize("version", API_VERSIONS)
 async def test_every_request_has_the_configured_version(emulator: Emulator, version: str) -> None:
-    async with gateway_before(emulator, api_version=version) as running:
+    async with gateway_for(emulator, api_version=version) as running:
         for request in ONE_OF_EACH:
             emulator.faults.add(Fault(status=403))
             failed = await failure_of(send(running, request))
@@ -103,7 +103,7 @@ async def test_every_request_has_the_configured_version(emulator: Emulator, vers
 
 @pytest.mark.parametrize("version", API_VERSIONS)
 async def test_dial_out_is_set_if_the_version_has_it(emulator: Emulator, version: str) -> None:
-    async with gateway_before(emulator, api_version=version) as running:
+    async with gateway_for(emulator, api_version=version) as running:
         created = (await running.rooms.CreateRoom(CreateRoomRequest())).room
         read = (await running.rooms.GetRoom(GetRoomRequest(room_id=created.id))).room
         (page,) = await collect(running.rooms.ListRooms(ListRoomsRequest()))
@@ -114,10 +114,10 @@ async def test_dial_out_is_set_if_the_version_has_it(emulator: Emulator, version
 @pytest.mark.parametrize("version", API_VERSIONS)
 async def test_every_version_lists_collaborators(emulator: Emulator, version: str) -> None:
     """The Rooms service stores roles independently of the api-version of a request."""
-    async with gateway_before(emulator) as newest:
+    async with gateway_for(emulator) as newest:
         created = await newest.rooms.CreateRoom(CreateRoomRequest(participants=[COLLABORATOR]))
     request = ListParticipantsRequest(room_id=created.room.id)
-    async with gateway_before(emulator, api_version=version) as running:
+    async with gateway_for(emulator, api_version=version) as running:
         (page,) = await collect(running.participants.ListParticipants(request))
     assert by_raw_id([page]) == [COLLABORATOR]
 
@@ -126,7 +126,7 @@ async def test_a_retired_version_is_unimplemented(
     emulator: Emulator,
 ) -> None:
     body = '{"error":{"code":"UnsupportedApiVersion","message":"The HTTP resource … no more."}}'
-    async with gateway_before(emulator) as running:
+    async with gateway_for(emulator) as running:
         emulator.faults.add(Fault(status=400, body=body))
         failed = await failure_of(send(running, GetRoomRequest(room_id=ID)))
     assert failed.code is grpc.StatusCode.UNIMPLEMENTED

@@ -12,7 +12,7 @@ import grpc
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from support.gateways import failure_of, gateway_before
+from support.gateways import failure_of, gateway_for
 from support.policies import (
     AUDIENCE,
     ISSUER,
@@ -151,7 +151,7 @@ async def _rejection(
     files: PolicyFiles, emulator: Emulator, signer: Signer, metadata: Metadata
 ) -> str:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
-    async with gateway_before(emulator, caller_policy=files.policy) as running:
+    async with gateway_for(emulator, caller_policy=files.policy) as running:
         failed = await failure_of(get(running.channel, metadata))
         assert (failed.code, failed.reason) == (
             grpc.StatusCode.UNAUTHENTICATED,
@@ -187,7 +187,7 @@ async def test_jwt_within_the_leeway_is_accepted(
 ) -> None:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
     late = signer.token(exp=time.time() - LEEWAY / 2, aud=["others", AUDIENCE])
-    async with gateway_before(emulator, caller_policy=files.policy) as running:
+    async with gateway_for(emulator, caller_policy=files.policy) as running:
         failed = await failure_of(get(running.channel, bearer(late)))
     assert failed.reason == "ROOM_NOT_FOUND"
 
@@ -205,7 +205,7 @@ async def test_rsa_and_p384_keys_are_accepted(
     files: PolicyFiles, emulator: Emulator, signer: Signer
 ) -> None:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
-    async with gateway_before(emulator, caller_policy=files.policy) as running:
+    async with gateway_for(emulator, caller_policy=files.policy) as running:
         failed = await failure_of(get(running.channel, bearer(signer.token())))
     assert failed.reason == "ROOM_NOT_FOUND"
 

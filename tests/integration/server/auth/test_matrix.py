@@ -16,7 +16,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from support.authority import OURS, Files, Issued, channel
-from support.gateways import SERVING, collect, gateway_before, read_failure, status_of
+from support.gateways import SERVING, collect, gateway_for, read_failure, status_of
 from support.policies import STATIC, Metadata, PolicyFiles, Signer, bearer, jwt_table, named
 
 from rooms_emulator import Emulator
@@ -139,7 +139,7 @@ async def _call(over: grpc.aio.Channel, method: MethodDescriptor, metadata: Meta
 async def addresses(tmp_path: Path, emulator: Emulator) -> AsyncIterator[tuple[str, str]]:
     """Serve with the policy; yield the address with TLS, and the Unix socket."""
     policy = PolicyFiles(tmp_path).write(POLICY).write_tokens(STATIC).write_keys(SIGNER)
-    async with gateway_before(
+    async with gateway_for(
         emulator,
         listen=("127.0.0.1:0", f"unix:{tmp_path}/socket"),
         caller_policy=policy.policy,

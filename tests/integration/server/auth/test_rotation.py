@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.collectors import settled
-from support.gateways import Running, failure_of, gateway_before, until
+from support.gateways import Running, failure_of, gateway_for, until
 from support.policies import (
     STATIC,
     PolicyFiles,
@@ -50,7 +50,7 @@ async def test_token_rotation_under_load_fails_no_call(
 ) -> None:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
     token, reasons = STATIC["reader"], list[str]()
-    async with gateway_before(emulator, caller_policy=files.policy) as running:
+    async with gateway_for(emulator, caller_policy=files.policy) as running:
 
         async def keep_calling() -> None:
             while True:
@@ -76,7 +76,7 @@ async def test_token_rotation_under_load_fails_no_call(
 
 async def test_new_policy_applies_to_the_next_call(files: PolicyFiles, emulator: Emulator) -> None:
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
-    async with gateway_before(emulator, caller_policy=files.policy) as running:
+    async with gateway_for(emulator, caller_policy=files.policy) as running:
         files.write(POLICY.replace('role = "reader"', "methods = []"))
         await callers_of(running).reload()
         assert await reason(running, STATIC["reader"]) == "CALLER_FORBIDDEN"
@@ -103,7 +103,7 @@ async def test_invalid_policy_keeps_the_current_one(
 ) -> None:
     """The failed reload is logged once and counted."""
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]})
-    async with gateway_before(
+    async with gateway_for(
         emulator, caller_policy=files.policy, admin_listen="127.0.0.1:0"
     ) as running:
         caplog.set_level(logging.INFO, "rooms_gateway.server.auth")
@@ -178,7 +178,7 @@ async def test_unknown_kid_fetches_the_key_set_again(
     second, third, now = Signer("two"), Signer("three"), 0.0
     async with publishing(signer) as server:
         files.write(jwt_table(f'keys-url = "{server.url}"') + BY_URL)
-        async with gateway_before(emulator, caller_policy=files.policy) as running:
+        async with gateway_for(emulator, caller_policy=files.policy) as running:
             keys = callers_of(running).authorizer.state.keys
             assert keys is not None
             keys._clock = lambda: now
