@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
-from support.commands import COMMAND, Finished, Process, run, started
+from support.collectors import get
+from support.commands import COMMAND, PATIENCE, Finished, Process, run, started
 from support.fast_gateway import quick_gateway
 from support.gateways import failure_of, until
 
@@ -115,7 +116,8 @@ async def test_a_signal_shuts_down_with_exit_code_0(
 async def test_a_second_signal_forces_the_exit() -> None:
     """The shutdown waits for a request in flight; a second signal ends it with exit code 1."""
     async with MODULE.started(*ANY_PORT) as process:
-        host, port = (await process.line("endpoint=http://(.*)/;accesskey=.*")).split(":")
+        address = await process.line("endpoint=http://(.*)/;accesskey=.*")
+        host, port = address.split(":")
         control = b'{"latency": 3600}'
         head = "POST /_emulator/faults HTTP/1.1\r\nHost: localhost\r\n"
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -123,7 +125,9 @@ async def test_a_second_signal_forces_the_exit() -> None:
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         _, hanging = await asyncio.open_connection(host, int(port))
         hanging.write(b"GET /rooms HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        await hanging.drain()
+        async with asyncio.timeout(PATIENCE):
+            while "/rooms" not in (await get(address, "/_emulator/journal"))[1]:
+                await asyncio.sleep(0.01)
         process.signal(signal.SIGTERM)
         process.signal(signal.SIGINT)
         assert await process.exit_code() == 1
@@ -176,26 +180,10 @@ async def test_a_used_port_is_exit_code_3(entry_point: EntryPoint) -> None:
     assert line.count("cannot listen") == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("--access-key", "canary!"), "the access key is not base64"),
-        (("--access-key", ""), "the access key is empty"),
-        (("--listen", "0.0.0.0:0"), "0.0.0.0:0 can be reached from other machines"),
-        (("--control-listen", "192.0.2.1:0"), "192.0.2.1:0 can be reached from other machines"),
-        (("--listen", "8125"), "'8125' is not host:port"),
-        (("--listen", "::1:8125"), "write an IPv6 address in brackets"),
-        (("--listen", "unix:/tmp/socket"), "'unix:/tmp/socket' is not host:port"),
-        (("--faults", "/nonexistent/faults.toml"), "cannot read /nonexistent/faults.toml: No such"),
-    ],
-)
 @both_entry_points
-async def test_an_invalid_option_is_exit_code_2(
-    entry_point: EntryPoint, arguments: tuple[str, ...], sentence: str
-) -> None:
-    done = await entry_point.run(*arguments)
+async def test_an_invalid_option_of_a_process(entry_point: EntryPoint) -> None:
+    done = await entry_point.run("--access-key", "canary!")
     assert (done.code, done.out) == (2, "")
     [line] = done.err.splitlines()
-    assert line.startswith(f"{entry_point.name}: ")
-    assert sentence in line
+    assert line.startswith(f"{entry_point.name}: the access key is not base64")
     assert "canary" not in line

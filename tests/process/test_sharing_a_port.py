@@ -23,12 +23,6 @@ CONNECTIONS = 40
 
 
 @pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    async with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -110,7 +104,7 @@ async def test_admin_listener_is_never_shared(emulator: Emulator, port: int) -> 
         done = await run(*arguments, in_use, env=env)
     assert done.code == 3
     assert f"cannot listen on {in_use}, for probes and metrics" in done.err
-    assert "--admin-listen: each process needs its own, with --reuse-port too" in done.err
+    assert "--admin-listen (each process needs its own, with --reuse-port too)" in done.err
 
 
 async def test_unix_socket_is_never_shared(emulator: Emulator, port: int, tmp_path: Path) -> None:
@@ -131,7 +125,7 @@ def listeners(port: int) -> int:
     return sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it is read in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 async def test_draining_process_leaves_the_port_at_once(emulator: Emulator, port: int) -> None:
     emulator.faults.add(Fault(operation="GetRoom", latency=600, count=None))
     own = [("grpc.use_local_subchannel_pool", 1)]
