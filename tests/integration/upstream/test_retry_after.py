@@ -63,8 +63,8 @@ async def test_a_malformed_retry_after_is_ignored(text: str) -> None:
         b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\nRetry-After: %b\r\n\r\n" % text.encode()
     )
     async with (
-        scripted(throttled, answer(b'{"id":"1"}')) as service,
-        quick_gateway(service.upstream) as quick,
+        scripted(throttled, answer(b'{"id":"1"}')) as server,
+        quick_gateway(server.upstream) as quick,
     ):
         await get(quick, "1")
         assert quick.slept == [0.1]
@@ -73,7 +73,7 @@ async def test_a_malformed_retry_after_is_ignored(text: str) -> None:
 @pytest.mark.parametrize("digits", [9, 20, 400])
 async def test_a_huge_retry_after_is_capped(digits: int) -> None:
     throttled = answer(b"", "429 Slow", f"Retry-After: {'9' * digits}")
-    async with scripted(throttled) as service, quick_gateway(service.upstream) as quick:
+    async with scripted(throttled) as server, quick_gateway(server.upstream) as quick:
         failed = await failure_of(get(quick, "1"))
     assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
     assert _retry_delay(failed.detail(RetryInfo)) == min(10**digits - 1, 315_576_000_000)
