@@ -14,7 +14,7 @@ RESOURCE = "5ec2e7ca-4a4e-4a4e-8a4e-0123456789ab"
 PHONE = "4:+15550100987"
 """A phone number: the Rooms service rejects it, and repeats it in its response."""
 
-_PERSON = re.compile(rf"8:acs:{RESOURCE}_[0-9a-f-]+")
+_RAW_ID = re.compile(rf"8:acs:{RESOURCE}_[0-9a-f-]+")
 _ROOM = re.compile(r"/rooms/([^/?]+)")
 
 
@@ -29,11 +29,11 @@ class Kind(StrEnum):
     REMOVE = "remove"
     LIST = "list"
     LIST_ROOMS = "list-rooms"
-    REFUSED = "refused"
+    REJECTED = "rejected"
 
 
 EVERYTHING = (Kind.CREATE, Kind.GET, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE, Kind.LIST)
-CHANGES = (Kind.ADD, Kind.REMOVE, Kind.REFUSED)
+CHANGES = (Kind.ADD, Kind.REMOVE, Kind.REJECTED)
 WRITES = (Kind.CREATE, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE)
 """Calls whose effect must not be lost once they are acknowledged."""
 
@@ -44,7 +44,7 @@ class Call:
 
     kind: Kind
     room: str = ""
-    person: str = ""
+    raw_id: str = ""
     deadline: float = 5.0
     """Deadline of the call, in seconds."""
     pause: float = 0.0
@@ -56,26 +56,26 @@ class Call:
     def key(self) -> str:
         """Name of the call, made of values that the upstream receives."""
         if self.kind is Kind.CREATE:
-            return f"create {self.person}"
+            return f"create {self.raw_id}"
         if self.kind in CHANGES:
-            return f"{'-' if self.kind is Kind.REMOVE else '+'} {self.person} {self.room}"
+            return f"{'-' if self.kind is Kind.REMOVE else '+'} {self.raw_id} {self.room}"
         return self.room
 
 
 def key_of(operation: str, target: str, body: bytes) -> str:
     """Return the `Call.key` of the call that a REST request belongs to."""
-    person = _PERSON.search(body.decode(errors="replace"))
+    raw_id = _RAW_ID.search(body.decode(errors="replace"))
     if operation == "CreateRoom":
-        return f"create {person[0]}" if person else ""
+        return f"create {raw_id[0]}" if raw_id else ""
     room = _ROOM.search(target)
     if room is None:
         return ""
     if operation == "UpdateParticipants":
-        return f"{'-' if b'null' in body else '+'} {person[0] if person else PHONE} {room[1]}"
+        return f"{'-' if b'null' in body else '+'} {raw_id[0] if raw_id else PHONE} {room[1]}"
     return room[1]
 
 
-def person(number: int) -> str:
+def raw_id_of(number: int) -> str:
     """Return a raw id that is unique for each number."""
     return f"8:acs:{RESOURCE}_{number:08x}-7637-da8c-08d5-363a0d005464"
 

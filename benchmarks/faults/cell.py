@@ -129,7 +129,7 @@ def _until(
 
 
 def _plain(scenario: Scenario) -> Scenario:
-    others = {Kind.LIST_ROOMS, Kind.REFUSED}
+    others = {Kind.LIST_ROOMS, Kind.REJECTED}
     kinds = tuple(kind for kind in scenario.kinds if kind not in others) or EVERYTHING
     return Scenario(name="none", what="nothing", callers=scenario.callers, kinds=kinds)
 

@@ -49,9 +49,9 @@ class GrpcCaller:
         timeout, room = call.deadline, call.room
         match call.kind:
             case Kind.CREATE:
-                participants = [_attendee(call.person)]
+                participants = [_attendee(call.raw_id)]
                 # Retries of the channel need the same request id to be idempotent.
-                request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, call.person))
+                request_id = str(uuid.uuid5(uuid.NAMESPACE_OID, call.raw_id))
                 request = rooms_pb2.CreateRoomRequest(
                     participants=participants, request_id=request_id
                 )
@@ -65,15 +65,15 @@ class GrpcCaller:
             case Kind.DELETE:
                 delete = rooms_pb2.DeleteRoomRequest(room_id=room)
                 await self._rooms.DeleteRoom(delete, timeout=timeout)
-            case Kind.ADD | Kind.REFUSED:
-                raw_id = PHONE if call.kind is Kind.REFUSED else call.person
+            case Kind.ADD | Kind.REJECTED:
+                raw_id = PHONE if call.kind is Kind.REJECTED else call.raw_id
                 add = participants_pb2.UpsertParticipantsRequest(
                     room_id=room, participants=[_attendee(raw_id)]
                 )
                 await self._participants.UpsertParticipants(add, timeout=timeout)
             case Kind.REMOVE:
                 remove = participants_pb2.RemoveParticipantsRequest(
-                    room_id=room, raw_ids=[call.person]
+                    room_id=room, raw_ids=[call.raw_id]
                 )
                 await self._participants.RemoveParticipants(remove, timeout=timeout)
             case Kind.LIST:

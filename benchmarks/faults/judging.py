@@ -11,7 +11,7 @@ from benchmarks.faults.disturbances import PAIRS
 from benchmarks.faults.history import Change, Done, check
 from benchmarks.faults.row import Row
 from benchmarks.faults.surroundings import Sink
-from benchmarks.faults.trials import PEOPLE, Cell, Trial, room_pages
+from benchmarks.faults.trials import PARTICIPANTS, Cell, Trial, room_pages
 from benchmarks.faults.verdicts import NOTHING, OK, TOLERANCE, Outcome, Verdict, judge, secrets_in
 from rooms_emulator import DEVELOPMENT_KEY
 from rooms_emulator.faults.presets import SECOND_KEY
@@ -83,7 +83,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
 def _needed(trial: Trial) -> int:
     """Return the number of requests that the call takes without a fault."""
     if trial.call.kind is Kind.LIST:
-        return (PEOPLE + 1) // 2
+        return (PARTICIPANTS + 1) // 2
     if trial.call.kind is Kind.LIST_ROOMS:
         return -(-len(trial.roster.split()) // RECORDS_PER_PAGE)
     return 1
@@ -111,15 +111,15 @@ def _final(cell: Cell) -> dict[str, list[str]]:
             # key, but a room that still exists shows no delete.
             final[room_id] += [room_id] if room.pstn_dial_out_enabled else []
     present = {room: frozenset(keys) for room, keys in final.items()}
-    removed = {t.call.person for t in cell.trials if t.call.kind is Kind.REMOVE}
+    removed = {t.call.raw_id for t in cell.trials if t.call.kind is Kind.REMOVE}
     for trial in cell.trials:
         call = trial.call
         if call.room not in final:
             continue
-        still = f"+ {call.person} {call.room}" in present[call.room]
+        still = f"+ {call.raw_id} {call.room}" in present[call.room]
         # If a participant was added and removed, only the removal shows in the roster.
         if (call.kind is Kind.REMOVE and not still) or (
-            call.kind is Kind.ADD and call.person in removed
+            call.kind is Kind.ADD and call.raw_id in removed
         ):
             final[call.room].append(call.key)
     return final

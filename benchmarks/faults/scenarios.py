@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
@@ -11,29 +10,27 @@ from benchmarks.faults.calls import EVERYTHING, Kind
 from benchmarks.faults.verdicts import DEADLINE, NOTHING, Right
 from rooms_emulator import Fault, preset
 
-SHARE: Final = 1 / 8
+SHARE = 1 / 8
 """Share of the requests that a transient fault strikes; more would be an outage."""
 
 # _LATE: the deadline may also end during the retries.
-_UNAVAILABLE: Final = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
-_LATE: Final = Right.of("UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE DEADLINE_EXCEEDED")
-_FAILED: Final = Right.of(
+_UNAVAILABLE = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
+_LATE = Right.of("UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE DEADLINE_EXCEEDED")
+_FAILED = Right.of(
     "UNAVAILABLE",
     "INTERNAL",
     DEADLINE,
     reasons="SERVICE_UNAVAILABLE SERVICE_FAILED DEADLINE_EXCEEDED",
 )
-_UNREADABLE: Final = Right.of(
+_UNREADABLE = Right.of(
     "INTERNAL", "UNAVAILABLE", reasons="SERVICE_ANSWER_UNREADABLE SERVICE_UNAVAILABLE"
 )
-_REFUSED_LINK: Final = Right.of("INTERNAL", reasons="SERVICE_ANSWER_UNREADABLE", success=False)
-_THROTTLED: Final = Right.of("RESOURCE_EXHAUSTED", reasons="THROTTLED")
-_STORM: Final = Right.of("RESOURCE_EXHAUSTED", DEADLINE, reasons="THROTTLED DEADLINE_EXCEEDED")
-_CREDENTIAL: Final = Right.of(
-    "UNAVAILABLE", "UNAUTHENTICATED", reasons="GATEWAY_CREDENTIAL_REJECTED"
-)
+_REFUSED_LINK = Right.of("INTERNAL", reasons="SERVICE_ANSWER_UNREADABLE", success=False)
+_THROTTLED = Right.of("RESOURCE_EXHAUSTED", reasons="THROTTLED")
+_STORM = Right.of("RESOURCE_EXHAUSTED", DEADLINE, reasons="THROTTLED DEADLINE_EXCEEDED")
+_CREDENTIAL = Right.of("UNAVAILABLE", "UNAUTHENTICATED", reasons="GATEWAY_CREDENTIAL_REJECTED")
 # NOT_FOUND: the channel retries a delete that a replica completed before it was killed.
-_GONE: Final = Right.of("UNAVAILABLE", DEADLINE, "NOT_FOUND")
+_GONE = Right.of("UNAVAILABLE", DEADLINE, "NOT_FOUND")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +75,9 @@ def _passing(name: str, what: str, right: Right, **others: object) -> Scenario:
     return Scenario(name=name, what=what, fault=preset(name), right=right, **others)  # type: ignore[arg-type]
 
 
-_LISTS: Final = (Kind.LIST,)
+_LISTS = (Kind.LIST,)
 
-SCENARIOS: Final = (
+SCENARIOS = (
     Scenario(name="none", what="no fault"),
     # The connection.
     _passing(
@@ -191,7 +188,7 @@ SCENARIOS: Final = (
     Scenario(
         name="refused-person",
         what="a phone number on the roster, which the 400 response repeats",
-        kinds=(Kind.REFUSED,),
+        kinds=(Kind.REJECTED,),
         right=Right.of("INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST", success=False),
         spreads=True,
         trials=300,
@@ -271,7 +268,7 @@ SCENARIOS: Final = (
     ),
 )
 
-BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 def fault_of(scenario: Scenario, sink: int) -> Fault | None:

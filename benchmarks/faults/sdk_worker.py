@@ -26,9 +26,9 @@ from benchmarks.faults.verdicts import DEADLINE, OK, UNTYPED
 from benchmarks.naive import code_of
 
 
-async def send(client: Any, kind: Kind, room: str, person: str, pause: float) -> str:
+async def send(client: Any, kind: Kind, room: str, raw_id: str, pause: float) -> str:
     """Make one call."""
-    identifier: Any = UnknownIdentifier(PHONE if kind is Kind.REFUSED else person)
+    identifier: Any = UnknownIdentifier(PHONE if kind is Kind.REJECTED else raw_id)
     match kind:
         case Kind.CREATE:
             participants = [RoomParticipant(communication_identifier=identifier, role="Attendee")]
@@ -39,7 +39,7 @@ async def send(client: Any, kind: Kind, room: str, person: str, pause: float) ->
             return str((await client.update_room(room_id=room, pstn_dial_out_enabled=True)).id)
         case Kind.DELETE:
             await client.delete_room(room)
-        case Kind.ADD | Kind.REFUSED:
+        case Kind.ADD | Kind.REJECTED:
             participants = [RoomParticipant(communication_identifier=identifier, role="Attendee")]
             await client.add_or_update_participants(room_id=room, participants=participants)
         case Kind.REMOVE:
@@ -62,7 +62,7 @@ async def handle(client: Any, lateness: Lateness, line: dict[str, Any]) -> None:
     try:
         async with asyncio.timeout(line["cancel"] or line["deadline"]) as limit:
             kind = Kind(line["kind"])
-            value = await send(client, kind, line["room"], line["person"], line["pause"])
+            value = await send(client, kind, line["room"], line["raw_id"], line["pause"])
         code = OK
     except TimeoutError as error:
         expected = "CANCELLED" if line["cancel"] else DEADLINE

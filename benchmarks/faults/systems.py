@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -201,8 +200,3 @@ class SdkCaller:
             waiting = self._waiting.pop(response.pop("id"))
             if not waiting.done():
                 waiting.set_result(response)
-
-
-def now() -> float:
-    """Tell the time that all durations are taken by."""
-    return time.monotonic()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from benchmarks.faults.calls import CHANGES, Call, Kind, person
+from benchmarks.faults.calls import CHANGES, Call, Kind, raw_id_of
 from benchmarks.faults.disturbances import Pair
 from benchmarks.faults.scenarios import Scenario
 from benchmarks.faults.systems import System
@@ -17,7 +17,7 @@ from rooms_emulator.identity.raw_ids import new_communication_user
 from rooms_emulator.rooms.records import Room
 from rooms_emulator.rooms.store import Store
 
-PEOPLE = 5
+PARTICIPANTS = 5
 """Participants of a room that is listed: three pages."""
 
 
@@ -56,12 +56,12 @@ class Cell:
             outcome = await self.system(call)
             self.trials.append(Trial(number, call, outcome, roster))
             if kind is Kind.ADD and outcome.code == OK:
-                added.append(call.person)
+                added.append(call.raw_id)
 
     def _call(self, number: int, kind: Kind, chain: str, added: list[str]) -> tuple[Call, str]:
         raw_id, room, roster, store = "", "", "", self.emulator.store
         if kind in {Kind.CREATE, Kind.ADD}:
-            raw_id = person(number)
+            raw_id = raw_id_of(number)
         if kind is Kind.REMOVE:
             raw_id = added.pop()
         if kind in CHANGES:
@@ -71,7 +71,7 @@ class Cell:
         elif kind is not Kind.CREATE:
             [room] = store.seed(1)
             if kind is Kind.LIST:
-                raw_ids = [new_communication_user(self.random) for _ in range(PEOPLE)]
+                raw_ids = [new_communication_user(self.random) for _ in range(PARTICIPANTS)]
                 store.change_roster(room, dict.fromkeys(raw_ids, "Attendee"))
                 roster = " ".join(raw_ids)
         cancel = self.scenario.cancel and self.random.uniform(0.001, self.scenario.cancel)

@@ -27,19 +27,24 @@ class Field:
     parts: ExitStack
     _running: dict[tuple[str, bool], Running] = field(default_factory=dict)
 
+    def running(self, arm: Arm, *, tls: bool) -> Running:
+        """Return the server of `arm`, started if necessary. Raises NotReadyError if that fails."""
+        key = (arm.name, tls)
+        if key not in self._running:
+            self._running[key] = self.parts.enter_context(arm.running(self.stub, tls=tls))
+        return self._running[key]
+
     def measure(self, arm: Arm, work: Work, seconds: float) -> Sample:
         """Measure `work` on `arm`.
 
         Raises NotReadyError if the arm does not start, MeasurementError if a response is wrong.
         """
-        key = (arm.name, work.tls)
-        if key not in self._running:
-            self._running[key] = self.parts.enter_context(arm.running(self.stub, tls=work.tls))
+        running = self.running(arm, tls=work.tls)
         if work.streams:
             self.stub.shape(work.pages, work.size)
         if arm.in_process:
-            return ask(work, self._running[key], seconds=seconds)
-        return self.load.run(work, [self._running[key]], seconds=seconds, request=arm.request(work))
+            return ask(work, running, seconds=seconds)
+        return self.load.run(work, [running], seconds=seconds, request=arm.request(work))
 
 
 def interleaved(

@@ -80,6 +80,7 @@ Sender.send = send
         ("upstream requests", "await _send(self, request, call)"),
         ("upstream bytes", LONGER),
     ],
+    ids=["frames", "requests", "bytes"],
 )
 def test_growth_names_call_and_count(accepted: Path, tmp_path: Path, kind: str, line: str) -> None:
     done = changed(accepted, tmp_path, line)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -15,8 +14,8 @@ pytest.importorskip("uvloop", reason="make bench installs what is measured")
 from benchmarks.speed import contenders, scaling, upstream
 from benchmarks.speed.contenders import AS_IT_SHIPS, Arm
 from benchmarks.speed.measure import Load, MeasurementError
-from benchmarks.speed.processes import Running
 from benchmarks.speed.report import Report
+from benchmarks.speed.rounds import Field
 from benchmarks.speed.upstream import Stub
 from benchmarks.speed.works import Work, create_room, get_room, list_rooms, upsert
 
@@ -31,11 +30,6 @@ READ = get_room(3)
 SMALL = (READ, create_room(10), upsert(350), list_rooms(5, 20), READ.over_tls())
 
 BARE = contenders.bare()
-PLAIN = (GATEWAY, contenders.floor, contenders.naive, BARE, contenders.echo)
-OVER_TLS = (GATEWAY, contenders.floor, contenders.naive)
-
-Field = Mapping[tuple[str, bool], Running]
-"""Running servers, by the name of the arm and whether the upstream uses TLS."""
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +40,8 @@ def stub() -> Iterator[Stub]:
 
 @pytest.fixture(scope="module")
 def field(stub: Stub) -> Iterator[Field]:
-    """Start all arms, two at a time, since one start uses one core."""
-    arms = [*((arm, False) for arm in PLAIN), *((arm, True) for arm in OVER_TLS)]
-    with ExitStack() as parts, ThreadPoolExecutor(2) as starters:
-
-        def start(arm: Arm, tls: bool) -> Running:
-            return parts.enter_context(arm.running(stub, tls=tls))
-
-        running = starters.map(start, *zip(*arms, strict=True))
-        yield {(arm.name, tls): one for (arm, tls), one in zip(arms, running, strict=True)}
+    with ExitStack() as parts:
+        yield Field(stub, LOAD, parts)
 
 
 def requests_for(work: Work) -> int:
@@ -75,7 +62,7 @@ def test_every_counted_call_reaches_the_upstream(
     stub: Stub, field: Field, arm: Arm, works: tuple[Work, ...]
 ) -> None:
     for work in works:
-        running = field[arm.name, work.tls]
+        running = field.running(arm, tls=work.tls)
         stub.shape(work.pages, work.size)
         before = stub.requests
         sample = LOAD.run(work, [running], seconds=0, calls=CALLS)
@@ -87,7 +74,7 @@ def test_every_counted_call_reaches_the_upstream(
 
 def test_the_bound_sends_no_upstream_request(stub: Stub, field: Field) -> None:
     before = stub.requests
-    sample = LOAD.run(READ, [field[contenders.echo.name, False]], seconds=0, calls=CALLS)
+    sample = LOAD.run(READ, [field.running(contenders.echo, tls=False)], seconds=0, calls=CALLS)
     assert sample.calls == CALLS
     assert stub.requests == before
 
@@ -95,7 +82,7 @@ def test_the_bound_sends_no_upstream_request(stub: Stub, field: Field) -> None:
 def test_an_incomplete_response_is_an_error(stub: Stub, field: Field) -> None:
     work = list_rooms(5, 20)
     stub.shape(work.pages, work.size)
-    running = field[GATEWAY.name, False]
+    running = field.running(GATEWAY, tls=False)
     with pytest.raises(MeasurementError, match="a list of 100, not 105"):
         LOAD.run(replace(work, size=21), [running], seconds=0, calls=CALLS)
     with pytest.raises(MeasurementError, match="grpc-status 3"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -46,18 +48,31 @@ def from_python(identifier: CommunicationIdentifier) -> Parsed:
     return unknown(identifier.raw_id) if kind == "unknown" else kind
 
 
-def by_node(*raw_ids: str) -> list[tuple[Parsed, str]]:
-    """Parse with @azure/communication-common; with each, the raw id that it writes again."""
-    done = subprocess.run(
+@contextmanager
+def node_parser() -> Iterator[Callable[[Sequence[str]], list[tuple[Parsed, str]]]]:
+    """Run @azure/communication-common; yield a function that parses raw ids.
+
+    It returns each identifier with the raw id that the client makes of it.
+    """
+    with subprocess.Popen(
         ["node", "identifiers.mjs"],
         cwd=CLIENTS,
-        input=json.dumps(raw_ids),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return [(_from_node(each["identifier"]), each["rawId"]) for each in json.loads(done.stdout)]
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ) as node:
+        assert node.stdin is not None
+        assert node.stdout is not None
+        stdin, stdout = node.stdin, node.stdout
+
+        def parse(raw_ids: Sequence[str]) -> list[tuple[Parsed, str]]:
+            stdin.write(json.dumps(raw_ids) + "\n")
+            stdin.flush()
+            parsed = json.loads(stdout.readline())
+            return [(_from_node(each["identifier"]), each["rawId"]) for each in parsed]
+
+        yield parse
+        stdin.close()
 
 
 def _from_node(properties: dict[str, Any]) -> Parsed:

@@ -1,11 +1,12 @@
-// Takes raw ids apart with Microsoft's own parser, and puts each together again without it being
-// told the raw id. Usage: node identifiers.mjs < a JSON array of raw ids; prints a JSON array.
+// Parses raw ids with Microsoft's parser, and serializes each identifier again. Reads one JSON array
+// of raw ids per line, and prints a JSON array for each.
 import { createIdentifierFromRawId, getIdentifierRawId } from "@azure/communication-common";
-import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 
-const rawIds = JSON.parse(readFileSync(0, "utf8"));
-const parsed = rawIds.map((rawId) => {
-  const identifier = createIdentifierFromRawId(rawId);
-  return { identifier, rawId: getIdentifierRawId(identifier) };
-});
-console.log(JSON.stringify(parsed));
+for await (const line of createInterface({ input: process.stdin })) {
+  const parsed = JSON.parse(line).map((rawId) => {
+    const identifier = createIdentifierFromRawId(rawId);
+    return { identifier, rawId: getIdentifierRawId(identifier) };
+  });
+  console.log(JSON.stringify(parsed));
+}

@@ -38,25 +38,25 @@ async def test_a_stale_connection_counts_one_attempt(
 ) -> None:
     """No request is sent that is not counted."""
     async with (
-        scripted(answer(b'{"id":"1"}'), hang_up, answer(b'{"id":"1"}')) as service,
-        quick_gateway(service.upstream, max_attempts=1) as quick,
+        scripted(answer(b'{"id":"1"}'), hang_up, answer(b'{"id":"1"}')) as server,
+        quick_gateway(server.upstream, max_attempts=1) as quick,
     ):
         await get(quick, "1")
         failed = await failure_of(operation.call(quick, "1"))
         assert failed.reason == "SERVICE_UNAVAILABLE"
         assert failed.metadata["attempts"] == "1"
-        assert (len(service.requests), service.connections) == (2, 1)
+        assert (len(server.requests), server.connections) == (2, 1)
 
 
 async def test_a_stale_connection_costs_one_attempt() -> None:
     """The retry succeeds on a new connection."""
     async with (
-        scripted(answer(b'{"id":"1"}'), hang_up, answer(b'{"id":"1"}')) as service,
-        quick_gateway(service.upstream) as quick,
+        scripted(answer(b'{"id":"1"}'), hang_up, answer(b'{"id":"1"}')) as server,
+        quick_gateway(server.upstream) as quick,
     ):
         await get(quick, "1")
         await get(quick, "1")
-        assert (len(service.requests), service.connections) == (3, 2)
+        assert (len(server.requests), server.connections) == (3, 2)
 
 
 @pytest.mark.proves("S50")

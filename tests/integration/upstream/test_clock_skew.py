@@ -43,7 +43,7 @@ async def test_clock_skew_fails_no_concurrent_call(emulator: Emulator, quick: Qu
     [room] = emulator.store.seed(1)
     emulator.clock.set_offset(600)
     responses = await asyncio.gather(*(get(quick, room) for _ in range(20)))
-    assert {answer.room.id for answer in responses} == {room}
+    assert {response.room.id for response in responses} == {room}
     assert len(emulator.journal) <= 40
 
 
@@ -90,13 +90,11 @@ async def test_a_wrong_key_and_skew_cost_two_requests(
 )
 async def test_an_absurd_date_does_not_set_the_clock(date: str) -> None:
     async with (
-        scripted(
-            answer(b"", "401 Unauthorized", f"Date: {date}"), answer(b'{"id":"1"}')
-        ) as service,
-        quick_gateway(service.upstream) as quick,
+        scripted(answer(b"", "401 Unauthorized", f"Date: {date}"), answer(b'{"id":"1"}')) as server,
+        quick_gateway(server.upstream) as quick,
     ):
         failed = await failure_of(get(quick, "1"))
         assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
         await get(quick, "1")
-        years = [request.partition(b"x-ms-date: ")[2][12:16] for request in service.requests]
+        years = [request.partition(b"x-ms-date: ")[2][12:16] for request in server.requests]
         assert years == [formatdate(usegmt=True)[12:16].encode()] * 2

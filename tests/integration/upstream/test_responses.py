@@ -123,7 +123,7 @@ def test_any_response_has_a_typed_outcome() -> None:
             BODIES,
             HEADERS,
         )
-        @settings(max_examples=400, deadline=None)
+        @settings(max_examples=200, deadline=None)
         def is_mapped(request: Message, status: int, body: bytes, headers: dict[str, str]) -> None:
             running.emulator.reset()
             fault = Fault(status=status, body_bytes=body, headers=headers, count=1)

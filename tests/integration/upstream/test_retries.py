@@ -54,8 +54,8 @@ async def test_a_retried_call_takes_effect_once(
     """One injected failure costs one retry and its backoff."""
     [room] = emulator.store.seed(1)
     emulator.faults.add(Fault(operation=operation.name, **FAULTS[fault]))
-    answer = await operation.call(quick, room)
-    assert operation.worked(answer, emulator, room)
+    response = await operation.call(quick, room)
+    assert operation.worked(response, emulator, room)
     assert len(entries(emulator, operation.name)) == 2
     assert quick.slept == [7.1 if "Retry-After" in fault else 0.1]
 

@@ -9,15 +9,12 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2
 from google.rpc.error_details_pb2 import RetryInfo
-from hypothesis import given
-from hypothesis import strategies as st
 from support.every_operation import get
 from support.fast_gateway import Quick, quick_gateway
 from support.gateways import UNKNOWN_ROOM, failure_of, upstream_of
 from support.upstreams import answer, raw, scripted
 
 from rooms_emulator import Emulator, Fault
-from rooms_gateway.upstream.transport.retry import http_date, retry_after
 
 
 @pytest.mark.parametrize(
@@ -66,8 +63,8 @@ async def test_a_malformed_retry_after_is_ignored(text: str) -> None:
         b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\nRetry-After: %b\r\n\r\n" % text.encode()
     )
     async with (
-        scripted(throttled, answer(b'{"id":"1"}')) as service,
-        quick_gateway(service.upstream) as quick,
+        scripted(throttled, answer(b'{"id":"1"}')) as server,
+        quick_gateway(server.upstream) as quick,
     ):
         await get(quick, "1")
         assert quick.slept == [0.1]
@@ -76,7 +73,7 @@ async def test_a_malformed_retry_after_is_ignored(text: str) -> None:
 @pytest.mark.parametrize("digits", [9, 20, 400])
 async def test_a_huge_retry_after_is_capped(digits: int) -> None:
     throttled = answer(b"", "429 Slow", f"Retry-After: {'9' * digits}")
-    async with scripted(throttled) as service, quick_gateway(service.upstream) as quick:
+    async with scripted(throttled) as server, quick_gateway(server.upstream) as quick:
         failed = await failure_of(get(quick, "1"))
     assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
     assert _retry_delay(failed.detail(RetryInfo)) == min(10**digits - 1, 315_576_000_000)
@@ -85,26 +82,3 @@ async def test_a_huge_retry_after_is_capped(digits: int) -> None:
 def _retry_delay(info: RetryInfo | None) -> float:
     assert info is not None
     return info.retry_delay.ToMilliseconds() / 1000
-
-
-@given(seconds=st.integers(0, 10**9), blanks=st.sampled_from(["", " ", "  "]))
-def test_retry_after_in_seconds_is_exact(seconds: int, blanks: str) -> None:
-    headers = {"Retry-After": f"{blanks}{seconds}{blanks}"}
-    assert retry_after(headers, 0) == seconds
-
-
-@given(now=st.integers(0, 4 * 10**9), distance=st.integers(-(10**6), 10**6))
-def test_retry_after_dates_are_never_negative(now: int, distance: int) -> None:
-    headers = {"Retry-After": formatdate(max(0, now + distance), usegmt=True)}
-    assert retry_after(headers, now) == max(0, max(0, now + distance) - now)
-
-
-date_like = st.from_regex(r"\A\w{0,3},? ?\d{1,25} \w{3} \d{1,25} \d+:\d+(:\d+)? ?[-+]?\d{0,30}\Z")
-
-
-@given(text=st.text() | date_like | st.text("0123456789 :,+-JanMoGT"))
-def test_any_retry_after_can_be_parsed(text: str) -> None:
-    seconds = retry_after({"Retry-After": text}, 1e9)
-    assert seconds is None or seconds >= 0
-    moment = http_date(text)
-    assert moment is None or isinstance(moment, float)

@@ -75,29 +75,29 @@ async def test_an_invalid_response_is_not_retried(
     kind: str,
 ) -> None:
     """A complete HTTP response that violates the REST API ends the call."""
-    async with scripted(INVALID[kind]) as service, quick_gateway(service.upstream) as quick:
+    async with scripted(INVALID[kind]) as server, quick_gateway(server.upstream) as quick:
         failed = await failure_of(get(quick, "1"))
         assert (failed.code, failed.reason) == UNREADABLE
         assert failed.metadata["attempts"] == "1"
-        assert len(service.requests) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.proves("S44")
 @pytest.mark.parametrize("kind", BROKEN)
 async def test_a_broken_http_response_is_retried(kind: str) -> None:
     async with (
-        scripted(BROKEN[kind], BROKEN[kind], answer(b'{"id":"1"}')) as service,
-        quick_gateway(service.upstream, max_attempts=3) as quick,
+        scripted(BROKEN[kind], BROKEN[kind], answer(b'{"id":"1"}')) as server,
+        quick_gateway(server.upstream, max_attempts=3) as quick,
     ):
         assert (await get(quick, "1")).room.id == "1"
-        assert len(service.requests) == 3
+        assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("kind", BROKEN)
 async def test_repeated_broken_http_is_unavailable(kind: str) -> None:
     async with (
-        scripted(BROKEN[kind]) as service,
-        quick_gateway(service.upstream, max_attempts=2) as quick,
+        scripted(BROKEN[kind]) as server,
+        quick_gateway(server.upstream, max_attempts=2) as quick,
     ):
         failed = await failure_of(get(quick, "1"))
     assert (failed.code, failed.reason) == UNAVAILABLE
@@ -108,12 +108,12 @@ async def test_repeated_broken_http_is_unavailable(kind: str) -> None:
 @pytest.mark.parametrize("script", [drip, endless_continue, silence])
 async def test_slow_responses_reach_the_attempt_timeout(script: Script) -> None:
     async with (
-        scripted(script) as service,
-        quick_gateway(service.upstream, max_attempts=2, attempt_timeout=0.3) as quick,
+        scripted(script) as server,
+        quick_gateway(server.upstream, max_attempts=2, attempt_timeout=0.3) as quick,
     ):
         failed = await failure_of(get(quick, "1"))
         assert (failed.code, failed.reason) == UNAVAILABLE
-        assert (len(service.requests), service.connections) == (2, 2)
+        assert (len(server.requests), server.connections) == (2, 2)
 
 
 UNREADABLE_BODIES: dict[str, tuple[bytes, str]] = {
@@ -127,11 +127,11 @@ async def test_a_503_with_an_unreadable_body_is_retried(kind: str) -> None:
     body, header = UNREADABLE_BODIES[kind]
     busy = answer(body, "503 Service Unavailable", header)
     async with (
-        scripted(busy, answer(b'{"id":"1"}')) as service,
-        quick_gateway(service.upstream) as quick,
+        scripted(busy, answer(b'{"id":"1"}')) as server,
+        quick_gateway(server.upstream) as quick,
     ):
         assert (await get(quick, "1")).room.id == "1"
-        assert len(service.requests) == 2
+        assert len(server.requests) == 2
 
 
 @pytest.mark.proves("S47")
@@ -139,8 +139,8 @@ async def test_a_503_with_an_unreadable_body_is_retried(kind: str) -> None:
 async def test_an_invalid_error_body_keeps_the_status(kind: str) -> None:
     body, header = UNREADABLE_BODIES[kind]
     async with (
-        scripted(answer(body, "503 Service Unavailable", header)) as service,
-        quick_gateway(service.upstream, max_attempts=2) as quick,
+        scripted(answer(body, "503 Service Unavailable", header)) as server,
+        quick_gateway(server.upstream, max_attempts=2) as quick,
     ):
         failed = await failure_of(get(quick, "1"))
     assert (failed.code, failed.reason) == UNAVAILABLE
@@ -157,33 +157,33 @@ async def test_no_operation_follows_a_redirect(
         redirect = answer(
             b"", "307 Temporary Redirect", f"Location: http://127.0.0.1:{other.port}/rooms/1"
         )
-        async with scripted(redirect) as service, quick_gateway(service.upstream) as quick:
+        async with scripted(redirect) as server, quick_gateway(server.upstream) as quick:
             failed = await failure_of(operation.call(quick, "1"))
             assert (failed.code, failed.reason) == UNREADABLE
-            assert len(service.requests) == 1
+            assert len(server.requests) == 1
         assert other.connections == 0
 
 
 @pytest.mark.proves("S40")
 async def test_cookies_are_not_sent_back() -> None:
     async with (
-        scripted(answer(b'{"id":"1"}', "200 OK", "Set-Cookie: a=b; Path=/")) as service,
-        quick_gateway(service.upstream) as quick,
+        scripted(answer(b'{"id":"1"}', "200 OK", "Set-Cookie: a=b; Path=/")) as server,
+        quick_gateway(server.upstream) as quick,
     ):
         for _ in range(2):
             await get(quick, "1")
-        assert b"cookie" not in service.requests[1].lower()
+        assert b"cookie" not in server.requests[1].lower()
 
 
 @by_operation
 async def test_requests_have_one_host_and_no_encoding(operation: Operation) -> None:
     async with (
-        scripted(answer(b'{"id":"1","value":[]}')) as service,
-        quick_gateway(service.upstream) as quick,
+        scripted(answer(b'{"id":"1","value":[]}')) as server,
+        quick_gateway(server.upstream) as quick,
     ):
         await operation.call(quick, "1")
-        head = service.requests[0].partition(b"\r\n\r\n")[0].lower() + b"\r\n"
-        assert head.count(b"\r\nhost: 127.0.0.1:%d\r\n" % service.port) == 1
+        head = server.requests[0].partition(b"\r\n\r\n")[0].lower() + b"\r\n"
+        assert head.count(b"\r\nhost: 127.0.0.1:%d\r\n" % server.port) == 1
         assert b"\r\naccept-encoding: identity\r\n" in head
 
 
@@ -197,8 +197,8 @@ async def test_an_invalid_upstream_id_is_dropped(
         b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nMS-CV: good%b\r\n\r\n" % text.encode("latin-1")
     )
     async with (
-        scripted(not_found) as service,
-        quick_gateway(service.upstream, max_attempts=1) as quick,
+        scripted(not_found) as server,
+        quick_gateway(server.upstream, max_attempts=1) as quick,
     ):
         failed = await failure_of(get(quick, "1"))
     info = failed.detail(RequestInfo)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import calendar
 import math
+import re
 from email.utils import formatdate
 
 import pytest
@@ -52,7 +53,18 @@ DATE_LIKE = st.lists(
 ).map("".join)
 
 
-@given(st.text() | DATE_LIKE | st.integers(min_value=0).map(str))
+DATE_FORM = st.from_regex(
+    re.compile(r"\A\w{0,3},? ?\d{1,25} \w{3} \d{1,25} \d+:\d+(:\d+)? ?[-+]?\d{0,30}\Z", re.ASCII)
+)
+
+
+@given(
+    st.text()
+    | DATE_LIKE
+    | DATE_FORM
+    | st.text("0123456789 :,+-JanMoGT")
+    | st.integers(min_value=0).map(str)
+)
 @example("9" * 5000)
 @example("Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
 @example("Mon, 01 Jan 2024 00:00:00 +99999999999999999")
@@ -67,3 +79,15 @@ def test_any_retry_after_is_non_negative_or_none(text: str) -> None:
 @given(st.integers(0, 253_402_300_799))
 def test_http_dates_are_exact_to_the_second(seconds: int) -> None:
     assert http_date(formatdate(seconds, usegmt=True)) == seconds
+
+
+@given(seconds=st.integers(0, 10**9), blanks=st.sampled_from(["", " ", "  "]))
+def test_retry_after_in_seconds_is_exact(seconds: int, blanks: str) -> None:
+    headers = {"Retry-After": f"{blanks}{seconds}{blanks}"}
+    assert retry_after(headers, 0) == seconds
+
+
+@given(now=st.integers(0, 4 * 10**9), distance=st.integers(-(10**6), 10**6))
+def test_retry_after_dates_are_never_negative(now: int, distance: int) -> None:
+    headers = {"Retry-After": formatdate(max(0, now + distance), usegmt=True)}
+    assert retry_after(headers, now) == max(0, max(0, now + distance) - now)

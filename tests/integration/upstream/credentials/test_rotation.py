@@ -10,7 +10,7 @@ import grpc
 import pytest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from support.entra_issuer import gateway_with
-from support.gateways import Running, failure_of
+from support.gateways import Running, failure_of, until
 
 from rooms_emulator import Emulator
 from rooms_gateway.upstream.credentials import AccessKeys, KeySettings, read_key_file
@@ -88,6 +88,10 @@ async def test_rotation_under_load_fails_no_call(
                     await running.rooms.GetRoom(GetRoomRequest(room_id=room))
                     calls += 1
 
+            async def a_hundred_calls() -> None:
+                target = calls + 100
+                await until(lambda: calls >= target, 60)
+
             callers = [asyncio.create_task(caller()) for _ in range(100)]
             primary, secondary = A, B
             for number in range(6):
@@ -96,14 +100,13 @@ async def test_rotation_under_load_fails_no_call(
                     secondary = fresh
                 else:
                     primary = fresh
-                await asyncio.sleep(0.1)
+                await a_hundred_calls()
                 emulator.authenticator.keys = (primary, secondary)
-                await asyncio.sleep(0.1)
+                await a_hundred_calls()
                 mount.swap(primary, secondary)
-            await asyncio.sleep(0.1)
+            await a_hundred_calls()
             done.set()
             await asyncio.gather(*callers)
-        assert calls > 300
         assert rejected(emulator) > 0
 
 

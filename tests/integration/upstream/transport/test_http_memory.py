@@ -80,7 +80,7 @@ def test_a_closed_connection_is_freed(
     """Also before the timeout of its last request."""
 
     async def main() -> None:
-        async with scripted(echo) as service, client_of(service) as client:
+        async with scripted(echo) as server, client_of(server) as client:
             await exchange(client, seconds=60)
             connection = client._pool.take_idle()
             assert connection is not None

@@ -40,13 +40,13 @@ def test_1000_requests_share_10_connections(
     """Each receives the response to its own request."""
 
     async def main() -> None:
-        async with scripted(slow_echo) as service, client_of(service) as client:
+        async with scripted(slow_echo) as server, client_of(server) as client:
             requests = [get(number) for number in range(1000)]
             responses = await asyncio.gather(*(exchange(client, request) for request in requests))
-            assert [answer.body.decode() for answer in responses] == [
+            assert [response.body.decode() for response in responses] == [
                 each.target for each in requests
             ]
-            assert (service.connections, client._pool.slots, client._pool.idle) == (10, 10, 10)
+            assert (server.connections, client._pool.slots, client._pool.idle) == (10, 10, 10)
 
     run_on(loop_factory, main())
 
@@ -55,10 +55,10 @@ def test_1000_requests_share_10_connections(
 @on_both_loops
 def test_the_pool_queue_is_first_in_first_out(loop_factory: Any) -> None:
     async def main() -> None:
-        async with scripted(slow_echo) as service, client_of(service, limit=1) as client:
+        async with scripted(slow_echo) as server, client_of(server, limit=1) as client:
             requests = [get(number) for number in range(100)]
             await asyncio.gather(*(exchange(client, request) for request in requests))
-            order = [sent.split(b" ")[1].decode() for sent in service.requests]
+            order = [sent.split(b" ")[1].decode() for sent in server.requests]
             assert order == [each.target for each in requests]
 
     run_on(loop_factory, main())
@@ -71,7 +71,7 @@ def test_cancellation_leaks_no_connection(loop_factory: Any, limit: int) -> None
     """Cancellation at any point of a request neither leaks a connection nor breaks a response."""
 
     async def main() -> None:
-        async with scripted(slow_echo) as service, client_of(service, limit) as client:
+        async with scripted(slow_echo) as server, client_of(server, limit) as client:
             for rounds in range(60):
                 if rounds % 3 == 0:
                     # Start without connections, so that opening one is cancelled too.
@@ -84,7 +84,7 @@ def test_cancellation_leaks_no_connection(loop_factory: Any, limit: int) -> None
                     await asyncio.sleep(0)
                 cancelled.cancel()
                 responses = await asyncio.gather(*others, last)
-                assert [answer.body.decode() for answer in responses] == [
+                assert [response.body.decode() for response in responses] == [
                     get(n).target for n in [*range(limit), 99]
                 ]
                 await asyncio.wait([cancelled])
@@ -99,7 +99,7 @@ def test_a_cancelled_waiter_gets_no_connection(
     loop_factory: Any,
 ) -> None:
     async def main() -> None:
-        async with scripted(echo) as service, client_of(service, limit=1) as client:
+        async with scripted(echo) as server, client_of(server, limit=1) as client:
             pool = client._pool
             held = await pool.acquire()
             first, second = (asyncio.ensure_future(pool.acquire()) for _ in range(2))
@@ -115,22 +115,22 @@ def test_a_cancelled_waiter_gets_no_connection(
 
 async def test_a_timeout_in_the_queue_sends_nothing() -> None:
     """The pool keeps its slots."""
-    async with scripted(silence, echo) as service, client_of(service, limit=1) as client:
+    async with scripted(silence, echo) as server, client_of(server, limit=1) as client:
         first = asyncio.ensure_future(exchange(client))
-        await until(lambda: len(service.requests) == 1)
+        await until(lambda: len(server.requests) == 1)
         with pytest.raises(AttemptError) as raised:
             await exchange(client, seconds=0.05)
         assert raised.value.kind is AttemptFailure.CONNECT
         assert not raised.value.sent
         first.cancel()
         assert (await exchange(client, get(3))).body.decode() == get(3).target
-        assert service.connections == 2
+        assert server.connections == 2
 
 
 async def test_a_failed_connect_passes_its_slot_on() -> None:
     failures = [ConnectionRefusedError(), None]
     loop = asyncio.get_running_loop()
-    async with scripted(echo) as service:
+    async with scripted(echo) as server:
 
         async def connect() -> Connection:
             await asyncio.sleep(0)
@@ -138,7 +138,7 @@ async def test_a_failed_connect_passes_its_slot_on() -> None:
             if failure is not None:
                 raise failure
             _, connection = await loop.create_connection(
-                lambda: Connection(loop, 100), "127.0.0.1", service.port
+                lambda: Connection(loop, 100), "127.0.0.1", server.port
             )
             return connection
 
@@ -157,11 +157,11 @@ def test_a_closed_idle_connection_is_not_reused(
     loop_factory: Any,
 ) -> None:
     async def main() -> None:
-        async with scripted(raw(OK, close=True)) as service, client_of(service) as client:
+        async with scripted(raw(OK, close=True)) as server, client_of(server) as client:
             for count in (1, 2, 3):
                 await exchange(client)
                 await until(lambda: not client._pool._idle[0].usable)
-                assert service.connections == count
+                assert server.connections == count
 
     run_on(loop_factory, main())
 
@@ -169,12 +169,12 @@ def test_a_closed_idle_connection_is_not_reused(
 @pytest.mark.proves("S50")
 async def test_a_broken_reused_connection_is_lost() -> None:
     """The pool reports the loss; only the sender decides about a retry."""
-    async with scripted(raw(OK), hang_up, raw(OK)) as service, client_of(service) as client:
+    async with scripted(raw(OK), hang_up, raw(OK)) as server, client_of(server) as client:
         await exchange(client)
         with pytest.raises(AttemptError) as raised:
             await exchange(client)
         assert raised.value.kind is AttemptFailure.LOST
-        assert (len(service.requests), service.connections) == (2, 1)
+        assert (len(server.requests), server.connections) == (2, 1)
 
 
 @pytest.mark.proves("S45")
@@ -190,11 +190,11 @@ def test_unsolicited_bytes_end_an_idle_connection(loop_factory: Any) -> None:
         writer.close()
 
     async def main() -> None:
-        async with scripted(talkative, echo) as service, client_of(service) as client:
+        async with scripted(talkative, echo) as server, client_of(server) as client:
             await exchange(client)
             await until(lambda: not client._pool._idle[0].usable)
             assert (await exchange(client, get(5))).body.decode() == get(5).target
-            assert service.connections == 2
+            assert server.connections == 2
 
     run_on(loop_factory, main())
 
@@ -203,7 +203,7 @@ def test_unsolicited_bytes_end_an_idle_connection(loop_factory: Any) -> None:
 async def test_idle_and_old_connections_are_closed() -> None:
     loop = asyncio.get_running_loop()
     late = 0.0
-    async with scripted(echo) as service, client_of(service) as client:
+    async with scripted(echo) as server, client_of(server) as client:
         pool = client._pool
         pool._clock = lambda: loop.time() + late
         await asyncio.gather(exchange(client), exchange(client))
@@ -223,11 +223,11 @@ async def test_idle_and_old_connections_are_closed() -> None:
 @on_both_loops
 def test_closing_ends_connections_in_use(loop_factory: Any) -> None:
     async def main() -> None:
-        async with scripted(echo, silence) as service:
-            async with client_of(service) as client:
+        async with scripted(echo, silence) as server:
+            async with client_of(server) as client:
                 await exchange(client)
                 waiting = [asyncio.ensure_future(exchange(client)) for _ in range(3)]
-                await until(lambda: len(service.requests) == 4)
+                await until(lambda: len(server.requests) == 4)
                 await client._pool.close()
                 assert not client._pool._open
                 for failed in await asyncio.gather(*waiting, return_exceptions=True):
@@ -244,11 +244,11 @@ async def test_all_addresses_of_a_host_are_tried(monkeypatch: pytest.MonkeyPatch
     loop = asyncio.get_running_loop()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        async with scripted(echo) as service, client_of(service) as client:
+        async with scripted(echo) as server, client_of(server) as client:
 
             async def resolve(*_: Any, **__: Any) -> list[Any]:
                 kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-                return [(*kind, unused.getsockname()), (*kind, ("127.0.0.1", service.port))]
+                return [(*kind, unused.getsockname()), (*kind, ("127.0.0.1", server.port))]
 
             monkeypatch.setattr(loop, "getaddrinfo", resolve)
             assert (await exchange(client)).status == 200
@@ -260,13 +260,13 @@ async def test_concurrent_lookups_share_one_query(
     """Cancelling one of the requests does not cancel the lookup."""
     lookups = 0
     resolved = asyncio.Event()
-    async with scripted(echo) as service, client_of(service) as client:
+    async with scripted(echo) as server, client_of(server) as client:
 
         async def resolve(*_: Any, **__: Any) -> list[Any]:
             nonlocal lookups
             lookups += 1
             await resolved.wait()
-            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", service.port))]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))]
 
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
         calls = [asyncio.ensure_future(exchange(client)) for _ in range(5)]
@@ -276,7 +276,7 @@ async def test_concurrent_lookups_share_one_query(
         resolved.set()
         first, *others = await asyncio.gather(*calls, return_exceptions=True)
         assert isinstance(first, asyncio.CancelledError)
-        assert [getattr(answer, "status", answer) for answer in others] == [200] * 4
+        assert [getattr(response, "status", response) for response in others] == [200] * 4
         assert lookups == 1
 
 
@@ -284,12 +284,12 @@ async def test_a_failed_lookup_is_not_cached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = False
-    async with scripted(echo) as service, client_of(service) as client:
+    async with scripted(echo) as server, client_of(server) as client:
 
         async def resolve(*_: Any, **__: Any) -> list[Any]:
             if not found:
                 raise socket.gaierror(socket.EAI_NONAME, "unknown")
-            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", service.port))]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))]
 
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
         with pytest.raises(AttemptError) as failed:

@@ -23,11 +23,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 @pytest.mark.proves("S41")
 async def test_requests_are_sent_unchanged() -> None:
     request = RestRequest("PATCH", "/rooms/1?a=%20", b'{"a":1}', {"Content-Type": "text/x"})
-    async with scripted(answer(b"{}")) as service, client_of(service) as client:
+    async with scripted(answer(b"{}")) as server, client_of(server) as client:
         await exchange(client, request)
         await exchange(client, RestRequest("POST", "/rooms"))
         await exchange(client, RestRequest("DELETE", "/rooms/1"))
-    start, rest = service.requests[0].split(b"\r\n", 1)
+    start, rest = server.requests[0].split(b"\r\n", 1)
     fields, body = rest.split(b"\r\n\r\n")
     assert start == b"PATCH /rooms/1?a=%20 HTTP/1.1"
     assert sorted(fields.split(b"\r\n")) == [
@@ -36,12 +36,12 @@ async def test_requests_are_sent_unchanged() -> None:
         b"Authorization: test",
         b"Content-Length: 7",
         b"Content-Type: text/x",
-        b"Host: 127.0.0.1:%d" % service.port,
+        b"Host: 127.0.0.1:%d" % server.port,
         b"User-Agent: test",
     ]
     assert body == b'{"a":1}'
-    assert b"\r\nContent-Length: 0\r\n" in service.requests[1]
-    assert b"Content-Length" not in service.requests[2]
+    assert b"\r\nContent-Length: 0\r\n" in server.requests[1]
+    assert b"Content-Length" not in server.requests[2]
 
 
 @pytest.mark.proves("S41")
@@ -67,21 +67,21 @@ async def test_requests_are_sent_unchanged() -> None:
     ids=repr,
 )
 async def test_header_injection_is_rejected(request_: RestRequest) -> None:
-    async with scripted(answer(b"{}")) as service, client_of(service) as client:
+    async with scripted(answer(b"{}")) as server, client_of(server) as client:
         with pytest.raises(ValueError, match=r"invalid characters|ascii"):
             await exchange(client, request_)
-        assert service.connections == 0
+        assert server.connections == 0
 
 
 @on_both_loops
 def test_a_large_body_is_sent_completely(loop_factory: Any) -> None:
     async def main() -> None:
         body = bytes(range(256)) * 4000
-        async with scripted(answer(b"{}")) as service, client_of(service) as client:
+        async with scripted(answer(b"{}")) as server, client_of(server) as client:
             for _ in range(2):
                 await exchange(client, RestRequest("POST", "/rooms", body))
-                assert service.requests[-1].endswith(body)
-            assert service.connections == 1
+                assert server.requests[-1].endswith(body)
+            assert server.connections == 1
 
     run_on(loop_factory, main())
 
@@ -215,8 +215,8 @@ def trust(authority: Authority, folder: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("host", ["unknown.invalid", "127.0.0.1"])
 def test_a_failed_connect_sends_nothing(loop_factory: Any, host: str) -> None:
     async def main() -> None:
-        async with scripted(answer(b"{}")) as service:
-            port = service.port
+        async with scripted(answer(b"{}")) as server:
+            port = server.port
         async with client_of(Endpoint("http", host, port)) as client:
             with pytest.raises(AttemptError) as raised:
                 await exchange(client)
@@ -251,10 +251,10 @@ def test_a_hanging_handshake_times_out(loop_factory: Any) -> None:
 
 @pytest.mark.proves("S40")
 async def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with scripted(answer(b"no")) as proxy, scripted(answer(b"{}")) as service:
+    async with scripted(answer(b"no")) as proxy, scripted(answer(b"{}")) as server:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        async with client_of(service) as client:
+        async with client_of(server) as client:
             assert (await exchange(client)).body == b"{}"
         assert proxy.connections == 0
 
@@ -268,11 +268,11 @@ async def test_a_cancelled_request_ends_its_connection() -> None:
         await reader.read()
         writer.close()
 
-    async with scripted(begin, answer(b"{}")) as service, client_of(service) as client:
+    async with scripted(begin, answer(b"{}")) as server, client_of(server) as client:
         cancelled = asyncio.ensure_future(exchange(client))
         await begun.wait()
         cancelled.cancel()
         await until(cancelled.done)
         assert client._pool.slots == 0
         assert (await exchange(client, get(2))).body == b"{}"
-        assert service.connections == 2
+        assert server.connections == 2

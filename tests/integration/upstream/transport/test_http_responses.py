@@ -163,13 +163,13 @@ async def test_a_complete_response_is_returned(
 ) -> None:
     """Its connection is reused if HTTP allows it."""
     case = WHOLE[name]
-    async with scripted(raw(case.sent, close=case.close)) as service, client_of(service) as client:
+    async with scripted(raw(case.sent, close=case.close)) as server, client_of(server) as client:
         response = await exchange(client)
         assert (response.status, response.body) == (case.status, case.body)
         # A close or further bytes may only be noticed at the next use.
         if case.kept:
             assert (await exchange(client)).body == case.body
-            assert service.connections == 1
+            assert server.connections == 1
         elif not case.close:
             assert client._pool.idle == 0
 
@@ -183,8 +183,8 @@ async def test_a_broken_response_closes_the_connection(
 ) -> None:
     silent_end = not close and name in WAITS
     async with (
-        scripted(raw(LOST[name], close=close)) as service,
-        client_of(service) as client,
+        scripted(raw(LOST[name], close=close)) as server,
+        client_of(server) as client,
     ):
         with pytest.raises(AttemptError) as raised:
             await exchange(client, seconds=0.1 if silent_end else 30)
@@ -207,7 +207,7 @@ WAITS = {
 @pytest.mark.proves("S47")
 @pytest.mark.parametrize("name", UNREADABLE)
 async def test_a_large_or_encoded_response_is_invalid(name: str) -> None:
-    async with scripted(raw(UNREADABLE[name])) as service, client_of(service) as client:
+    async with scripted(raw(UNREADABLE[name])) as server, client_of(server) as client:
         with pytest.raises(InvalidUpstreamResponseError):
             await exchange(client)
         assert (client._pool.slots, client._pool.idle) == (0, 0)
@@ -219,7 +219,7 @@ async def test_headers_are_case_insensitive() -> None:
         OK + b"MS-CV: one\r\nms-cv: two\r\nX-Odd: \xe9\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"0\r\nDate: never\r\n\r\n"
     )
-    async with scripted(raw(sent)) as service, client_of(service) as client:
+    async with scripted(raw(sent)) as server, client_of(server) as client:
         headers = (await exchange(client)).headers
     assert headers["Ms-Cv"] == headers["MS-CV"] == "one"
     assert headers["x-odd"] == "é"

@@ -25,7 +25,7 @@ from rooms_gateway.upstream.transport.http import AttemptError
 def test_a_finished_request_leaves_no_timer(loop_factory: Any) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with scripted(echo) as service, client_of(service) as client:
+        async with scripted(echo) as server, client_of(server) as client:
             await exchange(client, seconds=1)
             # A later timer: one left behind has fired by then.
             over = loop.create_future()
@@ -45,13 +45,13 @@ def test_each_request_has_its_own_timeout(loop_factory: Any) -> None:
         await echo(state, *peer)
 
     async def main() -> None:
-        async with scripted(echo, late, silence) as service, client_of(service) as client:
+        async with scripted(echo, late, silence) as server, client_of(server) as client:
             await exchange(client, seconds=1)
             assert (await exchange(client, seconds=30)).status == 200
             with pytest.raises(AttemptError) as raised:
                 async with asyncio.timeout(10):
                     await exchange(client, seconds=0.05)
             assert raised.value.kind is AttemptFailure.TIMEOUT
-            assert service.connections == 1
+            assert server.connections == 1
 
     run_on(loop_factory, main())
