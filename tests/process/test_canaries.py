@@ -168,7 +168,7 @@ def _rpc(request: Message) -> str:
 
 
 @pytest.mark.proves("S34", "S57")
-async def test_no_fault_of_the_service_shows_a_secret_or_a_person_in_any_call() -> None:
+async def test_no_upstream_fault_leaks_in_any_call() -> None:
     told = ""
     async with receiver() as received, Emulator(access_key=KEY, fault_seed=7) as emulator:
         async with (

@@ -91,7 +91,7 @@ def test_a_valid_endpoint_is_accepted(endpoint: str) -> None:
     check_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_TRACES_SAMPLER": "nonsense"})
 
 
-async def test_a_malformed_endpoint_fails_the_config_test() -> None:
+async def test_malformed_endpoint_fails_config_test() -> None:
     finished = await run(
         *(*SERVE, "--traces", "--config-test"), env={"OTEL_EXPORTER_OTLP_ENDPOINT": "collector"}
     )
@@ -99,7 +99,7 @@ async def test_a_malformed_endpoint_fails_the_config_test() -> None:
     assert finished.err.startswith("rooms-gateway: OTEL_EXPORTER_OTLP_ENDPOINT must be ")
 
 
-async def test_a_value_that_opentelemetry_rejects_fails_startup() -> None:
+async def test_rejected_otel_value_fails_startup() -> None:
     finished = await run(*SERVE, "--traces", env={"OTEL_BSP_MAX_QUEUE_SIZE": "100"})
     assert (finished.code, finished.out) == (2, "")
     assert finished.err == (
@@ -108,7 +108,7 @@ async def test_a_value_that_opentelemetry_rejects_fails_startup() -> None:
     )
 
 
-async def test_warnings_of_opentelemetry_are_logged_without_secrets() -> None:
+async def test_otel_warnings_are_logged_without_secrets() -> None:
     """A mistyped sampler would sample everything; a header may be an API key."""
     env = {"OTEL_TRACES_SAMPLER": "nonsense", "OTEL_EXPORTER_OTLP_HEADERS": "planted"}
     async with started(*SERVE, "--traces", env=env) as process:

@@ -18,7 +18,7 @@ UNSHAREABLE = [
 
 
 @pytest.mark.parametrize(("flags", "error"), UNSHAREABLE)
-def test_listener_that_cannot_be_shared_is_an_error(flags: tuple[str, ...], error: str) -> None:
+def test_unshareable_listener_is_an_error(flags: tuple[str, ...], error: str) -> None:
     env = {"COMMUNICATION_CONNECTION_STRING": "endpoint=http://127.0.0.1:1;accesskey=a2V5"}
     done = invoke("serve", "--reuse-port", "--config-test", *flags, env=env)
     assert done.code == 2

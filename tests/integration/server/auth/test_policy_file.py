@@ -173,7 +173,7 @@ CERTIFICATES = '[callers.a]\nrole = "reader"\ndns = "a.example"\n'
 SOCKET = '[callers.b]\nrole = "reader"\nsocket = true\n'
 
 
-def test_policy_without_reachable_caller_is_an_error(files: PolicyFiles) -> None:
+def test_policy_without_reachable_caller(files: PolicyFiles) -> None:
     files.write(CERTIFICATES + SOCKET)
     with pytest.raises(SettingsError, match=r"no caller of .* can be authenticated here"):
         read_files(caller_policy=files.policy, listen=("127.0.0.1:0",))
@@ -188,9 +188,7 @@ def test_policy_without_reachable_caller_is_an_error(files: PolicyFiles) -> None
         ({"listen": ("unix:/s",), "encrypted": False, "asks_clients": False}, 1),
     ],
 )
-def test_warnings_for_callers_and_plaintext_tokens(
-    files: PolicyFiles, options: dict[str, Any], count: int
-) -> None:
+def test_warnings_of_a_policy(files: PolicyFiles, options: dict[str, Any], count: int) -> None:
     """Callers that no listener can authenticate and tokens in plaintext are warned about."""
     subject = '[callers.c]\nrole = "reader"\nsubject = "c"\n'
     files.write(jwt_table() + CERTIFICATES + SOCKET + subject).write_keys(Signer())

@@ -205,7 +205,7 @@ async def test_unknown_kid_fetches_the_key_set_again(
             assert server.requests == 6
 
 
-async def test_cancelled_caller_does_not_cancel_the_fetch(
+async def test_cancelled_caller_keeps_the_fetch(
     signer: Signer,
 ) -> None:
     async with publishing(signer) as server:
