@@ -18,7 +18,7 @@ help: ## List the targets.
 
 setup: $(VENV)/.dev ## Make .venv with everything that development needs.
 
-# uv and the build backend, from their lock file; --require-hashes lets nothing else in.
+# uv, the build backend, and buf to call the gateway with; --require-hashes lets nothing else in.
 $(VENV)/.build: requirements-build.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
@@ -154,7 +154,7 @@ format: setup ## Format the Python code and the protos.
 
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet
 lock: setup ## Bring the lock files in line with pyproject.toml.
-	@printf 'hatchling>=1.27\neditables>=0.5\nuv>=0.13,<0.14\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 \
+	@printf 'hatchling>=1.27\neditables>=0.5\nuv>=0.13,<0.14\nbuf-bin==1.75.0\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --constraint requirements-dev.lock \
 		--generate-hashes --no-header --no-annotate --quiet -o requirements-build.lock
 	@$(BIN)/$(LOCK) --extra entra --extra jwt --extra otel -o requirements.lock
 	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
