@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from typing import NoReturn
 
+import grpc
 from google.protobuf.message import Message
 
 from rooms_gateway.aio import ReusableTimer
@@ -16,6 +17,8 @@ from rooms_gateway.server.status import RpcStatus
 
 _STATUS_DETAILS = "grpc-status-details-bin"
 _PUSHBACK = "grpc-retry-pushback-ms"
+_CANCELLATION_TIMEOUT = 1.0
+"""Timeout until grpc cancels the task of a cancelled call, in seconds."""
 
 
 async def send_messages(
@@ -37,7 +40,13 @@ async def send_messages(
         async with limit, aclosing(messages):
             async for message in messages:
                 timer.start(loop.time() + stall_timeout)
-                await context.write(message)
+                try:
+                    await context.write(message)
+                except grpc.aio.InternalError:
+                    # The client has cancelled. grpc cancels this task too, on Python 3.13 only some
+                    # passes of the event loop later: the wait ends with that.
+                    await asyncio.sleep(_CANCELLATION_TIMEOUT)
+                    raise
                 timer.stop()
                 on_sent()
     except TimeoutError:

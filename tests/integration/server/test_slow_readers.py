@@ -78,7 +78,7 @@ async def test_stalled_reader_loses_its_slot(
     except grpc.aio.AioRpcError as error:
         failed = read_failure(error)
     assert (failed.code, failed.reason) == (grpc.StatusCode.ABORTED, "READER_TOO_SLOW")
-    assert failed.message == "the caller has taken nothing for 0.3 s"
+    assert failed.message == "the client has read nothing for 0.3 s"
     assert 1 < received < count
 
 

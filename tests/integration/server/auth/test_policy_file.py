@@ -61,7 +61,7 @@ ERRORS: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "malformed identities": (
-        '[callers.a]\nrole = "reader"\ndns = "*.example"\nuri = "nobody"\nsubject = ""',
+        '[callers.a]\nrole = "reader"\ndns = "*.example"\nuri = "contoso"\nsubject = ""',
         [
             "callers.a.dns: '*.example' is not a host name without wildcards",
             "callers.a.uri: 'contoso' is not a URI",
