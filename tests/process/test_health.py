@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from support.commands import run
+from support.commands import refused_address, run
 
 from rooms_gateway.app import Gateway
 from rooms_gateway.settings import Settings
@@ -41,9 +41,10 @@ async def test_proxy_in_the_environment_is_ignored(gateway: Gateway, variable: s
 
 
 async def test_refused_connection_is_exit_code_1() -> None:
-    done = await run("health", "--address", "127.0.0.1:1")
+    with refused_address() as address:
+        done = await run("health", "--address", address)
     assert (done.code, done.out) == (1, "")
-    assert done.err == "no response from 127.0.0.1:1: UNAVAILABLE\n"
+    assert done.err == f"no response from {address}: UNAVAILABLE\n"
 
 
 async def test_silent_server_is_exit_code_1_at_timeout() -> None:

@@ -19,7 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from process.test_probes import serving
 from support.authority import Authority, Files
 from support.collectors import not_ready
-from support.commands import COMMAND, PATIENCE, Process, run, started
+from support.commands import COMMAND, PATIENCE, Process, refused_address, run, started
 from support.gateways import until
 
 from rooms_emulator import Emulator, Fault
@@ -77,11 +77,12 @@ async def test_returns_when_a_gateway_becomes_ready(kind: str, tmp_path: Path) -
         assert (waiting.out, waiting.err) == ("", "")
 
 
-@pytest.mark.parametrize("target", [["--address", "127.0.0.1:1"], ["--admin", "127.0.0.1:1"]])
-async def test_refused_connection_is_exit_code_1(target: list[str]) -> None:
-    done = await run("wait", *target, "--max-wait", "0.3")
+@pytest.mark.parametrize("flag", ["--address", "--admin"])
+async def test_refused_connection_is_exit_code_1(flag: str) -> None:
+    with refused_address() as address:
+        done = await run("wait", flag, address, "--max-wait", "0.3")
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("rooms-gateway: 127.0.0.1:1 is not ready after 0.3 s: ")
+    assert done.err.startswith(f"rooms-gateway: {address} is not ready after 0.3 s: ")
     assert done.err.count("\n") == 1
 
 

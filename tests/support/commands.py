@@ -6,8 +6,9 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,3 +134,11 @@ def invoke(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Fini
         runner = CliRunner(catch_exceptions=False)
         done = runner.invoke(main, [*map(str, arguments)], "", env, prog_name="rooms-gateway")
     return Finished(done.exit_code, done.stdout, done.stderr)
+
+
+@contextmanager
+def refused_address() -> Iterator[str]:
+    """Reserve a port that refuses connections: it is bound, without a listener."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{reserved.getsockname()[1]}"
