@@ -17,10 +17,9 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
 from support.commands import run
 from support.gateways import Running, collect, gateway_for
 from support.paths import ROOT
+from support.tools import GRPCURL
 
 from rooms_emulator import Emulator
-
-GRPCURL = ROOT / ".tools/grpcurl"
 
 VERSIONS = ["grpc.reflection.v1", "grpc.reflection.v1alpha"]
 
@@ -189,9 +188,7 @@ async def test_reflection_can_be_switched_off(emulator: Emulator, version: str) 
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-@pytest.mark.skipif(
-    not GRPCURL.exists(), reason="grpcurl is not built, because Go is not installed"
-)
+@pytest.mark.needs("grpcurl")
 async def test_the_descriptor_set_replaces_reflection(emulator: Emulator) -> None:
     """`grpcurl -protoset` with the file of the package decodes calls and the details of errors."""
     async with gateway_for(emulator, reflection=False) as running:
