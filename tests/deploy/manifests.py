@@ -1,4 +1,4 @@
-"""What deploy/ holds, as the tools that would apply it read it."""
+"""The manifests in deploy/, as kustomize builds them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KUSTOMIZATIONS = (
     "shared/overlays/monitoring",
     "shared/overlays/workload-identity",
 )
-"""All that can be applied, below deploy/kubernetes."""
+"""All kustomizations that can be applied, below deploy/kubernetes."""
 
 Manifest = dict[str, Any]
 
@@ -42,19 +42,19 @@ def built(kustomization: str) -> list[Manifest]:
 
 
 def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
-    """Return those of one kind."""
+    """Return the manifests of a kind."""
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
 def pod(manifests: list[Manifest]) -> Manifest:
-    """Return the pod's spec of the one Deployment."""
+    """Return the pod spec of the only Deployment."""
     [deployment] = of_kind(manifests, "Deployment")
     spec: Manifest = deployment["spec"]["template"]["spec"]
     return spec
 
 
 def containers(manifests: list[Manifest]) -> Iterator[Manifest]:
-    """Return all containers of the one Deployment, the sidecars among them."""
+    """Return all containers of the only Deployment, sidecars included."""
     spec = pod(manifests)
     yield from spec.get("initContainers", [])
     yield from spec["containers"]
@@ -67,7 +67,7 @@ def ours(manifests: list[Manifest]) -> Manifest:
 
 
 def environment(manifests: list[Manifest]) -> dict[str, str]:
-    """Return what the gateway's container has in its environment."""
+    """Return the environment variables of the gateway's container."""
     maps = {each["metadata"]["name"]: each["data"] for each in of_kind(manifests, "ConfigMap")}
     found: dict[str, str] = {}
     for source in ours(manifests)["envFrom"]:
@@ -76,7 +76,7 @@ def environment(manifests: list[Manifest]) -> dict[str, str]:
 
 
 def setting(manifests: list[Manifest], flag: str) -> str:
-    """Return what the gateway is told by a flag or its variable; "" if nothing."""
+    """Return the value of a setting, from its flag or its variable; "" if neither is set."""
     for argument in ours(manifests)["args"]:
         name, _, value = argument.partition("=")
         if name == f"--{flag}":

@@ -1,9 +1,10 @@
-"""The code of the page for clients is run, and prints what the page says."""
+"""The programs of `docs/how-to/clients.md` print what the page shows."""
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,7 +16,7 @@ PACKAGES = ROOT / "tests/clients/node/node_modules"
 
 
 def block(language: str) -> tuple[str, str]:
-    """Return the one block of a language, and what the page says that it prints."""
+    """Return the only block in a language, and the output that follows it."""
     pattern = rf"^```{language}\n(.*?)^```\n\n```text\n(.*?)^```$"
     [(code, printed)] = re.findall(pattern, PAGE, re.DOTALL | re.MULTILINE)
     return code, printed
@@ -32,14 +33,14 @@ async def test_python_prints_what_the_page_shows(address: str) -> None:
     code = code.replace("127.0.0.1:50051", address).replace(
         "deploy/client", f"{ROOT}/deploy/client"
     )
-    done = await run("-c", code, program=str(ROOT / ".venv/bin/python"))
+    done = await run("-c", code, program=sys.executable)
     assert (done.err, done.out) == ("", printed)
 
 
 @pytest.mark.needs("node-clients")
 async def test_javascript_prints_what_the_page_shows(address: str) -> None:
     code, printed = block("js")
-    # Resolved from where the packages are; eval has no place of its own.
+    # Code of --eval has no folder from which node would resolve packages.
     for package in ("@grpc/grpc-js", "@grpc/proto-loader"):
         at = (PACKAGES / package / "build/src/index.js").as_uri()
         code = code.replace(f'from "{package}"', f'from "{at}"')

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deploy.manifests import DEPLOY, IMAGE
-from support.commands import run, started
+from support.commands import invoke, run, started
 from support.paths import ROOT
 from support.tools import TOOLS
 
@@ -33,6 +34,7 @@ def services() -> dict[str, Any]:
 
 
 def test_file_conforms_to_the_specification(tmp_path: Path) -> None:
+    """Its loader rejects a copy with a misspelled key."""
     assert services().keys() == {"gateway", "emulator"}
     wrong = tmp_path / "compose.yaml"
     text = FILE.read_text(encoding="utf-8").replace("network_mode", "networkmode")
@@ -65,13 +67,13 @@ def test_published_ports_are_on_loopback() -> None:
     assert found["gateway"]["network_mode"] == "service:emulator"
 
 
-async def test_gateway_has_the_address_of_the_emulator() -> None:
+def test_gateway_has_the_address_of_the_emulator() -> None:
     found = services()
     gateway = found["gateway"]
     port = found["emulator"]["ports"][0]["target"]
     connection = f"endpoint=http://127.0.0.1:{port}/;accesskey={DEVELOPMENT_KEY}"
     assert gateway["environment"]["ROOMS_GATEWAY_CONNECTION_STRING"] == connection
-    done = await run(*gateway["command"], "--config-test", env=gateway["environment"])
+    done = invoke(*gateway["command"], "--config-test", env=gateway["environment"])
     assert (done.code, done.err) == (0, "")
 
 
@@ -86,4 +88,4 @@ async def test_health_check_fails_without_an_emulator() -> None:
 
 
 async def python(arguments: list[str]) -> int:
-    return (await run(*arguments, program=str(ROOT / ".venv/bin/python"))).code
+    return (await run(*arguments, program=sys.executable)).code

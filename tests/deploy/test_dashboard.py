@@ -1,4 +1,4 @@
-"""The dashboard asks for what a gateway shows: every query against metrics of real traffic."""
+"""The Grafana dashboard: every query against the metrics of real traffic."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ queries = pytest.mark.parametrize(
 
 
 def parsed(expression: str) -> promql.Expr:
-    """Parse as Prometheus gets it, the variables of Grafana filled in."""
+    """Parse an expression after replacing Grafana's variables, as for Prometheus."""
     return promql.parse(re.sub(r"\$\w+", "x", expression.replace("$__rate_interval", "1m")))
 
 
 def walk(expression: promql.Expr) -> Iterator[promql.Expr]:
-    """Go through an expression and all that is in it."""
+    """Yield an expression and everything in it."""
     yield expression
     inner = [getattr(expression, name, None) for name in ("lhs", "rhs", "expr", "vector_selector")]
     for part in [*inner, *getattr(expression, "args", ())]:
@@ -49,13 +49,13 @@ def walk(expression: promql.Expr) -> Iterator[promql.Expr]:
 
 
 def selectors(expression: promql.Expr) -> dict[str, promql.VectorSelector]:
-    """Return what an expression selects, by name."""
+    """Return the selectors of an expression by the names of their metrics."""
     found = (each for each in walk(expression) if isinstance(each, promql.VectorSelector))
     return {str(each.name): each for each in found}
 
 
 def groupings(expression: promql.Expr) -> set[str]:
-    """Return the labels that an expression keeps."""
+    """Return the labels by which an expression groups."""
     return {
         label
         for each in walk(expression)
@@ -64,8 +64,8 @@ def groupings(expression: promql.Expr) -> set[str]:
     }
 
 
-async def shown_by_a_gateway(folder: Path) -> dict[str, set[str]]:
-    """Return the labels of every sample that a gateway shows after calls of all kinds."""
+async def exposed_by_a_gateway(folder: Path) -> dict[str, set[str]]:
+    """Return the labels of every metric that a gateway exposes after calls of all kinds."""
     files = Files(folder).write(OURS.issue(), OURS)
     async with Emulator() as emulator:
         tls: dict[str, Any] = {"tls_cert": files.cert, "tls_key": files.key}
@@ -88,7 +88,7 @@ async def shown_by_a_gateway(folder: Path) -> dict[str, set[str]]:
 
 @pytest.fixture
 async def shown(tmp_path: Path) -> Mapping[str, set[str]]:
-    return await shown_by_a_gateway(tmp_path)
+    return await exposed_by_a_gateway(tmp_path)
 
 
 async def test_queried_metrics_and_labels_are_exposed(
@@ -101,20 +101,20 @@ async def test_queried_metrics_and_labels_are_exposed(
         assert selected, title
         for name, selector in selected.items():
             assert name in shown, (title, name)
-            asked = {matcher.name for matcher in selector.matchers.matchers}
-            assert asked <= shown[name] | OF_THE_SCRAPE, (title, name)
+            labels = {matcher.name for matcher in selector.matchers.matchers}
+            assert labels <= shown[name] | OF_THE_SCRAPE, (title, name)
             assert groupings(expression) <= shown[name] | OF_THE_SCRAPE, (title, name)
 
 
 async def test_every_own_metric_is_on_the_dashboard(shown: Mapping[str, set[str]]) -> None:
-    asked = {name for _, query in QUERIES for name in selectors(parsed(query["expr"]))}
-    asked |= {name for text in variables() for name in selectors(parsed(text))}
-    ours = {name for name in shown if name.startswith("rooms_gateway_")}
-    assert ours <= asked
+    queried = {name for _, query in QUERIES for name in selectors(parsed(query["expr"]))}
+    queried |= {name for text in variables() for name in selectors(parsed(text))}
+    own = {name for name in shown if name.startswith("rooms_gateway_")}
+    assert own <= queried
 
 
 def variables() -> list[str]:
-    """Return what the variables of the dashboard select."""
+    """Return the selectors of the variables of the dashboard."""
     texts = [
         variable["query"]["query"]
         for variable in DASHBOARD["templating"]["list"]
@@ -135,7 +135,7 @@ def test_selectors_filter_by_job_and_instance(title: str, query: dict[str, str])
 def test_legend_has_the_labels_of_the_query(title: str, query: dict[str, str]) -> None:
     named = set(re.findall(r"{{(\w+)}}", query["legendFormat"]))
     assert named <= groupings(parsed(query["expr"])), title
-    # And what it keeps tells the lines of a panel apart.
+    # The groups are the lines of a panel: the legend has to distinguish them.
     assert named == groupings(parsed(query["expr"])) - {"le"}, title
 
 
@@ -157,9 +157,9 @@ def test_panels_are_unique_and_do_not_overlap() -> None:
     assert len({panel["id"] for panel in every}) == len(every)
     cells = [
         (x, y)
-        for place in (panel["gridPos"] for panel in every)
-        for x in range(place["x"], place["x"] + place["w"])
-        for y in range(place["y"], place["y"] + place["h"])
+        for grid in (panel["gridPos"] for panel in every)
+        for x in range(grid["x"], grid["x"] + grid["w"])
+        for y in range(grid["y"], grid["y"] + grid["h"])
     ]
     assert len(set(cells)) == len(cells)
     assert max(x for x, _ in cells) < 24

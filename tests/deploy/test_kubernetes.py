@@ -1,4 +1,4 @@
-"""The Kubernetes manifests, against the schemas of Kubernetes and against each other."""
+"""The Kubernetes manifests: their schemas, and their consistency."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from deploy.manifests import (
     yaml_files,
 )
 
-# The oldest that has sidecars without a feature gate, and the newest there are schemas of.
+# The oldest with sidecars without a feature gate, and the newest with schemas.
 KUBERNETES_VERSIONS = ["1.29", kubernetes_validate.latest_version()]
 
 CUSTOM = {"ServiceMonitor"}
-"""Kinds that are not Kubernetes' own."""
+"""Kinds that Kubernetes itself does not have."""
 
 COMPLETE = [
     path
@@ -34,7 +34,7 @@ COMPLETE = [
     for path in sorted((DEPLOY / "kubernetes" / folder).glob("*.yaml"))
     if path.name != "kustomization.yaml"
 ]
-"""Files that hold a whole manifest each, not a patch of one."""
+"""Files with a complete manifest each, not a patch."""
 
 every_kustomization = pytest.mark.parametrize("name", KUSTOMIZATIONS)
 
@@ -183,19 +183,19 @@ def test_probe_path_and_port_match_the_listener(name: str) -> None:
     container = ours(manifests)
     ports = port_numbers(container)
     admin = int(setting(manifests, "admin-listen").rpartition(":")[2])
-    asked = {}
+    found = {}
     for meaning in ("startup", "readiness", "liveness"):
         probe = container[f"{meaning}Probe"]
         if "grpc" in probe:
             listen = setting(manifests, "listen")
             assert probe["grpc"]["port"] == int(listen.rpartition(":")[2])
-            # The probes of Kubernetes for gRPC speak no TLS.
+            # gRPC probes of Kubernetes do not support TLS.
             assert not setting(manifests, "tls-cert")
-            asked[meaning] = "grpc"
+            found[meaning] = "grpc"
         else:
             assert ports[probe["httpGet"]["port"]] == admin
-            asked[meaning] = probe["httpGet"]["path"]
-    assert asked == {
+            found[meaning] = probe["httpGet"]["path"]
+    assert found == {
         "startup": "/startupz",
         "readiness": "grpc" if name.endswith("emulator") else "/readyz",
         "liveness": "/livez",
@@ -248,7 +248,7 @@ def test_volumes_and_mounts_correspond(name: str) -> None:
     mounts = [mount for each in containers(manifests) for mount in each.get("volumeMounts", [])]
     volumes = {volume["name"] for volume in pod(manifests).get("volumes", [])}
     assert {mount["name"] for mount in mounts} == volumes
-    # By subPath, a rotated key would never arrive.
+    # A mount with subPath is not updated when the Secret changes.
     assert not any("subPath" in mount for mount in mounts)
 
 
@@ -265,8 +265,8 @@ def test_files_of_settings_are_in_mounted_secrets(name: str) -> None:
 def test_both_containers_mount_the_socket_folder() -> None:
     manifests = built("sidecar")
     socket = setting(manifests, "listen")
-    [mine] = pod(manifests)["containers"]
-    assert mine["env"] == [{"name": "ROOMS_GATEWAY_ADDRESS", "value": socket}]
+    [application] = pod(manifests)["containers"]
+    assert application["env"] == [{"name": "ROOMS_GATEWAY_ADDRESS", "value": socket}]
     folder = socket.removeprefix("unix:").rpartition("/")[0]
     for container in containers(manifests):
         assert folder in {mount["mountPath"] for mount in container["volumeMounts"]}

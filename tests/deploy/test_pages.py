@@ -1,4 +1,4 @@
-"""The pages about what is in deploy/, against what is there."""
+"""The pages on deploy/ against the files there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import pytest
 from deploy.manifests import built
-from support.commands import run
+from support.commands import invoke
 from support.paths import ROOT
 
 PAGES = ROOT / "docs/how-to"
@@ -45,15 +45,15 @@ def test_kubectl_output_lists_the_built_manifests(name: str) -> None:
     [block] = [
         each for each in blocks("kubernetes.md") if f"apply -k deploy/kubernetes/{name}\n" in each
     ]
-    made = re.findall(r"^(\w+)[\w.]*/([\w-]+) created$", block, re.MULTILINE)
+    created = re.findall(r"^(\w+)[\w.]*/([\w-]+) created$", block, re.MULTILINE)
     manifests = built(name)
-    assert made == [(each["kind"].lower(), each["metadata"]["name"]) for each in manifests]
+    assert created == [(each["kind"].lower(), each["metadata"]["name"]) for each in manifests]
 
 
-async def test_settings_error_is_as_on_the_page() -> None:
+def test_settings_error_is_as_on_the_page() -> None:
     [block] = [each for each in blocks("kubernetes.md") if "--config-test" in each]
-    command, _, said = block.partition("\n")
+    command, _, expected = block.partition("\n")
     variable, _, *arguments = command.removeprefix("$ ").split()
     name, _, value = variable.partition("=")
-    done = await run(*arguments, env={name: value})
-    assert (done.code, done.err) == (2, said)
+    done = invoke(*arguments, env={name: value})
+    assert (done.code, done.err) == (2, expected)

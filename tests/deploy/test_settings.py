@@ -1,20 +1,20 @@
-"""The settings in deploy/, as the gateway reads them."""
+"""The settings in deploy/: they exist, are valid, and gateways with them serve."""
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-import aiohttp
 import grpc
 import pytest
 import trustme
 import yaml
 from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
 from deploy.manifests import DEPLOY, KUSTOMIZATIONS, built, containers, environment, ours, setting
-from support.commands import Process, run, started
+from support.collectors import get
+from support.commands import PATIENCE, Process, invoke, started
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
 
@@ -29,7 +29,7 @@ WEBHOOK = {
     "AZURE_TENANT_ID": "00000000-0000-0000-0000-000000000000",
     "AZURE_FEDERATED_TOKEN_FILE": "/var/run/secrets/azure/tokens/azure-identity-token",
 }
-"""What the workload identity webhook adds to a pod."""
+"""Variables that the workload identity webhook adds to a pod."""
 
 
 def without_comments(path: Path) -> str:
@@ -40,10 +40,10 @@ def without_comments(path: Path) -> str:
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.suffix in {".yaml", ".service"})
 
 
-async def test_flags_and_variables_in_deploy_exist() -> None:
+def test_flags_and_variables_in_deploy_exist() -> None:
     text = "\n".join(map(without_comments, FILES))
     wide = {"COLUMNS": "1000"}
-    help_of = {name: (await run(name, "--help", env=wide)).out for name in ("serve", "emulator")}
+    help_of = {name: invoke(name, "--help", env=wide).out for name in ("serve", "emulator")}
     flags, variables = set(FLAG.findall(text)), set(VARIABLE.findall(text))
     assert flags > {"--listen"}
     assert variables > {"ROOMS_GATEWAY_LISTEN"}
@@ -53,7 +53,7 @@ async def test_flags_and_variables_in_deploy_exist() -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """Make the files that Secrets would bring: a key and certificates."""
+    """Write the files that Secrets would mount: a key and certificates."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1", "rooms-gateway.rooms.svc.cluster.local")
     for folder in ("access-key", "tls"):
@@ -73,19 +73,13 @@ def here(text: str, files: Path) -> str:
 
 
 @pytest.mark.parametrize("name", KUSTOMIZATIONS)
-async def test_settings_of_a_kustomization_are_valid(name: str, files: Path) -> None:
+def test_settings_of_a_kustomization_are_valid(name: str, files: Path) -> None:
     manifests = built(name)
     arguments = [here(argument, files) for argument in ours(manifests)["args"]]
     variables = {key: here(value, files) for key, value in environment(manifests).items()}
     webhook = WEBHOOK if setting(manifests, "entra") else {}
-    done = await run(*arguments, "--config-test", env={**variables, **webhook})
+    done = invoke(*arguments, "--config-test", env={**variables, **webhook})
     assert (done.code, done.err) == (0, "")
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    async with Emulator() as emulator:
-        yield emulator
 
 
 def free_address() -> str:
@@ -95,7 +89,7 @@ def free_address() -> str:
 
 
 def replaced(arguments: Iterable[str], **values: str) -> list[str]:
-    """Give some flags other values."""
+    """Replace the values of some flags."""
     new = {f"--{flag.replace('_', '-')}": value for flag, value in values.items()}
     changed = []
     for argument in arguments:
@@ -105,20 +99,16 @@ def replaced(arguments: Iterable[str], **values: str) -> list[str]:
     return changed
 
 
-async def answers(admin: str, probe: str) -> int:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://{admin}{probe}") as answer,
-    ):
-        return answer.status
+async def status_of(admin: str, path: str) -> int:
+    return (await get(admin, path))[0]
 
 
 async def create_room(address: str, tls: grpc.ChannelCredentials | None = None) -> str:
     make = grpc.aio.insecure_channel
     async with make(address) if tls is None else grpc.aio.secure_channel(address, tls) as channel:
         rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-        answer = await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(), timeout=20)
-        return answer.room.id
+        response = await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(), timeout=PATIENCE)
+        return response.room.id
 
 
 async def test_sidecar_serves_and_passes_its_probes(emulator: Emulator, files: Path) -> None:
@@ -138,11 +128,11 @@ async def test_sidecar_serves_and_passes_its_probes(emulator: Emulator, files: P
     async with started(*arguments, env=variables) as gateway:
         address = await gateway.address()
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            assert await answers(admin, container[probe]["httpGet"]["path"]) == 200
-        assert await answers(admin, "/metrics") == 200
+            assert await status_of(admin, container[probe]["httpGet"]["path"]) == 200
+        assert await status_of(admin, "/metrics") == 200
         assert await create_room(address)
         assert len(emulator.store) == 1
-        await stops_cleanly(gateway)
+        await shuts_down(gateway)
 
 
 async def test_shared_gateway_requires_a_certificate(emulator: Emulator, files: Path) -> None:
@@ -152,7 +142,7 @@ async def test_shared_gateway_requires_a_certificate(emulator: Emulator, files: 
         "ROOMS_GATEWAY_ENDPOINT": emulator.endpoint,
         "ROOMS_GATEWAY_LISTEN": "127.0.0.1:0",
         "ROOMS_GATEWAY_ADMIN_LISTEN": admin,
-        # Nobody waits for the test to hear of the stop.
+        # No load balancer needs time here.
         "ROOMS_GATEWAY_DRAIN_DELAY": "0",
     }
     authority, key, chain = (
@@ -160,17 +150,17 @@ async def test_shared_gateway_requires_a_certificate(emulator: Emulator, files: 
     )
     async with started(*ours(manifests)["args"], env=variables) as gateway:
         address = await gateway.address()
-        assert await answers(admin, "/readyz") == 200
+        assert await status_of(admin, "/readyz") == 200
         assert await create_room(address, grpc.ssl_channel_credentials(authority, key, chain))
-        for stranger in (None, grpc.ssl_channel_credentials(authority)):
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await create_room(address, stranger)
-            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        for credentials in (None, grpc.ssl_channel_credentials(authority)):
+            with pytest.raises(grpc.aio.AioRpcError) as rejected:
+                await create_room(address, credentials)
+            assert rejected.value.code() is grpc.StatusCode.UNAVAILABLE
         assert len(emulator.store) == 1
-        await stops_cleanly(gateway)
+        await shuts_down(gateway)
 
 
-async def stops_cleanly(process: Process) -> None:
+async def shuts_down(process: Process) -> None:
     process.process.terminate()
     assert await process.exit_code() == 0
 
@@ -189,7 +179,7 @@ async def test_gateway_of_the_emulator_overlay_serves(
         }
         async with started(*ours(manifests)["args"], env=variables) as gateway:
             assert await create_room(await gateway.address())
-            await stops_cleanly(gateway)
+            await shuts_down(gateway)
 
 
 @pytest.mark.proves("S75")

@@ -1,4 +1,4 @@
-"""What gets into an installation, and as whom it runs."""
+"""Lock files, and the user of the image."""
 
 from __future__ import annotations
 

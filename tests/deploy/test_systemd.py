@@ -1,4 +1,4 @@
-"""The systemd unit, by systemd's own tools."""
+"""The systemd units: systemd-analyze, settings, and notifications."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from deploy.manifests import DEPLOY
-from support.commands import COMMAND, PATIENCE, run, started
+from support.commands import COMMAND, PATIENCE, REFUSING, invoke, started
 
 from rooms_emulator import DEVELOPMENT_KEY
 
@@ -39,10 +39,10 @@ def analyze(verb: str, unit: Path, *options: str) -> subprocess.CompletedProcess
 
 @pytest.fixture(params=[UNIT.name, INSTANCE])
 def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Make the unit name the command that is installed here, for systemd looks whether it is.
+    """Write the unit with the command of this environment, which systemd checks to exist.
 
-    The template is the same file once more, not a link: systemd takes links for other names of a
-    unit, and a template may not be another name of what is none.
+    The template is a copy, not a link: systemd treats a link as an alias, and a template may not be
+    an alias of a unit that is none.
     """
     folder = tmp_path / SHARED.parent.name
     folder.mkdir()
@@ -69,7 +69,7 @@ def test_misspelled_option_is_reported(unit: Path) -> None:
 @pytest.mark.parametrize("unit", [INSTANCE], indirect=True)
 def test_misspelled_option_in_drop_in_is_reported(unit: Path) -> None:
     file = unit.parent / SHARED.parent.name / SHARED.name
-    file.write_text("[Service]\nUsers=somebody\n", encoding="utf-8")
+    file.write_text("[Service]\nUsers=other\n", encoding="utf-8")
     assert "Users" in analyze("verify", unit, "--man=no").stderr
 
 
@@ -81,7 +81,7 @@ def test_exposure_of_the_unit_is_at_most_2_of_10(unit: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-async def test_settings_of_the_unit_are_valid(tmp_path: Path) -> None:
+def test_settings_of_the_unit_are_valid(tmp_path: Path) -> None:
     (tmp_path / "access-key").write_text(DEVELOPMENT_KEY, encoding="ascii")
     assert [value.partition(":")[0] for value in values("LoadCredential")] == ["access-key"]
     [command] = values("ExecStart")
@@ -90,7 +90,7 @@ async def test_settings_of_the_unit_are_valid(tmp_path: Path) -> None:
     # %d is the folder of the credentials.
     pairs = [pair.replace("%d", str(tmp_path)).partition("=") for pair in values("Environment")]
     variables = {name: value for name, _, value in pairs}
-    done = await run(*arguments, "--config-test", env=variables)
+    done = invoke(*arguments, "--config-test", env=variables)
     assert (done.code, done.err) == (0, "")
     path = variables["ROOMS_GATEWAY_LISTEN"].removeprefix("unix:")
     assert [f"/run/{name}" for name in values("RuntimeDirectory")] == [str(Path(path).parent)]
@@ -106,7 +106,7 @@ async def test_instances_of_the_template_share_a_port(
         port = probe.getsockname()[1]
 
     def variables(instance: str) -> dict[str, str]:
-        """Return the environment as systemd makes it: what comes later goes before."""
+        """Return the environment as systemd makes it: a later assignment overrides an earlier."""
         text = TEXT + SHARED.read_text(encoding="utf-8")
         pairs = [
             pair.replace("%d", str(tmp_path)).replace("%i", instance).partition("=")
@@ -118,7 +118,7 @@ async def test_instances_of_the_template_share_a_port(
 
     # The kernel lets only processes of one user share a port.
     assert values("User", SHARED.read_text(encoding="utf-8")) == ["rooms-gateway"]
-    # Port 0, so that the test needs no port by name.
+    # The name of the instance is the admin port.
     async with (
         started("serve", env=variables("0")) as one,
         started("serve", env=variables("0")) as other,
@@ -138,20 +138,20 @@ async def test_systemd_is_notified_until_shutdown(tmp_path: Path, *, abstract: b
         manager.setblocking(False)
         loop = asyncio.get_running_loop()
 
-        async def heard(word: bytes) -> None:
+        async def received(message: bytes) -> None:
             async with asyncio.timeout(PATIENCE):
-                while (said := await loop.sock_recv(manager, 100)) != word:
-                    assert said == b"WATCHDOG=1"
+                while (other := await loop.sock_recv(manager, 100)) != message:
+                    assert other == b"WATCHDOG=1"
 
         env = {"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "200000"}
-        async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
-            await heard(b"READY=1")
-            # Said before systemd was told, not after.
+        async with started("serve", *REFUSING, "--listen", "127.0.0.1:0", env=env) as gateway:
+            await received(b"READY=1")
+            # The ready line is printed before the notification.
             assert await gateway.address()
             assert await loop.sock_recv(manager, 100) == b"WATCHDOG=1"
             assert await loop.sock_recv(manager, 100) == b"WATCHDOG=1"
             gateway.signal(signal.SIGTERM)
-            await heard(b"STOPPING=1")
+            await received(b"STOPPING=1")
             assert await gateway.exit_code() == 0
     assert gateway.err == ""
 
@@ -160,8 +160,8 @@ async def test_systemd_is_notified_until_shutdown(tmp_path: Path, *, abstract: b
     "env", [{}, {"WATCHDOG_PID": "1", "WATCHDOG_USEC": "1000"}, {"WATCHDOG_USEC": "soon"}]
 )
 async def test_unreachable_systemd_is_one_warning(tmp_path: Path, env: dict[str, str]) -> None:
-    env = {"NOTIFY_SOCKET": f"{tmp_path}/nobody", **env}
-    async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
+    env = {"NOTIFY_SOCKET": f"{tmp_path}/nothing", **env}
+    async with started("serve", *REFUSING, "--listen", "127.0.0.1:0", env=env) as gateway:
         assert await gateway.address()
         gateway.signal(signal.SIGTERM)
         assert await gateway.exit_code() == 0

@@ -1,4 +1,4 @@
-"""The page on settings is run: its commands, in their order, print what it says."""
+"""The commands of `docs/how-to/configure.md` print what the page shows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def without_columns(text: str) -> str:
 
 
 def run(session: str, folder: Path) -> None:
-    """Run the commands of a session in `folder`, and compare what each prints."""
+    """Run the commands of a session in `folder`, and compare their outputs."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -53,7 +53,7 @@ def run(session: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("session", SESSIONS, ids=range(len(SESSIONS)))
-def test_a_session_prints_what_the_page_shows(session: str, tmp_path: Path) -> None:
+def test_session_prints_what_the_page_shows(session: str, tmp_path: Path) -> None:
     """Each begins with the page's settings file and key, so none depends on another."""
     (tmp_path / "gateway.toml").write_text(SETTINGS)
     run(PREPARATION, tmp_path)

@@ -1,4 +1,4 @@
-"""What the comments of ErrorReason say is what gateway/status.py does."""
+"""The comments of ErrorReason against the codes that the gateway returns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REQUESTS: list[Message] = [
 
 
 def codes_in_use() -> dict[str, set[str]]:
-    """Collect the codes of each reason over our errors, a bug, and all statuses of the service."""
+    """Collect the codes of each reason: all errors, a defect, and all statuses of the upstream."""
     codes = defaultdict(set)
     for code, reason in status.BY_ERROR.values():
         codes[status.reason_text(reason)].add(code.name)
@@ -60,7 +60,7 @@ def test_reason_has_known_codes_and_metadata(name: str) -> None:
     assert reason.do.endswith(".")
 
 
-def test_a_comment_of_another_form_is_an_error() -> None:
+def test_comment_of_another_form_is_an_error() -> None:
     damaged = FileDescriptorSet.FromString(DESCRIPTORS.SerializeToString())
     for file in damaged.file:
         for location in file.source_code_info.location:

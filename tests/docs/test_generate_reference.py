@@ -1,3 +1,5 @@
+"""docs/generate_reference.py: the pages on the contract, complete and up to date."""
+
 from __future__ import annotations
 
 import re
@@ -67,7 +69,7 @@ def page(page_name: str, pages: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def files(page_name: str) -> list[FileDescriptorProto]:
-    """Give the files that the page is about."""
+    """Return the proto files of the page."""
     package = {"api.md": "acs.rooms.v1", "legacy-api.md": "acs.rooms.legacy.v1"}[page_name]
     descriptors = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes())
     return [file for file in descriptors.file if file.package == package]
@@ -84,7 +86,7 @@ def test_each_own_package_has_a_page(pages: dict[str, str]) -> None:
 
 
 def test_page_has_the_comment_of_every_element(page: str, files: list[FileDescriptorProto]) -> None:
-    said = " ".join(page.replace("<br>", " ").replace("`", "").replace("text\n", "").split())
+    text = " ".join(page.replace("<br>", " ").replace("`", "").replace("text\n", "").split())
     comments = [
         " ".join(location.leading_comments.replace("`", "").split())
         for file in files
@@ -92,7 +94,7 @@ def test_page_has_the_comment_of_every_element(page: str, files: list[FileDescri
         if location.leading_comments and len(location.path) in {2, 4}
     ]
     assert len(comments) > 50
-    assert [comment for comment in comments if comment not in said] == []
+    assert [comment for comment in comments if comment not in text] == []
 
 
 def test_page_has_the_name_of_every_element(page: str, files: list[FileDescriptorProto]) -> None:
@@ -139,7 +141,7 @@ def test_committed_page_is_up_to_date(name: str, pages: dict[str, str]) -> None:
         ),
     ],
 )
-def test_rules_are_put_into_words(rules: str, expected: str) -> None:
+def test_rules_are_worded(rules: str, expected: str) -> None:
     assert row_of_field(rules) == f"| `f` | string | {expected} |  |"
 
 

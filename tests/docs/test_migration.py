@@ -1,4 +1,4 @@
-"""The migration page is run: its commands and programs print what it says."""
+"""The commands and programs of `docs/how-to/migrate-from-the-sdks.md` print what it shows."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ PROGRAMS = re.findall(
 
 
 async def printed_by(*command: str) -> str:
-    """Run a command against a gateway of its own that stands where the page says."""
+    """Run a command against a new gateway, with its address instead of that of the page."""
     async with Emulator() as emulator, gateway_for(emulator) as running:
-        there = [part.replace(ADDRESS, running.gateway.addresses[0]) for part in command]
+        typed = [part.replace(ADDRESS, running.gateway.addresses[0]) for part in command]
         process = await asyncio.create_subprocess_exec(
-            *there,
+            *typed,
             env={**os.environ, "PATH": f"{GRPCURL.parent}{os.pathsep}{os.environ['PATH']}"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -41,7 +41,7 @@ async def printed_by(*command: str) -> str:
 
 
 def without_space(text: str) -> str:
-    # protojson of Go varies its white space on purpose.
+    # protojson of Go varies its white space: golang/protobuf#1121.
     return re.sub(r"\s+", "", text)
 
 

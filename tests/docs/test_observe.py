@@ -86,7 +86,7 @@ def test_every_label_value_is_listed(heading: str, values: Iterable[str]) -> Non
 
 async def test_every_queried_metric_exists() -> None:
     queries = "\n".join(re.findall(r"```promql\n(.*?)```", PAGE, re.DOTALL))
-    asked = set(re.findall(r"\b(?:grpc|rpc|http|rooms)_\w+_(?:\w+)", queries)) - {
+    queried = set(re.findall(r"\b(?:grpc|rpc|http|rooms)_\w+_(?:\w+)", queries)) - {
         label for cells in METRICS.values() for label in re.findall(r"`(\w+)`", cells[1])
     }
     async with (
@@ -96,5 +96,5 @@ async def test_every_queried_metric_exists() -> None:
         await failure_of(running.rooms.GetRoom(GetRoomRequest(room_id="99400000000000000")))
         await settled(running.gateway.admin_address)
         seen = await scrape(running.gateway.admin_address)
-    assert asked
-    assert [name for name in sorted(asked) if not seen.has(name)] == []
+    assert queried
+    assert [name for name in sorted(queried) if not seen.has(name)] == []

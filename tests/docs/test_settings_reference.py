@@ -1,3 +1,5 @@
+"""docs/reference/settings.md: a row for each setting."""
+
 from __future__ import annotations
 
 import pytest

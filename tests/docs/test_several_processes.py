@@ -1,4 +1,4 @@
-"""The page on several processes is typed along: its commands print and do what it says."""
+"""The commands of `docs/how-to/several-processes.md` print what the page shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = ROOT / "docs/how-to/several-processes.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 INSTALL, RESTART = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 PATH = os.pathsep.join([str(Path(COMMAND).parent), os.environ["PATH"]])
-EMULATOR, GATEWAY, *ADMINS = SAID = [f"127.0.0.1:{port}" for port in (8125, 50051, 9464, 9465)]
+EMULATOR, GATEWAY, *ADMINS = ADDRESSES = [f"127.0.0.1:{port}" for port in (8125, 50051, 9464, 9465)]
 
 
 def free_addresses(count: int) -> list[str]:
@@ -40,8 +40,8 @@ def with_addresses(text: str, addresses: Mapping[str, str]) -> str:
 
 
 async def test_commands_print_what_the_page_shows() -> None:
-    real = dict(zip(SAID, free_addresses(len(SAID)), strict=True))
-    said = {address: name for name, address in real.items()}
+    real = dict(zip(ADDRESSES, free_addresses(len(ADDRESSES)), strict=True))
+    shown = {address: name for name, address in real.items()}
     env = {
         "PATH": PATH,
         "ROOMS_GATEWAY_LISTEN": real[GATEWAY],
@@ -63,7 +63,7 @@ async def test_commands_print_what_the_page_shows() -> None:
             else:
                 done = await run("-c", typed, program="bash", env=env)
                 printed = done.out + done.err
-            assert stable(with_addresses(printed, said)) == stable(expected), command
+            assert stable(with_addresses(printed, shown)) == stable(expected), command
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
@@ -71,8 +71,8 @@ def test_installed_template_passes_systemd_verify(tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     for tool in ("systemctl", "systemd-sysusers"):
-        # There may be no systemd that runs, and it is not ours to change.
-        (tools / tool).write_text(f'#!/bin/sh\necho {tool} "$@" >> {tmp_path}/asked\n')
+        # systemd may not run here, and a test must not change it.
+        (tools / tool).write_text(f'#!/bin/sh\necho {tool} "$@" >> {tmp_path}/calls\n')
         (tools / tool).chmod(0o755)
     (tmp_path / "etc/systemd/system").mkdir(parents=True)
     script = INSTALL.replace("/etc/", f"{tmp_path}/etc/")
@@ -87,7 +87,7 @@ def test_installed_template_passes_systemd_verify(tmp_path: Path) -> None:
         verify = ["systemd-analyze", "verify", "--man=no", str(units / f"{instance}.service")]
         done = subprocess.run(verify, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "asked").read_text().splitlines() == [
+    assert (tmp_path / "calls").read_text().splitlines() == [
         "systemd-sysusers",
         "systemctl daemon-reload",
         f"systemctl enable --now {' '.join(instances)}",

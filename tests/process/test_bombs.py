@@ -1,4 +1,4 @@
-"""Little that asks for much memory: a real gateway never takes it, not even for a moment."""
+"""Small requests that expand to much memory: a gateway process never allocates it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
-from support.commands import Process, started
+from support.commands import PATIENCE, Process, started
 from support.http2 import (
     ACK,
     CONTINUATION,
@@ -39,7 +39,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MEBIBYTE = 1024 * 1024
 CREATE = "/acs.rooms.v1.RoomsService/CreateRoom"
 BLOCK = 16_000
-SOON = 15.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -57,10 +56,10 @@ async def process(emulator: Emulator) -> AsyncIterator[Process]:
 
 
 def zipped(window_bits: int) -> bytes:
-    """Compress 512 MiB, more than 500 times what a request may have, into half a mebibyte."""
-    machine = zlib.compressobj(9, zlib.DEFLATED, window_bits)
-    nothing = bytes(MEBIBYTE)
-    return b"".join(machine.compress(nothing) for _ in range(512)) + machine.flush()
+    """Compress 512 MiB, 500 times the limit of a request, into half a mebibyte."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, window_bits)
+    zeros = bytes(MEBIBYTE)
+    return b"".join(compressor.compress(zeros) for _ in range(512)) + compressor.flush()
 
 
 def call_of(body: bytes, encoding: str) -> bytes:
@@ -72,7 +71,7 @@ def call_of(body: bytes, encoding: str) -> bytes:
 
 
 def hpack_bomb() -> bytes:
-    """Put 4 kB into the table of headers once, and name it 12,000 times in each of 20 calls."""
+    """Put 4 kB into the header table once, and refer to it 12,000 times in each of 20 calls."""
     stored = b"\x40\x01a\x7f\xa1\x1e" + b"x" * 4000
     usual = header_frames(1, headers_of(CREATE).items())[9:]
     return b"".join(
@@ -85,19 +84,19 @@ def hpack_bomb() -> bytes:
 
 
 def endless_headers() -> bytes:
-    """Begin a call, and go on with whole entries of its headers for 32 MB."""
+    """Begin a call, and continue its headers with complete entries of 32 MB in all."""
     entry = b"\0\x02x-\x7f\x81\x07" + b"x" * 1024
     return frame(HEADERS, 0, 1, b"") + frame(CONTINUATION, 0, 1, entry * 15) * 2000
 
 
 def endless_entry() -> bytes:
-    """Begin a call with an entry of its headers that is to have 256 MB, and send 32 of them."""
+    """Begin a call with a header entry of 256 MB by its length, and send 32 MB of it."""
     announced = b"\0\x01a\x7f\x81\xff\xff\x7f"
     return frame(HEADERS, 0, 1, announced) + frame(CONTINUATION, 0, 1, b"x" * BLOCK) * 2000
 
 
-def nothing_going_on() -> bytes:
-    """Begin a call, and go on with its headers without adding to them."""
+def empty_continuations() -> bytes:
+    """Begin a call, and continue its headers 100,000 times without adding to them."""
     return frame(HEADERS, 0, 1, b"") + frame(CONTINUATION, 0, 1, b"") * 100_000
 
 
@@ -107,7 +106,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "hpack": hpack_bomb,
     "continuation-of-entries": endless_headers,
     "continuation-of-one-entry": endless_entry,
-    "continuation-of-nothing": nothing_going_on,
+    "continuation-of-nothing": empty_continuations,
 }
 
 
@@ -118,15 +117,14 @@ async def next_frame(reader: asyncio.StreamReader) -> tuple[int, int]:
     return head[3], head[4]
 
 
-async def is_over(reader: asyncio.StreamReader) -> bool:
-    """Wait until a call or the connection ends; say whether that came in time."""
+async def wait_for_end(reader: asyncio.StreamReader) -> None:
+    """Wait until a call or the connection ends."""
     with suppress(asyncio.IncompleteReadError, ConnectionError):
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 kind, flags = await next_frame(reader)
                 if kind in {RST_STREAM, GOAWAY} or (kind == HEADERS and flags & END_STREAM):
                     break
-    return True
 
 
 @pytest.mark.proves("S11")
@@ -142,7 +140,7 @@ async def test_bomb_is_rejected_within_bounded_memory(
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(PREFACE + frame(SETTINGS, 0, 0))
     kinds: set[int] = set()
-    # What may be sent before that, and before we have said that we know it, is less than a bomb.
+    # Before the SETTINGS and their acknowledgement, less data than a bomb is allowed.
     while not {SETTINGS, WINDOW_UPDATE} <= kinds:
         kinds.add((await next_frame(reader))[0])
     writer.write(frame(SETTINGS, ACK, 0))
@@ -150,7 +148,7 @@ async def test_bomb_is_rejected_within_bounded_memory(
         for at in range(0, len(sent), MEBIBYTE):
             writer.write(sent[at : at + MEBIBYTE])
             await writer.drain()
-    assert await is_over(reader)
+    await wait_for_end(reader)
     await serves(address, room)
     writer.transport.abort()
     assert len(list(emulator.journal)) == seen + 1
@@ -165,6 +163,6 @@ async def serves(address: str, room: str) -> None:
 
 
 def peak(process: Process) -> int:
-    """Return the bytes that the process ever had in memory at once."""
+    """Return the peak resident memory of the process, in bytes."""
     status = Path(f"/proc/{process.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024

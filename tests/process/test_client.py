@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2
+from support.commands import PATIENCE
 
 PROGRAM = """
 import signal
@@ -86,16 +86,15 @@ def test_refused_connection_is_explained(
 def test_timeout_limits_the_whole_call(
     silent_listener: socket.socket, command: tuple[str, ...]
 ) -> None:
-    started = time.monotonic()
     done = subprocess.run(
         [*CLIENT, *command, "--address", address_of(silent_listener), "--timeout", "0.3"],
         capture_output=True,
         text=True,
         check=False,
+        timeout=PATIENCE,
     )
     assert done.returncode == 68
     assert "pass a longer --timeout." in done.stderr
-    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("command", [("get", "7"), ("list",)])
@@ -110,7 +109,7 @@ def test_ctrl_c_ends_a_call_quietly_with_130(
         connection, _ = silent_listener.accept()
         with connection:
             process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=30) == (b"", b"")
+            assert process.communicate(timeout=PATIENCE) == (b"", b"")
         assert process.returncode == 130
 
 
@@ -129,7 +128,7 @@ def test_ctrl_c_after_start_of_a_stream_ends_it(
         ],
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
@@ -147,14 +146,4 @@ def test_closed_pipe_ends_a_list_quietly(tmp_path: Path) -> None:
         assert process.stdout.readline().startswith(b"ID")
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(timeout=30) != 0
-
-
-def test_help_imports_no_grpc_and_no_protobuf() -> None:
-    script = (
-        "import sys\n"
-        "from rooms_gateway.cli.client.commands import rooms\n"
-        "rooms(['create', '--help'], standalone_mode=False)\n"
-        "sys.exit(bool({'grpc', 'google.protobuf'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+        assert process.wait(timeout=PATIENCE) != 0

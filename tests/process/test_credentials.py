@@ -1,3 +1,5 @@
+"""Credentials of a gateway process: Entra ID, access keys in the environment and in a file."""
+
 from __future__ import annotations
 
 import asyncio
@@ -21,12 +23,12 @@ SERVE = ("-m", "rooms_gateway", "serve", "--listen", "127.0.0.1:0", "--log-level
 
 
 def environment(**more: str) -> Mapping[str, str]:
-    ours = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("ROOMS_GATEWAY_", "COMMUNICATION_", "AZURE_", "IDENTITY_", "MSI_"))
     }
-    return ours | more
+    return inherited | more
 
 
 async def start(*arguments: str, **variables: str) -> Process:
@@ -66,6 +68,7 @@ async def create_room(address: str) -> None:
 
 
 async def failed_start(*arguments: str, **variables: str) -> tuple[int, str]:
+    """Run a gateway that fails at startup; return its exit code and its errors."""
     process = await start(*arguments, **variables)
     async with asyncio.timeout(60):
         output, errors = await process.communicate()
@@ -90,7 +93,7 @@ async def test_client_secret_works_and_is_never_written(
             await create_room(address)
             issuer.valid.clear()
             await create_room(address)
-            issuer.refusal = "AADSTS7000215: canary-answer"
+            issuer.refusal = "AADSTS7000215: canary-response"
             issuer.valid.clear()
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await create_room(address)
@@ -100,9 +103,7 @@ async def test_client_secret_works_and_is_never_written(
     assert "canary" not in text
 
 
-async def test_rejected_client_secret_is_exit_code_4(
-    tmp_path: Path,
-) -> None:
+async def test_rejected_client_secret_is_exit_code_4(tmp_path: Path) -> None:
     context = certificate(tmp_path / "ca.pem")
     (tmp_path / "secret").write_text("canary-secret")
     async with issuing(context) as issuer:
@@ -121,9 +122,8 @@ async def test_rejected_client_secret_is_exit_code_4(
     )
 
 
-async def test_missing_azure_identity_is_exit_code_4(
-    tmp_path: Path,
-) -> None:
+async def test_missing_azure_identity_is_exit_code_4(tmp_path: Path) -> None:
+    """The error has the command that installs it."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['azure.identity'] = None\n")
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     code, errors = await failed_start(

@@ -1,3 +1,5 @@
+"""`rooms-gateway demo`: its steps, and the end of the gateway that it starts."""
+
 from __future__ import annotations
 
 import os

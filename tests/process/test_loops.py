@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import uvloop
-from support.commands import run, started
+from support.commands import REFUSING, run, started
 
 from rooms_gateway.cli.serve import event_loop as loops
 from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS
@@ -55,7 +55,7 @@ def test_grpc_knows_the_disabled_experiments(names: str, warning: str) -> None:
     ids=["not set", "set", "empty"],
 )
 async def test_experiments_of_an_operator_are_kept(env: dict[str, str], *, warned: bool) -> None:
-    async with started("serve", "--emulator", "--listen", "127.0.0.1:0", env=env) as gateway:
+    async with started("serve", *REFUSING, "--listen", "127.0.0.1:0", env=env) as gateway:
         await gateway.address()
     assert ("Unknown experiment: no_such_thing" in gateway.err) is warned
 
@@ -70,6 +70,6 @@ async def test_grpc_logs_only_if_configured(env: dict[str, str], *, logged: bool
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = await run("serve", "--emulator", "--listen", address, env=env)
+        done = await run("serve", *REFUSING, "--listen", address, env=env)
     assert done.code == 3
     assert ("Address already in use" in done.err) is logged

@@ -18,14 +18,14 @@ from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.collectors import get, not_ready, scrape
-from support.commands import PATIENCE, Process, run, started
+from support.commands import PATIENCE, REFUSING, Process, run, started
 from support.gateways import until
 
 from rooms_emulator import Emulator, Fault
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 LONG_GRACE = "300"
-"""A delay in seconds that a shutdown cannot wait for without a failure of the test."""
+"""A delay in seconds that exceeds the timeout of a test."""
 
 PROBES = ("/startupz", "/readyz", "/livez")
 
@@ -64,43 +64,40 @@ async def create(channel: Any) -> None:
     await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
 
 
-@pytest.mark.parametrize("number", [TERM, INT], ids=lambda each: each.name)
-async def test_probes_from_ready_to_drain(emulator: Emulator, number: signal.Signals) -> None:
-    async with serving(emulator, "--drain-delay", "1") as (process, admin, channel):
+async def test_drain_delay_serves_calls_not_ready(emulator: Emulator) -> None:
+    """Until a second signal, which ends it with exit code 1."""
+    async with serving(emulator, "--drain-delay", LONG_GRACE) as (process, admin, channel):
         assert await statuses(admin) == (200, 200, 200)
-        process.signal(number)
+        process.signal(TERM)
         await not_ready(admin)
         assert await statuses(admin) == (200, 503, 200)
         async with grpc.aio.insecure_channel(await process.address()) as late:
             await create(late)
         await create(channel)
         assert not process.ended
-        assert await process.exit_code() == 0
+        process.signal(TERM)
+        assert await process.exit_code() == 1
     assert "Traceback" not in process.err
 
 
-async def test_health_watch_is_notified_of_the_drain(emulator: Emulator) -> None:
+@pytest.mark.parametrize("number", [TERM, INT], ids=lambda each: each.name)
+async def test_drain_after_the_delay_is_exit_code_0(
+    emulator: Emulator, number: signal.Signals
+) -> None:
+    """A health watch is notified, and the admin listener is closed at the end."""
     async with serving(emulator, "--drain-delay", "0.2", "--drain-grace", LONG_GRACE) as (
         process,
-        _,
+        admin,
         channel,
     ):
         health: Any = health_pb2_grpc.HealthStub(channel)
         watch = aiter(health.Watch(health_pb2.HealthCheckRequest()))
         assert (await anext(watch)).status == health_pb2.HealthCheckResponse.SERVING
-        process.signal(TERM)
+        process.signal(number)
         assert (await anext(watch)).status == health_pb2.HealthCheckResponse.NOT_SERVING
         assert await process.exit_code() == 0
-
-
-async def test_second_signal_in_drain_delay_forces_exit(
-    emulator: Emulator,
-) -> None:
-    async with serving(emulator, "--drain-delay", LONG_GRACE) as (process, admin, _):
-        process.signal(TERM)
-        await not_ready(admin)
-        process.signal(TERM)
-        assert await process.exit_code() == 1
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await get(admin, "/livez")
     assert "Traceback" not in process.err
 
 
@@ -127,14 +124,6 @@ async def waiting_for_a_token(folder: Path, *arguments: str) -> AsyncIterator[tu
                 yield process, admin
 
 
-async def test_startup_without_a_token_is_alive_only(
-    tmp_path: Path,
-) -> None:
-    async with waiting_for_a_token(tmp_path) as (process, admin):
-        assert await statuses(admin) == (503, 503, 200)
-        assert process.out == ""
-
-
 @pytest.mark.parametrize(
     ("number", "flags", "code"),
     [(TERM, [], 6), (INT, [], 6), (TERM, ["--exit-zero-on-sigterm"], 0)],
@@ -142,7 +131,9 @@ async def test_startup_without_a_token_is_alive_only(
 async def test_signal_during_startup_is_exit_code_6(
     tmp_path: Path, number: signal.Signals, flags: list[str], code: int
 ) -> None:
-    async with waiting_for_a_token(tmp_path, *flags) as (process, _):
+    """Or 0 after SIGTERM with the flag. Without a token, only the liveness probe succeeds."""
+    async with waiting_for_a_token(tmp_path, *flags) as (process, admin):
+        assert await statuses(admin) == (503, 503, 200)
         process.signal(number)
         # A third of the timeout of the token request.
         async with asyncio.timeout(10):
@@ -153,7 +144,7 @@ async def test_signal_during_startup_is_exit_code_6(
 
 
 async def test_probes_respond_under_overload(emulator: Emulator) -> None:
-    emulator.faults.add(Fault(latency=1.0))
+    emulator.faults.add(Fault(latency=3600))
     async with serving(emulator, "--max-concurrent-calls", "1", "--max-queued-calls", "0") as (
         _,
         admin,
@@ -167,31 +158,14 @@ async def test_probes_respond_under_overload(emulator: Emulator) -> None:
         assert await statuses(admin) == (200, 200, 200)
         seen = await scrape(admin)
         assert seen.value("rooms_gateway_call_failures_total", reason="GATEWAY_OVERLOADED") == 1
-        await busy
+        assert not busy.done()
+        busy.cancel()
 
 
-async def test_admin_address_in_use_is_exit_code_3(
-    emulator: Emulator,
-) -> None:
-    async with serving(emulator) as (_, admin, __):
-        second = await run(
-            "serve", "--emulator", "--listen", "127.0.0.1:0", "--admin-listen", admin
-        )
-    assert (second.code, second.out) == (3, "")
-    assert second.err.startswith(f"rooms-gateway: cannot listen on {admin}, for probes and metrics")
-    assert "Traceback" not in second.err
-
-
-async def test_remote_admin_address_needs_a_flag() -> None:
-    done = await run("serve", "--emulator", "--admin-listen", "0.0.0.0:9464", "--allow-plaintext")
-    assert done.code == 2
-    assert "pass --admin-allow-remote" in done.err
-    assert "--admin-listen: 0.0.0.0:9464 is reachable from other hosts" in done.err
-
-
-async def test_admin_listener_is_closed_after_the_end(emulator: Emulator) -> None:
-    async with serving(emulator) as (process, admin, _):
-        process.signal(TERM)
-        assert await process.exit_code() == 0
-        with pytest.raises(aiohttp.ClientConnectionError):
-            await get(admin, "/livez")
+async def test_admin_address_in_use_is_exit_code_3() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as owner:
+        admin = f"127.0.0.1:{owner.getsockname()[1]}"
+        done = await run("serve", *REFUSING, "--listen", "127.0.0.1:0", "--admin-listen", admin)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith(f"rooms-gateway: cannot listen on {admin}, for probes and metrics")
+    assert "Traceback" not in done.err

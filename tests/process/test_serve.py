@@ -15,18 +15,23 @@ from typing import Any
 import grpc
 import pytest
 from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
-from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
+from acs.rooms.v1.rooms_pb2 import (
+    CreateRoomRequest,
+    DeleteRoomRequest,
+    GetRoomRequest,
+    ListRoomsRequest,
+)
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support.commands import Process, run, started
+from support.commands import REFUSING, Process, run, started
 from support.gateways import collect, failure_of, until
-from support.upstreams import scripted, silence
+from support.upstreams import answer, held, scripted, silence
 
 from rooms_emulator import Emulator, Fault
 
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 
 LONG_GRACE = "300"
-"""A grace so long that a stop which waits for it fails the test."""
+"""A grace in seconds that exceeds the timeout of a test."""
 
 either_signal = pytest.mark.parametrize("number", [TERM, INT], ids=lambda each: each.name)
 
@@ -50,7 +55,7 @@ def get_room(channel: Any, room: str) -> Any:
 
 
 async def refuses(process: Process) -> None:
-    """Wait until nobody new gets in."""
+    """Wait until the gateway accepts no new connection."""
     host, _, port = (await process.address()).rpartition(":")
 
     def refused() -> bool:
@@ -60,55 +65,42 @@ async def refuses(process: Process) -> None:
     await until(refused)
 
 
-# --- the stop -------------------------------------------------------------------------------------
+# --- shutdown -------------------------------------------------------------------------------------
 
 
 @either_signal
-async def test_signal_drains_calls_with_exit_code_0(
-    emulator: Emulator, number: signal.Signals
-) -> None:
-    [room] = emulator.store.seed(1)
-    emulator.faults.add(Fault(latency=1.0, count=None))
-    async with serving(emulator.connection_string, "--drain-grace", LONG_GRACE) as (
-        process,
-        channel,
-    ):
-        calls = [asyncio.ensure_future(get_room(channel, room).code()) for _ in range(20)]
-        await until(lambda: len(emulator.journal) == 20)
-        process.signal(number)
-        await refuses(process)
-        assert not process.ended
-        assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
-        assert await process.exit_code() == 0
+async def test_signal_drains_calls_with_exit_code_0(number: signal.Signals) -> None:
+    """A health watch is notified, and does not delay the shutdown."""
+    release = asyncio.Event()
+    async with scripted(held(release, answer(b"", "204 No Content"))) as upstream:
+        string = f"endpoint=http://127.0.0.1:{upstream.port};accesskey=a2V5"
+        async with serving(string, "--drain-grace", LONG_GRACE) as (process, channel):
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            watch = aiter(health.Watch(health_pb2.HealthCheckRequest()))
+            assert (await anext(watch)).status == health_pb2.HealthCheckResponse.SERVING
+            rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+            request = DeleteRoomRequest(room_id="1")
+            calls = [asyncio.ensure_future(rooms.DeleteRoom(request).code()) for _ in range(20)]
+            await until(lambda: len(upstream.requests) == 20)
+            process.signal(number)
+            await refuses(process)
+            assert (await anext(watch)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert not process.ended
+            release.set()
+            assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
+            assert await process.exit_code() == 0
     assert process.err.count("code=OK") == 20
     assert "Traceback" not in process.err
 
 
 @either_signal
-async def test_health_watch_does_not_delay_shutdown(
-    emulator: Emulator, number: signal.Signals
-) -> None:
-    async with serving(emulator.connection_string, "--drain-grace", LONG_GRACE) as (
-        process,
-        channel,
-    ):
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        watch = aiter(stub.Watch(health_pb2.HealthCheckRequest()))
-        assert (await anext(watch)).status == health_pb2.HealthCheckResponse.SERVING
-        process.signal(number)
-        assert (await anext(watch)).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        assert await process.exit_code() == 0
-
-
-@either_signal
-async def test_second_signal_forces_exit_with_code_1(
-    number: signal.Signals,
-) -> None:
-    async with scripted(silence) as service:
-        string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
+async def test_second_signal_forces_exit_with_code_1(number: signal.Signals) -> None:
+    """Calls in flight get a status."""
+    async with scripted(silence) as upstream:
+        string = f"endpoint=http://127.0.0.1:{upstream.port};accesskey=a2V5"
         async with serving(string, "--drain-grace", LONG_GRACE) as (process, channel):
             call = asyncio.ensure_future(get_room(channel, "1").code())
-            await until(lambda: len(service.requests) == 1)
+            await until(lambda: len(upstream.requests) == 1)
             process.signal(number)
             await refuses(process)
             process.signal(number)
@@ -127,11 +119,12 @@ ZERO = "--exit-zero-on-sigterm"
 async def test_call_beyond_drain_grace_is_exit_code_5(
     number: signal.Signals, flags: list[str], code: int
 ) -> None:
-    async with scripted(silence) as service:
-        string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
+    """Or 0 after SIGTERM with the flag; the call gets a status."""
+    async with scripted(silence) as upstream:
+        string = f"endpoint=http://127.0.0.1:{upstream.port};accesskey=a2V5"
         async with serving(string, "--drain-grace", "0.1", *flags) as (process, channel):
             call = asyncio.ensure_future(get_room(channel, "1").code())
-            await until(lambda: len(service.requests) == 1)
+            await until(lambda: len(upstream.requests) == 1)
             process.signal(number)
             assert await process.exit_code() == code
             assert await call is grpc.StatusCode.UNAVAILABLE
@@ -140,14 +133,13 @@ async def test_call_beyond_drain_grace_is_exit_code_5(
 
 
 @pytest.mark.parametrize("second", [TERM, INT], ids=lambda each: each.name)
-async def test_forced_shutdown_with_flag_is_exit_code_0(
-    second: signal.Signals,
-) -> None:
-    async with scripted(silence) as service:
-        string = f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"
+async def test_forced_shutdown_with_flag_is_exit_code_0(second: signal.Signals) -> None:
+    """If SIGTERM was the first signal."""
+    async with scripted(silence) as upstream:
+        string = f"endpoint=http://127.0.0.1:{upstream.port};accesskey=a2V5"
         async with serving(string, "--drain-grace", LONG_GRACE, ZERO) as (process, channel):
             call = asyncio.ensure_future(get_room(channel, "1").code())
-            await until(lambda: len(service.requests) == 1)
+            await until(lambda: len(upstream.requests) == 1)
             process.signal(TERM)
             await refuses(process)
             process.signal(second)
@@ -158,22 +150,21 @@ async def test_forced_shutdown_with_flag_is_exit_code_0(
 async def test_startup_error_with_flag_is_exit_code_3() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert (await run("serve", "--emulator", "--listen", address, ZERO)).code == 3
+        assert (await run("serve", *REFUSING, "--listen", address, ZERO)).code == 3
 
 
 # --- addresses ------------------------------------------------------------------------------------
 
 
 @pytest.mark.proves("S4")
-async def test_port_in_use_is_exit_code_3(
-    emulator: Emulator,
-) -> None:
+async def test_port_in_use_is_exit_code_3(emulator: Emulator) -> None:
+    """With the reason, and all connections still reach the first gateway."""
     async with serving(emulator.connection_string) as (process, channel):
         address = await process.address()
-        second = await run("serve", "--emulator", "--listen", address)
+        second = await run("serve", *REFUSING, "--listen", address)
         assert second.code == 3
         assert second.out == ""
-        # Alone: grpc's own line about it is not JSON.
+        # Nothing else: a line of grpc's log would not be JSON.
         assert second.err == (
             f"rooms-gateway: cannot listen on {address}: the address is in use or does not belong "
             "to this host: stop the other process, choose another address with --listen, or pass "
@@ -184,11 +175,10 @@ async def test_port_in_use_is_exit_code_3(
 
 
 @pytest.mark.proves("S4")
-async def test_unix_socket_is_exclusive_to_one_process(
-    tmp_path: Path,
-) -> None:
+async def test_unix_socket_is_exclusive_to_one_process(emulator: Emulator, tmp_path: Path) -> None:
+    """Until the process ends, even by SIGKILL, which leaves the file."""
     address = f"unix:{tmp_path}/socket"
-    command = ("serve", "--emulator", "--listen", address)
+    command = ("serve", "--connection-string", emulator.connection_string, "--listen", address)
     async with started(*command) as first:
         assert await first.address() == address
         second = await run(*command)
@@ -252,18 +242,18 @@ async def test_each_call_is_one_line_without_secrets(level: str) -> None:
     for secret in (KEY, "canary", "5550100123", "AccessKey(b", "Traceback", "Signature="):
         assert secret not in written, secret
     if level == "info":
-        # Nothing else is worth a line.
+        # Nothing else is logged at this level.
         assert process.err.splitlines() == lines
 
 
 async def _calls_of_all_kinds(emulator: Emulator, channel: Any) -> int:
-    """Make calls that carry canaries in and out, and say how many."""
+    """Make calls that carry canaries in and out; return their number."""
     [room] = emulator.store.seed(1)
     rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-    people = participants_pb2_grpc.ParticipantsServiceStub(channel)
+    participants = participants_pb2_grpc.ParticipantsServiceStub(channel)
 
     def upsert(raw_id: str) -> Any:
-        return people.UpsertParticipants(
+        return participants.UpsertParticipants(
             participants_pb2.UpsertParticipantsRequest(
                 room_id=room, participants=[participants_pb2.Participant(raw_id=raw_id)]
             )

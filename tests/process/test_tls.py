@@ -15,7 +15,7 @@ import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.authority import Authority, Files, channel, served_by
-from support.commands import PATIENCE, Process, run, started
+from support.commands import PATIENCE, REFUSING, Process, run, started
 from support.gateways import until
 from support.tools import GRPCURL
 
@@ -39,9 +39,10 @@ def client(tmp_path: Path) -> Files:
 
 
 @asynccontextmanager
-async def serving(files: Files, *others: str, mutual: bool = False) -> AsyncIterator[Process]:
-    flags = ("--emulator", "--listen", "127.0.0.1:0", *files.flags(mutual=mutual), *others)
-    async with started("serve", *flags) as process:
+async def serving(files: Files, *upstream: str, mutual: bool = False) -> AsyncIterator[Process]:
+    """Run a gateway, with an embedded emulator unless `upstream` has flags for another."""
+    flags = ("--listen", "127.0.0.1:0", *files.flags(mutual=mutual))
+    async with started("serve", *(upstream or ("--emulator",)), *flags) as process:
         await process.address()
         yield process
 
@@ -88,16 +89,17 @@ async def test_reload_of_certificates_fails_no_call(files: Files) -> None:
 
 
 async def test_writable_socket_folder_is_exit_code_3(tmp_path: Path) -> None:
+    """Unless a flag allows a folder that all users can write to."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o777)
     address = f"unix:{tmp_path}/shared/socket"
-    done = await run("serve", "--emulator", "--listen", address)
+    done = await run("serve", *REFUSING, "--listen", address)
     assert done.code == 3
     assert (
         f"rooms-gateway: cannot listen on {address}: {tmp_path}/shared is writable by" in done.err
     )
     allowed = ("--allow-shared-socket-directory", "--socket-mode", "0600")
-    async with started("serve", "--emulator", "--listen", address, *allowed) as process:
+    async with started("serve", *REFUSING, "--listen", address, *allowed) as process:
         assert await process.address() == address
         assert (tmp_path / "shared" / "socket").stat().st_mode & 0o777 == 0o600
 
@@ -119,19 +121,16 @@ async def test_client_commands_reach_an_mtls_gateway(files: Files, client: Files
         assert "If it serves TLS, pass --tls-ca." in done.err
 
 
-async def test_server_name_overrides_the_address(files: Files, client: Files) -> None:
+async def test_client_verifies_ca_and_name_of_server(files: Files, client: Files) -> None:
+    """`--tls-server-name` overrides the host in the address."""
     files.write(OURS.issue("gateway.example"))
-    async with serving(files) as process:
+    async with serving(files, *REFUSING) as process:
         flags = ("--address", await process.address(), "--tls-ca", str(client.ca))
+        name = ("--tls-server-name", "gateway.example")
         assert (await run("health", *flags)).code == 1
-        assert (await run("health", *flags, "--tls-server-name", "gateway.example")).code == 0
-
-
-async def test_client_rejects_a_server_of_another_ca(files: Files, client: Files) -> None:
-    client.ca.write_bytes(THEIRS.pem)
-    async with serving(files) as process:
-        flags = ("--address", await process.address(), "--tls-ca", str(client.ca))
-        done = await run("rooms", "list", *flags)
+        assert (await run("health", *flags, *name)).code == 0
+        client.ca.write_bytes(THEIRS.pem)
+        done = await run("rooms", "list", *flags, *name)
         assert done.code == 64 + 14
         assert "CERTIFICATE_VERIFY_FAILED" in done.err
 

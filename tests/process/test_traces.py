@@ -1,11 +1,10 @@
-"""Traces of a gateway as a user runs it: switched on by one flag, and nobody's burden."""
+"""Traces of a gateway process: `--traces`, its errors, and a collector that does not respond."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,11 @@ import pytest
 from acs.rooms.v1 import rooms_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.collectors import receiver
-from support.commands import run, started
+from support.commands import invoke, refused_address, run, started
 from support.gateways import until
 
 from rooms_gateway.cli.serve.files import check_tracing
 from rooms_gateway.settings import SettingsError
-from rooms_gateway.telemetry.tracing import FLUSH_TIMEOUT
 
 if TYPE_CHECKING:
     from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
@@ -35,6 +33,7 @@ async def call(address: str, **others: object) -> None:
 
 
 async def test_shutdown_exports_the_last_spans() -> None:
+    """The log line of the call has their trace id."""
     async with receiver() as received:
         # No batch is due within an hour.
         environment = received.environment | {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
@@ -47,19 +46,12 @@ async def test_shutdown_exports_the_last_spans() -> None:
         "acs.rooms.v1.RoomsService/CreateRoom",
         "POST /rooms",
     ]
-
-
-async def test_the_log_line_has_the_trace_id() -> None:
-    async with receiver() as received:
-        async with started(*SERVE, "--traces", env=received.environment) as process:
-            await call(await process.address())
-            process.signal(signal.SIGTERM)
-            assert await process.exit_code() == 0
-        [trace] = {span.trace_id for span in received.spans}
-        assert f'"trace_id":"{trace}"' in process.err
+    [trace] = {span.trace_id for span in received.spans}
+    assert f'"trace_id":"{trace}"' in process.err
 
 
 async def test_log_has_the_trace_id_of_the_caller() -> None:
+    """Without `--traces`, which no OTEL_… variable enables."""
     async with started(*SERVE, env={"OTEL_TRACES_SAMPLER": "nonsense"}) as process:
         address = await process.address()
         await call(address, metadata=(("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01"),))
@@ -91,8 +83,8 @@ def test_a_valid_endpoint_is_accepted(endpoint: str) -> None:
     check_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_TRACES_SAMPLER": "nonsense"})
 
 
-async def test_malformed_endpoint_fails_config_test() -> None:
-    finished = await run(
+def test_malformed_endpoint_fails_config_test() -> None:
+    finished = invoke(
         *(*SERVE, "--traces", "--config-test"), env={"OTEL_EXPORTER_OTLP_ENDPOINT": "collector"}
     )
     assert (finished.code, finished.out) == (2, "")
@@ -121,7 +113,7 @@ async def test_otel_warnings_are_logged_without_secrets() -> None:
 
 async def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
     (tmp_path / "opentelemetry").mkdir()
-    # An empty package of that name stands before the real one.
+    # An empty package of that name precedes the real one on the path.
     (tmp_path / "opentelemetry" / "__init__.py").touch()
     path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
     finished = await run(*SERVE, "--traces", env={"PYTHONPATH": path})
@@ -130,29 +122,24 @@ async def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
 
 
 async def test_unreachable_collector_is_one_log_line() -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound, and never listening
-        away = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{nobody.getsockname()[1]}",
+    with refused_address() as collector:
+        unreachable = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector}",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
             "OTEL_BSP_SCHEDULE_DELAY": "20",
         }
-        async with started(*SERVE, "--traces", env=away) as process:
+        async with started(*SERVE, "--traces", env=unreachable) as process:
             address = await process.address()
             for _ in range(3):
                 await call(address)
-            await until(lambda: "cannot export traces" in process.err, 20)
+            await until(lambda: "cannot export traces" in process.err)
             for _ in range(3):
                 await call(address)
             process.signal(signal.SIGTERM)
-            began = time.monotonic()
             assert await process.exit_code() == 0
-            took = time.monotonic() - began
     assert process.err.count("cannot export traces") == 1
     assert "Traceback" not in process.err
     assert process.err.count('"code":"OK"') == 6
-    # The flush, and what any stop takes on a busy machine.
-    assert took < FLUSH_TIMEOUT + 10
 
 
 @pytest.mark.proves("S60")
@@ -165,6 +152,6 @@ async def test_silent_collector_does_not_delay_shutdown() -> None:
         async with started(*SERVE, "--traces", env=environment) as process:
             await call(await process.address())
             process.signal(signal.SIGTERM)
-            # Fails after PATIENCE, which is far below the time-out of the exporter.
+            # Fails after PATIENCE, which is far below the timeout of the exporter.
             assert await process.exit_code() == 0
     assert "the last spans were not exported" in process.err

@@ -96,7 +96,7 @@ class Environment:
         return self.folder / "bin/python"
 
     def run(self, *arguments: str | Path, cwd: Path) -> str:
-        """Run Python with `arguments`, which must succeed, and return all that it printed."""
+        """Run Python with `arguments`, which must succeed; return its output."""
         return call(self.python, *arguments, cwd=cwd)
 
     def uv(self, command: str, *arguments: str | Path) -> None:

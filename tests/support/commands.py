@@ -24,6 +24,10 @@ COMMAND = str(Path(sys.executable).with_name("rooms-gateway"))
 PATIENCE = 30.0
 """Timeout of a condition that is expected to become true, in seconds."""
 
+REFUSING = ("--connection-string", "endpoint=http://127.0.0.1:1;accesskey=a2V5")
+"""Flags of a gateway whose upstream refuses connections. It starts in half the CPU time that a
+gateway with an embedded emulator needs."""
+
 _OWN_VARIABLES = ("ROOMS_GATEWAY_", "COMMUNICATION_")
 
 

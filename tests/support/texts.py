@@ -37,10 +37,7 @@ class Leak:
 
 def leaks(secrets: Secrets, texts: Texts) -> list[Leak]:
     """Find every part of a secret, as it is or encoded."""
-    names: dict[str, tuple[str, ...]] = {}
-    for name, secret in secrets.items():
-        for part in _parts(secret):
-            names[part] = (*names.get(part, ()), name)
+    names = _names_by_part(tuple(secrets.items()))
     found = []
     for title, text in _decoded(texts):
         for start, end in _stretches(text, names):
@@ -58,6 +55,15 @@ def occurrences(words: Iterable[str], texts: Texts) -> list[Leak]:
         for title, text in _decoded(texts)
         for match in pattern.finditer(text)
     ]
+
+
+@cache
+def _names_by_part(secrets: tuple[tuple[str, str], ...]) -> Mapping[str, tuple[str, ...]]:
+    names: dict[str, tuple[str, ...]] = {}
+    for name, secret in secrets:
+        for part in _parts(secret):
+            names[part] = (*names.get(part, ()), name)
+    return names
 
 
 def _leak(names: tuple[str, ...], title: str, text: str, start: int, end: int) -> Leak:
@@ -84,7 +90,6 @@ def _stretches(text: str, parts: Container[str]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-@cache
 def _parts(secret: str) -> frozenset[str]:
     """Return every window of every form of a secret."""
     assert len(secret) >= WINDOW
