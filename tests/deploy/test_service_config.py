@@ -125,9 +125,9 @@ async def test_call_waits_for_a_gateway_to_start(emulator: Emulator) -> None:
 async def test_rejected_call_is_retried_after_pushback(emulator: Emulator) -> None:
     """After the delay that the gateway sends, which is longer than the backoff of the file."""
     emulator.faults.add(Fault(operation="CreateRoom", latency=3600))
-    others = {"max_concurrent_calls": 1, "max_queued_calls": 0, "admin_listen": "127.0.0.1:0"}
+    others: dict[str, Any] = {"max_concurrent_calls": 1, "max_queued_calls": 0}
     async with (
-        gateway_for(emulator, **others) as running,
+        gateway_for(emulator, admin_listen="127.0.0.1:0", **others) as running,
         client(running.gateway.addresses[0]) as channel,
     ):
         busy = running.rooms.CreateRoom(rooms_pb2.CreateRoomRequest())

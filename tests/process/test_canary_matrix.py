@@ -23,7 +23,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
 from support.collectors import Receiver, get, receiver, settled
-from support.commands import Process, run, started
+from support.commands import Process, invoke, started
 from support.entra_issuer import certificate, issuing
 from support.gateways import UNKNOWN_ROOM, collect, until
 from support.policies import STATIC, PolicyFiles, Signer, bearer, jwt_table
@@ -233,10 +233,10 @@ async def served_by_reflection(channel: Any) -> list[tuple[str, bytes]]:
     return [("reflection", each.SerializeToString()) for each in responses]
 
 
-async def printed_by_commands(target: Watched) -> list[tuple[str, str]]:
+def printed_by_commands(target: Watched) -> list[tuple[str, str]]:
     """Return the settings as the command line prints them, in every form."""
     commands = (("config", "show"), ("config", "show", "--json"), ("serve", "--config-test"))
-    finished = [await run(*command, *target.flags, env=target.variables) for command in commands]
+    finished = [invoke(*command, *target.flags, env=target.variables) for command in commands]
     assert [done.code for done in finished] == [0] * len(commands), finished
     return [
         (" ".join(command), done.out + done.err)
@@ -271,7 +271,7 @@ async def test_no_output_has_a_secret_or_a_participant(
         for path in ("metrics", "startupz", "readyz", "livez", UNKNOWN_ROOM):
             texts.append((path, (await get(target.admin, f"/{path}"))[1]))
         texts += await served_by_reflection(target.channel)
-        texts += await printed_by_commands(target)
+        texts += printed_by_commands(target)
         texts += shown_by_the_system(target.process)
         # Spans that are left at the shutdown are lost after FLUSH_TIMEOUT.
         await until(lambda: len(target.received.calls) >= calls)
