@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from unittest.mock import patch
 from click.testing import CliRunner
 
 from rooms_gateway.__main__ import main
+from support.forks import Fork, can_fork, fork
 from support.gateways import until
 
 COMMAND = str(Path(sys.executable).with_name("rooms-gateway"))
@@ -35,7 +37,7 @@ _OWN_VARIABLES = ("ROOMS_GATEWAY_", "COMMUNICATION_")
 class Process:
     """A process, and its output so far."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Fork
     out: str = ""
     err: str = ""
 
@@ -75,29 +77,39 @@ class Process:
 async def started(
     *arguments: str | Path, env: Mapping[str, str] | None = None, program: str = COMMAND
 ) -> AsyncIterator[Process]:
-    """Start `rooms-gateway` with `arguments`; kill it at the end if it still runs."""
+    """Start `rooms-gateway` with `arguments`; kill it at the end if it still runs.
+
+    It is a fork where that makes no difference, except that its command line is not its own.
+    """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)
     }
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *map(str, arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**inherited, **(env or {})},
-    )
+    command = [program, *map(str, arguments)]
+    environment = {**inherited, **(env or {})}
+    process: asyncio.subprocess.Process | Fork
+    if program == COMMAND and can_fork(env or {}):
+        process = await fork(command, environment)
+    else:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+        )
     state = Process(process)
     assert process.stdout
     assert process.stderr
 
     async def follow_out(stream: asyncio.StreamReader) -> None:
+        decoder = getincrementaldecoder("utf-8")()
         while text := await stream.read(65536):
-            state.out += text.decode()
+            state.out += decoder.decode(text)
 
     async def follow_err(stream: asyncio.StreamReader) -> None:
+        decoder = getincrementaldecoder("utf-8")()
         while text := await stream.read(65536):
-            state.err += text.decode()
+            state.err += decoder.decode(text)
 
     readers = [
         asyncio.ensure_future(follow_out(process.stdout)),
