@@ -23,7 +23,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
 from support.collectors import Receiver, get, receiver, settled
-from support.commands import Process, invoke, started
+from support.commands import COMMAND, Process, invoke, started
 from support.entra_issuer import certificate, issuing
 from support.gateways import UNKNOWN_ROOM, collect, until
 from support.policies import STATIC, PolicyFiles, Signer, bearer, jwt_table
@@ -145,7 +145,10 @@ async def watched(folder: Path, credential: str, log_format: str) -> AsyncIterat
             )
             variables = {"SSL_CERT_FILE": str(folder / "ca.pem")}
         variables |= received.environment
-        process = await parts.enter_async_context(started("serve", *flags, env=variables))
+        # By env(1), because a fork would not have these flags in its command line.
+        process = await parts.enter_async_context(
+            started(COMMAND, "serve", *flags, program="env", env=variables)
+        )
         channel = await parts.enter_async_context(
             grpc.aio.insecure_channel(await process.address())
         )

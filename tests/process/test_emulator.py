@@ -36,9 +36,7 @@ class EntryPoint:
     arguments: tuple[str, ...]
 
     def started(self, *options: str) -> AbstractAsyncContextManager[Process]:
-        # Under nohup the tests inherit an ignored SIGHUP, which the emulator respects.
-        arguments = ("--default-signal=HUP", self.program, *self.arguments, *options)
-        return started(*arguments, program="env")
+        return started(*self.arguments, *options, program=self.program)
 
     async def run(self, *options: str) -> Finished:
         return await run(*self.arguments, *options, program=self.program)
