@@ -25,11 +25,11 @@ _MODULES = (
 )
 _MAX_MESSAGE = 1 << 17
 _READ_AT_IMPORT = ("COVERAGE_", "GRPC_", "PYTHON", "SSL_")
-"""Variables that have no effect in a fork."""
+"""Prefixes of variables that have no effect in a fork."""
 
 
 def can_fork(env: Mapping[str, str]) -> bool:
-    """Return whether a fork behaves as a new interpreter does; with coverage, none is measured."""
+    """Return whether a fork behaves as a new interpreter does. Coverage measures no forks."""
     measured = "COVERAGE_PROCESS_CONFIG" in os.environ
     return not measured and not any(name.startswith(_READ_AT_IMPORT) for name in env)
 
