@@ -4,10 +4,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
-PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
-	--plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc
-MESSAGES := $(sort $(wildcard protos/acs/rooms/v1/*.proto protos/acs/rooms/legacy/v1/*.proto))
-SERVICES := $(shell grep -l "^service " $(MESSAGES))
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help

@@ -1,7 +1,7 @@
 """`python -m benchmarks.load`: growing numbers of concurrent callers, for a bounded time each.
 
-Every call must succeed or be rejected with GATEWAY_OVERLOADED. Each caller calls again as soon as
-it has a response, so latency grows with the number of callers; it must not grow faster.
+Every call must succeed or be rejected with ERROR_REASON_GATEWAY_OVERLOADED. Each caller calls again
+as soon as it has a response, so latency grows with the number of callers; it must not grow faster.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 import grpc
-from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import rooms_pb2, rooms_service_pb2_grpc
 
 from benchmarks.faults import report
 from benchmarks.faults.grpc_caller import error_text
@@ -28,7 +28,7 @@ CALLERS = (16, 64, 256, 1024)
 SECONDS = 10.0
 WARM_UP = 1.0
 """Maximum duration, in seconds."""
-ALLOWED = frozenset({OK, "RESOURCE_EXHAUSTED GATEWAY_OVERLOADED"})
+ALLOWED = frozenset({OK, "RESOURCE_EXHAUSTED ERROR_REASON_GATEWAY_OVERLOADED"})
 BYTES_EACH = 1 << 16
 """Allowed memory per caller, in bytes, above the memory with the fewest callers."""
 BACK_OFF = 0.05
@@ -62,7 +62,7 @@ class Held:
 async def hold(system: System, callers: int, seconds: float, fewest: Held | None) -> Held:
     """Load the gateway with `callers` callers; `fewest`: result for the fewest, if known."""
     assert system.channel is not None
-    rooms = rooms_pb2_grpc.RoomsServiceStub(system.channel)
+    rooms = rooms_service_pb2_grpc.RoomsServiceStub(system.channel)
     request = rooms_pb2.GetRoomRequest(room_id=ROOM_ID)
     taken: list[float] = []
     codes: Counter[str] = Counter()

@@ -17,7 +17,12 @@ from functools import wraps
 from typing import Any
 
 import grpc
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import (
+    participants_pb2,
+    participants_service_pb2_grpc,
+    rooms_pb2,
+    rooms_service_pb2_grpc,
+)
 from azure.communication.rooms import RoomParticipant, UnknownIdentifier
 from azure.communication.rooms.aio import RoomsClient
 from azure.core.credentials import AzureKeyCredential
@@ -96,7 +101,7 @@ def given(request: Any, *names: str) -> dict[str, Any]:
     return {k: v.ToDatetime(UTC) if hasattr(v, "ToDatetime") else v for k, v in values.items()}
 
 
-class Rooms(rooms_pb2_grpc.RoomsServiceServicer):
+class Rooms(rooms_service_pb2_grpc.RoomsServiceServicer):
     """RoomsService."""
 
     def __init__(self, client: RoomsClient) -> None:
@@ -139,7 +144,7 @@ class Rooms(rooms_pb2_grpc.RoomsServiceServicer):
             yield rooms_pb2.ListRoomsResponse(rooms=rooms, next_page_token=token)
 
 
-class Participants(participants_pb2_grpc.ParticipantsServiceServicer):
+class Participants(participants_service_pb2_grpc.ParticipantsServiceServicer):
     """ParticipantsService."""
 
     def __init__(self, client: RoomsClient) -> None:
@@ -156,19 +161,19 @@ class Participants(participants_pb2_grpc.ParticipantsServiceServicer):
     @unary
     async def RemoveParticipants(self, request: Any) -> Any:
         """Remove participants."""
-        identifiers: Any = [UnknownIdentifier(raw_id) for raw_id in request.raw_ids]
+        identifiers: Any = [UnknownIdentifier(raw_id) for raw_id in request.remove_raw_ids]
         await self._client.remove_participants(room_id=request.room_id, participants=identifiers)
         return participants_pb2.RemoveParticipantsResponse()
 
     @unary
     async def UpdateParticipants(self, request: Any) -> Any:
         """Add or change participants, then remove others."""
-        if request.upsert:
+        if request.participants:
             await self._client.add_or_update_participants(
-                room_id=request.room_id, participants=to_participants(request.upsert)
+                room_id=request.room_id, participants=to_participants(request.participants)
             )
-        if request.remove:
-            identifiers: Any = [UnknownIdentifier(raw_id) for raw_id in request.remove]
+        if request.remove_raw_ids:
+            identifiers: Any = [UnknownIdentifier(raw_id) for raw_id in request.remove_raw_ids]
             await self._client.remove_participants(
                 room_id=request.room_id, participants=identifiers
             )
@@ -201,8 +206,8 @@ async def main(address: str, connection_string: str) -> None:
     client = RoomsClient(parts["endpoint"], key, api_version="2025-03-13")
     async with client:
         server = grpc.aio.server()
-        rooms_pb2_grpc.add_RoomsServiceServicer_to_server(Rooms(client), server)
-        participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
+        rooms_service_pb2_grpc.add_RoomsServiceServicer_to_server(Rooms(client), server)
+        participants_service_pb2_grpc.add_ParticipantsServiceServicer_to_server(
             Participants(client), server
         )
         port = server.add_insecure_port(address)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 import grpc
-from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import rooms_pb2, rooms_service_pb2_grpc
 
 from benchmarks.faults import report
 from benchmarks.faults.systems import System, Usage, started
@@ -115,7 +115,7 @@ async def run(scale: float) -> list[Grown]:
         started("gateway", endpoint, quiet=True) as system,
     ):
         assert system.channel is not None
-        rooms = rooms_pb2_grpc.RoomsServiceStub(system.channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(system.channel)
         get, listing = rooms_pb2.GetRoomRequest(room_id=ROOM_ID), rooms_pb2.ListRoomsRequest()
 
         async def call() -> None:
@@ -129,7 +129,7 @@ async def run(scale: float) -> list[Grown]:
         async def reconnect() -> None:
             own = [("grpc.use_local_subchannel_pool", 1)]
             async with grpc.aio.insecure_channel(system.address, own) as channel:
-                await rooms_pb2_grpc.RoomsServiceStub(channel).GetRoom(get, timeout=30)
+                await rooms_service_pb2_grpc.RoomsServiceStub(channel).GetRoom(get, timeout=30)
 
         found = []
         for phase, step in zip(PHASES, (call, cancel, reconnect), strict=True):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from google.protobuf.descriptor_pb2 import EnumDescriptorProto, FileDescriptorSet
 from reference_markdown import ENUM, MEMBER, Source, table
 
-PACKAGE, NAME, PREFIX = "acs.rooms.v1", "ErrorReason", "ERROR_REASON_"
+PACKAGE, NAME = "acs.rooms.v1", "ErrorReason"
 
 _FORM = re.compile(
     r"(?P<name>\w+): (?P<cause>.+)\nCode: (?P<code>.+)\nExample: (?P<example>\{.+\})\n"
@@ -31,7 +31,6 @@ class Reason:
     """One reason, parsed from its comment."""
 
     name: str
-    """Name without the prefix of the enum."""
     cause: str
     code: str
     """gRPC codes and details, as one sentence."""
@@ -76,7 +75,7 @@ def reasons(descriptors: FileDescriptorSet) -> list[Reason]:
                 )
             found.append(
                 Reason(
-                    value.name.removeprefix(PREFIX),
+                    value.name,
                     _one_line(match["cause"]),
                     _one_line(match["code"]),
                     json.loads(match["example"]),

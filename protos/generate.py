@@ -33,7 +33,6 @@ def _describe(file: Path) -> FileDescriptorSet:
     messages = sorted(path.relative_to(PROTOS) for path in PROTOS.glob("acs/**/*.proto"))
     _protoc(
         f"-I{PROTOS}",
-        f"-I{PROTOS / 'third_party'}",
         f"-I{Path(google.rpc.__path__[0]).parents[1]}",
         "--include_imports",
         "--include_source_info",

@@ -9,7 +9,12 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 import grpc
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import (
+    participants_pb2,
+    participants_service_pb2_grpc,
+    rooms_pb2,
+    rooms_service_pb2_grpc,
+)
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
@@ -22,8 +27,8 @@ class GrpcCaller:
     """Makes calls on one channel."""
 
     def __init__(self, channel: grpc.aio.Channel, lateness: Lateness | None = None) -> None:
-        self._rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-        self._participants = participants_pb2_grpc.ParticipantsServiceStub(channel)
+        self._rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
+        self._participants = participants_service_pb2_grpc.ParticipantsServiceStub(channel)
         self.lateness = lateness or Lateness()
 
     async def __call__(self, call: Call) -> Outcome:
@@ -73,7 +78,7 @@ class GrpcCaller:
                 await self._participants.UpsertParticipants(add, timeout=timeout)
             case Kind.REMOVE:
                 remove = participants_pb2.RemoveParticipantsRequest(
-                    room_id=room, raw_ids=[call.raw_id]
+                    room_id=room, remove_raw_ids=[call.raw_id]
                 )
                 await self._participants.RemoveParticipants(remove, timeout=timeout)
             case Kind.LIST:
@@ -91,7 +96,9 @@ class GrpcCaller:
 
 
 def _attendee(raw_id: str) -> participants_pb2.Participant:
-    return participants_pb2.Participant(raw_id=raw_id, role=participants_pb2.ROLE_ATTENDEE)
+    return participants_pb2.Participant(
+        raw_id=raw_id, role=participants_pb2.PARTICIPANT_ROLE_ATTENDEE
+    )
 
 
 def error_text(error: grpc.aio.AioRpcError) -> tuple[str, str]:

@@ -14,21 +14,34 @@ SHARE = 1 / 8
 """Share of the requests that a transient fault strikes; more would be an outage."""
 
 # _LATE: the deadline may also end during the retries.
-_UNAVAILABLE = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
-_LATE = Right.of("UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE DEADLINE_EXCEEDED")
+_UNAVAILABLE = Right.of("UNAVAILABLE", reasons="ERROR_REASON_UPSTREAM_UNAVAILABLE")
+_LATE = Right.of(
+    "UNAVAILABLE",
+    DEADLINE,
+    reasons="ERROR_REASON_UPSTREAM_UNAVAILABLE ERROR_REASON_DEADLINE_EXCEEDED",
+)
 _FAILED = Right.of(
     "UNAVAILABLE",
     "INTERNAL",
     DEADLINE,
-    reasons="SERVICE_UNAVAILABLE SERVICE_FAILED DEADLINE_EXCEEDED",
+    reasons="ERROR_REASON_UPSTREAM_UNAVAILABLE ERROR_REASON_UPSTREAM_FAILED "
+    "ERROR_REASON_DEADLINE_EXCEEDED",
 )
 _UNREADABLE = Right.of(
-    "INTERNAL", "UNAVAILABLE", reasons="SERVICE_ANSWER_UNREADABLE SERVICE_UNAVAILABLE"
+    "INTERNAL",
+    "UNAVAILABLE",
+    reasons="ERROR_REASON_UPSTREAM_RESPONSE_INVALID ERROR_REASON_UPSTREAM_UNAVAILABLE",
 )
-_REFUSED_LINK = Right.of("INTERNAL", reasons="SERVICE_ANSWER_UNREADABLE", success=False)
-_THROTTLED = Right.of("RESOURCE_EXHAUSTED", reasons="THROTTLED")
-_STORM = Right.of("RESOURCE_EXHAUSTED", DEADLINE, reasons="THROTTLED DEADLINE_EXCEEDED")
-_CREDENTIAL = Right.of("UNAVAILABLE", "UNAUTHENTICATED", reasons="GATEWAY_CREDENTIAL_REJECTED")
+_REFUSED_LINK = Right.of(
+    "INTERNAL", reasons="ERROR_REASON_UPSTREAM_RESPONSE_INVALID", success=False
+)
+_THROTTLED = Right.of("RESOURCE_EXHAUSTED", reasons="ERROR_REASON_THROTTLED")
+_STORM = Right.of(
+    "RESOURCE_EXHAUSTED", DEADLINE, reasons="ERROR_REASON_THROTTLED ERROR_REASON_DEADLINE_EXCEEDED"
+)
+_CREDENTIAL = Right.of(
+    "UNAVAILABLE", "UNAUTHENTICATED", reasons="ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
+)
 # NOT_FOUND: the channel retries a delete that a replica completed before it was killed.
 _GONE = Right.of("UNAVAILABLE", DEADLINE, "NOT_FOUND")
 
@@ -101,13 +114,23 @@ SCENARIOS = (
         "slow-drip", "20 bytes of the body per second", _LATE, trials=200, callers=64, deadline=1.5
     ),
     # Statuses.
-    _status(400, "INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST"),
-    _status(403, "PERMISSION_DENIED", reasons="SERVICE_FORBADE"),
-    _status(404, "NOT_FOUND", "INTERNAL", reasons="ROOM_NOT_FOUND SERVICE_ANSWER_UNREADABLE"),
-    _status(408, "UNAVAILABLE", DEADLINE, reasons="SERVICE_UNAVAILABLE"),
-    _status(409, "ALREADY_EXISTS", "ABORTED", reasons="CONFLICT"),
-    _status(412, "FAILED_PRECONDITION", reasons="PRECONDITION_FAILED"),
-    _status(413, "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", reasons="SERVICE_REJECTED_REQUEST"),
+    _status(400, "INVALID_ARGUMENT", reasons="ERROR_REASON_UPSTREAM_REJECTED_REQUEST"),
+    _status(403, "PERMISSION_DENIED", reasons="ERROR_REASON_UPSTREAM_PERMISSION_DENIED"),
+    _status(
+        404,
+        "NOT_FOUND",
+        "INTERNAL",
+        reasons="ERROR_REASON_ROOM_NOT_FOUND ERROR_REASON_UPSTREAM_RESPONSE_INVALID",
+    ),
+    _status(408, "UNAVAILABLE", DEADLINE, reasons="ERROR_REASON_UPSTREAM_UNAVAILABLE"),
+    _status(409, "ALREADY_EXISTS", "ABORTED", reasons="ERROR_REASON_CONFLICT"),
+    _status(412, "FAILED_PRECONDITION", reasons="ERROR_REASON_PRECONDITION_FAILED"),
+    _status(
+        413,
+        "INVALID_ARGUMENT",
+        "RESOURCE_EXHAUSTED",
+        reasons="ERROR_REASON_UPSTREAM_REJECTED_REQUEST",
+    ),
     _passing("throttled", "429, Retry-After: 1", _THROTTLED, trials=400, callers=64),
     Scenario(
         name="throttled-for-an-hour",
@@ -189,7 +212,9 @@ SCENARIOS = (
         name="refused-person",
         what="a phone number on the roster, which the 400 response repeats",
         kinds=(Kind.REJECTED,),
-        right=Right.of("INVALID_ARGUMENT", reasons="SERVICE_REJECTED_REQUEST", success=False),
+        right=Right.of(
+            "INVALID_ARGUMENT", reasons="ERROR_REASON_UPSTREAM_REJECTED_REQUEST", success=False
+        ),
         spreads=True,
         trials=300,
     ),

@@ -12,8 +12,8 @@ from statistics import median
 
 import grpc
 from acs.rooms.v1 import participants_pb2, rooms_pb2
-from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceStub
-from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceStub
+from acs.rooms.v1.participants_service_pb2_grpc import ParticipantsServiceStub
+from acs.rooms.v1.rooms_service_pb2_grpc import RoomsServiceStub
 
 from benchmarks.guard.bounds import Counted
 from benchmarks.guard.kinds import KINDS
@@ -31,7 +31,7 @@ Call = Callable[[], object]
 _PARTICIPANTS = [
     participants_pb2.Participant(
         raw_id=f"8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_{number:08x}-7637-da8c-08d5-363a0d005464",
-        role=participants_pb2.ROLE_PRESENTER,
+        role=participants_pb2.PARTICIPANT_ROLE_PRESENTER,
     )
     for number in range(50)
 ]

@@ -110,7 +110,9 @@ def list_rooms(pages: int, size: int, callers: int = 4) -> Work:
 
 def _participants(number: int) -> Iterator[participants_pb2.Participant]:
     for index in range(number):
-        yield participants_pb2.Participant(raw_id=user(index), role=participants_pb2.ROLE_ATTENDEE)
+        yield participants_pb2.Participant(
+            raw_id=user(index), role=participants_pb2.PARTICIPANT_ROLE_ATTENDEE
+        )
 
 
 PLAIN: tuple[Work, ...] = (

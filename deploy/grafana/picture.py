@@ -26,7 +26,7 @@ import aiohttp
 import grpc
 import matplotlib as mpl
 import trustme
-from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
+from acs.rooms.v1 import participants_service_pb2_grpc, rooms_service_pb2_grpc
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from matplotlib import pyplot as plt
@@ -62,9 +62,9 @@ scrape_configs:
 COLOURS = {
     **dict.fromkeys(("OK", "200"), "tab:green"),
     "201": "yellowgreen",
-    **dict.fromkeys(("NotFound", "404", "ROOM_NOT_FOUND"), "tab:blue"),
-    **dict.fromkeys(("ResourceExhausted", "429", "THROTTLED"), "tab:orange"),
-    **dict.fromkeys(("Unavailable", "503", "SERVICE_UNAVAILABLE"), "tab:red"),
+    **dict.fromkeys(("NotFound", "404", "ERROR_REASON_ROOM_NOT_FOUND"), "tab:blue"),
+    **dict.fromkeys(("ResourceExhausted", "429", "ERROR_REASON_THROTTLED"), "tab:orange"),
+    **dict.fromkeys(("Unavailable", "503", "ERROR_REASON_UPSTREAM_UNAVAILABLE"), "tab:red"),
     **dict.fromkeys(("DeadlineExceeded", "DEADLINE_EXCEEDED"), "tab:purple"),
 }
 
@@ -114,8 +114,8 @@ async def main(target: Path) -> None:
 
 async def play(channel: grpc.aio.Channel, emulator: Emulator) -> tuple[float, Spans]:
     """Call the gateway through all scenes; return the start time and the span of each fault."""
-    rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-    participants = participants_pb2_grpc.ParticipantsServiceStub(channel)
+    rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
+    participants = participants_service_pb2_grpc.ParticipantsServiceStub(channel)
     known = emulator.store.seed(150, participants=5)
     chance = random.Random(1)  # noqa: S311 - a load, not a secret
     calls: tuple[tuple[int, Any, Callable[[], Any]], ...] = (

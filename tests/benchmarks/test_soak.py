@@ -26,8 +26,8 @@ async def test_load_causes_no_error_but_overload() -> None:
 @pytest.mark.parametrize(
     ("codes", "rss", "fine"),
     [
-        ({"OK": 9, "RESOURCE_EXHAUSTED GATEWAY_OVERLOADED": 1}, 100, True),
-        ({"OK": 9, "RESOURCE_EXHAUSTED THROTTLED": 1}, 100, False),
+        ({"OK": 9, "RESOURCE_EXHAUSTED ERROR_REASON_GATEWAY_OVERLOADED": 1}, 100, True),
+        ({"OK": 9, "RESOURCE_EXHAUSTED ERROR_REASON_THROTTLED": 1}, 100, False),
         ({"OK": 10}, 101, False),
     ],
 )

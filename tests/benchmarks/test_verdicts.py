@@ -8,7 +8,7 @@ from benchmarks.faults.scenarios import BY_NAME, SCENARIOS
 from benchmarks.faults.verdicts import NOTHING, Outcome, Right, Verdict, judge, secrets_in
 from rooms_emulator.faults.presets import PRESETS
 
-BUSY = Right.of("UNAVAILABLE", reasons="SERVICE_UNAVAILABLE")
+BUSY = Right.of("UNAVAILABLE", reasons="ERROR_REASON_UPSTREAM_UNAVAILABLE")
 ERROR_REQUIRED = Right.of("INTERNAL", success=False)
 
 
@@ -18,9 +18,9 @@ ERROR_REQUIRED = Right.of("INTERNAL", success=False)
         ("OK", "", NOTHING, 1, True, Verdict.FIRST),
         ("OK", "", NOTHING, 2, True, Verdict.RETRIED),
         ("OK", "", ERROR_REQUIRED, 1, True, Verdict.WRONG),
-        ("UNAVAILABLE", "SERVICE_UNAVAILABLE", BUSY, 4, True, Verdict.TYPED),
-        ("UNAVAILABLE", "SERVICE_UNAVAILABLE", NOTHING, 4, True, Verdict.WRONG),
-        ("UNAVAILABLE", "THROTTLED", BUSY, 4, True, Verdict.WRONG),
+        ("UNAVAILABLE", "ERROR_REASON_UPSTREAM_UNAVAILABLE", BUSY, 4, True, Verdict.TYPED),
+        ("UNAVAILABLE", "ERROR_REASON_UPSTREAM_UNAVAILABLE", NOTHING, 4, True, Verdict.WRONG),
+        ("UNAVAILABLE", "ERROR_REASON_THROTTLED", BUSY, 4, True, Verdict.WRONG),
         ("UNAVAILABLE", "", BUSY, 4, True, Verdict.UNTYPED),
         ("UNAVAILABLE", "", BUSY, 4, False, Verdict.TYPED),
         ("NOT_FOUND", "", BUSY, 1, False, Verdict.WRONG),

@@ -97,7 +97,9 @@ async def test_rooms_walk(gateway: Gateway, tool: str) -> None:
         assert (done.code, done.err) == (0, "")
         return list(messages(done.out))
 
-    participants = [{"rawId": user(number), "role": "ROLE_PRESENTER"} for number in range(3)]
+    participants = [
+        {"rawId": user(number), "role": "PARTICIPANT_ROLE_PRESENTER"} for number in range(3)
+    ]
     [created] = await invoke(f"{ROOMS}/CreateRoom", participants=participants[:1])
     room = created["room"]["id"]
     assert await invoke(f"{ROOMS}/GetRoom", roomId=room) == [created]
@@ -107,11 +109,11 @@ async def test_rooms_walk(gateway: Gateway, tool: str) -> None:
     await invoke(
         f"{PARTICIPANTS}/UpdateParticipants",
         roomId=room,
-        upsert=participants[2:],
-        remove=[participants[0]["rawId"]],
+        participants=participants[2:],
+        remove_raw_ids=[participants[0]["rawId"]],
     )
     await invoke(
-        f"{PARTICIPANTS}/RemoveParticipants", roomId=room, rawIds=[participants[1]["rawId"]]
+        f"{PARTICIPANTS}/RemoveParticipants", roomId=room, removeRawIds=[participants[1]["rawId"]]
     )
     last = participants[2] | {"identifier": {"communicationUser": {"id": participants[2]["rawId"]}}}
     assert await invoke(f"{PARTICIPANTS}/ListParticipants", roomId=room) == [
@@ -137,7 +139,10 @@ async def test_buf_curl_prints_the_status_details(gateway: Gateway, tool: str) -
     assert error["code"] == "not_found"
     details = {detail["type"]: detail["value"] for detail in error["details"]}
     info = ErrorInfo.FromString(_base64(details["google.rpc.ErrorInfo"]))
-    assert (info.reason, info.domain) == ("ROOM_NOT_FOUND", "rooms-gateway")
+    assert (info.reason, info.domain) == (
+        "ERROR_REASON_ROOM_NOT_FOUND",
+        "rooms-gateway.github.io",
+    )
     resource = ResourceInfo.FromString(_base64(details["google.rpc.ResourceInfo"]))
     assert resource.resource_name == "99400000000000000"
     assert RequestInfo.FromString(_base64(details["google.rpc.RequestInfo"])).request_id
@@ -160,7 +165,7 @@ async def test_grpcurl_decodes_the_status_details(gateway: Gateway, tool: str) -
         for block in re.split(r"^\s*\d+\)", done.err, flags=re.MULTILINE)[1:]
     ]
     by_type = {detail.pop("@type").rpartition(".")[2]: detail for detail in details}
-    assert by_type["ErrorInfo"]["reason"] == "SERVICE_REJECTED_REQUEST"
+    assert by_type["ErrorInfo"]["reason"] == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
     [violations] = [value for name, value in by_type["BadRequest"].items() if name != "@type"]
     assert [violation["field"] for violation in violations] == ["valid_until"]
 

@@ -56,18 +56,18 @@ async def test_rooms_walk(gateway: Gateway, which: int) -> None:
     assert [
         (participant["rawId"], participant["role"]) for participant in roster["participants"]
     ] == [
-        (user(1), "ROLE_PRESENTER"),
-        (user(3), "ROLE_CONSUMER"),
+        (user(1), "PARTICIPANT_ROLE_PRESENTER"),
+        (user(3), "PARTICIPANT_ROLE_CONSUMER"),
     ]
     assert "nextPageToken" not in roster
     assert steps["list"] == [30, 30, 10]
     assert steps["list in two parts"] == [30, 30, 10]
 
-    assert detail(steps["nothing to change"], ErrorInfo).reason == "REQUEST_INVALID"
+    assert detail(steps["nothing to change"], ErrorInfo).reason == "ERROR_REASON_REQUEST_INVALID"
     past = steps["past end"]
-    assert detail(past, ErrorInfo).reason == "SERVICE_REJECTED_REQUEST"
+    assert detail(past, ErrorInfo).reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
     assert [item.field for item in detail(past, BadRequest).field_violations] == ["valid_until"]
     for step in ("deleted room", "roster of a deleted room"):
-        assert detail(steps[step], ErrorInfo).reason == "ROOM_NOT_FOUND"
+        assert detail(steps[step], ErrorInfo).reason == "ERROR_REASON_ROOM_NOT_FOUND"
         assert detail(steps[step], ResourceInfo).resource_name == room["id"]
         assert detail(steps[step], RequestInfo).request_id

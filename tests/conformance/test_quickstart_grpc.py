@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 import grpc
 from acs.rooms.v1 import participants_pb2 as participants_pb
 from acs.rooms.v1 import rooms_pb2 as rooms_pb
-from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
+from acs.rooms.v1.participants_pb2 import (
+    PARTICIPANT_ROLE_ATTENDEE,
+    PARTICIPANT_ROLE_PRESENTER,
+    Participant,
+)
 from azure.communication.identity.aio import CommunicationIdentityClient
 from azure.core.credentials import AzureKeyCredential
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -48,7 +52,7 @@ async def test_quickstart(
             rooms_pb.CreateRoomRequest(
                 valid_from=in_days(0),
                 valid_until=in_days(10),
-                participants=[Participant(raw_id=first, role=ROLE_PRESENTER)],
+                participants=[Participant(raw_id=first, role=PARTICIPANT_ROLE_PRESENTER)],
             )
         )
     ).room
@@ -65,16 +69,23 @@ async def test_quickstart(
 
     await running.participants.UpsertParticipants(
         participants_pb.UpsertParticipantsRequest(
-            room_id=room.id, participants=[Participant(raw_id=second, role=ROLE_ATTENDEE)]
+            room_id=room.id,
+            participants=[Participant(raw_id=second, role=PARTICIPANT_ROLE_ATTENDEE)],
         )
     )
-    assert await roster(running, room.id) == [(first, ROLE_PRESENTER), (second, ROLE_ATTENDEE)]
+    assert await roster(running, room.id) == [
+        (first, PARTICIPANT_ROLE_PRESENTER),
+        (second, PARTICIPANT_ROLE_ATTENDEE),
+    ]
     await running.participants.RemoveParticipants(
-        participants_pb.RemoveParticipantsRequest(room_id=room.id, raw_ids=[first])
+        participants_pb.RemoveParticipantsRequest(room_id=room.id, remove_raw_ids=[first])
     )
-    assert await roster(running, room.id) == [(second, ROLE_ATTENDEE)]
+    assert await roster(running, room.id) == [(second, PARTICIPANT_ROLE_ATTENDEE)]
 
     await running.rooms.DeleteRoom(rooms_pb.DeleteRoomRequest(room_id=room.id))
     failed = await failure_of(running.rooms.GetRoom(rooms_pb.GetRoomRequest(room_id=room.id)))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.NOT_FOUND,
+        "ERROR_REASON_ROOM_NOT_FOUND",
+    )
     assert running.requests("CreateIdentity") == 2

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from acs.rooms.v1 import identifiers_pb2
 from acs.rooms.v1 import participants_pb2 as participants_pb
 from acs.rooms.v1 import rooms_pb2 as pb
 from azure.communication.rooms import (
@@ -29,10 +30,10 @@ from rooms_gateway.services.convert import timestamps
 pytestmark = IGNORE_DEPRECATIONS
 
 ROLES = {
-    ParticipantRole.PRESENTER: participants_pb.ROLE_PRESENTER,
-    ParticipantRole.ATTENDEE: participants_pb.ROLE_ATTENDEE,
-    ParticipantRole.CONSUMER: participants_pb.ROLE_CONSUMER,
-    ParticipantRole.COLLABORATOR: participants_pb.ROLE_COLLABORATOR,
+    ParticipantRole.PRESENTER: participants_pb.PARTICIPANT_ROLE_PRESENTER,
+    ParticipantRole.ATTENDEE: participants_pb.PARTICIPANT_ROLE_ATTENDEE,
+    ParticipantRole.CONSUMER: participants_pb.PARTICIPANT_ROLE_CONSUMER,
+    ParticipantRole.COLLABORATOR: participants_pb.PARTICIPANT_ROLE_COLLABORATOR,
 }
 RAW_IDS = [user(number) for number in range(len(ROLES))]
 
@@ -69,7 +70,7 @@ def sdk_user(text: str) -> CommunicationUserIdentifier:
     return CommunicationUserIdentifier(text)
 
 
-def typed(identifier: CommunicationIdentifier) -> participants_pb.CommunicationIdentifier:
+def typed(identifier: CommunicationIdentifier) -> identifiers_pb2.CommunicationIdentifier:
     parsed = from_python(identifier)
     assert not isinstance(parsed, str)
     return parsed
@@ -152,7 +153,7 @@ async def test_delete_room(running: Running, sdk: RoomsClient) -> None:
     await running.rooms.DeleteRoom(pb.DeleteRoomRequest(room_id=room_id))
     assert [room async for room in sdk.list_rooms()] == []
     assert (await failure_of(running.rooms.GetRoom(pb.GetRoomRequest(room_id=room_id)))).reason == (
-        "ROOM_NOT_FOUND"
+        "ERROR_REASON_ROOM_NOT_FOUND"
     )
 
 
@@ -198,8 +199,8 @@ async def test_remove_participants(running: Running, sdk: RoomsClient) -> None:
     await running.participants.RemoveParticipants(
         participants_pb.RemoveParticipantsRequest(
             room_id=room_id,
-            raw_ids=[gone[0].raw_id],
-            identifiers=[typed(gone[1])],
+            remove_raw_ids=[gone[0].raw_id],
+            remove_identifiers=[typed(gone[1])],
         )
     )
     left = [participant async for participant in sdk.list_participants(room_id)]

@@ -36,7 +36,7 @@ from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
 from rooms_emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
 
-Role: TypeAlias = participants_pb.Role.ValueType
+Role: TypeAlias = participants_pb.ParticipantRole.ValueType
 DAY = 86400
 
 Result = TypeVar("Result")
@@ -55,11 +55,11 @@ FAULTS = (
 FAULT = st.none() | st.sampled_from(FAULTS)
 
 ROLES = {
-    participants_pb.ROLE_UNSPECIFIED: participants_pb.ROLE_ATTENDEE,
-    participants_pb.ROLE_PRESENTER: participants_pb.ROLE_PRESENTER,
-    participants_pb.ROLE_ATTENDEE: participants_pb.ROLE_ATTENDEE,
-    participants_pb.ROLE_CONSUMER: participants_pb.ROLE_CONSUMER,
-    participants_pb.ROLE_COLLABORATOR: participants_pb.ROLE_COLLABORATOR,
+    participants_pb.PARTICIPANT_ROLE_UNSPECIFIED: participants_pb.PARTICIPANT_ROLE_ATTENDEE,
+    participants_pb.PARTICIPANT_ROLE_PRESENTER: participants_pb.PARTICIPANT_ROLE_PRESENTER,
+    participants_pb.PARTICIPANT_ROLE_ATTENDEE: participants_pb.PARTICIPANT_ROLE_ATTENDEE,
+    participants_pb.PARTICIPANT_ROLE_CONSUMER: participants_pb.PARTICIPANT_ROLE_CONSUMER,
+    participants_pb.PARTICIPANT_ROLE_COLLABORATOR: participants_pb.PARTICIPANT_ROLE_COLLABORATOR,
 }
 """Role in a request, and the role that the Rooms service stores."""
 
@@ -202,7 +202,7 @@ class Service(RuleBasedStateMachine):
             failed = self.run(failure_of(self.gateway.rooms.UpdateRoom(request)))
             assert (failed.code, failed.reason) == (
                 grpc.StatusCode.INVALID_ARGUMENT,
-                "REQUEST_INVALID",
+                "ERROR_REASON_REQUEST_INVALID",
             )
             return
         expected = pb.Room()
@@ -217,7 +217,7 @@ class Service(RuleBasedStateMachine):
             length = _ticks(expected.valid_until) - _ticks(expected.valid_from)
             if length > 180 * TICKS_PER_DAY:
                 failed = self.run(failure_of(self.gateway.rooms.UpdateRoom(request)))
-                assert failed.reason == "SERVICE_REJECTED_REQUEST"
+                assert failed.reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
                 return
         changed = self.run(self.gateway.rooms.UpdateRoom(request)).room
         assert changed == expected
@@ -243,7 +243,9 @@ class Service(RuleBasedStateMachine):
     @rule(room=rooms, gone=GONE, fault=FAULT)
     def remove(self, *, room: str, gone: set[str], fault: Fault | None) -> None:
         self.inject(fault)
-        request = participants_pb.RemoveParticipantsRequest(room_id=room, raw_ids=sorted(gone))
+        request = participants_pb.RemoveParticipantsRequest(
+            room_id=room, remove_raw_ids=sorted(gone)
+        )
         self.run(self.gateway.participants.RemoveParticipants(request))
         self.model[room].change({}, gone)
 
@@ -253,11 +255,11 @@ class Service(RuleBasedStateMachine):
     ) -> None:
         self.inject(fault)
         request = participants_pb.UpdateParticipantsRequest(
-            room_id=room, upsert=participants(roles), remove=sorted(gone)
+            room_id=room, participants=participants(roles), remove_raw_ids=sorted(gone)
         )
         call = self.gateway.participants.UpdateParticipants(request)
         if gone & roles.keys():
-            assert self.run(failure_of(call)).reason == "REQUEST_INVALID"
+            assert self.run(failure_of(call)).reason == "ERROR_REASON_REQUEST_INVALID"
             return
         self.run(call)
         self.model[room].change(roles, gone)
@@ -309,7 +311,10 @@ class Service(RuleBasedStateMachine):
             ),
         }
         failed = self.run(failure_of(calls[kind]))
-        assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+        assert (failed.code, failed.reason) == (
+            grpc.StatusCode.NOT_FOUND,
+            "ERROR_REASON_ROOM_NOT_FOUND",
+        )
 
     @invariant()
     def the_store_equals_the_model(self) -> None:

@@ -14,28 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from acs.rooms.legacy.v1 import legacy_rooms_pb2
-from acs.rooms.v1 import participants_pb2, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import rooms_pb2, rooms_service_pb2_grpc
 from google.protobuf.descriptor_pb2 import MethodDescriptorProto, MethodOptions
 from support.collectors import scrape
 from support.commands import Process, started
+from support.contract import METHODS
 from support.gateways import gateway_for, until
 from support.paths import ROOT
 
 from rooms_emulator import Emulator, Fault
 
 if TYPE_CHECKING:
-    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
+    from acs.rooms.v1.rooms_service_pb2_grpc import RoomsServiceAsyncStub
 
 CONFIG = ROOT / "deploy/client/service_config.json"
 TEXT = CONFIG.read_text(encoding="utf-8")
-
-METHODS = [
-    method
-    for file in (rooms_pb2, participants_pb2, legacy_rooms_pb2)
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-]
 
 
 def names(*, retried: bool) -> list[str]:
@@ -105,7 +98,7 @@ async def test_client_retry_of_a_create_makes_one_room(emulator: Emulator) -> No
         gateway_for(emulator, max_attempts=1) as running,
         client(running.gateway.addresses[0]) as channel,
     ):
-        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         response = await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(request_id=str(uuid.uuid4())))
         assert running.requests("CreateRoom") == 2
     assert response.room.id
@@ -116,7 +109,9 @@ async def test_call_waits_for_a_gateway_to_start(emulator: Emulator) -> None:
     async with gateway_for(emulator) as running:
         address = running.gateway.addresses[0]
     async with client(address) as channel:
-        call = rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(rooms_pb2.CreateRoomRequest())
+        call = rooms_service_pb2_grpc.RoomsServiceStub(channel).CreateRoom(
+            rooms_pb2.CreateRoomRequest()
+        )
         await until(lambda: channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE)
         async with gateway_for(emulator, listen=(address,)):
             assert (await call).room.id
@@ -133,10 +128,10 @@ async def test_rejected_call_is_retried_after_pushback(emulator: Emulator) -> No
         busy = running.rooms.CreateRoom(rooms_pb2.CreateRoomRequest())
         await until(lambda: running.requests() == 1)
         begun = asyncio.get_running_loop().time()
-        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         retried = asyncio.ensure_future(_create(rooms))
         while not (await scrape(running.gateway.admin_address)).total(
-            "rooms_gateway_call_failures_total", reason="GATEWAY_OVERLOADED"
+            "rooms_gateway_call_failures_total", reason="ERROR_REASON_GATEWAY_OVERLOADED"
         ):
             await asyncio.sleep(0.01)
         busy.cancel()
@@ -154,7 +149,9 @@ async def test_throttled_call_is_not_retried(emulator: Emulator) -> None:
         gateway_for(emulator) as running,
         client(running.gateway.addresses[0]) as channel,
     ):
-        call = rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(rooms_pb2.CreateRoomRequest())
+        call = rooms_service_pb2_grpc.RoomsServiceStub(channel).CreateRoom(
+            rooms_pb2.CreateRoomRequest()
+        )
         assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert running.requests() == 1
 
@@ -171,7 +168,7 @@ class Load:
     stopped: bool = False
 
     async def work(self) -> None:
-        rooms = rooms_pb2_grpc.RoomsServiceStub(self.channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(self.channel)
         while not self.stopped:
             create = rooms_pb2.CreateRoomRequest(request_id=str(uuid.uuid4()))
             try:

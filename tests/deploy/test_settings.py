@@ -11,7 +11,7 @@ import grpc
 import pytest
 import trustme
 import yaml
-from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import rooms_pb2, rooms_service_pb2_grpc
 from deploy.manifests import DEPLOY, KUSTOMIZATIONS, built, containers, environment, ours, setting
 from support.collectors import get
 from support.commands import PATIENCE, Process, invoke, started
@@ -106,7 +106,7 @@ async def status_of(admin: str, path: str) -> int:
 async def create_room(address: str, tls: grpc.ChannelCredentials | None = None) -> str:
     make = grpc.aio.insecure_channel
     async with make(address) if tls is None else grpc.aio.secure_channel(address, tls) as channel:
-        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         response = await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(), timeout=PATIENCE)
         return response.room.id
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from acs.rooms.legacy.v1 import legacy_rooms_pb2
-from acs.rooms.v1 import participants_pb2, rooms_pb2
 from support import microsoft_sdks as sdk_surface
+from support.contract import FILES
 from support.paths import ROOT
 from support.proofs import proven_ids
 
@@ -43,12 +42,11 @@ def named_in(heading: str) -> list[str]:
 def declared() -> set[str]:
     """Return the names in the contract: RPCs, messages, fields and enum values."""
     found: set[str] = set()
-    legacy = legacy_rooms_pb2.DESCRIPTOR
-    for file in (rooms_pb2.DESCRIPTOR, participants_pb2.DESCRIPTOR, legacy):
+    for file in FILES:
         for service in file.services_by_name.values():
             found |= {f"{service.name}.{method.name}" for method in service.methods}
         # Messages of both packages have the same names.
-        package = "legacy." if file is legacy else ""
+        package = "legacy." if file.package == "acs.rooms.legacy.v1" else ""
         for message in file.message_types_by_name.values():
             name = f"{package}{message.name}"
             found |= {name, *(f"{name}.{field.name}" for field in message.fields)}

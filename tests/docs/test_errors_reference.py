@@ -8,6 +8,7 @@ import pytest
 import reference_errors
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import rooms_pb2
+from acs.rooms.v1.error_reason_pb2 import ErrorReason
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 from grpc import StatusCode
@@ -21,7 +22,7 @@ DESCRIPTORS = FileDescriptorSet.FromString(
     (ROOT / "generated" / "acs" / "descriptors.binpb").read_bytes()
 )
 REASONS = {reason.name: reason for reason in reference_errors.reasons(DESCRIPTORS)}
-METADATA = {"httpStatus", "serviceErrorCode", "apiVersion", "attempts", "omittedViolations"}
+METADATA = {"httpStatus", "upstreamErrorCode", "apiVersion", "attempts", "omittedViolations"}
 
 REQUESTS: list[Message] = [
     rooms_pb2.CreateRoomRequest(),
@@ -35,7 +36,7 @@ def codes_in_use() -> dict[str, set[str]]:
     """Collect the codes of each reason: all errors, a defect, and all statuses of the upstream."""
     codes = defaultdict(set)
     for code, reason in status.BY_ERROR.values():
-        codes[status.reason_text(reason)].add(code.name)
+        codes[ErrorReason.Name(reason)].add(code.name)
     failures: list[Exception] = [
         UpstreamRejectedError(http_status) for http_status in range(300, 600)
     ]
@@ -65,5 +66,5 @@ def test_comment_of_another_form_is_an_error() -> None:
     for file in damaged.file:
         for location in file.source_code_info.location:
             location.leading_comments = location.leading_comments.replace("Do:", "Then:")
-    with pytest.raises(ValueError, match="REQUEST_INVALID does not have the form"):
+    with pytest.raises(ValueError, match="ERROR_REASON_REQUEST_INVALID does not have the form"):
         reference_errors.page(damaged)

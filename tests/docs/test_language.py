@@ -141,7 +141,7 @@ def test_finding_has_line_and_words(rule: str, text: str, number: int, words: st
 
 
 def test_parts_of_identifiers_are_not_found() -> None:
-    assert list(findings("people", "x.proto", "show_people, names_somebody")) == []
+    assert list(findings("people", "x.proto", "show_identifiers, names_somebody")) == []
 
 
 def test_glossary_is_in_the_contributing_guide() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 import pytest_asyncio
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from support.commands import PATIENCE, Process, started
 from support.http2 import (
@@ -158,7 +158,7 @@ async def test_bomb_is_rejected_within_bounded_memory(
 async def serves(address: str, room: str) -> None:
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(address, options) as channel:
-        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         assert (await rooms.GetRoom(GetRoomRequest(room_id=room))).room.id == room
 
 

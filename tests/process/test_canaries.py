@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
+from acs.rooms.v1 import participants_pb2, participants_service_pb2_grpc, rooms_service_pb2_grpc
 from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from support.collectors import get, receiver
@@ -50,8 +50,8 @@ FAULTS = [
 async def plant(emulator: Emulator, channel: Any) -> int:
     """Make calls of all outcomes that carry canaries in and out; return their number."""
     [room] = emulator.store.seed(1)
-    rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-    participants = participants_pb2_grpc.ParticipantsServiceStub(channel)
+    rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
+    participants = participants_service_pb2_grpc.ParticipantsServiceStub(channel)
     metadata = [("authorization", f"Bearer {TOKEN}"), ("x-request-id", f"{TOKEN} {PHONE}")]
 
     def upsert(raw_id: str) -> Any:

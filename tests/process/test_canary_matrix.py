@@ -163,13 +163,11 @@ def request_for(method: MethodDescriptor, room: str) -> Message:
     fields = request.DESCRIPTOR.fields_by_name
     if "room_id" in fields:
         request.room_id = room  # type: ignore[attr-defined] # of messages in general
-    for name in ("participants", "upsert"):
-        if name in fields:
-            raw_ids = (PERSON, PHONE) if method.name == "UpsertParticipants" else (PERSON,)
-            getattr(request, name).extend(Participant(raw_id=each) for each in raw_ids)
-    for name in ("raw_ids", "remove"):
-        if name in fields and not fields[name].message_type:
-            getattr(request, name).append(PHONE)
+    if "participants" in fields:
+        raw_ids = (PERSON, PHONE) if method.name == "UpsertParticipants" else (PERSON,)
+        request.participants.extend(Participant(raw_id=each) for each in raw_ids)  # type: ignore[attr-defined] # as above
+    if "remove_raw_ids" in fields:
+        request.remove_raw_ids.append(PHONE)  # type: ignore[attr-defined] # as above
     return request
 
 

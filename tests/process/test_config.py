@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 
 import grpc
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.commands import run, started
 
@@ -37,7 +37,7 @@ async def test_gateway_serves_with_the_settings_file(emulator: Emulator, tmp_pat
         address = await process.address()
         assert await process.line(f"rooms-gateway is ready on (unix:{tmp_path}/socket)")
         async with grpc.aio.insecure_channel(address) as channel:
-            await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
+            await rooms_service_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
         assert process.err == ""
     assert [*emulator.journal][-1].target.endswith("api-version=2023-06-14")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.entra_issuer import certificate, issuing
 
@@ -64,7 +64,7 @@ async def serving(*arguments: str, **variables: str) -> AsyncIterator[tuple[str,
 
 async def create_room(address: str) -> None:
     async with grpc.aio.insecure_channel(address) as channel:
-        await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
+        await rooms_service_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
 
 
 async def failed_start(*arguments: str, **variables: str) -> tuple[int, str]:

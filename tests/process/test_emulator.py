@@ -95,7 +95,7 @@ async def test_only_the_given_key_is_accepted() -> None:
             assert (await quick.rooms.CreateRoom(CreateRoomRequest())).room.id
         async with quick_gateway(upstream_of(string.replace(KEY, DEVELOPMENT_KEY))) as quick:
             failed = await failure_of(quick.rooms.CreateRoom(CreateRoomRequest()))
-            assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+            assert failed.reason == "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from grpc import StatusCode
@@ -135,7 +135,7 @@ async def target(running: Target) -> AsyncIterator[Target]:
 async def _serves(target: Target) -> None:
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(target.address, options) as channel:
-        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         request = GetRoomRequest(room_id=target.room)
         assert (await rooms.GetRoom(request)).room.id == target.room
     assert (await get(target.admin, "/livez"))[0] == 200
@@ -355,7 +355,10 @@ async def test_malformed_message_is_request_invalid(target: Target, path: str, b
         rpc: Any = channel.unary_stream(path, None, None)
         call = rpc(body, metadata=[("x-request-id", "malformed")])
         failed = await failure_of(collect(call))
-    assert (failed.code, failed.reason) == (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+    assert (failed.code, failed.reason) == (
+        StatusCode.INVALID_ARGUMENT,
+        "ERROR_REASON_REQUEST_INVALID",
+    )
     assert failed.message.startswith("the request is not a valid acs.rooms.v1.")
     assert len(list(target.emulator.journal)) == seen
     service, method = path[1:].split("/")

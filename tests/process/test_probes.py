@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.collectors import get, not_ready, scrape
@@ -61,7 +61,7 @@ async def statuses(address: str) -> tuple[int, ...]:
 
 
 async def create(channel: Any) -> None:
-    await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
+    await rooms_service_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
 
 
 async def test_drain_delay_serves_calls_not_ready(emulator: Emulator) -> None:
@@ -157,7 +157,12 @@ async def test_probes_respond_under_overload(emulator: Emulator) -> None:
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert await statuses(admin) == (200, 200, 200)
         seen = await scrape(admin)
-        assert seen.value("rooms_gateway_call_failures_total", reason="GATEWAY_OVERLOADED") == 1
+        assert (
+            seen.value(
+                "rooms_gateway_call_failures_total", reason="ERROR_REASON_GATEWAY_OVERLOADED"
+            )
+            == 1
+        )
         assert not busy.done()
         busy.cancel()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2_grpc
+from acs.rooms.v1 import participants_pb2, participants_service_pb2_grpc, rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import (
     CreateRoomRequest,
     DeleteRoomRequest,
@@ -51,7 +51,7 @@ async def serving(connection_string: str, *arguments: str) -> AsyncIterator[tupl
 
 
 def get_room(channel: Any, room: str) -> Any:
-    return rooms_pb2_grpc.RoomsServiceStub(channel).GetRoom(GetRoomRequest(room_id=room))
+    return rooms_service_pb2_grpc.RoomsServiceStub(channel).GetRoom(GetRoomRequest(room_id=room))
 
 
 async def refuses(process: Process) -> None:
@@ -78,7 +78,7 @@ async def test_signal_drains_calls_with_exit_code_0(number: signal.Signals) -> N
             health: Any = health_pb2_grpc.HealthStub(channel)
             watch = aiter(health.Watch(health_pb2.HealthCheckRequest()))
             assert (await anext(watch)).status == health_pb2.HealthCheckResponse.SERVING
-            rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+            rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
             request = DeleteRoomRequest(room_id="1")
             calls = [asyncio.ensure_future(rooms.DeleteRoom(request).code()) for _ in range(20)]
             await until(lambda: len(upstream.requests) == 20)
@@ -249,8 +249,8 @@ async def test_each_call_is_one_line_without_secrets(level: str) -> None:
 async def _calls_of_all_kinds(emulator: Emulator, channel: Any) -> int:
     """Make calls that carry canaries in and out; return their number."""
     [room] = emulator.store.seed(1)
-    rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-    participants = participants_pb2_grpc.ParticipantsServiceStub(channel)
+    rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
+    participants = participants_service_pb2_grpc.ParticipantsServiceStub(channel)
 
     def upsert(raw_id: str) -> Any:
         return participants.UpsertParticipants(
@@ -291,8 +291,8 @@ async def test_refused_connection_is_one_log_line() -> None:
     string = f"endpoint=http://127.0.0.1:1;accesskey={KEY}"
     async with serving(string, "--max-attempts", "1") as (process, channel):
         failed = await failure_of(get_room(channel, "1"))
-        assert failed.reason == "SERVICE_UNAVAILABLE"
+        assert failed.reason == "ERROR_REASON_UPSTREAM_UNAVAILABLE"
         process.signal(TERM)
         await process.exit_code()
     [line] = process.err.splitlines()
-    assert "code=UNAVAILABLE reason=SERVICE_UNAVAILABLE" in line
+    assert "code=UNAVAILABLE reason=ERROR_REASON_UPSTREAM_UNAVAILABLE" in line

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.commands import invoke, run, started
 from support.gateways import read_failure
@@ -23,7 +23,7 @@ HOST = "https://contoso.communication.azure.com"
 async def _create_through(address: str, emulator: Emulator) -> tuple[grpc.StatusCode, str]:
     """Create a room; return the status and the api-version of the upstream request."""
     async with grpc.aio.insecure_channel(address) as channel:
-        call = rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
+        call = rooms_service_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
         code = await call.code()
     return code, list(emulator.journal)[-1].target.rpartition("api-version=")[2]
 
@@ -78,7 +78,7 @@ async def test_endpoint_and_key_file_reach_an_emulator(tmp_path: Path) -> None:
             *("--endpoint", endpoint, "--access-key-file", key),
         ) as process:
             async with grpc.aio.insecure_channel(await process.address()) as channel:
-                stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+                stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
                 assert (await stub.CreateRoom(CreateRoomRequest())).room.id
             assert KEY not in process.out + process.err
 
@@ -90,13 +90,13 @@ async def test_rejected_key_is_reported_without_the_key(emulator: Emulator) -> N
         *("--connection-string", wrong),
     ) as process:
         async with grpc.aio.insecure_channel(await process.address()) as channel:
-            stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+            stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await stub.CreateRoom(CreateRoomRequest())
         failed = read_failure(raised.value)
     assert (failed.code, failed.reason) == (
         grpc.StatusCode.UNAVAILABLE,
-        "GATEWAY_CREDENTIAL_REJECTED",
+        "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED",
     )
     shown = process.out + process.err + repr(raised.value)
     assert [secret for secret in (KEY, "canary") if secret in shown] == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import rooms_pb2, rooms_service_pb2_grpc
 from support.commands import PATIENCE, Process, run, started
 from support.gateways import create_through, until
 
@@ -53,7 +53,7 @@ def creates(process: Process) -> int:
 async def call_over_a_new_connection(port: int) -> None:
     own = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", own) as channel:
-        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         await rooms.CreateRoom(rooms_pb2.CreateRoomRequest(), wait_for_ready=True, timeout=20)
 
 
@@ -135,7 +135,9 @@ async def test_draining_process_leaves_the_port_at_once(emulator: Emulator, port
         slow = []
         for _ in range(CONNECTIONS):
             channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", own)
-            rooms = rooms_pb2_grpc.RoomsServiceStub(await clients.enter_async_context(channel))
+            rooms = rooms_service_pb2_grpc.RoomsServiceStub(
+                await clients.enter_async_context(channel)
+            )
             slow.append(rooms.GetRoom(read, wait_for_ready=True))
         await until(lambda: len(emulator.journal) == CONNECTIONS, PATIENCE)
         one.signal(signal.SIGTERM)

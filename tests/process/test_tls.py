@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.authority import Authority, Files, channel, served_by
 from support.commands import PATIENCE, REFUSING, Process, run, started
@@ -59,7 +59,7 @@ async def test_reload_of_certificates_fails_no_call(files: Files) -> None:
     async def keep_calling(address: str) -> None:
         while True:
             async with channel(address, OURS) as opened:
-                stub = rooms_pb2_grpc.RoomsServiceStub(opened)
+                stub = rooms_service_pb2_grpc.RoomsServiceStub(opened)
                 codes.append(await stub.CreateRoom(CreateRoomRequest()).code())
             await asyncio.sleep(0.1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.collectors import receiver
 from support.commands import invoke, refused_address, run, started
@@ -20,7 +20,7 @@ from rooms_gateway.cli.serve.files import check_tracing
 from rooms_gateway.settings import SettingsError
 
 if TYPE_CHECKING:
-    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
+    from acs.rooms.v1.rooms_service_pb2_grpc import RoomsServiceAsyncStub
 
 SERVE = ("serve", "--emulator", "--listen", "127.0.0.1:0", "--log-format", "json")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -28,7 +28,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 async def call(address: str, **others: object) -> None:
     async with grpc.aio.insecure_channel(address) as channel:
-        rooms: RoomsServiceAsyncStub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        rooms: RoomsServiceAsyncStub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         await rooms.CreateRoom(CreateRoomRequest(), **others)  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from process.test_probes import serving
@@ -146,7 +146,7 @@ async def test_shutdown_drains_and_waits_for_the_end(emulator: Emulator) -> None
     emulator.faults.add(Fault(latency=1.5))
     async with serving(emulator, "--quitquitquit", "--drain-grace", LONG_GRACE) as served:
         process, admin, channel = served
-        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         call = asyncio.ensure_future(stub.CreateRoom(CreateRoomRequest()).code())
         await until(lambda: len(emulator.journal) == 1)
         done = await run("shutdown", "--admin", admin, "--wait")

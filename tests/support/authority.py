@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 import trustme
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -182,7 +182,11 @@ def settings(files: Files, *, mutual: bool = False, **others: Any) -> Settings:
 async def create(channel: grpc.aio.Channel) -> grpc.StatusCode:
     """Create a room through a channel that is closed afterwards."""
     async with channel:
-        return await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest()).code()
+        return (
+            await rooms_service_pb2_grpc.RoomsServiceStub(channel)
+            .CreateRoom(CreateRoomRequest())
+            .code()
+        )
 
 
 def certificates_of(gateway: Gateway) -> Certificates:

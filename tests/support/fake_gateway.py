@@ -11,15 +11,15 @@ from typing import Any
 import click
 import grpc
 import grpc_testing  # type: ignore[import-untyped]  # there are no stubs for it
-from acs.rooms.v1 import participants_pb2, rooms_pb2
+from acs.rooms.v1 import participants_service_pb2, rooms_service_pb2
 from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from rooms_gateway.cli.client.commands import participants, rooms
 
 SERVICES = (
-    rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
-    participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"],
+    rooms_service_pb2.DESCRIPTOR.services_by_name["RoomsService"],
+    participants_service_pb2.DESCRIPTOR.services_by_name["ParticipantsService"],
 )
 METHODS = {method.name: method for service in SERVICES for method in service.methods}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
-from acs.rooms.v1 import participants_pb2_grpc, rooms_pb2_grpc
+from acs.rooms.v1 import participants_service_pb2_grpc, rooms_service_pb2_grpc
 
 from rooms_gateway.app import MAX_RESPONSE_BYTES
 from rooms_gateway.server.admission import Admission, ConcurrencyLimiter, Limits
@@ -27,8 +27,8 @@ from rooms_gateway.upstream.transport.sender import RetryBudget, RetryPolicy, Se
 from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
 
 if TYPE_CHECKING:
-    from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceAsyncStub
-    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
+    from acs.rooms.v1.participants_service_pb2_grpc import ParticipantsServiceAsyncStub
+    from acs.rooms.v1.rooms_service_pb2_grpc import RoomsServiceAsyncStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ async def quick_gateway(
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
                 yield Quick(
                     f"127.0.0.1:{port}",
-                    rooms_pb2_grpc.RoomsServiceStub(channel),
-                    participants_pb2_grpc.ParticipantsServiceStub(channel),
+                    rooms_service_pb2_grpc.RoomsServiceStub(channel),
+                    participants_service_pb2_grpc.ParticipantsServiceStub(channel),
                     transport,
                     slept,
                 )

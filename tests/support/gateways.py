@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
 import pytest
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import (
+    participants_pb2,
+    participants_service_pb2_grpc,
+    rooms_pb2,
+    rooms_service_pb2_grpc,
+)
 from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from google.protobuf.message import Message
@@ -29,8 +34,8 @@ from support.http2 import WINDOW_OF_0, unary_call
 from support.samples import user
 
 if TYPE_CHECKING:
-    from acs.rooms.v1.participants_pb2_grpc import ParticipantsServiceAsyncStub
-    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub
+    from acs.rooms.v1.participants_service_pb2_grpc import ParticipantsServiceAsyncStub
+    from acs.rooms.v1.rooms_service_pb2_grpc import RoomsServiceAsyncStub
 
 
 Detail = TypeVar("Detail", bound=Message)
@@ -92,8 +97,8 @@ async def gateway_for(
             gateway,
             emulator,
             channel,
-            rooms_pb2_grpc.RoomsServiceStub(channel),
-            participants_pb2_grpc.ParticipantsServiceStub(channel),
+            rooms_service_pb2_grpc.RoomsServiceStub(channel),
+            participants_service_pb2_grpc.ParticipantsServiceStub(channel),
         )
 
 
@@ -199,8 +204,8 @@ ONE_OF_EACH: tuple[Message, ...] = (
     participants_pb2.UpsertParticipantsRequest(
         room_id=UNKNOWN_ROOM, participants=[participants_pb2.Participant(raw_id=user(0))]
     ),
-    participants_pb2.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, raw_ids=[user(0)]),
-    participants_pb2.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove=[user(0)]),
+    participants_pb2.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, remove_raw_ids=[user(0)]),
+    participants_pb2.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove_raw_ids=[user(0)]),
     participants_pb2.ListParticipantsRequest(room_id=UNKNOWN_ROOM),
 )
 """A valid request for every RPC; what names a room names UNKNOWN_ROOM."""
@@ -212,8 +217,12 @@ ROOM_REQUESTS: tuple[Callable[[str], Message], ...] = (
     lambda room_id: participants_pb2.UpsertParticipantsRequest(
         room_id=room_id, participants=[participants_pb2.Participant(raw_id=user(0))]
     ),
-    lambda room_id: participants_pb2.RemoveParticipantsRequest(room_id=room_id, raw_ids=["x"]),
-    lambda room_id: participants_pb2.UpdateParticipantsRequest(room_id=room_id, remove=["x"]),
+    lambda room_id: participants_pb2.RemoveParticipantsRequest(
+        room_id=room_id, remove_raw_ids=["x"]
+    ),
+    lambda room_id: participants_pb2.UpdateParticipantsRequest(
+        room_id=room_id, remove_raw_ids=["x"]
+    ),
     lambda room_id: participants_pb2.ListParticipantsRequest(room_id=room_id),
 )
 """Every request that names a room, of the room's id."""
@@ -237,7 +246,7 @@ async def status_of(channel: grpc.aio.Channel, name: str = "") -> int:
 
 async def create_through(address: str) -> str:
     async with grpc.aio.insecure_channel(address) as channel:
-        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         return (await stub.CreateRoom(CreateRoomRequest())).room.id
 
 

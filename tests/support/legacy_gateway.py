@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
-from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceStub
-from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, Participant, Role
+from acs.rooms.legacy.v1.legacy_rooms_service_pb2_grpc import LegacyRoomsServiceStub
+from acs.rooms.v1.participants_pb2 import PARTICIPANT_ROLE_ATTENDEE, Participant, ParticipantRole
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rooms_emulator import Emulator
@@ -17,7 +17,7 @@ from support.gateways import Running, gateway_for
 from support.samples import communication_user, user
 
 if TYPE_CHECKING:
-    from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceAsyncStub
+    from acs.rooms.legacy.v1.legacy_rooms_service_pb2_grpc import LegacyRoomsServiceAsyncStub
 
 STABLE = "2025-03-13"
 SERVICE = "acs.rooms.legacy.v1.LegacyRoomsService"
@@ -40,10 +40,10 @@ class Legacy:
         """Return the operations that the emulator received, in order."""
         return [entry.operation for entry in self.running.emulator.journal]
 
-    def roster(self, room_id: str) -> list[tuple[str, Role.ValueType]]:
+    def roster(self, room_id: str) -> list[tuple[str, ParticipantRole.ValueType]]:
         """Read the roster from the store of the emulator."""
         return [
-            (each.raw_id, Role.Value(f"ROLE_{each.role.upper()}"))
+            (each.raw_id, ParticipantRole.Value(f"PARTICIPANT_ROLE_{each.role.upper()}"))
             for each in self.running.emulator.store.roster(room_id)
         ]
 
@@ -68,6 +68,8 @@ async def serving(version: str, *, page_size: int | None = None) -> AsyncIterato
         yield Legacy(running, LegacyRoomsServiceStub(running.channel))
 
 
-def participant(number: int, role: Role.ValueType = ROLE_ATTENDEE) -> Participant:
+def participant(
+    number: int, role: ParticipantRole.ValueType = PARTICIPANT_ROLE_ATTENDEE
+) -> Participant:
     """Return a participant in the form of responses."""
     return Participant(raw_id=user(number), role=role, identifier=communication_user(user(number)))

@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 import jwt
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from aiohttp import web
 from cryptography import x509
@@ -180,6 +180,6 @@ async def publishing(*signers: Signer) -> AsyncIterator[KeyServer]:
 
 
 async def get(channel: grpc.aio.Channel, metadata: Metadata = ()) -> None:
-    """Get an unknown room: an authorized caller receives ROOM_NOT_FOUND."""
-    stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+    """Get an unknown room: an authorized caller receives ERROR_REASON_ROOM_NOT_FOUND."""
+    stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
     await stub.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM), metadata=tuple(metadata))

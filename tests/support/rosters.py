@@ -5,8 +5,8 @@ from __future__ import annotations
 import grpc
 import pytest
 from acs.rooms.v1.participants_pb2 import (
-    ROLE_ATTENDEE,
-    ROLE_PRESENTER,
+    PARTICIPANT_ROLE_ATTENDEE,
+    PARTICIPANT_ROLE_PRESENTER,
     ListParticipantsRequest,
     ListParticipantsResponse,
     Participant,
@@ -65,16 +65,16 @@ async def upsert(running: Running, room_id: str, *participants: Participant) -> 
 
 
 async def remove(running: Running, room_id: str, *raw_ids: str) -> None:
-    request = RemoveParticipantsRequest(room_id=room_id, raw_ids=raw_ids)
+    request = RemoveParticipantsRequest(room_id=room_id, remove_raw_ids=raw_ids)
     await running.participants.RemoveParticipants(request)
 
 
 def presenter(raw_id: str) -> Participant:
-    return Participant(raw_id=raw_id, role=ROLE_PRESENTER)
+    return Participant(raw_id=raw_id, role=PARTICIPANT_ROLE_PRESENTER)
 
 
 def attendee(raw_id: str) -> Participant:
-    return Participant(raw_id=raw_id, role=ROLE_ATTENDEE)
+    return Participant(raw_id=raw_id, role=PARTICIPANT_ROLE_ATTENDEE)
 
 
 QUERY = "api-version=2025-03-13"

@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+from acs.rooms.v1 import identifiers_pb2
 from acs.rooms.v1 import participants_pb2 as pb
 from grpc import StatusCode
 
 
-def communication_user(raw_id: str) -> pb.CommunicationIdentifier:
-    return pb.CommunicationIdentifier(communication_user=pb.CommunicationUser(id=raw_id))
+def communication_user(raw_id: str) -> identifiers_pb2.CommunicationIdentifier:
+    return identifiers_pb2.CommunicationIdentifier(
+        communication_user=identifiers_pb2.CommunicationUser(id=raw_id)
+    )
 
 
-def phone_number(value: str) -> pb.CommunicationIdentifier:
-    return pb.CommunicationIdentifier(phone_number=pb.PhoneNumber(value=value))
+def phone_number(value: str) -> identifiers_pb2.CommunicationIdentifier:
+    return identifiers_pb2.CommunicationIdentifier(
+        phone_number=identifiers_pb2.PhoneNumber(value=value)
+    )
 
 
 def teams_user(
     user_id: str, cloud: str = "", *, is_anonymous: bool = False
-) -> pb.CommunicationIdentifier:
-    return pb.CommunicationIdentifier(
-        microsoft_teams_user=pb.MicrosoftTeamsUser(
+) -> identifiers_pb2.CommunicationIdentifier:
+    return identifiers_pb2.CommunicationIdentifier(
+        microsoft_teams_user=identifiers_pb2.MicrosoftTeamsUser(
             user_id=user_id, is_anonymous=is_anonymous, cloud=_cloud(cloud)
         )
     )
 
 
-def teams_app(app_id: str, cloud: str = "") -> pb.CommunicationIdentifier:
-    return pb.CommunicationIdentifier(
-        microsoft_teams_app=pb.MicrosoftTeamsApp(app_id=app_id, cloud=_cloud(cloud))
+def teams_app(app_id: str, cloud: str = "") -> identifiers_pb2.CommunicationIdentifier:
+    return identifiers_pb2.CommunicationIdentifier(
+        microsoft_teams_app=identifiers_pb2.MicrosoftTeamsApp(app_id=app_id, cloud=_cloud(cloud))
     )
 
 
-def unknown(raw_id: str) -> pb.CommunicationIdentifier:
-    return pb.CommunicationIdentifier(unknown=pb.UnknownIdentifier(id=raw_id))
+def unknown(raw_id: str) -> identifiers_pb2.CommunicationIdentifier:
+    return identifiers_pb2.CommunicationIdentifier(
+        unknown=identifiers_pb2.UnknownIdentifier(id=raw_id)
+    )
 
 
-def _cloud(name: str) -> pb.Cloud.ValueType:
-    return pb.Cloud.Value(f"CLOUD_{name.upper()}") if name else pb.CLOUD_UNSPECIFIED
+def _cloud(name: str) -> identifiers_pb2.CommunicationCloud.ValueType:
+    return (
+        identifiers_pb2.CommunicationCloud.Value(f"COMMUNICATION_CLOUD_{name.upper()}")
+        if name
+        else identifiers_pb2.COMMUNICATION_CLOUD_UNSPECIFIED
+    )
 
 
 def user(number: int) -> str:
@@ -46,28 +57,28 @@ def user(number: int) -> str:
 
 A, B, C, D = map(user, range(4))
 
-ALICE = pb.Participant(raw_id=A, role=pb.ROLE_PRESENTER)
+ALICE = pb.Participant(raw_id=A, role=pb.PARTICIPANT_ROLE_PRESENTER)
 
-BOB = pb.Participant(identifier=communication_user(B), role=pb.ROLE_CONSUMER)
+BOB = pb.Participant(identifier=communication_user(B), role=pb.PARTICIPANT_ROLE_CONSUMER)
 
 CAROL = pb.Participant(raw_id=C, identifier=communication_user(C))
 
 DAVE = pb.Participant(identifier=unknown(D))
 
-INVALID = (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+INVALID = (StatusCode.INVALID_ARGUMENT, "ERROR_REASON_REQUEST_INVALID")
 
 """Refused before anything was sent."""
 
-REJECTED = (StatusCode.INVALID_ARGUMENT, "SERVICE_REJECTED_REQUEST")
+REJECTED = (StatusCode.INVALID_ARGUMENT, "ERROR_REASON_UPSTREAM_REJECTED_REQUEST")
 
-TOKEN_INVALID = (StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
+TOKEN_INVALID = (StatusCode.INVALID_ARGUMENT, "ERROR_REASON_PAGE_TOKEN_INVALID")
 
-NOT_FOUND = (StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+NOT_FOUND = (StatusCode.NOT_FOUND, "ERROR_REASON_ROOM_NOT_FOUND")
 
-THROTTLED = (StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
+THROTTLED = (StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED")
 
-OVERLOADED = (StatusCode.RESOURCE_EXHAUSTED, "GATEWAY_OVERLOADED")
+OVERLOADED = (StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_GATEWAY_OVERLOADED")
 
-UNAVAILABLE = (StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")
+UNAVAILABLE = (StatusCode.UNAVAILABLE, "ERROR_REASON_UPSTREAM_UNAVAILABLE")
 
-UNREADABLE = (StatusCode.INTERNAL, "SERVICE_ANSWER_UNREADABLE")
+UNREADABLE = (StatusCode.INTERNAL, "ERROR_REASON_UPSTREAM_RESPONSE_INVALID")

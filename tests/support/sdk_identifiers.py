@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from acs.rooms.v1 import participants_pb2 as pb
+from acs.rooms.v1 import identifiers_pb2
 from azure.communication.rooms import CommunicationIdentifier
 from azure.communication.rooms._shared.models import identifier_from_raw_id
 
@@ -23,7 +23,7 @@ needs_node = pytest.mark.needs("node-clients")
 TEAMS_EXTENSION_USER = "teams_extension_user"
 """The one kind that the JavaScript parser knows and the contract does not."""
 
-Parsed = pb.CommunicationIdentifier | str
+Parsed = identifiers_pb2.CommunicationIdentifier | str
 """An identifier, or the name of a kind that the contract does not know."""
 
 

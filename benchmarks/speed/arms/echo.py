@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import (
+    participants_pb2,
+    participants_service_pb2_grpc,
+    rooms_pb2,
+    rooms_service_pb2_grpc,
+)
 
 from benchmarks.speed.arms.serving import main
 
@@ -14,7 +19,7 @@ for _time in (ROOM.created_at, ROOM.valid_from, ROOM.valid_until):
     _time.FromJsonString("2026-08-03T09:14:27.1234567Z")
 
 
-class _Rooms(rooms_pb2_grpc.RoomsServiceServicer):
+class _Rooms(rooms_service_pb2_grpc.RoomsServiceServicer):
     async def GetRoom(
         self, request: rooms_pb2.GetRoomRequest, context: Any
     ) -> rooms_pb2.GetRoomResponse:
@@ -26,7 +31,7 @@ class _Rooms(rooms_pb2_grpc.RoomsServiceServicer):
         return rooms_pb2.CreateRoomResponse(room=ROOM)
 
 
-class _Participants(participants_pb2_grpc.ParticipantsServiceServicer):
+class _Participants(participants_service_pb2_grpc.ParticipantsServiceServicer):
     async def UpsertParticipants(
         self, request: participants_pb2.UpsertParticipantsRequest, context: Any
     ) -> participants_pb2.UpsertParticipantsResponse:
@@ -34,11 +39,11 @@ class _Participants(participants_pb2_grpc.ParticipantsServiceServicer):
 
 
 async def _add(server: grpc.aio.Server, upstream: str) -> None:  # noqa: ARG001 - this arm has no upstream
-    rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
+    rooms_service_pb2_grpc.add_RoomsServiceServicer_to_server(
         _Rooms(),  # type: ignore[abstract] # only the measured RPCs
         server,
     )
-    participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
+    participants_service_pb2_grpc.add_ParticipantsServiceServicer_to_server(
         _Participants(),  # type: ignore[abstract] # only the measured RPCs
         server,
     )

@@ -14,17 +14,22 @@ from typing import Any
 
 import aiohttp
 import grpc
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import (
+    participants_pb2,
+    participants_service_pb2_grpc,
+    rooms_pb2,
+    rooms_service_pb2_grpc,
+)
 
 from benchmarks.speed.arms.serving import API_VERSION, main
 
 QUERY = f"?api-version={API_VERSION}"
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 ROLES = {
-    participants_pb2.ROLE_PRESENTER: "Presenter",
-    participants_pb2.ROLE_ATTENDEE: "Attendee",
-    participants_pb2.ROLE_CONSUMER: "Consumer",
-    participants_pb2.ROLE_COLLABORATOR: "Collaborator",
+    participants_pb2.PARTICIPANT_ROLE_PRESENTER: "Presenter",
+    participants_pb2.PARTICIPANT_ROLE_ATTENDEE: "Attendee",
+    participants_pb2.PARTICIPANT_ROLE_CONSUMER: "Consumer",
+    participants_pb2.PARTICIPANT_ROLE_COLLABORATOR: "Collaborator",
 }
 
 
@@ -40,7 +45,7 @@ def _roster(participants: Iterable[participants_pb2.Participant]) -> dict[str, d
     return {each.raw_id: {"role": ROLES[each.role]} for each in participants}
 
 
-class _Rooms(rooms_pb2_grpc.RoomsServiceServicer):
+class _Rooms(rooms_service_pb2_grpc.RoomsServiceServicer):
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
@@ -74,7 +79,7 @@ class _Rooms(rooms_pb2_grpc.RoomsServiceServicer):
             link = body.get("nextLink")
 
 
-class _Participants(participants_pb2_grpc.ParticipantsServiceServicer):
+class _Participants(participants_service_pb2_grpc.ParticipantsServiceServicer):
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
@@ -94,11 +99,11 @@ async def _add(server: grpc.aio.Server, upstream: str) -> None:
     session = aiohttp.ClientSession(
         upstream, connector=aiohttp.TCPConnector(limit=0, ssl=trusted), raise_for_status=True
     )
-    rooms_pb2_grpc.add_RoomsServiceServicer_to_server(
+    rooms_service_pb2_grpc.add_RoomsServiceServicer_to_server(
         _Rooms(session),  # type: ignore[abstract] # only the measured RPCs
         server,
     )
-    participants_pb2_grpc.add_ParticipantsServiceServicer_to_server(
+    participants_service_pb2_grpc.add_ParticipantsServiceServicer_to_server(
         _Participants(session),  # type: ignore[abstract] # only the measured RPCs
         server,
     )

@@ -64,7 +64,7 @@ STEPS = (
     Step("participants update $ROOM --upsert $ALICE=attendee --remove $BOB", ("removed 1",)),
     Step("participants list $ROOM", ("$ALICE  attendee",), unexpected=("$BOB", "$CAROL")),
     Step("rooms delete $ROOM", ("Deleted room $ROOM",)),
-    Step("rooms get $ROOM", ("NOT_FOUND", "ROOM_NOT_FOUND"), exit_code=69),
+    Step("rooms get $ROOM", ("NOT_FOUND", "ERROR_REASON_ROOM_NOT_FOUND"), exit_code=69),
 )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import grpc
-from acs.rooms.legacy.v1 import legacy_rooms_pb2
-from acs.rooms.v1 import participants_pb2, rooms_pb2
+from acs.rooms.legacy.v1 import legacy_rooms_service_pb2
+from acs.rooms.v1 import participants_service_pb2, rooms_service_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 
@@ -19,11 +19,11 @@ from rooms_gateway.services.participants import ParticipantsServicer
 from rooms_gateway.services.rooms import RoomsServicer
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
-ROOMS_SERVICE = rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"]
-PARTICIPANTS_SERVICE = participants_pb2.DESCRIPTOR.services_by_name["ParticipantsService"]
+ROOMS_SERVICE = rooms_service_pb2.DESCRIPTOR.services_by_name["RoomsService"]
+PARTICIPANTS_SERVICE = participants_service_pb2.DESCRIPTOR.services_by_name["ParticipantsService"]
 SERVICES = [ROOMS_SERVICE, PARTICIPANTS_SERVICE]
 
-LEGACY_SERVICE = legacy_rooms_pb2.DESCRIPTOR.services_by_name["LegacyRoomsService"]
+LEGACY_SERVICE = legacy_rooms_service_pb2.DESCRIPTOR.services_by_name["LegacyRoomsService"]
 
 logger = logging.getLogger(__name__)
 

@@ -123,7 +123,7 @@ class MethodHandler:
         self._request_type = GetMessageClass(method.input_type)
         self._behavior = behavior
         # Looked up once per type: it is slow on a message.
-        self._has_dry_run = "validate_only" in method.input_type.fields_by_name
+        self._has_dry_run = "dry_run" in method.input_type.fields_by_name
         self._idempotent = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
         # A list takes as long as its client reads; each of its REST requests has a timeout.
         self._default_timeout = math.inf if self._streams else shared.default_timeout
@@ -166,7 +166,7 @@ class MethodHandler:
                 await self._limiter.acquire(caller, call.remaining())
             try:
                 request = self._read(data)
-                call.dry_run = self._has_dry_run and request.validate_only  # type: ignore[attr-defined]
+                call.dry_run = self._has_dry_run and request.HasField("dry_run")
                 validate(request)
                 logs.log_request(call.request_id, request)
                 if self._streams:
@@ -205,8 +205,8 @@ class MethodHandler:
             raise InvalidRequestError(Violation("", text)) from None
 
     def _dry_run(self, request: Message, stopped: DryRunError) -> Message:
-        shown = getattr(request, "show_people", False)
-        return self._response_type(dry_run=describe(stopped.request, show_people=shown))
+        shown = describe(stopped.request, request.dry_run)  # type: ignore[attr-defined]
+        return self._response_type(rest_request=shown)
 
     def _end(self, call: Call, code: str, reason: str, seconds: float, peer: str) -> None:
         self._observer.ended(code, reason, seconds)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import rooms_pb2
-from acs.rooms.v1.errors_pb2 import ErrorReason
+from acs.rooms.v1.error_reason_pb2 import ErrorReason
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
@@ -24,7 +24,7 @@ from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError, UpstreamRejectedError, Violation
 from rooms_gateway.services.convert.error_targets import FieldLocator
 
-DOMAIN = "rooms-gateway"
+DOMAIN = "rooms-gateway.github.io"
 MAX_BYTES = 4096
 MAX_VIOLATIONS = 20
 
@@ -46,11 +46,11 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
     errors.InvalidRequestError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_REQUEST_INVALID),
     errors.InvalidPageTokenError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_PAGE_TOKEN_INVALID),
     errors.UnauthenticatedError: (_C.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
-    errors.PermissionDeniedError: (_C.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_FORBIDDEN),
+    errors.PermissionDeniedError: (_C.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_PERMISSION_DENIED),
     errors.OverloadedError: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
     # ABORTED means to retry at a higher level, here from the last page token. Neither did the call
     # take too long (DEADLINE_EXCEEDED), nor is there too much of something (RESOURCE_EXHAUSTED).
-    errors.StreamStalledError: (_C.ABORTED, _R.ERROR_REASON_READER_TOO_SLOW),
+    errors.StreamStalledError: (_C.ABORTED, _R.ERROR_REASON_STREAM_STALLED),
     errors.UnsupportedApiVersionError: (_C.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
     errors.RosterTooLargeError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
     errors.AlreadyParticipantError: (_C.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
@@ -62,20 +62,20 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
     errors.DeadlineExceededError: (_C.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
     # As for HTTP 401, which a request with the expired credential would get.
     errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
-    errors.UpstreamUnavailableError: (_C.UNAVAILABLE, _R.ERROR_REASON_SERVICE_UNAVAILABLE),
-    errors.InvalidUpstreamResponseError: (_C.INTERNAL, _R.ERROR_REASON_SERVICE_ANSWER_UNREADABLE),
+    errors.UpstreamUnavailableError: (_C.UNAVAILABLE, _R.ERROR_REASON_UPSTREAM_UNAVAILABLE),
+    errors.InvalidUpstreamResponseError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_RESPONSE_INVALID),
 }
 """The outcome of each error but UpstreamRejectedError, which depends on the HTTP status."""
 
 _UNAVAILABLE = BY_ERROR[errors.UpstreamUnavailableError]
 _INVALID_RESPONSE = BY_ERROR[errors.InvalidUpstreamResponseError]
-_DEFECT = (_C.INTERNAL, _R.ERROR_REASON_GATEWAY_BUG)
+_DEFECT = (_C.INTERNAL, _R.ERROR_REASON_GATEWAY_INTERNAL)
 
 BY_HTTP_STATUS: dict[int, _Outcome] = {
     # UNAVAILABLE, not UNAUTHENTICATED: the rejected credential is not the caller's, and another
     # replica, or this one after a rotation, may be accepted.
     401: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
-    403: (_C.PERMISSION_DENIED, _R.ERROR_REASON_SERVICE_FORBADE),
+    403: (_C.PERMISSION_DENIED, _R.ERROR_REASON_UPSTREAM_PERMISSION_DENIED),
     404: (_C.NOT_FOUND, _R.ERROR_REASON_ROOM_NOT_FOUND),
     408: _UNAVAILABLE,
     409: (_C.ABORTED, _R.ERROR_REASON_CONFLICT),
@@ -88,15 +88,15 @@ BY_HTTP_STATUS: dict[int, _Outcome] = {
 """The outcome of UpstreamRejectedError, with two exceptions in `_outcome`."""
 
 _BY_HTTP_CLASS: dict[int, _Outcome] = {
-    4: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_SERVICE_REJECTED_REQUEST),
-    5: (_C.INTERNAL, _R.ERROR_REASON_SERVICE_FAILED),
+    4: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_UPSTREAM_REJECTED_REQUEST),
+    5: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_FAILED),
 }
 """The outcome of other HTTP statuses, by their first digit; others are invalid responses."""
 
 _RETRYABLE = frozenset(
     {
         _R.ERROR_REASON_THROTTLED,
-        _R.ERROR_REASON_SERVICE_UNAVAILABLE,
+        _R.ERROR_REASON_UPSTREAM_UNAVAILABLE,
         _R.ERROR_REASON_GATEWAY_OVERLOADED,
     }
 )
@@ -110,7 +110,7 @@ class RpcStatus(NamedTuple):
 
     code: StatusCode
     reason: str
-    """Reason of ErrorInfo: a name of ErrorReason without its prefix."""
+    """Reason of ErrorInfo: a name of ErrorReason."""
     status: Status
     pushback: int | None = None
     """Milliseconds that a client's retry policy must wait; -1: no retry; None: by the policy (gRFC
@@ -144,15 +144,10 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
     status = Status(code=code.value[0], message=_clip(message, _MAX_MESSAGE))
     for detail in details:
         status.details.add().Pack(detail)
-    return RpcStatus(code, reason_text(reason), status, _pushback(error, reason))
+    return RpcStatus(code, ErrorReason.Name(reason), status, _pushback(error, reason))
 
 
-def reason_text(reason: ErrorReason.ValueType) -> str:
-    """Return the reason for ErrorInfo: the name in the enum without its prefix."""
-    return ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
-
-
-DEFECT_REASON = reason_text(_R.ERROR_REASON_GATEWAY_BUG)
+DEFECT_REASON = ErrorReason.Name(_R.ERROR_REASON_GATEWAY_INTERNAL)
 
 
 def _outcome(error: BaseException, request: Message) -> _Outcome:
@@ -204,8 +199,8 @@ def _error_info(
     if isinstance(error, UpstreamRejectedError):
         metadata["httpStatus"] = str(error.status)
         if error.code:
-            metadata["serviceErrorCode"] = _clip(error.code, _MAX_PART)
-    return ErrorInfo(reason=reason_text(reason), domain=DOMAIN, metadata=metadata)
+            metadata["upstreamErrorCode"] = _clip(error.code, _MAX_PART)
+    return ErrorInfo(reason=ErrorReason.Name(reason), domain=DOMAIN, metadata=metadata)
 
 
 def _missing_room(request: Message) -> ResourceInfo:

@@ -28,7 +28,7 @@ class ParticipantsServicer:
         self, request: pb.UpsertParticipantsRequest, call: Call
     ) -> pb.UpsertParticipantsResponse:
         """REST: Participants_Update."""
-        roster = roster_of(request.participants, "participants")
+        roster = roster_of(request.participants)
         await self._api.update_participants(request.room_id, roster, call)
         return pb.UpsertParticipantsResponse()
 
@@ -36,7 +36,7 @@ class ParticipantsServicer:
         self, request: pb.RemoveParticipantsRequest, call: Call
     ) -> pb.RemoveParticipantsResponse:
         """REST: Participants_Update, with null for each participant."""
-        roster = roster_of((), "", {"raw_ids": request.raw_ids, "identifiers": request.identifiers})
+        roster = roster_of((), request.remove_raw_ids, request.remove_identifiers)
         await self._api.update_participants(request.room_id, roster, call)
         return pb.RemoveParticipantsResponse()
 
@@ -44,11 +44,7 @@ class ParticipantsServicer:
         self, request: pb.UpdateParticipantsRequest, call: Call
     ) -> pb.UpdateParticipantsResponse:
         """REST: Participants_Update, upserts and removals in one PATCH."""
-        roster = roster_of(
-            request.upsert,
-            "upsert",
-            {"remove": request.remove, "remove_identifiers": request.remove_identifiers},
-        )
+        roster = roster_of(request.participants, request.remove_raw_ids, request.remove_identifiers)
         await self._api.update_participants(request.room_id, roster, call)
         return pb.UpdateParticipantsResponse()
 

@@ -81,7 +81,7 @@ class RoomsServicer:
 
     async def DeleteRoom(self, request: pb.DeleteRoomRequest, call: Call) -> pb.DeleteRoomResponse:
         """REST: Rooms_Delete."""
-        await self._api.delete_room(request.room_id, call)
+        await self._api.delete_room(request.room_id, call, allow_missing=request.allow_missing)
         return pb.DeleteRoomResponse()
 
     async def ListRooms(

@@ -1,10 +1,11 @@
-"""Protobuf messages as text for logs, without the fields that are marked `debug_redact`."""
+"""Protobuf messages as text for logs, without the fields that are marked `sensitive`."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
+from acs.options.v1.redaction_pb2 import sensitive
 from google.protobuf import text_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -84,4 +85,4 @@ def _mask(message: Message, field: FieldDescriptor) -> None:
 
 @cache
 def _is_marked(field: FieldDescriptor) -> bool:
-    return bool(field.GetOptions().debug_redact)
+    return field.GetOptions().Extensions[sensitive]

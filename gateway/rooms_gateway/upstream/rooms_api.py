@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import TypeVar
 
 import msgspec
 
 from rooms_gateway.call import Call
+from rooms_gateway.errors import UpstreamRejectedError
 from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.models import (
     CreateRoom,
@@ -110,9 +112,15 @@ class RoomsApi:
         )
         return decode(_room, response)
 
-    async def delete_room(self, room_id: str, call: Call) -> None:
-        """Delete a room. REST: Rooms_Delete."""
-        await self._operation.call("DELETE", room_path(room_id), call, gone_is_done=True)
+    async def delete_room(self, room_id: str, call: Call, *, allow_missing: bool = False) -> None:
+        """Delete a room. `allow_missing`: succeed if there is no such room. REST: Rooms_Delete."""
+        try:
+            await self._operation.call("DELETE", room_path(room_id), call, gone_is_done=True)
+        except UpstreamRejectedError as error:
+            # A code proves that the Rooms service sent the 404, and not a proxy.
+            missing = error.status == HTTPStatus.NOT_FOUND and error.code
+            if not (allow_missing and missing):
+                raise
 
     def list_rooms(
         self, start: str | None, limit: int, call: Call

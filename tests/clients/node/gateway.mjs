@@ -6,8 +6,8 @@ import { loadSync } from "@grpc/proto-loader";
 const [address, protos] = process.argv.slice(2);
 
 // oneofs: true, so that an optional field that is unset can be told from one that is false.
-const options = { includeDirs: [protos, `${protos}/third_party`], enums: String, oneofs: true };
-const files = ["acs/rooms/v1/rooms.proto", "acs/rooms/v1/participants.proto"];
+const options = { includeDirs: [protos], enums: String, oneofs: true };
+const files = ["acs/rooms/v1/rooms_service.proto", "acs/rooms/v1/participants_service.proto"];
 const { v1 } = grpc.loadPackageDefinition(loadSync(files, options)).acs.rooms;
 const credentials = grpc.credentials.createInsecure();
 const rooms = new v1.RoomsService(address, credentials);
@@ -49,7 +49,7 @@ async function failure(step, promise) {
 // create, get, update: what is unset stays, false is a change
 const { room } = await call(rooms, "CreateRoom", {
   pstnDialOutEnabled: true,
-  participants: [{ rawId: user(1), role: "ROLE_PRESENTER" }, { rawId: user(2) }],
+  participants: [{ rawId: user(1), role: "PARTICIPANT_ROLE_PRESENTER" }, { rawId: user(2) }],
 });
 print("create", room);
 print("get", (await call(rooms, "GetRoom", { roomId: room.id })).room);
@@ -62,8 +62,8 @@ print("update to false", (await call(rooms, "UpdateRoom", off)).room);
 // participants
 await call(participants, "UpdateParticipants", {
   roomId: room.id,
-  upsert: [{ rawId: user(3), role: "ROLE_CONSUMER" }],
-  remove: [user(2)],
+  participants: [{ rawId: user(3), role: "PARTICIPANT_ROLE_CONSUMER" }],
+  removeRawIds: [user(2)],
 });
 print("roster", await read(participants.ListParticipants({ roomId: room.id }, deadline())));
 

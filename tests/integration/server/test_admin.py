@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.collectors import get, not_ready, scrape
@@ -107,7 +107,7 @@ async def test_readiness_ignores_an_absent_upstream() -> None:
         Gateway(settings(upstream=upstream, max_attempts=1)) as gateway,
         grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
     ):
-        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         failed = await failure_of(stub.GetRoom(GetRoomRequest(room_id="1")))
         assert failed.code is grpc.StatusCode.UNAVAILABLE
         assert await statuses(gateway.admin_address) == (200, 200, 200)
@@ -154,7 +154,7 @@ async def test_drain_delay_serves_while_not_ready(
         assert (await anext(watch)).status == health_pb2.HealthCheckResponse.NOT_SERVING
         assert await statuses(gateway.admin_address) == (200, 503, 200)
         async with grpc.aio.insecure_channel(gateway.addresses[0]) as later:
-            stub = rooms_pb2_grpc.RoomsServiceStub(later)
+            stub = rooms_service_pb2_grpc.RoomsServiceStub(later)
             assert await stub.CreateRoom(CreateRoomRequest()).code() is grpc.StatusCode.OK
         assert not shutdown.done()
         await shutdown
@@ -166,7 +166,7 @@ async def test_forced_shutdown_skips_the_drain_delay() -> None:
             settings(upstream=service.upstream, drain_delay=LONG_GRACE, drain_grace=LONG_GRACE)
         ).__aenter__()
         async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:
-            stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+            stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
             call = asyncio.ensure_future(stub.GetRoom(GetRoomRequest(room_id="1")).code())
             await until(lambda: len(service.requests) == 1)
             shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
@@ -184,7 +184,7 @@ async def test_probes_respond_until_the_drain_ends(
     emulator.faults.add(Fault(latency=1.5))
     gateway = await Gateway(settings(upstream=upstream_of(emulator))).__aenter__()
     async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:
-        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         call = asyncio.ensure_future(stub.CreateRoom(CreateRoomRequest()).code())
         await until(lambda: len(emulator.journal) == 1)
         shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))

@@ -160,9 +160,9 @@ async def test_failed_call_releases_its_slot(emulator: Emulator) -> None:
     async with gateway_for(emulator, max_concurrent_calls=1, max_queued_calls=0) as running:
         for _ in range(3):
             failed = await failure_of(running.rooms.GetRoom(GetRoomRequest()))
-            assert failed.reason == "REQUEST_INVALID"
+            assert failed.reason == "ERROR_REASON_REQUEST_INVALID"
             failed = await failure_of(running.rooms.GetRoom(ROOM))
-            assert failed.reason == "ROOM_NOT_FOUND"
+            assert failed.reason == "ERROR_REASON_ROOM_NOT_FOUND"
 
 
 async def test_calls_and_streams_have_separate_slots(emulator: Emulator, busy: Held) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import (
     CreateRoomRequest,
     DeleteRoomRequest,
@@ -122,7 +122,7 @@ async def test_read_ahead_error_is_retrieved_on_close() -> None:
 async def test_closed_channel_ends_upstream_requests() -> None:
     async with scripted(silence) as service, quick_gateway(service.upstream) as quick:
         async with grpc.aio.insecure_channel(quick.address) as channel:
-            stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+            stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
             calls = [stub.GetRoom(ROOM) for _ in range(5)]
             await until(lambda: len(service.requests) == 5)
         await until(lambda: service.closed_by_client == 5)
@@ -191,10 +191,13 @@ async def test_stray_cancellation_returns_a_status() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         failed = await failure_of(stub.GetRoom(ROOM))
     await server.stop(None)
-    assert (failed.code, failed.reason) == (grpc.StatusCode.INTERNAL, "GATEWAY_BUG")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.INTERNAL,
+        "ERROR_REASON_GATEWAY_INTERNAL",
+    )
 
 
 # --- absent upstreams -----------------------------------------------------------------------------
@@ -206,7 +209,10 @@ async def test_absent_upstream_is_unavailable(operation: str) -> None:
         upstream = service.upstream
     async with quick_gateway(upstream) as quick:
         failed = await failure_of(UNARY[operation](quick))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "ERROR_REASON_UPSTREAM_UNAVAILABLE",
+    )
     assert failed.metadata["attempts"] == "4"
     assert "httpStatus" not in failed.metadata
     assert str(upstream.endpoint.port) not in failed.message
@@ -225,7 +231,7 @@ async def test_upstream_without_tls_receives_no_request() -> None:
         upstream = Upstream.with_key(Endpoint.parse(f"https://127.0.0.1:{port}"), b"key")
         async with quick_gateway(upstream) as quick:
             failed = await failure_of(quick.rooms.GetRoom(ROOM))
-    assert failed.reason == "SERVICE_UNAVAILABLE"
+    assert failed.reason == "ERROR_REASON_UPSTREAM_UNAVAILABLE"
     assert len(received) == 4
     assert not any(b"rooms" in data or b"HMAC" in data for data in received)
 
@@ -258,6 +264,6 @@ async def test_restarted_upstream_is_used_again(emulator: Emulator) -> None:
         await quick.rooms.GetRoom(GetRoomRequest(room_id=room))
         await emulator.stop()
         failed = await failure_of(quick.rooms.GetRoom(GetRoomRequest(room_id=room)))
-        assert failed.reason == "SERVICE_UNAVAILABLE"
+        assert failed.reason == "ERROR_REASON_UPSTREAM_UNAVAILABLE"
         await emulator.start()
         assert (await quick.rooms.GetRoom(GetRoomRequest(room_id=room))).room.id == room

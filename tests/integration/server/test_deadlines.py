@@ -72,7 +72,7 @@ async def test_default_timeout_ends_a_call_with_details() -> None:
             failed = await failure_of(quick.rooms.GetRoom(ROOM))
         assert (failed.code, failed.reason) == (
             grpc.StatusCode.DEADLINE_EXCEEDED,
-            "DEADLINE_EXCEEDED",
+            "ERROR_REASON_DEADLINE_EXCEEDED",
         )
         assert failed.metadata["attempts"] == "1"
         assert failed.detail(RequestInfo) is not None
@@ -134,5 +134,8 @@ async def test_default_timeout_has_reason_and_attempts(emulator: Emulator) -> No
     emulator.faults.add(Fault(latency=30))
     async with gateway_for(emulator, default_timeout=0.5) as running:
         failed = await failure_of(send(running, GetRoomRequest(room_id=UNKNOWN_ROOM)))
-    assert (failed.code, failed.reason) == (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
+    assert (failed.code, failed.reason) == (
+        StatusCode.DEADLINE_EXCEEDED,
+        "ERROR_REASON_DEADLINE_EXCEEDED",
+    )
     assert failed.metadata["attempts"] == "1"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import (
     CreateRoomRequest,
     GetRoomRequest,
@@ -35,7 +35,7 @@ from rooms_gateway.upstream.transport.sender import RetryPolicy, Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
 if TYPE_CHECKING:
-    from acs.rooms.v1.rooms_pb2_grpc import RoomsServiceAsyncStub as RoomsStub
+    from acs.rooms.v1.rooms_service_pb2_grpc import RoomsServiceAsyncStub as RoomsStub
 from support.gateways import UNKNOWN_ROOM
 
 CANARY = "canary-7f3a-secret"
@@ -50,7 +50,7 @@ async def serving(servicer: RoomsServicer) -> AsyncIterator[RoomsStub]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield rooms_pb2_grpc.RoomsServiceStub(channel)
+        yield rooms_service_pb2_grpc.RoomsServiceStub(channel)
     await server.stop(None)
 
 
@@ -81,7 +81,7 @@ class Failing(RoomsServicer):
 def check_defect(error: grpc.aio.AioRpcError) -> Failed:
     """Check that the error reports a defect and reveals nothing about it."""
     failed = read_failure(error)
-    assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "GATEWAY_BUG")
+    assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "ERROR_REASON_GATEWAY_INTERNAL")
     assert failed.message == "the gateway failed; its log has the details under this request's id"
     shown = repr((error, error.details(), error.debug_error_string(), error.trailing_metadata()))
     for text in (CANARY, "Traceback", "RuntimeError", "KeyError", "Cancelled", ".py"):
@@ -140,7 +140,10 @@ async def test_await_of_cancelled_future_gives_status() -> None:
             collect(rooms.ListRooms(ListRoomsRequest(), timeout=5)),
         ):
             failed = await failure_of(call)
-            assert (failed.code, failed.reason) == (StatusCode.INTERNAL, "GATEWAY_BUG")
+            assert (failed.code, failed.reason) == (
+                StatusCode.INTERNAL,
+                "ERROR_REASON_GATEWAY_INTERNAL",
+            )
 
 
 class BrokenKeys(AccessKeys):

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -81,7 +81,7 @@ async def test_drain_keeps_the_status_of_a_failed_call(patient: Running) -> None
     call = patient.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM))
     await until(lambda: patient.requests() == 1)
     async with shutting_down(patient):
-        assert (await failure_of(call)).reason == "ROOM_NOT_FOUND"
+        assert (await failure_of(call)).reason == "ERROR_REASON_ROOM_NOT_FOUND"
 
 
 async def test_drain_rejects_new_calls(patient: Running) -> None:
@@ -141,7 +141,7 @@ async def busy_gateway(grace: float) -> AsyncIterator[tuple[Gateway, asyncio.Fut
     async with scripted(silence) as service:
         gateway = await Gateway(settings(service.upstream, drain_grace=grace)).__aenter__()
         async with grpc.aio.insecure_channel(gateway.addresses[0]) as channel:
-            stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+            stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
             call = asyncio.ensure_future(stub.GetRoom(GetRoomRequest(room_id="1")).code())
             await until(lambda: len(service.requests) == 1)
             yield gateway, call
@@ -168,7 +168,7 @@ async def test_forced_shutdown_gives_calls_a_status(
             await shutdown
         assert await call is grpc.StatusCode.UNAVAILABLE
     assert "code=CANCELLED" in caplog.text
-    assert "GATEWAY_BUG" not in caplog.text
+    assert "ERROR_REASON_GATEWAY_INTERNAL" not in caplog.text
 
 
 async def test_shutdown_releases_the_addresses(tmp_path: Path) -> None:

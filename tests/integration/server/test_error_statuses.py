@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 import pytest
-from acs.rooms.v1.errors_pb2 import ErrorReason
+from acs.rooms.v1.error_reason_pb2 import ErrorReason
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
@@ -29,7 +29,6 @@ from rooms_gateway.server.status import (
     DOMAIN,
     MAX_BYTES,
     MAX_VIOLATIONS,
-    reason_text,
     to_status,
 )
 
@@ -65,8 +64,8 @@ def test_every_published_reason_is_used() -> None:
         to_status(error, call, GetRoomRequest(room_id=UNKNOWN_ROOM), "v").reason
         for error in failures
     }
-    published = {reason_text(value) for value in ErrorReason.values()}
-    assert given == published - {"UNSPECIFIED"}
+    published = {ErrorReason.Name(value) for value in ErrorReason.values()}
+    assert given == published - {"ERROR_REASON_UNSPECIFIED"}
 
 
 TEXT = st.one_of(
@@ -121,7 +120,7 @@ async def test_error_info_has_the_domain_of_the_gateway(once: Running) -> None:
     failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
     info = failed.detail(ErrorInfo)
     assert info is not None
-    assert info.domain == DOMAIN == "rooms-gateway"
+    assert info.domain == DOMAIN == "rooms-gateway.github.io"
 
 
 async def test_largest_upstream_error_is_received(

@@ -46,22 +46,22 @@ TABLE = [
     Row(304, *UNREADABLE),
     Row(307, *UNREADABLE, headers={"Location": "/rooms"}),
     Row(400, *REJECTED),
-    Row(401, StatusCode.UNAVAILABLE, "GATEWAY_CREDENTIAL_REJECTED"),
-    Row(403, StatusCode.PERMISSION_DENIED, "SERVICE_FORBADE"),
+    Row(401, StatusCode.UNAVAILABLE, "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"),
+    Row(403, StatusCode.PERMISSION_DENIED, "ERROR_REASON_UPSTREAM_PERMISSION_DENIED"),
     Row(405, *REJECTED),
     Row(408, *UNAVAILABLE, retry=1),
-    Row(412, StatusCode.FAILED_PRECONDITION, "PRECONDITION_FAILED"),
+    Row(412, StatusCode.FAILED_PRECONDITION, "ERROR_REASON_PRECONDITION_FAILED"),
     Row(413, *REJECTED),
     Row(418, *REJECTED),
-    Row(429, StatusCode.RESOURCE_EXHAUSTED, "THROTTLED", retry=1),
-    Row(429, StatusCode.RESOURCE_EXHAUSTED, "THROTTLED", retry=7, headers=AFTER_7),
-    Row(500, StatusCode.INTERNAL, "SERVICE_FAILED"),
-    Row(501, StatusCode.INTERNAL, "SERVICE_FAILED"),
+    Row(429, StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED", retry=1),
+    Row(429, StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED", retry=7, headers=AFTER_7),
+    Row(500, StatusCode.INTERNAL, "ERROR_REASON_UPSTREAM_FAILED"),
+    Row(501, StatusCode.INTERNAL, "ERROR_REASON_UPSTREAM_FAILED"),
     Row(502, *UNAVAILABLE, retry=1),
     Row(503, *UNAVAILABLE, retry=1),
     Row(503, *UNAVAILABLE, retry=7, headers=AFTER_7),
     Row(504, *UNAVAILABLE, retry=1),
-    Row(599, StatusCode.INTERNAL, "SERVICE_FAILED"),
+    Row(599, StatusCode.INTERNAL, "ERROR_REASON_UPSTREAM_FAILED"),
 ]
 
 
@@ -90,7 +90,7 @@ async def test_404_means_room_not_found(
             row = Row(404, *UNREADABLE)
             assert resource is None
         else:
-            row = Row(404, StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+            row = Row(404, StatusCode.NOT_FOUND, "ERROR_REASON_ROOM_NOT_FOUND")
             assert resource is not None
             assert resource.resource_name == UNKNOWN_ROOM
         assert (failed.code, failed.reason) == (row.code, row.reason), name
@@ -104,7 +104,7 @@ async def test_409_is_already_exists_or_aborted(
     for request in ONE_OF_EACH:
         name = type(request).__name__
         code = StatusCode.ALREADY_EXISTS if name == "CreateRoomRequest" else StatusCode.ABORTED
-        row = Row(409, code, "CONFLICT")
+        row = Row(409, code, "ERROR_REASON_CONFLICT")
         once.emulator.faults.add(Fault(status=409))
         failed = await failure_of(send(once, request))
         assert (failed.code, failed.reason) == (row.code, row.reason), name
@@ -115,7 +115,7 @@ def check_details(failed: Failed, row: Row) -> None:
     """Check the details that every failure with an HTTP status has."""
     expected = {"httpStatus": str(row.http), "apiVersion": "2025-03-13", "attempts": "1"}
     if row.http >= 400:
-        assert failed.metadata.pop("serviceErrorCode")
+        assert failed.metadata.pop("upstreamErrorCode")
     assert failed.metadata == expected
     request = failed.detail(RequestInfo)
     assert request is not None
@@ -133,7 +133,7 @@ async def test_upstream_error_keeps_code_and_message(once: Running) -> None:
     once.emulator.faults.add(Fault(status=403, body=body, headers={"MS-CV": "abc/+.0"}))
     failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
     assert failed.message == "Denied by the resource provider."
-    assert failed.metadata["serviceErrorCode"] == "Denied"
+    assert failed.metadata["upstreamErrorCode"] == "Denied"
     request = failed.detail(RequestInfo)
     assert request is not None
     assert request.serving_data == "abc/+.0"
@@ -145,9 +145,12 @@ async def test_upstream_error_keeps_code_and_message(once: Running) -> None:
 async def test_error_without_envelope_keeps_its_status(once: Running, body: str) -> None:
     once.emulator.faults.add(Fault(status=403, body=body))
     failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
-    assert (failed.code, failed.reason) == (StatusCode.PERMISSION_DENIED, "SERVICE_FORBADE")
+    assert (failed.code, failed.reason) == (
+        StatusCode.PERMISSION_DENIED,
+        "ERROR_REASON_UPSTREAM_PERMISSION_DENIED",
+    )
     assert failed.metadata["httpStatus"] == "403"
-    assert "serviceErrorCode" not in failed.metadata
+    assert "upstreamErrorCode" not in failed.metadata
 
 
 @pytest.mark.parametrize(

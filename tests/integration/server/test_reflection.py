@@ -119,9 +119,13 @@ async def test_the_reasons_of_errors_can_be_described(running: Running, version:
 @pytest.mark.parametrize(
     ("symbol", "file", "comment"),
     [
-        ("acs.rooms.v1.RoomsService", "rooms.proto", " CreateRoom creates a room,"),
+        ("acs.rooms.v1.RoomsService", "rooms_service.proto", " CreateRoom creates a room,"),
         ("acs.rooms.v1.ParticipantsService", "participants.proto", " raw_id is the communication"),
-        ("acs.rooms.v1.ErrorReason", "errors.proto", " ERROR_REASON_THROTTLED: the Rooms service"),
+        (
+            "acs.rooms.v1.ErrorReason",
+            "error_reason.proto",
+            " ERROR_REASON_THROTTLED: the Rooms service",
+        ),
     ],
 )
 async def test_files_include_their_comments(
@@ -157,7 +161,7 @@ async def test_rules_can_be_described(running: Running, version: str, options: s
         "acs.rooms.v1.RoomsService.CreateRoom",
         "acs.rooms.v1.Room.id",
         "acs.rooms.v1.ErrorReason",
-        "acs.rooms.v1.ROLE_PRESENTER",
+        "acs.rooms.v1.PARTICIPANT_ROLE_PRESENTER",
     ],
 )
 async def test_file_is_found_by_method_field_or_enum(
@@ -203,4 +207,4 @@ async def test_the_descriptor_set_replaces_reflection(emulator: Emulator) -> Non
             program=str(GRPCURL),
         )
     assert '"@type": "type.googleapis.com/google.rpc.ErrorInfo"' in done.err
-    assert '"reason": "REQUEST_INVALID"' in done.err
+    assert '"reason": "ERROR_REASON_REQUEST_INVALID"' in done.err

@@ -66,7 +66,7 @@ async def test_stalled_reader_loses_its_slot(
     await call.read()
     assert await rejected(limited)
     await until(lambda: not tasks_of_lists(before), 10)
-    assert "code=ABORTED reason=READER_TOO_SLOW" in caplog.text
+    assert "code=ABORTED reason=ERROR_REASON_STREAM_STALLED" in caplog.text
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
     count = limited.requests()
     assert not await rejected(limited)
@@ -77,7 +77,7 @@ async def test_stalled_reader_loses_its_slot(
             received += 1
     except grpc.aio.AioRpcError as error:
         failed = read_failure(error)
-    assert (failed.code, failed.reason) == (grpc.StatusCode.ABORTED, "READER_TOO_SLOW")
+    assert (failed.code, failed.reason) == (grpc.StatusCode.ABORTED, "ERROR_REASON_STREAM_STALLED")
     assert failed.message == "the client has read nothing for 0.3 s"
     assert 1 < received < count
 
@@ -94,7 +94,7 @@ async def test_reader_with_window_0_loses_its_slot(limited: Running) -> None:
     # Other callers are unaffected.
     assert not await rejected(limited)
     failed = await failure_of(limited.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
-    assert failed.reason == "ROOM_NOT_FOUND"
+    assert failed.reason == "ERROR_REASON_ROOM_NOT_FOUND"
     assert not reader.at_eof()
     writer.close()
 

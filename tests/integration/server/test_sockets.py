@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 
 from rooms_gateway.addresses import find_group, parse_socket_mode
@@ -27,7 +27,7 @@ def settings(path: Path, **others: Any) -> Settings:
 
 async def create_through(path: Path) -> str:
     async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
-        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         return (await stub.CreateRoom(CreateRoomRequest())).room.id
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.authority import (
     OURS,
@@ -142,7 +142,7 @@ async def test_tls_rotation_under_load_fails_no_call(files: Files) -> None:
                 if reconnect:
                     codes.append(await create(connect()))
                 else:
-                    stub = rooms_pb2_grpc.RoomsServiceStub(kept)
+                    stub = rooms_service_pb2_grpc.RoomsServiceStub(kept)
                     codes.append(await stub.CreateRoom(CreateRoomRequest()).code())
 
     async with Gateway(settings(files, mutual=True, listen=("127.0.0.1:0",))) as gateway:
@@ -188,7 +188,7 @@ async def test_next_handshake_uses_the_new_certificate(
 
 async def test_connection_survives_certificate_rotation(files: Files) -> None:
     async with Gateway(settings(files)) as gateway, channel(gateway.addresses[0], OURS) as kept:
-        stub = rooms_pb2_grpc.RoomsServiceStub(kept)
+        stub = rooms_service_pb2_grpc.RoomsServiceStub(kept)
         await stub.CreateRoom(CreateRoomRequest())
         files.write(THEIRS.issue())
         await certificates_of(gateway).reload()

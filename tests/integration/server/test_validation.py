@@ -10,15 +10,17 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1.participants_pb2 import (
+from acs.rooms.v1.identifiers_pb2 import (
     CommunicationIdentifier,
     CommunicationUser,
     MicrosoftTeamsApp,
     MicrosoftTeamsUser,
-    Participant,
     PhoneNumber,
-    RemoveParticipantsRequest,
     UnknownIdentifier,
+)
+from acs.rooms.v1.participants_pb2 import (
+    Participant,
+    RemoveParticipantsRequest,
     UpdateParticipantsRequest,
     UpsertParticipantsRequest,
 )
@@ -131,16 +133,19 @@ BROKEN_RULES: list[tuple[Message, str]] = [
         ),
     ),
     *bad_participants(
-        "upsert",
-        lambda participants: UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=participants),
+        "participants",
+        lambda participants: UpdateParticipantsRequest(
+            room_id=UNKNOWN_ROOM, participants=participants
+        ),
     ),
     *bad_ids(
-        "raw_ids", lambda raw_ids: RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, raw_ids=raw_ids)
+        "remove_raw_ids",
+        lambda raw_ids: RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, remove_raw_ids=raw_ids),
     ),
     *bad_identifiers(
-        "identifiers",
+        "remove_identifiers",
         lambda identifiers: RemoveParticipantsRequest(
-            room_id=UNKNOWN_ROOM, identifiers=identifiers
+            room_id=UNKNOWN_ROOM, remove_identifiers=identifiers
         ),
     ),
     *bad_identifiers(
@@ -150,7 +155,8 @@ BROKEN_RULES: list[tuple[Message, str]] = [
         ),
     ),
     *bad_ids(
-        "remove", lambda raw_ids: UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove=raw_ids)
+        "remove_raw_ids",
+        lambda raw_ids: UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove_raw_ids=raw_ids),
     ),
     (UpsertParticipantsRequest(room_id=UNKNOWN_ROOM), "participants"),
     (RemoveParticipantsRequest(room_id=UNKNOWN_ROOM), ""),
@@ -169,7 +175,7 @@ async def test_broken_rule_names_its_field(
     for request, field in BROKEN_RULES:
         failed = await failure_of(send(running, request))
         assert failed.code is grpc.StatusCode.INVALID_ARGUMENT, request
-        assert failed.reason == "REQUEST_INVALID", request
+        assert failed.reason == "ERROR_REASON_REQUEST_INVALID", request
         assert list(failed.violations) == [field], request
         assert failed.violations[field], request
         assert failed.metadata == {"apiVersion": "2025-03-13", "attempts": "0"}, request
@@ -277,7 +283,7 @@ async def test_minimum_and_maximum_timestamps_are_sent(running: Running) -> None
     first = Timestamp(seconds=-62_135_596_800)
     last = Timestamp(seconds=253_402_300_799, nanos=999_999_999)
     failed = await failure_of(send(running, CreateRoomRequest(valid_from=first, valid_until=last)))
-    assert failed.reason == "SERVICE_REJECTED_REQUEST"
+    assert failed.reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
     assert running.sent() == {
         "validFrom": "0001-01-01T00:00:00Z",
         "validUntil": "9999-12-31T23:59:59.999999999Z",

@@ -8,10 +8,10 @@ import uuid
 import grpc
 import pytest
 from acs.rooms.v1.participants_pb2 import (
-    ROLE_ATTENDEE,
-    ROLE_COLLABORATOR,
-    ROLE_CONSUMER,
-    ROLE_PRESENTER,
+    PARTICIPANT_ROLE_ATTENDEE,
+    PARTICIPANT_ROLE_COLLABORATOR,
+    PARTICIPANT_ROLE_CONSUMER,
+    PARTICIPANT_ROLE_PRESENTER,
     ListParticipantsRequest,
     Participant,
 )
@@ -102,7 +102,12 @@ async def test_times_are_sent_with_nanoseconds(
 
 @pytest.mark.parametrize("count", [0, 1, 350])
 async def test_a_create_keeps_the_order_of_the_roster(running: Running, count: int) -> None:
-    roles = (ROLE_PRESENTER, ROLE_ATTENDEE, ROLE_CONSUMER, ROLE_COLLABORATOR)
+    roles = (
+        PARTICIPANT_ROLE_PRESENTER,
+        PARTICIPANT_ROLE_ATTENDEE,
+        PARTICIPANT_ROLE_CONSUMER,
+        PARTICIPANT_ROLE_COLLABORATOR,
+    )
     participants = [Participant(raw_id=user(n), role=roles[n % len(roles)]) for n in range(count)]
     room = await create(running, participants=participants)
     pages = await collect(
@@ -178,7 +183,7 @@ async def test_a_rejected_window_names_the_fields(
     window = {name: moment(running.emulator, days) for name, days in fields.items()}
     failed = await failure_of(create(running, **window))
     assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert failed.reason == "SERVICE_REJECTED_REQUEST"
+    assert failed.reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
     assert list(failed.violations) == violations
     assert all(failed.violations.values())
     assert len(running.emulator.store) == 0
@@ -188,6 +193,6 @@ async def test_a_rejected_identifier_creates_no_room(
     running: Running,
 ) -> None:
     failed = await failure_of(create(running, participants=[Participant(raw_id="wrong_mri")]))
-    assert failed.reason == "SERVICE_REJECTED_REQUEST"
-    assert failed.metadata["serviceErrorCode"] == "BadRequest"
+    assert failed.reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
+    assert failed.metadata["upstreamErrorCode"] == "BadRequest"
     assert len(running.emulator.store) == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from acs.rooms.debug.v1.dry_run_pb2 import DryRun
 from acs.rooms.v1 import participants_pb2 as participants_pb
 from acs.rooms.v1 import rooms_pb2 as rooms_pb
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -17,7 +18,9 @@ from rooms_gateway.server.assembly import SERVICES
 
 ROOM = "99425796013118603"
 VERSION = "api-version=2025-03-13"
-PARTICIPANT = participants_pb.Participant(raw_id=user(1), role=participants_pb.ROLE_PRESENTER)
+PARTICIPANT = participants_pb.Participant(
+    raw_id=user(1), role=participants_pb.PARTICIPANT_ROLE_PRESENTER
+)
 MERGE_PATCH = "application/merge-patch+json"
 PRESENTER = {"role": "Presenter"}
 
@@ -67,7 +70,7 @@ CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
     ),
     "RemoveParticipants": (
         lambda running, dry: running.participants.RemoveParticipants(
-            participants_pb.RemoveParticipantsRequest(room_id=ROOM, raw_ids=[user(1)], **dry)
+            participants_pb.RemoveParticipantsRequest(room_id=ROOM, remove_raw_ids=[user(1)], **dry)
         ),
         "PATCH",
         f"/rooms/{ROOM}/participants?{VERSION}",
@@ -77,7 +80,7 @@ CALLS: dict[str, tuple[Call, str, str, str, Any]] = {
     "UpdateParticipants": (
         lambda running, dry: running.participants.UpdateParticipants(
             participants_pb.UpdateParticipantsRequest(
-                room_id=ROOM, upsert=[PARTICIPANT], remove=[user(2)], **dry
+                room_id=ROOM, participants=[PARTICIPANT], remove_raw_ids=[user(2)], **dry
             )
         ),
         "PATCH",
@@ -102,9 +105,9 @@ def test_every_mutating_rpc_has_a_dry_run() -> None:
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_dry_run_returns_the_request_unsent(running: Running, name: str) -> None:
     call, method, target, content_type, body = CALLS[name]
-    response = await call(running, {"validate_only": True, "show_people": True})
-    shown = response.dry_run
-    assert (shown.method, shown.target) == (method, target)
+    response = await call(running, {"dry_run": DryRun(show_identifiers=True)})
+    shown = response.rest_request
+    assert (shown.http_method, shown.target) == (method, target)
     assert shown.headers.get("Content-Type", "") == content_type
     assert (json.loads(shown.body) if shown.body else None) == body
     assert "Authorization" not in shown.headers
@@ -114,11 +117,11 @@ async def test_a_dry_run_returns_the_request_unsent(running: Running, name: str)
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_dry_run_redacts_by_default(running: Running, name: str) -> None:
-    response = await CALLS[name][0](running, {"validate_only": True})
+    response = await CALLS[name][0](running, {"dry_run": DryRun()})
     assert "8:acs" not in str(response)
     participants = CALLS[name][4] and CALLS[name][4].get("participants")
     if participants:
-        shown = json.loads(response.dry_run.body)["participants"]
+        shown = json.loads(response.rest_request.body)["participants"]
         assert shown == {
             f"<redacted {number}>": value
             for number, value in enumerate(participants.values(), start=1)
@@ -129,13 +132,13 @@ async def test_a_dry_run_equals_the_real_request(running: Running) -> None:
     request = rooms_pb.CreateRoomRequest(
         participants=[PARTICIPANT], request_id="5f0b1e0c-6a6e-4a55-b7a1-3f3c6f1b2a90"
     )
-    dry = rooms_pb.CreateRoomRequest(validate_only=True, show_people=True)
+    dry = rooms_pb.CreateRoomRequest(dry_run=DryRun(show_identifiers=True))
     dry.MergeFrom(request)
-    shown = (await running.rooms.CreateRoom(dry)).dry_run
+    shown = (await running.rooms.CreateRoom(dry)).rest_request
     await running.rooms.CreateRoom(request)
     (sent,) = running.emulator.journal
     assert (sent.method, sent.target, sent.body.decode()) == (
-        shown.method,
+        shown.http_method,
         shown.target,
         shown.body,
     )
@@ -148,20 +151,20 @@ async def test_a_dry_run_does_not_complete_the_window(running: Running) -> None:
     """It sends no request to read the other end."""
     response = await running.rooms.UpdateRoom(
         rooms_pb.UpdateRoomRequest(
-            room_id=ROOM, valid_until=Timestamp(seconds=4102444800), validate_only=True
+            room_id=ROOM, valid_until=Timestamp(seconds=4102444800), dry_run=DryRun()
         )
     )
-    assert json.loads(response.dry_run.body) == {"validUntil": "2100-01-01T00:00:00Z"}
+    assert json.loads(response.rest_request.body) == {"validUntil": "2100-01-01T00:00:00Z"}
     assert running.requests() == 0
 
 
 INVALID: dict[str, Callable[[Running], Awaitable[Any]]] = {
     "a rule of the proto": lambda running: running.rooms.DeleteRoom(
-        rooms_pb.DeleteRoomRequest(room_id="../keys", validate_only=True)
+        rooms_pb.DeleteRoomRequest(room_id="../keys", dry_run=DryRun())
     ),
     "a rule of the gateway": lambda running: running.participants.UpsertParticipants(
         participants_pb.UpsertParticipantsRequest(
-            room_id=ROOM, participants=[PARTICIPANT, PARTICIPANT], validate_only=True
+            room_id=ROOM, participants=[PARTICIPANT, PARTICIPANT], dry_run=DryRun()
         )
     ),
 }
@@ -170,5 +173,8 @@ INVALID: dict[str, Callable[[Running], Awaitable[Any]]] = {
 @pytest.mark.parametrize("rule", INVALID)
 async def test_a_dry_run_validates_the_request(running: Running, rule: str) -> None:
     failed = await failure_of(INVALID[rule](running))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "ERROR_REASON_REQUEST_INVALID",
+    )
     assert running.requests() == 0

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import grpc
 import pytest
+from acs.rooms.v1 import identifiers_pb2
 from acs.rooms.v1 import participants_pb2 as pb
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from support.gateways import UNKNOWN_ROOM, Failed, Running, failure_of
@@ -31,14 +32,14 @@ GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
 def is_invalid(failed: Failed, *fields: str) -> bool:
     return (failed.code, failed.reason, tuple(failed.violations)) == (
         grpc.StatusCode.INVALID_ARGUMENT,
-        "REQUEST_INVALID",
+        "ERROR_REASON_REQUEST_INVALID",
         fields,
     )
 
 
 INVALID: list[tuple[pb.Participant, str]] = [
     (pb.Participant(), "raw_id"),
-    (pb.Participant(identifier=pb.CommunicationIdentifier()), "identifier.kind"),
+    (pb.Participant(identifier=identifiers_pb2.CommunicationIdentifier()), "identifier.kind"),
     (pb.Participant(raw_id=A, identifier=communication_user(B)), "identifier"),
     (pb.Participant(raw_id=A.upper(), identifier=unknown(A)), "identifier"),
     (pb.Participant(raw_id=GUID, identifier=teams_user(GUID)), "identifier"),
@@ -77,9 +78,9 @@ async def test_invalid_identifiers_are_rejected_unsent(
         ),
         (
             running.participants.UpdateParticipants(
-                pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=participants)
+                pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, participants=participants)
             ),
-            "upsert",
+            "participants",
         ),
     ):
         assert is_invalid(await failure_of(call), f"{field}[3].{path}")
@@ -98,9 +99,9 @@ async def test_removal_rejects_invalid_identifiers(
     for call, field in (
         (
             running.participants.RemoveParticipants(
-                pb.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, identifiers=identifiers)
+                pb.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, remove_identifiers=identifiers)
             ),
-            "identifiers",
+            "remove_identifiers",
         ),
         (
             running.participants.UpdateParticipants(
@@ -124,14 +125,14 @@ async def test_removal_rejects_invalid_identifiers(
     ],
 )
 async def test_valid_identifiers_are_sent(
-    running: Running, identifier: pb.CommunicationIdentifier
+    running: Running, identifier: identifiers_pb2.CommunicationIdentifier
 ) -> None:
     """The upstream rejects kinds that it does not support."""
     created = await running.rooms.CreateRoom(CreateRoomRequest())
     call = running.participants.RemoveParticipants(
-        pb.RemoveParticipantsRequest(room_id=created.room.id, identifiers=[identifier])
+        pb.RemoveParticipantsRequest(room_id=created.room.id, remove_identifiers=[identifier])
     )
-    assert (await failure_of(call)).reason == "SERVICE_REJECTED_REQUEST"
+    assert (await failure_of(call)).reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
     assert running.requests("UpdateParticipants") == 1
 
 
@@ -142,16 +143,16 @@ async def test_valid_identifiers_are_sent(
             [ALICE, pb.Participant(identifier=communication_user(A))],
             [],
             [],
-            ["upsert[1].identifier"],
+            ["participants[1].identifier"],
         ),
-        ([BOB, pb.Participant(raw_id=B)], [], [], ["upsert[1].raw_id"]),
+        ([BOB, pb.Participant(raw_id=B)], [], [], ["participants[1].raw_id"]),
         (
             [CAROL, pb.Participant(raw_id=C, identifier=communication_user(C))],
             [],
             [],
-            ["upsert[1].raw_id"],
+            ["participants[1].raw_id"],
         ),
-        ([BOB], [B], [communication_user(B)], ["remove[0]", "remove_identifiers[0]"]),
+        ([BOB], [B], [communication_user(B)], ["remove_raw_ids[0]", "remove_identifiers[0]"]),
         ([], [A, B], [communication_user(C), unknown(B)], ["remove_identifiers[1]"]),
         (
             [],
@@ -165,12 +166,15 @@ async def test_duplicates_in_either_form_are_rejected(
     running: Running,
     upsert: list[pb.Participant],
     remove: list[str],
-    identifiers: Sequence[pb.CommunicationIdentifier],
+    identifiers: Sequence[identifiers_pb2.CommunicationIdentifier],
     violations: list[str],
 ) -> None:
     """The violations name the indexes, and nothing is sent."""
     request = pb.UpdateParticipantsRequest(
-        room_id=UNKNOWN_ROOM, upsert=upsert, remove=remove, remove_identifiers=identifiers
+        room_id=UNKNOWN_ROOM,
+        participants=upsert,
+        remove_raw_ids=remove,
+        remove_identifiers=identifiers,
     )
     assert is_invalid(
         await failure_of(running.participants.UpdateParticipants(request)), *violations
@@ -181,17 +185,19 @@ async def test_duplicates_in_either_form_are_rejected(
 @pytest.mark.parametrize(
     ("raw_id", "field"),
     [
-        (A, "upsert[0].raw_id"),
-        (B, "upsert[1].identifier"),
-        (C, "upsert[2].raw_id"),
+        (A, "participants[0].raw_id"),
+        (B, "participants[1].identifier"),
+        (C, "participants[2].raw_id"),
         ("8:orgid:x", "remove_identifiers[0]"),
-        ("4:+1", "remove[0]"),
+        ("4:+1", "remove_raw_ids[0]"),
         (D, ""),
     ],
 )
 def test_error_targets_are_located_in_either_form(raw_id: str, field: str) -> None:
     request = pb.UpdateParticipantsRequest(
-        upsert=[ALICE, BOB, CAROL], remove=["4:+1"], remove_identifiers=[teams_user("x")]
+        participants=[ALICE, BOB, CAROL],
+        remove_raw_ids=["4:+1"],
+        remove_identifiers=[teams_user("x")],
     )
     assert FieldLocator(request).field_of(f"$.participants.{raw_id}") == field
     assert FieldLocator(request).field_of(f"$.participants['{raw_id}']") == field

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from acs.rooms.v1 import identifiers_pb2
 from acs.rooms.v1 import participants_pb2 as pb
 from support.gateways import UNKNOWN_ROOM, Running, failure_of
 from support.rosters import room_with
@@ -20,15 +21,15 @@ async def listed(running: Running, room_id: str = UNKNOWN_ROOM) -> list[pb.Parti
     return [participant for page in pages for participant in page.participants]
 
 
-def on_roster(text: str, role: pb.Role.ValueType) -> pb.Participant:
+def on_roster(text: str, role: pb.ParticipantRole.ValueType) -> pb.Participant:
     return pb.Participant(raw_id=text, identifier=communication_user(text), role=role)
 
 
 ROSTER = [
-    on_roster(A, pb.ROLE_PRESENTER),
-    on_roster(B, pb.ROLE_CONSUMER),
-    on_roster(C, pb.ROLE_ATTENDEE),
-    on_roster(D, pb.ROLE_ATTENDEE),
+    on_roster(A, pb.PARTICIPANT_ROLE_PRESENTER),
+    on_roster(B, pb.PARTICIPANT_ROLE_CONSUMER),
+    on_roster(C, pb.PARTICIPANT_ROLE_ATTENDEE),
+    on_roster(D, pb.PARTICIPANT_ROLE_ATTENDEE),
 ]
 
 
@@ -55,12 +56,15 @@ async def test_update_accepts_either_form(running: Running) -> None:
     await running.participants.UpdateParticipants(
         pb.UpdateParticipantsRequest(
             room_id=room_id,
-            upsert=[pb.Participant(identifier=communication_user(A), role=pb.ROLE_CONSUMER), DAVE],
-            remove=[B],
+            participants=[
+                pb.Participant(identifier=communication_user(A), role=pb.PARTICIPANT_ROLE_CONSUMER),
+                DAVE,
+            ],
+            remove_raw_ids=[B],
             remove_identifiers=[communication_user(C)],
         )
     )
-    assert await listed(running, room_id) == [on_roster(A, pb.ROLE_CONSUMER), ROSTER[3]]
+    assert await listed(running, room_id) == [on_roster(A, pb.PARTICIPANT_ROLE_CONSUMER), ROSTER[3]]
 
 
 @pytest.mark.proves("identifier-remove")
@@ -74,11 +78,13 @@ async def test_update_accepts_either_form(running: Running) -> None:
     ],
 )
 async def test_remove_accepts_either_form(
-    running: Running, raw_ids: list[str], identifiers: list[pb.CommunicationIdentifier]
+    running: Running, raw_ids: list[str], identifiers: list[identifiers_pb2.CommunicationIdentifier]
 ) -> None:
     room_id = await room_with(running, ALICE, BOB, CAROL)
     await running.participants.RemoveParticipants(
-        pb.RemoveParticipantsRequest(room_id=room_id, raw_ids=raw_ids, identifiers=identifiers)
+        pb.RemoveParticipantsRequest(
+            room_id=room_id, remove_raw_ids=raw_ids, remove_identifiers=identifiers
+        )
     )
     assert await listed(running, room_id) == [ROSTER[2]]
 
@@ -86,7 +92,7 @@ async def test_remove_accepts_either_form(
 async def test_both_forms_send_the_same_request(running: Running) -> None:
     for participant in (
         ALICE,
-        pb.Participant(identifier=communication_user(A), role=pb.ROLE_PRESENTER),
+        pb.Participant(identifier=communication_user(A), role=pb.PARTICIPANT_ROLE_PRESENTER),
     ):
         await failure_of(
             running.participants.UpsertParticipants(
@@ -136,5 +142,5 @@ async def test_a_rejected_role_names_the_field(
             pb.UpsertParticipantsRequest(room_id=room_id, participants=[ALICE, odd])
         )
     )
-    assert failed.reason == "SERVICE_REJECTED_REQUEST"
+    assert failed.reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
     assert list(failed.violations) == ["participants[1].role"]

@@ -5,7 +5,11 @@ from __future__ import annotations
 import grpc
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
-from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
+from acs.rooms.v1.participants_pb2 import (
+    PARTICIPANT_ROLE_ATTENDEE,
+    PARTICIPANT_ROLE_PRESENTER,
+    Participant,
+)
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.gateways import failure_of
 from support.legacy_gateway import FROM, STABLE, UNTIL, Legacy, participant, serving
@@ -19,7 +23,10 @@ ALL_USERS = pb.ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS
 async def test_create_and_get_return_the_same_room(
     legacy: Legacy,
 ) -> None:
-    participants = [Participant(raw_id=user(1), role=ROLE_PRESENTER), Participant(raw_id=user(2))]
+    participants = [
+        Participant(raw_id=user(1), role=PARTICIPANT_ROLE_PRESENTER),
+        Participant(raw_id=user(2)),
+    ]
     request = pb.CreateRoomRequest(
         valid_from=FROM, valid_until=UNTIL, room_join_policy=INVITE_ONLY, participants=participants
     )
@@ -32,7 +39,7 @@ async def test_create_and_get_return_the_same_room(
         valid_from=FROM,
         valid_until=UNTIL,
         room_join_policy=INVITE_ONLY,
-        participants=[participant(1, ROLE_PRESENTER), participant(2)],
+        participants=[participant(1, PARTICIPANT_ROLE_PRESENTER), participant(2)],
     )
     assert (await legacy.stub.GetRoom(pb.GetRoomRequest(room_id=room.id))).room == room
 
@@ -58,7 +65,7 @@ async def test_open_join_policy_is_rejected_unsent(legacy: Legacy, version: str)
         failed = await failure_of(call)
         assert (failed.code, failed.reason) == (
             grpc.StatusCode.FAILED_PRECONDITION,
-            "JOIN_POLICY_UNSUPPORTED",
+            "ERROR_REASON_JOIN_POLICY_UNSUPPORTED",
         )
         assert failed.violations.keys() == {"room_join_policy"}
         assert failed.metadata["apiVersion"] == version
@@ -71,11 +78,11 @@ async def test_update_replaces_the_roster_in_order(
 ) -> None:
     """Remaining participants come first, in their previous order."""
     room_id = await legacy.make(participant(1), participant(2), participant(3))
-    participants = [participant(4), participant(3, ROLE_PRESENTER), participant(1)]
+    participants = [participant(4), participant(3, PARTICIPANT_ROLE_PRESENTER), participant(1)]
     updated = await legacy.stub.UpdateRoom(
         pb.UpdateRoomRequest(room_id=room_id, roster=pb.Roster(participants=participants))
     )
-    expected = [participant(1), participant(3, ROLE_PRESENTER), participant(4)]
+    expected = [participant(1), participant(3, PARTICIPANT_ROLE_PRESENTER), participant(4)]
     assert list(updated.room.participants) == expected
     assert (updated.room.valid_from, updated.room.valid_until) == (FROM, UNTIL)
     assert legacy.roster(room_id) == [(each.raw_id, each.role) for each in expected]
@@ -140,9 +147,9 @@ async def test_a_one_sided_window_is_not_completed(legacy: Legacy) -> None:
     )
     assert (failed.code, failed.reason) == (
         grpc.StatusCode.INVALID_ARGUMENT,
-        "SERVICE_REJECTED_REQUEST",
+        "ERROR_REASON_UPSTREAM_REJECTED_REQUEST",
     )
-    assert legacy.roster(room_id) == [(user(1), ROLE_ATTENDEE)]
+    assert legacy.roster(room_id) == [(user(1), PARTICIPANT_ROLE_ATTENDEE)]
 
 
 @pytest.mark.proves("legacy-get-room")

@@ -5,7 +5,12 @@ from __future__ import annotations
 import grpc
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
-from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_CONSUMER, ROLE_PRESENTER, Participant
+from acs.rooms.v1.participants_pb2 import (
+    PARTICIPANT_ROLE_ATTENDEE,
+    PARTICIPANT_ROLE_CONSUMER,
+    PARTICIPANT_ROLE_PRESENTER,
+    Participant,
+)
 from google.rpc.error_details_pb2 import ResourceInfo
 from support.gateways import failure_of
 from support.legacy_gateway import Legacy, participant
@@ -17,32 +22,33 @@ from rooms_emulator import Fault
 @pytest.mark.proves("legacy-change-participants")
 async def test_add_update_and_remove_participants(legacy: Legacy) -> None:
     room_id = await legacy.make(participant(1))
-    added = [Participant(identifier=communication_user(user(2)), role=ROLE_PRESENTER)]
+    added = [Participant(identifier=communication_user(user(2)), role=PARTICIPANT_ROLE_PRESENTER)]
     await legacy.stub.AddParticipants(
         pb.AddParticipantsRequest(room_id=room_id, participants=[*added, participant(3)])
     )
     await legacy.stub.UpdateParticipants(
         pb.UpdateParticipantsRequest(
-            room_id=room_id, participants=[Participant(raw_id=user(1), role=ROLE_CONSUMER)]
+            room_id=room_id,
+            participants=[Participant(raw_id=user(1), role=PARTICIPANT_ROLE_CONSUMER)],
         )
     )
     await legacy.stub.RemoveParticipants(
         pb.RemoveParticipantsRequest(
             room_id=room_id,
-            raw_ids=[user(3), user(4)],
-            identifiers=[communication_user(user(5))],
+            remove_raw_ids=[user(3), user(4)],
+            remove_identifiers=[communication_user(user(5))],
         )
     )
     found = await legacy.stub.GetParticipants(pb.GetParticipantsRequest(room_id=room_id))
     assert list(found.participants) == [
-        participant(1, ROLE_CONSUMER),
-        participant(2, ROLE_PRESENTER),
+        participant(1, PARTICIPANT_ROLE_CONSUMER),
+        participant(2, PARTICIPANT_ROLE_PRESENTER),
     ]
 
 
 @pytest.mark.proves("legacy-add-participants")
 async def test_adding_a_present_participant_adds_none(legacy: Legacy) -> None:
-    room_id = await legacy.make(participant(1, ROLE_PRESENTER), participant(2))
+    room_id = await legacy.make(participant(1, PARTICIPANT_ROLE_PRESENTER), participant(2))
     participants = [participant(3), participant(2), participant(4), participant(1)]
     failed = await failure_of(
         legacy.stub.AddParticipants(
@@ -51,15 +57,15 @@ async def test_adding_a_present_participant_adds_none(legacy: Legacy) -> None:
     )
     assert (failed.code, failed.reason) == (
         grpc.StatusCode.ALREADY_EXISTS,
-        "ALREADY_PARTICIPANT",
+        "ERROR_REASON_ALREADY_PARTICIPANT",
     )
     assert failed.violations == dict.fromkeys(
         ("participants[1]", "participants[3]"), "is in the room already"
     )
     assert user(1) not in str(failed.status)
     assert legacy.roster(room_id) == [
-        (user(1), ROLE_PRESENTER),
-        (user(2), ROLE_ATTENDEE),
+        (user(1), PARTICIPANT_ROLE_PRESENTER),
+        (user(2), PARTICIPANT_ROLE_ATTENDEE),
     ]
 
 
@@ -67,17 +73,20 @@ async def test_adding_a_present_participant_adds_none(legacy: Legacy) -> None:
 async def test_changing_an_absent_one_changes_none(
     legacy: Legacy,
 ) -> None:
-    room_id = await legacy.make(participant(1, ROLE_PRESENTER))
+    room_id = await legacy.make(participant(1, PARTICIPANT_ROLE_PRESENTER))
     participants = [participant(1), participant(2)]
     failed = await failure_of(
         legacy.stub.UpdateParticipants(
             pb.UpdateParticipantsRequest(room_id=room_id, participants=participants)
         )
     )
-    assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "NOT_A_PARTICIPANT")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.NOT_FOUND,
+        "ERROR_REASON_NOT_A_PARTICIPANT",
+    )
     assert failed.violations == {"participants[1]": "is not in the room"}
     assert failed.detail(ResourceInfo) is None
-    assert legacy.roster(room_id) == [(user(1), ROLE_PRESENTER)]
+    assert legacy.roster(room_id) == [(user(1), PARTICIPANT_ROLE_PRESENTER)]
 
 
 async def test_a_failed_check_sends_only_the_read(legacy: Legacy) -> None:
@@ -101,7 +110,7 @@ async def test_an_add_is_not_retried(legacy: Legacy) -> None:
     )
     assert failed.code == grpc.StatusCode.UNAVAILABLE
     assert legacy.sent.count("UpdateParticipants") == 1
-    assert legacy.roster(room_id) == [(user(1), ROLE_ATTENDEE)]
+    assert legacy.roster(room_id) == [(user(1), PARTICIPANT_ROLE_ATTENDEE)]
 
 
 async def test_the_read_before_an_add_is_retried(
@@ -125,5 +134,5 @@ async def test_a_roster_over_one_message_is_rejected(legacy: Legacy) -> None:
     )
     assert (failed.code, failed.reason) == (
         grpc.StatusCode.FAILED_PRECONDITION,
-        "ROSTER_TOO_LARGE",
+        "ERROR_REASON_ROSTER_TOO_LARGE",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
-from acs.rooms.v1.participants_pb2 import ROLE_COLLABORATOR, Participant
+from acs.rooms.v1.participants_pb2 import PARTICIPANT_ROLE_COLLABORATOR, Participant
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ResourceInfo
@@ -31,12 +31,15 @@ async def test_a_deleted_room_is_not_found(legacy: Legacy) -> None:
             pb.UpdateParticipantsRequest(room_id=room_id, participants=participants)
         ),
         legacy.stub.RemoveParticipants(
-            pb.RemoveParticipantsRequest(room_id=room_id, raw_ids=[user(1)])
+            pb.RemoveParticipantsRequest(room_id=room_id, remove_raw_ids=[user(1)])
         ),
         legacy.stub.GetParticipants(pb.GetParticipantsRequest(room_id=room_id)),
     ):
         failed = await failure_of(call)
-        assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+        assert (failed.code, failed.reason) == (
+            grpc.StatusCode.NOT_FOUND,
+            "ERROR_REASON_ROOM_NOT_FOUND",
+        )
         resource = failed.detail(ResourceInfo)
         assert resource is not None
         assert resource.resource_name == room_id
@@ -66,8 +69,8 @@ TWICE = [Participant(raw_id=user(1)), Participant(identifier=communication_user(
         ),
         (
             "RemoveParticipants",
-            pb.RemoveParticipantsRequest(room_id="1", raw_ids=[user(1), user(1)]),
-            "raw_ids[1]",
+            pb.RemoveParticipantsRequest(room_id="1", remove_raw_ids=[user(1), user(1)]),
+            "remove_raw_ids[1]",
         ),
         ("RemoveParticipants", pb.RemoveParticipantsRequest(room_id="1"), ""),
         ("AddParticipants", pb.AddParticipantsRequest(room_id="1"), "participants"),
@@ -83,7 +86,7 @@ async def test_invalid_fields_are_rejected_unsent(
     failed = await failure_of(getattr(legacy.stub, method)(request_))
     assert (failed.code, failed.reason) == (
         grpc.StatusCode.INVALID_ARGUMENT,
-        "REQUEST_INVALID",
+        "ERROR_REASON_REQUEST_INVALID",
     )
     assert list(failed.violations) == [field]
     assert legacy.sent == []
@@ -94,7 +97,7 @@ async def test_an_unsupported_role_is_rejected_unsent(
     legacy: Legacy,
 ) -> None:
     room_id = await legacy.make()
-    participants = [participant(1, ROLE_COLLABORATOR)]
+    participants = [participant(1, PARTICIPANT_ROLE_COLLABORATOR)]
     for call in (
         legacy.stub.CreateRoom(pb.CreateRoomRequest(participants=participants)),
         legacy.stub.UpdateRoom(
@@ -110,7 +113,7 @@ async def test_an_unsupported_role_is_rejected_unsent(
         failed = await failure_of(call)
         assert (failed.code, failed.reason) == (
             grpc.StatusCode.UNIMPLEMENTED,
-            "API_VERSION_UNSUPPORTED",
+            "ERROR_REASON_API_VERSION_UNSUPPORTED",
         )
     assert legacy.sent == []
 

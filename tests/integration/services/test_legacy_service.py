@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from acs.rooms.legacy.v1 import legacy_rooms_pb2 as pb
-from acs.rooms.legacy.v1.legacy_rooms_pb2_grpc import LegacyRoomsServiceStub
+from acs.rooms.legacy.v1.legacy_rooms_service_pb2_grpc import LegacyRoomsServiceStub
 from click.testing import CliRunner
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub

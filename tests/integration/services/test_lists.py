@@ -123,10 +123,13 @@ async def test_rosters_are_paged_and_resumed() -> None:
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (Fault(status=503), (StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")),
-        (Fault(status=429), (StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")),
-        (Fault(status=403), (StatusCode.PERMISSION_DENIED, "SERVICE_FORBADE")),
-        (Fault(drop="before"), (StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")),
+        (Fault(status=503), (StatusCode.UNAVAILABLE, "ERROR_REASON_UPSTREAM_UNAVAILABLE")),
+        (Fault(status=429), (StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED")),
+        (
+            Fault(status=403),
+            (StatusCode.PERMISSION_DENIED, "ERROR_REASON_UPSTREAM_PERMISSION_DENIED"),
+        ),
+        (Fault(drop="before"), (StatusCode.UNAVAILABLE, "ERROR_REASON_UPSTREAM_UNAVAILABLE")),
         (Fault(body="<html>"), UNREADABLE),
         (Fault(body='{"value":[{"id":"1","createdAt":"soon"}]}'), UNREADABLE),
     ],

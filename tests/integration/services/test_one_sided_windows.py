@@ -58,14 +58,14 @@ async def test_the_upstream_rejects_a_long_window(running: Running, room: Room) 
     )
     failed = await failure_of(running.rooms.UpdateRoom(request))
     assert failed.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert failed.reason == "SERVICE_REJECTED_REQUEST"
+    assert failed.reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
     assert set(failed.violations) == {"valid_until"}
 
 
 async def test_an_unknown_room_is_not_updated(running: Running) -> None:
     request = UpdateRoomRequest(room_id="99400000000000000", valid_until=Timestamp(seconds=1))
     failed = await failure_of(running.rooms.UpdateRoom(request))
-    assert failed.reason == "ROOM_NOT_FOUND"
+    assert failed.reason == "ERROR_REASON_ROOM_NOT_FOUND"
     assert running.requests("UpdateRoom") == 0
 
 
@@ -83,7 +83,7 @@ async def test_complete_windows_off_sends_one_end(
     until = later(room.valid_until, -HOUR)
     request = UpdateRoomRequest(room_id=room.id, valid_until=until)
     failed = await failure_of(strict.rooms.UpdateRoom(request))
-    assert failed.reason == "SERVICE_REJECTED_REQUEST"
+    assert failed.reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
     assert strict.requests("GetRoom") == 0
     sent = [entry for entry in strict.emulator.journal if entry.operation == "UpdateRoom"]
     assert list(json.loads(sent[0].body)) == ["validUntil"]

@@ -13,7 +13,7 @@ async def test_a_rejected_identifier_changes_no_roster(running: Running) -> None
     room_id = await room_with(running, attendee(A))
     for call, field in (
         (upsert(running, room_id, presenter(A), attendee("wrong_mri")), "participants[1].raw_id"),
-        (remove(running, room_id, A, "wrong_mri"), "raw_ids[1]"),
+        (remove(running, room_id, A, "wrong_mri"), "remove_raw_ids[1]"),
     ):
         failed = await failure_of(call)
         assert (failed.code, failed.reason) == REJECTED
@@ -26,11 +26,15 @@ async def test_a_rejected_identifier_changes_no_roster(running: Running) -> None
 @pytest.mark.parametrize(
     ("upserted", "removed", "violations"),
     [
-        ([A, A], [], ["upsert[1].raw_id"]),
-        ([A, B, A, B, A], [], ["upsert[2].raw_id", "upsert[3].raw_id", "upsert[4].raw_id"]),
-        ([], [A, B, B], ["remove[2]"]),
-        ([A, B], [C, B], ["remove[1]"]),
-        ([A, A], [A], ["upsert[1].raw_id", "remove[0]"]),
+        ([A, A], [], ["participants[1].raw_id"]),
+        (
+            [A, B, A, B, A],
+            [],
+            ["participants[2].raw_id", "participants[3].raw_id", "participants[4].raw_id"],
+        ),
+        ([], [A, B, B], ["remove_raw_ids[2]"]),
+        ([A, B], [C, B], ["remove_raw_ids[1]"]),
+        ([A, A], [A], ["participants[1].raw_id", "remove_raw_ids[0]"]),
     ],
 )
 async def test_duplicates_in_an_update_are_rejected(
@@ -38,7 +42,7 @@ async def test_duplicates_in_an_update_are_rejected(
 ) -> None:
     """The violations name the indexes, and nothing is sent."""
     request = UpdateParticipantsRequest(
-        room_id=UNKNOWN_ROOM, upsert=map(presenter, upserted), remove=removed
+        room_id=UNKNOWN_ROOM, participants=map(presenter, upserted), remove_raw_ids=removed
     )
     failed = await failure_of(running.participants.UpdateParticipants(request))
     assert (failed.code, failed.reason) == INVALID
@@ -51,7 +55,7 @@ async def test_every_rpc_rejects_duplicates_unsent(
 ) -> None:
     for call, field in (
         (upsert(running, UNKNOWN_ROOM, attendee(A), presenter(A)), "participants[1].raw_id"),
-        (remove(running, UNKNOWN_ROOM, B, A, B), "raw_ids[2]"),
+        (remove(running, UNKNOWN_ROOM, B, A, B), "remove_raw_ids[2]"),
         (room_with(running, attendee(A), attendee(A)), "participants[1].raw_id"),
     ):
         failed = await failure_of(call)

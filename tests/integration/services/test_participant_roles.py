@@ -6,13 +6,13 @@ import json
 
 import pytest
 from acs.rooms.v1.participants_pb2 import (
-    ROLE_ATTENDEE,
-    ROLE_COLLABORATOR,
-    ROLE_CONSUMER,
-    ROLE_PRESENTER,
-    ROLE_UNSPECIFIED,
+    PARTICIPANT_ROLE_ATTENDEE,
+    PARTICIPANT_ROLE_COLLABORATOR,
+    PARTICIPANT_ROLE_CONSUMER,
+    PARTICIPANT_ROLE_PRESENTER,
+    PARTICIPANT_ROLE_UNSPECIFIED,
     Participant,
-    Role,
+    ParticipantRole,
     UpdateParticipantsRequest,
     UpsertParticipantsRequest,
 )
@@ -26,14 +26,14 @@ from rooms_emulator.faults.model import Fault
 @pytest.mark.parametrize(
     ("role", "name"),
     [
-        (ROLE_PRESENTER, "Presenter"),
-        (ROLE_ATTENDEE, "Attendee"),
-        (ROLE_CONSUMER, "Consumer"),
-        (ROLE_COLLABORATOR, "Collaborator"),
+        (PARTICIPANT_ROLE_PRESENTER, "Presenter"),
+        (PARTICIPANT_ROLE_ATTENDEE, "Attendee"),
+        (PARTICIPANT_ROLE_CONSUMER, "Consumer"),
+        (PARTICIPANT_ROLE_COLLABORATOR, "Collaborator"),
     ],
 )
 async def test_known_roles_are_sent_and_listed_by_name(
-    running: Running, role: Role.ValueType, name: str
+    running: Running, role: ParticipantRole.ValueType, name: str
 ) -> None:
     room_id = await room_with(running)
     await upsert(running, room_id, Participant(raw_id=A, role=role))
@@ -61,7 +61,7 @@ async def test_unrecognized_role_is_listed_by_name(running: Running, text: str) 
     participants = await roster(running, UNKNOWN_ROOM)
     assert participants == [
         presenter(A),
-        Participant(raw_id=B, role=ROLE_UNSPECIFIED, unrecognized_role=text),
+        Participant(raw_id=B, role=PARTICIPANT_ROLE_UNSPECIFIED, unrecognized_role=text),
     ]
 
 
@@ -74,7 +74,10 @@ async def test_unrecognized_role_is_sent_as_listed(running: Running, text: str) 
 
 @pytest.mark.parametrize(
     ("field", "request_type"),
-    [("participants", UpsertParticipantsRequest), ("upsert", UpdateParticipantsRequest)],
+    [
+        ("participants", UpsertParticipantsRequest),
+        ("participants", UpdateParticipantsRequest),
+    ],
 )
 async def test_rejected_role_names_its_participant(
     running: Running,
@@ -109,12 +112,12 @@ async def test_role_and_unrecognized_role_are_exclusive(
     running: Running,
 ) -> None:
     """A participant with both is rejected by its index, and no request is sent."""
-    both = Participant(raw_id=B, role=ROLE_PRESENTER, unrecognized_role="Producer")
-    update = UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, upsert=[attendee(A), both])
+    both = Participant(raw_id=B, role=PARTICIPANT_ROLE_PRESENTER, unrecognized_role="Producer")
+    update = UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, participants=[attendee(A), both])
     for call, field in (
         (upsert(running, UNKNOWN_ROOM, both), "participants[0].unrecognized_role"),
         (room_with(running, attendee(A), both), "participants[1].unrecognized_role"),
-        (running.participants.UpdateParticipants(update), "upsert[1].unrecognized_role"),
+        (running.participants.UpdateParticipants(update), "participants[1].unrecognized_role"),
     ):
         failed = await failure_of(call)
         assert (failed.code, failed.reason) == INVALID

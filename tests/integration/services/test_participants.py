@@ -39,7 +39,9 @@ async def test_an_update_sends_one_request(running: Running) -> None:
     """It adds, changes and removes participants."""
     room_id = await room_with(running, attendee(A), attendee(B))
     await running.participants.UpdateParticipants(
-        UpdateParticipantsRequest(room_id=room_id, upsert=[presenter(C), presenter(A)], remove=[B])
+        UpdateParticipantsRequest(
+            room_id=room_id, participants=[presenter(C), presenter(A)], remove_raw_ids=[B]
+        )
     )
     assert running.requests("UpdateParticipants") == 1
     assert running.sent() == {
@@ -48,16 +50,16 @@ async def test_an_update_sends_one_request(running: Running) -> None:
     assert await roster(running, room_id) == [presenter(A), presenter(C)]
 
 
-@pytest.mark.parametrize("which", ["upsert", "remove"])
+@pytest.mark.parametrize("which", ["participants", "remove_raw_ids"])
 async def test_an_update_may_only_upsert_or_remove(running: Running, which: str) -> None:
     room_id = await room_with(running, attendee(A))
     request = UpdateParticipantsRequest(room_id=room_id)
-    if which == "upsert":
-        request.upsert.append(presenter(A))
+    if which == "participants":
+        request.participants.append(presenter(A))
     else:
-        request.remove.append(A)
+        request.remove_raw_ids.append(A)
     await running.participants.UpdateParticipants(request)
-    assert await roster(running, room_id) == ([presenter(A)] if which == "upsert" else [])
+    assert await roster(running, room_id) == ([presenter(A)] if which == "participants" else [])
 
 
 @pytest.mark.parametrize("count", [1, 350])
@@ -77,7 +79,7 @@ async def test_an_update_may_replace_350_participants(running: Running) -> None:
     room_id = await room_with(running, *old)
     removed = [participant.raw_id for participant in old]
     await running.participants.UpdateParticipants(
-        UpdateParticipantsRequest(room_id=room_id, upsert=new, remove=removed)
+        UpdateParticipantsRequest(room_id=room_id, participants=new, remove_raw_ids=removed)
     )
     assert await roster(running, room_id) == new
 
@@ -98,7 +100,7 @@ async def test_raw_ids_are_case_sensitive(running: Running) -> None:
 
 
 async def test_rosters_of_unknown_rooms_are_not_found(running: Running) -> None:
-    update = UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove=[A])
+    update = UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove_raw_ids=[A])
     for call in (
         upsert(running, UNKNOWN_ROOM, attendee(A)),
         remove(running, UNKNOWN_ROOM, A),

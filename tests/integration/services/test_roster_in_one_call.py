@@ -4,7 +4,11 @@ import json
 
 import grpc
 import pytest
-from acs.rooms.v1.participants_pb2 import ROLE_ATTENDEE, ROLE_PRESENTER, Participant
+from acs.rooms.v1.participants_pb2 import (
+    PARTICIPANT_ROLE_ATTENDEE,
+    PARTICIPANT_ROLE_PRESENTER,
+    Participant,
+)
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest as ListRequest
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from support.gateways import Running, failure_of, gateway_for
@@ -31,7 +35,7 @@ async def test_create_returns_the_roster_as_listed(
     running: Running,
 ) -> None:
     participants = [
-        Participant(raw_id=user(1), role=ROLE_PRESENTER),
+        Participant(raw_id=user(1), role=PARTICIPANT_ROLE_PRESENTER),
         Participant(raw_id=user(2)),
         Participant(raw_id=user(3), unrecognized_role="Consumer"),
     ]
@@ -39,8 +43,8 @@ async def test_create_returns_the_roster_as_listed(
         CreateRoomRequest(participants=participants, include_participants=True)
     )
     assert [participant.role for participant in created.participants][:2] == [
-        ROLE_PRESENTER,
-        ROLE_ATTENDEE,
+        PARTICIPANT_ROLE_PRESENTER,
+        PARTICIPANT_ROLE_ATTENDEE,
     ]
     assert list(created.participants) == await listed(running, created.room.id)
     assert running.requests("CreateRoom") == 1
@@ -69,7 +73,10 @@ async def test_get_with_roster_of_an_unknown_room(running: Running) -> None:
             GetRoomRequest(room_id="99400000000000000", include_participants=True)
         )
     )
-    assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.NOT_FOUND,
+        "ERROR_REASON_ROOM_NOT_FOUND",
+    )
 
 
 async def test_a_roster_over_one_message_is_rejected(
@@ -84,5 +91,5 @@ async def test_a_roster_over_one_message_is_rejected(
         running.rooms.GetRoom(GetRoomRequest(room_id=room.id, include_participants=True))
     )
     assert failed.code is grpc.StatusCode.FAILED_PRECONDITION
-    assert failed.reason == "ROSTER_TOO_LARGE"
+    assert failed.reason == "ERROR_REASON_ROSTER_TOO_LARGE"
     assert "acs.rooms.v1.ParticipantsService/ListParticipants" in failed.message

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.collectors import scrape, settled
@@ -36,7 +36,7 @@ async def before(*scripts: Script, **others: Any) -> AsyncIterator[tuple[Gateway
         Gateway(settings(service.upstream, **others)) as gateway,
         grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
     ):
-        yield gateway, rooms_pb2_grpc.RoomsServiceStub(channel)
+        yield gateway, rooms_service_pb2_grpc.RoomsServiceStub(channel)
 
 
 async def test_unknown_methods_share_one_label(
@@ -109,7 +109,7 @@ async def test_refused_connection_is_counted_as_connect() -> None:
         Gateway(settings(gone, max_attempts=1)) as gateway,
         grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
     ):
-        stub = rooms_pb2_grpc.RoomsServiceStub(channel)
+        stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         await failure_of(stub.GetRoom(GetRoomRequest(room_id="1")))
         seen = await settled(gateway.admin_address)
     assert seen.total("http_client_request_duration_seconds_count", error_type="connect") == 1

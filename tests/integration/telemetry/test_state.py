@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from cryptography import x509
 from support.authority import Authority, Files
@@ -54,7 +54,7 @@ async def test_rejected_and_switched_keys_are_counted(emulator: Emulator) -> Non
         Gateway(settings(both)) as gateway,
         grpc.aio.insecure_channel(gateway.addresses[0]) as channel,
     ):
-        await rooms_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
+        await rooms_service_pb2_grpc.RoomsServiceStub(channel).CreateRoom(CreateRoomRequest())
         seen = await settled(gateway.admin_address)
     events = "rooms_gateway_credential_events_total"
     assert seen.value(events, event="rejected") == 1

@@ -133,7 +133,7 @@ async def test_call_span_has_status_reason_and_ids(emulator: Emulator, received:
         "rpc.system.name": "grpc",
         "rpc.method": GET,
         "rpc.response.status_code": "NOT_FOUND",
-        "rooms_gateway.reason": "ROOM_NOT_FOUND",
+        "rooms_gateway.reason": "ERROR_REASON_ROOM_NOT_FOUND",
         "rooms_gateway.request_id": "mine-1",
     }
     assert call.pb.name == GET
@@ -151,7 +151,7 @@ async def test_upstream_failure_marks_the_span_as_error(
     [call] = received.calls
     assert call.failed
     assert call.attributes["error.type"] == "UNAVAILABLE"
-    assert call.attributes["rooms_gateway.reason"] == "SERVICE_UNAVAILABLE"
+    assert call.attributes["rooms_gateway.reason"] == "ERROR_REASON_UPSTREAM_UNAVAILABLE"
 
 
 async def test_success_is_not_marked_as_error(emulator: Emulator, received: Receiver) -> None:
@@ -241,7 +241,7 @@ async def test_invalid_request_has_no_attempt_span(emulator: Emulator, received:
     async with traced(emulator) as running:
         await failure_of(running.rooms.GetRoom(GetRoomRequest()))
     [span] = received.spans
-    assert span.attributes["rooms_gateway.reason"] == "REQUEST_INVALID"
+    assert span.attributes["rooms_gateway.reason"] == "ERROR_REASON_REQUEST_INVALID"
 
 
 async def test_unsampled_context_is_propagated(emulator: Emulator, received: Receiver) -> None:

@@ -43,7 +43,7 @@ async def test_a_stale_connection_counts_one_attempt(
     ):
         await get(quick, "1")
         failed = await failure_of(operation.call(quick, "1"))
-        assert failed.reason == "SERVICE_UNAVAILABLE"
+        assert failed.reason == "ERROR_REASON_UPSTREAM_UNAVAILABLE"
         assert failed.metadata["attempts"] == "1"
         assert (len(server.requests), server.connections) == (2, 1)
 

@@ -61,7 +61,7 @@ async def test_a_wrong_key_is_not_retried(
     async with quick_gateway(upstream) as quick:
         failed = await failure_of(get(quick, UNKNOWN_ROOM))
     assert failed.code is grpc.StatusCode.UNAVAILABLE
-    assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+    assert failed.reason == "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
     assert failed.metadata["attempts"] == "1"
     assert failed.detail(RetryInfo) is None
     assert len(emulator.journal) == 1
@@ -74,7 +74,7 @@ async def test_a_wrong_key_and_skew_cost_two_requests(
     upstream = Upstream.with_key(upstream_of(emulator).endpoint, b"wrong")
     async with quick_gateway(upstream) as quick:
         failed = await failure_of(get(quick, UNKNOWN_ROOM))
-    assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+    assert failed.reason == "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
     assert len(emulator.journal) == 2
 
 
@@ -94,7 +94,7 @@ async def test_an_absurd_date_does_not_set_the_clock(date: str) -> None:
         quick_gateway(server.upstream) as quick,
     ):
         failed = await failure_of(get(quick, "1"))
-        assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+        assert failed.reason == "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
         await get(quick, "1")
         years = [request.partition(b"x-ms-date: ")[2][12:16] for request in server.requests]
         assert years == [formatdate(usegmt=True)[12:16].encode()] * 2

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2_grpc
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
 from support.gateways import SERVING, gateway_for, status_of
@@ -162,7 +162,7 @@ async def test_max_connection_age_fails_no_call(
         relay(running.gateway.addresses[0]) as (address, connections),
         grpc.aio.insecure_channel(address) as channel,
     ):
-        rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
+        rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
 
         async def work() -> None:
             while len(connections) < 10:

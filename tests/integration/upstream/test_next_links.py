@@ -26,7 +26,9 @@ async def test_the_query_of_a_link_is_sent_unchanged(
     running.emulator.faults.add(Fault(operation="ListRooms", next_link=link))
     _, failed = await until_failure(running)
     assert list_targets(running)[1] == f"/rooms?{query}"
-    assert failed.reason == "SERVICE_REJECTED_REQUEST"  # the emulator rejects this token
+    assert (
+        failed.reason == "ERROR_REASON_UPSTREAM_REJECTED_REQUEST"
+    )  # the emulator rejects this token
 
 
 HOSTILE = {

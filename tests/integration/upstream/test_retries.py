@@ -80,7 +80,10 @@ async def test_an_outage_costs_four_attempts(
     [room] = emulator.store.seed(1)
     emulator.faults.add(Fault(operation=operation.name, status=503, count=None))
     failed = await failure_of(operation.call(quick, room))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "ERROR_REASON_UPSTREAM_UNAVAILABLE",
+    )
     assert failed.metadata["attempts"] == "4"
     assert len(entries(emulator, operation.name)) == 4
     assert quick.slept == [0.1, 0.2, 0.4]
@@ -131,7 +134,10 @@ async def test_a_retried_delete_treats_404_as_success(emulator: Emulator, quick:
 
 async def test_deleting_an_unknown_room_is_not_found(emulator: Emulator, quick: Quick) -> None:
     failed = await failure_of(delete(quick, UNKNOWN_ROOM))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.NOT_FOUND,
+        "ERROR_REASON_ROOM_NOT_FOUND",
+    )
     assert len(entries(emulator, "DeleteRoom")) == 1
 
 
@@ -139,7 +145,10 @@ async def test_a_delete_retried_after_429_is_not_found(emulator: Emulator, quick
     """A throttled attempt cannot have deleted the room."""
     emulator.faults.add(Fault(operation="DeleteRoom", status=429))
     failed = await failure_of(delete(quick, UNKNOWN_ROOM))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_NOT_FOUND")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.NOT_FOUND,
+        "ERROR_REASON_ROOM_NOT_FOUND",
+    )
     assert failed.metadata["attempts"] == "2"
 
 

@@ -20,8 +20,8 @@ from rooms_emulator import Emulator, Fault
 @pytest.mark.parametrize(
     ("status", "code", "reason"),
     [
-        (429, grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED"),
-        (503, grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE"),
+        (429, grpc.StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED"),
+        (503, grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_UPSTREAM_UNAVAILABLE"),
     ],
 )
 async def test_retry_after_above_the_cap_ends_the_call(
@@ -40,7 +40,10 @@ async def test_retry_after_above_the_deadline_ends_it(emulator: Emulator, quick:
     emulator.faults.add(Fault(status=429, headers={"Retry-After": "29"}, count=None))
     request = rooms_pb2.GetRoomRequest(room_id=UNKNOWN_ROOM)
     failed = await failure_of(quick.rooms.GetRoom(request, timeout=20))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "ERROR_REASON_THROTTLED",
+    )
     assert _retry_delay(failed.detail(RetryInfo)) == 29
     assert len(emulator.journal) == 1
 
@@ -75,7 +78,10 @@ async def test_a_huge_retry_after_is_capped(digits: int) -> None:
     throttled = answer(b"", "429 Slow", f"Retry-After: {'9' * digits}")
     async with scripted(throttled) as server, quick_gateway(server.upstream) as quick:
         failed = await failure_of(get(quick, "1"))
-    assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "THROTTLED")
+    assert (failed.code, failed.reason) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "ERROR_REASON_THROTTLED",
+    )
     assert _retry_delay(failed.detail(RetryInfo)) == min(10**digits - 1, 315_576_000_000)
 
 

@@ -50,7 +50,7 @@ async def test_the_budget_bounds_requests_in_an_outage(
     ) as quick:
         for _ in range(40):
             failed = await failure_of(get(quick, UNKNOWN_ROOM))
-            assert failed.reason == "SERVICE_UNAVAILABLE"
+            assert failed.reason == "ERROR_REASON_UPSTREAM_UNAVAILABLE"
     assert len(emulator.journal) <= 40 * 1.2
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import grpc
 import pytest
 from acs.rooms.v1.participants_pb2 import (
-    ROLE_COLLABORATOR,
-    ROLE_CONSUMER,
+    PARTICIPANT_ROLE_COLLABORATOR,
+    PARTICIPANT_ROLE_CONSUMER,
     ListParticipantsRequest,
     Participant,
     UpdateParticipantsRequest,
@@ -25,7 +25,7 @@ from rooms_emulator.faults.model import Fault
 from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
 
 ID = "99400000000000000"
-COLLABORATOR = Participant(raw_id=user(0), role=ROLE_COLLABORATOR)
+COLLABORATOR = Participant(raw_id=user(0), role=PARTICIPANT_ROLE_COLLABORATOR)
 BY_NAME = Participant(raw_id=user(0), unrecognized_role="Collaborator")
 
 NEEDS_DIAL_OUT: list[Message] = [
@@ -38,10 +38,11 @@ NEEDS_COLLABORATOR: list[Message] = [
     CreateRoomRequest(participants=[COLLABORATOR]),
     CreateRoomRequest(participants=[BY_NAME]),
     UpsertParticipantsRequest(
-        room_id=ID, participants=[Participant(raw_id=user(1), role=ROLE_CONSUMER), COLLABORATOR]
+        room_id=ID,
+        participants=[Participant(raw_id=user(1), role=PARTICIPANT_ROLE_CONSUMER), COLLABORATOR],
     ),
     UpsertParticipantsRequest(room_id=ID, participants=[BY_NAME]),
-    UpdateParticipantsRequest(room_id=ID, upsert=[COLLABORATOR], remove=[user(1)]),
+    UpdateParticipantsRequest(room_id=ID, participants=[COLLABORATOR], remove_raw_ids=[user(1)]),
 ]
 
 TABLE = [
@@ -64,7 +65,7 @@ async def test_unsupported_features_are_rejected_unsent(
         for request in unknown:
             failed = await failure_of(send(running, request))
             assert failed.code is grpc.StatusCode.UNIMPLEMENTED
-            assert failed.reason == "API_VERSION_UNSUPPORTED"
+            assert failed.reason == "ERROR_REASON_API_VERSION_UNSUPPORTED"
             assert failed.metadata == {"apiVersion": version, "attempts": "0"}
             assert version in failed.message
         assert running.requests() == 0
@@ -80,7 +81,7 @@ async def test_supported_features_are_sent(
             emulator.journal.clear()
             if "room_id" in {field.name for field, _ in request.ListFields()}:
                 failed = await failure_of(send(running, request))
-                assert failed.reason == "ROOM_NOT_FOUND"
+                assert failed.reason == "ERROR_REASON_ROOM_NOT_FOUND"
             else:
                 await send(running, request)
             assert running.requests() == 1
@@ -92,7 +93,7 @@ async def test_every_request_has_the_configured_version(emulator: Emulator, vers
         for request in ONE_OF_EACH:
             emulator.faults.add(Fault(status=403))
             failed = await failure_of(send(running, request))
-            if failed.reason != "API_VERSION_UNSUPPORTED":
+            if failed.reason != "ERROR_REASON_API_VERSION_UNSUPPORTED":
                 assert running.last().target.endswith(f"?api-version={version}")
         emulator.faults.clear()
         emulator.store.seed(31)
@@ -130,6 +131,6 @@ async def test_a_retired_version_is_unimplemented(
         emulator.faults.add(Fault(status=400, body=body))
         failed = await failure_of(send(running, GetRoomRequest(room_id=ID)))
     assert failed.code is grpc.StatusCode.UNIMPLEMENTED
-    assert failed.reason == "API_VERSION_UNSUPPORTED"
+    assert failed.reason == "ERROR_REASON_API_VERSION_UNSUPPORTED"
     assert "2025-03-13" in failed.message
     assert failed.metadata["attempts"] == "1"

@@ -77,8 +77,12 @@ def test_role_follows_the_last_equals_sign() -> None:
     assert request == rooms_pb2.CreateRoomRequest(
         request_id="11111111-2222-4333-8444-555555555555",
         participants=[
-            participants_pb2.Participant(raw_id=ALICE, role=participants_pb2.ROLE_PRESENTER),
-            participants_pb2.Participant(raw_id=BOB, role=participants_pb2.ROLE_CONSUMER),
+            participants_pb2.Participant(
+                raw_id=ALICE, role=participants_pb2.PARTICIPANT_ROLE_PRESENTER
+            ),
+            participants_pb2.Participant(
+                raw_id=BOB, role=participants_pb2.PARTICIPANT_ROLE_CONSUMER
+            ),
             participants_pb2.Participant(raw_id=ALICE),
         ],
     )
@@ -115,9 +119,11 @@ def test_missing_fields_are_printed_as_unset() -> None:
             participants_pb2.UpsertParticipantsRequest(
                 room_id="7",
                 participants=[
-                    participants_pb2.Participant(raw_id=ALICE, role=participants_pb2.ROLE_ATTENDEE),
                     participants_pb2.Participant(
-                        raw_id=BOB, role=participants_pb2.ROLE_COLLABORATOR
+                        raw_id=ALICE, role=participants_pb2.PARTICIPANT_ROLE_ATTENDEE
+                    ),
+                    participants_pb2.Participant(
+                        raw_id=BOB, role=participants_pb2.PARTICIPANT_ROLE_COLLABORATOR
                     ),
                 ],
             ),
@@ -127,7 +133,7 @@ def test_missing_fields_are_printed_as_unset() -> None:
             ("participants", "remove", "7", BOB),
             "RemoveParticipants",
             participants_pb2.RemoveParticipantsResponse(),
-            participants_pb2.RemoveParticipantsRequest(room_id="7", raw_ids=[BOB]),
+            participants_pb2.RemoveParticipantsRequest(room_id="7", remove_raw_ids=[BOB]),
             "Removed 1 participant from room 7.",
         ),
         (
@@ -135,7 +141,9 @@ def test_missing_fields_are_printed_as_unset() -> None:
             "UpdateParticipants",
             participants_pb2.UpdateParticipantsResponse(),
             participants_pb2.UpdateParticipantsRequest(
-                room_id="7", upsert=[participants_pb2.Participant(raw_id=ALICE)], remove=[BOB]
+                room_id="7",
+                participants=[participants_pb2.Participant(raw_id=ALICE)],
+                remove_raw_ids=[BOB],
             ),
             "Added or changed 1 participant and removed 1 participant in room 7.",
         ),
@@ -199,7 +207,9 @@ def test_list_that_stops_early_prints_page_token() -> None:
 
 def test_roster_prints_unrecognized_roles() -> None:
     roster = [
-        participants_pb2.Participant(raw_id=ALICE, role=participants_pb2.ROLE_PRESENTER),
+        participants_pb2.Participant(
+            raw_id=ALICE, role=participants_pb2.PARTICIPANT_ROLE_PRESENTER
+        ),
         participants_pb2.Participant(raw_id=BOB, unrecognized_role="Moderator"),
     ]
     pages = (participants_pb2.ListParticipantsResponse(participants=roster),)

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from rooms_gateway.services.convert.error_targets import FieldLocator
 
 A, B = "8:acs:a_a", "8:acs:b_b"
-UPSERT = UpdateParticipantsRequest(upsert=[Participant(raw_id=A), Participant(raw_id=B)])
-PUT = UpsertParticipantsRequest(participants=UPSERT.upsert)
-CREATE = CreateRoomRequest(participants=UPSERT.upsert)
-MIXED = UpdateParticipantsRequest(upsert=[Participant(raw_id=A)], remove=["x", B])
+UPSERT = UpdateParticipantsRequest(participants=[Participant(raw_id=A), Participant(raw_id=B)])
+PUT = UpsertParticipantsRequest(participants=UPSERT.participants)
+CREATE = CreateRoomRequest(participants=UPSERT.participants)
+MIXED = UpdateParticipantsRequest(participants=[Participant(raw_id=A)], remove_raw_ids=["x", B])
+REMOVAL = RemoveParticipantsRequest(remove_raw_ids=[A, B])
 
 
 @pytest.mark.parametrize(
@@ -28,12 +29,12 @@ MIXED = UpdateParticipantsRequest(upsert=[Participant(raw_id=A)], remove=["x", B
         ("validFrom", UpdateRoomRequest(), "valid_from"),
         ("PstnDialOutEnabled", UpdateRoomRequest(), "pstn_dial_out_enabled"),
         ("Participants", UpsertParticipantsRequest(), "participants"),
-        (f"$.participants.{B}.role", UPSERT, "upsert[1].role"),
-        (f"$.participants.{B}", UPSERT, "upsert[1].raw_id"),
-        (f"$.participants['{B}'].role", UPSERT, "upsert[1].role"),
-        (f"$.participants.{A}.role", MIXED, "upsert[0].role"),
-        (f"$.participants.{B}", MIXED, "remove[1]"),
-        (f"$.participants.{B}", RemoveParticipantsRequest(raw_ids=[A, B]), "raw_ids[1]"),
+        (f"$.participants.{B}.role", UPSERT, "participants[1].role"),
+        (f"$.participants.{B}", UPSERT, "participants[1].raw_id"),
+        (f"$.participants['{B}'].role", UPSERT, "participants[1].role"),
+        (f"$.participants.{A}.role", MIXED, "participants[0].role"),
+        (f"$.participants.{B}", MIXED, "remove_raw_ids[1]"),
+        (f"$.participants.{B}", REMOVAL, "remove_raw_ids[1]"),
         (f"$.participants.{B}.role", PUT, "participants[1].role"),
         (f"$.participants.{B}.role", CREATE, "participants[1].role"),
         ("$.participants.8:acs:c_c.role", UPSERT, ""),
@@ -66,25 +67,26 @@ def test_any_raw_id_is_located(raw_id: str) -> None:
 def test_any_target_yields_a_known_field_or_none(target: str, request: Message) -> None:
     field = FieldLocator(request).field_of(target)
     assert field == "" or field.partition("[")[0] in {
-        "valid_from", "valid_until", "pstn_dial_out_enabled", "participants", "upsert", "remove",
+        "valid_from", "valid_until", "pstn_dial_out_enabled", "participants", "remove_raw_ids",
     }  # fmt: skip
 
 
 @pytest.mark.proves("S34")
 def test_raw_ids_in_a_text_become_field_paths() -> None:
     request = UpdateParticipantsRequest(
-        upsert=[Participant(raw_id="8:acs:1"), Participant(raw_id="8:acs:12")], remove=["4:+1"]
+        participants=[Participant(raw_id="8:acs:1"), Participant(raw_id="8:acs:12")],
+        remove_raw_ids=["4:+1"],
     )
     text = "8:acs:12 and (4:+1) are not supported, nor is 8:acs:123."
     assert FieldLocator(request).redact(text) == (
-        "upsert[1].raw_id and (remove[0]) are not supported, nor is 8:acs:123.",
-        ["upsert[1].raw_id", "remove[0]"],
+        "participants[1].raw_id and (remove_raw_ids[0]) are not supported, nor is 8:acs:123.",
+        ["participants[1].raw_id", "remove_raw_ids[0]"],
     )
 
 
 @given(st.from_regex(r"8:acs:[A-Za-z0-9_-]{1,40}|4:\+[0-9]{3,15}", fullmatch=True), st.text())
 def test_no_raw_id_of_the_request_remains(raw_id: str, other: str) -> None:
-    request = RemoveParticipantsRequest(raw_ids=[raw_id])
+    request = RemoveParticipantsRequest(remove_raw_ids=[raw_id])
     redacted, fields = FieldLocator(request).redact(f"{other} '{raw_id}', {other}")
     assert f"'{raw_id}'" not in redacted
-    assert fields == ["raw_ids[0]"]
+    assert fields == ["remove_raw_ids[0]"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from acs.rooms.v1 import participants_pb2 as pb
+from acs.rooms.v1 import identifiers_pb2
 from azure.communication.rooms import (
     CommunicationIdentifier,
     CommunicationUserIdentifier,
@@ -36,7 +36,7 @@ GUID = "45ab2481-1c1c-4005-be24-0ffb879b1130"
 PAIR = f"b60f5cc1-83a7-485a-a45c-7288de014884_{GUID}"
 TRIPLE = f"{GUID}_{PAIR}"
 
-AGREED: dict[str, pb.CommunicationIdentifier] = {
+AGREED: dict[str, identifiers_pb2.CommunicationIdentifier] = {
     **{
         f"8:{prefix}:{rest}": communication_user(f"8:{prefix}:{rest}")
         for prefix in ("acs", "spool", "dod-acs", "gcch-acs")
@@ -124,7 +124,7 @@ def kind_of(parsed: Parsed) -> str:
     return parsed if isinstance(parsed, str) else parsed.WhichOneof("kind") or ""
 
 
-def expected(raw_id: str, *parsed: Parsed) -> pb.CommunicationIdentifier:
+def expected(raw_id: str, *parsed: Parsed) -> identifiers_pb2.CommunicationIdentifier:
     """Return the identifier of the contract for the results of the parsers."""
     first = parsed[0]
     if isinstance(first, str) or any(other != first for other in parsed) or raw_id in EMPTY:
@@ -133,19 +133,24 @@ def expected(raw_id: str, *parsed: Parsed) -> pb.CommunicationIdentifier:
 
 
 @st.composite
-def typed(draw: st.DrawFn) -> pb.CommunicationIdentifier:
+def typed(draw: st.DrawFn) -> identifiers_pb2.CommunicationIdentifier:
     """Draw an identifier of any kind and cloud; some violate the validation rules."""
-    some_id, cloud = draw(SOME_ID), draw(st.sampled_from(pb.Cloud.values()))
+    some_id, cloud = (
+        draw(SOME_ID),
+        draw(st.sampled_from(identifiers_pb2.CommunicationCloud.values())),
+    )
     prefix = draw(st.sampled_from(["8:acs:", "8:spool:", "8:dod-acs:", "8:gcch-acs:"]))
-    user = pb.MicrosoftTeamsUser(user_id=some_id, cloud=cloud, is_anonymous=draw(st.booleans()))
-    app = pb.MicrosoftTeamsApp(app_id=some_id, cloud=cloud)
+    user = identifiers_pb2.MicrosoftTeamsUser(
+        user_id=some_id, cloud=cloud, is_anonymous=draw(st.booleans())
+    )
+    app = identifiers_pb2.MicrosoftTeamsApp(app_id=some_id, cloud=cloud)
     return draw(
         st.sampled_from(
             [
                 communication_user(prefix + some_id),
                 phone_number(some_id),
-                pb.CommunicationIdentifier(microsoft_teams_user=user),
-                pb.CommunicationIdentifier(microsoft_teams_app=app),
+                identifiers_pb2.CommunicationIdentifier(microsoft_teams_user=user),
+                identifiers_pb2.CommunicationIdentifier(microsoft_teams_app=app),
                 unknown(some_id),
             ]
         )
@@ -216,7 +221,7 @@ def test_returned_identifiers_can_be_sent_back(raw_id: str) -> None:
 @settings(max_examples=200)
 @given(typed())
 def test_accepted_identifiers_round_trip(
-    identifier: pb.CommunicationIdentifier,
+    identifier: identifiers_pb2.CommunicationIdentifier,
 ) -> None:
     try:
         validate(identifier)
@@ -227,9 +232,13 @@ def test_accepted_identifiers_round_trip(
     user, app = identifier.microsoft_teams_user, identifier.microsoft_teams_app
     if identifier.HasField("microsoft_teams_user"):
         # The cloud has a default, and is meaningless for anonymous users.
-        user.cloud = pb.CLOUD_UNSPECIFIED if user.is_anonymous else user.cloud or pb.CLOUD_PUBLIC
+        user.cloud = (
+            identifiers_pb2.COMMUNICATION_CLOUD_UNSPECIFIED
+            if user.is_anonymous
+            else user.cloud or identifiers_pb2.COMMUNICATION_CLOUD_PUBLIC
+        )
     if identifier.HasField("microsoft_teams_app"):
-        app.cloud = app.cloud or pb.CLOUD_PUBLIC
+        app.cloud = app.cloud or identifiers_pb2.COMMUNICATION_CLOUD_PUBLIC
     assert returned == identifier or identifier == unknown(raw_id)
 
 
@@ -257,7 +266,7 @@ def test_accepted_identifiers_round_trip(
     ],
 )
 def test_identifiers_become_raw_ids_like_the_sdk(
-    identifier: pb.CommunicationIdentifier, theirs: CommunicationIdentifier
+    identifier: identifiers_pb2.CommunicationIdentifier, theirs: CommunicationIdentifier
 ) -> None:
     """As Microsoft's Python client writes them."""
     assert to_raw_id(identifier) == theirs.raw_id

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from acs.rooms.v1.participants_pb2 import Participant, Role
+from acs.rooms.v1.participants_pb2 import Participant, ParticipantRole
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, UpdateRoomRequest
 from acs.rooms.v1.rooms_pb2 import Room as RoomMessage
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -80,17 +80,19 @@ def test_upstream_rosters_round_trip(roster: dict[str, str]) -> None:
     messages = [participant_from_rest(participant) for participant in participants]
     for message in messages:
         assert bool(message.role) != bool(message.unrecognized_role)
-    sent = json.loads(msgspec.json.encode(roster_of(messages, "participants")))
+    sent = json.loads(msgspec.json.encode(roster_of(messages)))
     assert sent == {raw_id: {"role": role} for raw_id, role in roster.items()}
     assert list(sent) == list(roster)
 
 
 @given(
-    st.lists(st.tuples(st.text(min_size=1), st.sampled_from(Role.values())), max_size=10),
+    st.lists(
+        st.tuples(st.text(min_size=1), st.sampled_from(ParticipantRole.values())), max_size=10
+    ),
     st.lists(st.text(min_size=1), max_size=10),
 )
 def test_each_participant_is_sent_once(
-    upsert: list[tuple[str, Role.ValueType]], remove: list[str]
+    upsert: list[tuple[str, ParticipantRole.ValueType]], remove: list[str]
 ) -> None:
     """Duplicates are rejected."""
     raw_ids = [raw_id for raw_id, _ in upsert] + remove
@@ -98,9 +100,9 @@ def test_each_participant_is_sent_once(
     participants = [Participant(raw_id=raw_id, role=role) for raw_id, role in upsert]
     if not unique:
         with pytest.raises(InvalidRequestError):
-            roster_of(participants, "upsert", {"remove": remove})
+            roster_of(participants, remove)
         return
-    roster = roster_of(participants, "upsert", {"remove": remove})
+    roster = roster_of(participants, remove)
     sent = json.loads(msgspec.json.encode(roster))
     assert list(sent) == raw_ids
     assert [sent[raw_id] for raw_id in remove] == [None] * len(remove)

@@ -24,7 +24,7 @@ CALL = FinishedCall(
     request_id="id",
     method="/acs.rooms.v1.RoomsService/GetRoom",
     code="NOT_FOUND",
-    reason="ROOM_NOT_FOUND",
+    reason="ERROR_REASON_ROOM_NOT_FOUND",
     attempts=2,
     upstream_id="cv.0",
     duration_ms=12.346,
@@ -85,7 +85,7 @@ def test_json_line_of_a_call_has_published_fields() -> None:
         "request_id": "id",
         "method": "/acs.rooms.v1.RoomsService/GetRoom",
         "code": "NOT_FOUND",
-        "reason": "ROOM_NOT_FOUND",
+        "reason": "ERROR_REASON_ROOM_NOT_FOUND",
         "attempts": 2,
         "upstream_id": "cv.0",
         "duration_ms": 12.346,
@@ -101,8 +101,8 @@ def test_console_line_of_a_call_has_all_fields() -> None:
         log_call(CALL)
     assert stream.getvalue().endswith(
         " INFO rooms_gateway.calls method=/acs.rooms.v1.RoomsService/GetRoom code=NOT_FOUND "
-        "reason=ROOM_NOT_FOUND ms=12.3 attempts=2 request_id=id upstream_id=cv.0 peer=unix "
-        "caller=billing trace_id=4bf9\n"
+        "reason=ERROR_REASON_ROOM_NOT_FOUND ms=12.3 attempts=2 request_id=id upstream_id=cv.0 "
+        "peer=unix caller=billing trace_id=4bf9\n"
     )
 
 

@@ -1,12 +1,13 @@
-"""Messages as text for logs, without the values of `debug_redact` fields."""
+"""Messages as text for logs, without the values of `sensitive` fields."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from acs.rooms.legacy.v1 import legacy_rooms_pb2
-from acs.rooms.v1 import participants_pb2, rest_request_pb2, rooms_pb2
+from acs.options.v1.redaction_pb2 import sensitive
+from acs.rooms.debug.v1 import dry_run_pb2
+from acs.rooms.v1 import participants_pb2, rooms_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -14,18 +15,15 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
+from support.contract import MESSAGES
 
 from rooms_gateway.telemetry.redaction import MAX_TEXT, REDACTED, redacted
 
-FILES = (rooms_pb2, participants_pb2, rest_request_pb2, legacy_rooms_pb2)
-MESSAGES: list[Descriptor] = [
-    message for file in FILES for message in file.DESCRIPTOR.message_types_by_name.values()
-]
 CANARY = "canary"
 
 
 def is_redacted(field: Any) -> bool:
-    return bool(field.GetOptions().debug_redact)
+    return bool(field.GetOptions().Extensions[sensitive])
 
 
 MARKED = [field for message in MESSAGES for field in message.fields if is_redacted(field)]
@@ -95,8 +93,8 @@ def test_redacted_text_is_named_without_its_value(field: FieldDescriptor) -> Non
 
 
 def test_a_marked_list_does_not_show_its_length() -> None:
-    request = participants_pb2.RemoveParticipantsRequest(raw_ids=[CANARY, CANARY])
-    assert redacted(request) == f'raw_ids: "{REDACTED}"'
+    request = participants_pb2.RemoveParticipantsRequest(remove_raw_ids=[CANARY, CANARY])
+    assert redacted(request) == f'remove_raw_ids: "{REDACTED}"'
 
 
 def test_the_message_itself_is_not_changed() -> None:
@@ -108,7 +106,7 @@ def test_the_message_itself_is_not_changed() -> None:
 def test_contract_redacts_personal_data() -> None:
     """Raw ids, phone numbers and bodies of REST requests are marked."""
     names = {field.full_name.removeprefix("acs.rooms.") for field in MARKED}
-    assert {"v1.Participant.raw_id", "v1.RestRequest.body"} <= names
+    assert {"v1.Participant.raw_id", "debug.v1.RestRequest.body"} <= names
     assert any("PhoneNumber" in name for name in names)
 
 
@@ -121,8 +119,8 @@ def test_other_fields_are_shown() -> None:
 
 
 def test_role_is_shown_by_name_or_number() -> None:
-    known = participants_pb2.Participant(role=participants_pb2.ROLE_PRESENTER)
-    assert redacted(known) == "role: ROLE_PRESENTER"
+    known = participants_pb2.Participant(role=participants_pb2.PARTICIPANT_ROLE_PRESENTER)
+    assert redacted(known) == "role: PARTICIPANT_ROLE_PRESENTER"
     assert redacted(participants_pb2.Participant.FromString(b"\x10\x63")) == "role: 99"
 
 
@@ -142,13 +140,16 @@ def test_the_content_of_an_any_is_not_shown() -> None:
     "message",
     [
         participants_pb2.UpsertParticipantsRequest(
-            participants=[participants_pb2.Participant(role=participants_pb2.ROLE_PRESENTER)] * 350
+            participants=[
+                participants_pb2.Participant(role=participants_pb2.PARTICIPANT_ROLE_PRESENTER)
+            ]
+            * 350
         ),
         participants_pb2.UpsertParticipantsRequest(
             participants=[participants_pb2.Participant()] * 100_000
         ),
         rooms_pb2.GetRoomRequest(room_id="x" * 1_000_000),
-        rest_request_pb2.RestRequest(headers={f"{n:06}": "a" for n in range(10_000)}),
+        dry_run_pb2.RestRequest(headers={f"{n:06}": "a" for n in range(10_000)}),
     ],
     ids=["valid", "items", "string", "map"],
 )
@@ -159,9 +160,11 @@ def test_a_large_message_is_cut(message: Message) -> None:
 
 
 def test_a_cut_list_shows_its_first_items() -> None:
-    marked = participants_pb2.Participant(raw_id=CANARY, role=participants_pb2.ROLE_PRESENTER)
+    marked = participants_pb2.Participant(
+        raw_id=CANARY, role=participants_pb2.PARTICIPANT_ROLE_PRESENTER
+    )
     text = redacted(participants_pb2.UpsertParticipantsRequest(participants=[marked] * 350))
-    item = f'participants {{ raw_id: "{REDACTED}" role: ROLE_PRESENTER }} '
+    item = f'participants {{ raw_id: "{REDACTED}" role: PARTICIPANT_ROLE_PRESENTER }} '
     assert text.startswith(item * (MAX_TEXT // len(item)))
 
 
@@ -175,7 +178,7 @@ def directory() -> type[Message]:
     kinds = descriptor_pb2.FieldDescriptorProto
     participant = file.message_type.add(name="Participant")
     number = participant.field.add(name="phone", number=1, type=kinds.TYPE_STRING)
-    number.options.debug_redact = True
+    number.options.Extensions[sensitive] = True
     participant.field.add(name="floor", number=2, type=kinds.TYPE_INT32)
     holder = file.message_type.add(name="Directory")
     for index, (name, secret) in enumerate([("open", False), ("closed", True)], 1):
@@ -192,7 +195,7 @@ def directory() -> type[Message]:
             type=kinds.TYPE_MESSAGE,
             type_name=f".maps.Directory.{entry.name}",
         )
-        field.options.debug_redact = secret
+        field.options.Extensions[sensitive] = secret
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return GetMessageClass(pool.FindMessageTypeByName("maps.Directory"))

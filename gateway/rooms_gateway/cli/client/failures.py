@@ -25,38 +25,42 @@ _UPSERT = "Use `rooms-gateway participants upsert`: it adds and changes particip
 # Keys: values of acs.rooms.v1.ErrorReason without their prefix, as in ErrorInfo.
 NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
     {
-        "REQUEST_INVALID": _CORRECT,
-        "PAGE_TOKEN_INVALID": "Start the list again without --page-token.",
-        "SERVICE_REJECTED_REQUEST": _CORRECT,
-        "CALLER_UNAUTHENTICATED": "Pass --token-file, or --tls-cert and --tls-key.",
-        "CALLER_FORBIDDEN": "Ask the operator of the gateway for the permission.",
-        "GATEWAY_CREDENTIAL_REJECTED": (
+        "ERROR_REASON_REQUEST_INVALID": _CORRECT,
+        "ERROR_REASON_PAGE_TOKEN_INVALID": "Start the list again without --page-token.",
+        "ERROR_REASON_UPSTREAM_REJECTED_REQUEST": _CORRECT,
+        "ERROR_REASON_CALLER_UNAUTHENTICATED": "Pass --token-file, or --tls-cert and --tls-key.",
+        "ERROR_REASON_CALLER_PERMISSION_DENIED": (
+            "Ask the operator of the gateway for the permission."
+        ),
+        "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED": (
             "The operator of the gateway must check its credential and its clock."
         ),
-        "SERVICE_FORBADE": (
+        "ERROR_REASON_UPSTREAM_PERMISSION_DENIED": (
             "The operator of the gateway must check the permissions of its credential."
         ),
-        "ROOM_NOT_FOUND": "Check the room id: `rooms-gateway rooms list` lists all rooms.",
-        "CONFLICT": _READ_FIRST,
-        "PRECONDITION_FAILED": _READ_FIRST,
-        "THROTTLED": "Repeat the command after that time.",
-        "SERVICE_UNAVAILABLE": _LATER,
-        "SERVICE_FAILED": _LATER,
-        "DEADLINE_EXCEEDED": (
+        "ERROR_REASON_ROOM_NOT_FOUND": (
+            "Check the room id: `rooms-gateway rooms list` lists all rooms."
+        ),
+        "ERROR_REASON_CONFLICT": _READ_FIRST,
+        "ERROR_REASON_PRECONDITION_FAILED": _READ_FIRST,
+        "ERROR_REASON_THROTTLED": "Repeat the command after that time.",
+        "ERROR_REASON_UPSTREAM_UNAVAILABLE": _LATER,
+        "ERROR_REASON_UPSTREAM_FAILED": _LATER,
+        "ERROR_REASON_DEADLINE_EXCEEDED": (
             "Pass a longer --timeout. A change may have been made: read the current state before"
             " you repeat it."
         ),
-        "API_VERSION_UNSUPPORTED": (
+        "ERROR_REASON_API_VERSION_UNSUPPORTED": (
             "Omit the unsupported value, or run the gateway with a newer api-version."
         ),
-        "SERVICE_ANSWER_UNREADABLE": _REPORT,
-        "GATEWAY_OVERLOADED": _LATER,
-        "GATEWAY_BUG": _REPORT,
-        "READER_TOO_SLOW": "Resume with the last page token, and read faster.",
-        "ROSTER_TOO_LARGE": "Read it with `rooms-gateway participants list`.",
-        "ALREADY_PARTICIPANT": _UPSERT,
-        "NOT_A_PARTICIPANT": _UPSERT,
-        "JOIN_POLICY_UNSUPPORTED": "Add every participant to the roster.",
+        "ERROR_REASON_UPSTREAM_RESPONSE_INVALID": _REPORT,
+        "ERROR_REASON_GATEWAY_OVERLOADED": _LATER,
+        "ERROR_REASON_GATEWAY_INTERNAL": _REPORT,
+        "ERROR_REASON_STREAM_STALLED": "Resume with the last page token, and read faster.",
+        "ERROR_REASON_ROSTER_TOO_LARGE": "Read it with `rooms-gateway participants list`.",
+        "ERROR_REASON_ALREADY_PARTICIPANT": _UPSERT,
+        "ERROR_REASON_NOT_A_PARTICIPANT": _UPSERT,
+        "ERROR_REASON_JOIN_POLICY_UNSUPPORTED": "Add every participant to the roster.",
     }
 )
 

@@ -170,10 +170,10 @@ def _dial_out(room: rooms_pb2.Room) -> str:
 
 
 def _role(participant: participants_pb2.Participant) -> str:
-    if participant.role == participants_pb2.ROLE_UNSPECIFIED:
+    if participant.role == participants_pb2.PARTICIPANT_ROLE_UNSPECIFIED:
         return participant.unrecognized_role or UNSET
     try:
-        name = participants_pb2.Role.Name(participant.role)
+        name = participants_pb2.ParticipantRole.Name(participant.role)
     except ValueError:
         return str(participant.role)
-    return name.removeprefix("ROLE_").lower()
+    return name.removeprefix("PARTICIPANT_ROLE_").lower()

@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 import grpc
-from acs.rooms.v1 import participants_pb2, participants_pb2_grpc, rooms_pb2, rooms_pb2_grpc
+from acs.rooms.v1 import (
+    participants_pb2,
+    participants_service_pb2_grpc,
+    rooms_pb2,
+    rooms_service_pb2_grpc,
+)
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rooms_gateway.cli.client.inputs import Instant, Participant
@@ -20,8 +25,8 @@ class Client:
     """
 
     def __init__(self, channel: grpc.Channel, timeout: float) -> None:
-        self._rooms = rooms_pb2_grpc.RoomsServiceStub(channel)
-        self._participants = participants_pb2_grpc.ParticipantsServiceStub(channel)
+        self._rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
+        self._participants = participants_service_pb2_grpc.ParticipantsServiceStub(channel)
         self._timeout = timeout
 
     def create_room(
@@ -84,7 +89,9 @@ class Client:
         self, room_id: str, raw_ids: Iterable[str]
     ) -> participants_pb2.RemoveParticipantsResponse:
         """Remove participants from a roster."""
-        request = participants_pb2.RemoveParticipantsRequest(room_id=room_id, raw_ids=raw_ids)
+        request = participants_pb2.RemoveParticipantsRequest(
+            room_id=room_id, remove_raw_ids=raw_ids
+        )
         return self._participants.RemoveParticipants(request, timeout=self._timeout)
 
     def update_participants(
@@ -92,7 +99,7 @@ class Client:
     ) -> participants_pb2.UpdateParticipantsResponse:
         """Add, change and remove participants in one atomic request."""
         request = participants_pb2.UpdateParticipantsRequest(
-            room_id=room_id, upsert=_roster(upsert), remove=remove
+            room_id=room_id, participants=_roster(upsert), remove_raw_ids=remove
         )
         return self._participants.UpdateParticipants(request, timeout=self._timeout)
 
@@ -123,7 +130,9 @@ def _roster(participants: Iterable[Participant]) -> list[participants_pb2.Partic
     return [
         participants_pb2.Participant(
             raw_id=raw_id,
-            role=participants_pb2.Role.Value(f"ROLE_{(role or 'unspecified').upper()}"),
+            role=participants_pb2.ParticipantRole.Value(
+                f"PARTICIPANT_ROLE_{(role or 'unspecified').upper()}"
+            ),
         )
         for raw_id, role in participants
     ]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import msgspec
-from acs.rooms.v1.rest_request_pb2 import RestRequest as RestRequestMessage
+from acs.rooms.debug.v1 import dry_run_pb2 as pb
 
 from rooms_gateway.upstream.transport.messages import RestRequest
 
 
-def describe(request: RestRequest, *, show_people: bool) -> RestRequestMessage:
-    """Convert `request`; participants in its body are numbered placeholders unless `show_people`.
+def describe(request: RestRequest, dry_run: pb.DryRun) -> pb.RestRequest:
+    """Convert `request`; unless `dry_run` shows identifiers, its body has numbered placeholders.
 
     The message contains no secret: requests are signed when they are sent.
     """
-    body = request.body if show_people else _redact_participants(request.body)
-    return RestRequestMessage(
-        method=request.method,
+    body = request.body if dry_run.show_identifiers else _redact_participants(request.body)
+    return pb.RestRequest(
+        http_method=request.method,
         target=request.target,
         headers=request.headers,
         body=body.decode(),

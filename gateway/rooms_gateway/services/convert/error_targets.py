@@ -31,7 +31,7 @@ class FieldLocator:
         """Return the field path for the `target` of an error detail; empty if there is none.
 
         `ValidUntil` becomes `valid_until`; `$.participants.<raw id>.role` becomes the path of that
-        participant in the request, such as `upsert[2].role`.
+        participant in the request, such as `participants[2].role`.
         """
         name = target[:1].lower() + target[1:]
         if name in _FIELDS:
@@ -62,7 +62,6 @@ def _participants(request: Message) -> Iterator[tuple[str, str, str]]:
     roster = getattr(getattr(request, "roster", None), "participants", ())
     for field, participants in (
         ("participants", getattr(request, "participants", ())),
-        ("upsert", getattr(request, "upsert", ())),
         ("roster.participants", roster),
     ):
         for index, each in enumerate(participants):
@@ -71,9 +70,7 @@ def _participants(request: Message) -> Iterator[tuple[str, str, str]]:
                 yield each.raw_id, f"{field}[{index}]", ".raw_id"
             else:
                 yield to_raw_id(each.identifier), f"{field}[{index}]", ".identifier"
-    for field in ("raw_ids", "remove"):
-        for index, raw_id in enumerate(getattr(request, field, ())):
-            yield raw_id, f"{field}[{index}]", ""
-    for field in ("identifiers", "remove_identifiers"):
-        for index, identifier in enumerate(getattr(request, field, ())):
-            yield to_raw_id(identifier), f"{field}[{index}]", ""
+    for index, raw_id in enumerate(getattr(request, "remove_raw_ids", ())):
+        yield raw_id, f"remove_raw_ids[{index}]", ""
+    for index, identifier in enumerate(getattr(request, "remove_identifiers", ())):
+        yield to_raw_id(identifier), f"remove_identifiers[{index}]", ""

@@ -7,7 +7,8 @@ of a response is valid in a request.
 
 from __future__ import annotations
 
-from acs.rooms.v1 import participants_pb2 as pb
+from acs.rooms.v1 import identifiers_pb2 as pb
+from acs.rooms.v1.participants_pb2 import Participant
 
 from rooms_gateway.errors import InvalidRequestError, Violation
 
@@ -21,21 +22,21 @@ _COMMUNICATION_USERS = frozenset({"8:acs", _SPOOL, "8:dod-acs", "8:gcch-acs"})
 # The JavaScript parser has a separate kind for these users, the Python parser has none.
 _UNDERSCORES_OF_A_TEAMS_EXTENSION_USER = 2
 _TEAMS_USERS = {
-    "8:orgid": pb.CLOUD_PUBLIC,
-    "8:dod": pb.CLOUD_DOD,
-    "8:gcch": pb.CLOUD_GCCH,
+    "8:orgid": pb.COMMUNICATION_CLOUD_PUBLIC,
+    "8:dod": pb.COMMUNICATION_CLOUD_DOD,
+    "8:gcch": pb.COMMUNICATION_CLOUD_GCCH,
 }
 _TEAMS_APPS = {
-    "28:orgid": pb.CLOUD_PUBLIC,
-    "28:dod": pb.CLOUD_DOD,
-    "28:gcch": pb.CLOUD_GCCH,
+    "28:orgid": pb.COMMUNICATION_CLOUD_PUBLIC,
+    "28:dod": pb.COMMUNICATION_CLOUD_DOD,
+    "28:gcch": pb.COMMUNICATION_CLOUD_GCCH,
 }
 _USER_PREFIXES = {
-    pb.CLOUD_UNSPECIFIED: "8:orgid",
+    pb.COMMUNICATION_CLOUD_UNSPECIFIED: "8:orgid",
     **{cloud: prefix for prefix, cloud in _TEAMS_USERS.items()},
 }
 _APP_PREFIXES = {
-    pb.CLOUD_UNSPECIFIED: "28:orgid",
+    pb.COMMUNICATION_CLOUD_UNSPECIFIED: "28:orgid",
     **{cloud: prefix for prefix, cloud in _TEAMS_APPS.items()},
 }
 
@@ -96,11 +97,15 @@ def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
     """
     kind = identifier.WhichOneof("kind")
     user = identifier.microsoft_teams_user
-    if user.is_anonymous and user.cloud not in (pb.CLOUD_UNSPECIFIED, pb.CLOUD_PUBLIC):
+    if user.is_anonymous and user.cloud not in (
+        pb.COMMUNICATION_CLOUD_UNSPECIFIED,
+        pb.COMMUNICATION_CLOUD_PUBLIC,
+    ):
         raise InvalidRequestError(
             Violation(
                 f"{field}.microsoft_teams_user.cloud",
-                "must be CLOUD_UNSPECIFIED or CLOUD_PUBLIC for an anonymous user",
+                "must be COMMUNICATION_CLOUD_UNSPECIFIED or COMMUNICATION_CLOUD_PUBLIC for an "
+                "anonymous user",
             )
         )
     raw_id = to_raw_id(identifier)
@@ -116,7 +121,7 @@ def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
     return raw_id
 
 
-def raw_id_of(participant: pb.Participant, field: str) -> str:
+def raw_id_of(participant: Participant, field: str) -> str:
     """Return the raw id of a participant in a request, from `raw_id`, `identifier` or both.
 
     Raises InvalidRequestError, naming `field` or a field in it, if both are unset or differ, and as

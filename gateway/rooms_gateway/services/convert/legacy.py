@@ -29,7 +29,7 @@ def create_to_rest(request: pb.CreateRoomRequest) -> CreateRoom:
     return CreateRoom(
         valid_from=timestamps.field_to_rest(request, "valid_from"),
         valid_until=timestamps.field_to_rest(request, "valid_until"),
-        participants=roster_of(request.participants, "participants"),
+        participants=roster_of(request.participants),
     )
 
 
@@ -45,7 +45,7 @@ def new_roster(request: pb.UpdateRoomRequest) -> Roster | None:
     """Convert the roster of an update; None if it is unset. Raises InvalidRequestError."""
     if not request.HasField("roster"):
         return None
-    return roster_of(request.roster.participants, "roster.participants")
+    return roster_of(request.roster.participants, field="roster.participants")
 
 
 def check_join_policy(policy: pb.RoomJoinPolicy.ValueType, api_version: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from acs.rooms.v1 import participants_pb2 as pb
+from acs.rooms.v1.identifiers_pb2 import CommunicationIdentifier
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
 from rooms_gateway.errors import InvalidRequestError, Violation
@@ -12,10 +13,10 @@ from rooms_gateway.services.convert import identifiers
 from rooms_gateway.upstream.models import Participant, ParticipantProperties, Roster
 
 _ROLE_TO_REST = {
-    pb.ROLE_PRESENTER: "Presenter",
-    pb.ROLE_ATTENDEE: "Attendee",
-    pb.ROLE_CONSUMER: "Consumer",
-    pb.ROLE_COLLABORATOR: "Collaborator",
+    pb.PARTICIPANT_ROLE_PRESENTER: "Presenter",
+    pb.PARTICIPANT_ROLE_ATTENDEE: "Attendee",
+    pb.PARTICIPANT_ROLE_CONSUMER: "Consumer",
+    pb.PARTICIPANT_ROLE_COLLABORATOR: "Collaborator",
 }
 _PROPERTIES = {role: ParticipantProperties(name) for role, name in _ROLE_TO_REST.items()}
 _ROLE_FROM_REST = {name: role for role, name in _ROLE_TO_REST.items()}
@@ -49,14 +50,16 @@ def _fill(message: pb.Participant, participant: Participant) -> None:
 
 def roster_of(
     participants: Iterable[pb.Participant],
-    participants_field: str,
-    removals: Mapping[str, Iterable[str | pb.CommunicationIdentifier]] | None = None,
+    remove_raw_ids: Iterable[str] = (),
+    remove_identifiers: Iterable[CommunicationIdentifier] = (),
+    *,
+    field: str = "participants",
 ) -> Roster:
     """Convert participants to upsert, and others to remove, into one map for the REST API.
 
-    `removals` maps the names of fields to their values, raw ids or identifiers. Raises
-    InvalidRequestError with all violations: a participant named twice, of which the map would keep
-    the second only; two roles for one participant; an identifier that is unset or contradictory.
+    `field` is the path of `participants` in the request. Raises InvalidRequestError with all
+    violations: a participant named twice, of which the map would keep the second only; two roles
+    for one participant; an identifier that is unset or contradictory.
     """
     roster: Roster = {}
     violations: list[Violation] = []
@@ -64,43 +67,45 @@ def roster_of(
     for index, each in enumerate(participants):
         role, unrecognized_role, raw_id = each.role, each.unrecognized_role, each.raw_id
         if role and unrecognized_role:
-            field = f"{participants_field}[{index}].unrecognized_role"
-            violations.append(Violation(field, "must be empty when role is set"))
+            path = f"{field}[{index}].unrecognized_role"
+            violations.append(Violation(path, "must be empty when role is set"))
         if not raw_id or each.HasField("identifier"):
             try:
-                raw_id = identifiers.raw_id_of(each, f"{participants_field}[{index}]")
+                raw_id = identifiers.raw_id_of(each, f"{field}[{index}]")
             except InvalidRequestError as error:
                 violations += error.violations
                 continue
         if raw_id in roster:
             form = "raw_id" if each.raw_id else "identifier"
-            violations.append(_duplicate(f"{participants_field}[{index}].{form}"))
+            violations.append(_duplicate(f"{field}[{index}].{form}"))
         roster[raw_id] = _PROPERTIES.get(role) or ParticipantProperties(unrecognized_role or None)
-    _add_removals(removals or {}, roster, violations)
+    _add_removals(remove_raw_ids, remove_identifiers, roster, violations)
     if violations:
         raise InvalidRequestError(*violations)
     return roster
 
 
 def _add_removals(
-    removals: Mapping[str, Iterable[str | pb.CommunicationIdentifier]],
+    raw_ids: Iterable[str],
+    typed: Iterable[CommunicationIdentifier],
     roster: Roster,
     violations: list[Violation],
 ) -> None:
-    """Add `removals` to `roster`, and their violations to `violations`."""
-    for removal_field, removed in removals.items():
-        for index, each in enumerate(removed):
-            field = f"{removal_field}[{index}]"
-            try:
-                raw_id = (
-                    each if isinstance(each, str) else identifiers.requested_raw_id(each, field)
-                )
-            except InvalidRequestError as error:
-                violations += error.violations
-                continue
-            if raw_id in roster:
-                violations.append(_duplicate(field))
-            roster[raw_id] = None
+    """Add participants to remove to `roster`, and their violations to `violations`."""
+    for index, raw_id in enumerate(raw_ids):
+        if raw_id in roster:
+            violations.append(_duplicate(f"remove_raw_ids[{index}]"))
+        roster[raw_id] = None
+    for index, identifier in enumerate(typed):
+        path = f"remove_identifiers[{index}]"
+        try:
+            raw_id = identifiers.requested_raw_id(identifier, path)
+        except InvalidRequestError as error:
+            violations += error.violations
+            continue
+        if raw_id in roster:
+            violations.append(_duplicate(path))
+        roster[raw_id] = None
 
 
 def _duplicate(field: str) -> Violation:

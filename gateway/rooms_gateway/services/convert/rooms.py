@@ -41,7 +41,7 @@ def create_to_rest(request: pb.CreateRoomRequest) -> CreateRoom:
         valid_from=timestamps.field_to_rest(request, "valid_from"),
         valid_until=timestamps.field_to_rest(request, "valid_until"),
         pstn_dial_out_enabled=_dial_out(request),
-        participants=roster_of(request.participants, "participants"),
+        participants=roster_of(request.participants),
     )
 
 

@@ -79,7 +79,7 @@ class LegacyRoomsServicer:
         self, request: pb.AddParticipantsRequest, call: Call
     ) -> pb.AddParticipantsResponse:
         """REST: Participants_List, then Participants_Update."""
-        roster = roster_of(request.participants, "participants")
+        roster = roster_of(request.participants)
         self._api.check_roster(roster)
         check_absent(roster, await read_roster(self._api, request.room_id, call))
         await self._api.update_participants(request.room_id, roster, call)
@@ -89,7 +89,7 @@ class LegacyRoomsServicer:
         self, request: pb.UpdateParticipantsRequest, call: Call
     ) -> pb.UpdateParticipantsResponse:
         """REST: Participants_List, then Participants_Update."""
-        roster = roster_of(request.participants, "participants")
+        roster = roster_of(request.participants)
         self._api.check_roster(roster)
         check_present(roster, await read_roster(self._api, request.room_id, call))
         await self._api.update_participants(request.room_id, roster, call)
@@ -99,7 +99,7 @@ class LegacyRoomsServicer:
         self, request: pb.RemoveParticipantsRequest, call: Call
     ) -> pb.RemoveParticipantsResponse:
         """REST: Participants_Update, with null for each participant."""
-        roster = roster_of((), "", {"raw_ids": request.raw_ids, "identifiers": request.identifiers})
+        roster = roster_of((), request.remove_raw_ids, request.remove_identifiers)
         await self._api.update_participants(request.room_id, roster, call)
         return pb.RemoveParticipantsResponse()
 

@@ -22,105 +22,67 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from acs.rooms.v1 import rest_request_pb2 as acs_dot_rooms_dot_v1_dot_rest__request__pb2
+from acs.options.v1 import redaction_pb2 as acs_dot_options_dot_v1_dot_redaction__pb2
+from acs.rooms.debug.v1 import dry_run_pb2 as acs_dot_rooms_dot_debug_dot_v1_dot_dry__run__pb2
+from acs.rooms.v1 import identifiers_pb2 as acs_dot_rooms_dot_v1_dot_identifiers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/participants.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/rest_request.proto\"\xe0\x01\n\x0bParticipant\x12\"\n\x06raw_id\x18\x01 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x02R\x05rawId\x12\x30\n\x04role\x18\x02 \x01(\x0e\x32\x12.acs.rooms.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12\x34\n\x11unrecognized_role\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x10unrecognizedRole\x12\x45\n\nidentifier\x18\x04 \x01(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierR\nidentifier\"\xa0\x03\n\x17\x43ommunicationIdentifier\x12P\n\x12\x63ommunication_user\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.v1.CommunicationUserH\x00R\x11\x63ommunicationUser\x12>\n\x0cphone_number\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.PhoneNumberH\x00R\x0bphoneNumber\x12T\n\x14microsoft_teams_user\x18\x03 \x01(\x0b\x32 .acs.rooms.v1.MicrosoftTeamsUserH\x00R\x12microsoftTeamsUser\x12Q\n\x13microsoft_teams_app\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.v1.MicrosoftTeamsAppH\x00R\x11microsoftTeamsApp\x12;\n\x07unknown\x18\x05 \x01(\x0b\x32\x1f.acs.rooms.v1.UnknownIdentifierH\x00R\x07unknownB\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"R\n\x11\x43ommunicationUser\x12=\n\x02id\x18\x01 \x01(\tB-\x80\x01\x01\xbaH\'r%\x18\x80\x02\x32 ^8:(acs|spool|dod-acs|gcch-acs):R\x02id\"2\n\x0bPhoneNumber\x12#\n\x05value\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xfe\x01R\x05value\"\x94\x01\n\x12MicrosoftTeamsUser\x12&\n\x07user_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xfa\x01R\x06userId\x12!\n\x0cis_anonymous\x18\x02 \x01(\x08R\x0bisAnonymous\x12\x33\n\x05\x63loud\x18\x03 \x01(\x0e\x32\x13.acs.rooms.v1.CloudB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05\x63loud\"n\n\x11MicrosoftTeamsApp\x12$\n\x06\x61pp_id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\xf9\x01R\x05\x61ppId\x12\x33\n\x05\x63loud\x18\x02 \x01(\x0e\x32\x13.acs.rooms.v1.CloudB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05\x63loud\"2\n\x11UnknownIdentifier\x12\x1d\n\x02id\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x02id\"\xe3\x01\n\x19UpsertParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\x12#\n\rvalidate_only\x18\x03 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x04 \x01(\x08R\nshowPeople\"P\n\x1aUpsertParticipantsResponse\x12\x32\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"\xbc\x03\n\x19RemoveParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12.\n\x07raw_ids\x18\x02 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x06rawIds\x12R\n\x0bidentifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0bidentifiers\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x05 \x01(\x08R\nshowPeople:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n\"remove_participants.names_somebody\x12\x39raw_ids or identifiers must name at least one participant\x1a\x36this.raw_ids.size() > 0 || this.identifiers.size() > 0\"P\n\x1aRemoveParticipantsResponse\x12\x32\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"\xb3\x04\n\x19UpdateParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12<\n\x06upsert\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x06upsert\x12-\n\x06remove\x18\x03 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x06remove\x12_\n\x12remove_identifiers\x18\x04 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x11removeIdentifiers\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x06 \x01(\x08R\nshowPeople:\xcb\x01\xbaH\xc7\x01\x1a\xc4\x01\n%update_participants.changes_something\x12\x43\x61n update must name at least one participant to upsert or to remove\x1aVthis.upsert.size() > 0 || this.remove.size() > 0 || this.remove_identifiers.size() > 0\"P\n\x1aUpdateParticipantsResponse\x12\x32\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"\x8b\x01\n\x17ListParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n\tmax_pages\x18\x03 \x01(\rR\x08maxPages\"\x81\x01\n\x18ListParticipantsResponse\x12=\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*O\n\x05\x43loud\x12\x15\n\x11\x43LOUD_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43LOUD_PUBLIC\x10\x01\x12\r\n\tCLOUD_DOD\x10\x02\x12\x0e\n\nCLOUD_GCCH\x10\x03*m\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0eROLE_PRESENTER\x10\x01\x12\x11\n\rROLE_ATTENDEE\x10\x02\x12\x11\n\rROLE_CONSUMER\x10\x03\x12\x15\n\x11ROLE_COLLABORATOR\x10\x04\x32\xc9\x03\n\x13ParticipantsService\x12l\n\x12UpsertParticipants\x12\'.acs.rooms.v1.UpsertParticipantsRequest\x1a(.acs.rooms.v1.UpsertParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12RemoveParticipants\x12\'.acs.rooms.v1.RemoveParticipantsRequest\x1a(.acs.rooms.v1.RemoveParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12UpdateParticipants\x12\'.acs.rooms.v1.UpdateParticipantsRequest\x1a(.acs.rooms.v1.UpdateParticipantsResponse\"\x03\x90\x02\x02\x12h\n\x10ListParticipants\x12%.acs.rooms.v1.ListParticipantsRequest\x1a&.acs.rooms.v1.ListParticipantsResponse\"\x03\x90\x02\x01\x30\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/participants.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1e\x61\x63s/options/v1/redaction.proto\x1a acs/rooms/debug/v1/dry_run.proto\x1a\x1e\x61\x63s/rooms/v1/identifiers.proto\"\xec\x01\n\x0bParticipant\x12#\n\x06raw_id\x18\x01 \x01(\tB\x0c\x88\x94*\x01\xbaH\x05r\x03\x18\x80\x02R\x05rawId\x12;\n\x04role\x18\x02 \x01(\x0e\x32\x1d.acs.rooms.v1.ParticipantRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12\x34\n\x11unrecognized_role\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x10unrecognizedRole\x12\x45\n\nidentifier\x18\x04 \x01(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierR\nidentifier\"\xd3\x01\n\x19UpsertParticipantsRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"`\n\x1aUpsertParticipantsResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xf3\x03\n\x19RemoveParticipantsRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12<\n\x0eremove_raw_ids\x18\x02 \x03(\tB\x16\x88\x94*\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x0cremoveRawIds\x12_\n\x12remove_identifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x11removeIdentifiers\x12\x33\n\x07\x64ry_run\x18\x04 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun:\xca\x01\xbaH\xc6\x01\x1a\xc3\x01\n%remove_participants.changes_something\x12Ta removal must name at least one participant in remove_raw_ids or remove_identifiers\x1a\x44this.remove_raw_ids.size() > 0 || this.remove_identifiers.size() > 0\"`\n\x1aRemoveParticipantsResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xeb\x04\n\x19UpdateParticipantsRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12H\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12<\n\x0eremove_raw_ids\x18\x03 \x03(\tB\x16\x88\x94*\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x0cremoveRawIds\x12_\n\x12remove_identifiers\x18\x04 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x11removeIdentifiers\x12\x33\n\x07\x64ry_run\x18\x05 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun:\xf8\x01\xbaH\xf4\x01\x1a\xf1\x01\n%update_participants.changes_something\x12\x62\x61n update must name at least one participant in participants, remove_raw_ids or remove_identifiers\x1a\x64this.participants.size() > 0 || this.remove_raw_ids.size() > 0 || this.remove_identifiers.size() > 0\"`\n\x1aUpdateParticipantsResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\x8c\x01\n\x17ListParticipantsRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1b\n\tmax_pages\x18\x03 \x01(\rR\x08maxPages\"\x81\x01\n\x18ListParticipantsResponse\x12=\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xb4\x01\n\x0fParticipantRole\x12 \n\x1cPARTICIPANT_ROLE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPARTICIPANT_ROLE_PRESENTER\x10\x01\x12\x1d\n\x19PARTICIPANT_ROLE_ATTENDEE\x10\x02\x12\x1d\n\x19PARTICIPANT_ROLE_CONSUMER\x10\x03\x12!\n\x1dPARTICIPANT_ROLE_COLLABORATOR\x10\x04\x42\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.rooms.v1.participants_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'\n\014acs.rooms.v1P\001Z\024acs/rooms/v1;roomsv1\252\002\014Acs.Rooms.V1'
+  _globals['DESCRIPTOR']._serialized_options = b'\n#io.github.roomsgateway.acs.rooms.v1P\001ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\242\002\003RGW\252\002\014Acs.Rooms.V1\312\002\014Acs\\Rooms\\V1\352\002\016Acs::Rooms::V1'
   _globals['_PARTICIPANT'].fields_by_name['raw_id']._loaded_options = None
-  _globals['_PARTICIPANT'].fields_by_name['raw_id']._serialized_options = b'\200\001\001\272H\005r\003\030\200\002'
+  _globals['_PARTICIPANT'].fields_by_name['raw_id']._serialized_options = b'\210\224*\001\272H\005r\003\030\200\002'
   _globals['_PARTICIPANT'].fields_by_name['role']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['role']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_PARTICIPANT'].fields_by_name['unrecognized_role']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['unrecognized_role']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_COMMUNICATIONIDENTIFIER'].oneofs_by_name['kind']._loaded_options = None
-  _globals['_COMMUNICATIONIDENTIFIER'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
-  _globals['_COMMUNICATIONUSER'].fields_by_name['id']._loaded_options = None
-  _globals['_COMMUNICATIONUSER'].fields_by_name['id']._serialized_options = b'\200\001\001\272H\'r%\030\200\0022 ^8:(acs|spool|dod-acs|gcch-acs):'
-  _globals['_PHONENUMBER'].fields_by_name['value']._loaded_options = None
-  _globals['_PHONENUMBER'].fields_by_name['value']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\376\001'
-  _globals['_MICROSOFTTEAMSUSER'].fields_by_name['user_id']._loaded_options = None
-  _globals['_MICROSOFTTEAMSUSER'].fields_by_name['user_id']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\372\001'
-  _globals['_MICROSOFTTEAMSUSER'].fields_by_name['cloud']._loaded_options = None
-  _globals['_MICROSOFTTEAMSUSER'].fields_by_name['cloud']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_MICROSOFTTEAMSAPP'].fields_by_name['app_id']._loaded_options = None
-  _globals['_MICROSOFTTEAMSAPP'].fields_by_name['app_id']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\371\001'
-  _globals['_MICROSOFTTEAMSAPP'].fields_by_name['cloud']._loaded_options = None
-  _globals['_MICROSOFTTEAMSAPP'].fields_by_name['cloud']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_UNKNOWNIDENTIFIER'].fields_by_name['id']._loaded_options = None
-  _globals['_UNKNOWNIDENTIFIER'].fields_by_name['id']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\200\002'
   _globals['_UPSERTPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_UPSERTPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
+  _globals['_UPSERTPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_UPSERTPARTICIPANTSREQUEST'].fields_by_name['participants']._loaded_options = None
   _globals['_UPSERTPARTICIPANTSREQUEST'].fields_by_name['participants']._serialized_options = b'\272H\010\222\001\005\010\001\020\336\002'
   _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['raw_ids']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['raw_ids']._serialized_options = b'\200\001\001\272H\017\222\001\014\020\336\002\"\007r\005\020\001\030\200\002'
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['identifiers']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['identifiers']._serialized_options = b'\272H\006\222\001\003\020\336\002'
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['remove_raw_ids']._loaded_options = None
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['remove_raw_ids']._serialized_options = b'\210\224*\001\272H\017\222\001\014\020\336\002\"\007r\005\020\001\030\200\002'
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['remove_identifiers']._loaded_options = None
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['remove_identifiers']._serialized_options = b'\272H\006\222\001\003\020\336\002'
   _globals['_REMOVEPARTICIPANTSREQUEST']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_options = b'\272H\232\001\032\227\001\n\"remove_participants.names_somebody\0229raw_ids or identifiers must name at least one participant\0326this.raw_ids.size() > 0 || this.identifiers.size() > 0'
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_options = b'\272H\306\001\032\303\001\n%remove_participants.changes_something\022Ta removal must name at least one participant in remove_raw_ids or remove_identifiers\032Dthis.remove_raw_ids.size() > 0 || this.remove_identifiers.size() > 0'
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
-  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['upsert']._loaded_options = None
-  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['upsert']._serialized_options = b'\272H\006\222\001\003\020\336\002'
-  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove']._loaded_options = None
-  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove']._serialized_options = b'\200\001\001\272H\017\222\001\014\020\336\002\"\007r\005\020\001\030\200\002'
+  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['participants']._loaded_options = None
+  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['participants']._serialized_options = b'\272H\006\222\001\003\020\336\002'
+  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove_raw_ids']._loaded_options = None
+  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove_raw_ids']._serialized_options = b'\210\224*\001\272H\017\222\001\014\020\336\002\"\007r\005\020\001\030\200\002'
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove_identifiers']._loaded_options = None
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['remove_identifiers']._serialized_options = b'\272H\006\222\001\003\020\336\002'
   _globals['_UPDATEPARTICIPANTSREQUEST']._loaded_options = None
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_options = b'\272H\307\001\032\304\001\n%update_participants.changes_something\022Can update must name at least one participant to upsert or to remove\032Vthis.upsert.size() > 0 || this.remove.size() > 0 || this.remove_identifiers.size() > 0'
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_options = b'\272H\364\001\032\361\001\n%update_participants.changes_something\022ban update must name at least one participant in participants, remove_raw_ids or remove_identifiers\032dthis.participants.size() > 0 || this.remove_raw_ids.size() > 0 || this.remove_identifiers.size() > 0'
   _globals['_LISTPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_LISTPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
-  _globals['_PARTICIPANTSSERVICE'].methods_by_name['UpsertParticipants']._loaded_options = None
-  _globals['_PARTICIPANTSSERVICE'].methods_by_name['UpsertParticipants']._serialized_options = b'\220\002\002'
-  _globals['_PARTICIPANTSSERVICE'].methods_by_name['RemoveParticipants']._loaded_options = None
-  _globals['_PARTICIPANTSSERVICE'].methods_by_name['RemoveParticipants']._serialized_options = b'\220\002\002'
-  _globals['_PARTICIPANTSSERVICE'].methods_by_name['UpdateParticipants']._loaded_options = None
-  _globals['_PARTICIPANTSSERVICE'].methods_by_name['UpdateParticipants']._serialized_options = b'\220\002\002'
-  _globals['_PARTICIPANTSSERVICE'].methods_by_name['ListParticipants']._loaded_options = None
-  _globals['_PARTICIPANTSSERVICE'].methods_by_name['ListParticipants']._serialized_options = b'\220\002\001'
-  _globals['_CLOUD']._serialized_start=2942
-  _globals['_CLOUD']._serialized_end=3021
-  _globals['_ROLE']._serialized_start=3023
-  _globals['_ROLE']._serialized_end=3132
-  _globals['_PARTICIPANT']._serialized_start=83
-  _globals['_PARTICIPANT']._serialized_end=307
-  _globals['_COMMUNICATIONIDENTIFIER']._serialized_start=310
-  _globals['_COMMUNICATIONIDENTIFIER']._serialized_end=726
-  _globals['_COMMUNICATIONUSER']._serialized_start=728
-  _globals['_COMMUNICATIONUSER']._serialized_end=810
-  _globals['_PHONENUMBER']._serialized_start=812
-  _globals['_PHONENUMBER']._serialized_end=862
-  _globals['_MICROSOFTTEAMSUSER']._serialized_start=865
-  _globals['_MICROSOFTTEAMSUSER']._serialized_end=1013
-  _globals['_MICROSOFTTEAMSAPP']._serialized_start=1015
-  _globals['_MICROSOFTTEAMSAPP']._serialized_end=1125
-  _globals['_UNKNOWNIDENTIFIER']._serialized_start=1127
-  _globals['_UNKNOWNIDENTIFIER']._serialized_end=1177
-  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_start=1180
-  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_end=1407
-  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_start=1409
-  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_end=1489
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=1492
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=1936
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=1938
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=2018
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=2021
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=2584
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=2586
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=2666
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=2669
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=2808
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=2811
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=2940
-  _globals['_PARTICIPANTSSERVICE']._serialized_start=3135
-  _globals['_PARTICIPANTSSERVICE']._serialized_end=3592
+  _globals['_LISTPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_PARTICIPANTROLE']._serialized_start=2294
+  _globals['_PARTICIPANTROLE']._serialized_end=2474
+  _globals['_PARTICIPANT']._serialized_start=148
+  _globals['_PARTICIPANT']._serialized_end=384
+  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_start=387
+  _globals['_UPSERTPARTICIPANTSREQUEST']._serialized_end=598
+  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_start=600
+  _globals['_UPSERTPARTICIPANTSRESPONSE']._serialized_end=696
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=699
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=1198
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=1200
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=1296
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=1299
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=1918
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=1920
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=2016
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=2019
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=2159
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=2162
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=2291
 # @@protoc_insertion_point(module_scope)

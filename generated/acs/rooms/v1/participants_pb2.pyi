@@ -3,7 +3,8 @@
 isort:skip_file
 """
 
-from acs.rooms.v1 import rest_request_pb2 as rest_request_pb2
+from acs.rooms.debug.v1 import dry_run_pb2 as dry_run_pb2
+from acs.rooms.v1 import identifiers_pb2 as identifiers_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
@@ -20,66 +21,45 @@ else:
 
 DESCRIPTOR: descriptor.FileDescriptor
 
-class _Cloud:
+class _ParticipantRole:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _CloudEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Cloud.ValueType], builtins.type):
+class _ParticipantRoleEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ParticipantRole.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
-    CLOUD_UNSPECIFIED: _Cloud.ValueType  # 0
-    """CLOUD_UNSPECIFIED: in requests, the same as CLOUD_PUBLIC; in responses, an anonymous user."""
-    CLOUD_PUBLIC: _Cloud.ValueType  # 1
-    """CLOUD_PUBLIC: the public cloud."""
-    CLOUD_DOD: _Cloud.ValueType  # 2
-    """CLOUD_DOD: the cloud of the United States Department of Defense."""
-    CLOUD_GCCH: _Cloud.ValueType  # 3
-    """CLOUD_GCCH: the Government Community Cloud High of the United States."""
-
-class Cloud(_Cloud, metaclass=_CloudEnumTypeWrapper):
-    """Cloud is one of Microsoft's clouds."""
-
-CLOUD_UNSPECIFIED: Cloud.ValueType  # 0
-"""CLOUD_UNSPECIFIED: in requests, the same as CLOUD_PUBLIC; in responses, an anonymous user."""
-CLOUD_PUBLIC: Cloud.ValueType  # 1
-"""CLOUD_PUBLIC: the public cloud."""
-CLOUD_DOD: Cloud.ValueType  # 2
-"""CLOUD_DOD: the cloud of the United States Department of Defense."""
-CLOUD_GCCH: Cloud.ValueType  # 3
-"""CLOUD_GCCH: the Government Community Cloud High of the United States."""
-
-class _Role:
-    ValueType = typing.NewType("ValueType", builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RoleEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], builtins.type):
-    DESCRIPTOR: descriptor.EnumDescriptor
-    ROLE_UNSPECIFIED: _Role.ValueType  # 0
-    """ROLE_UNSPECIFIED: in requests, ROLE_ATTENDEE; in responses, see Participant.unrecognized_role."""
-    ROLE_PRESENTER: _Role.ValueType  # 1
-    """ROLE_PRESENTER: can share content and moderate other participants."""
-    ROLE_ATTENDEE: _Role.ValueType  # 2
-    """ROLE_ATTENDEE: can send and receive audio and video. The default."""
-    ROLE_CONSUMER: _Role.ValueType  # 3
-    """ROLE_CONSUMER: can receive audio and video only."""
-    ROLE_COLLABORATOR: _Role.ValueType  # 4
-    """ROLE_COLLABORATOR: can send and receive audio and video, and share content. UNIMPLEMENTED with
-    reason API_VERSION_UNSUPPORTED if the REST api-version is older than 2025-03-13.
+    PARTICIPANT_ROLE_UNSPECIFIED: _ParticipantRole.ValueType  # 0
+    """PARTICIPANT_ROLE_UNSPECIFIED: in requests, PARTICIPANT_ROLE_ATTENDEE; in responses, see
+    Participant.unrecognized_role.
+    """
+    PARTICIPANT_ROLE_PRESENTER: _ParticipantRole.ValueType  # 1
+    """PARTICIPANT_ROLE_PRESENTER: can share content and moderate other participants."""
+    PARTICIPANT_ROLE_ATTENDEE: _ParticipantRole.ValueType  # 2
+    """PARTICIPANT_ROLE_ATTENDEE: can send and receive audio and video. The default."""
+    PARTICIPANT_ROLE_CONSUMER: _ParticipantRole.ValueType  # 3
+    """PARTICIPANT_ROLE_CONSUMER: can receive audio and video only."""
+    PARTICIPANT_ROLE_COLLABORATOR: _ParticipantRole.ValueType  # 4
+    """PARTICIPANT_ROLE_COLLABORATOR: can send and receive audio and video, and share content.
+    UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
+    than 2025-03-13.
     """
 
-class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """Role is a set of permissions of a participant in a room."""
+class ParticipantRole(_ParticipantRole, metaclass=_ParticipantRoleEnumTypeWrapper):
+    """ParticipantRole is a set of permissions of a participant in a room."""
 
-ROLE_UNSPECIFIED: Role.ValueType  # 0
-"""ROLE_UNSPECIFIED: in requests, ROLE_ATTENDEE; in responses, see Participant.unrecognized_role."""
-ROLE_PRESENTER: Role.ValueType  # 1
-"""ROLE_PRESENTER: can share content and moderate other participants."""
-ROLE_ATTENDEE: Role.ValueType  # 2
-"""ROLE_ATTENDEE: can send and receive audio and video. The default."""
-ROLE_CONSUMER: Role.ValueType  # 3
-"""ROLE_CONSUMER: can receive audio and video only."""
-ROLE_COLLABORATOR: Role.ValueType  # 4
-"""ROLE_COLLABORATOR: can send and receive audio and video, and share content. UNIMPLEMENTED with
-reason API_VERSION_UNSUPPORTED if the REST api-version is older than 2025-03-13.
+PARTICIPANT_ROLE_UNSPECIFIED: ParticipantRole.ValueType  # 0
+"""PARTICIPANT_ROLE_UNSPECIFIED: in requests, PARTICIPANT_ROLE_ATTENDEE; in responses, see
+Participant.unrecognized_role.
+"""
+PARTICIPANT_ROLE_PRESENTER: ParticipantRole.ValueType  # 1
+"""PARTICIPANT_ROLE_PRESENTER: can share content and moderate other participants."""
+PARTICIPANT_ROLE_ATTENDEE: ParticipantRole.ValueType  # 2
+"""PARTICIPANT_ROLE_ATTENDEE: can send and receive audio and video. The default."""
+PARTICIPANT_ROLE_CONSUMER: ParticipantRole.ValueType  # 3
+"""PARTICIPANT_ROLE_CONSUMER: can receive audio and video only."""
+PARTICIPANT_ROLE_COLLABORATOR: ParticipantRole.ValueType  # 4
+"""PARTICIPANT_ROLE_COLLABORATOR: can send and receive audio and video, and share content.
+UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
+than 2025-03-13.
 """
 
 @typing.final
@@ -96,21 +76,22 @@ class Participant(message.Message):
     """raw_id is the communication identifier as text, for example
     "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464". Case
     matters. The Rooms service decides which kinds of identifier a roster accepts: any other is
-    INVALID_ARGUMENT with reason SERVICE_REJECTED_REQUEST. In requests, may be empty if
-    `identifier` is set. Always set in responses.
+    INVALID_ARGUMENT with reason ERROR_REASON_UPSTREAM_REJECTED_REQUEST. In requests, may be empty
+    if `identifier` is set. Always set in responses.
     """
-    role: Role.ValueType
-    """role is the participant's role. In requests, ROLE_UNSPECIFIED means attendee, the default of
-    the Rooms service, also for a participant that has another role already. In responses,
-    ROLE_UNSPECIFIED means a role that this contract does not define: see `unrecognized_role`.
+    role: ParticipantRole.ValueType
+    """role is the participant's role. In requests, PARTICIPANT_ROLE_UNSPECIFIED means attendee, the
+    default of the Rooms service, also for a participant that has another role already. In
+    responses, PARTICIPANT_ROLE_UNSPECIFIED means a role that this contract does not define: see
+    `unrecognized_role`.
     """
     unrecognized_role: builtins.str
-    """unrecognized_role is the REST name of a role that Role does not define, unchanged; empty
-    otherwise. Requests accept it, so that a listed participant can be sent back unchanged. Setting
-    both `unrecognized_role` and `role` is INVALID_ARGUMENT.
+    """unrecognized_role is the REST name of a role that ParticipantRole does not define, unchanged;
+    empty otherwise. Requests accept it, so that a listed participant can be sent back unchanged.
+    Setting both `unrecognized_role` and `role` is INVALID_ARGUMENT.
     """
     @builtins.property
-    def identifier(self) -> CommunicationIdentifier:
+    def identifier(self) -> identifiers_pb2.CommunicationIdentifier:
         """identifier is the typed form of `raw_id`. Requests need one of the two; if both are set, they
         must be equal, or the call is INVALID_ARGUMENT. Always set in responses.
         """
@@ -119,200 +100,13 @@ class Participant(message.Message):
         self,
         *,
         raw_id: builtins.str = ...,
-        role: Role.ValueType = ...,
+        role: ParticipantRole.ValueType = ...,
         unrecognized_role: builtins.str = ...,
-        identifier: CommunicationIdentifier | None = ...,
+        identifier: identifiers_pb2.CommunicationIdentifier | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["identifier", b"identifier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["identifier", b"identifier", "raw_id", b"raw_id", "role", b"role", "unrecognized_role", b"unrecognized_role"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class CommunicationIdentifier(message.Message):
-    """CommunicationIdentifier is the typed form of an identifier of Azure Communication Services. Each
-    kind corresponds to one format of raw id; the raw id has at most 256 characters.
-
-    In responses the kind is the one on which Microsoft's clients agree, or `unknown` if they do not
-    agree. In requests the kind must be the one that a response has for the same raw id, or
-    `unknown`; any other is INVALID_ARGUMENT.
-    """
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    COMMUNICATION_USER_FIELD_NUMBER: builtins.int
-    PHONE_NUMBER_FIELD_NUMBER: builtins.int
-    MICROSOFT_TEAMS_USER_FIELD_NUMBER: builtins.int
-    MICROSOFT_TEAMS_APP_FIELD_NUMBER: builtins.int
-    UNKNOWN_FIELD_NUMBER: builtins.int
-    @builtins.property
-    def communication_user(self) -> CommunicationUser:
-        """communication_user is a user of a Communication Services resource."""
-
-    @builtins.property
-    def phone_number(self) -> PhoneNumber:
-        """phone_number is a phone number."""
-
-    @builtins.property
-    def microsoft_teams_user(self) -> MicrosoftTeamsUser:
-        """microsoft_teams_user is a user of Microsoft Teams."""
-
-    @builtins.property
-    def microsoft_teams_app(self) -> MicrosoftTeamsApp:
-        """microsoft_teams_app is an application of Microsoft Teams, such as a call queue."""
-
-    @builtins.property
-    def unknown(self) -> UnknownIdentifier:
-        """unknown is an identifier of any other kind."""
-
-    def __init__(
-        self,
-        *,
-        communication_user: CommunicationUser | None = ...,
-        phone_number: PhoneNumber | None = ...,
-        microsoft_teams_user: MicrosoftTeamsUser | None = ...,
-        microsoft_teams_app: MicrosoftTeamsApp | None = ...,
-        unknown: UnknownIdentifier | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["communication_user", b"communication_user", "kind", b"kind", "microsoft_teams_app", b"microsoft_teams_app", "microsoft_teams_user", b"microsoft_teams_user", "phone_number", b"phone_number", "unknown", b"unknown"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["communication_user", b"communication_user", "kind", b"kind", "microsoft_teams_app", b"microsoft_teams_app", "microsoft_teams_user", b"microsoft_teams_user", "phone_number", b"phone_number", "unknown", b"unknown"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = typing.Literal["communication_user", "phone_number", "microsoft_teams_user", "microsoft_teams_app", "unknown"]  # noqa: Y015
-    _WhichOneofArgType_kind: _TypeAlias = typing.Literal["kind", b"kind"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
-
-@typing.final
-class CommunicationUser(message.Message):
-    """CommunicationUser is a user of a Communication Services resource, as created by
-    CommunicationIdentityClient of Microsoft's SDKs.
-    """
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    ID_FIELD_NUMBER: builtins.int
-    id: builtins.str
-    """id is the complete raw id, "8:acs:<resource id>_<user id>", or the same with the prefix
-    "8:spool:", "8:dod-acs:" or "8:gcch-acs:". An id with three parts joined by "_" is `unknown`,
-    except with "8:spool:": some of Microsoft's clients treat it as a Teams extension user.
-    """
-    def __init__(
-        self,
-        *,
-        id: builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["id", b"id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class PhoneNumber(message.Message):
-    """PhoneNumber is a phone number. Raw id: "4:" and the number."""
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    VALUE_FIELD_NUMBER: builtins.int
-    value: builtins.str
-    """value is the number in E.164 format, for example "+14255550123". The gateway does not check the
-    format: the value is the text after "4:" in the raw id, unchanged.
-    """
-    def __init__(
-        self,
-        *,
-        value: builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class MicrosoftTeamsUser(message.Message):
-    """MicrosoftTeamsUser is a user of Microsoft Teams. Raw id: "8:orgid:", "8:dod:" or "8:gcch:" by
-    cloud, or "8:teamsvisitor:" for an anonymous user, and the user id.
-    """
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    USER_ID_FIELD_NUMBER: builtins.int
-    IS_ANONYMOUS_FIELD_NUMBER: builtins.int
-    CLOUD_FIELD_NUMBER: builtins.int
-    user_id: builtins.str
-    """user_id is the Entra ID object id of the user, or the id of an anonymous user. An identifier
-    with a colon in the user id is `unknown`.
-    """
-    is_anonymous: builtins.bool
-    """is_anonymous is true for a user that joins Teams without an account. Anonymous users have no
-    cloud: `cloud` must be CLOUD_UNSPECIFIED or CLOUD_PUBLIC.
-    """
-    cloud: Cloud.ValueType
-    """cloud is the cloud of the user's account. In requests, CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""
-    def __init__(
-        self,
-        *,
-        user_id: builtins.str = ...,
-        is_anonymous: builtins.bool = ...,
-        cloud: Cloud.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["cloud", b"cloud", "is_anonymous", b"is_anonymous", "user_id", b"user_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class MicrosoftTeamsApp(message.Message):
-    """MicrosoftTeamsApp is an application of Microsoft Teams. Raw id: "28:orgid:", "28:dod:" or
-    "28:gcch:" by cloud, and the app id.
-    """
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    APP_ID_FIELD_NUMBER: builtins.int
-    CLOUD_FIELD_NUMBER: builtins.int
-    app_id: builtins.str
-    """app_id is the Entra ID object id of the application. An identifier with a colon in the app id
-    is `unknown`.
-    """
-    cloud: Cloud.ValueType
-    """cloud is the cloud of the application. In requests, CLOUD_UNSPECIFIED means CLOUD_PUBLIC."""
-    def __init__(
-        self,
-        *,
-        app_id: builtins.str = ...,
-        cloud: Cloud.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["app_id", b"app_id", "cloud", b"cloud"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class UnknownIdentifier(message.Message):
-    """UnknownIdentifier is an identifier of none of the other kinds. Do not rely on an identifier being
-    unknown: a later version of this contract may define its kind.
-    """
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    ID_FIELD_NUMBER: builtins.int
-    id: builtins.str
-    """id is the complete raw id. Requests accept any raw id here, also one of a defined kind, so that
-    an identifier that was listed as unknown remains valid when its kind is defined later.
-    """
-    def __init__(
-        self,
-        *,
-        id: builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,55 +118,49 @@ class UpsertParticipantsRequest(message.Message):
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     PARTICIPANTS_FIELD_NUMBER: builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
-    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the `id` of the room."""
-    validate_only: builtins.bool
-    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
-    service; the response has `dry_run` only.
-    """
-    show_people: builtins.bool
-    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
-    "<redacted 1>", "<redacted 2>" and so on.
-    """
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
         """participants are the participants to add or change: 1 to 350, without duplicates."""
+
+    @builtins.property
+    def dry_run(self) -> dry_run_pb2.DryRun:
+        """dry_run requests a dry run: the response has `rest_request` only."""
 
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
         participants: abc.Iterable[Participant] | None = ...,
-        validate_only: builtins.bool = ...,
-        show_people: builtins.bool = ...,
+        dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["participants", b"participants", "room_id", b"room_id", "show_people", b"show_people", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "participants", b"participants", "room_id", b"room_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class UpsertParticipantsResponse(message.Message):
-    """UpsertParticipantsResponse is empty unless `validate_only` was set."""
+    """UpsertParticipantsResponse is empty, except in a dry run."""
 
     DESCRIPTOR: descriptor.Descriptor
 
-    DRY_RUN_FIELD_NUMBER: builtins.int
+    REST_REQUEST_FIELD_NUMBER: builtins.int
     @builtins.property
-    def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
+    def rest_request(self) -> dry_run_pb2.RestRequest:
+        """rest_request is the REST request that a dry run did not send. Set in a dry run only."""
 
     def __init__(
         self,
         *,
-        dry_run: rest_request_pb2.RestRequest | None = ...,
+        rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -383,66 +171,60 @@ class RemoveParticipantsRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
-    RAW_IDS_FIELD_NUMBER: builtins.int
-    IDENTIFIERS_FIELD_NUMBER: builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
-    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
+    REMOVE_RAW_IDS_FIELD_NUMBER: builtins.int
+    REMOVE_IDENTIFIERS_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the `id` of the room."""
-    validate_only: builtins.bool
-    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
-    service; the response has `dry_run` only.
-    """
-    show_people: builtins.bool
-    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
-    "<redacted 1>", "<redacted 2>" and so on.
-    """
     @builtins.property
-    def raw_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """raw_ids are the raw ids of participants to remove: at most 350, without duplicates. May be
-        empty if `identifiers` is not.
+    def remove_raw_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """remove_raw_ids are the raw ids of participants to remove: at most 350, without duplicates. May
+        be empty if `remove_identifiers` is not.
         """
 
     @builtins.property
-    def identifiers(self) -> containers.RepeatedCompositeFieldContainer[CommunicationIdentifier]:
-        """identifiers are the typed identifiers of participants to remove: at most 350, without
-        duplicates and without those in `raw_ids`. May be empty if `raw_ids` is not.
+    def remove_identifiers(self) -> containers.RepeatedCompositeFieldContainer[identifiers_pb2.CommunicationIdentifier]:
+        """remove_identifiers are the typed identifiers of participants to remove: at most 350, without
+        duplicates and without those in `remove_raw_ids`. May be empty if `remove_raw_ids` is not.
         """
+
+    @builtins.property
+    def dry_run(self) -> dry_run_pb2.DryRun:
+        """dry_run requests a dry run: the response has `rest_request` only."""
 
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
-        raw_ids: abc.Iterable[builtins.str] | None = ...,
-        identifiers: abc.Iterable[CommunicationIdentifier] | None = ...,
-        validate_only: builtins.bool = ...,
-        show_people: builtins.bool = ...,
+        remove_raw_ids: abc.Iterable[builtins.str] | None = ...,
+        remove_identifiers: abc.Iterable[identifiers_pb2.CommunicationIdentifier] | None = ...,
+        dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["identifiers", b"identifiers", "raw_ids", b"raw_ids", "room_id", b"room_id", "show_people", b"show_people", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "remove_identifiers", b"remove_identifiers", "remove_raw_ids", b"remove_raw_ids", "room_id", b"room_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class RemoveParticipantsResponse(message.Message):
-    """RemoveParticipantsResponse is empty unless `validate_only` was set."""
+    """RemoveParticipantsResponse is empty, except in a dry run."""
 
     DESCRIPTOR: descriptor.Descriptor
 
-    DRY_RUN_FIELD_NUMBER: builtins.int
+    REST_REQUEST_FIELD_NUMBER: builtins.int
     @builtins.property
-    def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
+    def rest_request(self) -> dry_run_pb2.RestRequest:
+        """rest_request is the REST request that a dry run did not send. Set in a dry run only."""
 
     def __init__(
         self,
         *,
-        dry_run: rest_request_pb2.RestRequest | None = ...,
+        rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -455,75 +237,68 @@ class UpdateParticipantsRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
-    UPSERT_FIELD_NUMBER: builtins.int
-    REMOVE_FIELD_NUMBER: builtins.int
+    PARTICIPANTS_FIELD_NUMBER: builtins.int
+    REMOVE_RAW_IDS_FIELD_NUMBER: builtins.int
     REMOVE_IDENTIFIERS_FIELD_NUMBER: builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
-    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the `id` of the room."""
-    validate_only: builtins.bool
-    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
-    service; the response has `dry_run` only.
-    """
-    show_people: builtins.bool
-    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
-    "<redacted 1>", "<redacted 2>" and so on.
-    """
     @builtins.property
-    def upsert(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
-        """upsert are the participants to add or change: at most 350, without duplicates. May be empty if
-        `remove` or `remove_identifiers` is not.
+    def participants(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
+        """participants are the participants to add or change: at most 350, without duplicates. May be
+        empty if `remove_raw_ids` or `remove_identifiers` is not.
         """
 
     @builtins.property
-    def remove(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """remove are the raw ids of participants to remove: at most 350, without duplicates and without
-        those in `upsert`. May be empty if `upsert` or `remove_identifiers` is not.
+    def remove_raw_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """remove_raw_ids are the raw ids of participants to remove: at most 350, without duplicates and
+        without those in `participants`.
         """
 
     @builtins.property
-    def remove_identifiers(self) -> containers.RepeatedCompositeFieldContainer[CommunicationIdentifier]:
+    def remove_identifiers(self) -> containers.RepeatedCompositeFieldContainer[identifiers_pb2.CommunicationIdentifier]:
         """remove_identifiers are the typed identifiers of participants to remove: at most 350, without
-        duplicates and without those in `upsert` or `remove`. May be empty if `upsert` or `remove` is
-        not.
+        duplicates and without those in `participants` or `remove_raw_ids`.
         """
+
+    @builtins.property
+    def dry_run(self) -> dry_run_pb2.DryRun:
+        """dry_run requests a dry run: the response has `rest_request` only."""
 
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
-        upsert: abc.Iterable[Participant] | None = ...,
-        remove: abc.Iterable[builtins.str] | None = ...,
-        remove_identifiers: abc.Iterable[CommunicationIdentifier] | None = ...,
-        validate_only: builtins.bool = ...,
-        show_people: builtins.bool = ...,
+        participants: abc.Iterable[Participant] | None = ...,
+        remove_raw_ids: abc.Iterable[builtins.str] | None = ...,
+        remove_identifiers: abc.Iterable[identifiers_pb2.CommunicationIdentifier] | None = ...,
+        dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["remove", b"remove", "remove_identifiers", b"remove_identifiers", "room_id", b"room_id", "show_people", b"show_people", "upsert", b"upsert", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "participants", b"participants", "remove_identifiers", b"remove_identifiers", "remove_raw_ids", b"remove_raw_ids", "room_id", b"room_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class UpdateParticipantsResponse(message.Message):
-    """UpdateParticipantsResponse is empty unless `validate_only` was set."""
+    """UpdateParticipantsResponse is empty, except in a dry run."""
 
     DESCRIPTOR: descriptor.Descriptor
 
-    DRY_RUN_FIELD_NUMBER: builtins.int
+    REST_REQUEST_FIELD_NUMBER: builtins.int
     @builtins.property
-    def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
+    def rest_request(self) -> dry_run_pb2.RestRequest:
+        """rest_request is the REST request that a dry run did not send. Set in a dry run only."""
 
     def __init__(
         self,
         *,
-        dry_run: rest_request_pb2.RestRequest | None = ...,
+        rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -543,7 +318,7 @@ class ListParticipantsRequest(message.Message):
     page_token: builtins.str
     """page_token is a `next_page_token` of an earlier ListParticipants of the same room; empty starts
     at the beginning. It is valid on every replica and after restarts of the gateway. Any other
-    value is INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID.
+    value is INVALID_ARGUMENT with reason ERROR_REASON_PAGE_TOKEN_INVALID.
     """
     max_pages: builtins.int
     """max_pages is the maximum number of pages, one per message. Default: 0, no limit. 1 reads page

@@ -22,63 +22,51 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from acs.rooms.debug.v1 import dry_run_pb2 as acs_dot_rooms_dot_debug_dot_v1_dot_dry__run__pb2
 from acs.rooms.v1 import participants_pb2 as acs_dot_rooms_dot_v1_dot_participants__pb2
-from acs.rooms.v1 import rest_request_pb2 as acs_dot_rooms_dot_v1_dot_rest__request__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63s/rooms/v1/rooms.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1f\x61\x63s/rooms/v1/rest_request.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x02\n\x04Room\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x39\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x05 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x42\x18\n\x16_pstn_dial_out_enabled\"\xcc\x03\n\x11\x43reateRoomRequest\x12\x39\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x03 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12H\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12*\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12\x31\n\x14include_participants\x18\x06 \x01(\x08R\x13includeParticipants\x12#\n\rvalidate_only\x18\x07 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x08 \x01(\x08R\nshowPeopleB\x18\n\x16_pstn_dial_out_enabled\"\xcb\x01\n\x12\x43reateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12\x1a\n\x08replayed\x18\x03 \x01(\x08R\x08replayed\x12\x32\n\x07\x64ry_run\x18\x04 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"y\n\x0eGetRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12\x31\n\x14include_participants\x18\x02 \x01(\x08R\x13includeParticipants\"x\n\x0fGetRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\"\xaa\x04\n\x11UpdateRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12\x39\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x04 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x06 \x01(\x08R\nshowPeople:\xce\x01\xbaH\xca\x01\x1a\xc7\x01\n\x1dupdate_room.changes_something\x12Tan update must set at least one of valid_from, valid_until and pstn_dial_out_enabled\x1aPhas(this.valid_from) || has(this.valid_until) || has(this.pstn_dial_out_enabled)B\x18\n\x16_pstn_dial_out_enabled\"p\n\x12UpdateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12\x32\n\x07\x64ry_run\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"\x8f\x01\n\x11\x44\x65leteRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12#\n\rvalidate_only\x18\x02 \x01(\x08R\x0cvalidateOnly\x12\x1f\n\x0bshow_people\x18\x03 \x01(\x08R\nshowPeople\"H\n\x12\x44\x65leteRoomResponse\x12\x32\n\x07\x64ry_run\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.RestRequestR\x06\x64ryRun\"N\n\x10ListRoomsRequest\x12\x1d\n\npage_token\x18\x01 \x01(\tR\tpageToken\x12\x1b\n\tmax_pages\x18\x02 \x01(\rR\x08maxPages\"e\n\x11ListRoomsResponse\x12(\n\x05rooms\x18\x01 \x03(\x0b\x32\x12.acs.rooms.v1.RoomR\x05rooms\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb2\x03\n\x0cRoomsService\x12T\n\nCreateRoom\x12\x1f.acs.rooms.v1.CreateRoomRequest\x1a .acs.rooms.v1.CreateRoomResponse\"\x03\x90\x02\x02\x12K\n\x07GetRoom\x12\x1c.acs.rooms.v1.GetRoomRequest\x1a\x1d.acs.rooms.v1.GetRoomResponse\"\x03\x90\x02\x01\x12T\n\nUpdateRoom\x12\x1f.acs.rooms.v1.UpdateRoomRequest\x1a .acs.rooms.v1.UpdateRoomResponse\"\x03\x90\x02\x02\x12T\n\nDeleteRoom\x12\x1f.acs.rooms.v1.DeleteRoomRequest\x1a .acs.rooms.v1.DeleteRoomResponse\"\x03\x90\x02\x02\x12S\n\tListRooms\x12\x1e.acs.rooms.v1.ListRoomsRequest\x1a\x1f.acs.rooms.v1.ListRoomsResponse\"\x03\x90\x02\x01\x30\x01\x42\x35\n\x0c\x61\x63s.rooms.v1P\x01Z\x14\x61\x63s/rooms/v1;roomsv1\xaa\x02\x0c\x41\x63s.Rooms.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63s/rooms/v1/rooms.proto\x12\x0c\x61\x63s.rooms.v1\x1a acs/rooms/debug/v1/dry_run.proto\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x02\n\x04Room\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x39\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x05 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x42\x18\n\x16_pstn_dial_out_enabled\"\xbb\x03\n\x11\x43reateRoomRequest\x12\x39\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x03 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12H\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12*\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12\x31\n\x14include_participants\x18\x06 \x01(\x08R\x13includeParticipants\x12\x33\n\x07\x64ry_run\x18\x07 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRunB\x18\n\x16_pstn_dial_out_enabled\"\xdb\x01\n\x12\x43reateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12\x1a\n\x08replayed\x18\x03 \x01(\x08R\x08replayed\x12\x42\n\x0crest_request\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"z\n\x0eGetRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12\x31\n\x14include_participants\x18\x02 \x01(\x08R\x13includeParticipants\"x\n\x0fGetRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\"\x9a\x04\n\x11UpdateRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12\x39\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x04 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12\x33\n\x07\x64ry_run\x18\x05 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun:\xce\x01\xbaH\xca\x01\x1a\xc7\x01\n\x1dupdate_room.changes_something\x12Tan update must set at least one of valid_from, valid_until and pstn_dial_out_enabled\x1aPhas(this.valid_from) || has(this.valid_until) || has(this.pstn_dial_out_enabled)B\x18\n\x16_pstn_dial_out_enabled\"\x80\x01\n\x12UpdateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12\x42\n\x0crest_request\x18\x02 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xa4\x01\n\x11\x44\x65leteRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12#\n\rallow_missing\x18\x02 \x01(\x08R\x0c\x61llowMissing\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"X\n\x12\x44\x65leteRoomResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"N\n\x10ListRoomsRequest\x12\x1d\n\npage_token\x18\x01 \x01(\tR\tpageToken\x12\x1b\n\tmax_pages\x18\x02 \x01(\rR\x08maxPages\"e\n\x11ListRoomsResponse\x12(\n\x05rooms\x18\x01 \x03(\x0b\x32\x12.acs.rooms.v1.RoomR\x05rooms\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageTokenB\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.rooms.v1.rooms_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'\n\014acs.rooms.v1P\001Z\024acs/rooms/v1;roomsv1\252\002\014Acs.Rooms.V1'
+  _globals['DESCRIPTOR']._serialized_options = b'\n#io.github.roomsgateway.acs.rooms.v1P\001ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\242\002\003RGW\252\002\014Acs.Rooms.V1\312\002\014Acs\\Rooms\\V1\352\002\016Acs::Rooms::V1'
   _globals['_CREATEROOMREQUEST'].fields_by_name['participants']._loaded_options = None
   _globals['_CREATEROOMREQUEST'].fields_by_name['participants']._serialized_options = b'\272H\006\222\001\003\020\336\002'
   _globals['_CREATEROOMREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEROOMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETROOMREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_GETROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
+  _globals['_GETROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_UPDATEROOMREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_UPDATEROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_UPDATEROOMREQUEST']._loaded_options = None
   _globals['_UPDATEROOMREQUEST']._serialized_options = b'\272H\312\001\032\307\001\n\035update_room.changes_something\022Tan update must set at least one of valid_from, valid_until and pstn_dial_out_enabled\032Phas(this.valid_from) || has(this.valid_until) || has(this.pstn_dial_out_enabled)'
   _globals['_DELETEROOMREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_DELETEROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
-  _globals['_ROOMSSERVICE'].methods_by_name['CreateRoom']._loaded_options = None
-  _globals['_ROOMSSERVICE'].methods_by_name['CreateRoom']._serialized_options = b'\220\002\002'
-  _globals['_ROOMSSERVICE'].methods_by_name['GetRoom']._loaded_options = None
-  _globals['_ROOMSSERVICE'].methods_by_name['GetRoom']._serialized_options = b'\220\002\001'
-  _globals['_ROOMSSERVICE'].methods_by_name['UpdateRoom']._loaded_options = None
-  _globals['_ROOMSSERVICE'].methods_by_name['UpdateRoom']._serialized_options = b'\220\002\002'
-  _globals['_ROOMSSERVICE'].methods_by_name['DeleteRoom']._loaded_options = None
-  _globals['_ROOMSSERVICE'].methods_by_name['DeleteRoom']._serialized_options = b'\220\002\002'
-  _globals['_ROOMSSERVICE'].methods_by_name['ListRooms']._loaded_options = None
-  _globals['_ROOMSSERVICE'].methods_by_name['ListRooms']._serialized_options = b'\220\002\001'
-  _globals['_ROOM']._serialized_start=142
-  _globals['_ROOM']._serialized_end=425
-  _globals['_CREATEROOMREQUEST']._serialized_start=428
-  _globals['_CREATEROOMREQUEST']._serialized_end=888
-  _globals['_CREATEROOMRESPONSE']._serialized_start=891
+  _globals['_DELETEROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_ROOM']._serialized_start=143
+  _globals['_ROOM']._serialized_end=426
+  _globals['_CREATEROOMREQUEST']._serialized_start=429
+  _globals['_CREATEROOMREQUEST']._serialized_end=872
+  _globals['_CREATEROOMRESPONSE']._serialized_start=875
   _globals['_CREATEROOMRESPONSE']._serialized_end=1094
   _globals['_GETROOMREQUEST']._serialized_start=1096
-  _globals['_GETROOMREQUEST']._serialized_end=1217
-  _globals['_GETROOMRESPONSE']._serialized_start=1219
-  _globals['_GETROOMRESPONSE']._serialized_end=1339
-  _globals['_UPDATEROOMREQUEST']._serialized_start=1342
-  _globals['_UPDATEROOMREQUEST']._serialized_end=1896
-  _globals['_UPDATEROOMRESPONSE']._serialized_start=1898
-  _globals['_UPDATEROOMRESPONSE']._serialized_end=2010
-  _globals['_DELETEROOMREQUEST']._serialized_start=2013
-  _globals['_DELETEROOMREQUEST']._serialized_end=2156
-  _globals['_DELETEROOMRESPONSE']._serialized_start=2158
-  _globals['_DELETEROOMRESPONSE']._serialized_end=2230
-  _globals['_LISTROOMSREQUEST']._serialized_start=2232
-  _globals['_LISTROOMSREQUEST']._serialized_end=2310
-  _globals['_LISTROOMSRESPONSE']._serialized_start=2312
-  _globals['_LISTROOMSRESPONSE']._serialized_end=2413
-  _globals['_ROOMSSERVICE']._serialized_start=2416
-  _globals['_ROOMSSERVICE']._serialized_end=2850
+  _globals['_GETROOMREQUEST']._serialized_end=1218
+  _globals['_GETROOMRESPONSE']._serialized_start=1220
+  _globals['_GETROOMRESPONSE']._serialized_end=1340
+  _globals['_UPDATEROOMREQUEST']._serialized_start=1343
+  _globals['_UPDATEROOMREQUEST']._serialized_end=1881
+  _globals['_UPDATEROOMRESPONSE']._serialized_start=1884
+  _globals['_UPDATEROOMRESPONSE']._serialized_end=2012
+  _globals['_DELETEROOMREQUEST']._serialized_start=2015
+  _globals['_DELETEROOMREQUEST']._serialized_end=2179
+  _globals['_DELETEROOMRESPONSE']._serialized_start=2181
+  _globals['_DELETEROOMRESPONSE']._serialized_end=2269
+  _globals['_LISTROOMSREQUEST']._serialized_start=2271
+  _globals['_LISTROOMSREQUEST']._serialized_end=2349
+  _globals['_LISTROOMSRESPONSE']._serialized_start=2351
+  _globals['_LISTROOMSRESPONSE']._serialized_end=2452
 # @@protoc_insertion_point(module_scope)

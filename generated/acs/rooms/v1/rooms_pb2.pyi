@@ -3,8 +3,8 @@
 isort:skip_file
 """
 
+from acs.rooms.debug.v1 import dry_run_pb2 as dry_run_pb2
 from acs.rooms.v1 import participants_pb2 as participants_pb2
-from acs.rooms.v1 import rest_request_pb2 as rest_request_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
@@ -81,12 +81,11 @@ class CreateRoomRequest(message.Message):
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     INCLUDE_PARTICIPANTS_FIELD_NUMBER: builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
-    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
     pstn_dial_out_enabled: builtins.bool
     """pstn_dial_out_enabled allows participants to call phone numbers. Default: false. Setting it is
-    UNIMPLEMENTED with reason API_VERSION_UNSUPPORTED if the REST api-version is older than
-    2024-04-15.
+    UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
+    than 2024-04-15.
     """
     request_id: builtins.str
     """request_id is the idempotency key, a UUID. Repeating a create with the same id returns the room
@@ -97,14 +96,6 @@ class CreateRoomRequest(message.Message):
     include_participants: builtins.bool
     """include_participants adds the roster to the response. It costs no further REST request: the
     roster of a new room is `participants` of this request.
-    """
-    validate_only: builtins.bool
-    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
-    service; the response has `dry_run` only.
-    """
-    show_people: builtins.bool
-    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
-    "<redacted 1>", "<redacted 2>" and so on.
     """
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
@@ -122,6 +113,10 @@ class CreateRoomRequest(message.Message):
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
         """participants is the initial roster: 0 to 350 participants, without duplicates."""
 
+    @builtins.property
+    def dry_run(self) -> dry_run_pb2.DryRun:
+        """dry_run requests a dry run: the response has `rest_request` only."""
+
     def __init__(
         self,
         *,
@@ -131,12 +126,11 @@ class CreateRoomRequest(message.Message):
         participants: abc.Iterable[participants_pb2.Participant] | None = ...,
         request_id: builtins.str = ...,
         include_participants: builtins.bool = ...,
-        validate_only: builtins.bool = ...,
-        show_people: builtins.bool = ...,
+        dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "include_participants", b"include_participants", "participants", b"participants", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "request_id", b"request_id", "show_people", b"show_people", "valid_from", b"valid_from", "valid_until", b"valid_until", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "include_participants", b"include_participants", "participants", b"participants", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "request_id", b"request_id", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["pstn_dial_out_enabled"]  # noqa: Y015
     _WhichOneofArgType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled"]  # noqa: Y015
@@ -151,7 +145,7 @@ class CreateRoomResponse(message.Message):
     ROOM_FIELD_NUMBER: builtins.int
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     REPLAYED_FIELD_NUMBER: builtins.int
-    DRY_RUN_FIELD_NUMBER: builtins.int
+    REST_REQUEST_FIELD_NUMBER: builtins.int
     replayed: builtins.bool
     """replayed is true if an earlier create with the same `request_id` created the room and this call
     created none; `room` is then the result of that create. The gateway detects this by its memory
@@ -167,8 +161,8 @@ class CreateRoomResponse(message.Message):
         """participants is the roster if `include_participants` was set, otherwise empty."""
 
     @builtins.property
-    def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
+    def rest_request(self) -> dry_run_pb2.RestRequest:
+        """rest_request is the REST request that a dry run did not send. Set in a dry run only."""
 
     def __init__(
         self,
@@ -176,11 +170,11 @@ class CreateRoomResponse(message.Message):
         room: Room | None = ...,
         participants: abc.Iterable[participants_pb2.Participant] | None = ...,
         replayed: builtins.bool = ...,
-        dry_run: rest_request_pb2.RestRequest | None = ...,
+        rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "room", b"room"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request", "room", b"room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "participants", b"participants", "replayed", b"replayed", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["participants", b"participants", "replayed", b"replayed", "rest_request", b"rest_request", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -249,22 +243,13 @@ class UpdateRoomRequest(message.Message):
     VALID_FROM_FIELD_NUMBER: builtins.int
     VALID_UNTIL_FIELD_NUMBER: builtins.int
     PSTN_DIAL_OUT_ENABLED_FIELD_NUMBER: builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
-    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the `id` of the room."""
     pstn_dial_out_enabled: builtins.bool
     """pstn_dial_out_enabled turns dial-out on or off; unset keeps the current setting. Setting it is
-    UNIMPLEMENTED with reason API_VERSION_UNSUPPORTED if the REST api-version is older than
-    2024-04-15.
-    """
-    validate_only: builtins.bool
-    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
-    service; the response has `dry_run` only.
-    """
-    show_people: builtins.bool
-    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
-    "<redacted 1>", "<redacted 2>" and so on.
+    UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
+    than 2024-04-15.
     """
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
@@ -274,6 +259,10 @@ class UpdateRoomRequest(message.Message):
     def valid_until(self) -> timestamp_pb2.Timestamp:
         """valid_until is the new end of the window; unset keeps the current one."""
 
+    @builtins.property
+    def dry_run(self) -> dry_run_pb2.DryRun:
+        """dry_run requests a dry run: the response has `rest_request` only."""
+
     def __init__(
         self,
         *,
@@ -281,12 +270,11 @@ class UpdateRoomRequest(message.Message):
         valid_from: timestamp_pb2.Timestamp | None = ...,
         valid_until: timestamp_pb2.Timestamp | None = ...,
         pstn_dial_out_enabled: builtins.bool | None = ...,
-        validate_only: builtins.bool = ...,
-        show_people: builtins.bool = ...,
+        dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "room_id", b"room_id", "show_people", b"show_people", "valid_from", b"valid_from", "valid_until", b"valid_until", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "room_id", b"room_id", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["pstn_dial_out_enabled"]  # noqa: Y015
     _WhichOneofArgType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled"]  # noqa: Y015
@@ -299,24 +287,24 @@ class UpdateRoomResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: builtins.int
-    DRY_RUN_FIELD_NUMBER: builtins.int
+    REST_REQUEST_FIELD_NUMBER: builtins.int
     @builtins.property
     def room(self) -> Room:
         """room is the state of the room after the update. Unset in a dry run."""
 
     @builtins.property
-    def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
+    def rest_request(self) -> dry_run_pb2.RestRequest:
+        """rest_request is the REST request that a dry run did not send. Set in a dry run only."""
 
     def __init__(
         self,
         *,
         room: Room | None = ...,
-        dry_run: rest_request_pb2.RestRequest | None = ...,
+        rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "room", b"room"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request", "room", b"room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request", "room", b"room"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,50 +315,50 @@ class DeleteRoomRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
-    SHOW_PEOPLE_FIELD_NUMBER: builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the `id` of the room."""
-    validate_only: builtins.bool
-    """validate_only requests a dry run: the gateway checks the request and sends nothing to the Rooms
-    service; the response has `dry_run` only.
+    allow_missing: builtins.bool
+    """allow_missing makes the deletion of a room that does not exist succeed. Set it if you retry
+    deletes: if the first response was lost, the retry finds no room.
     """
-    show_people: builtins.bool
-    """show_people includes participant identifiers in `dry_run`. Default: they are replaced by
-    "<redacted 1>", "<redacted 2>" and so on.
-    """
+    @builtins.property
+    def dry_run(self) -> dry_run_pb2.DryRun:
+        """dry_run requests a dry run: the response has `rest_request` only."""
+
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
-        validate_only: builtins.bool = ...,
-        show_people: builtins.bool = ...,
+        allow_missing: builtins.bool = ...,
+        dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["room_id", b"room_id", "show_people", b"show_people", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["allow_missing", b"allow_missing", "dry_run", b"dry_run", "room_id", b"room_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class DeleteRoomResponse(message.Message):
-    """DeleteRoomResponse is empty unless `validate_only` was set."""
+    """DeleteRoomResponse is empty, except in a dry run."""
 
     DESCRIPTOR: descriptor.Descriptor
 
-    DRY_RUN_FIELD_NUMBER: builtins.int
+    REST_REQUEST_FIELD_NUMBER: builtins.int
     @builtins.property
-    def dry_run(self) -> rest_request_pb2.RestRequest:
-        """dry_run is the REST request that was not sent. Unset unless `validate_only` was set."""
+    def rest_request(self) -> dry_run_pb2.RestRequest:
+        """rest_request is the REST request that a dry run did not send. Set in a dry run only."""
 
     def __init__(
         self,
         *,
-        dry_run: rest_request_pb2.RestRequest | None = ...,
+        rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -385,7 +373,7 @@ class ListRoomsRequest(message.Message):
     page_token: builtins.str
     """page_token is a `next_page_token` of an earlier ListRooms; empty starts at the newest room. It
     is valid on every replica and after restarts of the gateway. Any other value is
-    INVALID_ARGUMENT with reason PAGE_TOKEN_INVALID.
+    INVALID_ARGUMENT with reason ERROR_REASON_PAGE_TOKEN_INVALID.
     """
     max_pages: builtins.int
     """max_pages is the maximum number of pages, one per message. Default: 0, no limit. 1 reads page

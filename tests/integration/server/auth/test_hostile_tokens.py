@@ -155,7 +155,7 @@ async def _rejection(
         failed = await failure_of(get(running.channel, metadata))
         assert (failed.code, failed.reason) == (
             grpc.StatusCode.UNAUTHENTICATED,
-            "CALLER_UNAUTHENTICATED",
+            "ERROR_REASON_CALLER_UNAUTHENTICATED",
         )
         assert running.requests() == 0
         assert "canary" not in str(failed.status)
@@ -189,7 +189,7 @@ async def test_jwt_within_the_leeway_is_accepted(
     late = signer.token(exp=time.time() - LEEWAY / 2, aud=["others", AUDIENCE])
     async with gateway_for(emulator, caller_policy=files.policy) as running:
         failed = await failure_of(get(running.channel, bearer(late)))
-    assert failed.reason == "ROOM_NOT_FOUND"
+    assert failed.reason == "ERROR_REASON_ROOM_NOT_FOUND"
 
 
 @pytest.mark.proves("S18")
@@ -207,7 +207,7 @@ async def test_rsa_and_p384_keys_are_accepted(
     files.write(POLICY).write_tokens({"reader": STATIC["reader"]}).write_keys(signer)
     async with gateway_for(emulator, caller_policy=files.policy) as running:
         failed = await failure_of(get(running.channel, bearer(signer.token())))
-    assert failed.reason == "ROOM_NOT_FOUND"
+    assert failed.reason == "ERROR_REASON_ROOM_NOT_FOUND"
 
 
 @pytest.mark.proves("S25")

@@ -9,12 +9,11 @@ from typing import Any
 
 import grpc
 import pytest
-from acs.rooms.legacy.v1 import legacy_rooms_pb2
-from acs.rooms.v1 import participants_pb2, rooms_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from support import contract
 from support.authority import OURS, Files, Issued, channel
 from support.gateways import SERVING, collect, gateway_for, read_failure, status_of
 from support.policies import STATIC, Metadata, PolicyFiles, Signer, bearer, jwt_table, named
@@ -61,7 +60,7 @@ class Identity:
     client: Issued | None = None
     """Client certificate; `None` connects over the Unix socket."""
     metadata: Metadata = ()
-    rejection: str = "CALLER_FORBIDDEN"
+    rejection: str = "ERROR_REASON_CALLER_PERMISSION_DENIED"
 
     def __str__(self) -> str:
         return self.name
@@ -89,15 +88,17 @@ IDENTITIES = (
     Identity(
         "two URIs, no SPIFFE id",
         client=named(OURS, uris=["spiffe://example.org/reader", "spiffe://example.org/b"]),
-        rejection="CALLER_UNAUTHENTICATED",
+        rejection="ERROR_REASON_CALLER_UNAUTHENTICATED",
     ),
-    Identity("nameless certificate", client=named(OURS), rejection="CALLER_UNAUTHENTICATED"),
+    Identity(
+        "nameless certificate", client=named(OURS), rejection="ERROR_REASON_CALLER_UNAUTHENTICATED"
+    ),
     Identity("jwt of unknown subject", metadata=bearer(SIGNER.token("unknown"))),
     Identity(
         "invalid token, valid certificate",
         client=named(OURS, dns=["admin.example"]),
         metadata=bearer("canary-canary-canary"),
-        rejection="CALLER_UNAUTHENTICATED",
+        rejection="ERROR_REASON_CALLER_UNAUTHENTICATED",
     ),
 )
 
@@ -111,14 +112,7 @@ def needed(method: MethodDescriptor) -> Role:
 
 @pytest.mark.proves("S17")
 def test_rpcs_and_rows_of_the_role_table_match() -> None:
-    files = (rooms_pb2, participants_pb2, legacy_rooms_pb2)
-    methods = [
-        method
-        for file in files
-        for service in file.DESCRIPTOR.services_by_name.values()
-        for method in service.methods
-    ]
-    assert {_path(method): needed(method) for method in methods} == METHODS
+    assert {_path(method): needed(method) for method in contract.METHODS} == METHODS
 
 
 def _path(method: MethodDescriptor) -> str:
@@ -169,7 +163,7 @@ async def test_identity_has_exactly_its_permissions(
                 await _call(over, method, identity.metadata)
             except grpc.aio.AioRpcError as error:
                 failed = read_failure(error)
-                if failed.reason.startswith("CALLER_"):
+                if failed.reason.startswith("ERROR_REASON_CALLER_"):
                     denied[_path(method)] = (failed.code.name, failed.reason)
                     errors.append(str(error))
                     costs.add(len(emulator.journal))
@@ -185,8 +179,8 @@ async def test_identity_has_exactly_its_permissions(
     }
     assert allowed == expected
     codes = {
-        "CALLER_FORBIDDEN": "PERMISSION_DENIED",
-        "CALLER_UNAUTHENTICATED": "UNAUTHENTICATED",
+        "ERROR_REASON_CALLER_PERMISSION_DENIED": "PERMISSION_DENIED",
+        "ERROR_REASON_CALLER_UNAUTHENTICATED": "UNAUTHENTICATED",
     }
     assert set(denied.values()) <= {(codes[identity.rejection], identity.rejection)}
 

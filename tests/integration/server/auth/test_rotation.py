@@ -41,7 +41,7 @@ def callers_of(running: Running) -> ReloadingPolicy:
 
 
 async def reason(running: Running, token: str) -> str:
-    """Return the reason of a call with `token`: ROOM_NOT_FOUND if it is authorized."""
+    """Return the reason of a call with `token`: ERROR_REASON_ROOM_NOT_FOUND if it is authorized."""
     return (await failure_of(get(running.channel, bearer(token)))).reason
 
 
@@ -70,8 +70,8 @@ async def test_token_rotation_under_load_fails_no_call(
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        assert set(reasons) == {"ROOM_NOT_FOUND"}
-        assert await reason(running, STATIC["reader"]) == "CALLER_UNAUTHENTICATED"
+        assert set(reasons) == {"ERROR_REASON_ROOM_NOT_FOUND"}
+        assert await reason(running, STATIC["reader"]) == "ERROR_REASON_CALLER_UNAUTHENTICATED"
 
 
 async def test_new_policy_applies_to_the_next_call(files: PolicyFiles, emulator: Emulator) -> None:
@@ -79,7 +79,7 @@ async def test_new_policy_applies_to_the_next_call(files: PolicyFiles, emulator:
     async with gateway_for(emulator, caller_policy=files.policy) as running:
         files.write(POLICY.replace('role = "reader"', "methods = []"))
         await callers_of(running).reload()
-        assert await reason(running, STATIC["reader"]) == "CALLER_FORBIDDEN"
+        assert await reason(running, STATIC["reader"]) == "ERROR_REASON_CALLER_PERMISSION_DENIED"
 
 
 @pytest.mark.proves("S27")
@@ -117,7 +117,7 @@ async def test_invalid_policy_keeps_the_current_one(
         assert expected in record.getMessage()
         assert record.getMessage().endswith("; keeping the current policy")
         assert "canary" not in caplog.text
-        assert await reason(running, STATIC["reader"]) == "ROOM_NOT_FOUND"
+        assert await reason(running, STATIC["reader"]) == "ERROR_REASON_ROOM_NOT_FOUND"
         metrics = await settled(running.gateway.admin_address)
         event = {"event": "caller_policy_unusable"}
         assert metrics.value("rooms_gateway_credential_events_total", **event) == 1
@@ -183,14 +183,14 @@ async def test_unknown_kid_fetches_the_key_set_again(
             assert keys is not None
             keys._clock = lambda: now
             keys._fetched_at = now
-            assert await reason(running, signer.token()) == "ROOM_NOT_FOUND"
+            assert await reason(running, signer.token()) == "ERROR_REASON_ROOM_NOT_FOUND"
             server.signers.append(second)
             # In the cooldown: made-up key ids cause no further fetch.
-            assert await reason(running, second.token()) == "CALLER_UNAUTHENTICATED"
+            assert await reason(running, second.token()) == "ERROR_REASON_CALLER_UNAUTHENTICATED"
             assert server.requests == 1
             now += COOLDOWN
             reasons = await asyncio.gather(*(reason(running, second.token()) for _ in range(20)))
-            assert set(reasons) == {"ROOM_NOT_FOUND"}
+            assert set(reasons) == {"ERROR_REASON_ROOM_NOT_FOUND"}
             assert server.requests == 2
             for status, body in (
                 (503, None),
@@ -200,8 +200,8 @@ async def test_unknown_kid_fetches_the_key_set_again(
             ):
                 server.status, server.body = status, body
                 now += COOLDOWN
-                assert await reason(running, third.token()) == "CALLER_UNAUTHENTICATED"
-                assert await reason(running, second.token()) == "ROOM_NOT_FOUND"
+                assert await reason(running, third.token()) == "ERROR_REASON_CALLER_UNAUTHENTICATED"
+                assert await reason(running, second.token()) == "ERROR_REASON_ROOM_NOT_FOUND"
             assert server.requests == 6
 
 

@@ -143,12 +143,12 @@ async def test_a_revoked_primary_key_costs_one_401(emulator: Emulator, mount: Mo
 
 
 async def test_two_wrong_keys_cost_one_attempt_each(emulator: Emulator, mount: Mount) -> None:
-    """The call then fails with GATEWAY_CREDENTIAL_REJECTED."""
+    """The call then fails with ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED."""
     async with gateway_with(emulator, settings_of(mount)) as running:
         emulator.authenticator.keys = (C, D)
         failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
     assert failed.code is grpc.StatusCode.UNAVAILABLE
-    assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+    assert failed.reason == "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
     assert failed.metadata["attempts"] == "2"
     assert "canary" not in str(failed.status)
     assert running.requests() == 2
@@ -170,7 +170,7 @@ async def test_changing_keys_do_not_prolong_a_call(
 
         monkeypatch.setattr(keys, "reload", swap_and_reload)
         failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
-    assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+    assert failed.reason == "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
     assert int(failed.metadata["attempts"]) <= 4
 
 

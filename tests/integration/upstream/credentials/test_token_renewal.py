@@ -40,7 +40,7 @@ async def test_rejected_tokens_are_renewed_once(
     """An upstream that rejects every token does not cause a token request per call."""
     emulator.authenticator.bearer = None
     failures = [await failure_of(running.rooms.CreateRoom(CreateRoomRequest())) for _ in range(20)]
-    assert {failed.reason for failed in failures} == {"GATEWAY_CREDENTIAL_REJECTED"}
+    assert {failed.reason for failed in failures} == {"ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"}
     assert failures[0].metadata["attempts"] == "2"
     assert len(issuer.requests) == 2
 
@@ -105,7 +105,7 @@ async def test_an_expired_token_is_not_sent(
     clock.ahead = issuer.life + 1
     failed = await failure_of(running.rooms.CreateRoom(CreateRoomRequest()))
     assert failed.code is grpc.StatusCode.UNAVAILABLE
-    assert failed.reason == "GATEWAY_CREDENTIAL_REJECTED"
+    assert failed.reason == "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
     assert failed.metadata["attempts"] == "0"
     assert running.requests() == 0
 

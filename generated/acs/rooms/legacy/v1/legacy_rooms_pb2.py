@@ -22,18 +22,20 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from acs.options.v1 import redaction_pb2 as acs_dot_options_dot_v1_dot_redaction__pb2
+from acs.rooms.v1 import identifiers_pb2 as acs_dot_rooms_dot_v1_dot_identifiers__pb2
 from acs.rooms.v1 import participants_pb2 as acs_dot_rooms_dot_v1_dot_participants__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&acs/rooms/legacy/v1/legacy_rooms.proto\x12\x13\x61\x63s.rooms.legacy.v1\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x02\n\x04Room\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x39\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12M\n\x10room_join_policy\x18\x05 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyR\x0eroomJoinPolicy\x12=\n\x0cparticipants\x18\x06 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\"\xda\x02\n\x11\x43reateRoomRequest\x12\x39\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12W\n\x10room_join_policy\x18\x03 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0eroomJoinPolicy\x12H\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12*\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"C\n\x12\x43reateRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"F\n\x0eGetRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\"@\n\x0fGetRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"\xcf\x02\n\x11UpdateRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12\x39\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12W\n\x10room_join_policy\x18\x04 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0eroomJoinPolicy\x12\x33\n\x06roster\x18\x05 \x01(\x0b\x32\x1b.acs.rooms.legacy.v1.RosterR\x06roster\"R\n\x06Roster\x12H\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\"C\n\x12UpdateRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"I\n\x11\x44\x65leteRoomRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\"\x14\n\x12\x44\x65leteRoomResponse\"\x9a\x01\n\x16\x41\x64\x64ParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\"\x19\n\x17\x41\x64\x64ParticipantsResponse\"\x9d\x01\n\x19UpdateParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\"\x1c\n\x1aUpdateParticipantsResponse\"\xf6\x02\n\x19RemoveParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\x12.\n\x07raw_ids\x18\x02 \x03(\tB\x15\x80\x01\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x06rawIds\x12R\n\x0bidentifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0bidentifiers:\x9e\x01\xbaH\x9a\x01\x1a\x97\x01\n\"remove_participants.names_somebody\x12\x39raw_ids or identifiers must name at least one participant\x1a\x36this.raw_ids.size() > 0 || this.identifiers.size() > 0\"\x1c\n\x1aRemoveParticipantsResponse\"N\n\x16GetParticipantsRequest\x12\x34\n\x07room_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[A-Za-z0-9_-]+$R\x06roomId\"X\n\x17GetParticipantsResponse\x12=\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants*\x86\x01\n\x0eRoomJoinPolicy\x12 \n\x1cROOM_JOIN_POLICY_UNSPECIFIED\x10\x00\x12 \n\x1cROOM_JOIN_POLICY_INVITE_ONLY\x10\x01\x12\x30\n,ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS\x10\x02\x32\x96\x07\n\x12LegacyRoomsService\x12\x65\n\nCreateRoom\x12&.acs.rooms.legacy.v1.CreateRoomRequest\x1a\'.acs.rooms.legacy.v1.CreateRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12\\\n\x07GetRoom\x12#.acs.rooms.legacy.v1.GetRoomRequest\x1a$.acs.rooms.legacy.v1.GetRoomResponse\"\x06\x88\x02\x01\x90\x02\x01\x12\x65\n\nUpdateRoom\x12&.acs.rooms.legacy.v1.UpdateRoomRequest\x1a\'.acs.rooms.legacy.v1.UpdateRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12\x65\n\nDeleteRoom\x12&.acs.rooms.legacy.v1.DeleteRoomRequest\x1a\'.acs.rooms.legacy.v1.DeleteRoomResponse\"\x06\x88\x02\x01\x90\x02\x02\x12t\n\x0f\x41\x64\x64Participants\x12+.acs.rooms.legacy.v1.AddParticipantsRequest\x1a,.acs.rooms.legacy.v1.AddParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x00\x12}\n\x12UpdateParticipants\x12..acs.rooms.legacy.v1.UpdateParticipantsRequest\x1a/.acs.rooms.legacy.v1.UpdateParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x02\x12}\n\x12RemoveParticipants\x12..acs.rooms.legacy.v1.RemoveParticipantsRequest\x1a/.acs.rooms.legacy.v1.RemoveParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x02\x12t\n\x0fGetParticipants\x12+.acs.rooms.legacy.v1.GetParticipantsRequest\x1a,.acs.rooms.legacy.v1.GetParticipantsResponse\"\x06\x88\x02\x01\x90\x02\x01\x1a\x03\x88\x02\x01\x42P\n\x13\x61\x63s.rooms.legacy.v1P\x01Z!acs/rooms/legacy/v1;roomslegacyv1\xaa\x02\x13\x41\x63s.Rooms.Legacy.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&acs/rooms/legacy/v1/legacy_rooms.proto\x12\x13\x61\x63s.rooms.legacy.v1\x1a\x1e\x61\x63s/options/v1/redaction.proto\x1a\x1e\x61\x63s/rooms/v1/identifiers.proto\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x02\n\x04Room\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x39\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12M\n\x10room_join_policy\x18\x05 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyR\x0eroomJoinPolicy\x12=\n\x0cparticipants\x18\x06 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\"\xda\x02\n\x11\x43reateRoomRequest\x12\x39\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12W\n\x10room_join_policy\x18\x03 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0eroomJoinPolicy\x12H\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12*\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"C\n\x12\x43reateRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"G\n\x0eGetRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\"@\n\x0fGetRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"\xd0\x02\n\x11UpdateRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12\x39\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12W\n\x10room_join_policy\x18\x04 \x01(\x0e\x32#.acs.rooms.legacy.v1.RoomJoinPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x0eroomJoinPolicy\x12\x33\n\x06roster\x18\x05 \x01(\x0b\x32\x1b.acs.rooms.legacy.v1.RosterR\x06roster\"R\n\x06Roster\x12H\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\"C\n\x12UpdateRoomResponse\x12-\n\x04room\x18\x01 \x01(\x0b\x32\x19.acs.rooms.legacy.v1.RoomR\x04room\"J\n\x11\x44\x65leteRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\"\x14\n\x12\x44\x65leteRoomResponse\"\x9b\x01\n\x16\x41\x64\x64ParticipantsRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\"\x19\n\x17\x41\x64\x64ParticipantsResponse\"\x9e\x01\n\x19UpdateParticipantsRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12J\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xde\x02R\x0cparticipants\"\x1c\n\x1aUpdateParticipantsResponse\"\xbe\x03\n\x19RemoveParticipantsRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12<\n\x0eremove_raw_ids\x18\x02 \x03(\tB\x16\x88\x94*\x01\xbaH\x0f\x92\x01\x0c\x10\xde\x02\"\x07r\x05\x10\x01\x18\x80\x02R\x0cremoveRawIds\x12_\n\x12remove_identifiers\x18\x03 \x03(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x11removeIdentifiers:\xca\x01\xbaH\xc6\x01\x1a\xc3\x01\n%remove_participants.changes_something\x12Ta removal must name at least one participant in remove_raw_ids or remove_identifiers\x1a\x44this.remove_raw_ids.size() > 0 || this.remove_identifiers.size() > 0\"\x1c\n\x1aRemoveParticipantsResponse\"O\n\x16GetParticipantsRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\"X\n\x17GetParticipantsResponse\x12=\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants*\x86\x01\n\x0eRoomJoinPolicy\x12 \n\x1cROOM_JOIN_POLICY_UNSPECIFIED\x10\x00\x12 \n\x1cROOM_JOIN_POLICY_INVITE_ONLY\x10\x01\x12\x30\n,ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS\x10\x02\x42\xd1\x01\n*io.github.roomsgateway.acs.rooms.legacy.v1P\x01ZUgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/legacy/v1;roomslegacyv1\xa2\x02\x04RGWL\xaa\x02\x13\x41\x63s.Rooms.Legacy.V1\xca\x02\x13\x41\x63s\\Rooms\\Legacy\\V1\xea\x02\x16\x41\x63s::Rooms::Legacy::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.rooms.legacy.v1.legacy_rooms_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'\n\023acs.rooms.legacy.v1P\001Z!acs/rooms/legacy/v1;roomslegacyv1\252\002\023Acs.Rooms.Legacy.V1'
+  _globals['DESCRIPTOR']._serialized_options = b'\n*io.github.roomsgateway.acs.rooms.legacy.v1P\001ZUgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/legacy/v1;roomslegacyv1\242\002\004RGWL\252\002\023Acs.Rooms.Legacy.V1\312\002\023Acs\\Rooms\\Legacy\\V1\352\002\026Acs::Rooms::Legacy::V1'
   _globals['_CREATEROOMREQUEST'].fields_by_name['room_join_policy']._loaded_options = None
   _globals['_CREATEROOMREQUEST'].fields_by_name['room_join_policy']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_CREATEROOMREQUEST'].fields_by_name['participants']._loaded_options = None
@@ -41,89 +43,69 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEROOMREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEROOMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETROOMREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_GETROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
+  _globals['_GETROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_UPDATEROOMREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_UPDATEROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_UPDATEROOMREQUEST'].fields_by_name['room_join_policy']._loaded_options = None
   _globals['_UPDATEROOMREQUEST'].fields_by_name['room_join_policy']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_ROSTER'].fields_by_name['participants']._loaded_options = None
   _globals['_ROSTER'].fields_by_name['participants']._serialized_options = b'\272H\006\222\001\003\020\336\002'
   _globals['_DELETEROOMREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_DELETEROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
+  _globals['_DELETEROOMREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_ADDPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_ADDPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
+  _globals['_ADDPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_ADDPARTICIPANTSREQUEST'].fields_by_name['participants']._loaded_options = None
   _globals['_ADDPARTICIPANTSREQUEST'].fields_by_name['participants']._serialized_options = b'\272H\010\222\001\005\010\001\020\336\002'
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
+  _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['participants']._loaded_options = None
   _globals['_UPDATEPARTICIPANTSREQUEST'].fields_by_name['participants']._serialized_options = b'\272H\010\222\001\005\010\001\020\336\002'
   _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['raw_ids']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['raw_ids']._serialized_options = b'\200\001\001\272H\017\222\001\014\020\336\002\"\007r\005\020\001\030\200\002'
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['identifiers']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['identifiers']._serialized_options = b'\272H\006\222\001\003\020\336\002'
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['remove_raw_ids']._loaded_options = None
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['remove_raw_ids']._serialized_options = b'\210\224*\001\272H\017\222\001\014\020\336\002\"\007r\005\020\001\030\200\002'
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['remove_identifiers']._loaded_options = None
+  _globals['_REMOVEPARTICIPANTSREQUEST'].fields_by_name['remove_identifiers']._serialized_options = b'\272H\006\222\001\003\020\336\002'
   _globals['_REMOVEPARTICIPANTSREQUEST']._loaded_options = None
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_options = b'\272H\232\001\032\227\001\n\"remove_participants.names_somebody\0229raw_ids or identifiers must name at least one participant\0326this.raw_ids.size() > 0 || this.identifiers.size() > 0'
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_options = b'\272H\306\001\032\303\001\n%remove_participants.changes_something\022Ta removal must name at least one participant in remove_raw_ids or remove_identifiers\032Dthis.remove_raw_ids.size() > 0 || this.remove_identifiers.size() > 0'
   _globals['_GETPARTICIPANTSREQUEST'].fields_by_name['room_id']._loaded_options = None
-  _globals['_GETPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\030r\026\020\001\030@2\020^[A-Za-z0-9_-]+$'
-  _globals['_LEGACYROOMSSERVICE']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE']._serialized_options = b'\210\002\001'
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['CreateRoom']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['CreateRoom']._serialized_options = b'\210\002\001\220\002\002'
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['GetRoom']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['GetRoom']._serialized_options = b'\210\002\001\220\002\001'
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['UpdateRoom']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['UpdateRoom']._serialized_options = b'\210\002\001\220\002\002'
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['DeleteRoom']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['DeleteRoom']._serialized_options = b'\210\002\001\220\002\002'
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['AddParticipants']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['AddParticipants']._serialized_options = b'\210\002\001\220\002\000'
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['UpdateParticipants']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['UpdateParticipants']._serialized_options = b'\210\002\001\220\002\002'
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['RemoveParticipants']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['RemoveParticipants']._serialized_options = b'\210\002\001\220\002\002'
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['GetParticipants']._loaded_options = None
-  _globals['_LEGACYROOMSSERVICE'].methods_by_name['GetParticipants']._serialized_options = b'\210\002\001\220\002\001'
-  _globals['_ROOMJOINPOLICY']._serialized_start=2571
-  _globals['_ROOMJOINPOLICY']._serialized_end=2705
-  _globals['_ROOM']._serialized_start=130
-  _globals['_ROOM']._serialized_end=473
-  _globals['_CREATEROOMREQUEST']._serialized_start=476
-  _globals['_CREATEROOMREQUEST']._serialized_end=822
-  _globals['_CREATEROOMRESPONSE']._serialized_start=824
-  _globals['_CREATEROOMRESPONSE']._serialized_end=891
-  _globals['_GETROOMREQUEST']._serialized_start=893
-  _globals['_GETROOMREQUEST']._serialized_end=963
-  _globals['_GETROOMRESPONSE']._serialized_start=965
-  _globals['_GETROOMRESPONSE']._serialized_end=1029
-  _globals['_UPDATEROOMREQUEST']._serialized_start=1032
-  _globals['_UPDATEROOMREQUEST']._serialized_end=1367
-  _globals['_ROSTER']._serialized_start=1369
-  _globals['_ROSTER']._serialized_end=1451
-  _globals['_UPDATEROOMRESPONSE']._serialized_start=1453
-  _globals['_UPDATEROOMRESPONSE']._serialized_end=1520
-  _globals['_DELETEROOMREQUEST']._serialized_start=1522
-  _globals['_DELETEROOMREQUEST']._serialized_end=1595
-  _globals['_DELETEROOMRESPONSE']._serialized_start=1597
-  _globals['_DELETEROOMRESPONSE']._serialized_end=1617
-  _globals['_ADDPARTICIPANTSREQUEST']._serialized_start=1620
-  _globals['_ADDPARTICIPANTSREQUEST']._serialized_end=1774
-  _globals['_ADDPARTICIPANTSRESPONSE']._serialized_start=1776
-  _globals['_ADDPARTICIPANTSRESPONSE']._serialized_end=1801
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=1804
-  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=1961
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=1963
-  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=1991
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=1994
-  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=2368
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=2370
-  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=2398
-  _globals['_GETPARTICIPANTSREQUEST']._serialized_start=2400
-  _globals['_GETPARTICIPANTSREQUEST']._serialized_end=2478
-  _globals['_GETPARTICIPANTSRESPONSE']._serialized_start=2480
-  _globals['_GETPARTICIPANTSRESPONSE']._serialized_end=2568
-  _globals['_LEGACYROOMSSERVICE']._serialized_start=2708
-  _globals['_LEGACYROOMSSERVICE']._serialized_end=3626
+  _globals['_GETPARTICIPANTSREQUEST'].fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_ROOMJOINPOLICY']._serialized_start=2713
+  _globals['_ROOMJOINPOLICY']._serialized_end=2847
+  _globals['_ROOM']._serialized_start=194
+  _globals['_ROOM']._serialized_end=537
+  _globals['_CREATEROOMREQUEST']._serialized_start=540
+  _globals['_CREATEROOMREQUEST']._serialized_end=886
+  _globals['_CREATEROOMRESPONSE']._serialized_start=888
+  _globals['_CREATEROOMRESPONSE']._serialized_end=955
+  _globals['_GETROOMREQUEST']._serialized_start=957
+  _globals['_GETROOMREQUEST']._serialized_end=1028
+  _globals['_GETROOMRESPONSE']._serialized_start=1030
+  _globals['_GETROOMRESPONSE']._serialized_end=1094
+  _globals['_UPDATEROOMREQUEST']._serialized_start=1097
+  _globals['_UPDATEROOMREQUEST']._serialized_end=1433
+  _globals['_ROSTER']._serialized_start=1435
+  _globals['_ROSTER']._serialized_end=1517
+  _globals['_UPDATEROOMRESPONSE']._serialized_start=1519
+  _globals['_UPDATEROOMRESPONSE']._serialized_end=1586
+  _globals['_DELETEROOMREQUEST']._serialized_start=1588
+  _globals['_DELETEROOMREQUEST']._serialized_end=1662
+  _globals['_DELETEROOMRESPONSE']._serialized_start=1664
+  _globals['_DELETEROOMRESPONSE']._serialized_end=1684
+  _globals['_ADDPARTICIPANTSREQUEST']._serialized_start=1687
+  _globals['_ADDPARTICIPANTSREQUEST']._serialized_end=1842
+  _globals['_ADDPARTICIPANTSRESPONSE']._serialized_start=1844
+  _globals['_ADDPARTICIPANTSRESPONSE']._serialized_end=1869
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_start=1872
+  _globals['_UPDATEPARTICIPANTSREQUEST']._serialized_end=2030
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_start=2032
+  _globals['_UPDATEPARTICIPANTSRESPONSE']._serialized_end=2060
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_start=2063
+  _globals['_REMOVEPARTICIPANTSREQUEST']._serialized_end=2509
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_start=2511
+  _globals['_REMOVEPARTICIPANTSRESPONSE']._serialized_end=2539
+  _globals['_GETPARTICIPANTSREQUEST']._serialized_start=2541
+  _globals['_GETPARTICIPANTSREQUEST']._serialized_end=2620
+  _globals['_GETPARTICIPANTSRESPONSE']._serialized_start=2622
+  _globals['_GETPARTICIPANTSRESPONSE']._serialized_end=2710
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from acs.rooms.v1 import identifiers_pb2 as identifiers_pb2
 from acs.rooms.v1 import participants_pb2 as participants_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
@@ -35,7 +36,8 @@ class _RoomJoinPolicyEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_RoomJoi
     """
     ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: _RoomJoinPolicy.ValueType  # 2
     """ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: every user of the resource. Stable REST
-    api-versions do not have it: FAILED_PRECONDITION with reason JOIN_POLICY_UNSUPPORTED.
+    api-versions do not have it: FAILED_PRECONDITION with reason
+    ERROR_REASON_JOIN_POLICY_UNSUPPORTED.
     """
 
 class RoomJoinPolicy(_RoomJoinPolicy, metaclass=_RoomJoinPolicyEnumTypeWrapper):
@@ -49,7 +51,8 @@ api-versions.
 """
 ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: RoomJoinPolicy.ValueType  # 2
 """ROOM_JOIN_POLICY_COMMUNICATION_SERVICE_USERS: every user of the resource. Stable REST
-api-versions do not have it: FAILED_PRECONDITION with reason JOIN_POLICY_UNSUPPORTED.
+api-versions do not have it: FAILED_PRECONDITION with reason
+ERROR_REASON_JOIN_POLICY_UNSUPPORTED.
 """
 
 @typing.final
@@ -422,32 +425,32 @@ class RemoveParticipantsRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_ID_FIELD_NUMBER: builtins.int
-    RAW_IDS_FIELD_NUMBER: builtins.int
-    IDENTIFIERS_FIELD_NUMBER: builtins.int
+    REMOVE_RAW_IDS_FIELD_NUMBER: builtins.int
+    REMOVE_IDENTIFIERS_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the `id` of the room."""
     @builtins.property
-    def raw_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """raw_ids are the raw ids of participants to remove: at most 350, without duplicates. May be
-        empty if `identifiers` is not.
+    def remove_raw_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """remove_raw_ids are the raw ids of participants to remove: at most 350, without duplicates. May
+        be empty if `remove_identifiers` is not.
         """
 
     @builtins.property
-    def identifiers(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.CommunicationIdentifier]:
-        """identifiers are the typed identifiers of participants to remove: at most 350, without
-        duplicates and without those in `raw_ids`. May be empty if `raw_ids` is not.
+    def remove_identifiers(self) -> containers.RepeatedCompositeFieldContainer[identifiers_pb2.CommunicationIdentifier]:
+        """remove_identifiers are the typed identifiers of participants to remove: at most 350, without
+        duplicates and without those in `remove_raw_ids`. May be empty if `remove_raw_ids` is not.
         """
 
     def __init__(
         self,
         *,
         room_id: builtins.str = ...,
-        raw_ids: abc.Iterable[builtins.str] | None = ...,
-        identifiers: abc.Iterable[participants_pb2.CommunicationIdentifier] | None = ...,
+        remove_raw_ids: abc.Iterable[builtins.str] | None = ...,
+        remove_identifiers: abc.Iterable[identifiers_pb2.CommunicationIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["identifiers", b"identifiers", "raw_ids", b"raw_ids", "room_id", b"room_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["remove_identifiers", b"remove_identifiers", "remove_raw_ids", b"remove_raw_ids", "room_id", b"room_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

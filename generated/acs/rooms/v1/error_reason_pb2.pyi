@@ -37,11 +37,11 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
     Do: start the list again without a token.
     """
-    ERROR_REASON_SERVICE_REJECTED_REQUEST: _ErrorReason.ValueType  # 3
-    """ERROR_REASON_SERVICE_REJECTED_REQUEST: the request breaks a rule of the Rooms service, which
+    ERROR_REASON_UPSTREAM_REJECTED_REQUEST: _ErrorReason.ValueType  # 3
+    """ERROR_REASON_UPSTREAM_REJECTED_REQUEST: the request breaks a rule of the Rooms service, which
     rejected it (REST 400, and any other 4xx without a reason in this list).
     Code: INVALID_ARGUMENT, with BadRequest if the service named fields.
-    Example: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1",
+    Example: {"httpStatus": "400", "upstreamErrorCode": "BadRequest", "attempts": "1",
     "apiVersion": "2025-03-13"}
     Do: correct the request.
     """
@@ -52,9 +52,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
     Do: present a valid bearer token or client certificate to the gateway.
     """
-    ERROR_REASON_CALLER_FORBIDDEN: _ErrorReason.ValueType  # 5
-    """ERROR_REASON_CALLER_FORBIDDEN: the credential is valid, but the gateway's policy does not list
-    its identity, or does not allow the caller to use the method.
+    ERROR_REASON_CALLER_PERMISSION_DENIED: _ErrorReason.ValueType  # 5
+    """ERROR_REASON_CALLER_PERMISSION_DENIED: the credential is valid, but the gateway's policy does
+    not list its identity, or does not allow the caller to use the method.
     Code: PERMISSION_DENIED.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
     Do: ask the operator of the gateway for a role that allows the method.
@@ -63,36 +63,36 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the Rooms service rejected the gateway's credential
     (REST 401), or the gateway's token has expired. The caller's own credential is not the cause.
     Code: UNAVAILABLE.
-    Example: {"httpStatus": "401", "serviceErrorCode": "Denied", "attempts": "1", "apiVersion":
+    Example: {"httpStatus": "401", "upstreamErrorCode": "Denied", "attempts": "1", "apiVersion":
     "2025-03-13"}
     Do: ask the operator of the gateway to check its access key or identity, and its clock.
     """
-    ERROR_REASON_SERVICE_FORBADE: _ErrorReason.ValueType  # 7
-    """ERROR_REASON_SERVICE_FORBADE: the Rooms service does not permit the operation to the gateway's
-    credential (REST 403).
+    ERROR_REASON_UPSTREAM_PERMISSION_DENIED: _ErrorReason.ValueType  # 7
+    """ERROR_REASON_UPSTREAM_PERMISSION_DENIED: the Rooms service does not permit the operation to the
+    gateway's credential (REST 403).
     Code: PERMISSION_DENIED.
-    Example: {"httpStatus": "403", "serviceErrorCode": "Forbidden", "attempts": "1", "apiVersion":
+    Example: {"httpStatus": "403", "upstreamErrorCode": "Forbidden", "attempts": "1", "apiVersion":
     "2025-03-13"}
     Do: ask the operator of the gateway to check the role assignments of its identity.
     """
     ERROR_REASON_ROOM_NOT_FOUND: _ErrorReason.ValueType  # 8
     """ERROR_REASON_ROOM_NOT_FOUND: no room has this id; it may have been deleted (REST 404).
     Code: NOT_FOUND, with ResourceInfo.
-    Example: {"httpStatus": "404", "serviceErrorCode": "NotFound", "attempts": "1", "apiVersion":
+    Example: {"httpStatus": "404", "upstreamErrorCode": "NotFound", "attempts": "1", "apiVersion":
     "2025-03-13"}
     Do: discard the id; a deleted room cannot be restored.
     """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 9
     """ERROR_REASON_CONFLICT: the Rooms service reports a conflict (REST 409).
     Code: ABORTED; for CreateRoom, ALREADY_EXISTS.
-    Example: {"httpStatus": "409", "serviceErrorCode": "Conflict", "attempts": "1", "apiVersion":
+    Example: {"httpStatus": "409", "upstreamErrorCode": "Conflict", "attempts": "1", "apiVersion":
     "2025-03-13"}
     Do: read the current state, then decide whether to repeat the call.
     """
     ERROR_REASON_PRECONDITION_FAILED: _ErrorReason.ValueType  # 10
     """ERROR_REASON_PRECONDITION_FAILED: a precondition of the request does not hold (REST 412).
     Code: FAILED_PRECONDITION.
-    Example: {"httpStatus": "412", "serviceErrorCode": "PreconditionFailed", "attempts": "1",
+    Example: {"httpStatus": "412", "upstreamErrorCode": "PreconditionFailed", "attempts": "1",
     "apiVersion": "2025-03-13"}
     Do: read the current state, then decide whether to repeat the call.
     """
@@ -101,23 +101,23 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     stopped retrying: its attempts or its retry budget are used up, or the wait that the service
     asks for is longer than 30 seconds or does not fit into the deadline.
     Code: RESOURCE_EXHAUSTED, with RetryInfo.
-    Example: {"httpStatus": "429", "serviceErrorCode": "TooManyRequests", "attempts": "4",
+    Example: {"httpStatus": "429", "upstreamErrorCode": "TooManyRequests", "attempts": "4",
     "apiVersion": "2025-03-13"}
     Do: repeat the call after RetryInfo.retry_delay.
     """
-    ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 12
-    """ERROR_REASON_SERVICE_UNAVAILABLE: the Rooms service could not be reached, or is temporarily
+    ERROR_REASON_UPSTREAM_UNAVAILABLE: _ErrorReason.ValueType  # 12
+    """ERROR_REASON_UPSTREAM_UNAVAILABLE: the Rooms service could not be reached, or is temporarily
     down (REST 408, 502, 503, 504, or no response).
     Code: UNAVAILABLE, with RetryInfo.
-    Example: {"httpStatus": "503", "serviceErrorCode": "ServiceUnavailable", "attempts": "4",
+    Example: {"httpStatus": "503", "upstreamErrorCode": "ServiceUnavailable", "attempts": "4",
     "apiVersion": "2025-03-13"}
     Do: retry with backoff.
     """
-    ERROR_REASON_SERVICE_FAILED: _ErrorReason.ValueType  # 13
-    """ERROR_REASON_SERVICE_FAILED: the Rooms service reports an internal error (REST 500, after the
+    ERROR_REASON_UPSTREAM_FAILED: _ErrorReason.ValueType  # 13
+    """ERROR_REASON_UPSTREAM_FAILED: the Rooms service reports an internal error (REST 500, after the
     gateway's retries, and any other 5xx without a reason in this list).
     Code: INTERNAL.
-    Example: {"httpStatus": "500", "serviceErrorCode": "InternalServerError", "attempts": "4",
+    Example: {"httpStatus": "500", "upstreamErrorCode": "InternalServerError", "attempts": "4",
     "apiVersion": "2025-03-13"}
     Do: repeat later; if it persists, report it to Microsoft with RequestInfo.serving_data.
     """
@@ -135,8 +135,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Example: {"attempts": "0", "apiVersion": "2023-06-14"}
     Do: leave the value out, or ask the operator to run the gateway with a newer --api-version.
     """
-    ERROR_REASON_SERVICE_ANSWER_UNREADABLE: _ErrorReason.ValueType  # 16
-    """ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the response of the Rooms service does not conform to
+    ERROR_REASON_UPSTREAM_RESPONSE_INVALID: _ErrorReason.ValueType  # 16
+    """ERROR_REASON_UPSTREAM_RESPONSE_INVALID: the response of the Rooms service does not conform to
     the REST API: it is not JSON, is too large, or has a nextLink to another host. A change may
     have taken effect.
     Code: INTERNAL.
@@ -151,9 +151,9 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Do: repeat the call after RetryInfo.retry_delay; gRPC clients with a retry policy do it
     automatically.
     """
-    ERROR_REASON_GATEWAY_BUG: _ErrorReason.ValueType  # 18
-    """ERROR_REASON_GATEWAY_BUG: an internal error of the gateway. The message is a fixed text; the
-    gateway's log has the details under RequestInfo.request_id.
+    ERROR_REASON_GATEWAY_INTERNAL: _ErrorReason.ValueType  # 18
+    """ERROR_REASON_GATEWAY_INTERNAL: an internal error of the gateway. The message is a fixed text;
+    the gateway's log has the details under RequestInfo.request_id.
     Code: INTERNAL.
     Example: {"attempts": "1", "apiVersion": "2025-03-13"}
     Do: report it with RequestInfo.request_id.
@@ -185,8 +185,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
     Do: add every user that may join to the roster.
     """
-    ERROR_REASON_READER_TOO_SLOW: _ErrorReason.ValueType  # 23
-    """ERROR_REASON_READER_TOO_SLOW: the client did not read a message of a stream within the
+    ERROR_REASON_STREAM_STALLED: _ErrorReason.ValueType  # 23
+    """ERROR_REASON_STREAM_STALLED: the client did not read a message of a stream within the
     gateway's write-stall timeout.
     Code: ABORTED.
     Example: {"attempts": "3", "apiVersion": "2025-03-13"}
@@ -194,15 +194,16 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """ErrorReason lists the values of `google.rpc.ErrorInfo.reason`. ErrorInfo carries the name without
-    the prefix ERROR_REASON_, and the domain is "rooms-gateway".
+    """ErrorReason lists the values of `google.rpc.ErrorInfo.reason`. The reason is the whole
+    name of a value, for example "ERROR_REASON_ROOM_NOT_FOUND"; the domain is
+    "rooms-gateway.github.io".
 
     ErrorInfo.metadata holds these keys; a key that does not apply is absent:
-      httpStatus        HTTP status of the last response of the Rooms service, for example "404"
-      serviceErrorCode  error code in that response, for example "NotFound"
-      apiVersion        REST api-version in use, for example "2025-03-13"
-      attempts          number of REST requests made for the call, for example "3"
-      omittedViolations number of field violations left out of BadRequest, for example "12"
+      httpStatus         HTTP status of the last response of the Rooms service, for example "404"
+      upstreamErrorCode  error code in that response, for example "NotFound"
+      apiVersion         REST api-version in use, for example "2025-03-13"
+      attempts           number of REST requests made for the call, for example "3"
+      omittedViolations  number of field violations left out of BadRequest, for example "12"
 
     Each value documents its cause, its gRPC code and details, example metadata, and what to do. New
     values may be added: handle a reason that you do not know by its gRPC code.
@@ -223,11 +224,11 @@ Code: INVALID_ARGUMENT, with BadRequest.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: start the list again without a token.
 """
-ERROR_REASON_SERVICE_REJECTED_REQUEST: ErrorReason.ValueType  # 3
-"""ERROR_REASON_SERVICE_REJECTED_REQUEST: the request breaks a rule of the Rooms service, which
+ERROR_REASON_UPSTREAM_REJECTED_REQUEST: ErrorReason.ValueType  # 3
+"""ERROR_REASON_UPSTREAM_REJECTED_REQUEST: the request breaks a rule of the Rooms service, which
 rejected it (REST 400, and any other 4xx without a reason in this list).
 Code: INVALID_ARGUMENT, with BadRequest if the service named fields.
-Example: {"httpStatus": "400", "serviceErrorCode": "BadRequest", "attempts": "1",
+Example: {"httpStatus": "400", "upstreamErrorCode": "BadRequest", "attempts": "1",
 "apiVersion": "2025-03-13"}
 Do: correct the request.
 """
@@ -238,9 +239,9 @@ Code: UNAUTHENTICATED.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: present a valid bearer token or client certificate to the gateway.
 """
-ERROR_REASON_CALLER_FORBIDDEN: ErrorReason.ValueType  # 5
-"""ERROR_REASON_CALLER_FORBIDDEN: the credential is valid, but the gateway's policy does not list
-its identity, or does not allow the caller to use the method.
+ERROR_REASON_CALLER_PERMISSION_DENIED: ErrorReason.ValueType  # 5
+"""ERROR_REASON_CALLER_PERMISSION_DENIED: the credential is valid, but the gateway's policy does
+not list its identity, or does not allow the caller to use the method.
 Code: PERMISSION_DENIED.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: ask the operator of the gateway for a role that allows the method.
@@ -249,36 +250,36 @@ ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: ErrorReason.ValueType  # 6
 """ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the Rooms service rejected the gateway's credential
 (REST 401), or the gateway's token has expired. The caller's own credential is not the cause.
 Code: UNAVAILABLE.
-Example: {"httpStatus": "401", "serviceErrorCode": "Denied", "attempts": "1", "apiVersion":
+Example: {"httpStatus": "401", "upstreamErrorCode": "Denied", "attempts": "1", "apiVersion":
 "2025-03-13"}
 Do: ask the operator of the gateway to check its access key or identity, and its clock.
 """
-ERROR_REASON_SERVICE_FORBADE: ErrorReason.ValueType  # 7
-"""ERROR_REASON_SERVICE_FORBADE: the Rooms service does not permit the operation to the gateway's
-credential (REST 403).
+ERROR_REASON_UPSTREAM_PERMISSION_DENIED: ErrorReason.ValueType  # 7
+"""ERROR_REASON_UPSTREAM_PERMISSION_DENIED: the Rooms service does not permit the operation to the
+gateway's credential (REST 403).
 Code: PERMISSION_DENIED.
-Example: {"httpStatus": "403", "serviceErrorCode": "Forbidden", "attempts": "1", "apiVersion":
+Example: {"httpStatus": "403", "upstreamErrorCode": "Forbidden", "attempts": "1", "apiVersion":
 "2025-03-13"}
 Do: ask the operator of the gateway to check the role assignments of its identity.
 """
 ERROR_REASON_ROOM_NOT_FOUND: ErrorReason.ValueType  # 8
 """ERROR_REASON_ROOM_NOT_FOUND: no room has this id; it may have been deleted (REST 404).
 Code: NOT_FOUND, with ResourceInfo.
-Example: {"httpStatus": "404", "serviceErrorCode": "NotFound", "attempts": "1", "apiVersion":
+Example: {"httpStatus": "404", "upstreamErrorCode": "NotFound", "attempts": "1", "apiVersion":
 "2025-03-13"}
 Do: discard the id; a deleted room cannot be restored.
 """
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 9
 """ERROR_REASON_CONFLICT: the Rooms service reports a conflict (REST 409).
 Code: ABORTED; for CreateRoom, ALREADY_EXISTS.
-Example: {"httpStatus": "409", "serviceErrorCode": "Conflict", "attempts": "1", "apiVersion":
+Example: {"httpStatus": "409", "upstreamErrorCode": "Conflict", "attempts": "1", "apiVersion":
 "2025-03-13"}
 Do: read the current state, then decide whether to repeat the call.
 """
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason.ValueType  # 10
 """ERROR_REASON_PRECONDITION_FAILED: a precondition of the request does not hold (REST 412).
 Code: FAILED_PRECONDITION.
-Example: {"httpStatus": "412", "serviceErrorCode": "PreconditionFailed", "attempts": "1",
+Example: {"httpStatus": "412", "upstreamErrorCode": "PreconditionFailed", "attempts": "1",
 "apiVersion": "2025-03-13"}
 Do: read the current state, then decide whether to repeat the call.
 """
@@ -287,23 +288,23 @@ ERROR_REASON_THROTTLED: ErrorReason.ValueType  # 11
 stopped retrying: its attempts or its retry budget are used up, or the wait that the service
 asks for is longer than 30 seconds or does not fit into the deadline.
 Code: RESOURCE_EXHAUSTED, with RetryInfo.
-Example: {"httpStatus": "429", "serviceErrorCode": "TooManyRequests", "attempts": "4",
+Example: {"httpStatus": "429", "upstreamErrorCode": "TooManyRequests", "attempts": "4",
 "apiVersion": "2025-03-13"}
 Do: repeat the call after RetryInfo.retry_delay.
 """
-ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 12
-"""ERROR_REASON_SERVICE_UNAVAILABLE: the Rooms service could not be reached, or is temporarily
+ERROR_REASON_UPSTREAM_UNAVAILABLE: ErrorReason.ValueType  # 12
+"""ERROR_REASON_UPSTREAM_UNAVAILABLE: the Rooms service could not be reached, or is temporarily
 down (REST 408, 502, 503, 504, or no response).
 Code: UNAVAILABLE, with RetryInfo.
-Example: {"httpStatus": "503", "serviceErrorCode": "ServiceUnavailable", "attempts": "4",
+Example: {"httpStatus": "503", "upstreamErrorCode": "ServiceUnavailable", "attempts": "4",
 "apiVersion": "2025-03-13"}
 Do: retry with backoff.
 """
-ERROR_REASON_SERVICE_FAILED: ErrorReason.ValueType  # 13
-"""ERROR_REASON_SERVICE_FAILED: the Rooms service reports an internal error (REST 500, after the
+ERROR_REASON_UPSTREAM_FAILED: ErrorReason.ValueType  # 13
+"""ERROR_REASON_UPSTREAM_FAILED: the Rooms service reports an internal error (REST 500, after the
 gateway's retries, and any other 5xx without a reason in this list).
 Code: INTERNAL.
-Example: {"httpStatus": "500", "serviceErrorCode": "InternalServerError", "attempts": "4",
+Example: {"httpStatus": "500", "upstreamErrorCode": "InternalServerError", "attempts": "4",
 "apiVersion": "2025-03-13"}
 Do: repeat later; if it persists, report it to Microsoft with RequestInfo.serving_data.
 """
@@ -321,8 +322,8 @@ Code: UNIMPLEMENTED.
 Example: {"attempts": "0", "apiVersion": "2023-06-14"}
 Do: leave the value out, or ask the operator to run the gateway with a newer --api-version.
 """
-ERROR_REASON_SERVICE_ANSWER_UNREADABLE: ErrorReason.ValueType  # 16
-"""ERROR_REASON_SERVICE_ANSWER_UNREADABLE: the response of the Rooms service does not conform to
+ERROR_REASON_UPSTREAM_RESPONSE_INVALID: ErrorReason.ValueType  # 16
+"""ERROR_REASON_UPSTREAM_RESPONSE_INVALID: the response of the Rooms service does not conform to
 the REST API: it is not JSON, is too large, or has a nextLink to another host. A change may
 have taken effect.
 Code: INTERNAL.
@@ -337,9 +338,9 @@ Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: repeat the call after RetryInfo.retry_delay; gRPC clients with a retry policy do it
 automatically.
 """
-ERROR_REASON_GATEWAY_BUG: ErrorReason.ValueType  # 18
-"""ERROR_REASON_GATEWAY_BUG: an internal error of the gateway. The message is a fixed text; the
-gateway's log has the details under RequestInfo.request_id.
+ERROR_REASON_GATEWAY_INTERNAL: ErrorReason.ValueType  # 18
+"""ERROR_REASON_GATEWAY_INTERNAL: an internal error of the gateway. The message is a fixed text;
+the gateway's log has the details under RequestInfo.request_id.
 Code: INTERNAL.
 Example: {"attempts": "1", "apiVersion": "2025-03-13"}
 Do: report it with RequestInfo.request_id.
@@ -371,8 +372,8 @@ Code: FAILED_PRECONDITION, with BadRequest.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: add every user that may join to the roster.
 """
-ERROR_REASON_READER_TOO_SLOW: ErrorReason.ValueType  # 23
-"""ERROR_REASON_READER_TOO_SLOW: the client did not read a message of a stream within the
+ERROR_REASON_STREAM_STALLED: ErrorReason.ValueType  # 23
+"""ERROR_REASON_STREAM_STALLED: the client did not read a message of a stream within the
 gateway's write-stall timeout.
 Code: ABORTED.
 Example: {"attempts": "3", "apiVersion": "2025-03-13"}

@@ -30,7 +30,7 @@ class ParticipantsServiceStub:
     """ParticipantsService manages the roster of a room: its participants and their roles.
 
     Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
-    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
+    reason ERROR_REASON_ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     @typing.overload
@@ -54,7 +54,7 @@ class ParticipantsServiceStub:
     UpdateParticipants: grpc.UnaryUnaryMultiCallable[participants_pb2.UpdateParticipantsRequest, participants_pb2.UpdateParticipantsResponse]
     """UpdateParticipants adds or changes participants and removes others in one atomic step.
 
-    A participant that is both in `upsert` and in `remove` or `remove_identifiers` is
+    A participant that is both in `participants` and in `remove_raw_ids` or `remove_identifiers` is
     INVALID_ARGUMENT.
     REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
     """
@@ -73,7 +73,7 @@ class ParticipantsServiceAsyncStub(ParticipantsServiceStub):
     """ParticipantsService manages the roster of a room: its participants and their roles.
 
     Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
-    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
+    reason ERROR_REASON_ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     def __init__(self, channel: aio.Channel) -> None: ...
@@ -94,7 +94,7 @@ class ParticipantsServiceAsyncStub(ParticipantsServiceStub):
     UpdateParticipants: aio.UnaryUnaryMultiCallable[participants_pb2.UpdateParticipantsRequest, participants_pb2.UpdateParticipantsResponse]  # type: ignore[assignment]
     """UpdateParticipants adds or changes participants and removes others in one atomic step.
 
-    A participant that is both in `upsert` and in `remove` or `remove_identifiers` is
+    A participant that is both in `participants` and in `remove_raw_ids` or `remove_identifiers` is
     INVALID_ARGUMENT.
     REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
     """
@@ -112,7 +112,7 @@ class ParticipantsServiceServicer(metaclass=abc_1.ABCMeta):
     """ParticipantsService manages the roster of a room: its participants and their roles.
 
     Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
-    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
+    reason ERROR_REASON_ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     @abc_1.abstractmethod
@@ -149,7 +149,7 @@ class ParticipantsServiceServicer(metaclass=abc_1.ABCMeta):
     ) -> typing.Union[participants_pb2.UpdateParticipantsResponse, abc.Awaitable[participants_pb2.UpdateParticipantsResponse]]:
         """UpdateParticipants adds or changes participants and removes others in one atomic step.
 
-        A participant that is both in `upsert` and in `remove` or `remove_identifiers` is
+        A participant that is both in `participants` and in `remove_raw_ids` or `remove_identifiers` is
         INVALID_ARGUMENT.
         REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
         """

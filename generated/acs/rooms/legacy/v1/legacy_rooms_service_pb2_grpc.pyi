@@ -75,17 +75,17 @@ class LegacyRoomsServiceStub:
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def AddParticipants(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.AddParticipantsRequest, legacy_rooms_pb2.AddParticipantsResponse]:
         """AddParticipants adds participants that are not in the room. If one of them is, the call is
-        ALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is
-        added. The check and the change are two requests: the gateway retries the first, but sends the
-        change once. Use ParticipantsService.UpsertParticipants.
+        ALREADY_EXISTS with reason ERROR_REASON_ALREADY_PARTICIPANT, BadRequest names it, and no
+        participant is added. The check and the change are two requests: the gateway retries the first,
+        but sends the change once. Use ParticipantsService.UpsertParticipants.
         REST: GET, then PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def UpdateParticipants(self) -> grpc.UnaryUnaryMultiCallable[legacy_rooms_pb2.UpdateParticipantsRequest, legacy_rooms_pb2.UpdateParticipantsResponse]:
         """UpdateParticipants changes the roles of participants in the room. If one of them is not in the
-        room, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no
-        participant is changed. Use ParticipantsService.UpsertParticipants.
+        room, the call is NOT_FOUND with reason ERROR_REASON_NOT_A_PARTICIPANT, BadRequest names it,
+        and no participant is changed. Use ParticipantsService.UpsertParticipants.
         REST: GET, then PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
@@ -144,17 +144,17 @@ class LegacyRoomsServiceAsyncStub(LegacyRoomsServiceStub):
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def AddParticipants(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.AddParticipantsRequest, legacy_rooms_pb2.AddParticipantsResponse]:  # type: ignore[override]
         """AddParticipants adds participants that are not in the room. If one of them is, the call is
-        ALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is
-        added. The check and the change are two requests: the gateway retries the first, but sends the
-        change once. Use ParticipantsService.UpsertParticipants.
+        ALREADY_EXISTS with reason ERROR_REASON_ALREADY_PARTICIPANT, BadRequest names it, and no
+        participant is added. The check and the change are two requests: the gateway retries the first,
+        but sends the change once. Use ParticipantsService.UpsertParticipants.
         REST: GET, then PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
     @_deprecated("""This method has been marked as deprecated using proto method options.""")
     def UpdateParticipants(self) -> aio.UnaryUnaryMultiCallable[legacy_rooms_pb2.UpdateParticipantsRequest, legacy_rooms_pb2.UpdateParticipantsResponse]:  # type: ignore[override]
         """UpdateParticipants changes the roles of participants in the room. If one of them is not in the
-        room, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no
-        participant is changed. Use ParticipantsService.UpsertParticipants.
+        room, the call is NOT_FOUND with reason ERROR_REASON_NOT_A_PARTICIPANT, BadRequest names it,
+        and no participant is changed. Use ParticipantsService.UpsertParticipants.
         REST: GET, then PATCH /rooms/{room_id}/participants.
         """
     @builtins.property
@@ -227,7 +227,7 @@ class LegacyRoomsServiceServicer(metaclass=abc_1.ABCMeta):
         REST: DELETE /rooms/{room_id}.
         """
 
-    @_deprecated("""AddParticipants adds participants that are not in the room. If one of them is, the call is\nALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is\nadded. The check and the change are two requests: the gateway retries the first, but sends the\nchange once. Use ParticipantsService.UpsertParticipants.\nREST: GET, then PATCH /rooms/{room_id}/participants.""")
+    @_deprecated("""AddParticipants adds participants that are not in the room. If one of them is, the call is\nALREADY_EXISTS with reason ERROR_REASON_ALREADY_PARTICIPANT, BadRequest names it, and no\nparticipant is added. The check and the change are two requests: the gateway retries the first,\nbut sends the change once. Use ParticipantsService.UpsertParticipants.\nREST: GET, then PATCH /rooms/{room_id}/participants.""")
     @abc_1.abstractmethod
     def AddParticipants(
         self,
@@ -235,13 +235,13 @@ class LegacyRoomsServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[legacy_rooms_pb2.AddParticipantsResponse, abc.Awaitable[legacy_rooms_pb2.AddParticipantsResponse]]:
         """AddParticipants adds participants that are not in the room. If one of them is, the call is
-        ALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is
-        added. The check and the change are two requests: the gateway retries the first, but sends the
-        change once. Use ParticipantsService.UpsertParticipants.
+        ALREADY_EXISTS with reason ERROR_REASON_ALREADY_PARTICIPANT, BadRequest names it, and no
+        participant is added. The check and the change are two requests: the gateway retries the first,
+        but sends the change once. Use ParticipantsService.UpsertParticipants.
         REST: GET, then PATCH /rooms/{room_id}/participants.
         """
 
-    @_deprecated("""UpdateParticipants changes the roles of participants in the room. If one of them is not in the\nroom, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no\nparticipant is changed. Use ParticipantsService.UpsertParticipants.\nREST: GET, then PATCH /rooms/{room_id}/participants.""")
+    @_deprecated("""UpdateParticipants changes the roles of participants in the room. If one of them is not in the\nroom, the call is NOT_FOUND with reason ERROR_REASON_NOT_A_PARTICIPANT, BadRequest names it,\nand no participant is changed. Use ParticipantsService.UpsertParticipants.\nREST: GET, then PATCH /rooms/{room_id}/participants.""")
     @abc_1.abstractmethod
     def UpdateParticipants(
         self,
@@ -249,8 +249,8 @@ class LegacyRoomsServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[legacy_rooms_pb2.UpdateParticipantsResponse, abc.Awaitable[legacy_rooms_pb2.UpdateParticipantsResponse]]:
         """UpdateParticipants changes the roles of participants in the room. If one of them is not in the
-        room, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no
-        participant is changed. Use ParticipantsService.UpsertParticipants.
+        room, the call is NOT_FOUND with reason ERROR_REASON_NOT_A_PARTICIPANT, BadRequest names it,
+        and no participant is changed. Use ParticipantsService.UpsertParticipants.
         REST: GET, then PATCH /rooms/{room_id}/participants.
         """
 

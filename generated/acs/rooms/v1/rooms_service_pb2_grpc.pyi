@@ -63,7 +63,7 @@ class RoomsServiceStub:
     """
     DeleteRoom: grpc.UnaryUnaryMultiCallable[rooms_pb2.DeleteRoomRequest, rooms_pb2.DeleteRoomResponse]
     """DeleteRoom deletes a room immediately; this cannot be undone. A room that does not exist is
-    NOT_FOUND with reason ROOM_NOT_FOUND.
+    NOT_FOUND with reason ERROR_REASON_ROOM_NOT_FOUND, unless `allow_missing` is set.
     REST: DELETE /rooms/{room_id}.
     """
     ListRooms: grpc.UnaryStreamMultiCallable[rooms_pb2.ListRoomsRequest, rooms_pb2.ListRoomsResponse]
@@ -111,7 +111,7 @@ class RoomsServiceAsyncStub(RoomsServiceStub):
     """
     DeleteRoom: aio.UnaryUnaryMultiCallable[rooms_pb2.DeleteRoomRequest, rooms_pb2.DeleteRoomResponse]  # type: ignore[assignment]
     """DeleteRoom deletes a room immediately; this cannot be undone. A room that does not exist is
-    NOT_FOUND with reason ROOM_NOT_FOUND.
+    NOT_FOUND with reason ERROR_REASON_ROOM_NOT_FOUND, unless `allow_missing` is set.
     REST: DELETE /rooms/{room_id}.
     """
     ListRooms: aio.UnaryStreamMultiCallable[rooms_pb2.ListRoomsRequest, rooms_pb2.ListRoomsResponse]  # type: ignore[assignment]
@@ -180,7 +180,7 @@ class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[rooms_pb2.DeleteRoomResponse, abc.Awaitable[rooms_pb2.DeleteRoomResponse]]:
         """DeleteRoom deletes a room immediately; this cannot be undone. A room that does not exist is
-        NOT_FOUND with reason ROOM_NOT_FOUND.
+        NOT_FOUND with reason ERROR_REASON_ROOM_NOT_FOUND, unless `allow_missing` is set.
         REST: DELETE /rooms/{room_id}.
         """
 

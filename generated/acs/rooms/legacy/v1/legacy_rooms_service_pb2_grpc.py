@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in acs/rooms/legacy/v1/legacy_rooms_pb2_grpc.py depends on'
+        + ' but the generated code in acs/rooms/legacy/v1/legacy_rooms_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -126,9 +126,9 @@ class LegacyRoomsServiceServicer:
 
     def AddParticipants(self, request, context):
         """AddParticipants adds participants that are not in the room. If one of them is, the call is
-        ALREADY_EXISTS with reason ALREADY_PARTICIPANT, BadRequest names it, and no participant is
-        added. The check and the change are two requests: the gateway retries the first, but sends the
-        change once. Use ParticipantsService.UpsertParticipants.
+        ALREADY_EXISTS with reason ERROR_REASON_ALREADY_PARTICIPANT, BadRequest names it, and no
+        participant is added. The check and the change are two requests: the gateway retries the first,
+        but sends the change once. Use ParticipantsService.UpsertParticipants.
         REST: GET, then PATCH /rooms/{room_id}/participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -137,8 +137,8 @@ class LegacyRoomsServiceServicer:
 
     def UpdateParticipants(self, request, context):
         """UpdateParticipants changes the roles of participants in the room. If one of them is not in the
-        room, the call is NOT_FOUND with reason NOT_A_PARTICIPANT, BadRequest names it, and no
-        participant is changed. Use ParticipantsService.UpsertParticipants.
+        room, the call is NOT_FOUND with reason ERROR_REASON_NOT_A_PARTICIPANT, BadRequest names it,
+        and no participant is changed. Use ParticipantsService.UpsertParticipants.
         REST: GET, then PATCH /rooms/{room_id}/participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in acs/rooms/v1/rooms_pb2_grpc.py depends on'
+        + ' but the generated code in acs/rooms/v1/rooms_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -112,7 +112,7 @@ class RoomsServiceServicer:
 
     def DeleteRoom(self, request, context):
         """DeleteRoom deletes a room immediately; this cannot be undone. A room that does not exist is
-        NOT_FOUND with reason ROOM_NOT_FOUND.
+        NOT_FOUND with reason ERROR_REASON_ROOM_NOT_FOUND, unless `allow_missing` is set.
         REST: DELETE /rooms/{room_id}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

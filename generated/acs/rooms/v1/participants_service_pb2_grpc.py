@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in acs/rooms/v1/participants_pb2_grpc.py depends on'
+        + ' but the generated code in acs/rooms/v1/participants_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -29,7 +29,7 @@ class ParticipantsServiceStub:
     """ParticipantsService manages the roster of a room: its participants and their roles.
 
     Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
-    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
+    reason ERROR_REASON_ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     def __init__(self, channel):
@@ -64,7 +64,7 @@ class ParticipantsServiceServicer:
     """ParticipantsService manages the roster of a room: its participants and their roles.
 
     Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
-    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
+    reason ERROR_REASON_ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     def UpsertParticipants(self, request, context):
@@ -92,7 +92,7 @@ class ParticipantsServiceServicer:
     def UpdateParticipants(self, request, context):
         """UpdateParticipants adds or changes participants and removes others in one atomic step.
 
-        A participant that is both in `upsert` and in `remove` or `remove_identifiers` is
+        A participant that is both in `participants` and in `remove_raw_ids` or `remove_identifiers` is
         INVALID_ARGUMENT.
         REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
         """
@@ -148,7 +148,7 @@ class ParticipantsService:
     """ParticipantsService manages the roster of a room: its participants and their roles.
 
     Only participants on the roster can join a room. A room that does not exist is NOT_FOUND with
-    reason ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
+    reason ERROR_REASON_ROOM_NOT_FOUND. Every RPC is idempotent: changes set absolute values.
     """
 
     @staticmethod

@@ -19,6 +19,30 @@ else:
 DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
+class DryRun(message.Message):
+    """DryRun requests a dry run: the gateway checks the request, builds the REST request and returns it
+    in place of sending it. Nothing changes.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SHOW_IDENTIFIERS_FIELD_NUMBER: builtins.int
+    show_identifiers: builtins.bool
+    """show_identifiers includes identifiers of users in the REST request. Default: false, which
+    replaces them by "<redacted 1>", "<redacted 2>" and so on.
+    """
+    def __init__(
+        self,
+        *,
+        show_identifiers: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["show_identifiers", b"show_identifiers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class RestRequest(message.Message):
     """RestRequest is the REST request that a dry run would have sent. The date and signature headers
     are never included: they are created for each attempt.
@@ -46,12 +70,12 @@ class RestRequest(message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    METHOD_FIELD_NUMBER: builtins.int
+    HTTP_METHOD_FIELD_NUMBER: builtins.int
     TARGET_FIELD_NUMBER: builtins.int
     HEADERS_FIELD_NUMBER: builtins.int
     BODY_FIELD_NUMBER: builtins.int
-    method: builtins.str
-    """method is the HTTP method, for example "PATCH"."""
+    http_method: builtins.str
+    """http_method is the HTTP method, for example "PATCH"."""
     target: builtins.str
     """target is the path and query of the request line, for example
     "/rooms/99425796013118603?api-version=2025-03-13".
@@ -65,13 +89,13 @@ class RestRequest(message.Message):
     def __init__(
         self,
         *,
-        method: builtins.str = ...,
+        http_method: builtins.str = ...,
         target: builtins.str = ...,
         headers: abc.Mapping[builtins.str, builtins.str] | None = ...,
         body: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["body", b"body", "headers", b"headers", "method", b"method", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["body", b"body", "headers", b"headers", "http_method", b"http_method", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
