@@ -261,6 +261,7 @@ func (c *connection) end(id uint32, trailers *http2.MetaHeadersFrame) error {
 	}
 	if c.job.measuring.Load() {
 		c.tally.calls++
+		c.job.counted.Store(true)
 		c.tally.latencies = append(c.tally.latencies, time.Since(call.started))
 	}
 	delete(c.calls, id)

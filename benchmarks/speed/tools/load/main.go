@@ -30,6 +30,7 @@ type job struct {
 	limited   bool         // whether only so many calls are made
 	left      atomic.Int64 // how many they are still
 	measuring atomic.Bool
+	counted   atomic.Bool // a call or an error has been counted
 }
 
 // another tells whether one more call is to be made.
@@ -144,6 +145,7 @@ func main() {
 			if err := connection.run(share); err != nil && !over.Load() {
 				connection.tally.errors++
 				connection.tally.problem = err.Error()
+				work.counted.Store(true)
 			}
 		}()
 	}
@@ -154,6 +156,10 @@ func main() {
 		started, server, own = time.Now(), processCPU(servers), processCPU([]int{os.Getpid()})
 		work.measuring.Store(true)
 		time.Sleep(time.Duration(*seconds * float64(time.Second)))
+		// On a busy machine no call may have ended by now, and a rate needs one.
+		for !work.counted.Load() {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	outcome := result{
 		Seconds:   time.Since(started).Seconds(),
