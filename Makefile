@@ -7,7 +7,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test bench faults soak check guard lint types imports protos breaking check-generated manifests generate format lock clean
+.PHONY: help setup run demo unit test clients test-clients bench faults soak check guard lint types imports protos breaking check-generated manifests generate format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -72,6 +72,14 @@ test: setup ## Run all tests, in parallel; ARGS="tests/unit -k dates" for some, 
 	@$(PYTHON) -m venv --without-pip .tools/preview-sdk
 	@$(BIN)/uv pip install --quiet --python .tools/preview-sdk/bin/python --require-hashes --no-deps -r $<
 	@touch $@
+
+# The packages of the languages; each has its rules beside it.
+-include clients/*/build.mk
+CLIENTS ?= $(patsubst clients/%/build.mk,%,$(wildcard clients/*/build.mk))
+clients: $(addprefix client-,$(CLIENTS)) ## Build the client packages into dist/clients; CLIENTS="go rust" for some.
+
+test-clients: setup ## Build the client packages and run the examples and the pages of each language.
+	@$(BIN)/pytest tests/clients $(ARGS)
 
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
 	@PYTHONPATH=.:gateway:generated $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)

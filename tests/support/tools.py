@@ -1,4 +1,4 @@
-"""Programs that tests need: make builds each when a test first needs it, and keeps it in .tools."""
+"""What make builds for tests when a test first needs it: programs in .tools, and client packages."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ _LANGUAGES = {
     "bench/load": "go",
     "node-clients": "npm",
     "preview-sdk/installed": "make",
+    "client-cpp": "grpc_cpp_plugin",
+    "client-go": "go",
+    "client-java": "mvn",
+    "client-kotlin": "mvn",
+    "client-node": "npm",
+    "client-rust": "cargo",
 }
-"""Targets of make below .tools, each with the program that it takes to build them."""
+"""Targets of make, each with the program that it takes to build them."""
 
 
 def need(tool: str) -> None:
@@ -31,7 +37,7 @@ def need(tool: str) -> None:
     language = _LANGUAGES[tool]
     if shutil.which(language) is None:
         pytest.skip(f"{tool} needs {language}, which is not installed")
-    failed = _make(f".tools/{tool}")
+    failed = _make(tool if tool.startswith("client-") else f".tools/{tool}")
     assert not failed, failed
 
 
