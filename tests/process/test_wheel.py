@@ -11,7 +11,7 @@ import tarfile
 import venv
 import zipfile
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from importlib.resources import files
 from pathlib import Path
 
@@ -135,14 +135,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def client_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", ROOT / "generated/python", tmp_path_factory.mktemp("client-wheel"))
+
+
+@pytest.fixture(scope="module")
+def environment(
+    wheel: Path, client_wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Environment:
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True, with_pip=False)
     [packages] = folder.glob("lib/python3*/site-packages")
     # Python ignores .pth files in a folder that is added by one: the sources are not on the path.
     (packages / "libraries.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     environment = Environment(folder)
-    environment.uv("install", "--no-deps", wheel)
+    environment.uv("install", "--no-deps", wheel, client_wheel)
     return environment
 
 
@@ -181,10 +188,24 @@ def other_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_top_level_of_the_wheel(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0] for name in names} == {
-        *("rooms_gateway", "rooms_emulator", "acs"),
+        *("rooms_gateway", "rooms_emulator"),
         f"rooms_gateway-{version('rooms-gateway')}.dist-info",
     }
-    assert {"acs/py.typed", "acs/descriptors.binpb", "rooms_gateway/py.typed"} <= set(names)
+    assert "rooms_gateway/py.typed" in names
+
+
+def test_top_level_of_the_client_wheel(client_wheel: Path) -> None:
+    names = zipfile.ZipFile(client_wheel).namelist()
+    assert {name.partition("/")[0] for name in names} == {
+        "acs",
+        f"rooms_gateway_client-{version('rooms-gateway-client')}.dist-info",
+    }
+    assert {"acs/py.typed", "acs/descriptors.binpb", "acs/service_config.json"} <= set(names)
+
+
+def test_both_distributions_have_one_version() -> None:
+    assert version("rooms-gateway-client") == version("rooms-gateway")
+    assert f"rooms-gateway-client=={version('rooms-gateway')}" in (requires("rooms-gateway") or [])
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")

@@ -1,4 +1,4 @@
-"""What make builds for tests when a test first needs it: programs in .tools, and client packages."""
+"""What make builds for tests on first use: programs in .tools, and client packages."""
 
 from __future__ import annotations
 
