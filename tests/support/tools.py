@@ -21,12 +21,14 @@ _LANGUAGES = {
     "compose-go": "go",
     "bench/load": "go",
     "node-clients": "npm",
+    "oldest-grpcio/installed": "python3.11",
     "preview-sdk/installed": "make",
     "client-cpp": "grpc_cpp_plugin",
     "client-go": "go",
     "client-java": "mvn",
     "client-kotlin": "mvn",
     "client-node": "npm",
+    "client-python": "make",
     "client-rust": "cargo",
 }
 """Targets of make, each with the program that it takes to build them."""
