@@ -1,9 +1,9 @@
 """Error responses: what they contain, and whether the Rooms service has sent them.
 
-Proxies, load balancers and firewalls send error responses too, which do not describe a room. Those of
-the Rooms service have an error code, in the body or in `x-ms-error-code`. So a response without a
-code is not attributed to it. Correlation headers are no proof: other services
-of Azure, and Azure Front Door before this one, add them too.
+Proxies, load balancers and firewalls send error responses too, which do not describe a room. Those
+of the Rooms service have an error code, in the body or in `x-ms-error-code`. So a response without
+a code is not attributed to it. Correlation headers are no proof: other services of Azure, and Azure
+Front Door before this one, add them too.
 """
 
 from __future__ import annotations
