@@ -8,9 +8,11 @@ GO_VERSION := v$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # Separate, because the published module of this version can differ from the one built here.
 GO_MODULE_CACHE := .tools/go/mod
 
+GO_FILES := $(shell find generated/go -type f)
+
 client-go: dist/clients/go/$(GO_MODULE)/@v/list ## Build the Go module into dist/clients/go, a folder for GOPROXY.
 
-dist/clients/go/$(GO_MODULE)/@v/list: $(shell find generated/go -type f) LICENSE .tools/go/bin
+dist/clients/go/$(GO_MODULE)/@v/list: $(GO_FILES) LICENSE .tools/go/bin
 	@echo "Building the Go client (once, up to a minute) …"
 	@cd generated/go && GOMODCACHE=$(CURDIR)/$(GO_MODULE_CACHE) GOFLAGS=-modcacherw go vet ./...
 	@rm -rf dist/clients/go .tools/go/module
@@ -23,6 +25,10 @@ dist/clients/go/$(GO_MODULE)/@v/list: $(shell find generated/go -type f) LICENSE
 	@echo "Building the tools of the Go client (once, about 20 seconds) …"
 	@cd clients/go/tools && go build -o $(CURDIR)/$@/ tool ./...
 	@touch $@
+
+.tools/go-load: $(wildcard tests/clients/go-load/*) $(GO_FILES)
+	@echo "Building the Go load program for the tests (once, up to a minute) …"
+	@cd tests/clients/go-load && go build -o $(CURDIR)/$@ .
 
 generate-go: .tools/go/bin | setup ## Generate generated/go from protos/ and the service config.
 	@rm -rf $(GO_GENERATED)/acs

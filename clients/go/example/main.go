@@ -103,7 +103,7 @@ func disableDialOut(ctx context.Context, rooms roomsv1.RoomsServiceClient, id st
 }
 
 // countRooms reads one page, then the rest from its page token. It resumes in the same way if a
-// gateway becomes unavailable.
+// gateway becomes unavailable or shuts down.
 func countRooms(ctx context.Context, rooms roomsv1.RoomsServiceClient) (int, error) {
 	count := 0
 	request := &roomsv1.ListRoomsRequest{MaxPages: 1}
@@ -120,8 +120,9 @@ func countRooms(ctx context.Context, rooms roomsv1.RoomsServiceClient) (int, err
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
-		resumable := err == nil || status.Code(err) == codes.Unavailable
-		if request.PageToken == "" || !resumable || attempt == 4 {
+		code := status.Code(err)
+		interrupted := code == codes.Unavailable || code == codes.Canceled
+		if request.PageToken == "" || err != nil && !interrupted || attempt == 4 {
 			return count, err
 		}
 		request.MaxPages = 0
