@@ -20,7 +20,7 @@ from rooms_emulator import Emulator
 RESTARTS = int(os.environ.get("RESTARTS", "2"))
 """Restarts under load; a multiple of two restarts each of two gateways."""
 
-GO, NODE = ROOT / "dist/clients/go-load/load", ROOT / "tests/clients/node-load/load.mjs"
+GO, NODE = ROOT / ".tools/go-load", ROOT / "tests/clients/node-load/load.mjs"
 JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / "dist/clients/rust-load/load"
 
 
@@ -33,9 +33,9 @@ class Client:
 
 
 CLIENTS = {
-    "grpc-go": Client("client-go-load", (str(GO), "grpc-health")),
-    "grpc-go without health": Client("client-go-load", (str(GO), "grpc-plain")),
-    "connect-go": Client("client-go-load", (str(GO), "connect")),
+    "grpc-go": Client("go-load", (str(GO), "grpc-health")),
+    "grpc-go without health": Client("go-load", (str(GO), "grpc-plain")),
+    "connect-go": Client("go-load", (str(GO), "connect")),
     "grpc-js": Client("client-node-load", ("node", str(NODE))),
     "grpc-java": Client("client-java-load", ("java", "-jar", str(JAVA))),
     "tonic": Client("client-rust-load", (str(RUST),)),
@@ -49,7 +49,7 @@ async def load(client: Client, *addresses: str) -> AsyncIterator[dict[str, objec
     """Run the program; the result is in the yielded dictionary after the block."""
     process = await asyncio.create_subprocess_exec(
         *client.command,
-        ",".join(addresses),
+        *addresses,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
