@@ -1,0 +1,16 @@
+# The Java package, in a Maven repository below dist. Maven keeps its downloads in .tools.
+MVN := mvn -q -B -s clients/java/settings.xml -Dcheckout=$(CURDIR)
+DEPLOY := deploy -Dmaven.install.skip -Dmaven.test.skip -DaltDeploymentRepository=dist::file://$(CURDIR)/dist/clients
+JAVA_CLIENT := io/github/roomsgateway/rooms-gateway-client
+
+.PHONY: client-java
+client-java: dist/clients/java/$(JAVA_CLIENT)/maven-metadata.xml
+
+# Without the copy in .tools, builds that use the package get the new one.
+dist/clients/java/$(JAVA_CLIENT)/maven-metadata.xml: clients/java/build.mk clients/java/pom.xml \
+		$(shell find clients/java/src protos -name '*.java' -o -name '*.proto') protos/strip.py \
+		deploy/client/service_config.json
+	@echo "Building the Java client (once, about a minute) …"
+	@rm -rf .tools/java dist/clients/java .tools/maven/$(JAVA_CLIENT)
+	@$(PYTHON) protos/strip.py .tools/java/protos
+	@$(MVN) -f clients/java/pom.xml $(DEPLOY)/java
