@@ -2,10 +2,11 @@
 KOTLIN_CLIENT := io/github/roomsgateway/rooms-gateway-client-kotlin
 
 .PHONY: client-kotlin
-client-kotlin: dist/clients/kotlin/$(KOTLIN_CLIENT)/maven-metadata.xml
 
-dist/clients/kotlin/$(KOTLIN_CLIENT)/maven-metadata.xml: clients/kotlin/build.mk \
-		clients/kotlin/pom.xml dist/clients/java/$(JAVA_CLIENT)/maven-metadata.xml
+client-kotlin: dist/clients/kotlin/$(KOTLIN_CLIENT)/maven-metadata.xml ## Build the Kotlin package into dist/clients/kotlin, a Maven repository.
+
+dist/clients/kotlin/$(KOTLIN_CLIENT)/maven-metadata.xml: clients/kotlin/pom.xml \
+		dist/clients/java/$(JAVA_CLIENT)/maven-metadata.xml
 	@echo "Building the Kotlin client (once, about a minute) …"
 	@rm -rf .tools/kotlin dist/clients/kotlin .tools/maven/$(KOTLIN_CLIENT)
 	@$(MVN) -f clients/kotlin/pom.xml $(DEPLOY)/kotlin

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from support.gateways import Running
 from support.maven import Page, files_in_jar
 from support.paths import ROOT
+from support.texts import stable
 from support.walks import FORMS, walk
 
 pytestmark = [pytest.mark.needs("client-kotlin"), pytest.mark.timeout(900)]
@@ -29,6 +32,15 @@ def test_page_has_the_example() -> None:
 @pytest.mark.parametrize("form", FORMS)
 async def test_page_works(form: str, project: Path, tmp_path: Path) -> None:
     await walk(form, tmp_path, *PAGE.command, cwd=project)
+
+
+async def test_page_shows_the_output(project: Path, running: Running) -> None:
+    command = [*PAGE.command, running.gateway.addresses[0]]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=project, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert (process.returncode, stable(out.decode())) == (0, stable(PAGE.output))
 
 
 async def test_newest_protobuf(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import zipfile
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from support.paths import ROOT
@@ -33,6 +34,10 @@ class Page:
             "pom.xml": code_of(self.path, "xml"),
             self.program: code_of(self.path, self.language),
         }
+
+    @property
+    def output(self) -> str:
+        return code_of(self.path, "text")
 
     @property
     def command(self) -> list[str]:
@@ -76,8 +81,8 @@ def files_in_jar(package: str) -> dict[str, bytes]:
     """Return the files in the jar of a package that make built."""
     language = "kotlin" if package.endswith("kotlin") else "java"
     folder = ROOT / f"dist/clients/{language}/io/github/roomsgateway/{package}"
-    [jar] = [file for file in folder.glob("*/*.jar") if "sources" not in file.name]
-    with zipfile.ZipFile(jar) as opened:
+    number = version("rooms-gateway")
+    with zipfile.ZipFile(folder / number / f"{package}-{number}.jar") as opened:
         return {name: opened.read(name) for name in opened.namelist() if not name.endswith("/")}
 
 
