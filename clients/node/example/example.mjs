@@ -11,7 +11,7 @@ import {
   timestampFromDate,
 } from "rooms-gateway-client";
 
-const [target, caFile] = process.argv.slice(2);
+const [target = "127.0.0.1:50051", caFile] = process.argv.slice(2);
 const channel = createChannel(
   target,
   caFile ? credentials.createSsl(readFileSync(caFile)) : credentials.createInsecure(),
@@ -51,6 +51,7 @@ async function* pagesAfter(pageToken) {
         yield page;
         pageToken = page.nextPageToken;
       }
+      return;
     } catch (error) {
       if (error.code !== status.UNAVAILABLE || --attempts === 0) throw error;
     }

@@ -6,5 +6,5 @@ export * from "./generated/acs/rooms/v1/participants_service_pb.js";
 export * from "./generated/acs/rooms/v1/rooms_pb.js";
 export * from "./generated/acs/rooms/v1/rooms_service_pb.js";
 export * from "./generated/google/rpc/error_details_pb.js";
-export { toJson } from "@bufbuild/protobuf";
+export { toJson, type MessageInitShape } from "@bufbuild/protobuf";
 export { durationMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";

@@ -54,6 +54,7 @@ async function* pagesAfter(pageToken: string): AsyncGenerator<ListRoomsResponse>
         yield page;
         pageToken = page.nextPageToken;
       }
+      return;
     } catch (error) {
       if (!isServiceError(error, status.UNAVAILABLE) || --attempts === 0) throw error;
     }
