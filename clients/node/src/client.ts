@@ -13,22 +13,29 @@ import * as grpc from "@grpc/grpc-js";
 import { serviceConfig } from "./generated/service_config.js";
 
 /** Options of one call, all optional. */
-export interface CallOptions extends Pick<grpc.CallOptions, "deadline" | "credentials" | "interceptors"> {
+export interface CallOptions
+  extends Pick<grpc.CallOptions, "deadline" | "credentials" | "interceptors"> {
   /** Metadata to send with the call. */
-  metadata?: grpc.Metadata;
+  metadata?: grpc.Metadata | undefined;
 
   /** Cancels the call when it is aborted. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
-/** The methods of a service: unary methods return a promise, streams an async iterable. */
+/**
+ * The methods of a service. Unary methods return a promise, and streams an async iterable: the call
+ * starts with the loop over it, and leaving the loop cancels the call.
+ */
 export type Client<Service extends DescService> = {
-  [Name in keyof Service["method"]]: Service["method"][Name] extends DescMethodUnary<infer Input, infer Output>
+  [Name in keyof Service["method"]]: Method<Service["method"][Name]>;
+};
+
+type Method<Desc> =
+  Desc extends DescMethodUnary<infer Input, infer Output>
     ? (request: MessageInitShape<Input>, options?: CallOptions) => Promise<MessageShape<Output>>
-    : Service["method"][Name] extends DescMethodServerStreaming<infer Input, infer Output>
+    : Desc extends DescMethodServerStreaming<infer Input, infer Output>
       ? (request: MessageInitShape<Input>, options?: CallOptions) => AsyncIterable<MessageShape<Output>>
       : never;
-};
 
 /**
  * Creates a channel to `target`, for example "dns:///rooms-gateway:50051" or "unix:/run/gateway.sock".

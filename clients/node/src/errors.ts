@@ -10,7 +10,10 @@ export function isServiceError(error: unknown, code?: status): error is ServiceE
 }
 
 /** Returns the details of an error that have the type of `schema`, for example `ErrorInfoSchema`. */
-export function findDetails<Schema extends DescMessage>(error: unknown, schema: Schema): MessageShape<Schema>[] {
+export function findDetails<Schema extends DescMessage>(
+  error: unknown,
+  schema: Schema,
+): MessageShape<Schema>[] {
   const [bytes] = isServiceError(error) ? error.metadata.get("grpc-status-details-bin") : [];
   if (!(bytes instanceof Buffer)) return [];
   return fromBinary(StatusSchema, bytes).details.flatMap((detail) => anyUnpack(detail, schema) ?? []);
