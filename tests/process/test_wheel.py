@@ -18,7 +18,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from support.paths import ROOT
 
-PATIENCE = 60
+PATIENCE = 110
 
 OTHER_PROJECT = """
 [build-system]
