@@ -11,9 +11,9 @@ RUN python -m venv /opt/build && python -m venv --without-pip /opt/venv
 RUN /opt/build/bin/pip --python /opt/venv/bin/python install --require-hashes -r requirements.lock
 RUN /opt/build/bin/pip install --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
-COPY generated generated
+COPY generated/python generated/python
 COPY gateway gateway
-RUN /opt/build/bin/python -m hatchling build --target wheel --directory /opt/build/dist \
+RUN /opt/build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /opt/build/dist ./generated/python . \
     && /opt/build/bin/pip --python /opt/venv/bin/python install --no-deps --no-index /opt/build/dist/*.whl
 
 FROM ${PYTHON_IMAGE}

@@ -23,10 +23,10 @@ $(VENV)/.build: requirements-build.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(VENV)/.run: requirements.lock pyproject.toml $(VENV)/.build
+$(VENV)/.run: requirements.lock pyproject.toml generated/python/pyproject.toml $(VENV)/.build
 	@echo "Installing the gateway and its dependencies (about 5 seconds) …"
 	@$(UV) -r $<
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e generated/python -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
@@ -82,7 +82,7 @@ test-clients: setup ## Build the client packages and run the examples and the pa
 	@$(BIN)/pytest tests/clients $(ARGS)
 
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
-	@PYTHONPATH=.:gateway:generated $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)
+	@PYTHONPATH=.:gateway:generated/python $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)
 
 faults: setup .tools/bench/installed ## Run the fault campaign (some 10 minutes), for docs/reliability.md.
 	@$(BIN)/python -m benchmarks.faults $(or $(FAULTS),--write)
@@ -133,8 +133,8 @@ breaking: setup ## Check that the protos break no client of main.
 
 check-generated: setup ## Check that generated/ and docs/reference are what the protos say.
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
-		$(MAKE) --no-print-directory generate GENERATED="$$fresh/generated" REFERENCE="$$fresh/reference" && \
-		{ diff -r --exclude=__pycache__ "$$fresh/generated" generated && \
+		$(MAKE) --no-print-directory generate PACKAGE="$$fresh/acs" REFERENCE="$$fresh/reference" && \
+		{ diff -r --exclude=__pycache__ "$$fresh/acs" generated/python/acs && \
 		diff -r --exclude=coverage.md "$$fresh/reference" docs/reference || \
 		{ echo "generated/ or docs/reference is out of date: run make generate" >&2; exit 1; }; }
 
@@ -142,27 +142,35 @@ manifests: setup ## Check the manifests in deploy/ by the schemas and tools of t
 	@$(BIN)/pytest -q --no-header tests/deploy/test_kubernetes.py tests/deploy/test_compose.py tests/deploy/test_systemd.py
 
 guard: setup ## Check that calls cost no more than before; GUARD=--accept if they may.
-	@PYTHONPATH=.:gateway:generated $(BIN)/python -m benchmarks.guard $(GUARD)
+	@PYTHONPATH=.:gateway:generated/python $(BIN)/python -m benchmarks.guard $(GUARD)
 
-GENERATED ?= generated
+PACKAGE ?= generated/python/acs
 REFERENCE ?= docs/reference
-generate: setup ## Generate generated/ and docs/reference from protos/.
-	@rm -rf $(GENERATED)
-	@$(BIN)/python protos/generate.py $(GENERATED)
-	@$(BIN)/python docs/generate_reference.py $(GENERATED)/acs/descriptors.binpb $(REFERENCE)
+generate: setup .tools/oldest-protoc/installed ## Generate generated/ and docs/reference from protos/.
+	@rm -rf $(PACKAGE)
+	@$(BIN)/python protos/generate.py .tools/oldest-protoc/bin/python $(PACKAGE)
+	@$(BIN)/python docs/generate_reference.py $(PACKAGE)/descriptors.binpb $(REFERENCE)
+
+.tools/oldest-protoc/installed: protos/requirements.lock $(VENV)/.build
+	@echo "Installing the oldest supported protoc, which needs Python 3.11 …"
+	@$(BIN)/uv venv --quiet --clear --python 3.11 .tools/oldest-protoc
+	@$(BIN)/uv pip install --quiet --python .tools/oldest-protoc/bin/python --require-hashes --no-deps -r $<
+	@touch $@
 
 format: setup ## Format the Python code and the protos.
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 	@$(BIN)/buf format --write --path protos/acs
 
-LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet
+LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet --no-emit-package rooms-gateway-client
 lock: setup ## Bring the lock files in line with pyproject.toml.
 	@printf 'hatchling>=1.27\neditables>=0.5\nuv>=0.13,<0.14\nbuf-bin==1.75.0\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --constraint requirements-dev.lock \
 		--generate-hashes --no-header --no-annotate --quiet -o requirements-build.lock
 	@$(BIN)/$(LOCK) --extra entra --extra jwt --extra otel -o requirements.lock
 	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
 	@$(BIN)/$(LOCK) --group bench --constraint requirements-dev.lock -o benchmarks/requirements.lock
+	@$(BIN)/uv pip compile protos/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet -o protos/requirements.lock
 	@echo 'azure-communication-rooms==1.0.0b2' | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --quiet -o tests/clients/python-legacy/requirements.lock
 

@@ -1,10 +1,14 @@
 """Generate the Python classes and the descriptor set of the contract from protos/.
 
-Usage: generate.py OUT_FOLDER
+Usage: generate.py OLDEST_PYTHON PACKAGE
+
+OLDEST_PYTHON is an interpreter with the oldest grpcio-tools that the protos support. It generates
+the classes, because they run on the versions of protobuf and grpcio since then.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,24 +18,26 @@ import google.rpc
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 PROTOS = Path(__file__).parent
+SERVICE_CONFIG = PROTOS.parent / "deploy/client/service_config.json"
 RULES = "buf/validate/validate.proto"
 # Types of the details of a failed call: no file imports them, and clients have to decode them.
 ERROR_DETAILS = ["google/rpc/error_details.proto", "google/rpc/status.proto"]
 
 
-def main(out: Path) -> None:
-    """Write the package `acs` into `out`."""
-    package = out / "acs"
+def main(oldest: str, package: Path) -> None:
+    """Write the folder of the package `acs`."""
     package.mkdir(parents=True)
     (package / "py.typed").touch()
+    shutil.copy(SERVICE_CONFIG, package)
     descriptors = _describe(package / "descriptors.binpb")
-    _write_classes(descriptors, out)
+    _write_classes(oldest, descriptors, package.parent)
 
 
 def _describe(file: Path) -> FileDescriptorSet:
     """Write the descriptor set, with all imports and comments, and return it."""
     messages = sorted(path.relative_to(PROTOS) for path in PROTOS.glob("acs/**/*.proto"))
     _protoc(
+        sys.executable,
         f"-I{PROTOS}",
         f"-I{Path(google.rpc.__path__[0]).parents[1]}",
         "--include_imports",
@@ -43,7 +49,7 @@ def _describe(file: Path) -> FileDescriptorSet:
     return FileDescriptorSet.FromString(file.read_bytes())
 
 
-def _write_classes(descriptors: FileDescriptorSet, out: Path) -> None:
+def _write_classes(oldest: str, descriptors: FileDescriptorSet, out: Path) -> None:
     """Write the classes and their stubs, which import nothing of `buf.validate`.
 
     protovalidate reads the rules from the options in the serialized descriptors. Without the import
@@ -57,25 +63,28 @@ def _write_classes(descriptors: FileDescriptorSet, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         detached = Path(folder, "descriptors.binpb")
         detached.write_bytes(descriptors.SerializeToString())
+        arguments = [f"--descriptor_set_in={detached}", *(file.name for file in files)]
+        _protoc(oldest, f"--python_out={out}", *arguments)
         _protoc(
-            f"--descriptor_set_in={detached}",
+            sys.executable,
             f"--plugin={plugins / 'protoc-gen-mypy'}",
-            f"--python_out={out}",
             f"--mypy_out=quiet,readable_stubs:{out}",
-            *(file.name for file in files),
+            *arguments,
         )
+        arguments = [arguments[0], *(file.name for file in files if file.service)]
+        _protoc(oldest, f"--grpc_python_out={out}", *arguments)
         _protoc(
-            f"--descriptor_set_in={detached}",
+            sys.executable,
             f"--plugin={plugins / 'protoc-gen-mypy_grpc'}",
-            f"--grpc_python_out={out}",
             f"--mypy_grpc_out=quiet,readable_stubs:{out}",
-            *(file.name for file in files if file.service),
+            *arguments,
         )
 
 
-def _protoc(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True)  # noqa: S603 - our own arguments
+def _protoc(python: str, *arguments: str) -> None:
+    command = [python, "-W", "ignore", "-m", "grpc_tools.protoc", *arguments]
+    subprocess.run(command, check=True)  # noqa: S603 - our own arguments
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

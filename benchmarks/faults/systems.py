@@ -145,7 +145,7 @@ async def started(
 
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
     others = {k: v for k, v in environ.items() if not k.startswith(("ROOMS_GATEWAY_", "COMMUN"))}
-    paths = [str(ROOT), str(ROOT / "gateway"), str(ROOT / "generated")]
+    paths = [str(ROOT), str(ROOT / "gateway"), str(ROOT / "generated/python")]
     return {**others, "PYTHONPATH": os.pathsep.join(paths), "PYTHONWARNINGS": "ignore"}
 
 

@@ -50,7 +50,7 @@ class Arm:
     def running(self, stub: Stub, *, tls: bool = False) -> Iterator[Running]:
         """Run the server until the end of the block. Raises NotReadyError if it does not start."""
         env = {
-            "PYTHONPATH": f"{self.path / 'gateway'}:{self.path / 'generated'}:{ROOT}",
+            "PYTHONPATH": f"{self.path / 'gateway'}:{self.path / 'generated/python'}:{ROOT}",
             # Adds the CA of the stub to the trusted CAs.
             "SSL_CERT_FILE": stub.authority,
             **self.env,

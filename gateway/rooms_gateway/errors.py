@@ -16,7 +16,8 @@
     ├── CredentialExpiredError       the gateway's token for the upstream has expired
     ├── UpstreamRejectedError        the upstream responded with an error status
     ├── UpstreamUnavailableError     the upstream sent no response
-    └── InvalidUpstreamResponseError the upstream's response does not conform to the REST API
+    ├── InvalidUpstreamResponseError the upstream's response does not conform to the REST API
+    └── UnattributedResponseError    an error response that the Rooms service has not sent
 
 `server.status` turns each into a gRPC status; nothing else chooses status codes.
 """
@@ -145,3 +146,15 @@ class UpstreamUnavailableError(GatewayError):
 
 class InvalidUpstreamResponseError(GatewayError):
     """The upstream's response does not conform to the REST API."""
+
+
+class UnattributedResponseError(GatewayError):
+    """An error response that the Rooms service has not sent, but a proxy or load balancer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"a response with HTTP status {status} did not come from the Rooms service: a proxy, "
+            "load balancer or firewall before it has sent it"
+        )
+        self.status = status
+        """The HTTP status, 400 to 499."""

@@ -29,7 +29,9 @@ HERE, ELSEWHERE = "CPython 3.11", "CPython 3.13"
 
 def guard(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """Run the guard on the gateway in `folder`, against the bounds there."""
-    path = os.pathsep.join(str(part) for part in (folder / "gateway", ROOT, ROOT / "generated"))
+    path = os.pathsep.join(
+        str(part) for part in (folder / "gateway", ROOT, ROOT / "generated/python")
+    )
     command = [sys.executable, "-m", "benchmarks.guard", "--only", WORK, "--bounds", "bounds.json"]
     return subprocess.run(
         [*command, *args], cwd=folder, env=os.environ | {"PYTHONPATH": path}, check=False,

@@ -72,8 +72,9 @@ def test_streams_have_the_longer_timeout() -> None:
 
 def test_only_retryable_statuses_are_retried() -> None:
     policies = [g["retryPolicy"] for g in json.loads(TEXT)["methodConfig"] if "retryPolicy" in g]
-    # The pushback of the gateway decides whether RESOURCE_EXHAUSTED is retried.
-    codes = ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
+    # The pushback of the gateway decides whether RESOURCE_EXHAUSTED is retried. grpc ends calls as
+    # CANCELLED that arrive while a server shuts down.
+    codes = ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"]
     assert [policy["retryableStatusCodes"] for policy in policies] == [codes] * 2
 
 

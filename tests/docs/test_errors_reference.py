@@ -19,7 +19,7 @@ from rooms_gateway.errors import UpstreamRejectedError
 from rooms_gateway.server import status
 
 DESCRIPTORS = FileDescriptorSet.FromString(
-    (ROOT / "generated" / "acs" / "descriptors.binpb").read_bytes()
+    (ROOT / "generated/python/acs" / "descriptors.binpb").read_bytes()
 )
 REASONS = {reason.name: reason for reason in reference_errors.reasons(DESCRIPTORS)}
 METADATA = {"httpStatus", "upstreamErrorCode", "apiVersion", "attempts", "omittedViolations"}

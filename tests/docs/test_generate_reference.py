@@ -21,7 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 from support.paths import ROOT
 
 SCRIPT = ROOT / "docs" / "generate_reference.py"
-DESCRIPTORS = ROOT / "generated" / "acs" / "descriptors.binpb"
+DESCRIPTORS = ROOT / "generated/python/acs" / "descriptors.binpb"
 
 
 def generate(descriptors: Path, out: Path) -> subprocess.CompletedProcess[str]:

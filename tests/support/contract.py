@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescrip
 
 from support.paths import ROOT
 
-_GENERATED = ROOT / "generated"
+_GENERATED = ROOT / "generated/python"
 
 FILES: list[FileDescriptor] = [
     import_module(".".join(path.relative_to(_GENERATED).with_suffix("").parts)).DESCRIPTOR

@@ -89,7 +89,7 @@ class Signer:
         return pem
 
     def claims(self, subject: str = "billing", **others: Any) -> dict[str, Any]:
-        standard = {"sub": subject, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 600}
+        standard = {"sub": subject, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 86_400}
         merged = {**standard, **others}
         return {name: value for name, value in merged.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""What make builds for tests when a test first needs it: programs in .tools, and client packages."""
+"""What make builds for tests on first use: programs in .tools, and client packages."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ _LANGUAGES = {
     "compose-go": "go",
     "bench/load": "go",
     "node-clients": "npm",
+    "oldest-grpcio/installed": "python3.11",
+    "oldest-protoc/installed": "python3.11",
     "preview-sdk/installed": "make",
     "client-cpp": "grpc_cpp_plugin",
     "client-go": "go",
     "client-java": "mvn",
     "client-kotlin": "mvn",
     "client-node": "npm",
+    "client-protos": "make",
+    "client-python": "make",
     "client-rust": "cargo",
 }
 """Targets of make, each with the program that it takes to build them."""

@@ -74,9 +74,8 @@ async def walk(
         assert deletes == [503, 204]
 
 
-def code_of(page: Path, language: str) -> str:
-    """Return the program of a page: its blocks in `language`, one after the other."""
-    blocks = re.findall(
-        rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-    return "\n".join(blocks)
+def code_of(page: Path, language: str, blank_lines: int = 1) -> str:
+    """Return the program of a page: its blocks in `language`, with blank lines in between."""
+    text = page.read_text("utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return ("\n" * blank_lines).join(blocks)

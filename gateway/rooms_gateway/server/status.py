@@ -64,6 +64,8 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
     errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
     errors.UpstreamUnavailableError: (_C.UNAVAILABLE, _R.ERROR_REASON_UPSTREAM_UNAVAILABLE),
     errors.InvalidUpstreamResponseError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_RESPONSE_INVALID),
+    # INTERNAL, not UNAVAILABLE: a wrong route or a firewall remains until it is changed.
+    errors.UnattributedResponseError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_RESPONSE_INVALID),
 }
 """The outcome of each error but UpstreamRejectedError, which depends on the HTTP status."""
 
@@ -196,10 +198,10 @@ def _error_info(
     error: BaseException, reason: ErrorReason.ValueType, call: Call, api_version: str
 ) -> ErrorInfo:
     metadata = {"apiVersion": api_version, "attempts": str(call.attempts)}
-    if isinstance(error, UpstreamRejectedError):
+    if isinstance(error, UpstreamRejectedError | errors.UnattributedResponseError):
         metadata["httpStatus"] = str(error.status)
-        if error.code:
-            metadata["upstreamErrorCode"] = _clip(error.code, _MAX_PART)
+    if isinstance(error, UpstreamRejectedError) and error.code:
+        metadata["upstreamErrorCode"] = _clip(error.code, _MAX_PART)
     return ErrorInfo(reason=ErrorReason.Name(reason), domain=DOMAIN, metadata=metadata)
 
 

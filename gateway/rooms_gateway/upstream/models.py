@@ -72,24 +72,3 @@ class UpdateParticipants(msgspec.Struct, frozen=True):
     """UpdateParticipantsRequest."""
 
     participants: Roster
-
-
-class ErrorDetail(msgspec.Struct, frozen=True):
-    """One member of `error.details`."""
-
-    message: str = ""
-    target: str | None = None
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """Member `error` of an error response."""
-
-    code: str = ""
-    message: str = ""
-    details: list[ErrorDetail] | None = None
-
-
-class ErrorEnvelope(msgspec.Struct, frozen=True):
-    """Body of an error response."""
-
-    error: ErrorBody

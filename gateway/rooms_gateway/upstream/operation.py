@@ -11,12 +11,13 @@ import msgspec
 
 from rooms_gateway.call import Call
 from rooms_gateway.errors import (
+    GatewayError,
     InvalidUpstreamResponseError,
+    UnattributedResponseError,
     UnsupportedApiVersionError,
-    UpstreamErrorDetail,
     UpstreamRejectedError,
 )
-from rooms_gateway.upstream.models import ErrorBody, ErrorEnvelope
+from rooms_gateway.upstream.error_response import read_error
 from rooms_gateway.upstream.transport.retry import retry_after
 from rooms_gateway.upstream.transport.sender import RestRequest, RestResponse, Sender
 
@@ -29,7 +30,11 @@ encode = msgspec.json.Encoder().encode
 
 _SUCCESS = range(200, 300)
 
-_error = msgspec.json.Decoder(ErrorEnvelope)
+_ATTRIBUTED = frozenset(range(400, 500)) - {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+"""Statuses that are believed from the Rooms service only. Others mean the same from a proxy."""
 
 
 class DryRunError(Exception):
@@ -64,7 +69,8 @@ class Operation:
         `query` replaces the default query: one from a `nextLink` contains the api-version.
         `gone_is_done`: a 404 after an attempt with an unknown outcome is a success, because that
         attempt may have deleted the resource. Raises UpstreamRejectedError for any other status,
-        DryRunError in a dry run, and what `Sender.send` raises.
+        UnattributedResponseError if the Rooms service has not sent the response, DryRunError in a
+        dry run, and what `Sender.send` raises.
         """
         request = RestRequest(method, f"{path}?{query or self._query}", body, headers or {})
         if call.dry_run:
@@ -72,10 +78,10 @@ class Operation:
         response = await self._sender.send(request, call)
         if response.status in _SUCCESS:
             return response
-        gone = response.status == HTTPStatus.NOT_FOUND
-        if gone_is_done and gone and response.after_ambiguous_attempt:
+        rejection = _rejection(response, self.api_version)
+        if gone_is_done and response.after_ambiguous_attempt and is_missing(rejection):
             return response
-        raise _rejection(response, self.api_version)
+        raise rejection
 
 
 def room_path(room_id: str) -> str:
@@ -101,26 +107,25 @@ def decode(decoder: msgspec.json.Decoder[T], response: RestResponse) -> T:
         ) from error
 
 
-def _rejection(
-    response: RestResponse, api_version: str
-) -> UpstreamRejectedError | UnsupportedApiVersionError:
-    """Read an error response; without an error envelope, from its status and headers alone."""
-    try:
-        error = _error.decode(response.body).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        error = ErrorBody()
-    if error.code == "UnsupportedApiVersion":
+def is_missing(error: GatewayError) -> bool:
+    """Return whether `error` is the 404 of the Rooms service for an unknown or deleted room."""
+    return isinstance(error, UpstreamRejectedError) and error.status == HTTPStatus.NOT_FOUND
+
+
+def _rejection(response: RestResponse, api_version: str) -> GatewayError:
+    """Return the exception for an error response."""
+    error = read_error(response)
+    if error.unsupported_version:
         return UnsupportedApiVersionError(
             f"the Rooms service does not support REST api-version {api_version}, which the gateway "
             "is configured with"
         )
+    if not error.code and response.status in _ATTRIBUTED:
+        return UnattributedResponseError(response.status)
     return UpstreamRejectedError(
         response.status,
         code=error.code,
         message=error.message,
-        details=tuple(
-            UpstreamErrorDetail(detail.target or "", detail.message)
-            for detail in error.details or ()
-        ),
+        details=error.details,
         retry_after=retry_after(response.headers, time.time()),
     )

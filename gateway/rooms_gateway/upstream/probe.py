@@ -13,6 +13,7 @@ from typing import Protocol
 from rooms_gateway import aio
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError
+from rooms_gateway.upstream.error_response import read_error
 from rooms_gateway.upstream.transport.sender import UNAUTHORIZED, RestRequest, RestResponse
 
 FAILURE_THRESHOLD = 3
@@ -21,6 +22,7 @@ FAILURE_THRESHOLD = 3
 JITTER = 0.2
 """Random share of the interval, so that replicas do not probe in step."""
 
+_ERRORS_FROM = 400
 _SERVER_ERRORS_FROM = 500
 _TIMEOUT = 10.0
 
@@ -38,9 +40,9 @@ class SupportsSend(Protocol):
 class UpstreamProbe:
     """Reads a room that cannot exist, the cheapest signed request, at an interval.
 
-    A probe succeeds with any status except 401 and 5xx. The upstream counts as unreachable until
-    the first success, and again after FAILURE_THRESHOLD consecutive failures; one success makes it
-    reachable.
+    A probe succeeds with any response of the Rooms service, except with the status 401 or 5xx. The
+    upstream counts as unreachable until the first success, and again after FAILURE_THRESHOLD
+    consecutive failures; one success makes it reachable.
     """
 
     def __init__(
@@ -87,6 +89,8 @@ class UpstreamProbe:
             return str(error)
         if response.status == UNAUTHORIZED or response.status >= _SERVER_ERRORS_FROM:
             return f"HTTP status {response.status}"
+        if response.status >= _ERRORS_FROM and not read_error(response).code:
+            return f"HTTP status {response.status}, which the Rooms service has not sent"
         return None
 
     def _record(self, error: str | None) -> None:

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from rooms_gateway.call import Call
-from rooms_gateway.errors import UpstreamRejectedError
+from rooms_gateway.errors import InvalidUpstreamResponseError, UpstreamRejectedError
 from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.models import (
     CreateRoom,
@@ -33,6 +33,7 @@ from rooms_gateway.upstream.operation import (
     Operation,
     decode,
     encode,
+    is_missing,
     participants_path,
     room_path,
 )
@@ -48,6 +49,10 @@ T = TypeVar("T")
 _room = msgspec.json.Decoder(Room)
 _rooms_page = msgspec.json.Decoder(RoomsPage)
 _participants_page = msgspec.json.Decoder(ParticipantsPage)
+_confirmation = msgspec.json.Decoder(dict[str, Any])
+
+_DELETED = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
+"""Statuses of a completed delete; 404 after an attempt that may have deleted the room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +120,17 @@ class RoomsApi:
     async def delete_room(self, room_id: str, call: Call, *, allow_missing: bool = False) -> None:
         """Delete a room. `allow_missing`: succeed if there is no such room. REST: Rooms_Delete."""
         try:
-            await self._operation.call("DELETE", room_path(room_id), call, gone_is_done=True)
+            response = await self._operation.call(
+                "DELETE", room_path(room_id), call, gone_is_done=True
+            )
         except UpstreamRejectedError as error:
-            # A code proves that the Rooms service sent the 404, and not a proxy.
-            missing = error.status == HTTPStatus.NOT_FOUND and error.code
-            if not (allow_missing and missing):
+            if not (allow_missing and is_missing(error)):
                 raise
+            return
+        if response.status not in _DELETED:
+            raise InvalidUpstreamResponseError(
+                f"the Rooms service confirms a delete with HTTP status 204, not {response.status}"
+            )
 
     def list_rooms(
         self, start: str | None, limit: int, call: Call
@@ -133,7 +143,8 @@ class RoomsApi:
         self._version.check_roster(roster)
         path = participants_path(room_id)
         body = encode(UpdateParticipants(roster))
-        await self._operation.call("PATCH", path, call, body, MERGE_PATCH)
+        # The body is `{}`. A page of a proxy with the status 200 is no confirmation.
+        decode(_confirmation, await self._operation.call("PATCH", path, call, body, MERGE_PATCH))
 
     def list_participants(
         self, room_id: str, start: str | None, limit: int, call: Call

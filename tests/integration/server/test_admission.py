@@ -139,12 +139,16 @@ async def test_deadline_ends_the_wait_in_the_queue(
 
 async def test_call_cancelled_in_the_queue_is_not_sent(emulator: Emulator, busy: Held) -> None:
     async with gateway_for(
-        emulator, busy.upstream, admin_listen="127.0.0.1:0", max_concurrent_calls=1
+        emulator,
+        busy.upstream,
+        admin_listen="127.0.0.1:0",
+        max_concurrent_calls=1,
+        attempt_timeout=60,
     ) as running:
         first = asyncio.ensure_future(send(running, CreateRoomRequest()))
         await until(lambda: busy.requests() == 1)
         waiting = running.rooms.GetRoom(ROOM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await scrape(running.gateway.admin_address)).value(
                 "rooms_gateway_calls_queued"
             ) != 1:
@@ -217,7 +221,9 @@ async def test_hanging_upstream_does_not_affect_health(
 ) -> None:
     """A thousand calls to an upstream that hangs leave health available and no tasks behind."""
     emulator.faults.add(Fault(latency=60, count=100))
-    async with gateway_for(emulator, max_concurrent_calls=20, max_queued_calls=80) as running:
+    async with gateway_for(
+        emulator, max_concurrent_calls=20, max_queued_calls=80, attempt_timeout=60
+    ) as running:
         before = asyncio.all_tasks()
         calls = [running.rooms.GetRoom(ROOM) for _ in range(1000)]
         codes = [asyncio.ensure_future(call.code()) for call in calls]

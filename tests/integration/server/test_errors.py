@@ -142,12 +142,12 @@ async def test_upstream_error_keeps_code_and_message(once: Running) -> None:
 @pytest.mark.parametrize(
     "body", ["", "<html>", "[]", "{}", '{"error":null}', '{"error":{"code":1}}']
 )
-async def test_error_without_envelope_keeps_its_status(once: Running, body: str) -> None:
-    once.emulator.faults.add(Fault(status=403, body=body))
+async def test_error_without_code_is_not_attributed(once: Running, body: str) -> None:
+    once.emulator.faults.add(Fault(status=403, body=body, headers={"x-ms-error-code": ""}))
     failed = await failure_of(send(once, GetRoomRequest(room_id=UNKNOWN_ROOM)))
     assert (failed.code, failed.reason) == (
-        StatusCode.PERMISSION_DENIED,
-        "ERROR_REASON_UPSTREAM_PERMISSION_DENIED",
+        StatusCode.INTERNAL,
+        "ERROR_REASON_UPSTREAM_RESPONSE_INVALID",
     )
     assert failed.metadata["httpStatus"] == "403"
     assert "upstreamErrorCode" not in failed.metadata

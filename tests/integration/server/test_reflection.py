@@ -199,7 +199,7 @@ async def test_the_descriptor_set_replaces_reflection(emulator: Emulator) -> Non
         done = await run(
             "-plaintext",
             "-protoset",
-            str(ROOT / "generated/acs/descriptors.binpb"),
+            str(ROOT / "generated/python/acs/descriptors.binpb"),
             "-d",
             '{"room_id": "a/b"}',
             running.gateway.addresses[0],

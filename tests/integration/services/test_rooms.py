@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from acs.rooms.debug.v1.dry_run_pb2 import DryRun
 from acs.rooms.v1.rooms_pb2 import (
     DeleteRoomRequest,
     GetRoomRequest,
@@ -114,6 +115,31 @@ async def test_a_delete_succeeds_if_its_retry_gets_404(
     await running.rooms.DeleteRoom(DeleteRoomRequest(room_id=room.id))
     statuses = [e.status for e in running.emulator.journal if e.operation == "DeleteRoom"]
     assert statuses == [None, 404]
+
+
+async def test_allow_missing_accepts_a_missing_room(running: Running) -> None:
+    room = await create(running)
+    delete = DeleteRoomRequest(room_id=room.id, allow_missing=True)
+    await running.rooms.DeleteRoom(delete)
+    await running.rooms.DeleteRoom(delete)
+    assert [entry.status for entry in running.emulator.journal][-2:] == [204, 404]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_allow_missing_accepts_no_other_response(running: Running, status: int) -> None:
+    """In particular no 404 of a proxy, which has no error code of the Rooms service."""
+    running.emulator.faults.add(
+        Fault(operation="DeleteRoom", status=status, body="<html>", headers={"x-ms-error-code": ""})
+    )
+    delete = DeleteRoomRequest(room_id=UNKNOWN_ROOM, allow_missing=True)
+    failed = await failure_of(running.rooms.DeleteRoom(delete))
+    assert failed.metadata["httpStatus"] == str(status)
+
+
+async def test_allow_missing_in_a_dry_run_sends_nothing(running: Running) -> None:
+    delete = DeleteRoomRequest(room_id=UNKNOWN_ROOM, allow_missing=True, dry_run=DryRun())
+    assert (await running.rooms.DeleteRoom(delete)).rest_request.http_method == "DELETE"
+    assert running.requests() == 0
 
 
 async def test_an_unknown_room_is_named_in_the_status(running: Running) -> None:

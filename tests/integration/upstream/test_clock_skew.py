@@ -78,6 +78,9 @@ async def test_a_wrong_key_and_skew_cost_two_requests(
     assert len(emulator.journal) == 2
 
 
+DENIED = b'{"error":{"code":"Denied","message":"Denied by the resource provider."}}'
+
+
 @pytest.mark.parametrize(
     "date",
     [
@@ -90,7 +93,9 @@ async def test_a_wrong_key_and_skew_cost_two_requests(
 )
 async def test_an_absurd_date_does_not_set_the_clock(date: str) -> None:
     async with (
-        scripted(answer(b"", "401 Unauthorized", f"Date: {date}"), answer(b'{"id":"1"}')) as server,
+        scripted(
+            answer(DENIED, "401 Unauthorized", f"Date: {date}"), answer(b'{"id":"1"}')
+        ) as server,
         quick_gateway(server.upstream) as quick,
     ):
         failed = await failure_of(get(quick, "1"))

@@ -25,6 +25,7 @@ class ScriptedUpstream:
         self.seen: list[bool] = []
         self.slept: list[float] = []
         self.done = asyncio.Event()
+        self.headers = {"x-ms-error-code": "AnyCode"}
         self.probe = UpstreamProbe(
             self, "2025-03-13", 10.0, sleep=self.sleep, uniform=lambda _, high: high
         )
@@ -35,7 +36,7 @@ class ScriptedUpstream:
         status = self.statuses.pop(0)
         if status is None:
             raise UpstreamUnavailableError("no response")
-        return RestResponse(status, {}, b"")
+        return RestResponse(status, self.headers, b"")
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -57,6 +58,14 @@ async def states_after(*statuses: int | None) -> str:
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 410, 429])
 async def test_any_status_but_401_and_5xx_is_reachable(status: int) -> None:
     assert await states_after(status) == "+"
+
+
+async def test_an_error_of_a_proxy_is_unreachable() -> None:
+    upstream = ScriptedUpstream(404)
+    upstream.headers = {}
+    async with upstream.probe.in_background():
+        await upstream.done.wait()
+    assert upstream.seen == [False]
 
 
 @pytest.mark.parametrize("status", [401, 500, 503, 599, None])

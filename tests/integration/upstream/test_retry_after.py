@@ -60,7 +60,7 @@ async def test_retry_after_may_be_a_date(emulator: Emulator) -> None:
         assert quick.slept == [9.1]
 
 
-@pytest.mark.parametrize("text", ["soon", "-5", "1.5", "", "²", "Mon, 99 Foo 2026"])
+@pytest.mark.parametrize("text", ["soon", "-5", "1.5.2", "", "²", "Mon, 99 Foo 2026"])
 async def test_a_malformed_retry_after_is_ignored(text: str) -> None:
     throttled = raw(
         b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\nRetry-After: %b\r\n\r\n" % text.encode()

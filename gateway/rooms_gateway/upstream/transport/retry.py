@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 AMBIGUOUS_STATUSES = RETRYABLE_STATUSES - {429}
 """Statuses after which the request may have taken effect; a throttled request has not."""
@@ -69,15 +72,25 @@ class RetryBudget:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return `Retry-After` (RFC 9110, section 10.2.3) in seconds from `now`, an epoch time.
+    """Return the wait that a response requests, in seconds from `now`, an epoch time.
 
-    Returns None if the header is missing or malformed.
+    Reads the headers of Azure's services in milliseconds and `Retry-After` (RFC 9110, section
+    10.2.3), also with a fraction of seconds. Returns None if all are missing or malformed.
     """
-    text = headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    when = http_date(text)
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        milliseconds = _number(headers.get(name, ""))
+        if milliseconds is not None:
+            return milliseconds / 1000
+    text = headers.get("Retry-After", "")
+    seconds = _number(text)
+    if seconds is not None:
+        return seconds
+    when = http_date(text.strip())
     return None if when is None else max(0.0, when - now)
+
+
+def _number(text: str) -> float | None:
+    return float(text) if _DECIMAL.fullmatch(text.strip()) else None
 
 
 def http_date(text: str) -> float | None:

@@ -22,6 +22,7 @@ from rooms_gateway.telemetry.observers import (
 )
 from rooms_gateway.upstream.credentials import Credential, Signer
 from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.error_response import read_error
 from rooms_gateway.upstream.transport.http import AttemptError, HttpClient
 from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 from rooms_gateway.upstream.transport.retry import (
@@ -48,7 +49,11 @@ PLAUSIBLE_SKEW = 100 * 365 * 86400.0
 
 _DEADLINE_PASSED = "the deadline passed before the Rooms service responded"
 
-_SERVICE_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_SUPPORT_IDS = ("MS-CV", "x-ms-request-id", "X-Azure-Ref", "x-request-id")
+"""Headers by which a response can be found: those of the Rooms service first, then of others."""
+
+_SUPPORT_ID = re.compile(r"[!-~]{1,128}")
+"""A safe value, because log lines contain it."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +90,11 @@ class Sender:
     async def send(self, request: RestRequest, call: Call) -> RestResponse:
         """Send `request`, with retries, and return the last response, whatever its status.
 
-        A 401 means that nothing was done, so the retry policy does not count that attempt. Raises
-        DeadlineExceededError when the deadline of `call` passes, UpstreamUnavailableError if the
-        last attempt got no response, InvalidUpstreamResponseError if a response is too large or
-        compressed, and CredentialExpiredError if there is no valid credential.
+        A 401 of the Rooms service means that nothing was done, so the retry policy does not count
+        that attempt. Raises DeadlineExceededError when the deadline of `call` passes,
+        UpstreamUnavailableError if the last attempt got no response, InvalidUpstreamResponseError
+        if a response is too large or compressed, and CredentialExpiredError if there is no valid
+        credential.
         """
         self.budget.deposit()
         self._observer.request_started()
@@ -101,7 +107,7 @@ class Sender:
             outcome = await self._attempt(request, call, signer, signed_at, sent)
             sent += 1
             if isinstance(outcome, RestResponse):
-                if outcome.status == UNAUTHORIZED:
+                if outcome.status == UNAUTHORIZED and read_error(outcome).code:
                     self._observer.credential_event(CredentialEvent.REJECTED)
                     if signer.dated and not clock_corrected:
                         clock_corrected = self._adopt_upstream_clock(outcome, signed_at)
@@ -161,9 +167,7 @@ class Sender:
             self._observer.attempt_ended(request.method, result, time.monotonic() - started)
             trace.ended(result)
         self._last_headers = (response.headers, self._clock())
-        vector = response.headers.get("MS-CV", "")
-        # Validated, because log lines contain it.
-        call.upstream_request_id = vector if _SERVICE_REQUEST_ID.fullmatch(vector) else ""
+        call.upstream_request_id = _support_id(response.headers)
         return response
 
     async def _another_signer(self, rejected: list[Signer], call: Call) -> Signer | None:
@@ -219,3 +223,12 @@ class Sender:
             -self._skew,
         )
         return True
+
+
+def _support_id(headers: Mapping[str, str]) -> str:
+    """Return the id of a response for support requests; empty if it has none."""
+    for name in _SUPPORT_IDS:
+        value = headers.get(name, "")
+        if value:
+            return value if _SUPPORT_ID.fullmatch(value) else ""
+    return ""

@@ -1,0 +1,104 @@
+"""Clients of each library lose no call while gateways restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from support.commands import Process, started
+from support.gateways import until
+from support.paths import ROOT
+
+from rooms_emulator import Emulator
+
+RESTARTS = int(os.environ.get("RESTARTS", "2"))
+"""Restarts under load; a multiple of two restarts each of two gateways."""
+
+GO, NODE = ROOT / "dist/clients/go-load/load", ROOT / "tests/clients/node-load/load.mjs"
+JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / "dist/clients/rust-load/load"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A program that calls gateways without a pause until its standard input is closed."""
+
+    needs: str
+    command: tuple[str, ...]
+
+
+CLIENTS = {
+    "grpc-go": Client("client-go-load", (str(GO), "grpc-health")),
+    "grpc-go without health": Client("client-go-load", (str(GO), "grpc-plain")),
+    "connect-go": Client("client-go-load", (str(GO), "connect")),
+    "grpc-js": Client("client-node-load", ("node", str(NODE))),
+    "grpc-java": Client("client-java-load", ("java", "-jar", str(JAVA))),
+    "tonic": Client("client-rust-load", (str(RUST),)),
+}
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@asynccontextmanager
+async def load(client: Client, *addresses: str) -> AsyncIterator[dict[str, object]]:
+    """Run the program; the result is in the yielded dictionary after the block."""
+    process = await asyncio.create_subprocess_exec(
+        *client.command,
+        ",".join(addresses),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    result: dict[str, object] = {}
+    yield result
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    result |= json.loads(out)
+
+
+async def restart(
+    parts: AsyncExitStack, address: str, gateway: Process, env: dict[str, str]
+) -> Process:
+    gateway.signal(signal.SIGTERM)
+    assert await gateway.exit_code() == 0
+    again = await parts.enter_async_context(started("serve", "--listen", address, env=env))
+    await serves(again)
+    return again
+
+
+async def serves(gateway: Process) -> None:
+    """Wait until the log of a gateway has a call."""
+    await until(lambda: "CreateRoom" in gateway.err, 60)
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["one gateway", "two gateways"])
+@pytest.mark.parametrize(
+    "client",
+    [pytest.param(client, marks=pytest.mark.needs(client.needs)) for client in CLIENTS.values()],
+    ids=CLIENTS,
+)
+async def test_orderly_restarts_fail_no_call(
+    emulator: Emulator, client: Client, count: int
+) -> None:
+    env = {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string}
+    async with AsyncExitStack() as parts:
+        gateways, addresses = [], []
+        for _ in range(count):
+            listen = ("serve", "--listen", "127.0.0.1:0")
+            gateway = await parts.enter_async_context(started(*listen, env=env))
+            gateways.append(gateway)
+            addresses.append(await gateway.address())
+        async with load(client, *addresses) as result:
+            for gateway in gateways:
+                await serves(gateway)
+            for number in range(RESTARTS):
+                which = number % count
+                gateways[which] = await restart(parts, addresses[which], gateways[which], env)
+    print(json.dumps(result))  # noqa: T201 - for measurements
+    assert result["failed"] == {}
+    assert result["served"]
