@@ -24,7 +24,7 @@ CALLS = int(os.environ.get("CALLS", "300"))
 """Calls that a gateway serves before it is restarted, at least."""
 
 GO, NODE = ROOT / ".tools/go-load", ROOT / ".tools/client-node/load.mjs"
-JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / "dist/clients/rust-load/load"
+JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / ".tools/rust-load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ CLIENTS = {
     "connect-go": Client("go-load", (str(GO), "connect")),
     "grpc-js": Client("client-node", ("node", str(NODE))),
     "grpc-java": Client("client-java-load", ("java", "-jar", str(JAVA))),
-    "tonic": Client("client-rust-load", (str(RUST),)),
+    "tonic": Client("rust-load", (str(RUST),)),
 }
 
 pytestmark = pytest.mark.timeout(600)
