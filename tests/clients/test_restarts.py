@@ -18,9 +18,12 @@ from support.paths import ROOT
 from rooms_emulator import Emulator
 
 RESTARTS = int(os.environ.get("RESTARTS", "2"))
-"""Restarts under load; a multiple of two restarts each of two gateways."""
+"""Restarts under load, of each gateway in turn."""
 
-GO, NODE = ROOT / "dist/clients/go-load/load", ROOT / "tests/clients/node-load/load.mjs"
+CALLS = int(os.environ.get("CALLS", "300"))
+"""Calls that a gateway serves before it is restarted, at least."""
+
+GO, NODE = ROOT / ".tools/go-load", ROOT / "tests/clients/node-load/load.mjs"
 JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / "dist/clients/rust-load/load"
 
 
@@ -33,9 +36,9 @@ class Client:
 
 
 CLIENTS = {
-    "grpc-go": Client("client-go-load", (str(GO), "grpc-health")),
-    "grpc-go without health": Client("client-go-load", (str(GO), "grpc-plain")),
-    "connect-go": Client("client-go-load", (str(GO), "connect")),
+    "grpc-go": Client("go-load", (str(GO), "grpc-health")),
+    "grpc-go without health": Client("go-load", (str(GO), "grpc-plain")),
+    "connect-go": Client("go-load", (str(GO), "connect")),
     "grpc-js": Client("client-node-load", ("node", str(NODE))),
     "grpc-java": Client("client-java-load", ("java", "-jar", str(JAVA))),
     "tonic": Client("client-rust-load", (str(RUST),)),
@@ -49,13 +52,15 @@ async def load(client: Client, *addresses: str) -> AsyncIterator[dict[str, objec
     """Run the program; the result is in the yielded dictionary after the block."""
     process = await asyncio.create_subprocess_exec(
         *client.command,
-        ",".join(addresses),
+        *addresses,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     result: dict[str, object] = {}
     yield result
+    assert process.stdin is not None
+    process.stdin.close()
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     result |= json.loads(out)
@@ -72,8 +77,8 @@ async def restart(
 
 
 async def serves(gateway: Process) -> None:
-    """Wait until the log of a gateway has a call."""
-    await until(lambda: "CreateRoom" in gateway.err, 60)
+    """Wait until the log of a gateway has CALLS calls."""
+    await until(lambda: gateway.err.count("CreateRoom") >= CALLS, 120)
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["one gateway", "two gateways"])

@@ -16,6 +16,7 @@ GRPCURL = TOOLS / "grpcurl"
 NODE_CLIENTS = ROOT / "tests/clients/node"
 
 _LANGUAGES = {
+    "go-load": "go",
     "grpcurl": "go",
     "kustomize": "go",
     "compose-go": "go",

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 )
 
-const attempts = 3
+const attempts = 8
 
 // connectCaller makes each attempt on another gateway, the first of successive calls alternately.
 func connectCaller(targets []string) caller {
@@ -41,7 +41,7 @@ func connectCaller(targets []string) caller {
 				return code.Code(result)
 			}
 			time.Sleep(backoff)
-			backoff *= 2
+			backoff = min(2*backoff, time.Second)
 		}
 	}
 }

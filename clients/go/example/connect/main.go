@@ -46,8 +46,7 @@ func main() {
 	fmt.Println("failed:", connect.CodeOf(err), reason(err))
 }
 
-// retry makes up to three attempts of an idempotent unary call, with the codes and the backoff of
-// the service config.
+// retry repeats an idempotent unary call for some seconds, which is longer than a gateway restarts.
 func retry(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
 		idempotent := request.Spec().IdempotencyLevel != connect.IdempotencyUnknown
@@ -56,7 +55,7 @@ func retry(next connect.UnaryFunc) connect.UnaryFunc {
 			response, err := next(ctx, request)
 			code := connect.CodeOf(err)
 			retryable := code == connect.CodeUnavailable || code == connect.CodeCanceled
-			if err == nil || !idempotent || !retryable || attempt == 3 {
+			if err == nil || !idempotent || !retryable || attempt == 8 {
 				return response, err
 			}
 			select {
@@ -64,7 +63,7 @@ func retry(next connect.UnaryFunc) connect.UnaryFunc {
 				return response, err
 			case <-time.After(backoff):
 			}
-			backoff *= 2
+			backoff = min(2*backoff, time.Second)
 		}
 	}
 }

@@ -136,11 +136,12 @@ const (
 	// Example: {"attempts": "0", "apiVersion": "2023-06-14"}
 	// Do: leave the value out, or ask the operator to run the gateway with a newer --api-version.
 	ErrorReason_ERROR_REASON_API_VERSION_UNSUPPORTED ErrorReason = 15
-	// ERROR_REASON_UPSTREAM_RESPONSE_INVALID: the response of the Rooms service does not conform to
-	// the REST API: it is not JSON, is too large, or has a nextLink to another host. A change may
+	// ERROR_REASON_UPSTREAM_RESPONSE_INVALID: the response does not conform to the REST API of the
+	// Rooms service: it is not JSON, is too large, has a nextLink to another host, or is an error
+	// response without an error code, which a proxy, load balancer or firewall has sent. A change may
 	// have taken effect.
 	// Code: INTERNAL.
-	// Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+	// Example: {"httpStatus": "404", "attempts": "1", "apiVersion": "2025-03-13"}
 	// Do: read the current state, and report the error to the operator of the gateway.
 	ErrorReason_ERROR_REASON_UPSTREAM_RESPONSE_INVALID ErrorReason = 16
 	// ERROR_REASON_GATEWAY_OVERLOADED: the gateway, or this caller's share of it, is at its

@@ -1,0 +1,10 @@
+export * from "./generated/acs/rooms/debug/v1/dry_run_pb.js";
+export * from "./generated/acs/rooms/v1/error_reason_pb.js";
+export * from "./generated/acs/rooms/v1/identifiers_pb.js";
+export * from "./generated/acs/rooms/v1/participants_pb.js";
+export * from "./generated/acs/rooms/v1/participants_service_pb.js";
+export * from "./generated/acs/rooms/v1/rooms_pb.js";
+export * from "./generated/acs/rooms/v1/rooms_service_pb.js";
+export * from "./generated/google/rpc/error_details_pb.js";
+export { toJson, type MessageInitShape } from "@bufbuild/protobuf";
+export { durationMs, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
