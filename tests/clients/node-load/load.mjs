@@ -1,10 +1,10 @@
 // Makes CreateRoom dry runs from 8 concurrent callers until standard input is closed, then prints
 // the numbers of calls as one line of JSON: {"served": 1000, "failed": {"UNAVAILABLE": 1}}.
-// Usage: node load.mjs HOST:PORT[,HOST:PORT]...
+// Usage: node load.mjs HOST:PORT...
 import { credentials, status } from "@grpc/grpc-js";
 import { createChannel, createClient, isServiceError, RoomsService } from "rooms-gateway-client";
 
-const channel = createChannel(`ipv4:${process.argv[2]}`, credentials.createInsecure());
+const channel = createChannel(`ipv4:${process.argv.slice(2).join()}`, credentials.createInsecure());
 const rooms = createClient(RoomsService, channel);
 
 let open = true;

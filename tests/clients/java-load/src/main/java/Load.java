@@ -26,7 +26,7 @@ public class Load {
   public static void main(String[] args) throws IOException, InterruptedException {
     NameResolverRegistry.getDefaultRegistry().register(new StaticResolverProvider());
     var load = new Load();
-    load.run(StaticResolverProvider.SCHEME + ":///" + args[0]);
+    load.run(StaticResolverProvider.SCHEME + ":///" + String.join(",", args));
     System.out.println(new Gson().toJson(new Result(load.served, load.failed)));
   }
 
