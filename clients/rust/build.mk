@@ -18,3 +18,10 @@ $(RUST_CRATE): .tools/rust/generated $(wildcard clients/rust/*.* clients/rust/sr
 	@echo "Building the Rust plugins of protoc (once, about two minutes) …"
 	@cargo install --quiet --locked --debug --root .tools/rust protoc-gen-prost@0.5.0 protoc-gen-tonic@0.5.0
 	@touch $@
+
+# The load program of the tests that restart gateways.
+.tools/rust-load: .tools/rust/generated $(shell find tests/clients/rust-load clients/rust/src -type f)
+	@echo "Building the Rust load program for the tests (once, about a minute) …"
+	@cargo build --quiet --locked --manifest-path tests/clients/rust-load/Cargo.toml \
+		--target-dir .tools/rust/target
+	@cp .tools/rust/target/debug/load $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import tarfile
@@ -55,6 +56,11 @@ async def test_page_works_from_an_empty_folder(form: str, project: Path, tmp_pat
 )
 def test_page_has_the_example(language: str, file: str) -> None:
     assert code_of(PAGE, language) == (CLIENT / file).read_text()
+
+
+def test_load_program_retries_as_the_page_does() -> None:
+    [retry] = re.findall(r"^/// Makes a call.*?(?=^```$)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert retry in (ROOT / "tests/clients/rust-load/src/main.rs").read_text()
 
 
 def test_crate_needs_neither_protoc_nor_rules(tmp_path: Path) -> None:

@@ -30,19 +30,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }],
         ..Default::default()
     };
-    let create = async |request| rooms.clone().create_room(request).await;
-    let room = call(timeout, request, create).await?.room.unwrap_or_default();
+    let create = |mut rooms: Rooms, request| async move { rooms.create_room(request).await };
+    let room = call(&rooms, timeout, request, create).await?.room.unwrap_or_default();
     println!("created {}", room.id);
 
     let request = ListRoomsRequest { max_pages: 1, ..Default::default() };
-    let list = async |request| rooms.clone().list_rooms(request).await;
-    let page = call(timeout, request, list).await?.message().await?.unwrap_or_default();
+    let list = |mut rooms: Rooms, request| async move { rooms.list_rooms(request).await };
+    let page = call(&rooms, timeout, request, list).await?.message().await?.unwrap_or_default();
     let others = rooms_after(&rooms, page.next_page_token).await?;
     println!("listed {} rooms", page.rooms.len() + others.len());
 
     let request = GetRoomRequest { room_id: "99400000000000000".into(), ..Default::default() };
-    let get = async |request| rooms.clone().get_room(request).await;
-    match call(timeout, request, get).await {
+    let get = |mut rooms: Rooms, request| async move { rooms.get_room(request).await };
+    match call(&rooms, timeout, request, get).await {
         Err(error) if error.code() == Code::NotFound => println!("not found: {}", reason(&error)),
         result => println!("found {:?}", result?.room),
     }
@@ -50,16 +50,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let room_id = room.id.clone();
     let request =
         UpdateRoomRequest { room_id, pstn_dial_out_enabled: Some(false), ..Default::default() };
-    let update = async |request| rooms.clone().update_room(request).await;
-    match call(Duration::from_millis(500), request, update).await {
+    let update = |mut rooms: Rooms, request| async move { rooms.update_room(request).await };
+    match call(&rooms, Duration::from_millis(500), request, update).await {
         Ok(_) => println!("updated"),
         Err(error) if error.code() == Code::DeadlineExceeded => println!("deadline exceeded"),
         Err(error) => return Err(error.into()),
     }
 
     let request = DeleteRoomRequest { room_id: room.id, allow_missing: true, ..Default::default() };
-    let delete = async |request| rooms.clone().delete_room(request).await;
-    call(timeout, request, delete).await?;
+    let delete = |mut rooms: Rooms, request| async move { rooms.delete_room(request).await };
+    call(&rooms, timeout, request, delete).await?;
     println!("deleted");
     Ok(())
 }
@@ -78,10 +78,11 @@ fn connect(target: &str, ca_file: Option<String>) -> Result<Channel, Box<dyn Err
 }
 
 /// Makes a call: up to three attempts within `timeout`, more while no gateway accepts connections.
-async fn call<Q: Clone, A>(
+async fn call<Q: Clone, A, F: Future<Output = Result<Response<A>, Status>>>(
+    rooms: &Rooms,
     timeout: Duration,
     message: Q,
-    rpc: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
+    rpc: impl Fn(Rooms, Request<Q>) -> F,
 ) -> Result<A, Status> {
     let deadline = Instant::now() + timeout;
     let mut backoff = Duration::from_millis(100);
@@ -90,7 +91,7 @@ async fn call<Q: Clone, A>(
         attempts += 1;
         let mut request = Request::new(message.clone());
         request.set_timeout(deadline - Instant::now());
-        match rpc(request).await {
+        match rpc(rooms.clone(), request).await {
             Ok(response) => return Ok(response.into_inner()),
             Err(error) if is_caused_by::<TimeoutExpired>(&error) => {
                 return Err(Status::deadline_exceeded(error.message()));
@@ -105,12 +106,10 @@ async fn call<Q: Clone, A>(
 }
 
 fn may_retry(error: &Status, attempts: u32) -> bool {
-    match error.code() {
-        Code::Unavailable => attempts < 3 || is_caused_by::<ConnectError>(error),
-        // The gateway is shutting down.
-        Code::Cancelled => attempts < 3,
-        _ => false,
-    }
+    // A status with a source is an error of the connection, not the response of a gateway.
+    let transient =
+        matches!(error.code(), Code::Unavailable | Code::Cancelled) || error.source().is_some();
+    transient && attempts < 3 || is_caused_by::<ConnectError>(error)
 }
 
 fn is_caused_by<E: Error + 'static>(error: &Status) -> bool {
@@ -123,8 +122,8 @@ async fn rooms_after(rooms: &Rooms, mut page_token: String) -> Result<Vec<Room>,
     while !page_token.is_empty() {
         attempts += 1;
         let request = ListRoomsRequest { page_token: page_token.clone(), max_pages: 0 };
-        let list = async |request| rooms.clone().list_rooms(request).await;
-        let mut pages = call(Duration::from_secs(300), request, list).await?;
+        let list = |mut rooms: Rooms, request| async move { rooms.list_rooms(request).await };
+        let mut pages = call(rooms, Duration::from_secs(300), request, list).await?;
         while let Some(page) = match pages.message().await {
             Err(error) if may_retry(&error, attempts) => None,
             result => result?,
