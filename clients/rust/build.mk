@@ -22,6 +22,6 @@ $(RUST_CRATE): .tools/rust/generated $(wildcard clients/rust/*.* clients/rust/sr
 # The load program of the tests that restart gateways.
 .tools/rust-load: .tools/rust/generated $(shell find tests/clients/rust-load clients/rust/src -type f)
 	@echo "Building the Rust load program for the tests (once, about a minute) …"
-	@cargo build --quiet --locked --manifest-path tests/clients/rust-load/Cargo.toml \
+	@cargo build --quiet --manifest-path tests/clients/rust-load/Cargo.toml \
 		--target-dir .tools/rust/target
 	@cp .tools/rust/target/debug/load $@

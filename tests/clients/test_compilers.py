@@ -29,7 +29,7 @@ def installed(*programs: str) -> pytest.MarkDecorator:
 def test_tonic_prost_build() -> None:
     """A build script with tonic-prost-build uses the protoc of the system."""
     manifest = FOLDERS / "rust-protoc/Cargo.toml"
-    command = ("cargo", "check", "--quiet", "--locked", "--manifest-path", manifest)
+    command = ("cargo", "check", "--quiet", "--manifest-path", manifest)
     target = str(TOOLS / "rust/target")
     subprocess.run(command, env={**os.environ, "CARGO_TARGET_DIR": target}, check=True)
 

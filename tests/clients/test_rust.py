@@ -38,8 +38,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "src").mkdir(parents=True)
     (project / "Cargo.toml").write_text(code_of(PAGE, "toml"))
     (project / "src/main.rs").write_text(code_of(PAGE, "rust"))
-    # The versions that the repository has locked.
-    (project / "Cargo.lock").write_text((CLIENT / "Cargo.lock").read_text())
     subprocess.run(["cargo", "build", "--quiet"], cwd=project, check=True)
     return project
 
@@ -59,7 +57,9 @@ def test_page_has_the_example(language: str, file: str) -> None:
 
 
 def test_load_program_retries_as_the_page_does() -> None:
-    [retry] = re.findall(r"^/// Makes a call.*?(?=^```$)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    [retry] = re.findall(
+        r"^/// Makes a call.*?(?=^```$)", PAGE.read_text(), re.MULTILINE | re.DOTALL
+    )
     assert retry in (ROOT / "tests/clients/rust-load/src/main.rs").read_text()
 
 
