@@ -70,6 +70,12 @@ async def test_installed_package_is_found(project: Path, tmp_path: Path) -> None
     await walk("tcp", tmp_path, "build/example", cwd=consumer)
 
 
+def test_version_is_that_of_the_archive() -> None:
+    version = ARCHIVE.name.removesuffix(".tar.gz").partition("-")[2]
+    manifest = (CLIENT / "CMakeLists.txt").read_text()
+    assert f"project(rooms_gateway_client VERSION {version} " in manifest
+
+
 @pytest.mark.parametrize(("google_rpc", "compiled"), [("", True), ("googleapis", False)])
 def test_google_rpc_may_come_from_elsewhere(
     google_rpc: str, compiled: bool, tmp_path: Path
