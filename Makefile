@@ -179,4 +179,4 @@ lock: setup ## Bring the lock files in line with pyproject.toml.
 		--generate-hashes --no-header --no-annotate --quiet -o tests/clients/python-legacy/requirements.lock
 
 clean: ## Remove everything that was installed or built.
-	@rm -rf .venv .tools dist tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf .venv .tools dist clients/rust/src/generated tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
