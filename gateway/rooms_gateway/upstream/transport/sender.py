@@ -49,11 +49,11 @@ PLAUSIBLE_SKEW = 100 * 365 * 86400.0
 
 _DEADLINE_PASSED = "the deadline passed before the Rooms service responded"
 
-_SUPPORT_IDS = ("MS-CV", "x-ms-request-id", "X-Azure-Ref", "x-request-id")
-"""Headers by which a response can be found: those of the Rooms service first, then of others."""
+_OTHER_IDS = ("x-ms-request-id", "X-Azure-Ref", "x-request-id")
+"""Headers by which a response without `MS-CV` can be found, which a proxy may have sent."""
 
-_SUPPORT_ID = re.compile(r"[!-~]{1,128}")
-"""A safe value, because log lines contain it."""
+_SAFE_ID = re.compile(r"[!-~]{1,128}")
+"""An id that log lines can contain."""
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,9 @@ class Sender:
             self._observer.attempt_ended(request.method, result, time.monotonic() - started)
             trace.ended(result)
         self._last_headers = (response.headers, self._clock())
-        call.upstream_request_id = _support_id(response.headers)
+        # Not in a function: each call runs this.
+        vector = response.headers.get("MS-CV", "") or _other_id(response.headers)
+        call.upstream_request_id = vector if _SAFE_ID.fullmatch(vector) else ""
         return response
 
     async def _another_signer(self, rejected: list[Signer], call: Call) -> Signer | None:
@@ -225,10 +227,5 @@ class Sender:
         return True
 
 
-def _support_id(headers: Mapping[str, str]) -> str:
-    """Return the id of a response for support requests; empty if it has none."""
-    for name in _SUPPORT_IDS:
-        value = headers.get(name, "")
-        if value:
-            return value if _SUPPORT_ID.fullmatch(value) else ""
-    return ""
+def _other_id(headers: Mapping[str, str]) -> str:
+    return next((headers.get(name) for name in _OTHER_IDS if headers.get(name)), "")
