@@ -24,7 +24,8 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 def _response(body: bytes) -> bytes:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMS-CV: a.0\r\nContent-Length: %d\r\n\r\n"
+    fields = b"Content-Type: application/json\r\nMS-CV: a.0\r\nContent-Length: %d"
+    head = b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % fields
     return head % len(body) + body
 
 

@@ -228,4 +228,4 @@ class Sender:
 
 
 def _other_id(headers: Mapping[str, str]) -> str:
-    return next((headers.get(name) for name in _OTHER_IDS if headers.get(name)), "")
+    return next((value for name in _OTHER_IDS if (value := headers.get(name, ""))), "")
