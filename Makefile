@@ -41,7 +41,8 @@ demo: $(VENV)/.run ## Walk a room's whole life through a gateway on free ports.
 	@exec $(BIN)/rooms-gateway demo
 
 ARGS ?=
-PARALLEL ?= -n logical --dist worksteal
+# One worker more than cores, because tests wait for processes and sockets.
+PARALLEL ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist worksteal
 unit: setup ## Run the tests that need no sockets.
 	@$(BIN)/pytest -q $(PARALLEL) tests/unit $(ARGS)
 
