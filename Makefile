@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
@@ -75,7 +76,7 @@ test: setup ## Run all tests, in parallel; ARGS="tests/unit -k dates" for some, 
 	@touch $@
 
 # The packages of the languages; each has its rules beside it.
--include clients/*/build.mk
+include clients/*/build.mk
 CLIENTS ?= $(patsubst clients/%/build.mk,%,$(wildcard clients/*/build.mk))
 clients: $(addprefix client-,$(CLIENTS)) ## Build the client packages into dist/clients; CLIENTS="go rust" for some.
 

@@ -194,9 +194,8 @@ def _link(package: str, type_name: str) -> str:
     target, _, short = full_name.rpartition(".")
     if not full_name.startswith(OURS):
         return f"`{full_name}`"
-    return (
-        f"[{short}]({'' if page_of(target) == page_of(package) else page_of(target)}#{full_name})"
-    )
+    page = page_of(target)
+    return f"[{short}]({'' if page == page_of(package) else page}#{full_name})"
 
 
 def _type(package: str, field: FieldDescriptorProto) -> str:

@@ -63,22 +63,18 @@ def _write_classes(oldest: str, descriptors: FileDescriptorSet, out: Path) -> No
     with tempfile.TemporaryDirectory() as folder:
         detached = Path(folder, "descriptors.binpb")
         detached.write_bytes(descriptors.SerializeToString())
-        arguments = [f"--descriptor_set_in={detached}", *(file.name for file in files)]
-        _protoc(oldest, f"--python_out={out}", *arguments)
-        _protoc(
-            sys.executable,
-            f"--plugin={plugins / 'protoc-gen-mypy'}",
-            f"--mypy_out=quiet,readable_stubs:{out}",
-            *arguments,
-        )
-        arguments = [arguments[0], *(file.name for file in files if file.service)]
-        _protoc(oldest, f"--grpc_python_out={out}", *arguments)
-        _protoc(
-            sys.executable,
-            f"--plugin={plugins / 'protoc-gen-mypy_grpc'}",
-            f"--mypy_grpc_out=quiet,readable_stubs:{out}",
-            *arguments,
-        )
+        for generator, stubs, names in (
+            ("python", "mypy", [file.name for file in files]),
+            ("grpc_python", "mypy_grpc", [file.name for file in files if file.service]),
+        ):
+            arguments = [f"--descriptor_set_in={detached}", *names]
+            _protoc(oldest, f"--{generator}_out={out}", *arguments)
+            _protoc(
+                sys.executable,
+                f"--plugin={plugins / f'protoc-gen-{stubs}'}",
+                f"--{stubs}_out=quiet,readable_stubs:{out}",
+                *arguments,
+            )
 
 
 def _protoc(python: str, *arguments: str) -> None:

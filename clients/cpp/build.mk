@@ -1,6 +1,6 @@
 # The source archive: consumers generate the code, because it has to match their protobuf.
 .PHONY: client-cpp
-CPP_ARCHIVE := dist/clients/cpp/rooms_gateway_client-$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml).tar.gz
+CPP_ARCHIVE := dist/clients/cpp/rooms_gateway_client-$(VERSION).tar.gz
 client-cpp: $(CPP_ARCHIVE)
 
 CPP_FOLDER := .tools/cpp/$(basename $(basename $(notdir $(CPP_ARCHIVE))))

@@ -4,7 +4,6 @@
 
 GO_GENERATED ?= generated/go
 GO_MODULE := github.com/rooms-gateway/rooms-gateway/generated/go
-GO_VERSION := v$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # Separate, because the published module of this version can differ from the one built here.
 GO_MODULE_CACHE := .tools/go/mod
 
@@ -19,7 +18,7 @@ dist/clients/go/$(GO_MODULE)/@v/list: $(GO_FILES) LICENSE .tools/go/bin
 	@rm -rf $(addprefix $(GO_MODULE_CACHE)/,github.com cache/download/github.com)/rooms-gateway
 	@mkdir .tools/go/module
 	@cp -r generated/go/. LICENSE .tools/go/module
-	@.tools/go/bin/proxy .tools/go/module $(GO_VERSION) dist/clients/go
+	@.tools/go/bin/proxy .tools/go/module v$(VERSION) dist/clients/go
 
 .tools/go/bin: $(wildcard clients/go/tools/go.* clients/go/tools/*/*.go)
 	@echo "Building the tools of the Go client (once, about 20 seconds) …"

@@ -1,4 +1,3 @@
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 PROTOS_ARCHIVE := dist/clients/protos/rooms-gateway-protos-$(VERSION).tar.gz
 PROTOS_ARCHIVED := LICENSE deploy/client/service_config.json generated/python/acs/descriptors.binpb
 

@@ -1,6 +1,6 @@
 # The crate, as `cargo publish` uploads it.
 .PHONY: client-rust
-RUST_CRATE := dist/clients/rust/rooms-gateway-client-$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml).crate
+RUST_CRATE := dist/clients/rust/rooms-gateway-client-$(VERSION).crate
 client-rust: $(RUST_CRATE)
 
 $(RUST_CRATE): .tools/rust/generated $(wildcard clients/rust/*.* clients/rust/src/*.rs) LICENSE

@@ -129,6 +129,7 @@ class UpstreamRejectedError(GatewayError):
         message: str = "",
         details: tuple[UpstreamErrorDetail, ...] = (),
         retry_after: float | None = None,
+        after_ambiguous_attempt: bool = False,
     ) -> None:
         super().__init__(message or f"the upstream responded with HTTP status {status}")
         self.status = status
@@ -138,6 +139,8 @@ class UpstreamRejectedError(GatewayError):
         self.details = details
         self.retry_after = retry_after
         """Seconds to wait before a retry, as the upstream requests; None without a request."""
+        self.after_ambiguous_attempt = after_ambiguous_attempt
+        """Whether an earlier attempt of the same call may have taken effect."""
 
 
 class UpstreamUnavailableError(GatewayError):

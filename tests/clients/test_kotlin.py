@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -35,12 +34,8 @@ async def test_page_works(form: str, project: Path, tmp_path: Path) -> None:
 
 
 async def test_page_shows_the_output(project: Path, running: Running) -> None:
-    command = [*PAGE.command, running.gateway.addresses[0]]
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=project, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await process.communicate()
-    assert (process.returncode, stable(out.decode())) == (0, stable(PAGE.output))
+    out = await PAGE.output_of(project, running.gateway.addresses[0])
+    assert stable(out) == stable(PAGE.output)
 
 
 async def test_newest_protobuf(tmp_path: Path) -> None:

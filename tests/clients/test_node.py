@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from support.gateways import gateway_for
-from support.npm import consumer, dependencies, shell
+from support.npm import consumer, dependencies
 from support.paths import ROOT
 from support.texts import examples, stable
-from support.walks import FORMS, code_of, walk
+from support.walks import FORMS, code_of, shell, walk
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.paths import ROOT
-from support.walks import FORMS, code_of, walk
+from support.walks import FORMS, code_of, shell, walk
 
 PAGE = ROOT / "docs/how-to/clients/python.md"
 EXAMPLE = ROOT / "clients/python/example/rooms.py"
 WHEELS = ROOT / "dist/clients/python"
 OLDEST = ROOT / ".tools/oldest-grpcio"
+UV = f"{sys.executable} -m uv pip install --quiet"
 
 pytestmark = [pytest.mark.needs("client-python"), pytest.mark.timeout(600)]
 
@@ -28,20 +27,11 @@ follow_untyped_imports = true
 """
 
 
-def run(*command: str | Path, cwd: Path, **env: str) -> None:
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def consumer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the commands of the page have run and its program is saved."""
     folder = tmp_path_factory.mktemp("consumer")
-    page = PAGE.read_text("utf-8")
-    for block in re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
-        run("sh", "-ec", block, cwd=folder, PIP_FIND_LINKS=str(WHEELS))
+    shell(code_of(PAGE, "sh"), folder, {"PIP_FIND_LINKS": str(WHEELS)})
     (folder / "rooms.py").write_text(code_of(PAGE, "python", blank_lines=2), "utf-8")
     return folder
 
@@ -58,8 +48,7 @@ async def test_walk(consumer: Path, form: str, tmp_path: Path) -> None:
 @pytest.mark.needs("oldest-grpcio/installed")
 async def test_walk_with_the_oldest_libraries(tmp_path: Path) -> None:
     [wheel] = WHEELS.glob("*.whl")
-    uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--reinstall")
-    run(*uv, "--python", OLDEST / "bin/python", wheel, cwd=tmp_path)
+    shell(f"{UV} --no-deps --reinstall --python {OLDEST}/bin/python {wheel}", tmp_path)
     await walk("tls", tmp_path, OLDEST / "bin/python", EXAMPLE)
 
 
@@ -70,8 +59,7 @@ def test_types(consumer: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(wrong, "utf-8")
     (tmp_path / "mypy.ini").write_text(MYPY_INI, "utf-8")
     python = consumer / ".venv/bin/python"
-    uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python)
-    run(*uv, "types-grpcio", "types-protobuf", cwd=tmp_path)
+    shell(f"{UV} --python {python} types-grpcio types-protobuf", tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--python-executable", python, "."],
         cwd=tmp_path,

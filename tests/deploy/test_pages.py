@@ -25,12 +25,19 @@ def prose(name: str) -> str:
     return re.sub(r"^```.*?^```$", "", page(name), flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["clients.md", "kubernetes.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clients.md",
+        "kubernetes.md",
+        *(f"clients/{page.name}" for page in PAGES.glob("clients/*.md")),
+    ],
+)
 def test_relative_links_have_a_target(name: str) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose(name))
     assert targets
     for target in targets:
-        assert (PAGES / target).exists(), target
+        assert ((PAGES / name).parent / target).exists(), target
 
 
 def test_paths_below_deploy_exist() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from support.paths import ROOT
-from support.walks import code_of
+from support.walks import code_of, shell
 
 TARGET = "127.0.0.1:50051"
 """The target in the commands of a page."""
@@ -46,13 +46,19 @@ class Page:
         assert TARGET in command
         return ["sh", "-c", command.replace(TARGET, '"$@"'), "sh"]
 
+    async def output_of(self, project: Path, target: str) -> str:
+        """Run the last command with a target; return its output."""
+        return await asyncio.to_thread(
+            shell, code_of(self.path, "sh").splitlines()[-1].replace(TARGET, target), project
+        )
+
     def follow(self, folder: Path, *boms: str) -> None:
         """Follow the page in an empty folder, up to the last command."""
         files = self.files
         files["pom.xml"] = _with_boms(files["pom.xml"], *boms)
         create_project(folder, files)
         for command in code_of(self.path, "sh").splitlines()[:-1]:
-            run(command, folder)
+            shell(command, folder)
 
 
 def create_project(folder: Path, files: dict[str, str]) -> None:
@@ -62,19 +68,6 @@ def create_project(folder: Path, files: dict[str, str]) -> None:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
-
-
-def run(command: str, folder: Path) -> None:
-    """Run a shell command in a project."""
-    done = subprocess.run(
-        ["sh", "-c", command],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
 
 
 def files_in_jar(package: str) -> dict[str, bytes]:

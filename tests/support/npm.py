@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import re
-import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from http import HTTPStatus
@@ -19,31 +16,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from support.paths import ROOT
+from support.walks import code_of, shell
 
 _CLIENT = ROOT / ".tools/client-node"
 
 
 def consumer(page: Path, folder: Path) -> Path:
     """Run the shell blocks of a page in an empty folder; return the folder."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     with _registry(folder.with_name(f"{folder.name}-cache")) as env:
-        for block in blocks:
-            shell(block, folder, env)
+        shell(code_of(page, "sh"), folder, env)
     return folder
-
-
-def shell(script: str, folder: Path, env: Mapping[str, str] | None = None) -> str:
-    """Run a shell script in a folder; return its output."""
-    done = subprocess.run(
-        ["sh", "-ec", script],
-        cwd=folder,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def dependencies(folder: Path) -> Any:

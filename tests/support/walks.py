@@ -6,7 +6,9 @@ Every example takes a target and, for TLS, a file with the CA, and prints the sa
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,3 +81,17 @@ def code_of(page: Path, language: str, blank_lines: int = 1) -> str:
     text = page.read_text("utf-8")
     blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return ("\n" * blank_lines).join(blocks)
+
+
+def shell(script: str, folder: Path, env: Mapping[str, str] | None = None) -> str:
+    """Run a shell script in a folder; return its output."""
+    done = subprocess.run(
+        ["sh", "-ec", script],
+        cwd=folder,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -17,6 +17,7 @@ import msgspec
 from rooms_gateway.errors import UpstreamErrorDetail
 from rooms_gateway.upstream.transport.messages import RestResponse
 
+_ERRORS_FROM = 400
 _PROBLEM = "application/problem+json"
 _UNSUPPORTED_VERSION = "unsupportedapiversion"
 
@@ -50,6 +51,11 @@ def read_error(response: RestResponse) -> ErrorResponse:
     named = code or _text(body, "title")
     unsupported = named.replace(" ", "").lower() == _UNSUPPORTED_VERSION
     return ErrorResponse(code, message, details, unsupported)
+
+
+def is_attributed(response: RestResponse) -> bool:
+    """Return whether the Rooms service has sent `response`; of a success, it is assumed."""
+    return response.status < _ERRORS_FROM or bool(read_error(response).code)
 
 
 def _object(body: bytes) -> dict[str, Any]:

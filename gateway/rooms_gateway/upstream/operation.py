@@ -62,15 +62,12 @@ class Operation:
         headers: dict[str, str] | None = None,
         *,
         query: str | None = None,
-        gone_is_done: bool = False,
     ) -> RestResponse:
         """Send the request and return the response if its status is a success.
 
         `query` replaces the default query: one from a `nextLink` contains the api-version.
-        `gone_is_done`: a 404 after an attempt with an unknown outcome is a success, because that
-        attempt may have deleted the resource. Raises UpstreamRejectedError for any other status,
-        UnattributedResponseError if the Rooms service has not sent the response, DryRunError in a
-        dry run, and what `Sender.send` raises.
+        Raises UpstreamRejectedError for any other status, UnattributedResponseError if the Rooms
+        service has not sent the response, DryRunError in a dry run, and what `Sender.send` raises.
         """
         request = RestRequest(method, f"{path}?{query or self._query}", body, headers or {})
         if call.dry_run:
@@ -78,10 +75,7 @@ class Operation:
         response = await self._sender.send(request, call)
         if response.status in _SUCCESS:
             return response
-        rejection = _rejection(response, self.api_version)
-        if gone_is_done and response.after_ambiguous_attempt and is_missing(rejection):
-            return response
-        raise rejection
+        raise _rejection(response, self.api_version)
 
 
 def room_path(room_id: str) -> str:
@@ -107,11 +101,6 @@ def decode(decoder: msgspec.json.Decoder[T], response: RestResponse) -> T:
         ) from error
 
 
-def is_missing(error: GatewayError) -> bool:
-    """Return whether `error` is the 404 of the Rooms service for an unknown or deleted room."""
-    return isinstance(error, UpstreamRejectedError) and error.status == HTTPStatus.NOT_FOUND
-
-
 def _rejection(response: RestResponse, api_version: str) -> GatewayError:
     """Return the exception for an error response."""
     error = read_error(response)
@@ -128,4 +117,5 @@ def _rejection(response: RestResponse, api_version: str) -> GatewayError:
         message=error.message,
         details=error.details,
         retry_after=retry_after(response.headers, time.time()),
+        after_ambiguous_attempt=response.after_ambiguous_attempt,
     )

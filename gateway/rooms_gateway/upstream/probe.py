@@ -13,7 +13,7 @@ from typing import Protocol
 from rooms_gateway import aio
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError
-from rooms_gateway.upstream.error_response import read_error
+from rooms_gateway.upstream.error_response import is_attributed
 from rooms_gateway.upstream.transport.sender import UNAUTHORIZED, RestRequest, RestResponse
 
 FAILURE_THRESHOLD = 3
@@ -22,7 +22,6 @@ FAILURE_THRESHOLD = 3
 JITTER = 0.2
 """Random share of the interval, so that replicas do not probe in step."""
 
-_ERRORS_FROM = 400
 _SERVER_ERRORS_FROM = 500
 _TIMEOUT = 10.0
 
@@ -89,7 +88,7 @@ class UpstreamProbe:
             return str(error)
         if response.status == UNAUTHORIZED or response.status >= _SERVER_ERRORS_FROM:
             return f"HTTP status {response.status}"
-        if response.status >= _ERRORS_FROM and not read_error(response).code:
+        if not is_attributed(response):
             return f"HTTP status {response.status}, which the Rooms service has not sent"
         return None
 

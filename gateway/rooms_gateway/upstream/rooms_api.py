@@ -33,7 +33,6 @@ from rooms_gateway.upstream.operation import (
     Operation,
     decode,
     encode,
-    is_missing,
     participants_path,
     room_path,
 )
@@ -50,9 +49,6 @@ _room = msgspec.json.Decoder(Room)
 _rooms_page = msgspec.json.Decoder(RoomsPage)
 _participants_page = msgspec.json.Decoder(ParticipantsPage)
 _confirmation = msgspec.json.Decoder(dict[str, Any])
-
-_DELETED = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
-"""Statuses of a completed delete; 404 after an attempt that may have deleted the room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +116,14 @@ class RoomsApi:
     async def delete_room(self, room_id: str, call: Call, *, allow_missing: bool = False) -> None:
         """Delete a room. `allow_missing`: succeed if there is no such room. REST: Rooms_Delete."""
         try:
-            response = await self._operation.call(
-                "DELETE", room_path(room_id), call, gone_is_done=True
-            )
+            response = await self._operation.call("DELETE", room_path(room_id), call)
         except UpstreamRejectedError as error:
-            if not (allow_missing and is_missing(error)):
-                raise
-            return
-        if response.status not in _DELETED:
+            # An earlier attempt of the call may have deleted the room.
+            may_be_missing = allow_missing or error.after_ambiguous_attempt
+            if error.status == HTTPStatus.NOT_FOUND and may_be_missing:
+                return
+            raise
+        if response.status != HTTPStatus.NO_CONTENT:
             raise InvalidUpstreamResponseError(
                 f"the Rooms service confirms a delete with HTTP status 204, not {response.status}"
             )

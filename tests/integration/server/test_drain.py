@@ -114,14 +114,14 @@ async def test_calls_before_not_serving_are_finished(
     patient: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Health watchers are notified first, since grpc cancels calls that arrive during a stop."""
-    # Long enough for 20 calls on a busy host.
-    monkeypatch.setattr("rooms_gateway.server.drain._NOTIFY", 2.0)
+    # Long enough for 50 calls on a busy host.
+    monkeypatch.setattr("rooms_gateway.server.drain._NOTIFY", 3.0)
     request = GetRoomRequest(room_id=patient.emulator.store.seed(1)[0])
     watch = aiter(health_of(patient.channel).Watch(health_pb2.HealthCheckRequest()))
     assert (await anext(watch)).status == SERVING
     shutdown = asyncio.create_task(patient.gateway.__aexit__(None, None, None))
     assert (await anext(watch)).status == NOT_SERVING
-    calls = [patient.rooms.GetRoom(request).code() for _ in range(20)]
+    calls = [patient.rooms.GetRoom(request).code() for _ in range(50)]
     assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.OK}
     await shutdown
 

@@ -68,22 +68,16 @@ async def test_invalid_identifiers_are_rejected_unsent(
     running: Running, participant: pb.Participant, path: str
 ) -> None:
     participants = [ALICE, BOB, CAROL, participant]
-    for call, field in (
-        (running.rooms.CreateRoom(CreateRoomRequest(participants=participants)), "participants"),
-        (
-            running.participants.UpsertParticipants(
-                pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=participants)
-            ),
-            "participants",
+    for call in (
+        running.rooms.CreateRoom(CreateRoomRequest(participants=participants)),
+        running.participants.UpsertParticipants(
+            pb.UpsertParticipantsRequest(room_id=UNKNOWN_ROOM, participants=participants)
         ),
-        (
-            running.participants.UpdateParticipants(
-                pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, participants=participants)
-            ),
-            "participants",
+        running.participants.UpdateParticipants(
+            pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, participants=participants)
         ),
     ):
-        assert is_invalid(await failure_of(call), f"{field}[3].{path}")
+        assert is_invalid(await failure_of(call), f"participants[3].{path}")
     assert list(running.emulator.journal) == []
 
 
@@ -96,21 +90,15 @@ async def test_removal_rejects_invalid_identifiers(
 ) -> None:
     identifiers = [communication_user(A), participant.identifier]
     below = path.removeprefix("identifier")
-    for call, field in (
-        (
-            running.participants.RemoveParticipants(
-                pb.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, remove_identifiers=identifiers)
-            ),
-            "remove_identifiers",
+    for call in (
+        running.participants.RemoveParticipants(
+            pb.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, remove_identifiers=identifiers)
         ),
-        (
-            running.participants.UpdateParticipants(
-                pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove_identifiers=identifiers)
-            ),
-            "remove_identifiers",
+        running.participants.UpdateParticipants(
+            pb.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove_identifiers=identifiers)
         ),
     ):
-        assert is_invalid(await failure_of(call), f"{field}[1]{below}")
+        assert is_invalid(await failure_of(call), f"remove_identifiers[1]{below}")
     assert list(running.emulator.journal) == []
 
 

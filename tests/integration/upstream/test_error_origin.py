@@ -6,13 +6,16 @@ import json
 
 import grpc
 import pytest
-from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, DeleteRoomRequest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, DeleteRoomRequest, GetRoomRequest
 from google.rpc.error_details_pb2 import RequestInfo
 from support.every_operation import Operation, by_operation, get
 from support.fast_gateway import quick_gateway
-from support.gateways import failure_of
+from support.gateways import failure_of, gateway_for
 from support.samples import UNREADABLE
 from support.upstreams import answer, hang_up, scripted
+
+from rooms_emulator import Emulator
+from rooms_gateway.upstream.credentials.access_keys import AccessKeys
 
 HTML = "Content-Type: text/html"
 PROBLEM = "Content-Type: application/problem+json"
@@ -42,6 +45,22 @@ async def test_error_of_a_proxy_is_no_statement(operation: Operation, page: str)
     assert failed.metadata["httpStatus"][0] == "4"
     assert failed.metadata["attempts"] == "1"
     assert "proxy" in failed.message
+
+
+@pytest.mark.parametrize("page", ["HTML", "unauthorized"])
+async def test_error_of_a_proxy_accepts_no_key(emulator: Emulator, page: str) -> None:
+    """The key after a rejected one is preferred once the Rooms service accepts it, not before."""
+    denied = answer(envelope(code="Denied"), "401 Unauthorized")
+    for last, preferred in ((PAGES[page], 0), (answer(b'{"id":"1"}'), 1)):
+        keys = AccessKeys([b"first", b"second"])
+        first = keys.signer
+        async with (
+            scripted(denied, last) as server,
+            gateway_for(emulator, server.upstream, keys) as running,
+        ):
+            await running.rooms.GetRoom(GetRoomRequest(room_id="1")).code()
+            assert len(server.requests) == 2
+        assert (keys.signer != first) == preferred
 
 
 @pytest.mark.parametrize("page", ["HTML", "nothing", "other JSON"])

@@ -11,10 +11,10 @@ from email.utils import parsedate_to_datetime
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
-_DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
-
 AMBIGUOUS_STATUSES = RETRYABLE_STATUSES - {429}
 """Statuses after which the request may have taken effect; a throttled request has not."""
+
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)

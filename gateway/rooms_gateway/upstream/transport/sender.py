@@ -22,7 +22,7 @@ from rooms_gateway.telemetry.observers import (
 )
 from rooms_gateway.upstream.credentials import Credential, Signer
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.error_response import read_error
+from rooms_gateway.upstream.error_response import is_attributed
 from rooms_gateway.upstream.transport.http import AttemptError, HttpClient
 from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 from rooms_gateway.upstream.transport.retry import (
@@ -107,7 +107,7 @@ class Sender:
             outcome = await self._attempt(request, call, signer, signed_at, sent)
             sent += 1
             if isinstance(outcome, RestResponse):
-                if outcome.status == UNAUTHORIZED and read_error(outcome).code:
+                if outcome.status == UNAUTHORIZED and is_attributed(outcome):
                     self._observer.credential_event(CredentialEvent.REJECTED)
                     if signer.dated and not clock_corrected:
                         clock_corrected = self._adopt_upstream_clock(outcome, signed_at)
@@ -118,7 +118,9 @@ class Sender:
                     if another is not None:
                         signer = another
                         continue
-                elif rejected and outcome.status not in RETRYABLE_STATUSES:
+                elif (
+                    rejected and outcome.status not in RETRYABLE_STATUSES and is_attributed(outcome)
+                ):
                     self._credential.prefer(signer)
                 if outcome.status not in RETRYABLE_STATUSES:
                     return outcome.after(ambiguous=ambiguous)
