@@ -20,6 +20,7 @@ from rooms_gateway.call import Call
 from rooms_gateway.errors import (
     GatewayError,
     InvalidRequestError,
+    UnattributedResponseError,
     UpstreamErrorDetail,
     UpstreamRejectedError,
     Violation,
@@ -50,6 +51,8 @@ def test_every_error_has_an_outcome() -> None:
 
 
 def make(error: type[GatewayError], text: str = "No.") -> GatewayError:
+    if error is UnattributedResponseError:
+        return UnattributedResponseError(404)
     return InvalidRequestError(Violation("", text)) if error is InvalidRequestError else error(text)
 
 
