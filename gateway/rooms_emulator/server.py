@@ -28,9 +28,9 @@ from rooms_emulator.identity.service import IdentityService
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
 from rooms_emulator.quotas.limits import Quotas
+from rooms_emulator.rooms import routes as rooms_routes
 from rooms_emulator.rooms.legacy.operations import LegacyOperations
 from rooms_emulator.rooms.repeatability import RememberedCreates
-from rooms_emulator.rooms import routes as rooms_routes
 from rooms_emulator.rooms.service import RoomsService
 from rooms_emulator.rooms.store import Store
 from rooms_emulator.service import RequestPipeline

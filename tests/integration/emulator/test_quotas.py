@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.signed_requests import Client, Preview, client_session
+from support.signed_requests import Client, client_session
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault
 
@@ -53,8 +53,9 @@ async def test_the_identity_api_has_quotas_too(emulator: Emulator, client: Clien
 
 
 async def test_operations_of_the_preview_have_quotas() -> None:
-    async with Emulator(legacy=True, quotas=["CreateRoom=1/1h"]) as emulator, client_session() as s:
-        preview = Client(s, emulator.endpoint)
+    quotas = ["CreateRoom=1/1h"]
+    async with Emulator(legacy=True, quotas=quotas) as emulator, client_session() as session:
+        preview = Client(session, emulator.endpoint)
         for status in (201, 429):
             version = "2022-02-01"
             assert (await preview.call("POST", "/rooms", {}, version=version)).status == status
@@ -82,7 +83,7 @@ async def test_requests_that_cost_no_quota(emulator: Emulator, client: Client) -
     assert [(each.accepted, each.rejected) for each in emulator.quotas.list()] == [(1, 0)]
 
 
-async def test_malformed_requests_cost_quota(emulator: Emulator, client: Client) -> None:
+async def test_malformed_requests_cost_quota(client: Client) -> None:
     assert (await client.call("POST", "/rooms", b"{")).status == 400
     assert await create(client) == 429
 
@@ -95,7 +96,7 @@ async def test_a_fault_changes_the_rejection(emulator: Emulator, client: Client)
     assert rejected.headers["Retry-After"] == "soon"
 
 
-async def test_quotas_over_the_control_api(emulator: Emulator, client: Client) -> None:
+async def test_quotas_over_the_control_api(client: Client) -> None:
     """They are listed with counters, replaced as a whole, and begin unused."""
     texts = ["reads=1/1h,window", "all=3/1h,counted,retry-after=none"]
     response = await client.control("PUT", "quotas", {"quotas": texts})
@@ -128,7 +129,6 @@ async def test_reset_restores_the_first_quotas(emulator: Emulator, client: Clien
         ({"quotas": ["GetRooms=1/1s"]}, "unknown operation 'GetRooms' (did you mean GetRoom?)"),
         ({"quotas": ["GetRoom=0/1s"]}, "COUNT must be an integer between 1 and 1000000"),
         ({"quotas": ["GetRoom=1/0s"]}, "PERIOD must be an integer with one of the units"),
-        ({"quotas": ["\ud800"]}, "Input data was truncated"),
         ({"quotas": ["\x00=1/1s"]}, r"quota '\x00=1/1s': unknown operation '\x00'"),
         ({"quotas": "GetRoom=1/1s"}, "Expected `array`, got `str` - at `$.quotas`"),
         ({"quotas": [1]}, "Expected `str`, got `int` - at `$.quotas[0]`"),

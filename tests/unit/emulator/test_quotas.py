@@ -266,9 +266,9 @@ def test_a_clock_that_is_moved_back(options: str, after_it: str) -> None:
 @given(COUNTS, PERIODS, STEPS)
 def test_a_bucket_never_exceeds_its_rate(count: int, period: int, steps: list[int]) -> None:
     """From any instant on it allows a burst, and the refill; its wait is exact to one tick."""
-    bucket, now, accepted = TokenBucket(count, period), 10**16, 0
+    bucket, now = TokenBucket(count, period), 10**16
     start = now
-    for step in steps:
+    for accepted, step in enumerate(steps, start=1):
         now += step
         wait = bucket.wait(now)
         if wait:
@@ -276,7 +276,6 @@ def test_a_bucket_never_exceeds_its_rate(count: int, period: int, steps: list[in
             now += wait
             assert bucket.wait(now) == 0
         bucket.take()
-        accepted += 1
         assert accepted * period <= count * (period + now - start)
 
 
