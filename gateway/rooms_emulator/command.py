@@ -66,9 +66,9 @@ EXIT_CANNOT_LISTEN = 3
     "quotas",
     multiple=True,
     metavar="NAME=COUNT/PERIOD[,OPTION...]",
-    help="Rate limit of an operation or of a group (reads, room-writes, roster-writes, all), such "
-    "as CreateRoom=100/1s; repeatable. Options: bucket (default) or window; counted; retry-after= "
-    "seconds (default), fraction, date, ms, x-ms or none. See docs/emulator.md.",
+    help="Quota of an operation or an operation family (reads, room-writes, roster-writes, all), "
+    "such as CreateRoom=100/1s or reads=1000/10s,window,retry-after=ms; repeatable. "
+    "docs/emulator.md lists the options.",
 )
 @click.option(
     "--control-listen",

@@ -49,7 +49,7 @@ PREFIX = "/_emulator/"
 class ControlApi:
     """The control API; its endpoints are the rows in `__init__`.
 
-    `plan` are the faults that `reset` restores, next to the quotas that are given here; `refuse`
+    `reset` restores the faults in `plan`, and the quotas that `quotas` contained at first; `refuse`
     refuses connections for a number of seconds.
     """
 

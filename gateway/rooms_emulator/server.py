@@ -108,7 +108,7 @@ class Emulator:
             SystemRandom().getrandbits(32) if seed is None else seed,
         )
         self._faults.replace(plan.faults)
-        self._quotas = Quotas(operations, rooms_routes.OPERATION_GROUPS, self._clock)
+        self._quotas = Quotas(operations, rooms_routes.OPERATION_FAMILIES, self._clock)
         self._quotas.replace(quotas)
         self._journal = Journal(journal_length)
         creates = RememberedCreates()

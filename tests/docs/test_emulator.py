@@ -84,7 +84,7 @@ def test_the_page_is_complete() -> None:
         assert f"| `{name}` | " in PAGE
     for name in PRESETS:
         assert f"`{name}`" in PAGE
-    for name, operations in routes.OPERATION_GROUPS.items():
+    for name, operations in routes.OPERATION_FAMILIES.items():
         assert f"| `{name}` | {', '.join(f'`{each}`' for each in operations)} |" in PAGE
     for name in (EVERY_REQUEST, *OPTIONS):
         assert f"| `{name}` | " in PAGE

@@ -54,17 +54,17 @@ class _Limit:
 
 
 class Quotas:
-    """The quotas in use, at most one for each operation and each group of operations.
+    """The quotas in use, at most one for each operation and each operation family.
 
-    `groups` are the operations of each group. Time is that of `clock`.
+    `families` are the operations of each family. Time is that of `clock`.
     """
 
     def __init__(
-        self, operations: Iterable[str], groups: Mapping[str, Collection[str]], clock: Clock
+        self, operations: Iterable[str], families: Mapping[str, Collection[str]], clock: Clock
     ) -> None:
         self._operations: Mapping[str, Collection[str] | None] = {
             **{operation: (operation,) for operation in operations},
-            **groups,
+            **families,
             EVERY_REQUEST: None,
         }
         self._clock = clock
@@ -112,11 +112,10 @@ class Quotas:
                 limit.state.accepted += 1
             return None
         # Only now, because a counted request can make the wait longer.
-        wait, limit = max(
-            ((limit.meter.wait(now), limit) for limit in exhausted), key=lambda each: each[0]
-        )
-        limit.state.rejected += 1
-        return Rejection(limit.quota.text, _RETRY_AFTER[limit.quota.retry_after](wait, now))
+        longest = max(exhausted, key=lambda limit: limit.meter.wait(now))
+        longest.state.rejected += 1
+        headers = _RETRY_AFTER[longest.quota.retry_after](longest.meter.wait(now), now)
+        return Rejection(longest.quota.text, headers)
 
     def _limit(self, quota: Quota) -> _Limit:
         if quota.name not in self._operations:

@@ -49,7 +49,7 @@ class Quota:
     text: str
     """The quota as it was given."""
     name: str
-    """Operation, such as `CreateRoom`, or group of operations that share the quota."""
+    """Operation, such as `CreateRoom`, or operation family, which shares the quota."""
     count: int
     """Number of requests per period."""
     period: int

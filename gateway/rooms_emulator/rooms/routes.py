@@ -53,14 +53,14 @@ LEGACY_ROUTES: tuple[Route[Legacy, Call], ...] = (
 OPERATIONS = tuple(dict.fromkeys(route.operation for route in (*ROUTES, *LEGACY_ROUTES)))
 """Names of all operations."""
 
-OPERATION_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+OPERATION_FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "reads": ("GetRoom", "ListRooms", "ListParticipants", "GetParticipants"),
         "room-writes": ("CreateRoom", "UpdateRoom", "DeleteRoom"),
         "roster-writes": ("UpdateParticipants", "AddParticipants", "RemoveParticipants"),
     }
 )
-"""Groups of operations that can share a quota; each operation is in one of them."""
+"""Operation families, which can share a quota; each operation is in one of them."""
 
 _ROUTER = Router(ROUTES)
 _LEGACY_ROUTER = Router(LEGACY_ROUTES)

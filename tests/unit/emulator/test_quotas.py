@@ -1,4 +1,4 @@
-"""Quotas: their text form, meters, groups, and the wait that a rejection names."""
+"""Quotas: their text form, meters, families, and the wait that a rejection names."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Limited:
 def limited(*texts: str) -> Limited:
     clock = Clock(lambda: START + round(result.time * 1e9))
     operations = (*routes.OPERATIONS, *identity_routes.OPERATIONS)
-    result = Limited(Quotas(operations, routes.OPERATION_GROUPS, clock))
+    result = Limited(Quotas(operations, routes.OPERATION_FAMILIES, clock))
     result.quotas.replace(texts)
     return result
 
@@ -132,8 +132,8 @@ def test_two_quotas_of_one_name_are_an_error() -> None:
         Emulator(quotas=["reads=1/1s", "reads=2/1s,window"])
 
 
-def test_each_rooms_operation_is_in_one_group() -> None:
-    grouped = [each for group in routes.OPERATION_GROUPS.values() for each in group]
+def test_each_rooms_operation_is_in_one_family() -> None:
+    grouped = [each for family in routes.OPERATION_FAMILIES.values() for each in family]
     assert sorted(grouped) == sorted(routes.OPERATIONS)
 
 
@@ -142,7 +142,7 @@ def test_each_rooms_operation_is_in_one_group() -> None:
     [
         ("CreateRoom", {"CreateRoom"}),
         ("IssueAccessToken", {"IssueAccessToken"}),
-        *((name, set(group)) for name, group in routes.OPERATION_GROUPS.items()),
+        *((name, set(family)) for name, family in routes.OPERATION_FAMILIES.items()),
         ("all", {*routes.OPERATIONS, *identity_routes.OPERATIONS, ""}),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_quota_limits_its_operations(name: str, limits: set[str]) -> None:
         assert current.accepts(operation) is (operation not in limits)
 
 
-def test_operations_of_a_group_share_its_quota() -> None:
+def test_operations_of_a_family_share_its_quota() -> None:
     current = limited("reads=2/1s")
     assert [current.accepts(each) for each in ("GetRoom", "ListRooms", "ListParticipants")] == [
         True,
