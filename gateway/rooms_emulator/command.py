@@ -62,6 +62,15 @@ EXIT_CANNOT_LISTEN = 3
     help="Seed for the random choices of faults; overrides that of the file. Random by default.",
 )
 @click.option(
+    "--quota",
+    "quotas",
+    multiple=True,
+    metavar="NAME=COUNT/PERIOD[,OPTION...]",
+    help="Quota of an operation or an operation family (reads, room-writes, roster-writes, all), "
+    "such as CreateRoom=100/1s or reads=1000/10s,window,retry-after=ms; repeatable. "
+    "docs/emulator.md lists the options.",
+)
+@click.option(
     "--control-listen",
     metavar="HOST:PORT",
     help="Separate address for the control API; stays reachable while the emulator refuses "
@@ -84,6 +93,7 @@ def emulator(
     legacy: bool,
     fault_file: Path | None,
     fault_seed: int | None,
+    quotas: tuple[str, ...],
     control_listen: str | None,
     journal_length: int,
 ) -> None:
@@ -105,6 +115,7 @@ def emulator(
             journal_length=journal_length,
             faults=None if fault_file is None else FaultPlan.from_file(fault_file),
             fault_seed=fault_seed,
+            quotas=quotas,
             control_listen=control_listen,
         )
     except ValueError as error:

@@ -21,6 +21,8 @@ from rooms_emulator.control_messages import (
     ClockState,
     FaultList,
     Keys,
+    QuotaList,
+    QuotaTexts,
     Refusal,
     RequestLog,
     Seed,
@@ -37,6 +39,7 @@ from rooms_emulator.http.messages import EncodedResponse
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
 from rooms_emulator.problems import Envelope, ErrorBody, ServiceError
+from rooms_emulator.quotas.limits import Quotas
 from rooms_emulator.rooms.repeatability import RememberedCreates
 from rooms_emulator.rooms.store import Store
 
@@ -46,8 +49,8 @@ PREFIX = "/_emulator/"
 class ControlApi:
     """The control API; its endpoints are the rows in `__init__`.
 
-    `plan` are the faults that `reset` restores; `refuse` refuses connections for a number of
-    seconds.
+    `reset` restores the faults in `plan`, and the quotas that `quotas` contained at first; `refuse`
+    refuses connections for a number of seconds.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class ControlApi:
         creates: RememberedCreates,
         authenticator: Authenticator,
         faults: Faults,
+        quotas: Quotas,
         journal: Journal,
         clock: Clock,
         plan: FaultPlan,
@@ -68,6 +72,8 @@ class ControlApi:
         self._creates = creates
         self._authenticator = authenticator
         self._faults = faults
+        self._quotas = quotas
+        self._first_quotas = tuple(state.quota for state in quotas.list())
         self._journal = journal
         self._clock = clock
         self._plan = plan
@@ -85,16 +91,22 @@ class ControlApi:
                 "PUT": self._replace_faults,
                 "DELETE": self._clear_faults,
             },
+            "quotas": {
+                "GET": self._list_quotas,
+                "PUT": self._replace_quotas,
+                "DELETE": self._clear_quotas,
+            },
             "refuse": {"POST": self._refuse_connections},
         }
 
     def reset(self) -> None:
-        """Restore the initial state: no rooms, users or requests, the first faults, real time."""
+        """Restore the initial state, without rooms, users and requests."""
         self._store.clear()
         self._identities.clear()
         self._creates.clear()
         self._authenticator.reset()
         self._faults.replace(*self._plan)
+        self._quotas.replace(self._first_quotas)
         self._journal.clear()
         self._clock.reset()
         self._refuse(0)
@@ -178,6 +190,16 @@ class ControlApi:
 
     def _clear_faults(self, _: bytes) -> None:
         self._faults.clear()
+
+    def _list_quotas(self, _: bytes) -> QuotaList:
+        return QuotaList(self._quotas.list())
+
+    def _replace_quotas(self, body: bytes) -> QuotaList:
+        self._quotas.replace(msgspec.json.decode(body, type=QuotaTexts).quotas)
+        return self._list_quotas(body)
+
+    def _clear_quotas(self, _: bytes) -> None:
+        self._quotas.clear()
 
     def _refuse_connections(self, body: bytes) -> None:
         self._refuse(msgspec.json.decode(body, type=Refusal).seconds)

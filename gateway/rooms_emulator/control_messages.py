@@ -10,6 +10,7 @@ from msgspec import Meta
 from rooms_emulator import timestamps
 from rooms_emulator.faults.rules import Rule
 from rooms_emulator.journal import JournalEntry
+from rooms_emulator.quotas.limits import QuotaState
 from rooms_emulator.rooms.records import MAX_PARTICIPANTS
 
 
@@ -74,6 +75,18 @@ class FaultList(msgspec.Struct):
     faults: tuple[Rule, ...]
 
 
+class QuotaTexts(msgspec.Struct, forbid_unknown_fields=True):
+    """Quotas that replace those in use, in their text form."""
+
+    quotas: list[str]
+
+
+class QuotaList(msgspec.Struct):
+    """The quotas in use, with their counters."""
+
+    quotas: tuple[QuotaState, ...]
+
+
 class LoggedFault(msgspec.Struct):
     """The fault injected into a request: id and label of its rule, and the drawn values."""
 
@@ -103,6 +116,7 @@ class LoggedRequest(msgspec.Struct):
     status: int | None
     faulty: bool
     fault: LoggedFault | None
+    quota: str | None
     effect: LoggedEffect | None
 
 
@@ -130,5 +144,6 @@ def logged(entry: JournalEntry) -> LoggedRequest:
         entry.status,
         entry.faulty,
         fault,
+        entry.quota,
         LoggedEffect(*effect) if effect else None,
     )

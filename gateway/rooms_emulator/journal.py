@@ -49,6 +49,8 @@ class JournalEntry(msgspec.Struct):
     """HTTP status of the response; None if there was no response, or not yet."""
     fault: InjectedFault | None = None
     """Fault that was injected, if any."""
+    quota: str | None = None
+    """Quota that rejected the request, as it was given; None if none did."""
     effect: Effect | None = None
     """Change of a room or roster, if any; set even if the response was lost."""
     number: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random, SystemRandom
@@ -27,9 +27,10 @@ from rooms_emulator.identity.routes import OPERATIONS as IDENTITY_OPERATIONS
 from rooms_emulator.identity.service import IdentityService
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
+from rooms_emulator.quotas.limits import Quotas
+from rooms_emulator.rooms import routes as rooms_routes
 from rooms_emulator.rooms.legacy.operations import LegacyOperations
 from rooms_emulator.rooms.repeatability import RememberedCreates
-from rooms_emulator.rooms.routes import OPERATIONS as ROOMS_OPERATIONS
 from rooms_emulator.rooms.service import RoomsService
 from rooms_emulator.rooms.store import Store
 from rooms_emulator.service import RequestPipeline
@@ -55,13 +56,14 @@ class Emulator:
     - `faults`: faults at the start, which `reset` restores.
     - `fault_seed`: seed of the draws for faults; by default that of `faults`, or a random one,
       which `faults.seed` returns.
+    - `quotas`: quotas at the start, such as `CreateRoom=100/1s`, which `reset` restores, unused.
     - `control_listen`: additional address for the control API alone, `host:port`; it stays
       reachable while the emulator refuses connections. By default there is none.
     - `file`: file that keeps the rooms between runs. It is read at startup if it exists, and
       replaced atomically at shutdown. Ids of repeatable requests are not kept.
 
-    Raises ValueError if an address or the key is malformed, or `faults` names an unknown
-    operation.
+    Raises ValueError if an address, the key or a quota is malformed, `faults` or `quotas` names
+    an unknown operation, or two quotas have the same name.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Emulator:
         legacy: bool = False,
         faults: FaultPlan | None = None,
         fault_seed: int | None = None,
+        quotas: Iterable[str] = (),
         control_listen: str | None = None,
         file: Path | None = None,
     ) -> None:
@@ -99,11 +102,14 @@ class Emulator:
         self._identities = Identities(random)
         plan = faults or FaultPlan()
         seed = plan.seed if fault_seed is None else fault_seed
+        operations = (*rooms_routes.OPERATIONS, *IDENTITY_OPERATIONS)
         self._faults = Faults(
-            (*ROOMS_OPERATIONS, *IDENTITY_OPERATIONS),
+            operations,
             SystemRandom().getrandbits(32) if seed is None else seed,
         )
         self._faults.replace(plan.faults)
+        self._quotas = Quotas(operations, rooms_routes.OPERATION_FAMILIES, self._clock)
+        self._quotas.replace(quotas)
         self._journal = Journal(journal_length)
         creates = RememberedCreates()
         self._control = ControlApi(
@@ -112,6 +118,7 @@ class Emulator:
             creates=creates,
             authenticator=self._authenticator,
             faults=self._faults,
+            quotas=self._quotas,
             journal=self._journal,
             clock=self._clock,
             plan=FaultPlan(plan.faults, self._faults.seed),
@@ -121,6 +128,7 @@ class Emulator:
             authenticator=self._authenticator,
             store=self._store,
             faults=self._faults,
+            quotas=self._quotas,
             journal=self._journal,
             clock=self._clock,
             refuse=self.refuse,
@@ -173,6 +181,11 @@ class Emulator:
         return self._faults
 
     @property
+    def quotas(self) -> Quotas:
+        """The quotas of operations."""
+        return self._quotas
+
+    @property
     def journal(self) -> Journal:
         """The latest requests."""
         return self._journal
@@ -183,7 +196,7 @@ class Emulator:
         return self._clock
 
     def reset(self) -> None:
-        """Restore the initial state: no rooms, users or requests, the first faults, real time."""
+        """Restore the initial state, without rooms, users and requests."""
         self._control.reset()
 
     def refuse(self, seconds: float) -> None:

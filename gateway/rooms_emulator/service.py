@@ -1,4 +1,7 @@
-"""Request pipeline shared by the REST services: journal, faults, authentication and sending."""
+"""Request pipeline shared by the REST services.
+
+It keeps the journal, injects faults, authenticates, applies quotas, and sends responses.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from rooms_emulator.http import wire
 from rooms_emulator.http.messages import EncodedResponse, Outcome, RawRequest, Response
 from rooms_emulator.journal import Journal, JournalEntry
 from rooms_emulator.problems import ServiceError
+from rooms_emulator.quotas.limits import Quotas
 from rooms_emulator.rooms.store import Store
 
 logger = logging.getLogger(__name__)
@@ -38,6 +42,7 @@ class RequestPipeline:
         authenticator: Authenticator,
         store: Store,
         faults: Faults,
+        quotas: Quotas,
         journal: Journal,
         clock: Clock,
         refuse: Callable[[float], None],
@@ -45,6 +50,7 @@ class RequestPipeline:
         self._authenticator = authenticator
         self._store = store
         self._faults = faults
+        self._quotas = quotas
         self._journal = journal
         self._clock = clock
         self._refuse = refuse
@@ -58,9 +64,9 @@ class RequestPipeline:
     ) -> web.StreamResponse:
         """Record a request, inject a fault if one applies, and send the response.
 
-        `operation` is the name for the journal and the faults, empty if the request addresses no
-        operation. `respond` returns the response or raises ServiceError, and `encode` encodes
-        either.
+        `operation` is the name for the journal, the faults and the quotas, empty if the request
+        addresses no operation. `respond` returns the response to a request with valid credentials
+        or raises ServiceError, and `encode` encodes either.
         """
         body, rejection = b"", None
         try:
@@ -79,7 +85,11 @@ class RequestPipeline:
         if fault.drop == "before" or fault.refuse is not None:
             return connection_faults.abort(request, reset=fault.reset)
         before = self._store.last_effect
-        outcome = response_faults.forced_outcome(injected) or rejection or _outcome(respond, raw)
+        outcome = (
+            response_faults.forced_outcome(injected)
+            or rejection
+            or self._outcome(entry, respond, raw)
+        )
         if self._store.last_effect is not before:
             entry.effect = self._store.last_effect
         if fault.drop == "after":
@@ -94,7 +104,23 @@ class RequestPipeline:
             return await wire.send(request, encoded)
         return await connection_faults.send(request, encoded, fault)
 
-    def authenticate(self, request: RawRequest) -> None:
+    def _outcome(
+        self, entry: JournalEntry, respond: Callable[[RawRequest], Response], request: RawRequest
+    ) -> Outcome:
+        try:
+            self._authenticate(request)
+            self._throttle(entry)
+            return respond(request)
+        except ServiceError as error:
+            return error
+        except Exception:
+            # A defect of the emulator becomes a response in the service's format, too.
+            logger.exception(
+                "Internal error in the response to %s %s", request.method, request.target
+            )
+            return problems.of_status(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _authenticate(self, request: RawRequest) -> None:
         """Check the credentials of a request.
 
         Raises ServiceError with status 401 if they are missing or wrong, and 400 if the target or
@@ -104,6 +130,13 @@ class RequestPipeline:
             raise problems.bad_request("The request target and Host must be ASCII.")
         self._authenticator.verify(request)
 
+    def _throttle(self, entry: JournalEntry) -> None:
+        """Count a request in the quotas. Raises ServiceError with status 429 if one rejects it."""
+        rejection = self._quotas.take(entry.operation)
+        if rejection is not None:
+            entry.quota = rejection.quota
+            raise problems.of_status(HTTPStatus.TOO_MANY_REQUESTS, headers=rejection.headers)
+
     def _change_emulator(self, fault: Fault) -> None:
         """Apply the parts of a fault that change the emulator for later requests too."""
         if fault.clock_offset is not None:
@@ -112,14 +145,3 @@ class RequestPipeline:
             self._authenticator.keys = fault.keys
         if fault.refuse is not None:
             self._refuse(fault.refuse)
-
-
-def _outcome(respond: Callable[[RawRequest], Response], request: RawRequest) -> Outcome:
-    try:
-        return respond(request)
-    except ServiceError as error:
-        return error
-    except Exception:
-        # A defect of the emulator becomes a response in the service's format, too.
-        logger.exception("Internal error in the response to %s %s", request.method, request.target)
-        return problems.of_status(HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -16,6 +16,8 @@ import rooms_emulator
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault
 from rooms_emulator.faults.presets import PRESETS
 from rooms_emulator.identity import routes as identity_routes
+from rooms_emulator.quotas.limits import EVERY_REQUEST
+from rooms_emulator.quotas.model import OPTIONS
 from rooms_emulator.rooms import routes
 
 PAGE = (ROOT / "docs" / "emulator.md").read_text()
@@ -57,18 +59,20 @@ async def test_javascript_snippet(emulator: Emulator, snippet: str) -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_shell_snippets(emulator: Emulator) -> None:
-    """They seed lists with empty pages, shift the clock, and add and remove faults."""
+    """They seed lists with empty pages, shift the clock, and set and remove faults and quotas."""
     outputs = [await run(emulator, "sh", "-ec", snippet) for snippet in snippets("sh")]
-    seeded, clock, faults = outputs
+    seeded, clock, faults, quotas = outputs
     assert (len(emulator.store), seeded.count("roomIds")) == (15, 3)
     assert '"offsetSeconds":600.0' in clock
     assert emulator.clock.offset_seconds == 0
     assert faults.count('"struck":0') == 4
     assert emulator.faults.list() == ()
+    assert quotas.count('"accepted":0') == 4
+    assert emulator.quotas.list() == ()
 
 
 def test_the_page_is_complete() -> None:
-    """It has the key, all operations, parameters, presets, and attributes of a fault."""
+    """It has the key, all operations, parameters, presets, attributes of faults, and quotas."""
     assert f"endpoint=http://{ADDRESS}/;accesskey={DEVELOPMENT_KEY}\n" in PAGE
     for operation in (*routes.OPERATIONS, *identity_routes.OPERATIONS):
         assert f"`{operation}`" in PAGE
@@ -80,3 +84,7 @@ def test_the_page_is_complete() -> None:
         assert f"| `{name}` | " in PAGE
     for name in PRESETS:
         assert f"`{name}`" in PAGE
+    for name, operations in routes.OPERATION_FAMILIES.items():
+        assert f"| `{name}` | {', '.join(f'`{each}`' for each in operations)} |" in PAGE
+    for name in (EVERY_REQUEST, *OPTIONS):
+        assert f"| `{name}` | " in PAGE

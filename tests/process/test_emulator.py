@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import resource
 import signal
 import socket
@@ -85,6 +86,15 @@ async def test_prints_control_endpoint_and_fault_seed(tmp_path: Path) -> None:
     async with MODULE.started(*ANY_PORT, *control, "--faults", str(file)) as process:
         await process.line(r"(control=http://127\.0\.0\.1:[1-9]\d*)")
         await process.line("(fault-seed=7)")
+
+
+@both_entry_points
+async def test_quota_flags_set_the_quotas(entry_point: EntryPoint) -> None:
+    flags = ("--quota", "CreateRoom=100/1s,counted", "--quota", "reads=5/30s,window")
+    async with entry_point.started(*ANY_PORT, *flags) as process:
+        address = await process.line("endpoint=http://(.*)/;accesskey=.*")
+        quotas = json.loads((await get(address, "/_emulator/quotas"))[1])["quotas"]
+    assert [each["quota"] for each in quotas] == list(flags[1::2])
 
 
 async def test_only_the_given_key_is_accepted() -> None:

@@ -27,6 +27,7 @@ import os, signal
 def test_fails(rooms_emulator, rooms_gateway):
     print("pid", rooms_gateway.pid)
     rooms_emulator.fault("outage", on="GetRoom")
+    rooms_emulator.set_quotas("reads=5/1s,window")
     assert False
 
 def test_kills(rooms_gateway):
@@ -62,15 +63,19 @@ def test_tests_of_the_page_pass(tmp_path: Path) -> None:
     (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     code, output = run_pytest(tmp_path, snippet)
     assert code == 0, output
-    assert "3 passed" in output
+    assert "4 passed" in output
 
 
-def test_failed_test_reports_seed_faults_and_log(tmp_path: Path) -> None:
-    """Reports a gateway that ended early and an unknown fault, and leaves no process."""
+def test_failed_test_reports_the_processes(tmp_path: Path) -> None:
+    """The report has seed, faults, quotas and log, and no process is left.
+
+    A gateway that ended early and an unknown fault are reported too.
+    """
     _, output = run_pytest(tmp_path, FAILING, "--rooms-fault-seed=42")
     assert "2 failed, 2 passed, 1 error" in output, output
     assert "repeat with --rooms-fault-seed=42" in output
     assert "fault 1 outage on GetRoom: matched 0, struck 0" in output
+    assert "quota reads=5/1s,window: accepted 0, rejected 0" in output
     assert "rooms-gateway serve ended with exit code -9" in output
     assert "did you mean gzip-bomb?" in output
     pid = re.search(r"pid (\d+)", output)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms_emulator import FaultPlan
+from rooms_emulator import Emulator, FaultPlan
 from rooms_gateway.addresses import check_address, parse_socket_mode
 from rooms_gateway.cli.client.inputs import parse_address, parse_instant, parse_participant
 from rooms_gateway.cli.serve.options import SETTINGS
@@ -173,6 +173,11 @@ PARSERS = {
             '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}',
             '{"keys":' + "[" * 3000,
         ),
+    ),
+    "quotas": Parser(
+        lambda text: Emulator(quotas=[text]),
+        ValueError,
+        ("CreateRoom=100/1s", "all=1000000/24h,window,counted,retry-after=x-ms", "reads=-0/1ms,"),
     ),
     "fault files": Parser(
         in_file(FaultPlan.from_file),

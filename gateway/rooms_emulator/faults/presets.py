@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from rooms_emulator.faults.model import Fault
+from rooms_emulator.suggestions import unknown
 
 SECOND_KEY = "cm9vbXMtZ2F0ZXdheSBlbXVsYXRvcjogdGhlIHNlY29uZCBkZXZlbG9wbWVudCBrZXksIG5vIHNlY3JldA=="
 """The access key that replaces the others in `key-rotated`."""
@@ -86,8 +86,5 @@ def _members_of(name: object) -> Mapping[str, Any]:
     if not isinstance(name, str):
         raise ValueError("preset must be a string")
     if name not in PRESETS:
-        close = difflib.get_close_matches(name[:100], PRESETS, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        known = ", ".join(PRESETS)
-        raise ValueError(f"preset: unknown preset {name[:100]!r}{hint}: use one of {known}")
+        raise ValueError(f"preset: {unknown('preset', name, PRESETS)}")
     return PRESETS[name]

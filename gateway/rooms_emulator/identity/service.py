@@ -55,7 +55,6 @@ class IdentityService:
     def _respond(
         self, request: RawRequest, *, match: Match[IdentityOperations, IdentityCall]
     ) -> Response:
-        self._pipeline.authenticate(request)
         route = match.require()
         version = api_versions.select(versions.VERSIONS, request.query, request.url)
         if request.body and request.media_type != _REQUEST_JSON:

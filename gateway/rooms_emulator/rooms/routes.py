@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from rooms_emulator.http.routing import Match, Route, Router
 from rooms_emulator.rooms.legacy.operations import LegacyOperations as Legacy
 from rooms_emulator.rooms.operations import Call, Operations
@@ -49,6 +52,15 @@ LEGACY_ROUTES: tuple[Route[Legacy, Call], ...] = (
 )
 OPERATIONS = tuple(dict.fromkeys(route.operation for route in (*ROUTES, *LEGACY_ROUTES)))
 """Names of all operations."""
+
+OPERATION_FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "reads": ("GetRoom", "ListRooms", "ListParticipants", "GetParticipants"),
+        "room-writes": ("CreateRoom", "UpdateRoom", "DeleteRoom"),
+        "roster-writes": ("UpdateParticipants", "AddParticipants", "RemoveParticipants"),
+    }
+)
+"""Operation families, which can share a quota; each operation is in one of them."""
 
 _ROUTER = Router(ROUTES)
 _LEGACY_ROUTER = Router(LEGACY_ROUTES)

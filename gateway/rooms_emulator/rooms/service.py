@@ -53,7 +53,6 @@ class RoomsService:
         )
 
     def _respond(self, request: RawRequest, *, match: Match[LegacyOperations, Call]) -> Response:
-        self._pipeline.authenticate(request)
         route = match.require()
         query = request.query
         version = versions.select(query, request.url, legacy=self._legacy)

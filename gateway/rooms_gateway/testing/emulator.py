@@ -99,6 +99,14 @@ class RoomsEmulator:
         """Remove all faults."""
         self._control.call("DELETE", "faults")
 
+    def set_quotas(self, *quotas: str) -> None:
+        """Replace all quotas by `quotas`, such as `CreateRoom=100/1s`; without any, remove them.
+
+        docs/emulator.md describes the form. Raises ControlError for a malformed quota or an unknown
+        operation.
+        """
+        self._control.call("PUT", "quotas", {"quotas": quotas})
+
     def requests(self, operation: str | None = None) -> list[Request]:
         """Return the requests in the journal, oldest first: all, or those of one operation."""
         entries = self._control.call("GET", "journal")["requests"]
@@ -167,10 +175,11 @@ class RoomsEmulator:
         self._process.finish()
 
     def describe(self) -> str:
-        """Return seed, faults and requests, for the report of a failed test."""
+        """Return seed, faults, quotas and requests, for the report of a failed test."""
         lines = [f"fault seed {self.seed}: repeat with --rooms-fault-seed={self.seed}"]
         try:
             rules = self._control.call("GET", "faults")["faults"]
+            quotas = self._control.call("GET", "quotas")["quotas"]
             requests = self.requests()
         except ControlError as error:
             return "\n".join([*lines, str(error), self._process.shown_log()])
@@ -181,6 +190,10 @@ class RoomsEmulator:
                 f"fault {rule['id']} {name} on {fault['operation']}: matched {rule['matched']}, "
                 f"struck {rule['struck']}"
             )
+        lines += [
+            f"quota {each['quota']}: accepted {each['accepted']}, rejected {each['rejected']}"
+            for each in quotas
+        ]
         if len(requests) > _SHOWN_REQUESTS:
             lines.append(f"… {len(requests) - _SHOWN_REQUESTS} requests before …")
         lines += map(str, requests[-_SHOWN_REQUESTS:])

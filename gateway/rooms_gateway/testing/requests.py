@@ -49,6 +49,8 @@ class Request:
     status: int | None
     """HTTP status of the response; None: no response (yet)."""
     fault: Struck | None
+    quota: str | None
+    """Quota that rejected the request, as it was given; None: no quota did."""
     effect: Effect | None
     """The change, also if the response was lost; None: no change."""
 
@@ -71,6 +73,8 @@ class Request:
         line = f"#{self.number} {self.operation or self.method + ' ' + self.target} -> {status}"
         if self.fault is not None:
             line += f", fault {self.fault.id} {self.fault.label}".rstrip()
+        if self.quota is not None:
+            line += f", quota {self.quota}"
         if self.effect is not None:
             line += f", effect {self.effect.number} on room {self.effect.room}"
         return line

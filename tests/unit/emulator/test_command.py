@@ -17,6 +17,9 @@ from support.commands import invoke
         (("--listen", "::1:8125"), "write an IPv6 address in brackets"),
         (("--listen", "unix:/tmp/socket"), "'unix:/tmp/socket' is not host:port"),
         (("--faults", "/nonexistent/faults.toml"), "cannot read /nonexistent/faults.toml: No such"),
+        (("--quota", "create=1/1s"), "unknown operation 'create' (did you mean CreateRoom?)"),
+        (("--quota", "CreateRoom=1"), "quota 'CreateRoom=1': expected NAME=COUNT/PERIOD"),
+        (("--quota", "all=1/1s", "--quota", "all=2/1s"), "there is another quota for all"),
     ],
 )
 def test_invalid_option_is_exit_code_2(arguments: tuple[str, ...], sentence: str) -> None:

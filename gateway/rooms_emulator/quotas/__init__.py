@@ -1,0 +1,3 @@
+"""Quotas: rate limits of operations, as text, as meters, and their selection for a request."""
+
+from __future__ import annotations
