@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import click
 
+from rooms_gateway.stray_marks import stray_mark
+
 ROLES = ("presenter", "attendee", "consumer", "collaborator")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -89,8 +91,10 @@ def parse_participant(text: str) -> Participant:
 def parse_address(text: str) -> str:
     """Check a gRPC target: host:port, unix:/path or another scheme that gRPC supports.
 
-    Raises ValueError, with a text for the user, for a URL and for an address without a port.
+    Raises ValueError, with a text for the user, for a URL, quotation marks, or a missing port.
     """
+    if (mark := stray_mark(text)) is not None:
+        raise ValueError(f"the address {mark}")
     if text.startswith(("http://", "https://")):
         raise ValueError("use host:port, without http://")
     if ":" not in text:
