@@ -227,6 +227,11 @@ async def test_field_errors_of_problem_details_name_fields() -> None:
     [
         answer(b"", "400 Bad Request", "x-ms-error-code: UnsupportedApiVersion"),
         answer(envelope(code="UnsupportedApiVersion"), "400 Bad Request"),
+        answer(
+            envelope(code="BadRequest"),
+            "400 Bad Request",
+            "x-ms-error-code: UnsupportedApiVersion",
+        ),
         answer(b'{"title":"Unsupported API version"}', "400 Bad Request", PROBLEM),
         answer(
             b'{"title":"Unsupported API version","status":400,"detail":"2099 is not supported",'
