@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
 import stat
 from collections.abc import Awaitable, Callable
@@ -67,7 +68,16 @@ def read_protected(path: Path, *, secret: bool = False) -> bytes:
 
 
 def ascii_text(data: bytes, path: Path) -> str:
-    """Decode the content of the file `path`. Raises ValueError, as `read_content` does."""
+    """Decode the content of the file `path`, without a byte order mark of UTF-8.
+
+    Raises ValueError, as `read_content` does.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError(
+            f"{path} is UTF-16 text: save it as ASCII text, in PowerShell with Out-File "
+            "-Encoding ascii"
+        )
     if not data.isascii():
         raise ValueError(f"{path} is not ASCII text")
     return data.decode("ascii")

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import grpc
 import pytest
@@ -174,7 +174,17 @@ async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
             await asyncio.sleep(0.005)
 
 
-async def send(running: Running, request: Message) -> None:
+class Stubs(Protocol):
+    """The stubs of a gateway."""
+
+    @property
+    def rooms(self) -> Any: ...
+
+    @property
+    def participants(self) -> Any: ...
+
+
+async def send(running: Stubs, request: Message) -> None:
     """Make the call that `request` is for, and read its answer to the end."""
     name = type(request).__name__.removesuffix("Request")
     stub = running.rooms if hasattr(running.rooms, name) else running.participants

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -24,6 +24,12 @@ _NO_UPSTREAM = (
     "--endpoint with --access-key-file or --entra, or --emulator to try the gateway without an "
     "Azure account"
 )
+
+_OTHER_VARIABLES = (
+    "AZURE_COMMUNICATION_CONNECTION_STRING",
+    "COMMUNICATION_SERVICES_CONNECTION_STRING",
+)
+"""Names in Microsoft's documentation, not read: they are set for other programs on the host."""
 
 _ENTRA_REQUIRES = {
     EntraKind.CLIENT_SECRET: ("entra_client_id", "entra_tenant_id", "entra_client_secret_file")
@@ -115,11 +121,16 @@ class Upstream:
         return cls(endpoint, KeySettings((access_key,)))
 
 
-def make_upstream(given: UpstreamSettings, keys_in_file: tuple[bytes, ...] = ()) -> Upstream | None:
+def make_upstream(
+    given: UpstreamSettings,
+    keys_in_file: tuple[bytes, ...] = (),
+    variables: Collection[str] = (),
+) -> Upstream | None:
     """Return the upstream that a connection string, or an endpoint and one credential, describe.
 
-    None: the embedded emulator. `keys_in_file` are the decoded access keys in `access_key_file`.
-    Raises SettingsError with all errors.
+    None: the embedded emulator. `keys_in_file` are the decoded access keys in `access_key_file`,
+    `variables` the names of the environment variables that are set. Raises SettingsError with all
+    errors.
     """
     if given.emulator:
         return None
@@ -142,12 +153,22 @@ def make_upstream(given: UpstreamSettings, keys_in_file: tuple[bytes, ...] = ())
         if credential is None and not errors:
             errors.append(f"--endpoint needs a credential: {_CREDENTIALS}")
     elif credential is None and not errors:
-        errors.append(_NO_UPSTREAM)
+        errors.append(_no_upstream(variables))
     else:
         errors.append(f"{_CREDENTIALS} needs --endpoint")
     if errors or endpoint is None or credential is None:
         raise SettingsError(errors)
     return Upstream(endpoint, credential)
+
+
+def _no_upstream(variables: Collection[str]) -> str:
+    for name in _OTHER_VARIABLES:
+        if name in variables:
+            return (
+                f"no upstream configured: {name} is set, but the gateway reads "
+                "COMMUNICATION_CONNECTION_STRING: set that to the same value"
+            )
+    return _NO_UPSTREAM
 
 
 def _credential(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from rooms_gateway.addresses import is_loopback
+from rooms_gateway.stray_marks import stray_mark
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -52,6 +53,7 @@ class Endpoint:
 
         Raises ValueError, with one sentence as its text, if `text` is not an endpoint.
         """
+        _check_ends(text, "the endpoint")
         if not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError("the endpoint has characters that are not allowed in a URL")
         try:
@@ -95,16 +97,25 @@ def _check_origin_only(parts: SplitResult) -> None:
         raise ValueError("the endpoint must not have a query or a fragment")
 
 
-def parse_access_key(text: str) -> bytes:
-    """Decode an access key. Raises ValueError if it is not base64; the text omits the key."""
+def _check_ends(text: str, name: str) -> None:
+    if (mark := stray_mark(text)) is not None:
+        raise ValueError(f"{name} {mark}")
+
+
+def parse_access_key(text: str, name: str = "the access key") -> bytes:
+    """Decode an access key, called `name` in errors.
+
+    Raises ValueError, with one sentence that omits the key, if it is not base64.
+    """
+    _check_ends(text, name)
+    if "accesskey=" in text.lower():
+        raise ValueError(f"{name} is a connection string: keep only the value after accesskey=")
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if not key:
-        raise ValueError(
-            "the access key is not base64: copy it again from the Keys page of the resource"
-        )
+        raise ValueError(f"{name} is not base64: copy it again from the Keys page of the resource")
     return key
 
 
@@ -114,11 +125,17 @@ def parse_connection_string(text: str) -> tuple[Endpoint, bytes]:
     As in Microsoft's Python client, names are case-insensitive, in any order, and unknown ones
     are ignored. Raises ValueError, with one sentence that contains no part of `text`.
     """
+    _check_ends(text, "the connection string")
     parts = {}
     for part in filter(None, text.strip().split(";")):
         name, _, value = part.partition("=")
         parts[name.strip().lower()] = value.strip()
     missing = [name for name in ("endpoint", "accesskey") if not parts.get(name)]
+    if missing == ["accesskey"] and ";" not in text:
+        raise ValueError(
+            "the connection string has no accesskey and no semicolon: put it in quotation marks "
+            "where a shell reads it, because a semicolon ends a command"
+        )
     if missing:
         raise ValueError(
             f"the connection string has no {' and no '.join(missing)}: it must read "

@@ -47,10 +47,9 @@ def read_error(response: RestResponse) -> ErrorResponse:
         code = _text(body, "code") if content_type == _PROBLEM else ""
         message = _text(body, "detail") or _text(body, "message") or _text(body, "title")
         details = tuple(_field_errors(body.get("errors")))
-    code = code or header
-    named = code or _text(body, "title")
-    unsupported = named.replace(" ", "").lower() == _UNSUPPORTED_VERSION
-    return ErrorResponse(code, message, details, unsupported)
+    names = (code, header, _text(body, "title"))
+    unsupported = _UNSUPPORTED_VERSION in (name.replace(" ", "").lower() for name in names)
+    return ErrorResponse(code or header, message, details, unsupported)
 
 
 def is_attributed(response: RestResponse) -> bool:

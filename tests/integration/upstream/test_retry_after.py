@@ -9,9 +9,9 @@ import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2
 from google.rpc.error_details_pb2 import RetryInfo
-from support.every_operation import get
+from support.every_operation import Operation, by_operation, get
 from support.fast_gateway import Quick, quick_gateway
-from support.gateways import UNKNOWN_ROOM, failure_of, upstream_of
+from support.gateways import ONE_OF_EACH, UNKNOWN_ROOM, failure_of, send, upstream_of
 from support.upstreams import answer, raw, scripted
 
 from rooms_emulator import Emulator, Fault
@@ -58,6 +58,38 @@ async def test_retry_after_may_be_a_date(emulator: Emulator) -> None:
     async with quick_gateway(upstream_of(emulator), clock=lambda: now) as quick:
         await get(quick, room)
         assert quick.slept == [9.1]
+
+
+PARTS_OF_A_SECOND = pytest.mark.parametrize(
+    "header", ["retry-after-ms: 700", "x-ms-retry-after-ms: 700", "Retry-After: 0.7"]
+)
+
+
+@PARTS_OF_A_SECOND
+@by_operation
+async def test_parts_of_a_second_are_waited(operation: Operation, header: str) -> None:
+    status = "204 No Content" if operation.name == "DeleteRoom" else "200 OK"
+    async with (
+        scripted(
+            answer(b"", "429 Slow", header), answer(b'{"id":"1","value":[]}', status)
+        ) as server,
+        quick_gateway(server.upstream) as quick,
+    ):
+        await operation.call(quick, "1")
+        [wait] = quick.slept
+    assert 0.7 <= wait < 1
+
+
+@PARTS_OF_A_SECOND
+@pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
+async def test_parts_of_a_second_reach_the_caller(header: str, status: str) -> None:
+    async with (
+        scripted(answer(b"", status, header)) as server,
+        quick_gateway(server.upstream, max_attempts=1) as quick,
+    ):
+        for request in ONE_OF_EACH:
+            failed = await failure_of(send(quick, request))
+            assert _retry_delay(failed.detail(RetryInfo)) == 0.7, type(request).__name__
 
 
 @pytest.mark.parametrize("text", ["soon", "-5", "1.5.2", "", "²", "Mon, 99 Foo 2026"])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support.fake_gateway import run
 
 from rooms_gateway.cli.client.inputs import Instant, Participant, parse_instant, parse_participant
@@ -18,6 +20,14 @@ NOW = 1_000_000_000.25
         ("2030-01-01t00:00:00.1z", Instant(1_893_456_000, 100_000_000)),
         ("2030-01-01 00:00:00", Instant(1_893_456_000, 0)),
         ("2030-01-01", Instant(1_893_456_000, 0)),
+        ("2030-01-01T00:00", Instant(1_893_456_000, 0)),
+        ("2030-01-01 00:00", Instant(1_893_456_000, 0)),
+        ("2030-01-01T00:00Z", Instant(1_893_456_000, 0)),
+        ("2030-01-01T01:00:00+0100", Instant(1_893_456_000, 0)),
+        ("2030-01-01 01:00+01", Instant(1_893_456_000, 0)),
+        ("20300101T000000,000000001Z", Instant(1_893_456_000, 1)),
+        ("20300101T00", Instant(1_893_456_000, 0)),
+        ("2030-w01-2T00:00", Instant(1_893_456_000, 0)),
         ("2030-01-01T05:30:00.000000001+05:30", Instant(1_893_456_000, 1)),
         ("2029-12-31T16:00:00-08:00", Instant(1_893_456_000, 0)),
         ("9999-12-31T23:59:59.999999999Z", Instant(253_402_300_799, 999_999_999)),
@@ -32,10 +42,37 @@ def test_time_is_parsed_exactly(text: str, instant: Instant) -> None:
     assert parse_instant(text, NOW) == instant
 
 
-@pytest.mark.parametrize("year", [1, 1600, 1970, 2024, 9999])
-def test_time_agrees_with_datetime(year: int) -> None:
-    moment = datetime(year, 2, 28, 12, 34, 56, tzinfo=UTC)
-    assert parse_instant(moment.isoformat(), NOW).seconds == round(moment.timestamp())
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(
+    moment=st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=OFFSETS),  # noqa: DTZ001 - hypothesis adds the time zone
+    timespec=st.sampled_from(["hours", "minutes", "seconds", "milliseconds", "microseconds"]),
+    separator=st.sampled_from(["T", "t", " "]),
+)
+def test_time_agrees_with_datetime(moment: datetime, timespec: str, separator: str) -> None:
+    """In the extended and the basic format of date and time, mixed too."""
+    text = moment.isoformat(separator, timespec)
+    exact = datetime.fromisoformat(text) - EPOCH
+    for date in (text[:10], text[:10].replace("-", "")):
+        for clock in (text[10:], text[10:].replace(":", "")):
+            seconds, nanos = parse_instant(date + clock, NOW)
+            assert timedelta(seconds=seconds, microseconds=nanos / 1000) == exact
+
+
+@given(st.text("0123456789-+:TWZ .,", max_size=25))
+@example("2030-01-01T00:00:0.0")
+@example("2030-W54-1")
+def test_any_text_is_a_time_or_an_error(text: str) -> None:
+    """An accepted text means the same to datetime."""
+    try:
+        seconds, _ = parse_instant(text, NOW)
+    except ValueError:
+        return
+    moment = datetime.fromisoformat(text)
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
+    assert seconds == since // timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +101,12 @@ def test_participant_is_raw_id_with_optional_role(text: str, participant: Partic
         (["rooms", "create", "--valid-from", "2030-02-30"], "'2030-02-30'"),
         (["rooms", "create", "--valid-from", "2030-01-01T25:00:00Z"], "hour"),
         (["rooms", "create", "--valid-from", "2030-01-01T00:00:00.1234567890Z"], "not a time"),
+        (["rooms", "create", "--valid-from", "2030-01-01T"], "not a time"),
+        (["rooms", "create", "--valid-from", "2030-01-01_10:21"], "not a time"),
+        (["rooms", "create", "--valid-from", "2030-01-01T10:2130"], "not a time"),
+        (["rooms", "create", "--valid-from", "2030-01-01T10:21.5"], "not a time"),
+        (["rooms", "create", "--valid-from", "2030-01-01 10:21 UTC"], "not a time"),
+        (["rooms", "create", "--valid-from", "2030-01-01T10:60"], "minute"),
         (["rooms", "create", "--valid-from", "+2x"], "not a time"),
         (["rooms", "create", "--valid-from", "+999999999w"], "out of range"),
         (["rooms", "create", "--valid-from", "0001-01-01T00:00:00+01:00"], "out of range"),

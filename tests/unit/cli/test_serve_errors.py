@@ -16,6 +16,15 @@ BAD_CONNECTION_STRINGS = {
     "malformed": ("canary canary", "has no endpoint and no accesskey"),
     "a key alone": (KEY, "has no endpoint and no accesskey"),
     "no key": (f"endpoint={HOST}/", "has no accesskey"),
+    "quotation marks": (f'"endpoint={HOST}/;accesskey={KEY}"', "begins with a quotation mark"),
+    "a byte order mark": (
+        f"\ufeffendpoint={HOST}/;accesskey={KEY}",
+        "begins with a byte order mark",
+    ),
+    "quotation marks around the key": (
+        f'endpoint={HOST}/;accesskey="{KEY}"',
+        "the connection string ends with a quotation mark",
+    ),
     "an empty key": (f"endpoint={HOST}/;accesskey=", "has no accesskey"),
     "no endpoint": (f"accesskey={KEY}", "has no endpoint"),
     "a key that is not base64": (f"endpoint={HOST};accesskey=canary!", "the access key is not"),
@@ -80,6 +89,22 @@ def test_missing_upstream_error_lists_the_flags() -> None:
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize(
+    "name", ["AZURE_COMMUNICATION_CONNECTION_STRING", "COMMUNICATION_SERVICES_CONNECTION_STRING"]
+)
+def test_variable_of_other_programs_is_named(name: str) -> None:
+    """It is not read: it is in the error if no upstream is configured, and ignored otherwise."""
+    upstream = f"endpoint={HOST}/;accesskey={KEY}"
+    done = invoke("serve", env={name: upstream})
+    assert done.code == 2
+    assert f"no upstream configured: {name} is set, but" in done.err
+    assert secrets(done.err) == []
+    assert name not in invoke("serve", env={name: ""}).err
+    other = {name: "canary", "COMMUNICATION_CONNECTION_STRING": upstream}
+    done = invoke("serve", "--config-test", env=other)
+    assert (done.code, done.err) == (0, "")
+
+
 KEY_FILES = {
     "not there": (None, "cannot read {}: No such file or directory."),
     "empty": (b"", "{}: there is no access key."),
@@ -88,8 +113,16 @@ KEY_FILES = {
         "{}: the access key is not base64: copy it again from the Keys page of the resource.",
     ),
     "binary": (
-        b"\xff\xfe\x00canary",
+        b"\xff\xd8\x00canary",
         "{} is not ASCII text.",
+    ),
+    "of PowerShell": (
+        f"{KEY}\r\n".encode("utf-16"),
+        "{} is UTF-16 text: save it as ASCII text, in PowerShell with Out-File -Encoding ascii.",
+    ),
+    "in quotation marks": (
+        f'"{KEY}"'.encode(),
+        "{}: the access key begins with a quotation mark: remove",
     ),
     "three keys": (
         f"{KEY}\n{KEY}\n{KEY}".encode(),
@@ -106,7 +139,7 @@ def test_invalid_key_file_is_one_error(tmp_path: Path, kind: str) -> None:
         path.write_bytes(content)
     done = invoke("serve", "--endpoint", HOST, "--access-key-file", path)
     assert done.code == 2
-    assert f"rooms-gateway: --access-key-file: {sentence.format(path)}\n" in done.err
+    assert f"rooms-gateway: --access-key-file: {sentence.format(path)}" in done.err
     assert secrets(done.err) == []
 
 

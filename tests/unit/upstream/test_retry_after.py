@@ -40,6 +40,25 @@ def test_retry_after_is_parsed(text: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": text}, NOW) == seconds
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "700"}, 0.7),
+        ({"x-ms-retry-after-ms": "700"}, 0.7),
+        ({"retry-after-ms": " 1.5 "}, 0.0015),
+        ({"retry-after-ms": "0"}, 0.0),
+        ({"retry-after-ms": "700", "x-ms-retry-after-ms": "9000", "Retry-After": "9"}, 0.7),
+        ({"x-ms-retry-after-ms": "700", "Retry-After": "1"}, 0.7),
+        ({"retry-after-ms": "soon", "x-ms-retry-after-ms": "700"}, 0.7),
+        ({"retry-after-ms": "-1", "x-ms-retry-after-ms": "", "Retry-After": "7"}, 7.0),
+        ({"retry-after-ms": "Thu, 06 Mar 2025 00:20:13 GMT"}, None),
+    ],
+)
+def test_milliseconds_come_before_seconds(headers: dict[str, str], seconds: float | None) -> None:
+    """A malformed header leaves the others."""
+    assert retry_after(headers, NOW) == seconds
+
+
 def test_a_missing_retry_after_is_none() -> None:
     assert retry_after({}, NOW) is None
 

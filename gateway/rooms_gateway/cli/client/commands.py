@@ -18,7 +18,7 @@ _EPILOG = (
 
 def room_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Add the flags for the fields of a room to a command; without a flag, its value is None."""
-    forms = "RFC 3339 (UTC without an offset), now, or an offset from now such as +2h or +1d12h."
+    forms = "ISO 8601 (UTC without an offset), now, or an offset from now such as +2h or +1d12h."
     for option in (
         click.option(
             "--pstn-dial-out/--no-pstn-dial-out",

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import click
 
+from rooms_gateway.stray_marks import stray_mark
+
 ROLES = ("presenter", "attendee", "consumer", "collaborator")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,10 +21,10 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _RELATIVE = re.compile(r"([+-])((?:\d{1,9}[wdhms])+)", re.ASCII)
 _ABSOLUTE = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?"
-    r"(?:[Zz]|(?P<sign>[+-])(?P<hours>[01]\d|2[0-3]):(?P<minutes>[0-5]\d))?)?",
-    re.ASCII,
+    r"(?P<date>\d{4}(?P<dash>-?)(?:\d\d(?P=dash)\d\d|W\d\d(?:(?P=dash)\d)?))"
+    r"(?:[T ](?P<clock>\d\d(?:(?P<colon>:?)\d\d(?:(?P=colon)\d\d(?:[.,](?P<fraction>\d{1,9}))?)?)?)"
+    r"(?P<offset>Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -44,10 +46,11 @@ class Participant(NamedTuple):
 
 
 def parse_instant(text: str, now: float) -> Instant:
-    """Parse an RFC 3339 time (UTC without an offset), a date, "now", or an offset such as "+2h".
+    """Parse an ISO 8601 time or date (UTC without an offset), "now", or an offset such as "+2h".
 
-    `now` is the current time in seconds since 1970. Relative times are rounded up to whole
-    seconds. Raises ValueError, with a text for the user, for anything else.
+    As in `az communication rooms`, a time may have no seconds, a blank for "T", and an offset
+    without a colon. `now` is the current time in seconds since 1970. Relative times are rounded up
+    to whole seconds. Raises ValueError, with a text for the user, for anything else.
     """
     if text == "now":
         return Instant(math.ceil(now), 0)
@@ -56,14 +59,14 @@ def parse_instant(text: str, now: float) -> Instant:
         distance = sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(\w)", spans))
         instant = Instant(math.ceil(now) + (-distance if sign == "-" else distance), 0)
     elif absolute := _ABSOLUTE.fullmatch(text):
-        local = datetime.fromisoformat(f"{absolute['date']}T{absolute['clock'] or '00:00:00'}Z")
-        offset = timedelta(hours=int(absolute["hours"] or 0), minutes=int(absolute["minutes"] or 0))
-        since = local - _EPOCH + (offset if absolute["sign"] == "-" else -offset)
+        date, clock, offset = absolute.group("date", "clock", "offset")
+        moment = datetime.fromisoformat(f"{date}T{clock or '00:00'}{offset or 'Z'}".upper())
         nanos = int((absolute["fraction"] or "").ljust(9, "0"))
-        instant = Instant(since // timedelta(seconds=1), nanos)
+        instant = Instant((moment - _EPOCH) // timedelta(seconds=1), nanos)
     else:
         raise ValueError(
-            "not a time; use a form such as 2030-01-31T09:00:00Z, 2030-01-31, now, +2h or +1d12h"
+            "not a time; use a form such as 2030-01-31T09:00:00Z, 2030-01-31T09:00+01:00,"
+            " 2030-01-31, now, +2h or +1d12h"
         )
     if not _FIRST <= instant.seconds <= _LAST:
         raise ValueError("out of range; the year must be 1 to 9999")
@@ -88,8 +91,10 @@ def parse_participant(text: str) -> Participant:
 def parse_address(text: str) -> str:
     """Check a gRPC target: host:port, unix:/path or another scheme that gRPC supports.
 
-    Raises ValueError, with a text for the user, for a URL and for an address without a port.
+    Raises ValueError, with a text for the user, for a URL, quotation marks, or a missing port.
     """
+    if (mark := stray_mark(text)) is not None:
+        raise ValueError(f"the address {mark}")
     if text.startswith(("http://", "https://")):
         raise ValueError("use host:port, without http://")
     if ":" not in text:

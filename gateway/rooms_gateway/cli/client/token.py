@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
-from rooms_gateway.files import read_content
+from rooms_gateway.files import ascii_text, read_content
 from rooms_gateway.server.auth.static_tokens import TOKEN
+from rooms_gateway.stray_marks import stray_mark
 
 if TYPE_CHECKING:
     import grpc
@@ -53,13 +54,17 @@ def read_token(file: Path | None, variable: str | None) -> str | None:
     if file is not None:
         source = f"--token-file: {file}"
         try:
-            text = read_content(file, _MAX_BYTES).data.decode("ascii", errors="replace").strip()
+            text = ascii_text(read_content(file, _MAX_BYTES).data, file).strip()
         except ValueError as error:
             raise ValueError(f"--token-file: {error}") from None
     elif variable:
         source, text = VARIABLE, variable.strip()
     else:
         return None
+    if (mark := stray_mark(text)) is not None:
+        raise ValueError(f"the token in {source} {mark}")
+    if text.lower().startswith("bearer "):
+        raise ValueError(f'{source} must contain the token without "Bearer", which is added')
     if TOKEN.fullmatch(text) is None:
         raise ValueError(f"{source} must contain one bearer token and nothing else")
     return text

@@ -69,7 +69,8 @@ def load(context: click.Context) -> Settings:
     with found.collect_errors(context):
         if values["emulator"]:
             _reject_second_upstream(context)
-        upstream = make_upstream(UpstreamSettings(**_of(UpstreamSettings, values)), keys)
+        given = UpstreamSettings(**_of(UpstreamSettings, values))
+        upstream = make_upstream(given, keys, [name for name in os.environ if os.environ[name]])
     with found.collect_errors(context):
         settings = Settings(upstream=upstream, **_of(Settings, values))
     if values["traces"]:

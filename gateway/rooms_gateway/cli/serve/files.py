@@ -13,7 +13,7 @@ from rooms_gateway.addresses import find_group
 from rooms_gateway.server.auth.policy_check import policy_errors
 from rooms_gateway.server.tls.files import TlsError, TlsFiles, check_tls, read_tls
 from rooms_gateway.settings import SettingsError
-from rooms_gateway.upstream.credentials.key_file import read_key_file, read_secret
+from rooms_gateway.upstream.credentials.key_file import read_client_secret, read_key_file
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -44,8 +44,7 @@ def read_files(
             keys = read_key_file(access_key_file)
     if entra_client_secret_file is not None and not emulator:
         with _collect(errors, "--entra-client-secret-file"):
-            if not read_secret(entra_client_secret_file).strip():
-                raise ValueError(f"{entra_client_secret_file} is empty")
+            read_client_secret(entra_client_secret_file)
     if tls_cert is not None and tls_key is not None:
         files = TlsFiles(tls_cert, tls_key, tls_client_ca)
         try:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from rooms_gateway.files import ascii_text, read_protected
+from rooms_gateway.stray_marks import stray_mark
 
 MIN_LENGTH = 20
 """Characters of a token: an unsalted hash does not protect a token that can be guessed."""
@@ -53,6 +54,8 @@ def _read_line(line: str) -> tuple[str, bytes]:
     if len(words) != 2:  # noqa: PLR2004 - a name and a token
         raise ValueError("not a caller's name and a token")
     name, token = words
+    if (mark := stray_mark(token)) is not None:
+        raise ValueError(f"the token {mark}")
     if token.startswith(_HASHED):
         digest = token.removeprefix(_HASHED)
         if _DIGEST.fullmatch(digest) is None:

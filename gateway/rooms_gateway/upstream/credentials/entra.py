@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from rooms_gateway.upstream.credentials.bearer import FetchToken, Token
-from rooms_gateway.upstream.credentials.key_file import read_secret
+from rooms_gateway.upstream.credentials.key_file import read_client_secret
 from rooms_gateway.upstream.credentials.protocol import CredentialError
 from rooms_gateway.upstream.credentials.settings import EntraKind, EntraSettings
 
@@ -114,12 +114,9 @@ def _read_client_secret(settings: EntraSettings) -> str:
     if settings.client_secret_file is None:
         raise _SecretFileError("no file with the client secret is configured")
     try:
-        secret = read_secret(settings.client_secret_file).strip()
+        return read_client_secret(settings.client_secret_file)
     except ValueError as error:
         raise _SecretFileError(str(error)) from None
-    if not secret:
-        raise _SecretFileError(f"{settings.client_secret_file} is empty")
-    return secret
 
 
 def _failed(kind: EntraKind, reason: str) -> CredentialError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rooms_gateway.files import ascii_text, read_content
+from rooms_gateway.stray_marks import stray_mark
 from rooms_gateway.upstream.endpoint import parse_access_key
 
 MAX_KEYS = 2
@@ -26,28 +27,29 @@ def parse_access_keys(text: str) -> tuple[bytes, ...]:
         raise ValueError("there are more than two access keys: a resource has two")
     keys = []
     for number, line in enumerate(lines, 1):
-        try:
-            keys.append(parse_access_key(line))
-        except ValueError:
-            which = f"access key {number} of {len(lines)}" if len(lines) > 1 else "the access key"
-            raise ValueError(
-                f"{which} is not base64: copy it again from the Keys page of the resource"
-            ) from None
+        which = f"access key {number} of {len(lines)}" if len(lines) > 1 else "the access key"
+        keys.append(parse_access_key(line, which))
     return tuple(dict.fromkeys(keys))
-
-
-def read_secret(path: Path) -> str:
-    """Read a small file of ASCII text.
-
-    Raises ValueError, with one sentence that does not repeat the content.
-    """
-    return ascii_text(read_content(path, MAX_BYTES).data, path)
 
 
 def read_key_file(path: Path) -> tuple[bytes, ...]:
     """Read access keys from `path`. Raises ValueError, with one sentence that contains no key."""
-    text = read_secret(path)
+    text = _read_text(path)
     try:
         return parse_access_keys(text)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def read_client_secret(path: Path) -> str:
+    """Read the secret of an application. Raises ValueError, with one sentence that omits it."""
+    secret = _read_text(path).strip()
+    if not secret:
+        raise ValueError(f"{path} is empty")
+    if (mark := stray_mark(secret)) is not None:
+        raise ValueError(f"{path} {mark}")
+    return secret
+
+
+def _read_text(path: Path) -> str:
+    return ascii_text(read_content(path, MAX_BYTES).data, path)
