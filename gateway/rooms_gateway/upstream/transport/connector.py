@@ -19,6 +19,7 @@ from rooms_gateway.upstream.transport.causes import (
     tls_cause,
 )
 from rooms_gateway.upstream.transport.connection import Connection
+from rooms_gateway.upstream.transport.names import Resolver
 
 CONNECT_TIMEOUT = 5.0
 """Timeout for DNS, TCP and TLS, in seconds; below the attempt timeout, so that a retry fits in."""
@@ -28,21 +29,20 @@ HAPPY_EYEBALLS_DELAY = 0.25
 
 
 class Connector:
-    """Opens connections to one endpoint; concurrent ones share a DNS lookup."""
+    """Opens connections to one endpoint."""
 
     def __init__(self, endpoint: Endpoint, max_response_bytes: int) -> None:
         self._endpoint = endpoint
         self._max_response_bytes = max_response_bytes
         self._tls = _tls_context() if endpoint.scheme == "https" else None
-        self._lookup: asyncio.Future[list[Any]] | None = None
+        self._resolver = Resolver(endpoint.host, endpoint.port)
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         self.peer = f"{host}:{endpoint.port}"
         """Host and port, for error texts."""
 
     def close(self) -> None:
-        """End the lookup in progress, if any."""
-        if self._lookup is not None:
-            self._lookup.cancel()
+        """Cancel the lookup in progress, if any."""
+        self._resolver.close()
 
     async def connect(self) -> Connection:
         """Open a connection, with a new DNS lookup. Raises AttemptError."""
@@ -61,6 +61,12 @@ class Connector:
                     f"timed out after {CONNECT_TIMEOUT:g} s, waiting for {waiting_for}",
                 )
             ) from None
+
+    async def _addresses(self) -> list[Any]:
+        try:
+            return await self._resolver.addresses()
+        except OSError as error:
+            raise self._error(lookup_cause(error)) from error
 
     async def _open_socket(self, addresses: list[Any]) -> socket.socket:
         try:
@@ -93,30 +99,6 @@ class Connector:
     def _error(self, cause: Cause) -> AttemptError:
         kind, reason = cause
         return AttemptError(kind, self.peer, reason)
-
-    async def _addresses(self) -> list[Any]:
-        """Resolve the host; concurrent callers share one lookup."""
-        if self._lookup is None:
-            endpoint = self._endpoint
-            self._lookup = asyncio.ensure_future(
-                asyncio.get_running_loop().getaddrinfo(
-                    endpoint.host, endpoint.port, type=socket.SOCK_STREAM
-                )
-            )
-            self._lookup.add_done_callback(self._looked_up)
-        lookup = self._lookup
-        # asyncio.wait, so that a cancelled caller does not cancel the shared lookup.
-        await asyncio.wait([lookup])
-        try:
-            return lookup.result()
-        except OSError as error:
-            raise self._error(lookup_cause(error)) from error
-
-    def _looked_up(self, lookup: asyncio.Future[list[Any]]) -> None:
-        self._lookup = None
-        if not lookup.cancelled():
-            # Retrieved, because asyncio logs an exception that is never retrieved.
-            lookup.exception()
 
 
 def _tls_context() -> ssl.SSLContext:
