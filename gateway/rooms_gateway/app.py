@@ -234,6 +234,7 @@ class Gateway:
         http = await parts.enter_async_context(
             HttpClient(
                 upstream.endpoint,
+                upstream.route,
                 user_agent=f"rooms-gateway/{version('rooms-gateway')}",
                 max_connections=settings.max_connections,
                 max_response_bytes=MAX_RESPONSE_BYTES,

@@ -58,6 +58,10 @@ class AttemptFailure(StrEnum):
     """One end speaks TLS, the other plain HTTP."""
     TLS = "tls_failed"
     """Another error of the TLS handshake."""
+    PROXY_REJECTED = "proxy_rejected"
+    """The proxy does not permit the connection, or not with these credentials."""
+    PROXY = "proxy_failed"
+    """The proxy could not open a tunnel."""
     TIMEOUT = "timeout"
     LOST = "connection_lost"
     NOT_HTTP = "not_http"
@@ -80,7 +84,12 @@ class AttemptFailure(StrEnum):
 
 
 _PERMANENT = frozenset(
-    {AttemptFailure.NAME_NOT_KNOWN, AttemptFailure.CERTIFICATE, AttemptFailure.WRONG_PROTOCOL}
+    {
+        AttemptFailure.NAME_NOT_KNOWN,
+        AttemptFailure.CERTIFICATE,
+        AttemptFailure.WRONG_PROTOCOL,
+        AttemptFailure.PROXY_REJECTED,
+    }
 )
 
 _BEFORE_REQUEST = _PERMANENT | {
@@ -90,6 +99,7 @@ _BEFORE_REQUEST = _PERMANENT | {
     AttemptFailure.CONNECT_TIMEOUT,
     AttemptFailure.CONNECT,
     AttemptFailure.TLS,
+    AttemptFailure.PROXY,
 }
 
 

@@ -17,6 +17,7 @@ from rooms_gateway.settings import (
     Settings,
     SettingsError,
     Upstream,
+    UpstreamFiles,
     UpstreamSettings,
     make_upstream,
 )
@@ -58,20 +59,22 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
 def load(context: click.Context) -> Settings:
     """Return the settings of `context` after all checks; with errors, print them and exit."""
     # Imported here: `--help` needs neither TLS nor policies.
-    from rooms_gateway.cli.serve.files import check_tracing, read_files
+    from rooms_gateway.cli.serve.files import check_system_authorities, check_tracing, read_files
 
     found, values = SettingsContext.of(context), context.params
-    keys: tuple[bytes, ...] = ()
+    files = UpstreamFiles()
     upstream: Upstream | None = _INVALID_UPSTREAM
     settings = None
     with found.collect_errors(context):
-        keys = read_files(**values)
+        files = read_files(**values)
     with found.collect_errors(context):
         if values["emulator"]:
             _reject_second_upstream(context)
-        upstream = make_upstream(UpstreamSettings(**_of(UpstreamSettings, values)), keys)
+        upstream = make_upstream(UpstreamSettings(**_of(UpstreamSettings, values)), files)
     with found.collect_errors(context):
         settings = Settings(upstream=upstream, **_of(Settings, values))
+    with found.collect_errors(context):
+        check_system_authorities(os.environ)
     if values["traces"]:
         with found.collect_errors(context):
             check_tracing(os.environ)

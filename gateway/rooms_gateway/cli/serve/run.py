@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from rooms_gateway.addresses import is_loopback
 from rooms_gateway.app import Gateway
 from rooms_gateway.cli import exit_codes
 from rooms_gateway.cli.serve import event_loop
@@ -20,7 +23,7 @@ from rooms_gateway.cli.serve.systemd import ServiceManager
 from rooms_gateway.cli.signals import ShutdownRequest
 from rooms_gateway.server.auth.policy_file import PolicyError
 from rooms_gateway.server.listeners import BindError
-from rooms_gateway.settings import Settings
+from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.traces import TracingError
 from rooms_gateway.upstream.credentials import CredentialError
@@ -32,11 +35,20 @@ _STARTUP_ERRORS: dict[type[Exception], int] = {
     TracingError: EXIT_USAGE,
 }
 
+_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
 _METHOD = "acs.rooms.v1.RoomsService/CreateRoom"
+
+logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> int:
     """Run a gateway, print why it failed if it did, and return the exit code."""
+    if variable := unused_proxy(settings.upstream, os.environ):
+        logger.warning(
+            "%s is set, but connections to the Rooms service do not use it: pass --upstream-proxy",
+            variable,
+        )
     shutdown = ShutdownRequest()
     code, error = _run(settings, shutdown)
     # Flush first, so that the final message is the last line.
@@ -59,6 +71,23 @@ def _run(settings: Settings, shutdown: ShutdownRequest) -> tuple[int, object]:
     if not clean:
         return exit_codes.CALLS_ABORTED, "calls outlasted --drain-grace and were ended"
     return 0, None
+
+
+def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> str | None:
+    """Return the variable with a proxy that other programs would use; None if there is none."""
+    variable = next((name for name in _PROXY_VARIABLES if environment.get(name)), None)
+    if variable is None or upstream is None or upstream.route.proxy is not None:
+        return None
+    # Imported here: it takes as long as the rest of the startup's checks.
+    from urllib.request import (
+        proxy_bypass_environment,  # type: ignore[attr-defined] # not in the stubs
+    )
+
+    endpoint = upstream.endpoint
+    excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    if is_loopback(endpoint.host) or proxy_bypass_environment(endpoint.host, {"no": excepted}):
+        return None
+    return variable
 
 
 async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: ServiceManager) -> bool:

@@ -1,4 +1,4 @@
-"""Opens connections to one endpoint: DNS, TCP and TLS."""
+"""Opens connections to one endpoint: DNS, TCP, proxy and TLS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import aiohappyeyeballs
 
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.route import Proxy, Route
 from rooms_gateway.upstream.transport.causes import (
     AttemptError,
     Cause,
@@ -20,9 +21,10 @@ from rooms_gateway.upstream.transport.causes import (
 )
 from rooms_gateway.upstream.transport.connection import Connection
 from rooms_gateway.upstream.transport.names import Resolver
+from rooms_gateway.upstream.transport.tunnel import open_tunnel
 
 CONNECT_TIMEOUT = 5.0
-"""Timeout for DNS, TCP and TLS, in seconds; below the attempt timeout, so that a retry fits in."""
+"""Timeout of all steps together, in seconds; below the attempt timeout, so that a retry fits in."""
 
 HAPPY_EYEBALLS_DELAY = 0.25
 """Seconds until the next address is tried in parallel (RFC 8305, section 5)."""
@@ -31,11 +33,14 @@ HAPPY_EYEBALLS_DELAY = 0.25
 class Connector:
     """Opens connections to one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, max_response_bytes: int) -> None:
+    def __init__(self, endpoint: Endpoint, route: Route, max_response_bytes: int) -> None:
         self._endpoint = endpoint
+        self._proxy = route.proxy
         self._max_response_bytes = max_response_bytes
-        self._tls = _tls_context() if endpoint.scheme == "https" else None
-        self._resolver = Resolver(endpoint.host, endpoint.port)
+        self._tls = _tls_context(route.ca) if endpoint.scheme == "https" else None
+        next_hop = route.proxy or endpoint
+        self._resolver = Resolver(next_hop.host, next_hop.port)
+        self._via = f"proxy {route.proxy}: " if route.proxy else ""
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         self.peer = f"{host}:{endpoint.port}"
         """Host and port, for error texts."""
@@ -46,27 +51,26 @@ class Connector:
 
     async def connect(self) -> Connection:
         """Open a connection, with a new DNS lookup. Raises AttemptError."""
-        waiting_for = "the DNS lookup"
+        via, waiting_for = self._via, "the DNS lookup"
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 addresses = await self._addresses()
                 waiting_for = "a TCP connection"
                 sock = await self._open_socket(addresses)
-                waiting_for = "the TLS handshake"
+                if self._proxy is not None:
+                    waiting_for = "a response"
+                    await self._open_tunnel(sock, self._proxy)
+                via, waiting_for = "", "the TLS handshake"
                 return await self._start(sock)
         except TimeoutError:
-            raise self._error(
-                (
-                    AttemptFailure.CONNECT_TIMEOUT,
-                    f"timed out after {CONNECT_TIMEOUT:g} s, waiting for {waiting_for}",
-                )
-            ) from None
+            reason = f"timed out after {CONNECT_TIMEOUT:g} s, waiting for {waiting_for}"
+            raise self._error((AttemptFailure.CONNECT_TIMEOUT, reason), via) from None
 
     async def _addresses(self) -> list[Any]:
         try:
             return await self._resolver.addresses()
         except OSError as error:
-            raise self._error(lookup_cause(error)) from error
+            raise self._error(lookup_cause(error), self._via) from error
 
     async def _open_socket(self, addresses: list[Any]) -> socket.socket:
         try:
@@ -77,7 +81,19 @@ class Connector:
                 loop=asyncio.get_running_loop(),
             )
         except (OSError, RuntimeError) as error:
-            raise self._error(connect_cause(error)) from error
+            raise self._error(connect_cause(error), self._via) from error
+
+    async def _open_tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
+        try:
+            cause = await open_tunnel(sock, self.peer, proxy.authorization)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                raise self._error(connect_cause(error), self._via) from error
+            raise
+        if cause is not None:
+            sock.close()
+            raise self._error(cause, self._via)
 
     async def _start(self, sock: socket.socket) -> Connection:
         """Make a connection of `sock`, with a TLS handshake if the endpoint has TLS."""
@@ -96,12 +112,12 @@ class Connector:
             raise
         return connection
 
-    def _error(self, cause: Cause) -> AttemptError:
+    def _error(self, cause: Cause, via: str = "") -> AttemptError:
         kind, reason = cause
-        return AttemptError(kind, self.peer, reason)
+        return AttemptError(kind, self.peer, f"{via}{reason}")
 
 
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+def _tls_context(ca: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=ca)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -9,6 +9,7 @@ from typing import Self
 
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.endpoint import Endpoint
+from rooms_gateway.upstream.route import DIRECT, Route
 from rooms_gateway.upstream.transport.causes import AttemptError
 from rooms_gateway.upstream.transport.connection import BrokenResponseError
 from rooms_gateway.upstream.transport.connector import Connector
@@ -31,12 +32,13 @@ class HttpClient:
     def __init__(
         self,
         endpoint: Endpoint,
+        route: Route = DIRECT,
         *,
         user_agent: str,
         max_connections: int,
         max_response_bytes: int,
     ) -> None:
-        self._connector = Connector(endpoint, max_response_bytes)
+        self._connector = Connector(endpoint, route, max_response_bytes)
         self._max_connections = max_connections
         self._failures = FailureLog()
         self._fixed = (
