@@ -39,7 +39,8 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
     `rooms-gateway is ready on ADDRESS` for each listener once it serves. Exit codes: 0 after a
     graceful shutdown, 1 if a second signal forced it, 2 if a setting is invalid, 3 if an address
     cannot be bound, 4 if no Entra ID token or no key set for callers' tokens can be obtained, 5 if
-    calls in flight outlasted --drain-grace and were ended, 6 if it was stopped before it served.
+    calls in flight outlasted --drain-grace and were ended, 6 if it was stopped before it served, 7
+    if --check-upstream failed.
     """
     settings = load(context)
     if config_test:

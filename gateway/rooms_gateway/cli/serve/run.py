@@ -26,10 +26,17 @@ from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.traces import TracingError
+from rooms_gateway.upstream.check import check_upstream
 from rooms_gateway.upstream.credentials import CredentialError
+
+
+class UpstreamCheckError(Exception):
+    """The check at startup failed."""
+
 
 _STARTUP_ERRORS: dict[type[Exception], int] = {
     BindError: exit_codes.CANNOT_LISTEN,
+    UpstreamCheckError: exit_codes.UPSTREAM_CHECK_FAILED,
     CredentialError: exit_codes.NO_CREDENTIAL,
     PolicyError: exit_codes.NO_CREDENTIAL,
     TracingError: EXIT_USAGE,
@@ -79,13 +86,12 @@ def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> s
     if variable is None or upstream is None or upstream.route.proxy is not None:
         return None
     # Imported here: it takes as long as the rest of the startup's checks.
-    from urllib.request import (
-        proxy_bypass_environment,  # type: ignore[attr-defined] # not in the stubs
-    )
+    import urllib.request
 
     endpoint = upstream.endpoint
     excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    if is_loopback(endpoint.host) or proxy_bypass_environment(endpoint.host, {"no": excepted}):
+    bypass = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined] # not in the stubs
+    if is_loopback(endpoint.host) or bypass(endpoint.host, {"no": excepted}):
         return None
     return variable
 
@@ -93,10 +99,12 @@ def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> s
 async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: ServiceManager) -> bool:
     """Run a gateway until `shutdown` is requested; return whether all calls in flight finished.
 
-    Raises BindError, CredentialError, PolicyError or TracingError if startup fails, and
-    CancelledError if a signal ends startup or a second one ends the drain.
+    Raises UpstreamCheckError, BindError, CredentialError, PolicyError or TracingError if startup
+    fails, and CancelledError if a signal ends startup or a second one ends the drain.
     """
     with shutdown.on_signals():
+        if settings.check_upstream and settings.upstream is not None:
+            await _check_upstream(settings.upstream, settings.api_version)
         async with (
             manager.watchdog(),
             Gateway(settings, request_shutdown=shutdown.request) as gateway,
@@ -110,6 +118,18 @@ async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: Service
             await shutdown.wait()
             manager.notify("STOPPING=1")
     return gateway.stopped_cleanly
+
+
+async def _check_upstream(upstream: Upstream, api_version: str) -> None:
+    """Log each result of the check. Raises UpstreamCheckError with the first that fails."""
+    async for result in check_upstream(
+        upstream.endpoint, upstream.credential, upstream.route, api_version
+    ):
+        if not result.passed:
+            raise UpstreamCheckError(
+                f"--check-upstream: {result.subject}: {result.description}. {result.next_step}"
+            )
+        logger.info("upstream check: %s: %s", result.subject, result.description)
 
 
 def _print_ready(gateway: Gateway) -> None:

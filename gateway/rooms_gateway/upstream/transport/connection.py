@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Never, cast
+from typing import Any, Never, cast
 
 import httptools
 
@@ -81,6 +81,10 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         """Whether the connection is open and no round trip is in progress."""
         return self._waiter is None and not self._transport.is_closing()
+
+    def extra_info(self, name: str) -> Any:
+        """Return a property of the transport, as `asyncio.BaseTransport.get_extra_info` does."""
+        return self._transport.get_extra_info(name)
 
     def close(self) -> None:
         """Abort the connection. Idempotent."""

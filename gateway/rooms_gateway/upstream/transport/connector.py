@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import aiohappyeyeballs
@@ -30,10 +32,27 @@ HAPPY_EYEBALLS_DELAY = 0.25
 """Seconds until the next address is tried in parallel (RFC 8305, section 5)."""
 
 
+class Step(StrEnum):
+    """Steps of opening a connection that precede TLS, in their order."""
+
+    LOOKUP = "name"
+    SOCKET = "connection"
+    TUNNEL = "proxy"
+
+
 class Connector:
     """Opens connections to one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, route: Route, max_response_bytes: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        route: Route,
+        max_response_bytes: int,
+        *,
+        report: Callable[[Step], None] = lambda _: None,
+    ) -> None:
+        """`report` receives each completed step."""
+        self._report = report
         self._endpoint = endpoint
         self._proxy = route.proxy
         self._max_response_bytes = max_response_bytes
@@ -55,11 +74,14 @@ class Connector:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 addresses = await self._addresses()
+                self._report(Step.LOOKUP)
                 waiting_for = "a TCP connection"
                 sock = await self._open_socket(addresses)
+                self._report(Step.SOCKET)
                 if self._proxy is not None:
                     waiting_for = "a response"
                     await self._open_tunnel(sock, self._proxy)
+                    self._report(Step.TUNNEL)
                 via, waiting_for = "", "the TLS handshake"
                 return await self._start(sock)
         except TimeoutError:
