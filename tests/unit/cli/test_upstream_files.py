@@ -51,7 +51,7 @@ def test_an_unusable_ca_file_is_one_error(tmp_path: Path, kind: str) -> None:
     ],
     ids=["not there", "no user", "two lines", "not ASCII"],
 )
-def test_an_unusable_credentials_file_is_one_error(
+def test_bad_proxy_credentials_are_one_error(
     tmp_path: Path, content: bytes | None, sentence: str
 ) -> None:
     path = tmp_path / "proxy-credentials"

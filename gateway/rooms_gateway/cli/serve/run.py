@@ -85,7 +85,7 @@ def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> s
     variable = next((name for name in _PROXY_VARIABLES if environment.get(name)), None)
     if variable is None or upstream is None or upstream.route.proxy is not None:
         return None
-    # Imported here: it takes as long as the rest of the startup's checks.
+    # Imported here: it is rarely needed, and imports an HTTP client.
     import urllib.request
 
     endpoint = upstream.endpoint

@@ -21,7 +21,6 @@ class AttemptError(Exception):
         """`peer` is host and port of the upstream, `reason` one clause."""
         super().__init__(f"{peer}: {reason}")
         self.kind = kind
-        self.reason = reason
 
 
 _UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
@@ -47,8 +46,8 @@ _VERIFICATION = {
     64: "it is for another address; check the endpoint",
 }
 
-_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
-"""OpenSSL's reasons for a first record that is not TLS."""
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
+"""Reasons of OpenSSL, by version, for a first record that is not TLS."""
 
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 

@@ -86,12 +86,9 @@ class HttpClient:
         except BrokenResponseError as error:
             raise self._failed(error.kind, str(error)) from error
         except TimeoutError as error:
-            # Without a connection, nothing was sent.
-            kind, missing = (
-                (AttemptFailure.CONNECT_TIMEOUT, "connection")
-                if connection is None
-                else (AttemptFailure.TIMEOUT, "response")
-            )
+            kind, missing = AttemptFailure.TIMEOUT, "response"
+            if connection is None:
+                kind, missing = AttemptFailure.CONNECT_TIMEOUT, "connection"
             raise self._failed(kind, f"no {missing} within {attempt_timeout:.3g} s") from error
         finally:
             if connection is not None:

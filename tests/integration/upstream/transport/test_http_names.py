@@ -79,7 +79,7 @@ async def test_known_addresses_replace_a_slow_lookup(
     assert await of_example.addresses() == other
 
 
-async def test_a_failure_without_known_addresses_is_raised(
+async def test_a_failed_first_lookup_is_raised(
     resolver: Callable[..., Resolver],
 ) -> None:
     of_example = resolver(fails, found)
