@@ -9,6 +9,7 @@ import click
 
 _COMMANDS = {
     "serve": "rooms_gateway.cli.serve.command:serve",
+    "check": "rooms_gateway.cli.check:check",
     "config": "rooms_gateway.cli.serve.show:config",
     "emulator": "rooms_gateway.cli.emulator:emulator",
     "demo": "rooms_gateway.cli.demo:demo",

@@ -234,6 +234,7 @@ class Gateway:
         http = await parts.enter_async_context(
             HttpClient(
                 upstream.endpoint,
+                upstream.route,
                 user_agent=f"rooms-gateway/{version('rooms-gateway')}",
                 max_connections=settings.max_connections,
                 max_response_bytes=MAX_RESPONSE_BYTES,
@@ -245,6 +246,7 @@ class Gateway:
             probe = UpstreamProbe(sender, settings.api_version, settings.upstream_probe_interval)
             await parts.enter_async_context(probe.in_background())
             self._lifecycle.upstream_reachable = lambda: probe.reachable
+            self._lifecycle.upstream_error = lambda: probe.last_error
             self._probe = probe
         return Sender(
             http,

@@ -16,6 +16,7 @@
     ├── CredentialExpiredError       the gateway's token for the upstream has expired
     ├── UpstreamRejectedError        the upstream responded with an error status
     ├── UpstreamUnavailableError     the upstream sent no response
+    ├── UpstreamMisconfiguredError   no response is possible until a configuration changes
     ├── InvalidUpstreamResponseError the upstream's response does not conform to the REST API
     └── UnattributedResponseError    an error response that the Rooms service has not sent
 
@@ -145,6 +146,10 @@ class UpstreamRejectedError(GatewayError):
 
 class UpstreamUnavailableError(GatewayError):
     """The upstream sent no response: the connection failed, broke off, or timed out."""
+
+
+class UpstreamMisconfiguredError(GatewayError):
+    """The upstream cannot be connected to until a configuration changes."""
 
 
 class InvalidUpstreamResponseError(GatewayError):

@@ -17,7 +17,7 @@ from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS
 
 
 async def kind_of_loop() -> str:
-    return type(asyncio.get_running_loop()).__module__
+    return type(asyncio.get_running_loop()).__bases__[-1].__module__
 
 
 def test_loop_is_uvloop() -> None:
@@ -27,6 +27,45 @@ def test_loop_is_uvloop() -> None:
 def test_without_uvloop_loop_is_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert loops.run(kind_of_loop()).startswith("asyncio.")
+
+
+@pytest.mark.parametrize("uvloop_too", [True, False])
+def test_a_hanging_lookup_does_not_delay_the_exit(*, uvloop_too: bool) -> None:
+    """The process ends at once, although the DNS lookup of a call that timed out still runs."""
+    code = f"""
+import asyncio, socket, sys, time
+if not {uvloop_too}:
+    sys.modules["uvloop"] = None
+from rooms_gateway.cli.serve import event_loop
+
+socket.getaddrinfo = lambda *_, **__: time.sleep(3600)
+
+async def main():
+    try:
+        async with asyncio.timeout(0.01):
+            await asyncio.get_running_loop().getaddrinfo("rooms.example", 443, type=1)
+    except TimeoutError:
+        print("timed out", flush=True)
+
+event_loop.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("timed out\n", "")
+
+
+async def test_lookups_of_the_loop_resolve_and_fail() -> None:
+    """As those of asyncio: with the addresses, or with the error of the system."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo("127.0.0.1", 443, type=socket.SOCK_STREAM)
+        assert [address for *_, address in found] == [("127.0.0.1", 443)]
+        with pytest.raises(socket.gaierror):
+            await loop.getaddrinfo("rooms.example", 443, flags=socket.AI_NUMERICHOST)
+
+    await asyncio.to_thread(loops.run, main())
 
 
 @pytest.mark.parametrize(

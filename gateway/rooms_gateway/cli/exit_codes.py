@@ -10,3 +10,4 @@ CALLS_ABORTED = 5
 """Calls in flight outlasted the grace of the drain."""
 NOT_STARTED = 6
 """A signal ended the startup."""
+UPSTREAM_CHECK_FAILED = 7

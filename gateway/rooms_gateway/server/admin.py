@@ -40,6 +40,8 @@ class Lifecycle:
     """Whether calls are welcome: from startup until the drain begins."""
     upstream_reachable: Callable[[], bool] = lambda: True
     """Result of the upstream probe; True without a probe, which is the default."""
+    upstream_error: Callable[[], str] = str
+    """Error of the last upstream probe; empty if there is none."""
 
 
 class AdminListener:
@@ -108,7 +110,10 @@ class AdminListener:
     async def _readyz(self, _: web.Request) -> web.Response:
         lifecycle = self._lifecycle
         if lifecycle.serving and not lifecycle.upstream_reachable():
-            return web.Response(text="not ready: the upstream is unreachable\n", status=503)
+            error = lifecycle.upstream_error()
+            cause = f": {error}" if error else ""
+            text = f"not ready: the upstream is unreachable{cause}\n"
+            return web.Response(text=text, status=503)
         return _probe_response("ready", healthy=lifecycle.serving)
 
     async def _livez(self, _: web.Request) -> web.Response:

@@ -63,6 +63,9 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
     # As for HTTP 401, which a request with the expired credential would get.
     errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
     errors.UpstreamUnavailableError: (_C.UNAVAILABLE, _R.ERROR_REASON_UPSTREAM_UNAVAILABLE),
+    # INTERNAL, as for a wrong route: UNAVAILABLE would invite retries, which cannot help, and
+    # FAILED_PRECONDITION would blame the state of the caller's room.
+    errors.UpstreamMisconfiguredError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_MISCONFIGURED),
     errors.InvalidUpstreamResponseError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_RESPONSE_INVALID),
     # INTERNAL, not UNAVAILABLE: a wrong route or a firewall remains until it is changed.
     errors.UnattributedResponseError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_RESPONSE_INVALID),

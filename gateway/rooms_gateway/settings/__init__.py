@@ -5,7 +5,12 @@ from __future__ import annotations
 from rooms_gateway.settings.declaration import Group, Setting, declared, setting
 from rooms_gateway.settings.errors import SettingsError
 from rooms_gateway.settings.gateway import DEFAULT_LISTEN, Settings
-from rooms_gateway.settings.upstream import Upstream, UpstreamSettings, make_upstream
+from rooms_gateway.settings.upstream import (
+    Upstream,
+    UpstreamFiles,
+    UpstreamSettings,
+    make_upstream,
+)
 
 __all__ = [
     "DEFAULT_LISTEN",
@@ -14,6 +19,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Upstream",
+    "UpstreamFiles",
     "UpstreamSettings",
     "declared",
     "make_upstream",

@@ -38,6 +38,12 @@ class Settings:
         "Version of the Rooms REST API to use.",
         one_of=tuple(API_VERSIONS),
     )
+    check_upstream: bool = setting(
+        False,
+        Group.UPSTREAM,
+        "Check connection and credential at startup, as rooms-gateway check does, and exit with 7 "
+        "if the check fails.",
+    )
 
     listen: tuple[str, ...] = setting(
         (DEFAULT_LISTEN,),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from rooms_gateway.settings.declaration import Group, setting
 from rooms_gateway.settings.errors import SettingsError
@@ -16,6 +17,7 @@ from rooms_gateway.upstream.credentials.settings import (
     KeySettings,
 )
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
+from rooms_gateway.upstream.route import DIRECT, Proxy, Route
 
 _CREDENTIALS = "--access-key-file, ROOMS_GATEWAY_ACCESS_KEY or --entra"
 
@@ -64,6 +66,25 @@ class UpstreamSettings:
         f"URL of the Communication Services resource. Needs a credential: {_CREDENTIALS}.",
         metavar="URL",
     )
+    upstream_ca: Path | None = setting(
+        None,
+        Group.UPSTREAM,
+        "PEM file with the CA certificates that the Rooms service's certificate must chain to, "
+        "instead of those of the system.",
+    )
+    upstream_proxy: Proxy | None = setting(
+        None,
+        Group.UPSTREAM,
+        "HTTP proxy for connections to the Rooms service. HTTPS_PROXY is not read.",
+        metavar="http://HOST:PORT",
+        parse=Proxy.parse,
+        show="http://{}".format,
+    )
+    upstream_proxy_credentials_file: Path | None = setting(
+        None,
+        Group.UPSTREAM,
+        "File with user:password for the proxy. Read at startup.",
+    )
     access_key_file: Path | None = setting(
         None,
         Group.CREDENTIALS,
@@ -110,10 +131,11 @@ class UpstreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The endpoint of the REST API, and the credential for it."""
+    """The endpoint of the REST API, the credential for it, and the route to it."""
 
     endpoint: Endpoint
     credential: CredentialSettings
+    route: Route = DIRECT
 
     @classmethod
     def with_key(cls, endpoint: Endpoint, access_key: bytes) -> Upstream:
@@ -121,20 +143,47 @@ class Upstream:
         return cls(endpoint, KeySettings((access_key,)))
 
 
+class UpstreamFiles(NamedTuple):
+    """Contents of the files that `UpstreamSettings` name, after all checks."""
+
+    access_keys: tuple[bytes, ...] = ()
+    """Decoded."""
+    ca: str | None = None
+    proxy_authorization: str = ""
+    """Value of the `Proxy-Authorization` header."""
+
+
+_NO_FILES = UpstreamFiles()
+
+
 def make_upstream(
     given: UpstreamSettings,
-    keys_in_file: tuple[bytes, ...] = (),
+    files: UpstreamFiles = _NO_FILES,
     variables: Collection[str] = (),
 ) -> Upstream | None:
-    """Return the upstream that a connection string, or an endpoint and one credential, describe.
+    """Return the upstream that `given` and the content of its files describe.
 
-    None: the embedded emulator. `keys_in_file` are the decoded access keys in `access_key_file`,
-    `variables` the names of the environment variables that are set. Raises SettingsError with all
-    errors.
+    None: the embedded emulator. `variables` are the names of the environment variables that are
+    set. Raises SettingsError with all errors.
     """
+    upstream = _direct_upstream(given, files.access_keys, variables)
+    if upstream is None:
+        return None
+    proxy = given.upstream_proxy
+    if proxy is None and given.upstream_proxy_credentials_file is not None:
+        raise SettingsError(["--upstream-proxy-credentials-file needs --upstream-proxy"])
+    if proxy is not None:
+        proxy = replace(proxy, authorization=files.proxy_authorization)
+    return replace(upstream, route=Route(files.ca, proxy))
+
+
+def _direct_upstream(
+    given: UpstreamSettings, access_keys: tuple[bytes, ...], variables: Collection[str]
+) -> Upstream | None:
+    """Return the upstream of a connection string, or of an endpoint and one credential."""
     if given.emulator:
         return None
-    credential, errors = _credential(given, keys_in_file)
+    credential, errors = _credential(given, access_keys)
     if given.connection_string is not None:
         if given.endpoint is not None or credential is not None or errors:
             raise SettingsError(

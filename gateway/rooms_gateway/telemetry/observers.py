@@ -44,15 +44,63 @@ class CallObserver(Protocol):
 class AttemptFailure(StrEnum):
     """Why an attempt has no response."""
 
-    CONNECT = "connect"
-    """No connection: the upstream has received nothing."""
+    NAME_NOT_KNOWN = "name_not_known"
+    LOOKUP_FAILED = "lookup_failed"
+    """No DNS server responded, or it could not resolve the name at the moment."""
+    REFUSED = "connection_refused"
+    UNREACHABLE = "unreachable"
+    """There is no route to the host."""
+    CONNECT_TIMEOUT = "connect_timeout"
+    CONNECT = "connect_failed"
+    """Another error of a socket, such as too many open files."""
+    CERTIFICATE = "certificate_not_trusted"
+    WRONG_PROTOCOL = "wrong_protocol"
+    """One end speaks TLS, the other plain HTTP."""
+    TLS = "tls_failed"
+    """Another error of the TLS handshake."""
+    PROXY_REJECTED = "proxy_rejected"
+    """The proxy does not permit the connection, or not with these credentials."""
+    PROXY = "proxy_failed"
+    """The proxy could not open a tunnel."""
     TIMEOUT = "timeout"
     LOST = "connection_lost"
+    NOT_HTTP = "not_http"
+    """The response does not conform to HTTP/1.1."""
     INVALID = "invalid_response"
     """The response was too large or compressed."""
     CANCELLED = "cancelled"
     """By the caller or by shutdown."""
     OTHER = "_OTHER"
+
+    @property
+    def sent(self) -> bool:
+        """Whether the upstream may have received the request, and may have acted on it."""
+        return self not in _BEFORE_REQUEST
+
+    @property
+    def permanent(self) -> bool:
+        """Whether it lasts until the configuration of one end changes, so retries cannot help."""
+        return self in _PERMANENT
+
+
+_PERMANENT = frozenset(
+    {
+        AttemptFailure.NAME_NOT_KNOWN,
+        AttemptFailure.CERTIFICATE,
+        AttemptFailure.WRONG_PROTOCOL,
+        AttemptFailure.PROXY_REJECTED,
+    }
+)
+
+_BEFORE_REQUEST = _PERMANENT | {
+    AttemptFailure.LOOKUP_FAILED,
+    AttemptFailure.REFUSED,
+    AttemptFailure.UNREACHABLE,
+    AttemptFailure.CONNECT_TIMEOUT,
+    AttemptFailure.CONNECT,
+    AttemptFailure.TLS,
+    AttemptFailure.PROXY,
+}
 
 
 class UpstreamObserver(Protocol):

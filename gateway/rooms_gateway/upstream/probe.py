@@ -36,8 +36,27 @@ class SupportsSend(Protocol):
         ...
 
 
+async def send_probe(sender: SupportsSend, api_version: str, deadline: float) -> RestResponse:
+    """Read a room that cannot exist, the cheapest signed request. Raises GatewayError.
+
+    `deadline` is in seconds of `time.monotonic()`.
+    """
+    request = RestRequest("GET", f"/rooms/0?api-version={api_version}")
+    return await sender.send(request, Call("", deadline, idempotent=True))
+
+
+def response_error(response: RestResponse) -> str | None:
+    """Describe the response to a probe if the Rooms service cannot serve; None: it can."""
+    status = f"HTTP status {response.status}"
+    if not is_attributed(response):
+        return f"{status}, which the Rooms service has not sent"
+    if response.status == UNAUTHORIZED:
+        return f"{status}: the Rooms service rejects the credential"
+    return f"{status} of the Rooms service" if response.status >= _SERVER_ERRORS_FROM else None
+
+
 class UpstreamProbe:
-    """Reads a room that cannot exist, the cheapest signed request, at an interval.
+    """Sends a probe at an interval.
 
     A probe succeeds with any response of the Rooms service, except with the status 401 or 5xx. The
     upstream counts as unreachable until the first success, and again after FAILURE_THRESHOLD
@@ -56,7 +75,7 @@ class UpstreamProbe:
     ) -> None:
         """`interval` is in seconds; `clock` is the one of `Call.deadline`."""
         self._sender = sender
-        self._request = RestRequest("GET", f"/rooms/0?api-version={api_version}")
+        self._api_version = api_version
         self._interval = interval
         self._sleep = sleep
         self._uniform = uniform
@@ -64,6 +83,8 @@ class UpstreamProbe:
         self._failures = 0
         self.reachable = False
         """Whether the upstream counts as reachable."""
+        self.last_error = ""
+        """Error of the last probe; empty if it succeeded, or before its end."""
 
     @asynccontextmanager
     async def in_background(self) -> AsyncIterator[None]:
@@ -83,16 +104,12 @@ class UpstreamProbe:
         """Send one probe and return its error; None if it succeeded."""
         deadline = self._clock() + min(_TIMEOUT, self._interval)
         try:
-            response = await self._sender.send(self._request, Call("", deadline, idempotent=True))
+            return response_error(await send_probe(self._sender, self._api_version, deadline))
         except GatewayError as error:
             return str(error)
-        if response.status == UNAUTHORIZED or response.status >= _SERVER_ERRORS_FROM:
-            return f"HTTP status {response.status}"
-        if not is_attributed(response):
-            return f"HTTP status {response.status}, which the Rooms service has not sent"
-        return None
 
     def _record(self, error: str | None) -> None:
+        self.last_error = error or ""
         if error is None:
             if not self.reachable:
                 logger.info("upstream probe succeeded: the Rooms service is reachable")

@@ -215,7 +215,7 @@ async def test_absent_upstream_is_unavailable(operation: str) -> None:
     )
     assert failed.metadata["attempts"] == "4"
     assert "httpStatus" not in failed.metadata
-    assert str(upstream.endpoint.port) not in failed.message
+    assert failed.message.startswith(f"no response from 127.0.0.1:{upstream.endpoint.port}: ")
 
 
 async def test_upstream_without_tls_receives_no_request() -> None:
@@ -231,8 +231,8 @@ async def test_upstream_without_tls_receives_no_request() -> None:
         upstream = Upstream.with_key(Endpoint.parse(f"https://127.0.0.1:{port}"), b"key")
         async with quick_gateway(upstream) as quick:
             failed = await failure_of(quick.rooms.GetRoom(ROOM))
-    assert failed.reason == "ERROR_REASON_UPSTREAM_UNAVAILABLE"
-    assert len(received) == 4
+    assert failed.reason == "ERROR_REASON_UPSTREAM_MISCONFIGURED"
+    assert len(received) == 1
     assert not any(b"rooms" in data or b"HMAC" in data for data in received)
 
 

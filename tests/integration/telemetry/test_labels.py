@@ -88,7 +88,7 @@ async def test_unknown_http_statuses_share_one_label() -> None:
     [
         (hang_up, "connection_lost"),
         (silence, "timeout"),
-        (raw(b"canary\r\n\r\n", close=True), "connection_lost"),
+        (raw(b"canary\r\n\r\n", close=True), "not_http"),
         (answer(b"", "200 OK", "Content-Encoding: canary"), "invalid_response"),
     ],
     ids=["hang-up", "silence", "no HTTP", "an encoding that was not requested"],
@@ -102,7 +102,7 @@ async def test_failed_attempts_have_an_error_type(script: Script, error: str) ->
     assert "canary" not in seen.text
 
 
-async def test_refused_connection_is_counted_as_connect() -> None:
+async def test_a_refused_connection_has_its_cause() -> None:
     async with scripted(silence) as service:
         gone = service.upstream
     async with (
@@ -112,7 +112,8 @@ async def test_refused_connection_is_counted_as_connect() -> None:
         stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         await failure_of(stub.GetRoom(GetRoomRequest(room_id="1")))
         seen = await settled(gateway.admin_address)
-    assert seen.total("http_client_request_duration_seconds_count", error_type="connect") == 1
+    count = "http_client_request_duration_seconds_count"
+    assert seen.total(count, error_type="connection_refused") == 1
 
 
 @pytest.mark.parametrize("code", grpc.StatusCode, ids=lambda each: each.name)

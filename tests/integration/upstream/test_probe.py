@@ -97,7 +97,9 @@ async def test_an_unreachable_upstream_ends_readiness() -> None:
         assert (await scrape(admin)).value(GAUGE) == 1
         emulator.faults.add(Fault(status=503, count=None))
         await until_readyz(admin, 503)
-        assert await get(admin, "/readyz") == (503, "not ready: the upstream is unreachable\n")
+        cause = "HTTP status 503 of the Rooms service"
+        text = f"not ready: the upstream is unreachable: {cause}\n"
+        assert await get(admin, "/readyz") == (503, text)
         assert (await scrape(admin)).value(GAUGE) == 0
         assert (await scrape(admin)).total("rooms_gateway_upstream_requests_total") == 0
         assert [(await get(admin, path))[0] for path in ("/startupz", "/livez")] == [200, 200]

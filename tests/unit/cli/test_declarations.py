@@ -31,6 +31,9 @@ def _no_settings_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+PARSED = {"socket_mode": "0600", "upstream_proxy": "http://proxy.example:3128"}
+
+
 def sample(setting: Setting) -> tuple[str, Any]:
     """Return a value other than the default, as text and as a value in TOML."""
     if setting.choices:
@@ -40,7 +43,7 @@ def sample(setting: Setting) -> tuple[str, Any]:
     elif setting.type in {int, float} and setting.parse is None:
         return "7", 7
     else:
-        text = "0600" if setting.parse else "a"
+        text = PARSED[setting.name] if setting.parse else "a"
     return text, [text] if setting.multiple else text
 
 

@@ -60,6 +60,9 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
         "ERROR_REASON_ROSTER_TOO_LARGE": "Read it with `rooms-gateway participants list`.",
         "ERROR_REASON_ALREADY_PARTICIPANT": _UPSERT,
         "ERROR_REASON_NOT_A_PARTICIPANT": _UPSERT,
+        "ERROR_REASON_UPSTREAM_MISCONFIGURED": (
+            "The operator of the gateway must correct its connection to the Rooms service."
+        ),
         "ERROR_REASON_JOIN_POLICY_UNSUPPORTED": "Add every participant to the roster.",
     }
 )

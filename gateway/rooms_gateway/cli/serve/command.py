@@ -17,6 +17,7 @@ from rooms_gateway.settings import (
     Settings,
     SettingsError,
     Upstream,
+    UpstreamFiles,
     UpstreamSettings,
     make_upstream,
 )
@@ -38,7 +39,8 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
     `rooms-gateway is ready on ADDRESS` for each listener once it serves. Exit codes: 0 after a
     graceful shutdown, 1 if a second signal forced it, 2 if a setting is invalid, 3 if an address
     cannot be bound, 4 if no Entra ID token or no key set for callers' tokens can be obtained, 5 if
-    calls in flight outlasted --drain-grace and were ended, 6 if it was stopped before it served.
+    calls in flight outlasted --drain-grace and were ended, 6 if it was stopped before it served, 7
+    if --check-upstream failed.
     """
     settings = load(context)
     if config_test:
@@ -58,21 +60,23 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
 def load(context: click.Context) -> Settings:
     """Return the settings of `context` after all checks; with errors, print them and exit."""
     # Imported here: `--help` needs neither TLS nor policies.
-    from rooms_gateway.cli.serve.files import check_tracing, read_files
+    from rooms_gateway.cli.serve.files import check_system_authorities, check_tracing, read_files
 
     found, values = SettingsContext.of(context), context.params
-    keys: tuple[bytes, ...] = ()
+    files = UpstreamFiles()
     upstream: Upstream | None = _INVALID_UPSTREAM
     settings = None
     with found.collect_errors(context):
-        keys = read_files(**values)
+        files = read_files(**values)
     with found.collect_errors(context):
         if values["emulator"]:
             _reject_second_upstream(context)
         given = UpstreamSettings(**_of(UpstreamSettings, values))
-        upstream = make_upstream(given, keys, [name for name in os.environ if os.environ[name]])
+        upstream = make_upstream(given, files, [name for name in os.environ if os.environ[name]])
     with found.collect_errors(context):
         settings = Settings(upstream=upstream, **_of(Settings, values))
+    with found.collect_errors(context):
+        check_system_authorities(os.environ)
     if values["traces"]:
         with found.collect_errors(context):
             check_tracing(os.environ)

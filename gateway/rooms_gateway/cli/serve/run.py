@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from rooms_gateway.addresses import is_loopback
 from rooms_gateway.app import Gateway
 from rooms_gateway.cli import exit_codes
 from rooms_gateway.cli.serve import event_loop
@@ -20,23 +23,39 @@ from rooms_gateway.cli.serve.systemd import ServiceManager
 from rooms_gateway.cli.signals import ShutdownRequest
 from rooms_gateway.server.auth.policy_file import PolicyError
 from rooms_gateway.server.listeners import BindError
-from rooms_gateway.settings import Settings
+from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.traces import TracingError
+from rooms_gateway.upstream.check import check_upstream
 from rooms_gateway.upstream.credentials import CredentialError
+
+
+class UpstreamCheckError(Exception):
+    """The check at startup failed."""
+
 
 _STARTUP_ERRORS: dict[type[Exception], int] = {
     BindError: exit_codes.CANNOT_LISTEN,
+    UpstreamCheckError: exit_codes.UPSTREAM_CHECK_FAILED,
     CredentialError: exit_codes.NO_CREDENTIAL,
     PolicyError: exit_codes.NO_CREDENTIAL,
     TracingError: EXIT_USAGE,
 }
 
+_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
 _METHOD = "acs.rooms.v1.RoomsService/CreateRoom"
+
+logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> int:
     """Run a gateway, print why it failed if it did, and return the exit code."""
+    if variable := unused_proxy(settings.upstream, os.environ):
+        logger.warning(
+            "%s is set, but connections to the Rooms service do not use it: pass --upstream-proxy",
+            variable,
+        )
     shutdown = ShutdownRequest()
     code, error = _run(settings, shutdown)
     # Flush first, so that the final message is the last line.
@@ -61,13 +80,31 @@ def _run(settings: Settings, shutdown: ShutdownRequest) -> tuple[int, object]:
     return 0, None
 
 
+def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> str | None:
+    """Return the variable with a proxy that other programs would use; None if there is none."""
+    variable = next((name for name in _PROXY_VARIABLES if environment.get(name)), None)
+    if variable is None or upstream is None or upstream.route.proxy is not None:
+        return None
+    # Imported here: it is rarely needed, and imports an HTTP client.
+    import urllib.request
+
+    endpoint = upstream.endpoint
+    excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    bypass = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined] # not in the stubs
+    if is_loopback(endpoint.host) or bypass(endpoint.host, {"no": excepted}):
+        return None
+    return variable
+
+
 async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: ServiceManager) -> bool:
     """Run a gateway until `shutdown` is requested; return whether all calls in flight finished.
 
-    Raises BindError, CredentialError, PolicyError or TracingError if startup fails, and
-    CancelledError if a signal ends startup or a second one ends the drain.
+    Raises UpstreamCheckError, BindError, CredentialError, PolicyError or TracingError if startup
+    fails, and CancelledError if a signal ends startup or a second one ends the drain.
     """
     with shutdown.on_signals():
+        if settings.check_upstream and settings.upstream is not None:
+            await _check_upstream(settings.upstream, settings.api_version)
         async with (
             manager.watchdog(),
             Gateway(settings, request_shutdown=shutdown.request) as gateway,
@@ -81,6 +118,18 @@ async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: Service
             await shutdown.wait()
             manager.notify("STOPPING=1")
     return gateway.stopped_cleanly
+
+
+async def _check_upstream(upstream: Upstream, api_version: str) -> None:
+    """Log each result of the check. Raises UpstreamCheckError with the first that fails."""
+    async for result in check_upstream(
+        upstream.endpoint, upstream.credential, upstream.route, api_version
+    ):
+        if not result.passed:
+            raise UpstreamCheckError(
+                f"--check-upstream: {result.subject}: {result.description}. {result.next_step}"
+            )
+        logger.info("upstream check: %s: %s", result.subject, result.description)
 
 
 def _print_ready(gateway: Gateway) -> None:

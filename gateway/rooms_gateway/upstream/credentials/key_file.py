@@ -34,7 +34,7 @@ def parse_access_keys(text: str) -> tuple[bytes, ...]:
 
 def read_key_file(path: Path) -> tuple[bytes, ...]:
     """Read access keys from `path`. Raises ValueError, with one sentence that contains no key."""
-    text = _read_text(path)
+    text = read_secret(path)
     try:
         return parse_access_keys(text)
     except ValueError as error:
@@ -43,7 +43,7 @@ def read_key_file(path: Path) -> tuple[bytes, ...]:
 
 def read_client_secret(path: Path) -> str:
     """Read the secret of an application. Raises ValueError, with one sentence that omits it."""
-    secret = _read_text(path).strip()
+    secret = read_secret(path).strip()
     if not secret:
         raise ValueError(f"{path} is empty")
     if (mark := stray_mark(secret)) is not None:
@@ -51,5 +51,6 @@ def read_client_secret(path: Path) -> str:
     return secret
 
 
-def _read_text(path: Path) -> str:
+def read_secret(path: Path) -> str:
+    """Read a small file of ASCII text. Raises ValueError, with one sentence that omits it."""
     return ascii_text(read_content(path, MAX_BYTES).data, path)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Never, cast
+from typing import Any, Never, cast
 
 import httptools
 
 from rooms_gateway.aio import ReusableTimer
 from rooms_gateway.errors import InvalidUpstreamResponseError
+from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.transport.messages import Headers, RestResponse
 
 MAX_FIELDS = 128
@@ -28,8 +29,16 @@ _WITHOUT_BODY = frozenset({204, 304})
 _NO_HEADERS = Headers({})
 
 
+_TLS_ALERT = b"\x15\x03"
+"""Begin of the response of a TLS server to plain HTTP: an alert record (RFC 8446, section 5.1)."""
+
+
 class BrokenResponseError(Exception):
     """No complete HTTP response was received; the connection is not reusable."""
+
+    def __init__(self, reason: str, kind: AttemptFailure = AttemptFailure.NOT_HTTP) -> None:
+        super().__init__(f"not HTTP: {reason}" if kind is AttemptFailure.NOT_HTTP else reason)
+        self.kind = kind
 
 
 class Connection(asyncio.Protocol):
@@ -73,6 +82,10 @@ class Connection(asyncio.Protocol):
         """Whether the connection is open and no round trip is in progress."""
         return self._waiter is None and not self._transport.is_closing()
 
+    def extra_info(self, name: str) -> Any:
+        """Return a property of the transport, as `asyncio.BaseTransport.get_extra_info` does."""
+        return self._transport.get_extra_info(name)
+
     def close(self) -> None:
         """Abort the connection. Idempotent."""
         self._transport.abort()
@@ -92,7 +105,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            broken = self._error or BrokenResponseError(type(error).__name__)
+            broken = self._error or self._parser_error(error, data)
         if self._response is not None:
             # Bytes after a complete response do not invalidate it.
             self._deliver(self._response, reusable=broken is None)
@@ -110,7 +123,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the round trip in progress, if any."""
-        self._fail(BrokenResponseError("ConnectionClosed" if exc is None else type(exc).__name__))
+        reason = "connection closed" if exc is None else f"connection broken ({type(exc).__name__})"
+        self._fail(BrokenResponseError(f"{reason} before the response", AttemptFailure.LOST))
         self._timer.close()
         # Both hold bound methods of this object; without the cycles, memory is freed at once.
         del self._parser, self._timer
@@ -122,7 +136,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Discard the previous message, which can only be an informational one."""
         if self._response is not None:
-            self._abort_parsing(BrokenResponseError("TwoResponses"))
+            self._abort_parsing(BrokenResponseError("two responses"))
         self._fields, self._headers, self._body = {}, _NO_HEADERS, []
         self._count = self._size = 0
 
@@ -130,10 +144,10 @@ class Connection(asyncio.Protocol):
         """Keep the first field of a name. Trailer fields are counted and not kept."""
         self._count += 1
         if self._count > MAX_FIELDS or len(name) + len(value) > MAX_FIELD_BYTES:
-            self._abort_parsing(BrokenResponseError("HeadTooLarge"))
+            self._abort_parsing(BrokenResponseError("the head of the response is too large"))
         name = name.lower()
         if self._fields.setdefault(name, value) is not value and name == b"transfer-encoding":
-            self._abort_parsing(BrokenResponseError("TwoTransferCodings"))
+            self._abort_parsing(BrokenResponseError("two transfer codings"))
 
     def on_headers_complete(self) -> None:
         """Determine how the body ends (RFC 9112, section 6.3)."""
@@ -142,10 +156,10 @@ class Connection(asyncio.Protocol):
         # A new dict, so that trailer fields are not added to the headers.
         self._headers, self._fields, self._count = Headers(fields), {}, 0
         if status < _INFORMATIONAL.start:
-            self._abort_parsing(BrokenResponseError("InvalidStatus"))
+            self._abort_parsing(BrokenResponseError("invalid status"))
         coding = fields.get(b"transfer-encoding")
         if coding is not None and coding.strip().lower() != b"chunked":
-            self._abort_parsing(BrokenResponseError("UnknownTransferCoding"))
+            self._abort_parsing(BrokenResponseError("unknown transfer coding"))
         if fields.get(b"content-encoding", b"identity").lower() != b"identity":
             self._discard_body("the Rooms service sent a compressed response, which is unsupported")
         self._persistent = self._parser.should_keep_alive()
@@ -196,12 +210,22 @@ class Connection(asyncio.Protocol):
         self._error = error
         raise error
 
+    def _parser_error(self, error: Exception, data: bytes) -> BrokenResponseError:
+        # A connection with a status has spoken HTTP before.
+        if self._status == 0 and data.startswith(_TLS_ALERT):
+            return BrokenResponseError(
+                "the port speaks TLS; the endpoint must begin with https://",
+                AttemptFailure.WRONG_PROTOCOL,
+            )
+        # The parser's texts are constants that repeat nothing of the response.
+        return BrokenResponseError(str(error))
+
     def _discard_body(self, problem: str) -> Never:
         """Stop reading the body. An error status is still a response, without its body."""
         if self._status < HTTPStatus.BAD_REQUEST:
             self._abort_parsing(InvalidUpstreamResponseError(problem))
         self._response = RestResponse(self._status, self._headers, b"")
-        self._abort_parsing(BrokenResponseError("BodyDiscarded"))
+        self._abort_parsing(BrokenResponseError("the body was discarded"))
 
     def _limit_silence(self, received: int) -> None:
         """Limit bytes for which the parser emits no event (partial headers, chunk extensions)."""
@@ -209,4 +233,4 @@ class Connection(asyncio.Protocol):
         self._silent = self._silent + received if progress == self._progress else 0
         self._progress = progress
         if self._silent > MAX_FIELD_BYTES:
-            self._fail(BrokenResponseError("HeadTooLarge"))
+            self._fail(BrokenResponseError("the head of the response is too large"))

@@ -1,43 +1,24 @@
-"""HTTP client for one endpoint: sockets, DNS, TLS and the connection pool."""
+"""HTTP client for one endpoint: requests over the connections of a pool."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
-
-import aiohappyeyeballs
+from typing import Self
 
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.transport.connection import BrokenResponseError, Connection
+from rooms_gateway.upstream.route import DIRECT, Route
+from rooms_gateway.upstream.transport.causes import AttemptError
+from rooms_gateway.upstream.transport.connection import BrokenResponseError
+from rooms_gateway.upstream.transport.connector import Connector
+from rooms_gateway.upstream.transport.failure_log import FailureLog
 from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 from rooms_gateway.upstream.transport.pool import Pool
 
-CONNECT_TIMEOUT = 5.0
-"""Timeout for DNS, TCP and TLS, in seconds; below the attempt timeout, so that a retry fits in."""
-
-HAPPY_EYEBALLS_DELAY = 0.25
-"""Seconds until the next address is tried in parallel (RFC 8305, section 5)."""
-
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
-
-
-class AttemptError(Exception):
-    """An attempt ended without a complete response."""
-
-    def __init__(self, reason: str, kind: AttemptFailure) -> None:
-        super().__init__(reason)
-        self.kind = kind
-
-    @property
-    def sent(self) -> bool:
-        """Whether the upstream may have received the request, and may have acted on it."""
-        return self.kind is not AttemptFailure.CONNECT
 
 
 class HttpClient:
@@ -51,25 +32,26 @@ class HttpClient:
     def __init__(
         self,
         endpoint: Endpoint,
+        route: Route = DIRECT,
         *,
         user_agent: str,
         max_connections: int,
         max_response_bytes: int,
     ) -> None:
-        self._endpoint = endpoint
+        self._connector = Connector(endpoint, route, max_response_bytes)
         self._max_connections = max_connections
-        self._max_response_bytes = max_response_bytes
+        self._failures = FailureLog()
         self._fixed = (
             f" HTTP/1.1\r\nHost: {endpoint.authority}\r\nUser-Agent: {user_agent}\r\n"
             "Accept: application/json\r\nAccept-Encoding: identity\r\n"
         )
         self._fixed_lines = b"\r\n" * (self._fixed.count("\r\n") + 1)
-        self._tls = _tls_context() if endpoint.scheme == "https" else None
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._lookup: asyncio.Future[list[Any]] | None = None
-        self._pool = Pool(self._connect, limit=self._max_connections, clock=self._loop.time)
+        self._pool = Pool(
+            self._connector.connect, limit=self._max_connections, clock=self._loop.time
+        )
         return self
 
     async def __aexit__(
@@ -78,8 +60,7 @@ class HttpClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._lookup is not None:
-            self._lookup.cancel()
+        self._connector.close()
         await self._pool.close()
 
     async def request(
@@ -98,18 +79,28 @@ class HttpClient:
             if connection is None:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._pool.acquire()
-            return await connection.round_trip(message, deadline)
+            response = await connection.round_trip(message, deadline)
+        except AttemptError as error:
+            self._failures.add(error)
+            raise
         except BrokenResponseError as error:
-            raise AttemptError(str(error), AttemptFailure.LOST) from error
+            raise self._failed(error.kind, str(error)) from error
         except TimeoutError as error:
-            # Without a connection, nothing was sent.
-            kind = AttemptFailure.CONNECT if connection is None else AttemptFailure.TIMEOUT
-            raise AttemptError("timed out", kind) from error
-        except OSError as error:
-            raise AttemptError(type(error).__name__, AttemptFailure.CONNECT) from error
+            kind, missing = AttemptFailure.TIMEOUT, "response"
+            if connection is None:
+                kind, missing = AttemptFailure.CONNECT_TIMEOUT, "connection"
+            raise self._failed(kind, f"no {missing} within {attempt_timeout:.3g} s") from error
         finally:
             if connection is not None:
                 self._pool.release(connection)
+        if self._failures.failing:
+            self._failures.end()
+        return response
+
+    def _failed(self, kind: AttemptFailure, reason: str) -> AttemptError:
+        error = AttemptError(kind, self._connector.peer, reason)
+        self._failures.add(error)
+        return error
 
     def _write(self, request: RestRequest, signature: Mapping[str, str]) -> bytes:
         """Return the request as bytes. Raises ValueError if a value would start a new line."""
@@ -125,50 +116,3 @@ class HttpClient:
         if head.translate(None, _PRINTABLE) != lines or " " in target or method == "HEAD":
             raise ValueError("the request has invalid characters or an unsupported method")
         return head + body
-
-    async def _connect(self) -> Connection:
-        """Open a connection, with a new DNS lookup. Raises OSError."""
-        endpoint, loop = self._endpoint, self._loop
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            sock = await aiohappyeyeballs.start_connection(
-                await self._addresses(),
-                happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
-                interleave=1,
-                loop=loop,
-            )
-            try:
-                _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self._max_response_bytes),
-                    sock=sock,
-                    ssl=self._tls,
-                    server_hostname=endpoint.host.rstrip(".") if self._tls else None,
-                )
-            except BaseException:
-                sock.close()
-                raise
-        return connection
-
-    async def _addresses(self) -> list[Any]:
-        """Resolve the host; concurrent callers share one lookup. Raises OSError."""
-        if self._lookup is None:
-            endpoint = self._endpoint
-            self._lookup = asyncio.ensure_future(
-                self._loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-            )
-            self._lookup.add_done_callback(self._looked_up)
-        lookup = self._lookup
-        # asyncio.wait, so that a cancelled caller does not cancel the shared lookup.
-        await asyncio.wait([lookup])
-        return lookup.result()
-
-    def _looked_up(self, lookup: asyncio.Future[list[Any]]) -> None:
-        self._lookup = None
-        if not lookup.cancelled():
-            # Retrieved, because asyncio logs an exception that is never retrieved.
-            lookup.exception()
-
-
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

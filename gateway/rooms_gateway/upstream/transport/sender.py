@@ -12,6 +12,7 @@ from rooms_gateway.call import Call
 from rooms_gateway.errors import (
     DeadlineExceededError,
     InvalidUpstreamResponseError,
+    UpstreamMisconfiguredError,
     UpstreamUnavailableError,
 )
 from rooms_gateway.telemetry.observers import (
@@ -23,7 +24,8 @@ from rooms_gateway.telemetry.observers import (
 from rooms_gateway.upstream.credentials import Credential, Signer
 from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.error_response import is_attributed
-from rooms_gateway.upstream.transport.http import AttemptError, HttpClient
+from rooms_gateway.upstream.transport.causes import AttemptError
+from rooms_gateway.upstream.transport.http import HttpClient
 from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 from rooms_gateway.upstream.transport.retry import (
     AMBIGUOUS_STATUSES,
@@ -92,9 +94,9 @@ class Sender:
 
         A 401 of the Rooms service means that nothing was done, so the retry policy does not count
         that attempt. Raises DeadlineExceededError when the deadline of `call` passes,
-        UpstreamUnavailableError if the last attempt got no response, InvalidUpstreamResponseError
-        if a response is too large or compressed, and CredentialExpiredError if there is no valid
-        credential.
+        UpstreamUnavailableError if the last attempt got no response, UpstreamMisconfiguredError if
+        no attempt can get one, InvalidUpstreamResponseError if a response is too large or
+        compressed, and CredentialExpiredError if there is no valid credential.
         """
         self.budget.deposit()
         self._observer.request_started()
@@ -127,12 +129,13 @@ class Sender:
                 ambiguous |= outcome.status in AMBIGUOUS_STATUSES
                 requested_wait = retry_after(outcome.headers, self._clock())
             else:
-                ambiguous |= outcome.sent
+                ambiguous |= outcome.kind.sent
                 requested_wait = None
             attempt += 1
             wait = self._policy.wait(attempt, requested_wait)
             if (
                 wait is None
+                or (isinstance(outcome, AttemptError) and outcome.kind.permanent)
                 # GET is idempotent even in a call that is not.
                 or not (call.idempotent or request.method == "GET")
                 or wait >= call.remaining()
@@ -207,10 +210,11 @@ class Sender:
     def _give_up(outcome: RestResponse | AttemptError, call: Call) -> RestResponse:
         if isinstance(outcome, RestResponse):
             return outcome
+        if outcome.kind.permanent:
+            raise UpstreamMisconfiguredError(f"no response from {outcome}") from outcome
         if call.remaining() <= 0:
             raise DeadlineExceededError(_DEADLINE_PASSED)
-        message = f"no response from the Rooms service: {outcome}"
-        raise UpstreamUnavailableError(message) from outcome
+        raise UpstreamUnavailableError(f"no response from {outcome}") from outcome
 
     def _adopt_upstream_clock(self, response: RestResponse, signed_at: float) -> bool:
         """After a 401, use the upstream's clock if it differs from `signed_at` by too much."""

@@ -25,8 +25,8 @@ from support.upstreams import (
 )
 
 from rooms_gateway.telemetry.observers import AttemptFailure
+from rooms_gateway.upstream.transport.causes import AttemptError
 from rooms_gateway.upstream.transport.connection import Connection
-from rooms_gateway.upstream.transport.http import AttemptError
 from rooms_gateway.upstream.transport.pool import KEEPALIVE, MAX_AGE, Pool
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -120,8 +120,8 @@ async def test_a_timeout_in_the_queue_sends_nothing() -> None:
         await until(lambda: len(server.requests) == 1)
         with pytest.raises(AttemptError) as raised:
             await exchange(client, seconds=0.05)
-        assert raised.value.kind is AttemptFailure.CONNECT
-        assert not raised.value.sent
+        assert raised.value.kind is AttemptFailure.CONNECT_TIMEOUT
+        assert not raised.value.kind.sent
         first.cancel()
         assert (await exchange(client, get(3))).body.decode() == get(3).target
         assert server.connections == 2
@@ -294,6 +294,6 @@ async def test_a_failed_lookup_is_not_cached(
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
         with pytest.raises(AttemptError) as failed:
             await exchange(client)
-        assert failed.value.kind is AttemptFailure.CONNECT
+        assert failed.value.kind is AttemptFailure.NAME_NOT_KNOWN
         found = True
         assert (await exchange(client)).status == 200

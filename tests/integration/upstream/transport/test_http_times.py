@@ -18,7 +18,7 @@ from support.upstreams import (
 )
 
 from rooms_gateway.telemetry.observers import AttemptFailure
-from rooms_gateway.upstream.transport.http import AttemptError
+from rooms_gateway.upstream.transport.causes import AttemptError
 
 
 @on_both_loops

@@ -107,7 +107,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_UPSTREAM_UNAVAILABLE: _ErrorReason.ValueType  # 12
     """ERROR_REASON_UPSTREAM_UNAVAILABLE: the Rooms service could not be reached, or is temporarily
-    down (REST 408, 502, 503, 504, or no response).
+    down (REST 408, 502, 503, 504, or no response; the message names the cause).
     Code: UNAVAILABLE, with RetryInfo.
     Example: {"httpStatus": "503", "upstreamErrorCode": "ServiceUnavailable", "attempts": "4",
     "apiVersion": "2025-03-13"}
@@ -192,6 +192,15 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Code: ABORTED.
     Example: {"attempts": "3", "apiVersion": "2025-03-13"}
     Do: resume with the last page token, and read faster.
+    """
+    ERROR_REASON_UPSTREAM_MISCONFIGURED: _ErrorReason.ValueType  # 24
+    """ERROR_REASON_UPSTREAM_MISCONFIGURED: the gateway cannot connect to the Rooms service until a
+    configuration changes: the name of the endpoint does not exist, the certificate is not trusted,
+    one end speaks TLS and the other does not, or a proxy rejects the connection. The message names
+    the cause. The last attempt sent nothing.
+    Code: INTERNAL.
+    Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+    Do: ask the operator of the gateway to correct the endpoint, the trusted CA or the proxy.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -295,7 +304,7 @@ Do: repeat the call after RetryInfo.retry_delay.
 """
 ERROR_REASON_UPSTREAM_UNAVAILABLE: ErrorReason.ValueType  # 12
 """ERROR_REASON_UPSTREAM_UNAVAILABLE: the Rooms service could not be reached, or is temporarily
-down (REST 408, 502, 503, 504, or no response).
+down (REST 408, 502, 503, 504, or no response; the message names the cause).
 Code: UNAVAILABLE, with RetryInfo.
 Example: {"httpStatus": "503", "upstreamErrorCode": "ServiceUnavailable", "attempts": "4",
 "apiVersion": "2025-03-13"}
@@ -380,4 +389,13 @@ gateway's write-stall timeout.
 Code: ABORTED.
 Example: {"attempts": "3", "apiVersion": "2025-03-13"}
 Do: resume with the last page token, and read faster.
+"""
+ERROR_REASON_UPSTREAM_MISCONFIGURED: ErrorReason.ValueType  # 24
+"""ERROR_REASON_UPSTREAM_MISCONFIGURED: the gateway cannot connect to the Rooms service until a
+configuration changes: the name of the endpoint does not exist, the certificate is not trusted,
+one end speaks TLS and the other does not, or a proxy rejects the connection. The message names
+the cause. The last attempt sent nothing.
+Code: INTERNAL.
+Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+Do: ask the operator of the gateway to correct the endpoint, the trusted CA or the proxy.
 """
