@@ -28,6 +28,7 @@ from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
 from rooms_gateway.upstream.probe import UpstreamProbe
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.pacing.pacer import make_pacers
 from rooms_gateway.upstream.transport.sender import RetryPolicy, Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
@@ -240,9 +241,19 @@ class Gateway:
                 max_response_bytes=MAX_RESPONSE_BYTES,
             )
         )
+        pacers = make_pacers(
+            ceilings={each.family: each.rate for each in settings.upstream_rate},
+            max_wait=settings.max_pacing_wait,
+        )
         if settings.upstream_probe_interval is not None and self._lifecycle is not None:
             # Not the sender of calls: probes take no retries from its budget and are not counted.
-            sender = Sender(http, upstream.endpoint, credential, policy=RetryPolicy(max_attempts=1))
+            sender = Sender(
+                http,
+                upstream.endpoint,
+                credential,
+                policy=RetryPolicy(max_attempts=1),
+                pacers=pacers,
+            )
             probe = UpstreamProbe(sender, settings.api_version, settings.upstream_probe_interval)
             await parts.enter_async_context(probe.in_background())
             self._lifecycle.upstream_reachable = lambda: probe.reachable
@@ -254,6 +265,7 @@ class Gateway:
             credential,
             attempt_timeout=settings.attempt_timeout,
             policy=RetryPolicy(max_attempts=settings.max_attempts),
+            pacers=pacers,
             observer=observer,
         )
 
@@ -261,6 +273,7 @@ class Gateway:
         """Export gauges of the running parts, if there are metrics."""
         if self._metrics is None:
             return
+        self._metrics.add_pacers({str(name): pacer for name, pacer in sender.pacers.items()})
         self._metrics.show_state(
             upstream_reachable=lambda: float(self._probe.reachable) if self._probe else None,
             in_flight=lambda: handlers.running,

@@ -27,6 +27,10 @@ class Call(Struct):
     """Whether the proto declares the RPC safe to repeat (`idempotency_level`)."""
     caller: str = ""
     """Caller name from the policy; empty if not authenticated."""
+    queue_key: str = ""
+    """Key of fair scheduling: the caller, or its host if it is not authenticated."""
+    bulk: bool = False
+    """Whether the pacer sends interactive requests first."""
     dry_run: bool = False
     """Whether `upstream.operation` raises DryRunError instead of sending a request."""
     attempts: int = 0

@@ -6,6 +6,7 @@
     ├── UnauthenticatedError         the caller is not authenticated
     ├── PermissionDeniedError        the caller may not make the call
     ├── OverloadedError              a concurrency limit and its queue are exhausted
+    ├── ThrottledError               the pacer cannot send the request in time
     ├── StreamStalledError           the client left a message of a stream unread for too long
     ├── UnsupportedApiVersionError   the REST api-version lacks the operation or the value
     ├── RosterTooLargeError          the roster of a room does not fit into one message
@@ -76,6 +77,15 @@ class OverloadedError(GatewayError):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds after which the caller may retry."""
+
+
+class ThrottledError(GatewayError):
+    """The upstream throttles, and the pacer cannot send the request in time; nothing was sent."""
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds after which the request could be sent."""
 
 
 class StreamStalledError(GatewayError):

@@ -15,7 +15,7 @@ from rooms_emulator import Emulator
 @pytest.fixture
 async def once(emulator: Emulator) -> AsyncIterator[Running]:
     """Run a gateway that never repeats a REST request."""
-    async with gateway_for(emulator, max_attempts=1) as running:
+    async with gateway_for(emulator, max_attempts=1, max_pacing_wait=0) as running:
         yield running
 
 

@@ -23,6 +23,7 @@ from rooms_gateway.settings import Upstream
 from rooms_gateway.upstream.credentials import make_credential
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
+from rooms_gateway.upstream.transport.pacing.pacer import make_pacers
 from rooms_gateway.upstream.transport.sender import RetryBudget, RetryPolicy, Sender
 from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
 
@@ -61,6 +62,7 @@ async def quick_gateway(
     max_attempts: int = 4,
     attempt_timeout: float = 30.0,
     default_timeout: float = 60.0,
+    max_pacing_wait: float = 60.0,
     budget: RetryBudget | None = None,
     clock: Callable[[], float] = time.time,
     converter: FairConverter | None = None,
@@ -71,6 +73,9 @@ async def quick_gateway(
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
         await asyncio.sleep(0)
+
+    def monotonic() -> float:
+        return time.monotonic() + sum(slept)
 
     async with HttpClient(
         upstream.endpoint,
@@ -85,7 +90,9 @@ async def quick_gateway(
             attempt_timeout=attempt_timeout,
             policy=RetryPolicy(max_attempts=max_attempts, uniform=longest),
             budget=budget,
+            pacers=make_pacers(max_wait=max_pacing_wait, clock=monotonic, uniform=longest),
             clock=clock,
+            monotonic=monotonic,
             sleep=sleep,
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS[DEFAULT_API_VERSION])

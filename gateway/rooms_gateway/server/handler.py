@@ -34,6 +34,8 @@ from rooms_gateway.upstream.rooms_api import DryRunError
 Handler = Any
 
 _REQUEST_ID = "x-request-id"
+_PRIORITY = "rooms-priority"
+_PRIORITIES: dict[str | bytes, bool] = {"interactive": False, "bulk": True}
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 logger = logging.getLogger(__name__)
@@ -148,7 +150,7 @@ class MethodHandler:
         started = time.monotonic()
         shared, request, peer = self._shared, None, context.peer()
         left = context.time_remaining()
-        request_id, trace = _read_metadata(context.invocation_metadata() or ())
+        request_id, trace, priority = _read_metadata(context.invocation_metadata() or ())
         call = Call(
             request_id or new_id(),
             started + (self._default_timeout if left is None else left),
@@ -161,7 +163,9 @@ class MethodHandler:
         try:
             if shared.authorizer is not None:
                 await shared.authorizer.authorize(call, context, self._name)
-            caller = call.caller or host_of(peer)
+            caller = call.queue_key = call.caller or host_of(peer)
+            if priority is not None:
+                call.bulk = _is_bulk(priority)
             if not self._limiter.try_acquire(caller):
                 await self._limiter.acquire(caller, call.remaining())
             try:
@@ -230,12 +234,14 @@ class MethodHandler:
 
 def _read_metadata(
     metadata: Collection[tuple[str, str | bytes]],
-) -> tuple[str, TraceContext | None]:
-    """Return the caller's request id, empty if it is unsafe for logs and headers, and its trace."""
-    request_id, traced = "", False
+) -> tuple[str, TraceContext | None, str | bytes | None]:
+    """Return the request id, empty if it is unsafe for logs and headers, trace and priority."""
+    request_id, traced, priority = "", False, None
     for key, value in metadata:
         if key == TRACEPARENT:
             traced = True
+        elif key == _PRIORITY:
+            priority = value
         elif (
             key == _REQUEST_ID
             and not request_id
@@ -243,7 +249,14 @@ def _read_metadata(
             and _VALID_REQUEST_ID.fullmatch(value)
         ):
             request_id = value
-    return request_id, read_context(metadata) if traced else None
+    return request_id, read_context(metadata) if traced else None, priority
+
+
+def _is_bulk(priority: str | bytes) -> bool:
+    if priority not in _PRIORITIES:
+        text = f"metadata {_PRIORITY} must be interactive or bulk"
+        raise InvalidRequestError(Violation("", text))
+    return _PRIORITIES[priority]
 
 
 def _is_task_cancelled() -> bool:

@@ -6,6 +6,7 @@ RESOURCE_EXHAUSTED instead. So each part has a limit, and the whole never exceed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple
@@ -48,6 +49,7 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
     errors.UnauthenticatedError: (_C.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
     errors.PermissionDeniedError: (_C.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_PERMISSION_DENIED),
     errors.OverloadedError: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
+    errors.ThrottledError: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_THROTTLED),
     # ABORTED means to retry at a higher level, here from the last page token. Neither did the call
     # take too long (DEADLINE_EXCEEDED), nor is there too much of something (RESOURCE_EXHAUSTED).
     errors.StreamStalledError: (_C.ABORTED, _R.ERROR_REASON_STREAM_STALLED),
@@ -149,7 +151,7 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
     status = Status(code=code.value[0], message=_clip(message, _MAX_MESSAGE))
     for detail in details:
         status.details.add().Pack(detail)
-    return RpcStatus(code, ErrorReason.Name(reason), status, _pushback(error, reason))
+    return RpcStatus(code, ErrorReason.Name(reason), status, _pushback(error, reason, call))
 
 
 DEFECT_REASON = ErrorReason.Name(_R.ERROR_REASON_GATEWAY_INTERNAL)
@@ -232,11 +234,14 @@ def _field_violations(violations: Sequence[Violation]) -> list[BadRequest.FieldV
     return fitting
 
 
-def _pushback(error: BaseException, reason: ErrorReason.ValueType) -> int | None:
+def _pushback(error: BaseException, reason: ErrorReason.ValueType, call: Call) -> int | None:
     if isinstance(error, errors.OverloadedError):
         return round(1000 * error.retry_after)
-    # The gateway has retried within its budget: further retries of the client would only add load.
-    return -1 if reason == _R.ERROR_REASON_THROTTLED else None
+    if reason != _R.ERROR_REASON_THROTTLED:
+        return None
+    wait: float | None = getattr(error, "retry_after", None)
+    # After a wait beyond its deadline, the client would report DEADLINE_EXCEEDED, and later.
+    return -1 if wait is None or wait >= call.remaining() else math.ceil(1000 * wait)
 
 
 def _retry_delay(error: BaseException) -> Duration:

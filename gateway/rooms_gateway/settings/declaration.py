@@ -131,7 +131,9 @@ class Setting:
         """Return `value` as a flag spells it, where that differs from `str`."""
         if isinstance(value, Enum):
             return value.value
-        return value if value is None or self.show is None else self.show(value)
+        if value is None or self.show is None:
+            return value
+        return tuple(map(self.show, value)) if self.multiple else self.show(value)
 
 
 def setting(default: T, group: Group, help: str, **declaration: Any) -> T:  # noqa: A002 - click's and argparse's name for it

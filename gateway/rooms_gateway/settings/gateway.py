@@ -18,6 +18,7 @@ from rooms_gateway.settings.errors import SettingsError
 from rooms_gateway.settings.rules import find_errors
 from rooms_gateway.settings.upstream import Upstream
 from rooms_gateway.telemetry.log_options import LogFormat, LogLevel
+from rooms_gateway.upstream.transport.pacing.family_rate import FamilyRate
 from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
@@ -167,6 +168,22 @@ class Settings:
     )
     max_attempts: int = setting(
         4, Group.TIMEOUTS, "Maximum attempts per call, the first one included.", minimum=1
+    )
+    upstream_rate: tuple[FamilyRate, ...] = setting(
+        (),
+        Group.TIMEOUTS,
+        "Highest rate of one operation family, in requests per second: reads=N, room-writes=N or "
+        "roster-writes=N. Repeat it for several. Default: the rate that the upstream accepts.",
+        metavar="FAMILY=N",
+        parse=FamilyRate.parse,
+        show=str,
+    )
+    max_pacing_wait: float = setting(
+        60.0,
+        Group.TIMEOUTS,
+        "Longest time that a request waits for its turn while the upstream throttles, in seconds; "
+        "a call that would wait longer, or beyond its deadline, is rejected with THROTTLED.",
+        minimum=0,
     )
     write_stall_timeout: float = setting(
         60.0,

@@ -22,6 +22,7 @@ def find_errors(settings: Settings) -> list[str]:
         *_tls_errors(settings),
         *_admin_errors(settings),
         *_number_errors(settings),
+        *_rate_errors(settings),
     ]
 
 
@@ -89,6 +90,12 @@ def _admin_errors(settings: Settings) -> Iterator[str]:
         else:
             if address in duplicates((*set(settings.listen), address)):
                 yield f"--admin-listen: {address} is an address of --listen"
+
+
+def _rate_errors(settings: Settings) -> Iterator[str]:
+    families = [each.family.value for each in settings.upstream_rate]
+    for family in duplicates(families):
+        yield f"--upstream-rate: {family} is given twice"
 
 
 def _number_errors(settings: Settings) -> Iterator[str]:

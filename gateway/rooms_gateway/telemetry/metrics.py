@@ -6,7 +6,7 @@ and `rooms_gateway_*`. docs/how-to/observe.md lists them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from rooms_gateway.telemetry.call_metrics import OTHER, CallMetrics
 from rooms_gateway.telemetry.histogram import Histogram
 from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent, MethodObserver
+from rooms_gateway.telemetry.pacer_metrics import ObservedPacer, PacerMetrics
 
 _STATUSES = frozenset(HTTPStatus)
 _ERRORS_FROM = 400
@@ -72,6 +73,10 @@ class Metrics:
     def add_gauge(self, name: str, meaning: str, read: Callable[[], float | None]) -> None:
         """Expose the value that `read` returns at each scrape; None exposes nothing."""
         self._gauges.add(name, meaning, read)
+
+    def add_pacers(self, pacers: Mapping[str, ObservedPacer]) -> None:
+        """Expose the pacers, by the name of their operation family."""
+        self._registry.register(PacerMetrics(pacers))
 
     def show_state(
         self,

@@ -18,6 +18,7 @@ from rooms_gateway.errors import (
     UpstreamRejectedError,
 )
 from rooms_gateway.upstream.error_response import read_error
+from rooms_gateway.upstream.transport.messages import OperationFamily
 from rooms_gateway.upstream.transport.retry import retry_after
 from rooms_gateway.upstream.transport.sender import RestRequest, RestResponse, Sender
 
@@ -62,14 +63,17 @@ class Operation:
         headers: dict[str, str] | None = None,
         *,
         query: str | None = None,
+        family: OperationFamily = OperationFamily.READS,
     ) -> RestResponse:
         """Send the request and return the response if its status is a success.
 
-        `query` replaces the default query: one from a `nextLink` contains the api-version.
+        `family` selects the pacer. `query` replaces the default query: one from a `nextLink`
+        contains the api-version.
         Raises UpstreamRejectedError for any other status, UnattributedResponseError if the Rooms
         service has not sent the response, DryRunError in a dry run, and what `Sender.send` raises.
         """
-        request = RestRequest(method, f"{path}?{query or self._query}", body, headers or {})
+        target = f"{path}?{query or self._query}"
+        request = RestRequest(method, target, body, headers or {}, family)
         if call.dry_run:
             raise DryRunError(request)
         response = await self._sender.send(request, call)

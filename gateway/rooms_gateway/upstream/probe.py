@@ -12,7 +12,7 @@ from typing import Protocol
 
 from rooms_gateway import aio
 from rooms_gateway.call import Call
-from rooms_gateway.errors import GatewayError
+from rooms_gateway.errors import GatewayError, ThrottledError
 from rooms_gateway.upstream.error_response import is_attributed
 from rooms_gateway.upstream.transport.sender import UNAUTHORIZED, RestRequest, RestResponse
 
@@ -105,6 +105,9 @@ class UpstreamProbe:
         deadline = self._clock() + min(_TIMEOUT, self._interval)
         try:
             return response_error(await send_probe(self._sender, self._api_version, deadline))
+        except ThrottledError:
+            # The Rooms service responds: it throttles.
+            return None
         except GatewayError as error:
             return str(error)
 

@@ -37,6 +37,7 @@ from rooms_gateway.upstream.operation import (
     room_path,
 )
 from rooms_gateway.upstream.paging import PageWithNext, iterate_pages, safe_next_query
+from rooms_gateway.upstream.transport.messages import OperationFamily
 from rooms_gateway.upstream.transport.retry import http_date
 from rooms_gateway.upstream.transport.sender import Sender
 from rooms_gateway.upstream.versions import ApiVersion
@@ -94,7 +95,9 @@ class RoomsApi:
             "Repeatability-First-Sent": formatdate(usegmt=True),
         }
         started = time.monotonic()
-        response = await self._operation.call("POST", "/rooms", call, encode(body), headers)
+        response = await self._operation.call(
+            "POST", "/rooms", call, encode(body), headers, family=OperationFamily.ROOM_WRITES
+        )
         # From the Date header, because the room's age is by the upstream's clock too.
         date = http_date(response.headers.get("Date", ""))
         elapsed = time.monotonic() - started
@@ -109,14 +112,21 @@ class RoomsApi:
         """Change the members that `body` sets. REST: Rooms_Update."""
         self._version.check_room(body)
         response = await self._operation.call(
-            "PATCH", room_path(room_id), call, encode(body), MERGE_PATCH
+            "PATCH",
+            room_path(room_id),
+            call,
+            encode(body),
+            MERGE_PATCH,
+            family=OperationFamily.ROOM_WRITES,
         )
         return decode(_room, response)
 
     async def delete_room(self, room_id: str, call: Call, *, allow_missing: bool = False) -> None:
         """Delete a room. `allow_missing`: succeed if there is no such room. REST: Rooms_Delete."""
         try:
-            response = await self._operation.call("DELETE", room_path(room_id), call)
+            response = await self._operation.call(
+                "DELETE", room_path(room_id), call, family=OperationFamily.ROOM_WRITES
+            )
         except UpstreamRejectedError as error:
             # An earlier attempt of the call may have deleted the room.
             may_be_missing = allow_missing or error.after_ambiguous_attempt
@@ -139,8 +149,11 @@ class RoomsApi:
         self._version.check_roster(roster)
         path = participants_path(room_id)
         body = encode(UpdateParticipants(roster))
+        response = await self._operation.call(
+            "PATCH", path, call, body, MERGE_PATCH, family=OperationFamily.ROSTER_WRITES
+        )
         # The body is `{}`. A page of a proxy with the status 200 is no confirmation.
-        decode(_confirmation, await self._operation.call("PATCH", path, call, body, MERGE_PATCH))
+        decode(_confirmation, response)
 
     def list_participants(
         self, room_id: str, start: str | None, limit: int, call: Call

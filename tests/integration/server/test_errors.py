@@ -53,8 +53,6 @@ TABLE = [
     Row(412, StatusCode.FAILED_PRECONDITION, "ERROR_REASON_PRECONDITION_FAILED"),
     Row(413, *REJECTED),
     Row(418, *REJECTED),
-    Row(429, StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED", retry=1),
-    Row(429, StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_THROTTLED", retry=7, headers=AFTER_7),
     Row(500, StatusCode.INTERNAL, "ERROR_REASON_UPSTREAM_FAILED"),
     Row(501, StatusCode.INTERNAL, "ERROR_REASON_UPSTREAM_FAILED"),
     Row(502, *UNAVAILABLE, retry=1),
@@ -75,6 +73,19 @@ async def test_http_status_maps_to_code_and_reason(once: Running, row: Row) -> N
         assert (failed.code, failed.reason) == (row.code, row.reason), name
         check_details(failed, row)
         assert failed.detail(ResourceInfo) is None
+
+
+@pytest.mark.parametrize(
+    "row", [Row(429, *THROTTLED, retry=1), Row(429, *THROTTLED, retry=7, headers=AFTER_7)], ids=str
+)
+async def test_429_is_resource_exhausted(emulator: Emulator, row: Row) -> None:
+    """Each on another gateway, because one pauses after a rejection."""
+    for request in ONE_OF_EACH:
+        emulator.faults.add(Fault(status=429, headers=row.headers or {}))
+        async with gateway_for(emulator, max_pacing_wait=0) as running:
+            failed = await failure_of(send(running, request))
+        assert (failed.code, failed.reason) == THROTTLED, type(request).__name__
+        check_details(failed, row)
 
 
 async def test_404_means_room_not_found(

@@ -106,8 +106,9 @@ OUTCOMES = {
     ),
     "throttling": Outcome(
         *("RESOURCE_EXHAUSTED", "ResourceExhausted", not_found, "ERROR_REASON_THROTTLED"),
-        faults=(Fault(status=429, count=None),),
-        attempts={("429", "429"): 2},
+        # A shorter pause than the time between two calls.
+        faults=(Fault(status=429, headers={"Retry-After": "0.000001"}, count=None),),
+        attempts={("429", "429"): 1},
     ),
     "a cancelled call": Outcome(
         *("CANCELLED", "Canceled", cancelled),
@@ -263,7 +264,7 @@ async def test_overload_is_not_counted_as_throttling(emulator: Emulator) -> None
 async def test_retry_budget_and_withheld_retries(
     emulator: Emulator,
 ) -> None:
-    emulator.faults.add(Fault(status=429, headers={"Retry-After": "0"}, count=None))
+    emulator.faults.add(Fault(status=503, headers={"Retry-After": "0"}, count=None))
     async with gateway_for(emulator, admin_listen="127.0.0.1:0", max_attempts=21) as running:
         for _ in range(3):
             await not_found(running)
@@ -275,8 +276,9 @@ async def test_retry_budget_and_withheld_retries(
 
 
 async def test_reasons_are_published_ones(watched: Running) -> None:
-    for outcome in OUTCOMES.values():
-        await produce(watched, outcome, times=1)
+    # Throttling last: the gateway paces afterwards.
+    for name in sorted(OUTCOMES, key="throttling".__eq__):
+        await produce(watched, OUTCOMES[name], times=1)
     seen = await settled(watched.gateway.admin_address)
     published = set(error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name)
     reported = {dict(labels).get("reason") for _, labels in seen.samples} - {None}

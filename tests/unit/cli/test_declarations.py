@@ -31,7 +31,11 @@ def _no_settings_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-PARSED = {"socket_mode": "0600", "upstream_proxy": "http://proxy.example:3128"}
+PARSED = {
+    "socket_mode": "0600",
+    "upstream_proxy": "http://proxy.example:3128",
+    "upstream_rate": "reads=5",
+}
 
 
 def sample(setting: Setting) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 
 from msgspec import Struct, structs
 
@@ -34,6 +35,19 @@ class Headers(Mapping[str, str]):
         return len(self._fields)
 
 
+class OperationFamily(StrEnum):
+    """REST operations that share a quota of the upstream."""
+
+    READS = "reads"
+    ROOM_WRITES = "room-writes"
+    ROSTER_WRITES = "roster-writes"
+
+    @property
+    def words(self) -> str:
+        """The name in prose."""
+        return self.value.replace("-", " ")
+
+
 # Structs, because each call makes two: a frozen dataclass sets its fields one by one in Python.
 class RestRequest(Struct, frozen=True):
     """One REST request without its signature."""
@@ -43,6 +57,7 @@ class RestRequest(Struct, frozen=True):
     """Path and query in percent-encoded ASCII, signed and sent unchanged."""
     body: bytes = b""
     headers: Mapping[str, str] = {}
+    family: OperationFamily = OperationFamily.READS
 
 
 class RestResponse(Struct, frozen=True):

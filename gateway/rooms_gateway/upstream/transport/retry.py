@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({408, 500, 502, 503, 504})
+"""Statuses after which a request is repeated, and may have taken effect.
 
-AMBIGUOUS_STATUSES = RETRYABLE_STATUSES - {429}
-"""Statuses after which the request may have taken effect; a throttled request has not."""
+Status 429 is the pacer's: a throttled request is no attempt, and has not taken effect."""
 
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?")
 

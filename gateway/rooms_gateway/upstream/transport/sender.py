@@ -26,9 +26,9 @@ from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.error_response import is_attributed
 from rooms_gateway.upstream.transport.causes import AttemptError
 from rooms_gateway.upstream.transport.http import HttpClient
-from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
+from rooms_gateway.upstream.transport.messages import OperationFamily, RestRequest, RestResponse
+from rooms_gateway.upstream.transport.pacing.pacer import Pacer, make_pacers
 from rooms_gateway.upstream.transport.retry import (
-    AMBIGUOUS_STATUSES,
     RETRYABLE_STATUSES,
     RetryBudget,
     RetryPolicy,
@@ -39,6 +39,7 @@ from rooms_gateway.upstream.transport.retry import (
 __all__ = ["RestRequest", "RestResponse", "RetryBudget", "RetryPolicy", "Sender"]
 
 UNAUTHORIZED = 401
+THROTTLED = 429
 
 MAX_REJECTED = 4
 """Keys or tokens that one call tries: two, and two that replace them during the call."""
@@ -72,19 +73,26 @@ class Sender:
         attempt_timeout: float = 10.0,
         policy: RetryPolicy | None = None,
         budget: RetryBudget | None = None,
+        pacers: Mapping[OperationFamily, Pacer] | None = None,
         observer: Observer = NOOP_OBSERVER,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`attempt_timeout` is in seconds; `clock` returns seconds since the epoch."""
+        """`attempt_timeout` is in seconds.
+
+        `clock` returns seconds since the epoch, `monotonic` those of the clock of the pacers.
+        """
         self._http = http
         self._host = endpoint.authority
         self._credential = credential
         self._attempt_timeout = attempt_timeout
         self._policy = policy or RetryPolicy()
         self.budget = budget or RetryBudget()
+        self.pacers = pacers or make_pacers()
         self._observer = observer
         self._clock = clock
+        self._monotonic = monotonic
         self._sleep = sleep
         self._skew = 0.0
         self._last_headers: tuple[Mapping[str, str], float] | None = None
@@ -92,57 +100,67 @@ class Sender:
     async def send(self, request: RestRequest, call: Call) -> RestResponse:
         """Send `request`, with retries, and return the last response, whatever its status.
 
-        A 401 of the Rooms service means that nothing was done, so the retry policy does not count
-        that attempt. Raises DeadlineExceededError when the deadline of `call` passes,
+        A 401 of the Rooms service, and any 429, mean that nothing was done, so the retry policy
+        does not count that attempt. Raises DeadlineExceededError when the deadline of `call`
+        passes, ThrottledError if the pacer cannot send the request before,
         UpstreamUnavailableError if the last attempt got no response, UpstreamMisconfiguredError if
         no attempt can get one, InvalidUpstreamResponseError if a response is too large or
         compressed, and CredentialExpiredError if there is no valid credential.
         """
         self.budget.deposit()
         self._observer.request_started()
+        pacer = self.pacers[request.family]
         signer = self._credential.signer
         rejected: list[Signer] = []
-        ambiguous = clock_corrected = False
-        attempt = sent = 0
+        ambiguous = False
+        attempt = sent = throttled = unauthorized = 0
         while True:
-            signed_at = self._clock() + self._skew
+            if pacer.engaged:
+                await pacer.acquire(call, again=throttled > 0)
+            sent_at, signed_at = self._monotonic(), self._clock() + self._skew
             outcome = await self._attempt(request, call, signer, signed_at, sent)
             sent += 1
-            if isinstance(outcome, RestResponse):
-                if outcome.status == UNAUTHORIZED and is_attributed(outcome):
-                    self._observer.credential_event(CredentialEvent.REJECTED)
-                    if signer.dated and not clock_corrected:
-                        clock_corrected = self._adopt_upstream_clock(outcome, signed_at)
-                        if clock_corrected:
-                            continue
-                    rejected.append(signer)
-                    another = await self._another_signer(rejected, call)
-                    if another is not None:
-                        signer = another
-                        continue
-                elif (
-                    rejected and outcome.status not in RETRYABLE_STATUSES and is_attributed(outcome)
-                ):
-                    self._credential.prefer(signer)
-                if outcome.status not in RETRYABLE_STATUSES:
-                    return outcome.after(ambiguous=ambiguous)
-                ambiguous |= outcome.status in AMBIGUOUS_STATUSES
+            wait: float | None
+            if isinstance(outcome, RestResponse) and outcome.status == THROTTLED:
                 requested_wait = retry_after(outcome.headers, self._clock())
+                wait = pacer.rejected(call, requested_wait, sent_at, throttled)
+                throttled += 1
             else:
-                ambiguous |= outcome.kind.sent
-                requested_wait = None
-            attempt += 1
-            wait = self._policy.wait(attempt, requested_wait)
-            if (
-                wait is None
-                or (isinstance(outcome, AttemptError) and outcome.kind.permanent)
-                # GET is idempotent even in a call that is not.
-                or not (call.idempotent or request.method == "GET")
-                or wait >= call.remaining()
-                or not self._withdraw()
-            ):
+                if isinstance(outcome, RestResponse):
+                    if outcome.status == UNAUTHORIZED and is_attributed(outcome):
+                        unauthorized += 1
+                        another = await self._signer_after_401(
+                            outcome, signer, signed_at, rejected, call, first=unauthorized == 1
+                        )
+                        if another is not None:
+                            signer = another
+                            continue
+                    if outcome.status not in RETRYABLE_STATUSES:
+                        if rejected and outcome.status != UNAUTHORIZED and is_attributed(outcome):
+                            self._credential.prefer(signer)
+                        return outcome.after(ambiguous=ambiguous)
+                ambiguous |= isinstance(outcome, RestResponse) or outcome.kind.sent
+                attempt += 1
+                wait = self._wait_before_retry(outcome, request, call, attempt)
+            if wait is None:
                 return self._give_up(outcome, call)
             await self._sleep(wait)
+
+    def _wait_before_retry(
+        self, outcome: RestResponse | AttemptError, request: RestRequest, call: Call, attempt: int
+    ) -> float | None:
+        """Return the wait after failed attempt number `attempt`, in seconds; None: no retry."""
+        requested = None
+        if isinstance(outcome, RestResponse):
+            requested = retry_after(outcome.headers, self._clock())
+        elif outcome.kind.permanent:
+            return None
+        wait = self._policy.wait(attempt, requested)
+        # GET is idempotent even in a call that is not.
+        may_repeat = call.idempotent or request.method == "GET"
+        if wait is None or not may_repeat or wait >= call.remaining() or not self._withdraw():
+            return None
+        return wait
 
     async def _attempt(
         self, request: RestRequest, call: Call, signer: Signer, signed_at: float, resends: int
@@ -153,7 +171,7 @@ class Sender:
         call.attempts += 1
         signature = signer.sign(request.method, request.target, self._host, request.body, signed_at)
         result: int | AttemptFailure = AttemptFailure.OTHER
-        started = time.monotonic()
+        started = self._monotonic()
         trace = call.trace.attempt_started(request.method, request.target, resends)
         try:
             headers = {**signature, **trace.headers} if trace.headers else signature
@@ -169,13 +187,39 @@ class Sender:
             result = AttemptFailure.CANCELLED
             raise
         finally:
-            self._observer.attempt_ended(request.method, result, time.monotonic() - started)
+            self._observer.attempt_ended(request.method, result, self._monotonic() - started)
             trace.ended(result)
         self._last_headers = (response.headers, self._clock())
-        # Not in a function: each call runs this.
+        # From here on not in functions: each call runs this.
+        if response.status != THROTTLED:
+            pacer = self.pacers[request.family]
+            if pacer.engaged or started >= pacer.period_end:
+                pacer.accepted(started)
+            else:
+                pacer.count += 1
         vector = response.headers.get("MS-CV", "") or _other_id(response.headers)
         call.upstream_request_id = vector if _SAFE_ID.fullmatch(vector) else ""
         return response
+
+    async def _signer_after_401(
+        self,
+        response: RestResponse,
+        signer: Signer,
+        signed_at: float,
+        rejected: list[Signer],
+        call: Call,
+        *,
+        first: bool,
+    ) -> Signer | None:
+        """Return the signer of a further attempt; None if there is none.
+
+        The first 401 of a call may show that this host's clock is wrong.
+        """
+        self._observer.credential_event(CredentialEvent.REJECTED)
+        if first and signer.dated and self._adopt_upstream_clock(response, signed_at):
+            return signer
+        rejected.append(signer)
+        return await self._another_signer(rejected, call)
 
     async def _another_signer(self, rejected: list[Signer], call: Call) -> Signer | None:
         """Return a key or token that the upstream has not rejected yet; None if there is none."""
