@@ -18,7 +18,7 @@ from rooms_gateway.server.drain import drain
 from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.health import HealthServicer
 from rooms_gateway.server.listeners import bind_all, load_certificates
-from rooms_gateway.server.options import server_options
+from rooms_gateway.server.options import connections_per_listener, server_options
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER
@@ -193,9 +193,13 @@ class Gateway:
 
     def _make_server(self) -> grpc.aio.Server:
         settings = self._settings
+        connections = connections_per_listener(
+            settings.max_client_connections, len(settings.listen), settings.max_connections
+        )
         return grpc.aio.server(
             options=server_options(
                 max_calls=settings.max_calls,
+                max_connections=connections,
                 max_connection_age=settings.max_connection_age,
                 reuse_port=settings.reuse_port,
             ),
@@ -278,6 +282,11 @@ class Gateway:
             upstream_reachable=lambda: float(self._probe.reachable) if self._probe else None,
             in_flight=lambda: handlers.running,
             queued=lambda: handlers.admission.queued,
+            incomplete=lambda: handlers.incoming.count,
+            unread=lambda: handlers.unread.count,
+            streams=lambda: handlers.admission.streams.running,
+            watches=lambda: handlers.admission.watches.running,
+            reflection=lambda: handlers.admission.reflection.running,
             retry_budget=lambda: sender.budget.balance,
             clock_skew=sender.clock_skew,
             certificate_expiry=lambda: self.certificates.expires if self.certificates else None,

@@ -58,6 +58,11 @@ async def test_every_metric_has_its_type() -> None:
     metrics.show_state(
         in_flight=float,
         queued=float,
+        incomplete=float,
+        unread=float,
+        streams=float,
+        watches=float,
+        reflection=float,
         retry_budget=float,
         clock_skew=float,
         certificate_expiry=float,

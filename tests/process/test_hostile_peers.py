@@ -39,6 +39,7 @@ from support.http2 import (
     WINDOW_UPDATE,
     Headers,
     frame,
+    frames,
     header_frames,
     headers_of,
     message,
@@ -139,15 +140,6 @@ async def _serves(target: Target) -> None:
         request = GetRoomRequest(room_id=target.room)
         assert (await rooms.GetRoom(request)).room.id == target.room
     assert (await get(target.admin, "/livez"))[0] == 200
-
-
-async def frames(reader: asyncio.StreamReader) -> AsyncIterator[tuple[int, int, int, bytes]]:
-    """Read kind, flags, stream and payload of frames until the connection is closed."""
-    with suppress(asyncio.IncompleteReadError, ConnectionError):
-        while True:
-            head = await reader.readexactly(9)
-            stream = int.from_bytes(head[5:]) & 0x7FFF_FFFF
-            yield head[3], head[4], stream, await reader.readexactly(int.from_bytes(head[:3]))
 
 
 async def ended(reader: asyncio.StreamReader, stream: int = 1) -> str:

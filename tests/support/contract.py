@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import (
+    Descriptor,
+    FieldDescriptor,
+    FileDescriptor,
+    MethodDescriptor,
+)
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from support.paths import ROOT
 
@@ -23,3 +32,29 @@ METHODS: list[MethodDescriptor] = [
 MESSAGES: list[Descriptor] = [
     message for file in FILES for message in file.message_types_by_name.values()
 ]
+
+
+def repeated_fields(
+    message: Descriptor, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], FieldDescriptor]]:
+    """Yield the repeated fields of `message` and of the messages in its other fields, by path."""
+    for field in message.fields:
+        below = (*path, field.name)
+        if field.is_repeated:
+            yield below, field
+        elif field.message_type is not None:
+            yield from repeated_fields(field.message_type, below)
+
+
+def filled(message: Descriptor, path: tuple[str, ...], count: int) -> Message:
+    """Return a message with `count` empty items, of two bytes each, in its field at `path`."""
+    whole = GetMessageClass(message)()
+    items: Any = whole
+    for name in path:
+        items = getattr(items, name)
+    if hasattr(items, "add"):
+        for _ in range(count):
+            items.add()
+    else:
+        items.extend([""] * count)
+    return whole

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import suppress
 
 from google.protobuf.message import Message
 
@@ -77,6 +79,17 @@ def message(body: bytes, *, compressed: int = 0, length: int | None = None) -> b
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     """Write a frame as RFC 9113, 4.1, says."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+async def frames(
+    reader: asyncio.StreamReader,
+) -> AsyncGenerator[tuple[int, int, int, bytes], None]:
+    """Read kind, flags, stream and payload of frames until the connection is closed."""
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            head = await reader.readexactly(9)
+            stream = int.from_bytes(head[5:]) & 0x7FFF_FFFF
+            yield head[3], head[4], stream, await reader.readexactly(int.from_bytes(head[:3]))
 
 
 def _literal(name: str, value: str | bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Concurrency limits: which calls are served, queued or rejected, shared fairly among callers.
 
 Unary calls and streams have separate slots, so that clients of long lists cannot block short calls.
-Health and reflection need no slot.
+So have health watches and reflection streams; the other calls of health need no slot.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from rooms_gateway.errors import DeadlineExceededError, OverloadedError
@@ -31,6 +32,13 @@ class Limits:
     """Maximum number of slots of one caller; None: all."""
 
 
+_WATCHES = Limits(1000, running_per_caller=100)
+"""A client has one for each connection; in grpc, each takes 14 kB."""
+
+_REFLECTION_STREAMS = Limits(20, running_per_caller=10)
+"""A tool opens one; each can keep an unread response of 330 kB."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """The limiters of all kinds of calls."""
@@ -39,7 +47,13 @@ class Admission:
     """Limiter of unary calls."""
     streams: ConcurrencyLimiter
     write_stall_timeout: float = 60.0
-    """Seconds a client may leave a message unread before the stream is aborted."""
+    """Seconds a client may leave a response unread before its call loses its slot."""
+    watches: ConcurrencyLimiter = field(
+        default_factory=lambda: ConcurrencyLimiter("health watches", _WATCHES)
+    )
+    reflection: ConcurrencyLimiter = field(
+        default_factory=lambda: ConcurrencyLimiter("reflection streams", _REFLECTION_STREAMS)
+    )
 
     @property
     def queued(self) -> int:
@@ -84,6 +98,16 @@ class ConcurrencyLimiter:
         self.running += 1
         self._running_by_caller[caller] = running + 1
         return True
+
+    @contextmanager
+    def slot(self, caller: str) -> Iterator[None]:
+        """Hold a slot inside of `with`. Raises OverloadedError if none is free."""
+        if not self.try_acquire(caller):
+            raise self._overloaded(caller)
+        try:
+            yield
+        finally:
+            self.release(caller)
 
     async def acquire(self, caller: str, max_wait: float) -> None:
         """Wait for a slot for at most `max_wait` seconds, and acquire it.

@@ -8,7 +8,6 @@ import grpc
 from acs.rooms.legacy.v1 import legacy_rooms_service_pb2
 from acs.rooms.v1 import participants_service_pb2, rooms_service_pb2
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health_pb2_grpc
 
 from rooms_gateway.server import health
 from rooms_gateway.server.handler import HandlerFactory
@@ -56,22 +55,9 @@ def add_services(
     for service, servicer in servicers.items():
         handlers.add(server, service, servicer)
     names = [service.full_name for service in servicers]
-    health_servicer = health.HealthServicer(names)
-    health_pb2_grpc.add_HealthServicer_to_server(
-        health_servicer,
-        _Unregistered(server),  # type: ignore[arg-type] # implements what the function calls
-    )
+    health_servicer = health.HealthServicer(names, handlers.admission.watches)
+    health.add_health(server, health_servicer, handlers.incoming)
     if reflection:
-        add_reflection(server, [*names, health.NAME])
+        add_reflection(server, [*names, health.NAME], handlers.admission)
     handlers.add_unknown(server)
     return health_servicer
-
-
-class _Unregistered:
-    """Accepts generic handlers only, of those that generated code adds to a server."""
-
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
-
-    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
-        """Ignored: in grpc.aio, registered methods cost a future per method on every call."""

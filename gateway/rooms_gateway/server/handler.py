@@ -20,7 +20,12 @@ from rooms_gateway.call import Call, Context, new_id
 from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.auth.authorizer import Authorizer
-from rooms_gateway.server.responses import send_messages, send_status
+from rooms_gateway.server.messages import (
+    IncomingRequests,
+    UnreadResponses,
+    send_messages,
+    send_status,
+)
 from rooms_gateway.server.status import DEFECT_REASON, to_status
 from rooms_gateway.server.validation import validate
 from rooms_gateway.services.convert.dry_run import describe
@@ -72,6 +77,8 @@ class HandlerFactory:
         self.observer = observer
         self.authorizer = authorizer
         self.tracer = tracer
+        self.unread = UnreadResponses(admission.calls, admission.write_stall_timeout)
+        self.incoming = IncomingRequests()
         self.running = 0
         """Number of calls in flight, queued ones included."""
         self._idle = asyncio.Event()
@@ -137,19 +144,19 @@ class MethodHandler:
     def handler(self) -> Handler:
         """Return the handler for grpc."""
         make = (
-            grpc.unary_stream_rpc_method_handler
+            grpc.stream_stream_rpc_method_handler
             if self._streams
-            else grpc.unary_unary_rpc_method_handler
+            else grpc.stream_unary_rpc_method_handler
         )
         # No deserializer: `_read` parses, so that malformed bytes also get a typed status, a metric
         # and a log line.
         return make(self._handle, response_serializer=self._response_type.SerializeToString)
 
-    async def _handle(self, data: bytes, context: Context) -> Message | None:
-        """Process a call with the serialized request `data`. Only this catches, aborts and logs."""
-        started = time.monotonic()
-        shared, request, peer = self._shared, None, context.peer()
-        left = context.time_remaining()
+    async def _handle(self, _: object, context: Context) -> Message | None:
+        """Process a call. Only this catches, aborts and logs."""
+        shared, request, response, peer = self._shared, None, None, context.peer()
+        data = await shared.incoming.receive(context)
+        started, left = time.monotonic(), context.time_remaining()
         request_id, trace, priority = _read_metadata(context.invocation_metadata() or ())
         call = Call(
             request_id or new_id(),
@@ -179,11 +186,14 @@ class MethodHandler:
                     await send_messages(pages, context, self._stall_timeout, sent)
                     return None
                 try:
-                    response: Message = await self._behavior(request, call)
+                    response = await self._behavior(request, call)
                 except DryRunError as stopped:
                     response = self._dry_run(request, stopped)
             finally:
-                self._limiter.release(caller)
+                if response is None:
+                    self._limiter.release(caller)
+                else:
+                    shared.unread.hold_slot(caller, context)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_task_cancelled():
                 code = "DEADLINE_EXCEEDED" if call.remaining() <= 0 else "CANCELLED"
@@ -192,6 +202,8 @@ class MethodHandler:
             code, reason = status.code.name, status.reason
             if reason == DEFECT_REASON:
                 logger.exception("method=%s request_id=%s failed", self._name, call.request_id)
+            # What ends the call refers to this frame in a cycle, and would keep the request.
+            del data, request
             await send_status(error, status, context)
         else:
             return response

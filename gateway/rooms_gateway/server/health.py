@@ -7,12 +7,17 @@ stops reading blocks all others, including their shutdown notification.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NoReturn
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from rooms_gateway.errors import OverloadedError
+from rooms_gateway.server.admission import ConcurrencyLimiter, host_of
+from rooms_gateway.server.messages import IncomingRequests
 
 NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
@@ -21,20 +26,47 @@ _States = HealthCheckResponse
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class HealthServicer(health_pb2_grpc.HealthServicer):
+Behavior = Callable[[Any, Context], Awaitable[Any]]
+
+
+def add_health(
+    server: grpc.aio.Server, servicer: HealthServicer, incoming: IncomingRequests
+) -> None:
+    """Serve `servicer` on `server`."""
+
+    def handler(make: Any, behavior: Behavior, request_type: type[Message]) -> Any:
+        async def handle(_: object, context: Context) -> Any:
+            return await behavior(await incoming.receive(context), context)
+
+        return make(
+            handle,
+            request_deserializer=request_type.FromString,
+            response_serializer=lambda response: response.SerializeToString(),
+        )
+
+    unary, stream = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
+    handlers = {
+        "Check": handler(unary, servicer.Check, HealthCheckRequest),
+        "List": handler(unary, servicer.List, health_pb2.HealthListRequest),  # type: ignore[attr-defined] # not in the stubs
+        "Watch": handler(stream, servicer.Watch, HealthCheckRequest),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
+
+
+class HealthServicer:
     """Reports NOT_SERVING until `set_serving(True)` is called."""
 
-    def __init__(self, services: Iterable[str]) -> None:
+    def __init__(self, services: Iterable[str], watches: ConcurrencyLimiter) -> None:
         """Report on `services`, full names, and on the gateway as a whole."""
         self._names = ("", *services)
         self._state = int(_States.NOT_SERVING)
         self._changed = asyncio.Event()
-        self._watchers = 0
+        self._watches = watches
 
     @property
     def watched(self) -> bool:
         """Whether there are watchers to notify of a change."""
-        return self._watchers > 0
+        return self._watches.running > 0
 
     def set_serving(self, serving: bool) -> None:
         """Change the status, and notify all watchers at once."""
@@ -55,20 +87,26 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         return health_pb2.HealthListResponse(statuses=states)  # type: ignore[attr-defined] # not in the stubs
 
     async def Watch(self, request: HealthCheckRequest, context: Context) -> None:  # noqa: N802 - the contract's name
-        """Send the status and each change of it, until the client or the server ends the stream."""
-        known, sent = request.service in self._names, None
-        self._watchers += 1
+        """Send the status and each change of it, until the client or the server ends the stream.
+
+        RESOURCE_EXHAUSTED if there are too many watches.
+        """
         try:
-            while True:
-                # Taken before the state is read, so that no change in between is missed.
-                changed = self._changed
-                state = self._state if known else _States.SERVICE_UNKNOWN
-                if state != sent:
-                    await context.write(HealthCheckResponse(status=state))
-                    sent = state
-                await changed.wait()
-        finally:
-            self._watchers -= 1
+            with self._watches.slot(host_of(context.peer())):
+                await self._watch(request.service in self._names, context)
+        except OverloadedError as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+
+    async def _watch(self, known: bool, context: Context) -> NoReturn:
+        sent = None
+        while True:
+            # Taken before the state is read, so that no change in between is missed.
+            changed = self._changed
+            state = self._state if known else _States.SERVICE_UNKNOWN
+            if state != sent:
+                await context.write(HealthCheckResponse(status=state))
+                sent = state
+            await changed.wait()
 
 
 async def _not_found(context: Context) -> NoReturn:

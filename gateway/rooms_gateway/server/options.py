@@ -6,8 +6,12 @@ grpc's include/grpc/impl/channel_arg_names.h and doc/keepalive.md.
 
 from __future__ import annotations
 
-MAX_REQUEST_BYTES = 1024 * 1024
-"""After decompression. The largest request of the contract, 700 participants, has about 200 kB."""
+import logging
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
+
+MAX_REQUEST_BYTES = 384 * 1024
+"""After decompression. The largest valid request in ASCII, an UpdateParticipants of 350 upserts and
+700 removals with the longest identifiers, has 391 kB."""
 
 MIN_PING_INTERVAL = 8.0
 """In seconds. Many clients ping every 10 s, Go's minimum; grpc's default is 5 minutes."""
@@ -25,37 +29,47 @@ _AGE_GRACE = 300.0
 """Seconds for the calls of a connection that has reached its maximum age; the timeout of a list in
 the service config for clients. A list that takes longer resumes at its last page token."""
 
-_MIN_STREAMS = 10_000
-"""Minimum for the HTTP/2 streams of a connection. It is far above the number of admitted calls,
-because past this limit grpc resets streams, health checks included, without a status. It protects
-against clients that never close their streams."""
+_MAX_STREAMS = 100
+"""HTTP/2 streams of a connection, health and reflection included: the minimum that RFC 9113
+recommends. Clients wait until they may open another. The calls of one connection can delay those of
+others by no more than these."""
+
+_MIN_PENDING = 10_000
+"""Minimum for the calls that Python has not accepted yet; past it, grpc cancels calls at random,
+while `admission` rejects them with a reason."""
+
+_RESERVED_FILES = 64
+"""Descriptors for the admin listener, log, watched files, event loop and token requests."""
 
 _MAX_INT = 2**31 - 1
+
+logger = logging.getLogger(__name__)
 
 
 def server_options(
     *,
     max_calls: int,
+    max_connections: int,
     max_connection_age: float = 0,
     min_ping_interval: float = MIN_PING_INTERVAL,
     reuse_port: bool = False,
 ) -> list[tuple[str, int]]:
     """Return the options of a server that admits `max_calls` calls of all kinds.
 
+    `max_connections` is the limit of each listener: grpc closes further connections at once.
     `max_connection_age` is in seconds, which grpc varies by 10 %; 0: unlimited. `min_ping_interval`
     is the shortest accepted interval of clients' pings, in seconds. `reuse_port` lets other
     processes bind the same ports.
     """
-    streams = min(max(2 * max_calls, _MIN_STREAMS), _MAX_INT)
+    pending = min(max(2 * max_calls, _MIN_PENDING), _MAX_INT)
     options = [
         # By grpc's default, two gateways on one port would silently share its calls.
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-        ("grpc.max_concurrent_streams", streams),
-        # By grpc's default, calls beyond 1,000 that Python has not accepted yet are cancelled at
-        # random; `admission` rejects calls with a reason instead.
-        ("grpc.server.max_pending_requests", streams),
-        ("grpc.server.max_pending_requests_hard_limit", streams),
+        ("grpc.max_concurrent_streams", _MAX_STREAMS),
+        ("grpc.max_allowed_incoming_connections", min(max_connections, _MAX_INT)),
+        ("grpc.server.max_pending_requests", pending),
+        ("grpc.server.max_pending_requests_hard_limit", pending),
         ("grpc.server_handshake_timeout_ms", _milliseconds(_HANDSHAKE_TIMEOUT)),
         ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(min_ping_interval)),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -70,6 +84,29 @@ def server_options(
             ("grpc.max_connection_age_grace_ms", _milliseconds(_AGE_GRACE)),
         ]
     return options
+
+
+def connections_per_listener(wanted: int, listeners: int, upstream: int) -> int:
+    """Return how many clients may connect to each of `listeners`: `wanted`, or fewer.
+
+    The limit of open files must leave descriptors for `upstream` connections, probes and files. The
+    soft limit is raised for that, up to the hard one.
+    """
+    others = upstream + _RESERVED_FILES
+    needed = listeners * wanted + others
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    if soft != RLIM_INFINITY and soft < needed:
+        soft = needed if hard == RLIM_INFINITY else min(needed, hard)
+        setrlimit(RLIMIT_NOFILE, (soft, hard))
+    if soft == RLIM_INFINITY or soft >= needed:
+        return wanted
+    fitting = max((soft - others) // listeners, 1)
+    logger.warning(
+        "only %d clients can connect to each address, not %d: raise the limit of open files "
+        "(ulimit -Hn) from %d to %d",
+        *(fitting, wanted, soft, needed),
+    )
+    return fitting
 
 
 def _milliseconds(seconds: float) -> int:

@@ -152,6 +152,13 @@ class Settings:
         "Maximum concurrent list streams of one caller. Default: --max-streams.",
         minimum=1,
     )
+    max_client_connections: int = setting(
+        1000,
+        Group.LIMITS,
+        "Maximum connections of clients to each address; further ones are closed at once. Fewer if "
+        "the limit of open files (ulimit -n) is low.",
+        minimum=1,
+    )
     max_connection_age: float = setting(
         0.0,
         Group.LIMITS,
@@ -188,8 +195,9 @@ class Settings:
     write_stall_timeout: float = setting(
         60.0,
         Group.TIMEOUTS,
-        "Time that a client may leave a page of a list unread before the stream is aborted, in "
-        "seconds.",
+        "Time that a client may leave a page of a list unread before the stream is aborted, or a "
+        "unary response before its slot is released, in seconds. Reflection streams that are idle "
+        "for this time are aborted too.",
         above=0,
     )
 

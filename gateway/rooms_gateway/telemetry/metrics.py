@@ -83,6 +83,11 @@ class Metrics:
         *,
         in_flight: Callable[[], float],
         queued: Callable[[], float],
+        incomplete: Callable[[], float],
+        unread: Callable[[], float],
+        streams: Callable[[], float],
+        watches: Callable[[], float],
+        reflection: Callable[[], float],
         retry_budget: Callable[[], float],
         clock_skew: Callable[[], float | None],
         certificate_expiry: Callable[[], float | None],
@@ -91,6 +96,17 @@ class Metrics:
         """Expose gauges of the gateway's state."""
         self.add_gauge("rooms_gateway_calls_in_flight", "Calls in progress.", in_flight)
         self.add_gauge("rooms_gateway_calls_queued", "Calls in progress that wait.", queued)
+        self.add_gauge(
+            "rooms_gateway_incomplete_requests",
+            "Calls with a request that has not arrived completely.",
+            incomplete,
+        )
+        self.add_gauge(
+            "rooms_gateway_unread_responses", "Unary responses that clients have not read.", unread
+        )
+        self.add_gauge("rooms_gateway_list_streams", "Lists that have a slot.", streams)
+        self.add_gauge("rooms_gateway_health_watches", "Health watches.", watches)
+        self.add_gauge("rooms_gateway_reflection_streams", "Reflection streams.", reflection)
         self.add_gauge(
             "rooms_gateway_retry_budget",
             "Retries left; below 1, no request is retried.",

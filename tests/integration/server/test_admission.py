@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import cast
 
 import grpc
 import pytest
+from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from google.rpc.error_details_pb2 import RetryInfo
 from support.collectors import scrape
@@ -221,11 +223,23 @@ async def test_hanging_upstream_does_not_affect_health(
 ) -> None:
     """A thousand calls to an upstream that hangs leave health available and no tasks behind."""
     emulator.faults.add(Fault(latency=60, count=100))
-    async with gateway_for(
-        emulator, max_concurrent_calls=20, max_queued_calls=80, attempt_timeout=60
-    ) as running:
+    async with (
+        gateway_for(
+            emulator, max_concurrent_calls=20, max_queued_calls=80, attempt_timeout=60
+        ) as running,
+        AsyncExitStack() as clients,
+    ):
         before = asyncio.all_tasks()
-        calls = [running.rooms.GetRoom(ROOM) for _ in range(1000)]
+        calls = []
+        # As many calls of each client as a connection allows.
+        for _ in range(10):
+            channel = await clients.enter_async_context(
+                grpc.aio.insecure_channel(
+                    running.gateway.addresses[0], [("grpc.use_local_subchannel_pool", 1)]
+                )
+            )
+            rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
+            calls += [rooms.GetRoom(ROOM) for _ in range(100)]
         codes = [asyncio.ensure_future(call.code()) for call in calls]
         async with asyncio.timeout(30):
             await until(lambda: running.requests() == 20)

@@ -83,7 +83,9 @@ async def test_stalled_reader_loses_its_slot(
 
 
 @pytest.mark.proves("S14")
-async def test_reader_with_window_0_loses_its_slot(limited: Running) -> None:
+async def test_reader_with_window_0_loses_its_slot(
+    limited: Running, caplog: pytest.LogCaptureFixture
+) -> None:
     before = asyncio.all_tasks()
     port = int(limited.gateway.addresses[0].rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -96,6 +98,7 @@ async def test_reader_with_window_0_loses_its_slot(limited: Running) -> None:
     failed = await failure_of(limited.rooms.GetRoom(GetRoomRequest(room_id=UNKNOWN_ROOM)))
     assert failed.reason == "ERROR_REASON_ROOM_NOT_FOUND"
     assert not reader.at_eof()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
     writer.close()
 
 

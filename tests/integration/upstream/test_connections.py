@@ -1,4 +1,4 @@
-"""Settings of server connections: ping interval, maximum age, names of channel options."""
+"""Settings of server connections: streams, ping interval, maximum age, names of options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import re
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
 from support.gateways import SERVING, gateway_for, status_of
-from support.http2 import frame
+from support.http2 import PREFACE, RST_STREAM, SETTINGS, frame, frames, header_frames, headers_of
 
 import rooms_gateway
 from rooms_emulator import Emulator
@@ -26,6 +26,8 @@ from rooms_gateway.server.options import server_options
 
 PING, GOAWAY, ACK = 6, 7, 1
 ENHANCE_YOUR_CALM = 11
+MAX_CONCURRENT_STREAMS = 3
+WATCH = "/grpc.health.v1.Health/Watch"
 
 
 @pytest.mark.proves("S9")
@@ -36,8 +38,10 @@ def test_grpc_knows_every_channel_option() -> None:
     names = {
         name for source in sources for name in re.findall(r'\("(grpc\.[\w.]+)"', source.read_text())
     }
-    passed = {name for name, _ in server_options(max_calls=1, max_connection_age=1)}
-    assert len(passed) == 13
+    passed = {
+        name for name, _ in server_options(max_calls=1, max_connections=1, max_connection_age=1)
+    }
+    assert len(passed) == 14
     assert passed <= names
     assert [name for name in names if f"{name}\0".encode() not in library] == []
     assert b"grpc.http2.min_recv_ping_interval_without_data_ms\0" not in library
@@ -46,10 +50,33 @@ def test_grpc_knows_every_channel_option() -> None:
 async def test_grpc_accepts_huge_settings(emulator: Emulator) -> None:
     huge: dict[str, Any] = {
         "max_queued_calls": 10**12,
+        "max_client_connections": 10**12,
         "max_connection_age": 1e12,
     }
     async with gateway_for(emulator, **huge) as running:
         assert await status_of(running.channel) == SERVING
+
+
+@pytest.mark.proves("S80")
+async def test_connection_has_at_most_100_streams(emulator: Emulator) -> None:
+    """The server announces the limit, and refuses a further stream that is opened nevertheless."""
+    async with gateway_for(emulator) as running:
+        host, _, port = running.gateway.addresses[0].rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(PREFACE + frame(SETTINGS, 0, 0))
+        for stream in range(1, 203, 2):
+            writer.write(header_frames(stream, headers_of(WATCH).items()))
+        announced: dict[int, int] = {}
+        async with asyncio.timeout(30), aclosing(frames(reader)) as received:
+            async for kind, _, stream, payload in received:
+                if kind == SETTINGS:
+                    announced |= dict(struct.iter_unpack(">HI", payload))
+                if kind == RST_STREAM:
+                    refused = stream, payload
+                    break
+        assert announced[MAX_CONCURRENT_STREAMS] == 100
+        assert refused == (201, struct.pack(">I", ENHANCE_YOUR_CALM))
+        writer.close()
 
 
 class Pinging:
@@ -114,7 +141,9 @@ async def test_pings_within_the_interval_are_accepted(
 
 
 def test_a_client_may_ping_every_10_seconds() -> None:
-    allowed = dict(server_options(max_calls=1))["grpc.http2.min_ping_interval_without_data_ms"]
+    allowed = dict(server_options(max_calls=1, max_connections=1))[
+        "grpc.http2.min_ping_interval_without_data_ms"
+    ]
     # Timers and networks delay pings, so the server needs a margin.
     assert allowed <= 9_000
 
