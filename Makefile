@@ -95,8 +95,8 @@ soak: setup ## Make a million calls and hold many callers (some 15 minutes), for
 
 .tools/bench/load: $(wildcard benchmarks/speed/tools/go.* benchmarks/speed/tools/*/*.go)
 	@mkdir -p .tools/bench
-	@echo "Building the load generator and the stub upstream (once) …"
-	@cd benchmarks/speed/tools && go build -o ../../../.tools/bench/ ./stub ./load
+	@echo "Building the load generator, the stub upstream and the relay (once) …"
+	@cd benchmarks/speed/tools && go build -o ../../../.tools/bench/ ./stub ./load ./relay
 
 # The library that draws the pictures.
 .tools/bench/installed: benchmarks/requirements.lock

@@ -100,6 +100,8 @@ def observed(patience: float) -> Iterator[Observed]:
             api_version=DEFAULT_API_VERSION,
             listen=("127.0.0.1:0",),
             admin_listen="127.0.0.1:0",
+            # Opened in the background, so that the number of idle tasks would depend on time.
+            upstream_warm_connections=0,
         )
         started: Future[tuple[Observed, asyncio.Event]] = Future()
         thread = threading.Thread(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.speed import contenders, crowding, footprint, report, scaling, upstream
+from benchmarks.speed import contenders, crowding, footprint, latency, report, scaling, upstream
 from benchmarks.speed.contenders import AS_IT_SHIPS, FLOOR, ROOT, Arm
 from benchmarks.speed.measure import Load
 from benchmarks.speed.processes import NotReadyError
@@ -37,7 +37,7 @@ def main() -> None:
         load = Load(options.tools / "load")
         arms = _arms(options, Path(folder))
         samples = interleaved(stub, load, arms, works, options.rounds, options.seconds)
-        more = _more(options, stub, load)
+        more = _more(options, stub, load, arms)
     found = Report(
         report.where(), options.rounds, options.seconds, summarise(works, samples, FLOOR), more
     )
@@ -53,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", metavar="TEXT",
         help="measure only names that contain TEXT: an RPC, TLS, start, lists, slow, reads,"
-        " processes; repeatable",
+        " latency, processes; repeatable",
     )  # fmt: skip
     parser.add_argument(
         "--arms", metavar="NAME,…", help="measure only these arms, and always floor"
@@ -112,9 +112,11 @@ def _arms(options: argparse.Namespace, folder: Path) -> list[Arm]:
     return [*known, *others]
 
 
-def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, Mapping[str, Any]]:
+def _more(
+    options: argparse.Namespace, stub: Stub, load: Load, arms: Sequence[Arm]
+) -> Mapping[str, Mapping[str, Any]]:
     path, rounds, seconds = options.gateway_path.resolve(), options.rounds, options.seconds
-    plain = contenders.gateway("gateway", path)
+    plain, relay = contenders.gateway("gateway", path), options.tools / "relay"
     ships = contenders.gateway("gateway", path, *AS_IT_SHIPS)
     roomy = contenders.gateway("gateway", path, *AS_IT_SHIPS, "--max-streams", str(crowding.CROWD))
 
@@ -127,6 +129,7 @@ def _more(options: argparse.Namespace, stub: Stub, load: Load) -> Mapping[str, M
         "slow upstream": lambda: crowding.slow_upstream(stub, load, ships, seconds),
         "slow lists": lambda: crowding.slow_lists(stub, load, roomy, seconds),
         "reads with lists": lambda: crowding.reads_with_lists(stub, load, ships, rounds, seconds),
+        "latency": lambda: latency.latency(stub, load, relay, arms, min(rounds, 3)),
         "processes": lambda: scaling.processes(stub, load, sharing, rounds, seconds),
     }
     more = {}

@@ -98,9 +98,10 @@ class Load:
         )
 
 
-def ask(work: Work, arm: Running, *, seconds: float) -> Sample:
+def ask(work: Work, arm: Running, *, seconds: float, calls: int = 0) -> Sample:
     """Run `work` in an arm that makes the calls itself. Raises MeasurementError if a call fails."""
-    return checked(arm.ask(json.dumps(_job(work, seconds))).encode())
+    job = {**_job(work, seconds), "calls": calls}
+    return checked(arm.ask(json.dumps(job)).encode())
 
 
 def _job(work: Work, seconds: float, request: bytes | None = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.speed import summary, targets
+from benchmarks.speed.latency import BURST, IDLE, ROUND_TRIP, SETTLE
 from benchmarks.speed.summary import Cell
 
 DATA = Path(__file__).parents[2] / ".tools" / "measured" / "performance.json"
@@ -64,6 +65,8 @@ class Report:
             for name, title in _SECTIONS.items()
             if name in self.more
         ]
+        if far := self.more.get("latency"):
+            parts.append(_latency(far))
         if shared := self.more.get("processes"):
             parts.append(_processes(shared))
         return "\n\n".join(parts)
@@ -75,6 +78,25 @@ class Report:
 def _values(values: Mapping[str, float]) -> str:
     rows = (f"| {name.replace('_', ' ')} | {value:,.2f} |" for name, value in values.items())
     return "\n".join(("| | |", "| --- | --- |", *rows))
+
+
+def _latency(far: Mapping[str, Mapping[str, float]]) -> str:
+    rows = (
+        f"| {arm} | {seen['first_ms']:.0f} | {seen['warm_ms']:.0f} | {seen['after_idle_ms']:.0f} "
+        f"| {seen['burst_p50_ms']:.0f} | {seen['burst_max_ms']:.0f} | {seen['burst_cpu_ms']:.0f} |"
+        for arm, seen in far.items()
+    )
+    about = (
+        f"GetRoom over TLS through a relay that adds {ROUND_TRIP} ms to each round trip, also to "
+        f"that of a TCP connect. The first call is made {SETTLE:g} s after startup; the burst of "
+        f"{BURST} calls follows on the call after {IDLE:g} s without calls."
+    )
+    head = (
+        f"| arm | first call, ms | warm, ms | after {IDLE:g} s, ms | burst: p50, ms "
+        "| burst: slowest, ms | burst: CPU, ms |"
+    )
+    title = f"### Latency with an upstream {ROUND_TRIP} ms away"
+    return "\n".join((title, "", about, "", head, "| --- " * 7 + "|", *rows))
 
 
 def _processes(shared: Mapping[str, Mapping[str, float]]) -> str:

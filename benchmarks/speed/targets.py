@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from benchmarks.speed.contenders import BARE, FLOOR, GATEWAY, NAIVE
+from benchmarks.speed.contenders import BARE, ENVOY, FLOOR, GATEWAY, NAIVE
 from benchmarks.speed.summary import Cell, times
 from benchmarks.speed.works import Work, get_room, list_rooms, upsert
 
@@ -22,10 +23,10 @@ class Target:
     met: bool
 
 
-def targets(cells: list[Cell], more: Mapping[str, Mapping[str, float]]) -> list[Target]:
+def targets(cells: list[Cell], more: Mapping[str, Mapping[str, Any]]) -> list[Target]:
     """Return the targets that have measurements."""
     found = {(cell.work, cell.arm): cell for cell in cells}
-    return [*_speed(found), *_footprint(more), *_crowds(more)]
+    return [*_speed(found), *_footprint(more), *_crowds(more), *_far_away(more)]
 
 
 Cells = dict[tuple[str, str], Cell]
@@ -145,6 +146,22 @@ def _crowds(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
             f"{longer:.2f}",
             longer <= 3,
         )
+
+
+def _far_away(more: Mapping[str, Mapping[str, Any]]) -> Iterator[Target]:
+    far = more.get("latency", {})
+    if ours := far.get(GATEWAY):
+        for name, key in (("first call", "first_ms"), ("call after 65 s idle", "after_idle_ms")):
+            share = ours[key] / ours["warm_ms"]
+            yield Target(f"80 ms away: {name}", "≤ 1.1 × warm", f"{share:.2f}", share <= 1.1)
+        if envoy := far.get(ENVOY):
+            slowest, its = ours["burst_max_ms"], envoy["burst_max_ms"]
+            yield Target(
+                "80 ms away: slowest call of a burst",
+                f"≤ Envoy's {its:.0f} ms",
+                f"{slowest:.0f} ms",
+                slowest <= its,
+            )
 
 
 def table(found: list[Target]) -> str:

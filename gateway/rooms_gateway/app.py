@@ -243,6 +243,7 @@ class Gateway:
                 user_agent=f"rooms-gateway/{version('rooms-gateway')}",
                 max_connections=settings.max_connections,
                 max_response_bytes=MAX_RESPONSE_BYTES,
+                warm_connections=settings.upstream_warm_connections,
             )
         )
         pacers = make_pacers(

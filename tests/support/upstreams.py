@@ -144,11 +144,17 @@ def run_on(loop_factory: Any, main: Coroutine[Any, Any, None]) -> None:
 
 
 @asynccontextmanager
-async def client_of(service: Scripted | Endpoint, limit: int = 10) -> AsyncIterator[HttpClient]:
+async def client_of(
+    service: Scripted | Endpoint, limit: int = 10, warm: int = 0
+) -> AsyncIterator[HttpClient]:
     """Make a client with a pool of `limit` connections and a small cap for answers."""
     endpoint = service.upstream.endpoint if isinstance(service, Scripted) else service
     async with HttpClient(
-        endpoint, user_agent="test", max_connections=limit, max_response_bytes=MAX_RESPONSE_BYTES
+        endpoint,
+        user_agent="test",
+        max_connections=limit,
+        max_response_bytes=MAX_RESPONSE_BYTES,
+        warm_connections=warm,
     ) as client:
         yield client
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -79,23 +80,30 @@ def _doing(client: RoomsClient, method: str, content: bytes) -> Do:
 
 async def _measure(client: RoomsClient, job: dict[str, Any]) -> dict[str, float]:
     do = _doing(client, job["method"], bytes.fromhex(job["request"]))
-    tally = Tally()
+    tally, limit = Tally(), job["calls"] or math.inf
 
     async def caller() -> None:
-        while True:
+        nonlocal limit
+        while limit > 0:
+            limit -= 1
             started = time.perf_counter()
             await do(tally)
             tally.calls += 1
             tally.latencies.append(time.perf_counter() - started)
 
-    callers = [asyncio.ensure_future(caller()) for _ in range(job["callers"])]
-    await asyncio.wait(callers, timeout=job["warmup"])
-    tally.begin()
     started, cpu = time.perf_counter(), time.process_time()
-    failed, _ = await asyncio.wait(
-        callers, timeout=job["seconds"], return_when=asyncio.FIRST_EXCEPTION
+    callers = [asyncio.ensure_future(caller()) for _ in range(job["callers"])]
+    if not job["calls"]:
+        await asyncio.wait(callers, timeout=job["warmup"])
+        tally.begin()
+        started, cpu = time.perf_counter(), time.process_time()
+    ended, _ = await asyncio.wait(
+        callers,
+        timeout=None if job["calls"] else job["seconds"],
+        return_when=asyncio.FIRST_EXCEPTION,
     )
     seconds, used = time.perf_counter() - started, time.process_time() - cpu
+    failed = [each for each in ended if each.exception() is not None]
     for each in callers:
         each.cancel()
     await asyncio.wait(callers)

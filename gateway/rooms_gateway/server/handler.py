@@ -159,11 +159,11 @@ class MethodHandler:
         started, left = time.monotonic(), context.time_remaining()
         request_id, trace, priority = _read_metadata(context.invocation_metadata() or ())
         call = Call(
-            request_id or new_id(),
+            request_id,
             started + (self._default_timeout if left is None else left),
             self._idempotent,
+            trace=shared.tracer.call_started(self._name, request_id, trace),
         )
-        call.trace = shared.tracer.call_started(self._name, call.request_id, trace)
         self._observer.started()
         shared.running += 1
         code, reason = "OK", ""
@@ -171,8 +171,7 @@ class MethodHandler:
             if shared.authorizer is not None:
                 await shared.authorizer.authorize(call, context, self._name)
             caller = call.queue_key = call.caller or host_of(peer)
-            if priority is not None:
-                call.bulk = _is_bulk(priority)
+            call.bulk = priority is not None and _is_bulk(priority)
             if not self._limiter.try_acquire(caller):
                 await self._limiter.acquire(caller, call.remaining())
             try:
@@ -247,7 +246,7 @@ class MethodHandler:
 def _read_metadata(
     metadata: Collection[tuple[str, str | bytes]],
 ) -> tuple[str, TraceContext | None, str | bytes | None]:
-    """Return the request id, empty if it is unsafe for logs and headers, trace and priority."""
+    """Return request id, trace and priority; the id is new if it is unsafe for logs and headers."""
     request_id, traced, priority = "", False, None
     for key, value in metadata:
         if key == TRACEPARENT:
@@ -261,7 +260,7 @@ def _read_metadata(
             and _VALID_REQUEST_ID.fullmatch(value)
         ):
             request_id = value
-    return request_id, read_context(metadata) if traced else None, priority
+    return request_id or new_id(), read_context(metadata) if traced else None, priority
 
 
 def _is_bulk(priority: str | bytes) -> bool:

@@ -39,6 +39,13 @@ class Settings:
         "Version of the Rooms REST API to use.",
         one_of=tuple(API_VERSIONS),
     )
+    upstream_warm_connections: int = setting(
+        2,  # A call that reads a room and its roster uses two.
+        Group.UPSTREAM,
+        "Connections to the Rooms service that are opened at startup and replaced before they "
+        "expire, so that a call after a quiet time does not wait for a TLS handshake. 0: none.",
+        minimum=0,
+    )
     check_upstream: bool = setting(
         False,
         Group.UPSTREAM,

@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._progress = (0, 0)
         self._body: list[bytes] = []
         self._persistent = self._until_close = False
-        self.opened_at = self.idle_since = loop.time()
+        self.expires_at = self.idle_since = loop.time()
         """In `loop.time()` seconds; maintained by the pool."""
         self.lost: asyncio.Future[None] = loop.create_future()
         """Done when the transport is closed."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from rooms_gateway import aio
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.route import DIRECT, Route
@@ -16,6 +17,7 @@ from rooms_gateway.upstream.transport.connector import Connector
 from rooms_gateway.upstream.transport.failure_log import FailureLog
 from rooms_gateway.upstream.transport.messages import RestRequest, RestResponse
 from rooms_gateway.upstream.transport.pool import Pool
+from rooms_gateway.upstream.transport.warm import keep_warm
 
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
@@ -37,9 +39,12 @@ class HttpClient:
         user_agent: str,
         max_connections: int,
         max_response_bytes: int,
+        warm_connections: int = 0,
     ) -> None:
+        """`warm_connections` are kept open; see `keep_warm`."""
         self._connector = Connector(endpoint, route, max_response_bytes)
         self._max_connections = max_connections
+        self._warm_connections = warm_connections
         self._failures = FailureLog()
         self._fixed = (
             f" HTTP/1.1\r\nHost: {endpoint.authority}\r\nUser-Agent: {user_agent}\r\n"
@@ -52,6 +57,7 @@ class HttpClient:
         self._pool = Pool(
             self._connector.connect, limit=self._max_connections, clock=self._loop.time
         )
+        self._warming = asyncio.create_task(keep_warm(self._pool, self._warm_connections))
         return self
 
     async def __aexit__(
@@ -61,6 +67,7 @@ class HttpClient:
         trace: TracebackType | None,
     ) -> None:
         self._connector.close()
+        await aio.cancel_and_wait(self._warming)
         await self._pool.close()
 
     async def request(
@@ -85,6 +92,8 @@ class HttpClient:
             raise
         except BrokenResponseError as error:
             raise self._failed(error.kind, str(error)) from error
+        except ConnectionAbortedError as error:
+            raise self._failed(AttemptFailure.CONNECT, str(error)) from error
         except TimeoutError as error:
             kind, missing = AttemptFailure.TIMEOUT, "response"
             if connection is None:

@@ -241,9 +241,9 @@ def test_a_hanging_handshake_times_out(loop_factory: Any) -> None:
             with pytest.raises(AttemptError) as raised:
                 await exchange(client, seconds=0.1)
             assert raised.value.kind is AttemptFailure.CONNECT_TIMEOUT
-            assert client._pool.slots == 0
-            for writer in held:
-                writer.close()
+        assert client._pool.slots == 0
+        for writer in held:
+            writer.close()
 
     run_on(loop_factory, main())
 

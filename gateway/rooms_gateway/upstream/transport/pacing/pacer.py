@@ -107,7 +107,7 @@ class Pacer:
         self._rate_unknown = False
         """From a pause until the rate is known: requests are sent for accepted ones."""
         self._doubted_at = -math.inf
-        """When the request was sent whose rejection began the pause."""
+        """When the request was sent that the pause is for."""
         self._later_accepted = self._later_rejected = 0
         self._trust_waits_at = -math.inf
         self.engaged = ceiling < math.inf
