@@ -278,12 +278,11 @@ class Gateway:
         """Export gauges of the running parts, if there are metrics."""
         if self._metrics is None:
             return
-        self._metrics.add_pacers({str(name): pacer for name, pacer in sender.pacers.items()})
+        self._metrics.add_pacers(sender.pacers.items())
         self._metrics.show_state(
             upstream_reachable=lambda: float(self._probe.reachable) if self._probe else None,
             in_flight=lambda: handlers.running,
             queued=lambda: handlers.admission.queued,
-            incomplete=lambda: handlers.incoming.count,
             unread=lambda: handlers.unread.count,
             streams=lambda: handlers.admission.streams.running,
             watches=lambda: handlers.admission.watches.running,

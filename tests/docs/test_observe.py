@@ -17,6 +17,7 @@ from rooms_emulator import Emulator
 from rooms_gateway.telemetry.log_lines import FinishedCall, JsonFormatter
 from rooms_gateway.telemetry.metrics import Metrics
 from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent
+from rooms_gateway.upstream.transport.pacing.pacer import make_pacers
 
 PAGE = (ROOT / "docs/how-to/observe.md").read_text(encoding="utf-8")
 EXPIRY = ("token", "certificate")
@@ -55,10 +56,10 @@ async def test_every_metric_has_its_labels() -> None:
 async def test_every_metric_has_its_type() -> None:
     metrics = Metrics("0", "0")
     metrics.token_expires(1)
+    metrics.add_pacers(make_pacers().items())
     metrics.show_state(
         in_flight=float,
         queued=float,
-        incomplete=float,
         unread=float,
         streams=float,
         watches=float,

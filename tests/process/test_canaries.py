@@ -36,7 +36,6 @@ FAULTS = [
     Fault(status=404, body=json.dumps({"error": {"code": "NotFound", "message": PERSON}})),
     Fault(status=200, body=TEXT),
     Fault(status=403, headers={"MS-CV": TEXT, "Date": TEXT, "WWW-Authenticate": TOKEN}),
-    Fault(status=429, headers={"Retry-After": TEXT}, count=4),
     Fault(status=401, headers={"WWW-Authenticate": TEXT}, count=4),
     Fault(status=307, headers={"Location": "http://planted.example/"}),
     Fault(status=500, body=TEXT, count=4),
@@ -44,6 +43,8 @@ FAULTS = [
     Fault(headers={"Content-Encoding": "planted"}),
     Fault(truncate=3, count=4),
     Fault(operation="ListRooms", next_link="https://planted.example/rooms?x=planted"),
+    # The last: the gateway paces afterwards.
+    Fault(status=429, headers={"Retry-After": TEXT}),
 ]
 
 
@@ -89,6 +90,7 @@ async def test_log_metrics_and_spans_have_no_canary(log_format: str, level: str)
             started(
                 *("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--traces"),
                 *("--log-format", log_format, "--log-level", level, "--attempt-timeout", "2"),
+                *("--max-pacing-wait", "0"),
                 env=received.environment
                 | {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string},
             ) as process,

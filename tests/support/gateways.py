@@ -137,6 +137,11 @@ def read_failure(error: grpc.aio.AioRpcError) -> Failed:
     return Failed(error.code(), error.details() or "", info.reason, dict(info.metadata), status)
 
 
+def pushback(error: grpc.aio.AioRpcError) -> str | bytes | None:
+    trailers = dict(cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata()))
+    return trailers.get("grpc-retry-pushback-ms")
+
+
 async def failure_of(call: Awaitable[object] | Callable[[], Awaitable[object]]) -> Failed:
     """Await a call that must fail, and return how it did."""
     with pytest.raises(grpc.aio.AioRpcError) as raised:

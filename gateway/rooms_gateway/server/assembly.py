@@ -8,6 +8,7 @@ import grpc
 from acs.rooms.legacy.v1 import legacy_rooms_service_pb2
 from acs.rooms.v1 import participants_service_pb2, rooms_service_pb2
 from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2_grpc
 
 from rooms_gateway.server import health
 from rooms_gateway.server.handler import HandlerFactory
@@ -56,7 +57,7 @@ def add_services(
         handlers.add(server, service, servicer)
     names = [service.full_name for service in servicers]
     health_servicer = health.HealthServicer(names, handlers.admission.watches)
-    health.add_health(server, health_servicer, handlers.incoming)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if reflection:
         add_reflection(server, [*names, health.NAME], handlers.admission)
     handlers.add_unknown(server)

@@ -21,7 +21,6 @@ from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.messages import (
-    IncomingRequests,
     UnreadResponses,
     send_messages,
     send_status,
@@ -78,7 +77,6 @@ class HandlerFactory:
         self.authorizer = authorizer
         self.tracer = tracer
         self.unread = UnreadResponses(admission.calls, admission.write_stall_timeout)
-        self.incoming = IncomingRequests()
         self.running = 0
         """Number of calls in flight, queued ones included."""
         self._idle = asyncio.Event()
@@ -144,18 +142,17 @@ class MethodHandler:
     def handler(self) -> Handler:
         """Return the handler for grpc."""
         make = (
-            grpc.stream_stream_rpc_method_handler
+            grpc.unary_stream_rpc_method_handler
             if self._streams
-            else grpc.stream_unary_rpc_method_handler
+            else grpc.unary_unary_rpc_method_handler
         )
         # No deserializer: `_read` parses, so that malformed bytes also get a typed status, a metric
         # and a log line.
         return make(self._handle, response_serializer=self._response_type.SerializeToString)
 
-    async def _handle(self, _: object, context: Context) -> Message | None:
+    async def _handle(self, data: bytes, context: Context) -> Message | None:
         """Process a call. Only this catches, aborts and logs."""
         shared, request, response, peer = self._shared, None, None, context.peer()
-        data = await shared.incoming.receive(context)
         started, left = time.monotonic(), context.time_remaining()
         request_id, trace, priority = _read_metadata(context.invocation_metadata() or ())
         call = Call(

@@ -7,17 +7,15 @@ stops reading blocks all others, including their shutdown notification.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import grpc
-from google.protobuf.message import Message
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from rooms_gateway.errors import OverloadedError
 from rooms_gateway.server.admission import ConcurrencyLimiter, host_of
-from rooms_gateway.server.messages import IncomingRequests
 
 NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
@@ -26,34 +24,7 @@ _States = HealthCheckResponse
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-Behavior = Callable[[Any, Context], Awaitable[Any]]
-
-
-def add_health(
-    server: grpc.aio.Server, servicer: HealthServicer, incoming: IncomingRequests
-) -> None:
-    """Serve `servicer` on `server`."""
-
-    def handler(make: Any, behavior: Behavior, request_type: type[Message]) -> Any:
-        async def handle(_: object, context: Context) -> Any:
-            return await behavior(await incoming.receive(context), context)
-
-        return make(
-            handle,
-            request_deserializer=request_type.FromString,
-            response_serializer=lambda response: response.SerializeToString(),
-        )
-
-    unary, stream = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
-    handlers = {
-        "Check": handler(unary, servicer.Check, HealthCheckRequest),
-        "List": handler(unary, servicer.List, health_pb2.HealthListRequest),  # type: ignore[attr-defined] # not in the stubs
-        "Watch": handler(stream, servicer.Watch, HealthCheckRequest),
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
-
-
-class HealthServicer:
+class HealthServicer(health_pb2_grpc.HealthServicer):
     """Reports NOT_SERVING until `set_serving(True)` is called."""
 
     def __init__(self, services: Iterable[str], watches: ConcurrencyLimiter) -> None:

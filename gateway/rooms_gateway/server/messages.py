@@ -1,11 +1,11 @@
-"""Receives requests and sends responses: messages of a stream, or the status of a failed call."""
+"""Sends responses: messages of a stream, or the status of a failed call."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import grpc
 from google.protobuf.message import Message
@@ -20,43 +20,6 @@ _STATUS_DETAILS = "grpc-status-details-bin"
 _PUSHBACK = "grpc-retry-pushback-ms"
 _CANCELLATION_TIMEOUT = 1.0
 """Timeout until grpc cancels the task of a cancelled call, in seconds."""
-
-REQUEST_TIMEOUT = 30.0
-"""Seconds for a request to arrive completely."""
-
-
-class IncomingRequests:
-    """Requests that have not arrived completely.
-
-    The handlers of all methods are registered as if clients sent streams: for the only request of a
-    call, grpc would wait without a timeout.
-    """
-
-    def __init__(self, timeout: float = REQUEST_TIMEOUT) -> None:
-        """Abort a call if its request takes longer than `timeout` seconds."""
-        self._timeout = timeout
-        self.count = 0
-        """Number of these requests."""
-
-    async def receive(self, context: Context) -> Any:
-        """Return the request of a call, or abort the call if there is none."""
-        self.count += 1
-        try:
-            async with asyncio.timeout(self._timeout):
-                request = await context.read()
-        except TimeoutError:
-            await context.abort(
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-                f"the request has not arrived completely within {self._timeout:g} s",
-            )
-        finally:
-            self.count -= 1
-        if request is grpc.aio.EOF:
-            # Or the client has cancelled, after which grpc can send no status.
-            with suppress(grpc.aio.InternalError):
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no request")
-            raise asyncio.CancelledError
-        return request
 
 
 async def send_messages(

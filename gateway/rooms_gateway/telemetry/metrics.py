@@ -6,7 +6,7 @@ and `rooms_gateway_*`. docs/how-to/observe.md lists them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
@@ -74,8 +74,8 @@ class Metrics:
         """Expose the value that `read` returns at each scrape; None exposes nothing."""
         self._gauges.add(name, meaning, read)
 
-    def add_pacers(self, pacers: Mapping[str, ObservedPacer]) -> None:
-        """Expose the pacers, by the name of their operation family."""
+    def add_pacers(self, pacers: Iterable[tuple[str, ObservedPacer]]) -> None:
+        """Expose pacers, each with the name of its operation family."""
         self._registry.register(PacerMetrics(pacers))
 
     def show_state(
@@ -83,7 +83,6 @@ class Metrics:
         *,
         in_flight: Callable[[], float],
         queued: Callable[[], float],
-        incomplete: Callable[[], float],
         unread: Callable[[], float],
         streams: Callable[[], float],
         watches: Callable[[], float],
@@ -96,11 +95,6 @@ class Metrics:
         """Expose gauges of the gateway's state."""
         self.add_gauge("rooms_gateway_calls_in_flight", "Calls in progress.", in_flight)
         self.add_gauge("rooms_gateway_calls_queued", "Calls in progress that wait.", queued)
-        self.add_gauge(
-            "rooms_gateway_incomplete_requests",
-            "Calls with a request that has not arrived completely.",
-            incomplete,
-        )
         self.add_gauge(
             "rooms_gateway_unread_responses", "Unary responses that clients have not read.", unread
         )

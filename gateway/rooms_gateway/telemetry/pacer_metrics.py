@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from prometheus_client.metrics_core import (
@@ -49,16 +48,16 @@ class ObservedPacer(Protocol):
 
 
 class PacerMetrics(Collector):
-    """Exposes pacers, by the name of their operation family."""
+    """Exposes pacers, each with the name of its operation family."""
 
-    def __init__(self, pacers: Mapping[str, ObservedPacer]) -> None:
-        self._pacers = pacers
+    def __init__(self, pacers: Iterable[tuple[str, ObservedPacer]]) -> None:
+        self._pacers = tuple(pacers)
 
     def collect(self) -> Iterator[Metric]:
         """Return a metric of each kind, with a series for each family."""
         rate = GaugeMetricFamily(
             "rooms_gateway_pacer_rate",
-            "Requests per second that the upstream accepts, as learned; no series while unlimited.",
+            "Requests per second that are sent at most; infinite while nothing is throttled.",
             labels=_LABELS,
         )
         waiting = GaugeMetricFamily(
@@ -77,9 +76,8 @@ class PacerMetrics(Collector):
             "Calls rejected because their request could not be sent in time.",
             labels=_LABELS,
         )
-        for name, pacer in self._pacers.items():
-            if math.isfinite(pacer.rate):
-                rate.add_metric((name,), pacer.rate)
+        for name, pacer in self._pacers:
+            rate.add_metric((name,), pacer.rate)
             waiting.add_metric((name,), pacer.waiting)
             paused.add_metric((name,), pacer.paused_seconds)
             waits.add_metric((name,), list(pacer.waits.buckets()), pacer.waits.seconds)

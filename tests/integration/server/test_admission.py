@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import cast
 
 import grpc
 import pytest
@@ -20,6 +19,7 @@ from support.gateways import (
     Running,
     failure_of,
     gateway_for,
+    pushback,
     send,
     status_of,
     until,
@@ -55,11 +55,6 @@ async def busy() -> AsyncIterator[Held]:
     release = asyncio.Event()
     async with scripted(held(release, answer(b'{"id":"1","value":[]}'))) as state:
         yield Held(state, release)
-
-
-def pushback(error: grpc.aio.AioRpcError) -> str | bytes | None:
-    trailers = dict(cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata()))
-    return trailers.get("grpc-retry-pushback-ms")
 
 
 async def test_call_above_the_limits_gets_retry_info(emulator: Emulator, busy: Held) -> None:

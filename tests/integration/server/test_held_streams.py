@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -17,24 +17,13 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from support.collectors import scrape
 from support.gateways import Running, gateway_for, health_of, until
 from support.http2 import (
-    DATA,
-    HEADERS,
-    PREFACE,
-    RST_STREAM,
-    SETTINGS,
     WINDOW_OF_0,
     WINDOW_UPDATE,
     frame,
-    frames,
-    header_frames,
-    headers_of,
-    message,
     unary_call,
 )
 
 from rooms_emulator import Emulator
-from rooms_gateway.call import Context
-from rooms_gateway.server.messages import IncomingRequests
 
 WATCH = "/grpc.health.v1.Health/Watch"
 REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -136,57 +125,6 @@ async def test_watches_of_a_host_are_limited(impatient: Running) -> None:
         watches[0].cancel()
         await until_value(impatient, "rooms_gateway_health_watches", 99)
         assert await health_of(other).Watch(HealthCheckRequest()).read()
-
-
-def incomplete(path: str) -> bytes:
-    """Return a call with a request that lacks its last byte."""
-    return (
-        PREFACE
-        + frame(SETTINGS, 0, 0)
-        + header_frames(1, headers_of(path).items())
-        + frame(DATA, 0, 1, message(b"x" * 1000, length=1001))
-    )
-
-
-@pytest.mark.proves("S81")
-async def test_incomplete_request_ends_the_call() -> None:
-    """The stream is reset too, so that grpc frees what has arrived."""
-    incoming = IncomingRequests(timeout=0.2)
-
-    async def handle(_: object, context: Context) -> Any:
-        return await incoming.receive(context)
-
-    server = grpc.aio.server()
-    method: Any = grpc.stream_unary_rpc_method_handler(handle)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a", {"b": method}),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(incomplete("/a/b"))
-        seen = []
-        async with asyncio.timeout(30), aclosing(frames(reader)) as received:
-            async for kind, _, _, payload in received:
-                seen.append((kind, payload))
-                if kind == RST_STREAM:
-                    break
-        writer.close()
-    finally:
-        await server.stop(None)
-    text = b"the request has not arrived completely within 0.2 s"
-    assert any(kind == HEADERS and text in payload for kind, payload in seen)
-    assert incoming.count == 0
-
-
-@pytest.mark.proves("S81")
-@pytest.mark.parametrize("path", [GET, WATCH, "/acs.rooms.v1.RoomsService/ListRooms"])
-async def test_incomplete_requests_are_counted(impatient: Running, path: str) -> None:
-    host, _, port = impatient.gateway.addresses[0].rpartition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
-    writer.write(incomplete(path))
-    await until_value(impatient, "rooms_gateway_incomplete_requests", 1)
-    writer.close()
-    await until_value(impatient, "rooms_gateway_incomplete_requests", 0)
 
 
 @pytest.mark.proves("S14")

@@ -41,7 +41,7 @@ def test_grpc_knows_every_channel_option() -> None:
     passed = {
         name for name, _ in server_options(max_calls=1, max_connections=1, max_connection_age=1)
     }
-    assert len(passed) == 14
+    assert len(passed) == 15
     assert passed <= names
     assert [name for name in names if f"{name}\0".encode() not in library] == []
     assert b"grpc.http2.min_recv_ping_interval_without_data_ms\0" not in library

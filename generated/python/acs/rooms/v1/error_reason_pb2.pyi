@@ -97,11 +97,11 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Do: read the current state, then decide whether to repeat the call.
     """
     ERROR_REASON_THROTTLED: _ErrorReason.ValueType  # 11
-    """ERROR_REASON_THROTTLED: the Rooms service throttled the request (REST 429), and the gateway
-    stopped retrying: its attempts or its retry budget are used up, or the wait that the service
-    asks for is longer than 30 seconds or does not fit into the deadline.
-    Code: RESOURCE_EXHAUSTED, with RetryInfo.
-    Example: {"httpStatus": "429", "upstreamErrorCode": "TooManyRequests", "attempts": "4",
+    """ERROR_REASON_THROTTLED: the Rooms service throttles (REST 429), and the gateway could not send
+    the request before the deadline, or within the longest wait that it is configured with.
+    "attempts" is 0 if nothing was sent for the call; the request had no effect in any case.
+    Code: RESOURCE_EXHAUSTED, with RetryInfo: the wait until the request could be sent.
+    Example: {"httpStatus": "429", "upstreamErrorCode": "TooManyRequests", "attempts": "1",
     "apiVersion": "2025-03-13"}
     Do: repeat the call after RetryInfo.retry_delay.
     """
@@ -294,11 +294,11 @@ Example: {"httpStatus": "412", "upstreamErrorCode": "PreconditionFailed", "attem
 Do: read the current state, then decide whether to repeat the call.
 """
 ERROR_REASON_THROTTLED: ErrorReason.ValueType  # 11
-"""ERROR_REASON_THROTTLED: the Rooms service throttled the request (REST 429), and the gateway
-stopped retrying: its attempts or its retry budget are used up, or the wait that the service
-asks for is longer than 30 seconds or does not fit into the deadline.
-Code: RESOURCE_EXHAUSTED, with RetryInfo.
-Example: {"httpStatus": "429", "upstreamErrorCode": "TooManyRequests", "attempts": "4",
+"""ERROR_REASON_THROTTLED: the Rooms service throttles (REST 429), and the gateway could not send
+the request before the deadline, or within the longest wait that it is configured with.
+"attempts" is 0 if nothing was sent for the call; the request had no effect in any case.
+Code: RESOURCE_EXHAUSTED, with RetryInfo: the wait until the request could be sent.
+Example: {"httpStatus": "429", "upstreamErrorCode": "TooManyRequests", "attempts": "1",
 "apiVersion": "2025-03-13"}
 Do: repeat the call after RetryInfo.retry_delay.
 """
