@@ -194,7 +194,7 @@ async def test_grpcurl_lists_every_service_and_method(gateway: Gateway, which: i
         (ROOMS, "// CreateRoom creates a room, optionally with participants on its roster."),
         (f"{PARTICIPANTS}.ListParticipants", "returns ( stream .acs.rooms.v1.ListP"),
         ("acs.rooms.v1.Participant", "// raw_id is the communication identifier as text"),
-        ("acs.rooms.v1.ErrorReason", "// ERROR_REASON_THROTTLED: the Rooms service throttled"),
+        ("acs.rooms.v1.ErrorReason", "// ERROR_REASON_THROTTLED: the Rooms service throttles"),
         ("google.rpc.ErrorInfo", "map<string, string> metadata = 3;"),
         ("google.rpc.BadRequest", "repeated .google.rpc.BadRequest.FieldViolation"),
         ("grpc.health.v1.Health", "rpc Watch"),
