@@ -55,14 +55,17 @@ class ReusableTimer:
         self._loop = loop
         self._on_due = on_due
         self._deadline = math.inf
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
         """Scheduled at the deadline or earlier, at the deadline of a previous wait."""
+        # Not the handle's: uvloop returns one without a time if the deadline has passed.
+        self._due = math.inf
 
     def start(self, deadline: float) -> None:
         """Replace the current wait by one until `deadline`, in seconds of `loop.time()`."""
         self._deadline = deadline
-        if self._handle is None or self._handle.when() > deadline:
+        if self._due > deadline:
             self.close()
+            self._due = deadline
             self._handle = self._loop.call_at(deadline, self._check)
 
     def stop(self) -> None:
@@ -74,9 +77,11 @@ class ReusableTimer:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+        self._due = math.inf
 
     def _check(self) -> None:
         self._handle = None
+        self._due = math.inf
         if self._loop.time() >= self._deadline:
             self._on_due()
         elif self._deadline < math.inf:

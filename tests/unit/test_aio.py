@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +84,21 @@ def test_waits_that_end_in_time_share_one_handle(lengths: list[int]) -> None:
         timer.start(1000 + length)
         timer.stop()
     assert clock.handles == [first]
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_passed_deadline_can_be_replaced(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """Uvloop schedules what is due at once by a handle without a time."""
+
+    async def wait() -> list[str]:
+        loop, calls = asyncio.get_running_loop(), list[str]()
+        timer = ReusableTimer(loop, lambda: calls.append("due"))
+        timer.start(loop.time())
+        timer.start(loop.time() - 1)
+        await asyncio.sleep(0.01)
+        return calls
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(wait()) == ["due"]
