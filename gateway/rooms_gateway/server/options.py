@@ -67,6 +67,9 @@ def server_options(
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
         ("grpc.max_concurrent_streams", _MAX_STREAMS),
+        # Otherwise grpc also counts streams that have ended but are not freed yet, and refuses the
+        # next ones of a client that keeps to the limit.
+        ("grpc.http.overload_protection", 0),
         ("grpc.max_allowed_incoming_connections", min(max_connections, _MAX_INT)),
         ("grpc.server.max_pending_requests", pending),
         ("grpc.server.max_pending_requests_hard_limit", pending),
