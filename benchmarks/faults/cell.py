@@ -14,7 +14,7 @@ from benchmarks.faults.grpc_caller import GrpcCaller
 from benchmarks.faults.judging import judge_all, search
 from benchmarks.faults.lateness import Lateness
 from benchmarks.faults.row import Row, quantile
-from benchmarks.faults.scenarios import Scenario, fault_of
+from benchmarks.faults.scenario import Scenario, faults_of
 from benchmarks.faults.surroundings import expired_tls, sink
 from benchmarks.faults.systems import System, Usage, started
 from benchmarks.faults.trials import Cell
@@ -22,6 +22,8 @@ from rooms_emulator import Emulator, Fault
 
 WARM_UP = 200
 """Number of calls without a fault, the baseline of the latency."""
+QUIET = 2.0
+"""Time between the calls without a quota and those with one, in seconds."""
 SETTLE = 8.0
 """Timeout until a system has released its resources, in seconds; a DNS lookup takes up to 5."""
 
@@ -72,21 +74,15 @@ async def run(
         emulator.store.clear()
         emulator.journal.clear()
         emulator.store.seed(scenario.rooms)
+        if scenario.quota:
+            # The pacer learns from the second before the first rejection, too.
+            await asyncio.sleep(QUIET)
         cell = Cell(scenario, system, emulator, random)
         before = await system.usage()
-        fault = fault_of(scenario, elsewhere.port)
-        if fault is not None:
-            emulator.faults.replace([fault])
-        steps = plan(seed, scenario.kinds, count)
-        disturb = DISTURBANCES.get(scenario.special)
-        if disturb is None:
-            await cell.call_all(steps, scenario.callers)
-        else:
-            enough = asyncio.Event()
-            steps = _until(enough, seed, scenario, count)
-            calls = cell.call_all(steps, scenario.callers)
-            await disturb(system, emulator, calls, enough.set)
-        row = judge_all(cell, Row(scenario.name, name, outage=scenario.outage))
+        emulator.faults.replace(faults_of(scenario, elsewhere.port))
+        emulator.quotas.replace([scenario.quota] if scenario.quota else [])
+        await _make_calls(cell, seed, count)
+        row = judge_all(cell, Row(scenario.name, name, outage=scenario.outage, goal=scenario.goal))
         row.strict = scenario.special == "rolling"
         usual = [trial.outcome.seconds for trial in warm.trials]
         taken = [trial.outcome.seconds for trial in cell.trials]
@@ -106,7 +102,7 @@ async def _warm_up(cell: Cell, seed: int, count: int) -> None:
     # Opens one connection per caller, so that none counts as left over later.
     callers = cell.scenario.callers
     # Long enough that the call of the last caller arrives before the first response is sent.
-    cell.emulator.faults.replace([Fault(latency=max(0.1, callers / 400), count=None)])
+    cell.emulator.faults.replace([Fault(latency=0.1 + callers / 400, count=callers)])
     # The gateway has separate concurrency limits for unary calls and for streams.
     kinds = (Kind.GET, Kind.LIST)
     opening = ((2_000_000 + n, kinds[n % 2]) for n in range(callers))
@@ -116,6 +112,22 @@ async def _warm_up(cell: Cell, seed: int, count: int) -> None:
     # Other numbers than in the trials, so that the participants differ too.
     steps = plan(seed, cell.scenario.kinds, count)
     await cell.call_all(((n + 1_000_000, kind) for n, kind in steps), callers)
+
+
+async def _make_calls(cell: Cell, seed: int, count: int) -> None:
+    """Make the calls of the trials, and disturb them."""
+    scenario = cell.scenario
+    steps = plan(seed, scenario.kinds, count)
+    disturb = DISTURBANCES.get(scenario.special)
+    if scenario.rate:
+        await cell.call_at(steps, scenario.rate)
+    elif disturb is None:
+        await cell.call_all(steps, scenario.callers)
+    else:
+        enough = asyncio.Event()
+        steps = _until(enough, seed, scenario, count)
+        calls = cell.call_all(steps, scenario.callers)
+        await disturb(cell.system, cell.emulator, calls, enough.set)
 
 
 def _until(

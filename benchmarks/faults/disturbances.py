@@ -19,7 +19,7 @@ from benchmarks.faults.systems import ROOT, Caller, System, Usage, started
 from benchmarks.faults.verdicts import Outcome
 from rooms_emulator import Emulator
 
-PAIRS = frozenset({"rolling", "kill"})
+PAIRS = frozenset({"rolling", "kill", "replicas"})
 """Scenarios with two replicas."""
 
 IDLE_STREAMS = 1000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import defaultdict
+from collections.abc import Iterable
 
 import aiohttp
 
@@ -13,8 +15,9 @@ from benchmarks.faults.row import Row
 from benchmarks.faults.surroundings import Sink
 from benchmarks.faults.trials import PARTICIPANTS, Cell, Trial, room_pages
 from benchmarks.faults.verdicts import NOTHING, OK, TOLERANCE, Outcome, Verdict, judge, secrets_in
-from rooms_emulator import DEVELOPMENT_KEY
+from rooms_emulator import DEVELOPMENT_KEY, JournalEntry
 from rooms_emulator.faults.presets import SECOND_KEY
+from rooms_emulator.quotas.model import Quota
 from rooms_emulator.rooms.store import RECORDS_PER_PAGE
 
 SECRETS = (DEVELOPMENT_KEY, SECOND_KEY, "Signature=", RESOURCE, "5550100987")
@@ -29,7 +32,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
     for entry in cell.emulator.journal:
         key = key_of(entry.operation, entry.target, entry.body)
         requests[key] += 1
-        if entry.fault is not None:
+        if (entry.quota if scenario.quota else entry.fault) is not None:
             struck.add(key)
         if entry.effect is not None:
             done.append((entry.effect.number, Done(key, entry.effect.room)))
@@ -77,7 +80,32 @@ def judge_all(cell: Cell, row: Row) -> Row:
         for key in (*findings.duplicated, *findings.lost):
             row.note(f"history: {key}")
     row.requests_per_call = sum(requests.values()) / max(1, row.trials)
+    row.slowest = _slowest(cell.trials)
+    if scenario.quota:
+        row.quota_used = quota_used(Quota.parse(scenario.quota), cell.emulator.journal)
     return row
+
+
+def _slowest(trials: list[Trial]) -> float:
+    """Return the mean time of the calls of the slowest caller, divided by that of all calls."""
+    taken: dict[int, list[float]] = defaultdict(list)
+    for trial in trials:
+        taken[trial.caller].append(trial.outcome.seconds)
+    mean = statistics.fmean(trial.outcome.seconds for trial in trials)
+    return max(map(statistics.fmean, taken.values())) / mean if mean else 0.0
+
+
+def quota_used(quota: Quota, journal: Iterable[JournalEntry]) -> float:
+    """Return the shortest time in which `quota` accepts as many requests, over the actual one."""
+    entries = list(journal)
+    accepted = [entry.at for entry in entries if entry.quota is None]
+    if len(accepted) <= quota.count:
+        shortest = 0
+    elif quota.window:
+        shortest = (len(accepted) - 1) // quota.count * quota.period
+    else:
+        shortest = (len(accepted) - quota.count) * quota.period // quota.count
+    return shortest / max(1, accepted[-1] - entries[0].at) if accepted else 0.0
 
 
 def _needed(trial: Trial) -> int:

@@ -26,6 +26,7 @@ LIBRARIES = ("aiohttp", "azure-communication-rooms", "azure-core", "grpcio", "ro
 _HEADINGS = (
     *("fault", "system", "trials (affected)", "first attempt", "after retry", "typed error"),
     *("wrong", "untyped", "late", "duplicated", "lost", "secrets", "requests per call"),
+    *("requests per success", "share of the quota used"),
     *("p50 / p99 added, ms", "tasks / fds / MB left"),
 )
 
@@ -69,6 +70,8 @@ def cells(row: Row) -> tuple[str, ...]:
         *(row.scenario, row.system, f"{row.trials} ({row.struck})"),
         *(str(count) for count in (*counts, row.secrets)),
         f"{row.requests_per_call:.2f}",
+        f"{row.requests_per_success:.2f}" if row.succeeded else "-",
+        "-" if row.quota_used is None else f"{row.quota_used:.2f}",
         f"{row.added_p50:.0f} / {row.added_p99:.0f}",
         f"{row.tasks} / {row.fds} / {row.rss / 1e6:.0f}",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,6 +17,20 @@ MEMORY = 100_000_000
 
 ENOUGH = 500
 """Minimum number of calls for a meaningful number of requests per call."""
+
+
+STARVED = 3.0
+"""Maximum mean time of the calls of one caller, as a multiple of that of all calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Targets of the gateway under a quota."""
+
+    succeeded: float
+    """Minimum share of the calls that succeed."""
+    requests: float
+    """Maximum number of requests per success."""
 
 
 @dataclass(slots=True)
@@ -35,6 +51,10 @@ class Row:
     secrets: int = 0
     """Secrets in outputs, and signed requests to another origin."""
     requests_per_call: float = 0.0
+    quota_used: float | None = None
+    """Shortest time in which the quota accepts as many requests, divided by the actual time."""
+    slowest: float = 0.0
+    """Mean time of the calls of the slowest caller, divided by that of all calls."""
     added_p50: float = 0.0
     """Added latency in milliseconds, compared with the same calls without a fault."""
     added_p99: float = 0.0
@@ -47,6 +67,7 @@ class Row:
     outage: bool = False
     strict: bool = False
     """Whether no call may fail at all."""
+    goal: Goal | None = None
     notes: list[str] = field(default_factory=list)
     """The first incorrect outcomes."""
 
@@ -54,6 +75,17 @@ class Row:
         """Keep up to five examples."""
         if len(self.notes) < 5:
             self.notes.append(text[:300])
+
+    @property
+    def succeeded(self) -> int:
+        """Trials with a correct response."""
+        return self.verdicts[Verdict.FIRST] + self.verdicts[Verdict.RETRIED]
+
+    @property
+    def requests_per_success(self) -> float:
+        """Requests of all calls per correct response; infinite without any."""
+        requests = self.requests_per_call * self.trials
+        return requests / self.succeeded if self.succeeded else math.inf
 
     def missed(self) -> list[str]:
         """Return descriptions of the missed targets."""
@@ -76,7 +108,18 @@ class Row:
         enough = self.trials >= ENOUGH
         if self.outage and enough and self.requests_per_call > AMPLIFICATION:
             missed.append(f"{self.requests_per_call:.2f} requests per call")
+        # The requests until the rate is learned dominate a small number of calls.
+        if self.goal is not None and enough:
+            missed += self._missed_under_a_quota(self.goal)
         return missed
+
+    def _missed_under_a_quota(self, goal: Goal) -> Iterator[str]:
+        if self.succeeded < goal.succeeded * self.trials:
+            yield f"{self.trials - self.succeeded} of {self.trials} failed"
+        if self.requests_per_success > goal.requests:
+            yield f"{self.requests_per_success:.2f} requests per success"
+        if self.slowest > STARVED:
+            yield f"a caller waited {self.slowest:.1f} times as long as the mean"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, for the JSON report."""

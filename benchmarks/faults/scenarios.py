@@ -1,17 +1,12 @@
-"""The table of scenarios: fault, calls, frequency, and correct outcomes."""
+"""The table of scenarios."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import msgspec
-
 from benchmarks.faults.calls import EVERYTHING, Kind
+from benchmarks.faults.scenario import Scenario
+from benchmarks.faults.throttling import THROTTLING
 from benchmarks.faults.verdicts import DEADLINE, NOTHING, Right
 from rooms_emulator import Fault, preset
-
-SHARE = 1 / 8
-"""Share of the requests that a transient fault strikes; more would be an outage."""
 
 # _LATE: the deadline may also end during the retries.
 _UNAVAILABLE = Right.of("UNAVAILABLE", reasons="ERROR_REASON_UPSTREAM_UNAVAILABLE")
@@ -35,46 +30,11 @@ _UNREADABLE = Right.of(
 _REFUSED_LINK = Right.of(
     "INTERNAL", reasons="ERROR_REASON_UPSTREAM_RESPONSE_INVALID", success=False
 )
-_THROTTLED = Right.of("RESOURCE_EXHAUSTED", reasons="ERROR_REASON_THROTTLED")
-_STORM = Right.of(
-    "RESOURCE_EXHAUSTED", DEADLINE, reasons="ERROR_REASON_THROTTLED ERROR_REASON_DEADLINE_EXCEEDED"
-)
 _CREDENTIAL = Right.of(
     "UNAVAILABLE", "UNAUTHENTICATED", reasons="ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED"
 )
 # NOT_FOUND: the channel retries a delete that a replica completed before it was killed.
 _GONE = Right.of("UNAVAILABLE", DEADLINE, "NOT_FOUND")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One row of the table."""
-
-    name: str
-    what: str
-    fault: Fault | None = None
-    share: float = SHARE
-    """Probability that the fault strikes a request."""
-    right: Right = NOTHING
-    """Correct outcomes of a call that the fault struck, in addition to success."""
-    spreads: bool = False
-    """Whether the fault also affects calls that it did not strike."""
-    kinds: tuple[Kind, ...] = EVERYTHING
-    trials: int = 1000
-    callers: int = 16
-    """Number of concurrent calls."""
-    deadline: float = 5.0
-    """Deadline of each call, in seconds."""
-    pause: float = 0.0
-    cancel: float = 0.0
-    """Maximum time after which callers cancel, in seconds; 0: never."""
-    rooms: int = 0
-    """Number of rooms before the first call."""
-    special: str = ""
-    """Name of a disturbance: see `disturbances`."""
-    outage: bool = False
-    """Whether every request fails, so that the requests per call must be bounded."""
-    only: tuple[str, ...] = ("gateway", "sdk", "naive")
 
 
 def _status(status: int, *codes: str, reasons: str, **others: object) -> Scenario:
@@ -131,27 +91,24 @@ SCENARIOS = (
         "RESOURCE_EXHAUSTED",
         reasons="ERROR_REASON_UPSTREAM_REJECTED_REQUEST",
     ),
-    _passing("throttled", "429, Retry-After: 1", _THROTTLED, trials=400, callers=64),
-    Scenario(
-        name="throttled-for-an-hour",
-        what="429, Retry-After: 3600",
-        fault=Fault(status=429, headers={"Retry-After": "3600"}),
-        right=_THROTTLED,
-        trials=400,
-        callers=64,
-        deadline=1.5,
-    ),
-    _passing(
-        "throttle-storm",
-        "429 to every second request",
-        _STORM,
-        share=0.5,
-        callers=128,
-        deadline=3.0,
-    ),
+    *THROTTLING,
     _passing("unavailable", "status 503", _LATE),
     _passing("mixed-5xx", "500, 502, 503, 504 at 20 %", _FAILED, share=0.2, callers=64),
     _passing("proxy-error", "502 with HTML", _LATE),
+    Scenario(
+        name="foreign-refusals",
+        what="400, 403, 404, 405 with HTML",
+        fault=Fault(
+            status=(400, 403, 404, 405),
+            # Without a code, the Rooms service cannot have sent the response.
+            headers={"Content-Type": "text/html", "x-ms-error-code": ""},
+            body="<html>Not available</html>",
+        ),
+        right=_UNREADABLE,
+        # Deletes are repeated after lost requests, so that a 404 could be taken for their effect.
+        also=Fault(operation="DeleteRoom", drop="before", probability=0.5, count=None),
+        kinds=(*EVERYTHING, *(Kind.DELETE,) * 3),
+    ),
     _passing(
         "outage",
         "503 to everything",
@@ -294,24 +251,3 @@ SCENARIOS = (
 )
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
-
-
-def fault_of(scenario: Scenario, sink: int) -> Fault | None:
-    """Return the fault of a scenario; foreign links lead to the port `sink`."""
-    fault = scenario.fault
-    if fault is None:
-        return None
-
-    changes: dict[str, object] = {"count": None, "probability": scenario.share}
-    if fault.next_link is not None:
-        elsewhere = f"127.0.0.1:{sink}"
-        changes["next_link"] = fault.next_link.replace("attacker.invalid", elsewhere).replace(
-            "{hostname}:80", elsewhere
-        )
-    if fault.refuse is not None:
-        changes["refuse"] = 0.2
-    if fault.gzip:
-        changes["pad"] = 20_000_000
-    if fault.clock_offset is not None or fault.keys is not None:
-        changes |= {"count": 1, "skip": 20}
-    return msgspec.structs.replace(fault, **changes)

@@ -9,7 +9,7 @@ from random import Random
 
 from benchmarks.faults.calls import CHANGES, Call, Kind, raw_id_of
 from benchmarks.faults.disturbances import Pair
-from benchmarks.faults.scenarios import Scenario
+from benchmarks.faults.scenario import Scenario
 from benchmarks.faults.systems import System
 from benchmarks.faults.verdicts import OK, Outcome
 from rooms_emulator import Emulator
@@ -25,6 +25,7 @@ PARTICIPANTS = 5
 class Trial:
     """One call and its outcome."""
 
+    caller: int
     number: int
     call: Call
     outcome: Outcome
@@ -44,9 +45,18 @@ class Cell:
 
     async def call_all(self, steps: Iterator[tuple[int, Kind]], callers: int) -> None:
         """Make the calls of a plan with `callers` concurrent callers."""
-        await asyncio.gather(*(self._caller(steps) for _ in range(callers)))
+        await asyncio.gather(*(self._caller(number, steps) for number in range(callers)))
 
-    async def _caller(self, steps: Iterator[tuple[int, Kind]]) -> None:
+    async def call_at(self, steps: Iterator[tuple[int, Kind]], rate: float) -> None:
+        """Make the calls of a plan at `rate` calls per second, each by another caller."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        async with asyncio.TaskGroup() as calls:
+            for index, step in enumerate(steps):
+                await asyncio.sleep(begun + index / rate - loop.time())
+                calls.create_task(self._caller(index, iter((step,))))
+
+    async def _caller(self, caller: int, steps: Iterator[tuple[int, Kind]]) -> None:
         changes = not set(CHANGES).isdisjoint(self.scenario.kinds)
         chain = self.emulator.store.seed(1)[0] if changes else ""
         added: list[str] = []
@@ -54,7 +64,7 @@ class Cell:
             kind = Kind.ADD if drawn is Kind.REMOVE and not added else drawn
             call, roster = self._call(number, kind, chain, added)
             outcome = await self.system(call)
-            self.trials.append(Trial(number, call, outcome, roster))
+            self.trials.append(Trial(caller, number, call, outcome, roster))
             if kind is Kind.ADD and outcome.code == OK:
                 added.append(call.raw_id)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from benchmarks import load, soak
 from benchmarks.faults import report
 from benchmarks.faults.cell import run
-from benchmarks.faults.row import Row
+from benchmarks.faults.row import Goal, Row
 from benchmarks.faults.scenarios import BY_NAME
 from benchmarks.faults.verdicts import Verdict
 
@@ -17,7 +19,9 @@ SEED = 7
 SMALL = 0.03
 
 
-@pytest.mark.parametrize("name", ["closed-after-effect", "invalid-json", "foreign-next-link"])
+@pytest.mark.parametrize(
+    "name", ["closed-after-effect", "invalid-json", "foreign-next-link", "foreign-refusals"]
+)
 async def test_the_gateway_meets_its_targets(name: str) -> None:
     row = await run(BY_NAME[name], "gateway", seed=SEED, scale=SMALL)
     assert row.struck > 0
@@ -39,6 +43,38 @@ async def test_an_unknown_role_is_untyped_in_naive() -> None:
     assert row.verdicts[Verdict.UNTYPED] > 0
 
 
+@pytest.mark.parametrize("name", ["quota-bucket", "two-replicas"])
+async def test_calls_above_a_quota_succeed(name: str) -> None:
+    row = await run(replace(BY_NAME[name], trials=250), "gateway", seed=SEED)
+    assert row.succeeded == row.trials
+    # Not the requests: how many are rejected depends on the speed of the machine.
+    assert 0 < (row.quota_used or 0) <= 1.05
+    assert row.missed() == []
+
+
+def paced(*, succeeded: int = 500, **changes: float) -> dict[str, object]:
+    """Return changes of a row that meets its targets under a quota, but for `changes`."""
+    verdicts = dict.fromkeys(Verdict, 0) | {
+        Verdict.RETRIED: succeeded,
+        Verdict.TYPED: 500 - succeeded,
+    }
+    goal = Goal(succeeded=0.995, requests=1.1)
+    return {"goal": goal, "trials": 500, "verdicts": verdicts, **changes}
+
+
+def test_a_quota_has_no_targets_for_few_calls() -> None:
+    """The requests until the rate is learned dominate them."""
+    few = paced(succeeded=0) | {"trials": 499}
+    assert Row("none", "gateway", **few).missed() == []  # type: ignore[arg-type]
+
+
+def test_requests_per_success_need_a_success() -> None:
+    row = Row("none", "gateway", **paced(requests_per_call=1.5))  # type: ignore[arg-type]
+    assert row.requests_per_success == 1.5
+    assert Row("none", "gateway").requests_per_success == math.inf
+    assert report.cells(Row("none", "gateway"))[13:15] == ("-", "-")
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -49,9 +85,12 @@ async def test_an_unknown_role_is_untyped_in_naive() -> None:
         ({"tasks": 1}, "1 tasks left"),
         ({"rss": 150_000_000}, "150 MB left"),
         ({"outage": True, "trials": 500, "requests_per_call": 1.3}, "1.30 requests per call"),
+        (paced(succeeded=496), "4 of 500 failed"),
+        (paced(requests_per_call=1.11), "1.11 requests per success"),
+        (paced(slowest=3.1), "a caller waited 3.1 times as long as the mean"),
     ],
 )
-def test_missed_targets_are_reported(changes: dict[str, int], text: str) -> None:
+def test_missed_targets_are_reported(changes: dict[str, object], text: str) -> None:
     assert Row("none", "gateway").missed() == []
     assert Row("none", "gateway", **changes).missed() == [text]  # type: ignore[arg-type]
 

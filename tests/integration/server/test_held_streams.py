@@ -157,14 +157,3 @@ async def test_unread_response_loses_its_slot(impatient: Running) -> None:
                 await asyncio.sleep(0.01)
         assert await value(impatient, "rooms_gateway_unread_responses") == 1
     await until_value(impatient, "rooms_gateway_unread_responses", 0)
-
-
-@pytest.mark.proves("S80")
-async def test_calls_above_100_streams_all_succeed(emulator: Emulator) -> None:
-    """A client with more calls than a connection may have streams delays them: none is rejected."""
-    [room] = emulator.store.seed(1)
-    async with gateway_for(emulator) as running:
-        request = GetRoomRequest(room_id=room)
-        calls = [running.rooms.GetRoom(request) for _ in range(500)]
-        codes = await asyncio.gather(*(call.code() for call in calls))
-    assert set(codes) == {grpc.StatusCode.OK}

@@ -20,7 +20,7 @@ from support.gateways import SERVING, gateway_for, status_of
 from support.http2 import PREFACE, RST_STREAM, SETTINGS, frame, frames, header_frames, headers_of
 
 import rooms_gateway
-from rooms_emulator import Emulator
+from rooms_emulator import Emulator, Fault
 from rooms_gateway import app
 from rooms_gateway.server.options import server_options
 
@@ -77,6 +77,20 @@ async def test_connection_has_at_most_100_streams(emulator: Emulator) -> None:
         assert announced[MAX_CONCURRENT_STREAMS] == 100
         assert refused == (201, struct.pack(">I", ENHANCE_YOUR_CALM))
         writer.close()
+
+
+async def test_calls_beyond_the_streams_wait(emulator: Emulator) -> None:
+    """A client with more calls than streams waits for a free one, and no call fails."""
+    [room] = emulator.store.seed(1)
+    emulator.faults.add(Fault(latency=0.01, count=None))
+    async with gateway_for(emulator) as running:
+        request = GetRoomRequest(room_id=room)
+
+        async def call_repeatedly() -> None:
+            for _ in range(5):
+                await running.rooms.GetRoom(request)
+
+        await asyncio.gather(*(call_repeatedly() for _ in range(300)))
 
 
 class Pinging:

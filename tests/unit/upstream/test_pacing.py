@@ -35,7 +35,7 @@ class Row:
 
 
 BULK = {
-    "a bucket": Row(lambda: Bucket(100, 100), 1500, 1, 1.11),
+    "a bucket": Row(lambda: Bucket(100, 100), 1500, 1, 1.08),
     "a bucket that rejected requests drain": Row(
         lambda: Bucket(100, 100, counted=True), 1500, 1, 1.11
     ),
@@ -48,7 +48,7 @@ BULK = {
     "several windows": Row(lambda: Window(1000, 10), 3000, 1, 1.1, deadline=60),
     "small windows": Row(lambda: Window(100, 10), 600, 1, 1.25, deadline=90),
     "a window without a requested wait": Row(lambda: Window(1000, 10, True), 1500, 1, 1.2),
-    "two gateways at a bucket": Row(lambda: Bucket(100, 100), 1500, 1, 1.15, gateways=2),
+    "two gateways at a bucket": Row(lambda: Bucket(100, 100), 1500, 1, 1.1, gateways=2),
     "two gateways at a window": Row(lambda: Window(1000, 10), 1500, 1, 1.1, gateways=2),
 }
 OVERLOAD = {

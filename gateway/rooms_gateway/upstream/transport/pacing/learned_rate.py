@@ -60,6 +60,11 @@ class Period:
         return self.rejected / max(1, self.total - self.leftover)
 
     @property
+    def late(self) -> int:
+        """Accepted after the first rejection."""
+        return self.accepted - self.early
+
+    @property
     def drained(self) -> bool:
         """Whether it began with a burst, which shows more than the upstream accepts for long."""
         return self.early > self.accepted / 4
@@ -205,6 +210,9 @@ class LearnedRate:
             rate, limit = math.sqrt(max(accepted, 1 / length) * sent), 0.7 * sent
         elif math.isfinite(self.rate):
             limit = max(accepted, 0.7 * self.rate)
+        elif self.period.drained and self.period.late > self.period.rejected / 2:
+            # The burst is accepted once, and enough was sent after it to show the rate.
+            rate = limit = max(self.period.late / length, accepted / 2)
         self.rate = min(self._ceiling, max(LOWEST_RATE, rate))
         self._last_limit = min(self._ceiling, max(rate, limit))
 
