@@ -87,7 +87,7 @@ async def test_calls_beyond_the_streams_wait(emulator: Emulator) -> None:
         request = GetRoomRequest(room_id=room)
 
         async def call_repeatedly() -> None:
-            for _ in range(5):
+            for _ in range(2):
                 await running.rooms.GetRoom(request)
 
         await asyncio.gather(*(call_repeatedly() for _ in range(300)))

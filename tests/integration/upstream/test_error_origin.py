@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import AsyncExitStack
+from http import HTTPStatus
 
 import grpc
 import pytest
@@ -82,13 +84,16 @@ FROM_ANYONE = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-async def test_outage_needs_no_error_code(kind: str) -> None:
-    for status, request in itertools.product(FROM_ANYONE, ONE_OF_EACH):
-        # Each to another gateway, because one pauses after a rejection.
-        async with (
-            scripted(foreign(status, kind)) as server,
-            quick_gateway(server.upstream, max_attempts=1, max_pacing_wait=0) as quick,
-        ):
+@pytest.mark.parametrize("status", FROM_ANYONE)
+async def test_outage_needs_no_error_code(kind: str, status: int) -> None:
+    async with scripted(foreign(status, kind)) as server, AsyncExitStack() as gateways:
+        quick = None
+        for request in ONE_OF_EACH:
+            # Another gateway for each 429, because one pauses after a rejection.
+            if quick is None or status == HTTPStatus.TOO_MANY_REQUESTS:
+                quick = await gateways.enter_async_context(
+                    quick_gateway(server.upstream, max_attempts=1, max_pacing_wait=0)
+                )
             case = f"{status} to {type(request).__name__}"
             failed = await failure_of(send(quick, request))
             assert (failed.code, failed.reason) == FROM_ANYONE[status], case
