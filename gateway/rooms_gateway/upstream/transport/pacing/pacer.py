@@ -26,14 +26,13 @@ from rooms_gateway.upstream.transport.pacing.learned_rate import (
     LearnedRate,
     Period,
 )
+from rooms_gateway.upstream.transport.pacing.pause import Pause
+from rooms_gateway.upstream.transport.pacing.token_bucket import TokenBucket
 
 LONG_WAIT = 1.5
 """A requested wait above this, in seconds, is the rest of a quota's window, and pauses all calls.
 
 Services request one second whatever the rate limit is: that holds back the rejected call only."""
-
-MAX_PAUSE = 30.0
-"""Longest pause, in seconds; then one request is tried."""
 
 FIRST_BACKOFF, NEXT_BACKOFF = 1.0, 0.25
 """Waits after the first rejection without a requested wait, and at least after a further one with
@@ -45,14 +44,8 @@ MAX_REJECTIONS = 20
 CALM = 30.0
 """Seconds without a rejection after which pacing ends."""
 
-BURST = 0.1
-"""Seconds of the rate that may be sent at once."""
-
 GROWTH = 1.5
 """Requests sent for each accepted one after a pause, while the rate is unknown."""
-
-CONTRADICTIONS = 3
-"""Accepted requests, sent after the rejected one, that end its pause early."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,27 +82,20 @@ class Pacer:
         self._queue = FairQueue()
         self._timer: asyncio.TimerHandle | None = None
         self._latency = 0.0
-        # Tokens are the right to send a request at once.
-        self._tokens = 1.0
-        self._filled_at = clock()
+        self._bucket = TokenBucket(clock())
         # The rate, and the episode of throttling in which it was learned.
         self._learned = LearnedRate(ceiling)
         self._throttled_since: float | None = None
         self._rejections = 0
         self._last_rejected = self._last_accepted = -math.inf
         # The pause, and the state after it.
-        self._paused_at = self._paused_until = -math.inf
-        self._paused_before = 0.0
-        self._pauses = 0
-        """Pauses in a row without an accepted request between them."""
+        self._pause = Pause()
         self._resuming = False
         """From a pause to the first accepted request that was sent after it."""
         self._rate_unknown = False
         """From a pause until the rate is known: requests are sent for accepted ones."""
-        self._doubted_at = -math.inf
-        """When the request was sent that the pause is for."""
-        self._later_accepted = self._later_rejected = 0
         self._trust_waits_at = -math.inf
+        """Instant from which on a requested wait may begin a pause."""
         self.engaged = ceiling < math.inf
         """Whether requests must be acquired, and responses recorded by `accepted`."""
         self.period_end = -math.inf
@@ -135,7 +121,7 @@ class Pacer:
     @property
     def paused_seconds(self) -> float:
         """Seconds that all requests were held back, since the process started."""
-        return self._paused_before + self._current_pause(self._clock())
+        return self._pause.seconds(self._clock())
 
     # Before a request
 
@@ -164,7 +150,7 @@ class Pacer:
         except asyncio.CancelledError:
             if released.done() and not released.cancelled() and not released.exception():
                 # Released while it was cancelled: another request is sent instead.
-                self._tokens += 1
+                self._bucket.tokens += 1
                 self._schedule(self._clock())
             raise
         finally:
@@ -177,11 +163,11 @@ class Pacer:
         return 0.1 + 3 * self._latency
 
     def _expected_wait(self, call: Call, now: float) -> float:
-        rate, tokens = self._learned.rate, self._tokens
+        rate, tokens = self._learned.rate, self._bucket.tokens
         if self._resuming and (average := self._learned.average()):
             rate, tokens = average
         ahead = self._queue.ahead(call.queue_key, bulk=call.bulk)
-        return max(0.0, self._paused_until - now) + max(0.0, ahead + 1 - tokens) / rate
+        return max(0.0, self._pause.until - now) + max(0.0, ahead + 1 - tokens) / rate
 
     def _too_late(self, wait: float) -> ThrottledError:
         self.rejected_calls += 1
@@ -193,22 +179,7 @@ class Pacer:
 
     def _take(self, now: float) -> bool:
         """Take a token; return whether there was one."""
-        if now < self._paused_until:
-            return False
-        if math.isinf(self.rate):
-            return True
-        self._fill(now)
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-    def _fill(self, now: float) -> None:
-        since = max(self._filled_at, self._paused_until)
-        if now > since and math.isfinite(self.rate):
-            capacity = max(1.0, self.rate * BURST, self._tokens)
-            self._tokens = min(capacity, self._tokens + (now - since) * self.rate)
-        self._filled_at = max(now, since)
+        return now >= self._pause.until and self._bucket.take(now, self.rate)
 
     def _schedule(self, now: float) -> None:
         """Set the timer to the next release."""
@@ -217,9 +188,8 @@ class Pacer:
             self._timer = None
         if not self._queue:
             return
-        self._fill(now)
-        missing = 0.0 if math.isinf(self.rate) else max(0.0, 1 - self._tokens) / self.rate
-        delay = max(now, self._paused_until) + missing - now
+        self._bucket.fill(now, self.rate)
+        delay = max(0.0, self._pause.until - now) + self._bucket.wait(self.rate)
         # A little later, because rounding could leave a token incomplete.
         self._timer = asyncio.get_running_loop().call_later(delay + 1e-6, self._release)
 
@@ -229,7 +199,7 @@ class Pacer:
         while self._queue and self._take(now):
             waiter = self._queue.pop()
             if waiter.released.done() or waiter.latest < now:
-                self._tokens += 1
+                self._bucket.tokens += 1
             else:
                 waiter.released.set_result(None)
         self._schedule(now)
@@ -243,15 +213,13 @@ class Pacer:
         if not self.engaged:
             self.count = 1
             self.period_end = now + MIN_LENGTH
-        elif sent_at < self._paused_until:
+        elif sent_at < self._pause.until:
             self._learned.record_late()
-            if now < self._paused_until and sent_at >= self._doubted_at:
-                self._later_accepted += 1
-                if self._later_accepted >= max(CONTRADICTIONS, self._later_rejected / 2):
-                    self._end_pause(now)
+            if self._pause.is_contradicted(now, sent_at, accepted=True):
+                self._end_pause(now)
         else:
             self._last_accepted = now
-            self._pauses = 0
+            self._pause.fruitless = 0
             self._resume(now)
             self._learn(now, sent_at, accepted=True)
 
@@ -269,13 +237,14 @@ class Pacer:
         wait = requested or FIRST_BACKOFF * 2**earlier
         if earlier:
             wait = max(wait, NEXT_BACKOFF * 2**earlier)
-        if sent_at < self._paused_until:
-            self._later_rejected += sent_at >= self._doubted_at
+        if sent_at < self._pause.until:
+            self._pause.is_contradicted(now, sent_at, accepted=False)
         elif requested and requested > LONG_WAIT and now >= self._trust_waits_at:
-            self._pause(now, sent_at, requested)
+            self._begin_pause(now, requested, sent_at)
         elif self._resuming or now > max(self._last_accepted + MIN_LENGTH, self._learned.off_until):
             # Nothing is accepted at all: a pause that grows.
-            self._pause(now, sent_at, requested or FIRST_BACKOFF * 2**self._pauses)
+            backoff = FIRST_BACKOFF * 2**self._pause.fruitless
+            self._begin_pause(now, requested or backoff, sent_at)
         else:
             self._learn(now, sent_at, accepted=False)
         wait += self._uniform(0, 0.1 * min(wait, 1.0))
@@ -288,50 +257,41 @@ class Pacer:
         if self._learned.record(now, sent_at, accepted=accepted, backlog=backlog):
             self._rate_unknown = False
         if self.rate < rate:
-            self._fill(now)
-            self._tokens = min(self._tokens, 1.0)
+            self._bucket.restart(now)
         if self.rate != rate:
             self._schedule(now)
 
     # Pauses
 
-    def _pause(self, now: float, sent_at: float, wait: float) -> None:
-        self._paused_before = self.paused_seconds
-        self._paused_at, self._paused_until = now, now + min(wait, MAX_PAUSE)
-        self._pauses += 1
+    def _begin_pause(self, now: float, wait: float, sent_at: float) -> None:
+        self._pause.begin(now, wait, sent_at)
+        until = self._pause.until
         self._resuming = self._rate_unknown = True
-        self._doubted_at = sent_at
-        self._later_accepted = self._later_rejected = 0
-        self._learned.pause(self._paused_until)
-        self._tokens = 1.0
+        self._learned.pause(until)
+        self._bucket.restart(until)
         for waiter in self._queue:
-            if waiter.latest < self._paused_until and not waiter.released.done():
-                waiter.released.set_exception(self._too_late(self._paused_until - now))
+            if waiter.latest < until and not waiter.released.done():
+                waiter.released.set_exception(self._too_late(until - now))
         self._schedule(now)
 
-    def _current_pause(self, now: float) -> float:
-        """Return the length of the last pause, in seconds, until now or its end."""
-        if self._paused_at == -math.inf:
-            return 0.0
-        return min(now, self._paused_until) - self._paused_at
-
     def _end_pause(self, now: float) -> None:
-        """End a pause early, because requests sent after the rejected one were accepted."""
-        self._paused_until = self._last_accepted = now
-        self._pauses = 0
+        """End a pause early."""
+        self._pause.end(now)
+        self._last_accepted = now
         self._resuming = self._rate_unknown = False
         self._trust_waits_at = now + CALM
         self._learned.period = Period(now)
+        self._bucket.restart(now)
         self._schedule(now)
 
     def _resume(self, now: float) -> None:
         """After a pause, send further requests for an accepted one."""
         if self._resuming:
             self._resuming = False
-            self._tokens = max(self._tokens, self._learned.resume())
+            self._bucket.tokens = max(self._bucket.tokens, self._learned.resume())
             self._rate_unknown = math.isinf(self._learned.rate)
         if self._rate_unknown:
-            self._tokens += GROWTH
+            self._bucket.tokens += GROWTH
         self._schedule(now)
 
     # Episodes of throttling
