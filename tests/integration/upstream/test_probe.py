@@ -10,11 +10,13 @@ from support.gateways import SERVING, gateway_for, status_of
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.call import Call
-from rooms_gateway.errors import UpstreamUnavailableError
+from rooms_gateway.errors import ThrottledError, UpstreamUnavailableError
 from rooms_gateway.upstream.probe import FAILURE_THRESHOLD, JITTER, UpstreamProbe
 from rooms_gateway.upstream.transport.sender import RestRequest, RestResponse
 
 GAUGE = "rooms_gateway_upstream_reachable"
+HELD_BACK = 0
+"""Not a status: the pacer does not send the probe."""
 
 
 class ScriptedUpstream:
@@ -36,6 +38,8 @@ class ScriptedUpstream:
         status = self.statuses.pop(0)
         if status is None:
             raise UpstreamUnavailableError("no response")
+        if status == HELD_BACK:
+            raise ThrottledError("retry later")
         return RestResponse(status, self.headers, b"")
 
     async def sleep(self, seconds: float) -> None:
@@ -55,7 +59,7 @@ async def states_after(*statuses: int | None) -> str:
     return "".join("+" if each else "-" for each in upstream.seen)
 
 
-@pytest.mark.parametrize("status", [200, 400, 403, 404, 410, 429])
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 410, 429, HELD_BACK])
 async def test_any_status_but_401_and_5xx_is_reachable(status: int) -> None:
     assert await states_after(status) == "+"
 

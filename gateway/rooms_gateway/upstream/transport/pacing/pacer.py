@@ -288,8 +288,11 @@ class Pacer:
         """After a pause, send further requests for an accepted one."""
         if self._resuming:
             self._resuming = False
-            self._bucket.tokens = max(self._bucket.tokens, self._learned.resume())
+            burst = self._learned.resume()
+            self._bucket.tokens = max(self._bucket.tokens, burst)
             self._rate_unknown = math.isinf(self._learned.rate)
+        elif not self._rate_unknown:
+            return
         if self._rate_unknown:
             self._bucket.tokens += GROWTH
         self._schedule(now)
