@@ -51,7 +51,7 @@ assert.equal(findDetails(invalid, RequestInfoSchema)[0].requestId.length, 36);
 assert.deepEqual(findDetails(invalid, RetryInfoSchema), []);
 const throttled = await failure(rooms.deleteRoom({ roomId }));
 assert(isServiceError(throttled, status.RESOURCE_EXHAUSTED));
-assert.equal(durationMs(findDetails(throttled, RetryInfoSchema)[0].retryDelay), 7000);
+assert.equal(durationMs(findDetails(throttled, RetryInfoSchema)[0].retryDelay), 700_000);
 assert(!isServiceError(new TypeError()));
 assert.deepEqual(findDetails(new TypeError(), RetryInfoSchema), []);
 

@@ -74,7 +74,7 @@ async def test_program_of_the_readme(folder: Path, emulator: Emulator) -> None:
 async def test_calls_that_end_early_or_fail(folder: Path, emulator: Emulator) -> None:
     emulator.store.seed(3000)
     emulator.faults.add(Fault(operation="GetRoom", latency=30))
-    throttled = Fault(operation="DeleteRoom", status=429, headers={"Retry-After": "7"})
+    throttled = Fault(operation="DeleteRoom", status=429, headers={"Retry-After": "700"})
     emulator.faults.add(throttled)
     shutil.copy(CALLS, folder)
     await run(f"node {CALLS.name} 127.0.0.1:50051", folder, emulator)
