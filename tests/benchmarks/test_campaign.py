@@ -49,7 +49,8 @@ async def test_calls_above_a_quota_succeed(name: str) -> None:
     assert row.succeeded == row.trials
     # Not the requests: how many are rejected depends on the speed of the machine.
     assert 0 < (row.quota_used or 0) <= 1.05
-    assert row.missed() == []
+    # Not the descriptors: the pool keeps the connections of the burst, more on a slow machine.
+    assert [each for each in row.missed() if "descriptors" not in each] == []
 
 
 def paced(*, succeeded: int = 500, **changes: float) -> dict[str, object]:
