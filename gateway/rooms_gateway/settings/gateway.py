@@ -195,7 +195,7 @@ class Settings:
     max_pacing_wait: float = setting(
         60.0,
         Group.TIMEOUTS,
-        "Longest time that a request waits for its turn while the upstream throttles, in seconds; "
+        "Longest time that a request waits for the pacer while the upstream throttles, in seconds; "
         "a call that would wait longer, or beyond its deadline, is rejected with THROTTLED.",
         minimum=0,
     )

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms_gateway.upstream.transport.pacing.fair_queue import BULK_TURN, FairQueue, Waiter
+from rooms_gateway.upstream.transport.pacing.fair_queue import BULK_EVERY, FairQueue, Waiter
 
 WAITERS = st.lists(
     st.tuples(st.sampled_from("abcd"), st.booleans(), st.booleans()), min_size=1, max_size=60
@@ -79,5 +79,5 @@ def test_bulk_has_one_release_in_five() -> None:
         queue.add(made(f"bulk {caller}", bulk=True), first=False)
     released = [queue.pop().bulk for _ in range(20)]
     assert [at for at, bulk in enumerate(released) if bulk] == [
-        BULK_TURN - 1 + BULK_TURN * each for each in range(4)
+        BULK_EVERY - 1 + BULK_EVERY * each for each in range(4)
     ]

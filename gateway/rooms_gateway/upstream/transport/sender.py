@@ -118,7 +118,7 @@ class Sender:
             if pacer.engaged:
                 await pacer.acquire(call, again=throttled > 0)
             sent_at, signed_at = self._monotonic(), self._clock() + self._skew
-            outcome = await self._attempt(request, call, signer, signed_at, sent)
+            outcome = await self._attempt(request, call, signer, pacer, sent_at, signed_at, sent)
             sent += 1
             wait: float | None
             if isinstance(outcome, RestResponse) and outcome.status == THROTTLED:
@@ -163,7 +163,14 @@ class Sender:
         return wait
 
     async def _attempt(
-        self, request: RestRequest, call: Call, signer: Signer, signed_at: float, resends: int
+        self,
+        request: RestRequest,
+        call: Call,
+        signer: Signer,
+        pacer: Pacer,
+        sent_at: float,
+        signed_at: float,
+        resends: int,
     ) -> RestResponse | AttemptError:
         timeout = min(self._attempt_timeout, call.remaining())
         if timeout <= 0:
@@ -171,7 +178,6 @@ class Sender:
         call.attempts += 1
         signature = signer.sign(request.method, request.target, self._host, request.body, signed_at)
         result: int | AttemptFailure = AttemptFailure.OTHER
-        started = self._monotonic()
         trace = call.trace.attempt_started(request.method, request.target, resends)
         try:
             headers = {**signature, **trace.headers} if trace.headers else signature
@@ -187,14 +193,13 @@ class Sender:
             result = AttemptFailure.CANCELLED
             raise
         finally:
-            self._observer.attempt_ended(request.method, result, self._monotonic() - started)
+            self._observer.attempt_ended(request.method, result, self._monotonic() - sent_at)
             trace.ended(result)
         self._last_headers = (response.headers, self._clock())
         # From here on not in functions: each call runs this.
         if response.status != THROTTLED:
-            pacer = self.pacers[request.family]
-            if pacer.engaged or started >= pacer.period_end:
-                pacer.accepted(started)
+            if pacer.engaged or sent_at >= pacer.period_end:
+                pacer.accepted(sent_at)
             else:
                 pacer.count += 1
         vector = response.headers.get("MS-CV", "") or _other_id(response.headers)

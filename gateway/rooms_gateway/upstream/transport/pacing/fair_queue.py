@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-BULK_TURN = 5
+BULK_EVERY = 5
 """While interactive requests wait, every fifth release goes to a bulk request."""
 
 
@@ -64,7 +64,7 @@ class FairQueue:
     def pop(self) -> Waiter:
         """Remove and return the next waiter. The queue must not be empty."""
         interactive, bulk = self._classes[False], self._classes[True]
-        is_bulk = bool(bulk) and (not interactive or self._since_bulk >= BULK_TURN - 1)
+        is_bulk = bool(bulk) and (not interactive or self._since_bulk >= BULK_EVERY - 1)
         self._since_bulk = 0 if is_bulk else self._since_bulk + 1
         callers = bulk if is_bulk else interactive
         caller, waiters = next(iter(callers.items()))
@@ -83,12 +83,12 @@ class FairQueue:
         ahead = _ahead(mine, caller)
         if bulk and interactive:
             # The worst case, as further interactive requests may come.
-            return (ahead + 1) * BULK_TURN - 1
+            return (ahead + 1) * BULK_EVERY - 1
         if not bulk and bulks:
-            return ahead * BULK_TURN / (BULK_TURN - 1)
+            return ahead * BULK_EVERY / (BULK_EVERY - 1)
         return ahead
 
 
 def _ahead(callers: OrderedDict[str, deque[Waiter]], caller: str) -> int:
-    turn = len(callers.get(caller, ())) + 1
-    return sum(min(len(waiters), turn) for waiters in callers.values())
+    position = len(callers.get(caller, ())) + 1
+    return sum(min(len(waiters), position) for waiters in callers.values())

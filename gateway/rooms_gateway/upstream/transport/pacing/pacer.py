@@ -215,7 +215,7 @@ class Pacer:
             self.period_end = now + MIN_LENGTH
         elif sent_at < self._pause.until:
             self._learned.record_late()
-            if self._pause.is_contradicted(now, sent_at, accepted=True):
+            if self._pause.record(now, sent_at, accepted=True):
                 self._end_pause(now)
         else:
             self._last_accepted = now
@@ -238,7 +238,7 @@ class Pacer:
         if earlier:
             wait = max(wait, NEXT_BACKOFF * 2**earlier)
         if sent_at < self._pause.until:
-            self._pause.is_contradicted(now, sent_at, accepted=False)
+            self._pause.record(now, sent_at, accepted=False)
         elif requested and requested > LONG_WAIT and now >= self._trust_waits_at:
             self._begin_pause(now, requested, sent_at)
         elif self._resuming or now > max(self._last_accepted + MIN_LENGTH, self._learned.off_until):

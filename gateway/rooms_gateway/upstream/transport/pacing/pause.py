@@ -32,7 +32,7 @@ class Pause:
         self._sent_at = sent_at
         self._accepted = self._rejected = 0
 
-    def is_contradicted(self, now: float, sent_at: float, *, accepted: bool) -> bool:
+    def record(self, now: float, sent_at: float, *, accepted: bool) -> bool:
         """Record the response to a request that was sent before the pause.
 
         Return whether the pause must end, because requests sent after the rejected one were
