@@ -206,7 +206,15 @@ PARSERS = {
     "Retry-After": Parser(
         lambda text: retry_after({"Retry-After": text}, time.time()),
         None,
-        ("1", "9" * 400, "²", "-1", "Thu, 06 Mar 2025 00:20:03 GMT", "Thu, 06 Mar 99999 00:20:03"),
+        (
+            "1",
+            "1\x1f",
+            "9" * 400,
+            "²",
+            "-1",
+            "Thu, 06 Mar 2025 00:20:03 GMT",
+            "Thu, 06 Mar 99999 00:20:03",
+        ),
     ),
     "HTTP dates": Parser(
         http_date,

@@ -90,7 +90,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if _DECIMAL.fullmatch(text.strip()) else None
+    # Stripped for both: float() does not strip each character that str.strip() does.
+    stripped = text.strip()
+    return float(stripped) if _DECIMAL.fullmatch(stripped) else None
 
 
 def http_date(text: str) -> float | None:
