@@ -213,10 +213,13 @@ def _rules(field: FieldDescriptorProto, rules: RuleReader) -> Iterator[str]:
 
 
 def _words(rules: Any) -> Iterator[str]:
-    _only(rules, "ignore", "string", "enum", "repeated")
+    _only(rules, "ignore", "required", "string", "enum", "repeated", "duration")
     _only(rules.string, "min_len", "max_len", "pattern", "uuid")
-    _only(rules.enum, "defined_only")
+    _only(rules.enum, "defined_only", "not_in")
+    _only(rules.duration, "gte", "lte")
     _only(rules.repeated, "min_items", "max_items", "items")
+    if rules.required:
+        yield "required"
     ignore = rules.DESCRIPTOR.fields_by_name["ignore"].enum_type.values_by_number[rules.ignore]
     if ignore.name == "IGNORE_IF_ZERO_VALUE":
         yield "may be empty"
@@ -227,6 +230,9 @@ def _words(rules: Any) -> Iterator[str]:
         yield "a UUID"
     if rules.enum.defined_only:
         yield "one of the defined values"
+    if rules.enum.not_in:
+        yield f"not {', '.join(map(str, rules.enum.not_in))}"
+    yield from _bounds(rules.duration.gte.seconds, rules.duration.lte.seconds, "second")
     yield from _bounds(rules.repeated.min_items, rules.repeated.max_items, "item")
     if rules.repeated.HasField("items"):
         yield f"each item: {', '.join(_words(rules.repeated.items))}"

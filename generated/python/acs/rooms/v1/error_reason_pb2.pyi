@@ -202,6 +202,42 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Example: {"attempts": "1", "apiVersion": "2025-03-13"}
     Do: ask the operator of the gateway to correct the endpoint, the trusted CA or the proxy.
     """
+    ERROR_REASON_USER_NOT_FOUND: _ErrorReason.ValueType  # 25
+    """ERROR_REASON_USER_NOT_FOUND: no user has this id; it may have been deleted.
+    Code: NOT_FOUND, with ResourceInfo.
+    Example: {"httpStatus": "404", "upstreamErrorCode": "IdentityNotFound", "attempts": "1",
+    "apiVersion": "2023-10-01"}
+    Do: discard the id, and create another user.
+    """
+    ERROR_REASON_USER_OF_ANOTHER_RESOURCE: _ErrorReason.ValueType  # 26
+    """ERROR_REASON_USER_OF_ANOTHER_RESOURCE: the user belongs to another Communication Services
+    resource (REST 401 with the code IdentityNotOwned).
+    Code: NOT_FOUND, with ResourceInfo.
+    Example: {"httpStatus": "401", "upstreamErrorCode": "IdentityNotOwned", "attempts": "1",
+    "apiVersion": "2023-10-01"}
+    Do: use a gateway of that resource, or create a user in this one.
+    """
+    ERROR_REASON_TEAMS_TOKEN_INVALID: _ErrorReason.ValueType  # 27
+    """ERROR_REASON_TEAMS_TOKEN_INVALID: the Entra access token of the Teams user is malformed, has
+    expired, or belongs to another application or user (REST 401 with the code InvalidAccessToken).
+    Code: INVALID_ARGUMENT, with BadRequest.
+    Example: {"httpStatus": "401", "upstreamErrorCode": "InvalidAccessToken", "attempts": "1",
+    "apiVersion": "2023-10-01"}
+    Do: get a new Entra access token for the user.
+    """
+    ERROR_REASON_TRANSPORT_INSECURE: _ErrorReason.ValueType  # 28
+    """ERROR_REASON_TRANSPORT_INSECURE: the call would return an access token, and the connection is
+    TCP without TLS from another host. Nothing was sent to the service.
+    Code: FAILED_PRECONDITION.
+    Example: {"attempts": "0", "apiVersion": "2023-10-01"}
+    Do: connect with TLS, over a Unix socket, or on loopback.
+    """
+    ERROR_REASON_ROSTER_FULL: _ErrorReason.ValueType  # 29
+    """ERROR_REASON_ROSTER_FULL: the room would have more than 350 participants. Nothing was changed.
+    Code: FAILED_PRECONDITION.
+    Example: {"attempts": "2", "apiVersion": "2025-03-13"}
+    Do: remove participants, or use a further room.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the values of `google.rpc.ErrorInfo.reason`. The reason is the whole
@@ -398,4 +434,40 @@ the cause. The last attempt sent nothing.
 Code: INTERNAL.
 Example: {"attempts": "1", "apiVersion": "2025-03-13"}
 Do: ask the operator of the gateway to correct the endpoint, the trusted CA or the proxy.
+"""
+ERROR_REASON_USER_NOT_FOUND: ErrorReason.ValueType  # 25
+"""ERROR_REASON_USER_NOT_FOUND: no user has this id; it may have been deleted.
+Code: NOT_FOUND, with ResourceInfo.
+Example: {"httpStatus": "404", "upstreamErrorCode": "IdentityNotFound", "attempts": "1",
+"apiVersion": "2023-10-01"}
+Do: discard the id, and create another user.
+"""
+ERROR_REASON_USER_OF_ANOTHER_RESOURCE: ErrorReason.ValueType  # 26
+"""ERROR_REASON_USER_OF_ANOTHER_RESOURCE: the user belongs to another Communication Services
+resource (REST 401 with the code IdentityNotOwned).
+Code: NOT_FOUND, with ResourceInfo.
+Example: {"httpStatus": "401", "upstreamErrorCode": "IdentityNotOwned", "attempts": "1",
+"apiVersion": "2023-10-01"}
+Do: use a gateway of that resource, or create a user in this one.
+"""
+ERROR_REASON_TEAMS_TOKEN_INVALID: ErrorReason.ValueType  # 27
+"""ERROR_REASON_TEAMS_TOKEN_INVALID: the Entra access token of the Teams user is malformed, has
+expired, or belongs to another application or user (REST 401 with the code InvalidAccessToken).
+Code: INVALID_ARGUMENT, with BadRequest.
+Example: {"httpStatus": "401", "upstreamErrorCode": "InvalidAccessToken", "attempts": "1",
+"apiVersion": "2023-10-01"}
+Do: get a new Entra access token for the user.
+"""
+ERROR_REASON_TRANSPORT_INSECURE: ErrorReason.ValueType  # 28
+"""ERROR_REASON_TRANSPORT_INSECURE: the call would return an access token, and the connection is
+TCP without TLS from another host. Nothing was sent to the service.
+Code: FAILED_PRECONDITION.
+Example: {"attempts": "0", "apiVersion": "2023-10-01"}
+Do: connect with TLS, over a Unix socket, or on loopback.
+"""
+ERROR_REASON_ROSTER_FULL: ErrorReason.ValueType  # 29
+"""ERROR_REASON_ROSTER_FULL: the room would have more than 350 participants. Nothing was changed.
+Code: FAILED_PRECONDITION.
+Example: {"attempts": "2", "apiVersion": "2025-03-13"}
+Do: remove participants, or use a further room.
 """
