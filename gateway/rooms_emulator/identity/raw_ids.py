@@ -6,8 +6,9 @@ import re
 from random import Random
 from uuid import UUID
 
-_GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_COMMUNICATION_USER = re.compile(f"8:(?:acs|dod-acs|gcch-acs|spool):{_GUID}_{_GUID}")
+GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_GUID = re.compile(GUID)
+_COMMUNICATION_USER = re.compile(f"8:(?:acs|dod-acs|gcch-acs|spool):{GUID}_{GUID}")
 
 
 def new_communication_user(random: Random) -> str:
@@ -19,3 +20,8 @@ def new_communication_user(random: Random) -> str:
 def is_communication_user(raw_id: str) -> bool:
     """Return whether a raw id is of a communication user, the only kind that rooms accept."""
     return _COMMUNICATION_USER.fullmatch(raw_id) is not None
+
+
+def is_guid(text: str) -> bool:
+    """Return whether a text is a GUID in its usual form."""
+    return _GUID.fullmatch(text) is not None
