@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NoReturn, TypeVar
 
 A = TypeVar("A")
@@ -41,6 +41,24 @@ async def gather_or_cancel(
         return await asyncio.gather(*tasks)
     finally:
         await cancel_and_wait(*tasks)
+
+
+async def map_concurrently(
+    function: Callable[[A], Awaitable[B]], items: Iterable[A], limit: int
+) -> list[B]:
+    """Await `function` for each of `items`, up to `limit` at once; return the results in order.
+
+    The first error cancels all others, and is raised in an ExceptionGroup.
+    """
+    free = asyncio.Semaphore(limit)
+
+    async def run(item: A) -> B:
+        async with free:
+            return await function(item)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run(item)) for item in items]
+    return [task.result() for task in tasks]
 
 
 class ReusableTimer:

@@ -25,6 +25,7 @@ from rooms_gateway.telemetry.observers import NOOP_OBSERVER
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
 from rooms_gateway.upstream.credentials import Credential, make_credential
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
+from rooms_gateway.upstream.identity_api import IdentityApi
 from rooms_gateway.upstream.probe import UpstreamProbe
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
@@ -107,6 +108,7 @@ class Gateway:
             server,
             handlers,
             api,
+            IdentityApi(sender, settings.identity_api_version),
             legacy=settings.enable_legacy,
             complete_windows=settings.complete_windows,
             reflection=settings.reflection,

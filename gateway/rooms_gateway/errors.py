@@ -13,6 +13,8 @@
     ├── AlreadyParticipantError      participants to add are in the room already
     ├── NotParticipantError          participants to change are not in the room
     ├── UnsupportedJoinPolicyError   the REST api-version has only the join policy "invitation"
+    ├── InsecureTransportError       an access token would be returned in plaintext to another host
+    ├── RosterFullError              a room would have too many participants
     ├── DeadlineExceededError        the deadline of the call has passed
     ├── CredentialExpiredError       the gateway's token for the upstream has expired
     ├── UpstreamRejectedError        the upstream responded with an error status
@@ -110,6 +112,14 @@ class NotParticipantError(GatewayError):
 
 class UnsupportedJoinPolicyError(GatewayError):
     """The configured REST api-version has only the join policy "invitation"."""
+
+
+class InsecureTransportError(GatewayError):
+    """The call would return an access token over TCP without TLS to another host."""
+
+
+class RosterFullError(GatewayError):
+    """The room would have more participants than the Rooms service accepts; nothing was changed."""
 
 
 class DeadlineExceededError(GatewayError):

@@ -10,24 +10,45 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
-from acs.rooms.v1 import participants_service_pb2_grpc, rooms_service_pb2_grpc
+from acs.identity.v1 import identity_service_pb2_grpc
+from acs.rooms.v1 import (
+    join_service_pb2_grpc,
+    participants_service_pb2_grpc,
+    rooms_service_pb2_grpc,
+)
 
 from rooms_gateway.app import MAX_RESPONSE_BYTES
 from rooms_gateway.server.admission import Admission, ConcurrencyLimiter, Limits
-from rooms_gateway.server.assembly import PARTICIPANTS_SERVICE, ROOMS_SERVICE
+from rooms_gateway.server.assembly import (
+    IDENTITY_SERVICE,
+    JOIN_SERVICE,
+    PARTICIPANTS_SERVICE,
+    ROOMS_SERVICE,
+)
 from rooms_gateway.server.handler import HandlerFactory
+from rooms_gateway.server.status import to_item_error
 from rooms_gateway.services.fair_conversion import FairConverter
+from rooms_gateway.services.guests import GuestAdmission
+from rooms_gateway.services.identity import IdentityServicer
+from rooms_gateway.services.join import JoinServicer
 from rooms_gateway.services.participants import ParticipantsServicer
 from rooms_gateway.services.rooms import RoomsServicer
 from rooms_gateway.settings import Upstream
 from rooms_gateway.upstream.credentials import make_credential
+from rooms_gateway.upstream.identity_api import IdentityApi
 from rooms_gateway.upstream.rooms_api import RoomsApi
 from rooms_gateway.upstream.transport.http import HttpClient
 from rooms_gateway.upstream.transport.pacing.pacer import make_pacers
 from rooms_gateway.upstream.transport.sender import RetryBudget, RetryPolicy, Sender
-from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
+from rooms_gateway.upstream.versions import (
+    API_VERSIONS,
+    DEFAULT_API_VERSION,
+    DEFAULT_IDENTITY_API_VERSION,
+)
 
 if TYPE_CHECKING:
+    from acs.identity.v1.identity_service_pb2_grpc import IdentityServiceAsyncStub
+    from acs.rooms.v1.join_service_pb2_grpc import JoinServiceAsyncStub
     from acs.rooms.v1.participants_service_pb2_grpc import ParticipantsServiceAsyncStub
     from acs.rooms.v1.rooms_service_pb2_grpc import RoomsServiceAsyncStub
 
@@ -39,6 +60,8 @@ class Quick:
     address: str
     rooms: RoomsServiceAsyncStub
     participants: ParticipantsServiceAsyncStub
+    identity: IdentityServiceAsyncStub
+    join: JoinServiceAsyncStub
     transport: Sender
     slept: list[float] = field(default_factory=list)
 
@@ -63,6 +86,7 @@ async def quick_gateway(
     attempt_timeout: float = 30.0,
     default_timeout: float = 60.0,
     max_pacing_wait: float = 60.0,
+    identity_api_version: str = DEFAULT_IDENTITY_API_VERSION,
     budget: RetryBudget | None = None,
     clock: Callable[[], float] = time.time,
     converter: FairConverter | None = None,
@@ -105,6 +129,10 @@ async def quick_gateway(
         converter = converter or FairConverter()
         handlers.add(server, ROOMS_SERVICE, RoomsServicer(api, converter))
         handlers.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, converter))
+        identity = IdentityApi(transport, identity_api_version)
+        admission = GuestAdmission(api, identity, to_item_error)
+        handlers.add(server, JOIN_SERVICE, JoinServicer(api, admission))
+        handlers.add(server, IDENTITY_SERVICE, IdentityServicer(identity))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         try:
@@ -113,6 +141,8 @@ async def quick_gateway(
                     f"127.0.0.1:{port}",
                     rooms_service_pb2_grpc.RoomsServiceStub(channel),
                     participants_service_pb2_grpc.ParticipantsServiceStub(channel),
+                    identity_service_pb2_grpc.IdentityServiceStub(channel),
+                    join_service_pb2_grpc.JoinServiceStub(channel),
                     transport,
                     slept,
                 )

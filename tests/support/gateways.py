@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import grpc
 import pytest
+from acs.identity.v1 import identity_service_pb2_grpc
 from acs.rooms.v1 import (
+    join_service_pb2_grpc,
     participants_pb2,
     participants_service_pb2_grpc,
     rooms_pb2,
@@ -34,6 +36,8 @@ from support.http2 import WINDOW_OF_0, unary_call
 from support.samples import user
 
 if TYPE_CHECKING:
+    from acs.identity.v1.identity_service_pb2_grpc import IdentityServiceAsyncStub
+    from acs.rooms.v1.join_service_pb2_grpc import JoinServiceAsyncStub
     from acs.rooms.v1.participants_service_pb2_grpc import ParticipantsServiceAsyncStub
     from acs.rooms.v1.rooms_service_pb2_grpc import RoomsServiceAsyncStub
 
@@ -54,6 +58,8 @@ class Running:
     channel: grpc.aio.Channel
     rooms: RoomsServiceAsyncStub
     participants: ParticipantsServiceAsyncStub
+    identity: IdentityServiceAsyncStub
+    join: JoinServiceAsyncStub
 
     def requests(self, operation: str | None = None) -> int:
         """Count what the emulator was asked, all in all or of one operation."""
@@ -99,6 +105,8 @@ async def gateway_for(
             channel,
             rooms_service_pb2_grpc.RoomsServiceStub(channel),
             participants_service_pb2_grpc.ParticipantsServiceStub(channel),
+            identity_service_pb2_grpc.IdentityServiceStub(channel),
+            join_service_pb2_grpc.JoinServiceStub(channel),
         )
 
 

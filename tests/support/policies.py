@@ -28,7 +28,10 @@ from support.authority import Authority, Issued
 from support.gateways import UNKNOWN_ROOM
 
 ISSUER, AUDIENCE = "https://issuer.example", "rooms-gateway"
-STATIC = {name: f"canary-static-{name}-0123456789" for name in ("reader", "writer", "admin", "few")}
+STATIC = {
+    name: f"canary-static-{name}-0123456789"
+    for name in ("reader", "writer", "issuer", "admin", "few")
+}
 
 NEWLINE_FREE = re.compile(r"[^\n\r]+")
 

@@ -5,23 +5,31 @@ from __future__ import annotations
 import logging
 
 import grpc
+from acs.identity.v1 import identity_service_pb2
 from acs.rooms.legacy.v1 import legacy_rooms_service_pb2
-from acs.rooms.v1 import participants_service_pb2, rooms_service_pb2
+from acs.rooms.v1 import join_service_pb2, participants_service_pb2, rooms_service_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 
 from rooms_gateway.server import health
 from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.reflection import add_reflection
+from rooms_gateway.server.status import to_item_error
 from rooms_gateway.services.fair_conversion import FairConverter
+from rooms_gateway.services.guests import GuestAdmission
+from rooms_gateway.services.identity import IdentityServicer
+from rooms_gateway.services.join import JoinServicer
 from rooms_gateway.services.legacy.servicer import LegacyRoomsServicer
 from rooms_gateway.services.participants import ParticipantsServicer
 from rooms_gateway.services.rooms import RoomsServicer
+from rooms_gateway.upstream.identity_api import IdentityApi
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
 ROOMS_SERVICE = rooms_service_pb2.DESCRIPTOR.services_by_name["RoomsService"]
 PARTICIPANTS_SERVICE = participants_service_pb2.DESCRIPTOR.services_by_name["ParticipantsService"]
-SERVICES = [ROOMS_SERVICE, PARTICIPANTS_SERVICE]
+IDENTITY_SERVICE = identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"]
+JOIN_SERVICE = join_service_pb2.DESCRIPTOR.services_by_name["JoinService"]
+SERVICES = [ROOMS_SERVICE, PARTICIPANTS_SERVICE, JOIN_SERVICE, IDENTITY_SERVICE]
 
 LEGACY_SERVICE = legacy_rooms_service_pb2.DESCRIPTOR.services_by_name["LegacyRoomsService"]
 
@@ -32,6 +40,7 @@ def add_services(
     server: grpc.aio.Server,
     handlers: HandlerFactory,
     api: RoomsApi,
+    identity_api: IdentityApi,
     *,
     legacy: bool,
     complete_windows: bool,
@@ -46,6 +55,7 @@ def add_services(
     servicers: dict[ServiceDescriptor, object] = {
         ROOMS_SERVICE: RoomsServicer(api, converter, complete_windows=complete_windows),
         PARTICIPANTS_SERVICE: ParticipantsServicer(api, converter),
+        JOIN_SERVICE: JoinServicer(api, GuestAdmission(api, identity_api, to_item_error)),
     }
     if legacy:
         logger.warning(
@@ -55,7 +65,9 @@ def add_services(
         servicers[LEGACY_SERVICE] = LegacyRoomsServicer(api)
     for service, servicer in servicers.items():
         handlers.add(server, service, servicer)
-    names = [service.full_name for service in servicers]
+    identity = IdentityServicer(identity_api)
+    handlers.add(server, IDENTITY_SERVICE, identity, api_version=identity_api.api_version)
+    names = [service.full_name for service in (*servicers, IDENTITY_SERVICE)]
     health_servicer = health.HealthServicer(names, handlers.admission.watches)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if reflection:

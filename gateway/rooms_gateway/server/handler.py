@@ -21,7 +21,8 @@ from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.messages import UnreadResponses, send_messages, send_status
-from rooms_gateway.server.status import DEFECT_REASON, to_status
+from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
+from rooms_gateway.server.token_transport import check_transport, returns_tokens
 from rooms_gateway.server.validation import validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
@@ -77,12 +78,24 @@ class HandlerFactory:
         """Number of calls in flight, queued ones included."""
         self._idle = asyncio.Event()
 
-    def add(self, server: grpc.aio.Server, service: ServiceDescriptor, servicer: object) -> None:
-        """Serve the methods of `service` on `server` by those of `servicer`."""
+    def add(
+        self,
+        server: grpc.aio.Server,
+        service: ServiceDescriptor,
+        servicer: object,
+        *,
+        api_version: str | None = None,
+    ) -> None:
+        """Serve the methods of `service` on `server` by those of `servicer`.
+
+        `api_version` is that of the REST API behind them; None: the version of the Rooms REST API.
+        """
         # Create all counters at start: a series that first appears at 1 hides its first increment
         # from `rate()`.
         handlers = {
-            method.name: MethodHandler(self, method, getattr(servicer, method.name)).handler()
+            method.name: MethodHandler(
+                self, method, getattr(servicer, method.name), api_version or self.api_version
+            ).handler()
             for method in service.methods
         }
         generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
@@ -116,7 +129,9 @@ class _UnknownMethods(grpc.GenericRpcHandler):
 class MethodHandler:
     """Processes the calls of one method, from the first byte to the log line."""
 
-    def __init__(self, shared: HandlerFactory, method: MethodDescriptor, behavior: Handler) -> None:
+    def __init__(
+        self, shared: HandlerFactory, method: MethodDescriptor, behavior: Handler, api_version: str
+    ) -> None:
         service = method.containing_service.full_name
         idempotency = method.GetOptions().idempotency_level
         admission = shared.admission
@@ -127,6 +142,8 @@ class MethodHandler:
         self._behavior = behavior
         # Looked up once per type: it is slow on a message.
         self._has_dry_run = "dry_run" in method.input_type.fields_by_name
+        self._returns_tokens = returns_tokens(method.output_type)
+        self._api_version = api_version
         self._idempotent = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
         # A list takes as long as its client reads; each of its REST requests has a timeout.
         self._default_timeout = math.inf if self._streams else shared.default_timeout
@@ -163,6 +180,8 @@ class MethodHandler:
         try:
             if shared.authorizer is not None:
                 await shared.authorizer.authorize(call, context, self._name)
+            if self._returns_tokens:
+                check_transport(context, peer)
             caller = call.queue_key = call.caller or host_of(peer)
             call.bulk = priority is not None and _is_bulk(priority)
             if not self._limiter.try_acquire(caller):
@@ -190,10 +209,8 @@ class MethodHandler:
             if isinstance(error, asyncio.CancelledError) and _is_task_cancelled():
                 code = "DEADLINE_EXCEEDED" if call.remaining() <= 0 else "CANCELLED"
                 raise
-            status = to_status(error, call, request or self._request_type(), shared.api_version)
+            status = self._status_of(error, call, request)
             code, reason = status.code.name, status.reason
-            if reason == DEFECT_REASON:
-                logger.exception("method=%s request_id=%s failed", self._name, call.request_id)
             # What ends the call refers to this frame in a cycle, and would keep the request.
             del data, request
             await send_status(error, status, context)
@@ -211,6 +228,14 @@ class MethodHandler:
             name = self._request_type.DESCRIPTOR.full_name
             text = f"the request is not a valid {name}: do client and gateway use the same proto?"
             raise InvalidRequestError(Violation("", text)) from None
+
+    def _status_of(self, error: BaseException, call: Call, request: Message | None) -> RpcStatus:
+        status = to_status(error, call, request or self._request_type(), self._api_version)
+        if status.reason == DEFECT_REASON:
+            logger.error(
+                "method=%s request_id=%s failed", self._name, call.request_id, exc_info=error
+            )
+        return status
 
     def _dry_run(self, request: Message, stopped: DryRunError) -> Message:
         shown = describe(stopped.request, request.dry_run)  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.error_reason_pb2 import ErrorReason
+from acs.rooms.v1.join_pb2 import ItemError
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo
@@ -24,6 +25,7 @@ from rooms_gateway import errors
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError, UpstreamRejectedError, Violation
 from rooms_gateway.services.convert.error_targets import FieldLocator
+from rooms_gateway.upstream import error_response
 
 DOMAIN = "rooms-gateway.github.io"
 MAX_BYTES = 4096
@@ -61,6 +63,8 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
         _C.FAILED_PRECONDITION,
         _R.ERROR_REASON_JOIN_POLICY_UNSUPPORTED,
     ),
+    errors.InsecureTransportError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_TRANSPORT_INSECURE),
+    errors.RosterFullError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_FULL),
     errors.DeadlineExceededError: (_C.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
     # As for HTTP 401, which a request with the expired credential would get.
     errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
@@ -94,6 +98,21 @@ BY_HTTP_STATUS: dict[int, _Outcome] = {
 }
 """The outcome of UpstreamRejectedError, with two exceptions in `_outcome`."""
 
+_USER_NOT_FOUND = (_C.NOT_FOUND, _R.ERROR_REASON_USER_NOT_FOUND)
+
+BY_UPSTREAM_CODE: dict[str, _Outcome] = {
+    error_response.USER_NOT_FOUND: _USER_NOT_FOUND,
+    error_response.USER_OF_ANOTHER_RESOURCE: (
+        _C.NOT_FOUND,
+        _R.ERROR_REASON_USER_OF_ANOTHER_RESOURCE,
+    ),
+    error_response.INVALID_TEAMS_TOKEN: (
+        _C.INVALID_ARGUMENT,
+        _R.ERROR_REASON_TEAMS_TOKEN_INVALID,
+    ),
+}
+"""The outcome of error codes that mean the same with any HTTP status."""
+
 _BY_HTTP_CLASS: dict[int, _Outcome] = {
     4: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_UPSTREAM_REJECTED_REQUEST),
     5: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_FAILED),
@@ -108,6 +127,22 @@ _RETRYABLE = frozenset(
     }
 )
 """Reasons that come with RetryInfo."""
+
+_MISSING: dict[ErrorReason.ValueType, tuple[str, str]] = {
+    _R.ERROR_REASON_ROOM_NOT_FOUND: (
+        "acs.rooms.v1.Room",
+        "The room does not exist, or no longer.",
+    ),
+    _R.ERROR_REASON_USER_NOT_FOUND: (
+        "acs.identity.v1.User",
+        "The user does not exist, or no longer.",
+    ),
+    _R.ERROR_REASON_USER_OF_ANOTHER_RESOURCE: (
+        "acs.identity.v1.User",
+        "The user belongs to another Communication Services resource.",
+    ),
+}
+"""Reasons that come with ResourceInfo: the type of the resource, and a description."""
 
 _CREATES = (rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomRequest)
 
@@ -146,12 +181,22 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
         details.append(BadRequest(field_violations=fitting))
     if reason in _RETRYABLE:
         details.append(RetryInfo(retry_delay=_retry_delay(error)))
-    if reason == _R.ERROR_REASON_ROOM_NOT_FOUND:
-        details.append(_missing_room(request))
+    if reason in _MISSING:
+        details.append(_missing_resource(reason, request))
     status = Status(code=code.value[0], message=_clip(message, _MAX_MESSAGE))
     for detail in details:
         status.details.add().Pack(detail)
     return RpcStatus(code, ErrorReason.Name(reason), status, _pushback(error, reason, call))
+
+
+def to_item_error(error: GatewayError, request: Message) -> ItemError:
+    """Return the error of one item of a call; `request` is as for `to_status`."""
+    code, reason = _outcome(error, request)
+    message = _clip(_explain(error, request)[0], _MAX_MESSAGE)
+    item = ItemError(code=code.value[0], reason=reason, message=message)
+    if reason in _RETRYABLE:
+        item.retry_delay.CopyFrom(_retry_delay(error))
+    return item
 
 
 DEFECT_REASON = ErrorReason.Name(_R.ERROR_REASON_GATEWAY_INTERNAL)
@@ -162,11 +207,13 @@ def _outcome(error: BaseException, request: Message) -> _Outcome:
         return _DEFECT
     if not isinstance(error, UpstreamRejectedError):
         return BY_ERROR.get(type(error), _DEFECT)
+    if error.code in BY_UPSTREAM_CODE:
+        return BY_UPSTREAM_CODE[error.code]
     status = error.status
     if status == HTTPStatus.CONFLICT and isinstance(request, _CREATES):
         return _C.ALREADY_EXISTS, _R.ERROR_REASON_CONFLICT
     if status == HTTPStatus.NOT_FOUND and not hasattr(request, "room_id"):
-        return _INVALID_RESPONSE
+        return _USER_NOT_FOUND if hasattr(request, "user") else _INVALID_RESPONSE
     return BY_HTTP_STATUS.get(status) or _BY_HTTP_CLASS.get(status // 100, _INVALID_RESPONSE)
 
 
@@ -185,6 +232,8 @@ def _explain_rejection(error: UpstreamRejectedError, request: Message) -> _Expla
     locator = FieldLocator(request)
     # Clipped only after that: half an identifier would not be found.
     message, fields = locator.redact(str(error)[:_MAX_UPSTREAM_TEXT])
+    if error.code == error_response.INVALID_TEAMS_TOKEN:
+        return message, [Violation("teams_token", message)], 1
     if error.status != HTTPStatus.BAD_REQUEST:
         return message, (), 0
     if not error.details:
@@ -210,11 +259,12 @@ def _error_info(
     return ErrorInfo(reason=ErrorReason.Name(reason), domain=DOMAIN, metadata=metadata)
 
 
-def _missing_room(request: Message) -> ResourceInfo:
+def _missing_resource(reason: ErrorReason.ValueType, request: Message) -> ResourceInfo:
+    resource_type, description = _MISSING[reason]
+    # Without the id of a user, which is personal data.
+    name = getattr(request, "room_id", "") if reason == _R.ERROR_REASON_ROOM_NOT_FOUND else ""
     return ResourceInfo(
-        resource_type="acs.rooms.v1.Room",
-        resource_name=_clip(getattr(request, "room_id", ""), _MAX_PART),
-        description="The room does not exist, or no longer.",
+        resource_type=resource_type, resource_name=_clip(name, _MAX_PART), description=description
     )
 
 

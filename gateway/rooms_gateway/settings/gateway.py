@@ -19,7 +19,12 @@ from rooms_gateway.settings.rules import find_errors
 from rooms_gateway.settings.upstream import Upstream
 from rooms_gateway.telemetry.log_options import LogFormat, LogLevel
 from rooms_gateway.upstream.transport.pacing.family_rate import FamilyRate
-from rooms_gateway.upstream.versions import API_VERSIONS, DEFAULT_API_VERSION
+from rooms_gateway.upstream.versions import (
+    API_VERSIONS,
+    DEFAULT_API_VERSION,
+    DEFAULT_IDENTITY_API_VERSION,
+    IDENTITY_API_VERSIONS,
+)
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 
@@ -38,6 +43,12 @@ class Settings:
         Group.UPSTREAM,
         "Version of the Rooms REST API to use.",
         one_of=tuple(API_VERSIONS),
+    )
+    identity_api_version: str = setting(
+        DEFAULT_IDENTITY_API_VERSION,
+        Group.UPSTREAM,
+        "Version of the Identity REST API to use. Only 2025-03-02-preview has custom ids of users.",
+        one_of=IDENTITY_API_VERSIONS,
     )
     upstream_warm_connections: int = setting(
         2,  # A call that reads a room and its roster uses two.

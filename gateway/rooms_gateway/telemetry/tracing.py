@@ -49,6 +49,7 @@ FLUSH_TIMEOUT = 3.0
 _ERRORS_FROM = 400
 
 _ROOM = re.compile(r"(?<=^/rooms/)[^/:]+")
+_USER = re.compile(r"(?<=^/identities/)[^/]+")
 
 logger = logging.getLogger(__name__)
 
@@ -181,8 +182,9 @@ class _Attempt:
 
 
 def url_template(target: str) -> str:
-    """Return the path of a request with `{roomId}` for the room id, without the query."""
-    return _ROOM.sub("{roomId}", target.partition("?")[0])
+    """Return the path of a request without its query, with `{roomId}` and `{id}` for ids."""
+    path = target.partition("?")[0]
+    return _USER.sub("{id}", _ROOM.sub("{roomId}", path))
 
 
 def _resource(version: str) -> Resource:

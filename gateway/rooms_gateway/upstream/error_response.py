@@ -20,6 +20,14 @@ from rooms_gateway.upstream.transport.messages import RestResponse
 _ERRORS_FROM = 400
 _PROBLEM = "application/problem+json"
 _UNSUPPORTED_VERSION = "unsupportedapiversion"
+_UNAUTHORIZED = 401
+
+USER_OF_ANOTHER_RESOURCE = "IdentityNotOwned"
+INVALID_TEAMS_TOKEN = "InvalidAccessToken"
+USER_NOT_FOUND = "IdentityNotFound"
+_ARGUMENT_CODES = (USER_OF_ANOTHER_RESOURCE, INVALID_TEAMS_TOKEN, USER_NOT_FOUND)
+_NO_SUCH_USER = "Provided identity doesn't exist."
+"""The text of the Identity service for a deleted or unknown user, whatever the status and code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +50,15 @@ def read_error(response: RestResponse) -> ErrorResponse:
     if isinstance(error, dict):
         code, message = _text(error, "code"), _text(error, "message")
         details = tuple(_details(error.get("details")))
+        if not details and (target := _text(error, "target")):
+            details = (UpstreamErrorDetail(target, message),)
     else:
         content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         code = _text(body, "code") if content_type == _PROBLEM else ""
         message = _text(body, "detail") or _text(body, "message") or _text(body, "title")
         details = tuple(_field_errors(body.get("errors")))
+    if message == _NO_SUCH_USER:
+        code = USER_NOT_FOUND
     names = (code, header, _text(body, "title"))
     unsupported = _UNSUPPORTED_VERSION in (name.replace(" ", "").lower() for name in names)
     return ErrorResponse(code or header, message, details, unsupported)
@@ -55,6 +67,17 @@ def read_error(response: RestResponse) -> ErrorResponse:
 def is_attributed(response: RestResponse) -> bool:
     """Return whether the Rooms service has sent `response`; of a success, it is assumed."""
     return response.status < _ERRORS_FROM or bool(read_error(response).code)
+
+
+def rejects_credential(response: RestResponse) -> bool:
+    """Return whether a service rejects the gateway's credential.
+
+    The Identity service responds with 401 to invalid users and Teams tokens too.
+    """
+    if response.status != _UNAUTHORIZED:
+        return False
+    code = read_error(response).code
+    return bool(code) and code not in _ARGUMENT_CODES
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -27,6 +27,8 @@ T = TypeVar("T")
 JSON = {"Content-Type": "application/json"}
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
+ROOMS = "the Rooms service"
+
 encode = msgspec.json.Encoder().encode
 
 _SUCCESS = range(200, 300)
@@ -47,11 +49,12 @@ class DryRunError(Exception):
 
 
 class Operation:
-    """Calls REST operations in one api-version."""
+    """Calls REST operations of one service in one api-version."""
 
-    def __init__(self, sender: Sender, api_version: str) -> None:
+    def __init__(self, sender: Sender, api_version: str, service: str = ROOMS) -> None:
         self._sender = sender
         self._query = f"api-version={api_version}"
+        self._service = service
         self.api_version = api_version
 
     async def call(
@@ -79,7 +82,26 @@ class Operation:
         response = await self._sender.send(request, call)
         if response.status in _SUCCESS:
             return response
-        raise _rejection(response, self.api_version)
+        raise self._rejection(response)
+
+    def _rejection(self, response: RestResponse) -> GatewayError:
+        """Return the exception for an error response."""
+        error = read_error(response)
+        if error.unsupported_version:
+            return UnsupportedApiVersionError(
+                f"{self._service} does not support REST api-version {self.api_version}, which the "
+                "gateway is configured with"
+            )
+        if not error.code and response.status in _ATTRIBUTED:
+            return UnattributedResponseError(response.status)
+        return UpstreamRejectedError(
+            response.status,
+            code=error.code,
+            message=error.message,
+            details=error.details,
+            retry_after=retry_after(response.headers, time.time()),
+            after_ambiguous_attempt=response.after_ambiguous_attempt,
+        )
 
 
 def room_path(room_id: str) -> str:
@@ -94,32 +116,12 @@ def participants_path(room_id: str) -> str:
     return f"{room_path(room_id)}/participants"
 
 
-def decode(decoder: msgspec.json.Decoder[T], response: RestResponse) -> T:
+def decode(decoder: msgspec.json.Decoder[T], response: RestResponse, service: str = ROOMS) -> T:
     """Decode the body of a response. Raises InvalidUpstreamResponseError if it is malformed."""
     try:
         return decoder.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidUpstreamResponseError(
-            f"the Rooms service sent a response (HTTP status {response.status}) with malformed or "
+            f"{service} sent a response (HTTP status {response.status}) with malformed or "
             "unexpected JSON"
         ) from error
-
-
-def _rejection(response: RestResponse, api_version: str) -> GatewayError:
-    """Return the exception for an error response."""
-    error = read_error(response)
-    if error.unsupported_version:
-        return UnsupportedApiVersionError(
-            f"the Rooms service does not support REST api-version {api_version}, which the gateway "
-            "is configured with"
-        )
-    if not error.code and response.status in _ATTRIBUTED:
-        return UnattributedResponseError(response.status)
-    return UpstreamRejectedError(
-        response.status,
-        code=error.code,
-        message=error.message,
-        details=error.details,
-        retry_after=retry_after(response.headers, time.time()),
-        after_ambiguous_attempt=response.after_ambiguous_attempt,
-    )

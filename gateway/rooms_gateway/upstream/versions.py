@@ -50,4 +50,11 @@ API_VERSIONS = {
         ApiVersion("2025-03-13", pstn_dial_out=True, unknown_roles=frozenset()),
     )
 }
-"""The stable versions."""
+"""The stable versions of the Rooms REST API."""
+
+DEFAULT_IDENTITY_API_VERSION = "2023-10-01"
+
+WITH_CUSTOM_IDS = "2025-03-02-preview"
+
+IDENTITY_API_VERSIONS = (DEFAULT_IDENTITY_API_VERSION, WITH_CUSTOM_IDS, "2025-06-30", "2026-09-23")
+"""Versions of the Identity REST API that have the scopes `voip.join` and `chat.join`."""

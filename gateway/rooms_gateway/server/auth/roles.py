@@ -16,8 +16,10 @@ class Role(IntEnum):
     """Read-only RPCs."""
     WRITER = 2
     """Reader, plus RPCs that create and change rooms and their participants."""
-    ADMIN = 3
-    """Writer, plus DeleteRoom (irreversible)."""
+    ISSUER = 3
+    """Writer, plus RPCs that create users and return access tokens."""
+    ADMIN = 4
+    """Issuer, plus DeleteRoom and DeleteUser (irreversible)."""
 
 
 NEEDED: dict[str, dict[str, Role]] = {
@@ -33,6 +35,18 @@ NEEDED: dict[str, dict[str, Role]] = {
         "RemoveParticipants": Role.WRITER,
         "UpdateParticipants": Role.WRITER,
         "ListParticipants": Role.READER,
+    },
+    "acs.rooms.v1.JoinService": {
+        "AdmitParticipants": Role.ISSUER,
+        "CreateRoomWithGuests": Role.ISSUER,
+        "ExplainJoin": Role.READER,
+    },
+    "acs.identity.v1.IdentityService": {
+        "CreateUser": Role.ISSUER,
+        "IssueToken": Role.ISSUER,
+        "RevokeTokens": Role.ISSUER,
+        "DeleteUser": Role.ADMIN,
+        "ExchangeTeamsUserToken": Role.ISSUER,
     },
     "acs.rooms.legacy.v1.LegacyRoomsService": {
         "CreateRoom": Role.WRITER,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from acs.identity.v1.users_pb2 import UserReference
 from google.protobuf.message import Message
 
 from rooms_gateway.services.convert.identifiers import to_raw_id
@@ -14,6 +15,14 @@ _FIELDS = {
     "validUntil": "valid_until",
     "pstnDialOutEnabled": "pstn_dial_out_enabled",
     "participants": "participants",
+    "scopes": "token.scopes",
+    "createTokenWithScopes": "token.scopes",
+    "expiresInMinutes": "token.lifetime",
+    "customId": "custom_id",
+    "token": "teams_token",
+    "appId": "app_id",
+    "userId": "user_id",
+    "id": "user",
 }
 _PARTICIPANT = re.compile(r"\$\.participants(?:\.(.+?)|\['(.+?)'\])(?:\.role)?", re.DOTALL)
 
@@ -70,6 +79,12 @@ def _participants(request: Message) -> Iterator[tuple[str, str, str]]:
                 yield each.raw_id, f"{field}[{index}]", ".raw_id"
             else:
                 yield to_raw_id(each.identifier), f"{field}[{index}]", ".identifier"
+    for index, guest in enumerate(getattr(request, "guests", ())):
+        if guest.WhichOneof("user") in ("raw_id", "identifier"):
+            raw_id = guest.raw_id or to_raw_id(guest.identifier)
+            yield raw_id, f"guests[{index}]", ""
+    if isinstance(user := getattr(request, "user", None), UserReference):
+        yield user.raw_id or to_raw_id(user.identifier), "user", ""
     for index, raw_id in enumerate(getattr(request, "remove_raw_ids", ())):
         yield raw_id, f"remove_raw_ids[{index}]", ""
     for index, identifier in enumerate(getattr(request, "remove_identifiers", ())):

@@ -7,6 +7,7 @@ of a response is valid in a request.
 
 from __future__ import annotations
 
+from acs.identity.v1.users_pb2 import UserReference
 from acs.rooms.v1 import identifiers_pb2 as pb
 from acs.rooms.v1.participants_pb2 import Participant
 
@@ -121,8 +122,14 @@ def requested_raw_id(identifier: pb.CommunicationIdentifier, field: str) -> str:
     return raw_id
 
 
-def raw_id_of(participant: Participant, field: str) -> str:
-    """Return the raw id of a participant in a request, from `raw_id`, `identifier` or both.
+def is_communication_user(raw_id: str) -> bool:
+    """Return whether a raw id has the prefix of a user of a Communication Services resource."""
+    prefix, _, rest = raw_id.rpartition(":")
+    return prefix in _COMMUNICATION_USERS and bool(rest)
+
+
+def raw_id_of(participant: Participant | UserReference, field: str) -> str:
+    """Return the raw id of a participant or user in a request: of `raw_id`, `identifier` or both.
 
     Raises InvalidRequestError, naming `field` or a field in it, if both are unset or differ, and as
     `requested_raw_id` does.

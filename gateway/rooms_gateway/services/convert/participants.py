@@ -22,6 +22,11 @@ _PROPERTIES = {role: ParticipantProperties(name) for role, name in _ROLE_TO_REST
 _ROLE_FROM_REST = {name: role for role, name in _ROLE_TO_REST.items()}
 
 
+def role_to_rest(role: pb.ParticipantRole.ValueType) -> str | None:
+    """Return the REST name of a role; None for PARTICIPANT_ROLE_UNSPECIFIED."""
+    return _ROLE_TO_REST.get(role)
+
+
 def participant_from_rest(participant: Participant) -> pb.Participant:
     """Convert a participant; a role that the contract lacks is set in `unrecognized_role`."""
     message = pb.Participant()

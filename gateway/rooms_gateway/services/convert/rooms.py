@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from acs.rooms.v1 import rooms_pb2 as pb
+from acs.rooms.v1.join_pb2 import CreateRoomWithGuestsRequest
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from msgspec import structs
 
@@ -35,7 +36,7 @@ def fill_room(message: pb.Room, room: Room) -> None:
         message.pstn_dial_out_enabled = room.pstn_dial_out_enabled
 
 
-def create_to_rest(request: pb.CreateRoomRequest) -> CreateRoom:
+def create_to_rest(request: pb.CreateRoomRequest | CreateRoomWithGuestsRequest) -> CreateRoom:
     """Convert a create. Raises InvalidRequestError for rules that the proto cannot express."""
     return CreateRoom(
         valid_from=timestamps.field_to_rest(request, "valid_from"),
@@ -76,5 +77,7 @@ def with_other_end(body: UpdateRoom, room: Room) -> UpdateRoom:
     )
 
 
-def _dial_out(request: pb.CreateRoomRequest | pb.UpdateRoomRequest) -> bool | None:
+def _dial_out(
+    request: pb.CreateRoomRequest | CreateRoomWithGuestsRequest | pb.UpdateRoomRequest,
+) -> bool | None:
     return request.pstn_dial_out_enabled if request.HasField("pstn_dial_out_enabled") else None

@@ -41,11 +41,24 @@ class OperationFamily(StrEnum):
     READS = "reads"
     ROOM_WRITES = "room-writes"
     ROSTER_WRITES = "roster-writes"
+    USER_CREATES = "user-creates"
+    USER_DELETES = "user-deletes"
+    TOKEN_ISSUES = "token-issues"
+    TOKEN_REVOCATIONS = "token-revocations"
+    TOKEN_EXCHANGES = "token-exchanges"
 
     @property
     def words(self) -> str:
         """The name in prose."""
         return self.value.replace("-", " ")
+
+    @property
+    def service(self) -> str:
+        """The service of the operations, in prose."""
+        return f"the {'Rooms' if self in _OF_ROOMS else 'Identity'} service"
+
+
+_OF_ROOMS = (OperationFamily.READS, OperationFamily.ROOM_WRITES, OperationFamily.ROSTER_WRITES)
 
 
 # Structs, because each call makes two: a frozen dataclass sets its fields one by one in Python.

@@ -23,7 +23,7 @@ from rooms_gateway.telemetry.observers import (
 )
 from rooms_gateway.upstream.credentials import Credential, Signer
 from rooms_gateway.upstream.endpoint import Endpoint
-from rooms_gateway.upstream.error_response import is_attributed
+from rooms_gateway.upstream.error_response import is_attributed, rejects_credential
 from rooms_gateway.upstream.transport.causes import AttemptError
 from rooms_gateway.upstream.transport.http import HttpClient
 from rooms_gateway.upstream.transport.messages import OperationFamily, RestRequest, RestResponse
@@ -127,7 +127,7 @@ class Sender:
                 throttled += 1
             else:
                 if isinstance(outcome, RestResponse):
-                    if outcome.status == UNAUTHORIZED and is_attributed(outcome):
+                    if outcome.status == UNAUTHORIZED and rejects_credential(outcome):
                         unauthorized += 1
                         another = await self._signer_after_401(
                             outcome, signer, signed_at, rejected, call, first=unauthorized == 1
@@ -156,8 +156,9 @@ class Sender:
         elif outcome.kind.permanent:
             return None
         wait = self._policy.wait(attempt, requested)
-        # GET is idempotent even in a call that is not.
-        may_repeat = call.idempotent or request.method == "GET"
+        # Nothing was sent, or GET, which is idempotent even in a call that is not.
+        unsent = isinstance(outcome, AttemptError) and not outcome.kind.sent
+        may_repeat = call.idempotent or unsent or request.method == "GET"
         if wait is None or not may_repeat or wait >= call.remaining() or not self._withdraw():
             return None
         return wait

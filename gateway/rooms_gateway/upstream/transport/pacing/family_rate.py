@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from rooms_gateway.upstream.transport.messages import OperationFamily
+
+PUBLISHED_RATES: Mapping[OperationFamily, float] = MappingProxyType(
+    {
+        OperationFamily.USER_CREATES: 1000 / 30,
+        OperationFamily.USER_DELETES: 500 / 30,
+        OperationFamily.TOKEN_ISSUES: 1000 / 30,
+        OperationFamily.TOKEN_REVOCATIONS: 500 / 30,
+        OperationFamily.TOKEN_EXCHANGES: 500 / 30,
+    }
+)
+"""Requests per second that Microsoft publishes: "Service limits for Communication Services"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from rooms_gateway.errors import ThrottledError
 from rooms_gateway.telemetry.histogram import Histogram
 from rooms_gateway.upstream.transport.messages import OperationFamily
 from rooms_gateway.upstream.transport.pacing.fair_queue import FairQueue, Waiter
+from rooms_gateway.upstream.transport.pacing.family_rate import PUBLISHED_RATES
 from rooms_gateway.upstream.transport.pacing.learned_rate import (
     FIRST_RATE,
     MIN_LENGTH,
@@ -76,6 +77,7 @@ class Pacer:
         """`ceiling` is in requests per second, `max_wait` in seconds; `clock` is that of `Call`."""
         self._family = family
         self._ceiling = ceiling
+        self._first_rate = PUBLISHED_RATES.get(family, FIRST_RATE)
         self._max_wait = max_wait
         self._clock = clock
         self._uniform = uniform
@@ -111,7 +113,7 @@ class Pacer:
     def rate(self) -> float:
         """Requests per second that are sent; infinite: any."""
         rate = self._learned.rate
-        return min(FIRST_RATE, rate) if self._rate_unknown else rate
+        return min(self._first_rate, rate) if self._rate_unknown else rate
 
     @property
     def waiting(self) -> int:
@@ -172,8 +174,8 @@ class Pacer:
     def _too_late(self, wait: float) -> ThrottledError:
         self.rejected_calls += 1
         return ThrottledError(
-            f"the Rooms service throttles {self._family.words}, and the request could not be sent "
-            f"in time: retry in {wait:.1f} s",
+            f"{self._family.service} throttles {self._family.words}, and the request could not be "
+            f"sent in time: retry in {wait:.1f} s",
             retry_after=wait,
         )
 
@@ -309,7 +311,8 @@ class Pacer:
             self._begin_period(now)
         self.engaged = True
         logger.warning(
-            "throttled: the Rooms service rejects %s with HTTP status 429; holding requests back",
+            "throttled: %s rejects %s with HTTP status 429; holding requests back",
+            self._family.service,
             self._family.words,
         )
         asyncio.get_running_loop().call_later(CALM, self._end_if_calm)
@@ -330,7 +333,8 @@ class Pacer:
             asyncio.get_running_loop().call_later(delay, self._end_if_calm)
             return
         logger.info(
-            "no longer throttled: the Rooms service rejected %d requests for %s in %.0f s",
+            "no longer throttled: %s rejected %d requests for %s in %.0f s",
+            self._family.service,
             self._rejections,
             self._family.words,
             self._last_rejected - (self._throttled_since or now),

@@ -110,8 +110,9 @@ class IdentityServiceServicer(object):
         """ExchangeTeamsUserToken exchanges the Entra access token of a Teams user for an access token of
         Communication Services. It is for calls of Teams: it cannot join a room.
 
-        An invalid, expired or foreign Entra token is INVALID_ARGUMENT with reason
-        ERROR_REASON_TEAMS_TOKEN_INVALID.
+        A malformed or expired Entra token is INVALID_ARGUMENT with reason
+        ERROR_REASON_TEAMS_TOKEN_INVALID; one of another application or user is INVALID_ARGUMENT with
+        reason ERROR_REASON_UPSTREAM_REJECTED_REQUEST, which names the field.
         REST: POST /teamsUser/:exchangeAccessToken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

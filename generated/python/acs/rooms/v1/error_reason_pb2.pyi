@@ -218,8 +218,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Do: use a gateway of that resource, or create a user in this one.
     """
     ERROR_REASON_TEAMS_TOKEN_INVALID: _ErrorReason.ValueType  # 27
-    """ERROR_REASON_TEAMS_TOKEN_INVALID: the Entra access token of the Teams user is malformed, has
-    expired, or belongs to another application or user (REST 401 with the code InvalidAccessToken).
+    """ERROR_REASON_TEAMS_TOKEN_INVALID: the Entra access token of the Teams user is malformed or has
+    expired (REST 401 with the code InvalidAccessToken).
     Code: INVALID_ARGUMENT, with BadRequest.
     Example: {"httpStatus": "401", "upstreamErrorCode": "InvalidAccessToken", "attempts": "1",
     "apiVersion": "2023-10-01"}
@@ -451,8 +451,8 @@ Example: {"httpStatus": "401", "upstreamErrorCode": "IdentityNotOwned", "attempt
 Do: use a gateway of that resource, or create a user in this one.
 """
 ERROR_REASON_TEAMS_TOKEN_INVALID: ErrorReason.ValueType  # 27
-"""ERROR_REASON_TEAMS_TOKEN_INVALID: the Entra access token of the Teams user is malformed, has
-expired, or belongs to another application or user (REST 401 with the code InvalidAccessToken).
+"""ERROR_REASON_TEAMS_TOKEN_INVALID: the Entra access token of the Teams user is malformed or has
+expired (REST 401 with the code InvalidAccessToken).
 Code: INVALID_ARGUMENT, with BadRequest.
 Example: {"httpStatus": "401", "upstreamErrorCode": "InvalidAccessToken", "attempts": "1",
 "apiVersion": "2023-10-01"}

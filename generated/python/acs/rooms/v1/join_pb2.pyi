@@ -207,8 +207,8 @@ class AdmittedGuest(message.Message):
     """label is the `label` of the guest."""
     @builtins.property
     def participant(self) -> participants_pb2.Participant:
-        """participant is the guest, with the role on the roster. Set if the user exists, also if its
-        admission failed: repeat the call with its `raw_id`, so that no further user is created.
+        """participant is the guest, with its role. Set if the user exists, also if its admission failed:
+        repeat the call with its `raw_id`, so that no further user is created.
         """
 
     @builtins.property
@@ -344,6 +344,114 @@ class AdmitParticipantsResponse(message.Message):
         *,
         guests: abc.Iterable[AdmittedGuest] | None = ...,
         room: rooms_pb2.Room | None = ...,
+        tokens_expire_before_open: builtins.bool = ...,
+        rest_request: dry_run_pb2.RestRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request", "room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["guests", b"guests", "rest_request", b"rest_request", "room", b"room", "tokens_expire_before_open", b"tokens_expire_before_open"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class CreateRoomWithGuestsRequest(message.Message):
+    """CreateRoomWithGuestsRequest describes the room to create, and its guests. The fields of the room
+    are those of CreateRoomRequest.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VALID_FROM_FIELD_NUMBER: builtins.int
+    VALID_UNTIL_FIELD_NUMBER: builtins.int
+    PSTN_DIAL_OUT_ENABLED_FIELD_NUMBER: builtins.int
+    PARTICIPANTS_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    GUESTS_FIELD_NUMBER: builtins.int
+    TOKEN_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    pstn_dial_out_enabled: builtins.bool
+    """pstn_dial_out_enabled allows participants to call phone numbers. Default: false."""
+    request_id: builtins.str
+    """request_id is the idempotency key of the room, a UUID. A repeated call returns the same room; a
+    `new_user` among the guests is created again: repeat the call only if it failed as a whole.
+    """
+    @builtins.property
+    def valid_from(self) -> timestamp_pb2.Timestamp:
+        """valid_from is the start of the window in which participants can join. Default: now."""
+
+    @builtins.property
+    def valid_until(self) -> timestamp_pb2.Timestamp:
+        """valid_until is the end of the window. Default: 180 days from now."""
+
+    @builtins.property
+    def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
+        """participants are participants that need no access token: 0 to 350, without duplicates."""
+
+    @builtins.property
+    def guests(self) -> containers.RepeatedCompositeFieldContainer[Guest]:
+        """guests are the users to admit: 1 to 350, each once."""
+
+    @builtins.property
+    def token(self) -> access_tokens_pb2.TokenOptions:
+        """token selects scopes and lifetime of the access tokens. Default lifetime: until the window of
+        the room ends, within 1 to 24 hours.
+        """
+
+    @builtins.property
+    def dry_run(self) -> dry_run_pb2.DryRun:
+        """dry_run requests a dry run: the response has `rest_request` only, the creation of the room."""
+
+    def __init__(
+        self,
+        *,
+        valid_from: timestamp_pb2.Timestamp | None = ...,
+        valid_until: timestamp_pb2.Timestamp | None = ...,
+        pstn_dial_out_enabled: builtins.bool | None = ...,
+        participants: abc.Iterable[participants_pb2.Participant] | None = ...,
+        request_id: builtins.str = ...,
+        guests: abc.Iterable[Guest] | None = ...,
+        token: access_tokens_pb2.TokenOptions | None = ...,
+        dry_run: dry_run_pb2.DryRun | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "token", b"token", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "guests", b"guests", "participants", b"participants", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "request_id", b"request_id", "token", b"token", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["pstn_dial_out_enabled"]  # noqa: Y015
+    _WhichOneofArgType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pstn_dial_out_enabled) -> _WhichOneofReturnType__pstn_dial_out_enabled | None: ...
+
+@typing.final
+class CreateRoomWithGuestsResponse(message.Message):
+    """CreateRoomWithGuestsResponse returns the room, and one result for each guest."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROOM_FIELD_NUMBER: builtins.int
+    GUESTS_FIELD_NUMBER: builtins.int
+    TOKENS_EXPIRE_BEFORE_OPEN_FIELD_NUMBER: builtins.int
+    REST_REQUEST_FIELD_NUMBER: builtins.int
+    tokens_expire_before_open: builtins.bool
+    """tokens_expire_before_open is true if an access token expires before the window begins: issue
+    another one later with acs.identity.v1.IdentityService.IssueToken.
+    """
+    @builtins.property
+    def room(self) -> rooms_pb2.Room:
+        """room is the room as stored. Unset in a dry run."""
+
+    @builtins.property
+    def guests(self) -> containers.RepeatedCompositeFieldContainer[AdmittedGuest]:
+        """guests are the results, in the order of the request."""
+
+    @builtins.property
+    def rest_request(self) -> dry_run_pb2.RestRequest:
+        """rest_request is the REST request that a dry run did not send. Set in a dry run only."""
+
+    def __init__(
+        self,
+        *,
+        room: rooms_pb2.Room | None = ...,
+        guests: abc.Iterable[AdmittedGuest] | None = ...,
         tokens_expire_before_open: builtins.bool = ...,
         rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...

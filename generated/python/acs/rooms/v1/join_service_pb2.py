@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 from acs.rooms.v1 import join_pb2 as acs_dot_rooms_dot_v1_dot_join__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/join_service.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x17\x61\x63s/rooms/v1/join.proto2\xcc\x01\n\x0bJoinService\x12\x64\n\x11\x41\x64mitParticipants\x12&.acs.rooms.v1.AdmitParticipantsRequest\x1a\'.acs.rooms.v1.AdmitParticipantsResponse\x12W\n\x0b\x45xplainJoin\x12 .acs.rooms.v1.ExplainJoinRequest\x1a!.acs.rooms.v1.ExplainJoinResponse\"\x03\x90\x02\x01\x42\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63s/rooms/v1/join_service.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x17\x61\x63s/rooms/v1/join.proto2\xbb\x02\n\x0bJoinService\x12\x64\n\x11\x41\x64mitParticipants\x12&.acs.rooms.v1.AdmitParticipantsRequest\x1a\'.acs.rooms.v1.AdmitParticipantsResponse\x12m\n\x14\x43reateRoomWithGuests\x12).acs.rooms.v1.CreateRoomWithGuestsRequest\x1a*.acs.rooms.v1.CreateRoomWithGuestsResponse\x12W\n\x0b\x45xplainJoin\x12 .acs.rooms.v1.ExplainJoinRequest\x1a!.acs.rooms.v1.ExplainJoinResponse\"\x03\x90\x02\x01\x42\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.rooms.v1.join_service_pb2', globals())
@@ -25,5 +25,5 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _JOINSERVICE.methods_by_name['ExplainJoin']._options = None
   _JOINSERVICE.methods_by_name['ExplainJoin']._serialized_options = b'\220\002\001'
   _JOINSERVICE._serialized_start=75
-  _JOINSERVICE._serialized_end=279
+  _JOINSERVICE._serialized_end=390
 # @@protoc_insertion_point(module_scope)

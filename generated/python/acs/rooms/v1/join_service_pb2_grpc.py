@@ -23,6 +23,11 @@ class JoinServiceStub(object):
                 request_serializer=acs_dot_rooms_dot_v1_dot_join__pb2.AdmitParticipantsRequest.SerializeToString,
                 response_deserializer=acs_dot_rooms_dot_v1_dot_join__pb2.AdmitParticipantsResponse.FromString,
                 )
+        self.CreateRoomWithGuests = channel.unary_unary(
+                '/acs.rooms.v1.JoinService/CreateRoomWithGuests',
+                request_serializer=acs_dot_rooms_dot_v1_dot_join__pb2.CreateRoomWithGuestsRequest.SerializeToString,
+                response_deserializer=acs_dot_rooms_dot_v1_dot_join__pb2.CreateRoomWithGuestsResponse.FromString,
+                )
         self.ExplainJoin = channel.unary_unary(
                 '/acs.rooms.v1.JoinService/ExplainJoin',
                 request_serializer=acs_dot_rooms_dot_v1_dot_join__pb2.ExplainJoinRequest.SerializeToString,
@@ -53,6 +58,18 @@ class JoinServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateRoomWithGuests(self, request, context):
+        """CreateRoomWithGuests creates a room, and admits guests to it as AdmitParticipants does.
+
+        The call fails as a whole only if no room was created; otherwise each guest has its own result.
+        The call is FAILED_PRECONDITION with reason ERROR_REASON_TRANSPORT_INSECURE over TCP without
+        TLS, except on loopback.
+        REST: POST /rooms, then as AdmitParticipants.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainJoin(self, request, context):
         """ExplainJoin returns every obstacle to a user's join of a room, with the codes that the Calling
         SDK reports.
@@ -71,6 +88,11 @@ def add_JoinServiceServicer_to_server(servicer, server):
                     servicer.AdmitParticipants,
                     request_deserializer=acs_dot_rooms_dot_v1_dot_join__pb2.AdmitParticipantsRequest.FromString,
                     response_serializer=acs_dot_rooms_dot_v1_dot_join__pb2.AdmitParticipantsResponse.SerializeToString,
+            ),
+            'CreateRoomWithGuests': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateRoomWithGuests,
+                    request_deserializer=acs_dot_rooms_dot_v1_dot_join__pb2.CreateRoomWithGuestsRequest.FromString,
+                    response_serializer=acs_dot_rooms_dot_v1_dot_join__pb2.CreateRoomWithGuestsResponse.SerializeToString,
             ),
             'ExplainJoin': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainJoin,
@@ -105,6 +127,23 @@ class JoinService(object):
         return grpc.experimental.unary_unary(request, target, '/acs.rooms.v1.JoinService/AdmitParticipants',
             acs_dot_rooms_dot_v1_dot_join__pb2.AdmitParticipantsRequest.SerializeToString,
             acs_dot_rooms_dot_v1_dot_join__pb2.AdmitParticipantsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CreateRoomWithGuests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/acs.rooms.v1.JoinService/CreateRoomWithGuests',
+            acs_dot_rooms_dot_v1_dot_join__pb2.CreateRoomWithGuestsRequest.SerializeToString,
+            acs_dot_rooms_dot_v1_dot_join__pb2.CreateRoomWithGuestsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

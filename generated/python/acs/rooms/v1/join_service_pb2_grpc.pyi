@@ -49,6 +49,14 @@ class JoinServiceStub:
     REST: GET /rooms/{room_id} and its participants, POST /identities for each user to create, PATCH
     /rooms/{room_id}/participants, POST /identities/{id}/:issueAccessToken for each guest.
     """
+    CreateRoomWithGuests: grpc.UnaryUnaryMultiCallable[join_pb2.CreateRoomWithGuestsRequest, join_pb2.CreateRoomWithGuestsResponse]
+    """CreateRoomWithGuests creates a room, and admits guests to it as AdmitParticipants does.
+
+    The call fails as a whole only if no room was created; otherwise each guest has its own result.
+    The call is FAILED_PRECONDITION with reason ERROR_REASON_TRANSPORT_INSECURE over TCP without
+    TLS, except on loopback.
+    REST: POST /rooms, then as AdmitParticipants.
+    """
     ExplainJoin: grpc.UnaryUnaryMultiCallable[join_pb2.ExplainJoinRequest, join_pb2.ExplainJoinResponse]
     """ExplainJoin returns every obstacle to a user's join of a room, with the codes that the Calling
     SDK reports.
@@ -77,6 +85,14 @@ class JoinServiceAsyncStub(JoinServiceStub):
     ERROR_REASON_TRANSPORT_INSECURE over TCP without TLS, except on loopback.
     REST: GET /rooms/{room_id} and its participants, POST /identities for each user to create, PATCH
     /rooms/{room_id}/participants, POST /identities/{id}/:issueAccessToken for each guest.
+    """
+    CreateRoomWithGuests: aio.UnaryUnaryMultiCallable[join_pb2.CreateRoomWithGuestsRequest, join_pb2.CreateRoomWithGuestsResponse]  # type: ignore[assignment]
+    """CreateRoomWithGuests creates a room, and admits guests to it as AdmitParticipants does.
+
+    The call fails as a whole only if no room was created; otherwise each guest has its own result.
+    The call is FAILED_PRECONDITION with reason ERROR_REASON_TRANSPORT_INSECURE over TCP without
+    TLS, except on loopback.
+    REST: POST /rooms, then as AdmitParticipants.
     """
     ExplainJoin: aio.UnaryUnaryMultiCallable[join_pb2.ExplainJoinRequest, join_pb2.ExplainJoinResponse]  # type: ignore[assignment]
     """ExplainJoin returns every obstacle to a user's join of a room, with the codes that the Calling
@@ -109,6 +125,20 @@ class JoinServiceServicer(metaclass=abc_1.ABCMeta):
         ERROR_REASON_TRANSPORT_INSECURE over TCP without TLS, except on loopback.
         REST: GET /rooms/{room_id} and its participants, POST /identities for each user to create, PATCH
         /rooms/{room_id}/participants, POST /identities/{id}/:issueAccessToken for each guest.
+        """
+
+    @abc_1.abstractmethod
+    def CreateRoomWithGuests(
+        self,
+        request: join_pb2.CreateRoomWithGuestsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[join_pb2.CreateRoomWithGuestsResponse, abc.Awaitable[join_pb2.CreateRoomWithGuestsResponse]]:
+        """CreateRoomWithGuests creates a room, and admits guests to it as AdmitParticipants does.
+
+        The call fails as a whole only if no room was created; otherwise each guest has its own result.
+        The call is FAILED_PRECONDITION with reason ERROR_REASON_TRANSPORT_INSECURE over TCP without
+        TLS, except on loopback.
+        REST: POST /rooms, then as AdmitParticipants.
         """
 
     @abc_1.abstractmethod
