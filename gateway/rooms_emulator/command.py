@@ -66,9 +66,9 @@ EXIT_CANNOT_LISTEN = 3
     "quotas",
     multiple=True,
     metavar="NAME=COUNT/PERIOD[,OPTION...]",
-    help="Quota of an operation or an operation family (reads, room-writes, roster-writes, all), "
-    "such as CreateRoom=100/1s or reads=1000/10s,window,retry-after=ms; repeatable. "
-    "docs/emulator.md lists the options.",
+    help="Quota of an operation or an operation family, such as CreateRoom=100/1s, "
+    "identity-creates=1000/30s or reads=1000/10s,window,retry-after=ms; repeatable. "
+    "docs/emulator.md lists families and options.",
 )
 @click.option(
     "--control-listen",

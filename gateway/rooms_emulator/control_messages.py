@@ -104,7 +104,7 @@ class LoggedEffect(msgspec.Struct):
 
 
 class LoggedRequest(msgspec.Struct):
-    """One request in the journal, without credentials."""
+    """One request in the journal, without credentials and tokens."""
 
     number: int
     at: str
@@ -138,9 +138,9 @@ def logged(entry: JournalEntry) -> LoggedRequest:
         timestamps.render(entry.at),
         entry.operation,
         entry.method,
-        entry.target.encode(errors="surrogateescape").decode(errors="replace"),
+        entry.shown_target(),
         entry.shown_headers(),
-        entry.body.decode(errors="replace"),
+        entry.shown_body(),
         entry.status,
         entry.faulty,
         fault,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 
@@ -28,6 +29,10 @@ _SHOWN_HEADERS = (
     "x-ms-content-sha256",
     "x-ms-date",
 )
+
+# A JWT: several parts, of which the first is a JSON object in base64url. It begins a word or
+# follows an escape, because a search within words would take quadratic time.
+_TOKEN = re.compile(r"(?:(?<![\w-])|(?<=%\w\w)|(?<=\\\w))e[wy][\w-]{10,}(?:\.[\w-]*){2,}", re.ASCII)
 
 
 class JournalEntry(msgspec.Struct):
@@ -65,6 +70,14 @@ class JournalEntry(msgspec.Struct):
         """Return the headers without credentials, with names in lower case."""
         return {name: self.headers[name] for name in _SHOWN_HEADERS if name in self.headers}
 
+    def shown_target(self) -> str:
+        """Return the target without tokens, as valid text."""
+        return _without_tokens(self.target.encode(errors="surrogateescape"))
+
+    def shown_body(self) -> str:
+        """Return the body without tokens, as valid text."""
+        return _without_tokens(self.body)
+
 
 class Journal:
     """The latest requests, oldest first.
@@ -92,3 +105,7 @@ class Journal:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _without_tokens(content: bytes) -> str:
+    return _TOKEN.sub("REDACTED", content.decode(errors="replace"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
@@ -22,8 +21,8 @@ from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.rules import Faults
 from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.listener import Listener
+from rooms_emulator.identity import routes as identity_routes
 from rooms_emulator.identity.operations import IdentityOperations
-from rooms_emulator.identity.routes import OPERATIONS as IDENTITY_OPERATIONS
 from rooms_emulator.identity.service import IdentityService
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
@@ -34,13 +33,15 @@ from rooms_emulator.rooms.repeatability import RememberedCreates
 from rooms_emulator.rooms.service import RoomsService
 from rooms_emulator.rooms.store import Store
 from rooms_emulator.service import RequestPipeline
+from rooms_emulator.state_file import StateFile
 
 
 class Emulator:
     """An emulator of the Rooms and Identity REST APIs of Azure Communication Services.
 
     It runs in the event loop that starts it and is an async context manager. It keeps its port
-    from the first start on, and its rooms until `reset`, also between shutdown and the next start.
+    from the first start on, and rooms and users until `reset`, also between shutdown and the next
+    start.
 
     - `listen`: address to listen on, `host:port`; port 0 selects a free port.
     - `access_key`: key that requests must be signed with, base64.
@@ -59,8 +60,9 @@ class Emulator:
     - `quotas`: quotas at the start, such as `CreateRoom=100/1s`, which `reset` restores, unused.
     - `control_listen`: additional address for the control API alone, `host:port`; it stays
       reachable while the emulator refuses connections. By default there is none.
-    - `file`: file that keeps the rooms between runs. It is read at startup if it exists, and
-      replaced atomically at shutdown. Ids of repeatable requests are not kept.
+    - `file`: file that keeps rooms and users between runs, and so the resource of the users. It
+      is read at startup if it exists, and replaced atomically at shutdown. Ids of repeatable
+      requests are not kept.
 
     Raises ValueError if an address, the key or a quota is malformed, `faults` or `quotas` names
     an unknown operation, or two quotas have the same name.
@@ -83,11 +85,10 @@ class Emulator:
         fault_seed: int | None = None,
         quotas: Iterable[str] = (),
         control_listen: str | None = None,
-        file: Path | None = None,
+        file: str | Path | None = None,
     ) -> None:
         self._listener = Listener(listen)
         self._control_listener = None if control_listen is None else Listener(control_listen)
-        self._file = file
         random = random or SystemRandom()
         self._clock = Clock(clock)
         self._store = Store(
@@ -100,15 +101,17 @@ class Emulator:
             (access_key,), self._clock, bearer, date_margin=date_margin, legacy=legacy
         )
         self._identities = Identities(random)
+        self._file = None if file is None else StateFile(file, self._store, self._identities)
         plan = faults or FaultPlan()
         seed = plan.seed if fault_seed is None else fault_seed
-        operations = (*rooms_routes.OPERATIONS, *IDENTITY_OPERATIONS)
+        operations = (*rooms_routes.OPERATIONS, *identity_routes.OPERATIONS)
         self._faults = Faults(
             operations,
             SystemRandom().getrandbits(32) if seed is None else seed,
         )
         self._faults.replace(plan.faults)
-        self._quotas = Quotas(operations, rooms_routes.OPERATION_FAMILIES, self._clock)
+        families = {**rooms_routes.OPERATION_FAMILIES, **identity_routes.OPERATION_FAMILIES}
+        self._quotas = Quotas(operations, families, self._clock)
         self._quotas.replace(quotas)
         self._journal = Journal(journal_length)
         creates = RememberedCreates()
@@ -214,8 +217,8 @@ class Emulator:
         """
         if self._listener.is_open:
             raise RuntimeError("the emulator is already running")
-        if self._file is not None and self._file.exists():
-            self._load(self._file)
+        if self._file is not None:
+            self._file.load()
         async with AsyncExitStack() as started:
             await self._listener.start(self._handle)
             started.push_async_callback(self._listener.stop)
@@ -225,25 +228,14 @@ class Emulator:
             self._running = started.pop_all()
 
     async def stop(self) -> None:
-        """Stop listening, close all connections, and save the rooms. Does nothing if not running.
+        """Stop listening, close all connections, and save the state. Does nothing if not running.
 
         Raises OSError if the file cannot be written.
         """
         running = self._listener.is_open
         await self._running.aclose()
         if running and self._file is not None:
-            self._save(self._file)
-
-    def _load(self, file: Path) -> None:
-        try:
-            self._store.load(file.read_bytes())
-        except ValueError as error:
-            raise ValueError(f"{file} is not a file with rooms of an emulator: {error}") from None
-
-    def _save(self, file: Path) -> None:
-        fresh = file.with_name(f"{file.name}.{os.getpid()}")
-        fresh.write_bytes(self._store.dump())
-        fresh.replace(file)
+            self._file.save()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -67,7 +67,7 @@ async def test_shell_snippets(emulator: Emulator) -> None:
     assert emulator.clock.offset_seconds == 0
     assert faults.count('"struck":0') == 4
     assert emulator.faults.list() == ()
-    assert quotas.count('"accepted":0') == 4
+    assert quotas.count('"accepted":0') == 10
     assert emulator.quotas.list() == ()
 
 
@@ -84,7 +84,8 @@ def test_the_page_is_complete() -> None:
         assert f"| `{name}` | " in PAGE
     for name in PRESETS:
         assert f"`{name}`" in PAGE
-    for name, operations in routes.OPERATION_FAMILIES.items():
+    families = {**routes.OPERATION_FAMILIES, **identity_routes.OPERATION_FAMILIES}
+    for name, operations in families.items():
         assert f"| `{name}` | {', '.join(f'`{each}`' for each in operations)} |" in PAGE
     for name in (EVERY_REQUEST, *OPTIONS):
         assert f"| `{name}` | " in PAGE

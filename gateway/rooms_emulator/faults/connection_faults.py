@@ -34,7 +34,7 @@ async def send(
     """Send a response slowly, or with a truncated body, as the fault specifies."""
     body = encoded.body or b""
     response = web.StreamResponse(status=encoded.status, headers=encoded.headers)
-    if request.version >= HttpVersion11:
+    if encoded.chunked and request.version >= HttpVersion11:
         response.enable_chunked_encoding()
     else:
         response.content_length = len(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
 
 import msgspec
@@ -59,7 +60,7 @@ def change_encoded(encoded: EncodedResponse, fault: Fault) -> EncodedResponse:
         body = b"".join(_compressed(body, fault.pad or 0))
     elif body is not None and fault.pad is not None:
         body = body.ljust(fault.pad)
-    return EncodedResponse(encoded.status, headers.merge(lines, fault.headers), body)
+    return replace(encoded, headers=headers.merge(lines, fault.headers), body=body)
 
 
 def _compressed(body: bytes, size: int) -> Iterator[bytes]:

@@ -59,3 +59,5 @@ class EncodedResponse:
     headers: Mapping[str, str]
     body: bytes | None
     """None for a response without a body, and so without `Content-Type`."""
+    chunked: bool = True
+    """Whether HTTP/1.1 frames the body in chunks, not with `Content-Length`."""

@@ -39,9 +39,9 @@ async def receive(request: web.BaseRequest) -> bytes:
 
 
 async def send(request: web.BaseRequest, encoded: EncodedResponse) -> web.StreamResponse:
-    """Send a response, with chunked framing as the service does."""
+    """Send a response."""
     response = web.Response(status=encoded.status, headers=encoded.headers, body=encoded.body)
-    if request.version >= HttpVersion11 and encoded.body is not None:
+    if encoded.chunked and request.version >= HttpVersion11 and encoded.body is not None:
         response.enable_chunked_encoding()
     if request.keep_alive:
         response.headers["Connection"] = "keep-alive"

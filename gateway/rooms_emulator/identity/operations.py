@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from rooms_emulator import timestamps
 from rooms_emulator.clock import Clock
 from rooms_emulator.http import json_body
 from rooms_emulator.http.json_body import JsonObject
 from rooms_emulator.http.messages import Response
-from rooms_emulator.identity import problems, tokens
-from rooms_emulator.identity.problems import MAX_MINUTES, MIN_MINUTES
+from rooms_emulator.identity import bodies, models, problems, teams, tokens
+from rooms_emulator.identity.models import AccessToken, Created
 from rooms_emulator.identity.raw_ids import is_communication_user
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.identity.versions import IdentityVersion
-from rooms_emulator.problems import unconvertible
 from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 
@@ -34,31 +32,12 @@ class IdentityCall:
     """Body as received."""
 
 
-class AccessToken(msgspec.Struct, frozen=True, rename="camel"):
-    """CommunicationIdentityAccessToken of the REST API."""
-
-    token: str
-    expires_on: str
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """CommunicationIdentity of the REST API."""
-
-    id: str
-
-
-class Created(msgspec.Struct, frozen=True, rename="camel"):
-    """CommunicationIdentityAccessTokenResult of the REST API."""
-
-    identity: Identity
-    access_token: AccessToken | UnsetType = UNSET
-
-
 class IdentityOperations:
     """All operations, on one store.
 
     The methods raise ServiceError for requests that the service rejects, and the store's
-    NoSuchIdentityError.
+    NoSuchIdentityError. They check the types of all members first, then the id in the path, then
+    the values of the members, and last whether the user exists.
     """
 
     def __init__(self, identities: Identities, clock: Clock) -> None:
@@ -67,69 +46,66 @@ class IdentityOperations:
 
     def create(self, call: IdentityCall) -> Response:
         """CommunicationIdentity_Create."""
-        body: JsonObject = json_body.parse(call.body) if call.body else {}
-        scopes = _scopes(body, "createTokenWithScopes", call.version)
-        minutes = _minutes(body, call.version)
-        raw_id = self._identities.create()
-        token = self._issue(raw_id, scopes, minutes) if scopes else UNSET
-        return Response(HTTPStatus.CREATED, Created(Identity(raw_id), token))
+        request = bodies.token_request(_optional(call.body), "createTokenWithScopes")
+        request.check(call.version)
+        raw_id = self._identities.create(request.custom_id).id
+        token = self._issue(raw_id, request.scopes, request.lifetime) if request.scopes else UNSET
+        user = models.of_user(self._identities.get(raw_id), call.version)
+        return Response(HTTPStatus.CREATED, Created(user, token))
+
+    def get(self, call: IdentityCall) -> Response:
+        """CommunicationIdentity_Get."""
+        self._check_owned(call.raw_id)
+        user = self._identities.get(call.raw_id)
+        return Response(HTTPStatus.OK, models.of_user(user, call.version))
 
     def delete(self, call: IdentityCall) -> Response:
         """CommunicationIdentity_Delete."""
-        _check(call.raw_id)
+        self._check_owned(call.raw_id)
         self._identities.delete(call.raw_id)
         return Response(HTTPStatus.NO_CONTENT)
 
     def issue_token(self, call: IdentityCall) -> Response:
         """CommunicationIdentity_IssueAccessToken."""
-        body = json_body.parse(call.body)
-        scopes = _scopes(body, "scopes", call.version)
-        if not scopes:
+        request = bodies.token_request(json_body.parse(call.body), "scopes")
+        if request.scopes is None:
             raise problems.missing("Scopes")
-        minutes = _minutes(body, call.version)
-        _check(call.raw_id)
-        self._identities.require(call.raw_id)
-        return Response(HTTPStatus.OK, self._issue(call.raw_id, scopes, minutes))
+        self._check_owned(call.raw_id)
+        if not request.scopes:
+            raise problems.invalid("Invalid scopes - Scopes field is required.", "scopes")
+        request.check(call.version)
+        return Response(HTTPStatus.OK, self._issue(call.raw_id, request.scopes, request.lifetime))
 
     def revoke_tokens(self, call: IdentityCall) -> Response:
         """CommunicationIdentity_RevokeAccessTokens; no effect, because nothing accepts a token."""
-        _check(call.raw_id)
-        self._identities.require(call.raw_id)
+        self._check_owned(call.raw_id)
+        self._identities.get(call.raw_id)
         return Response(HTTPStatus.NO_CONTENT)
+
+    def exchange_teams_token(self, call: IdentityCall) -> Response:
+        """CommunicationIdentity_ExchangeTeamsUserAccessToken."""
+        now = self._clock.now()
+        teams_token = teams.token_to_exchange(_optional(call.body), call.version, now)
+        raw_id = f"8:orgid:{teams_token.user_id}"
+        return Response(
+            HTTPStatus.OK, self._token(raw_id, tokens.TEAMS_SCOPES, now, teams_token.expires)
+        )
 
     def _issue(self, raw_id: str, scopes: Sequence[str], minutes: int) -> AccessToken:
         now = self._clock.now()
-        expires = now + minutes * 60 * TICKS_PER_SECOND
-        return AccessToken(tokens.make(raw_id, scopes, now, expires), timestamps.render(expires))
+        self._identities.record_token(raw_id, now)
+        return self._token(raw_id, scopes, now, now + minutes * 60 * TICKS_PER_SECOND)
+
+    def _token(self, raw_id: str, scopes: Sequence[str], issued: int, expires: int) -> AccessToken:
+        token = tokens.make(raw_id, self._identities.resource, scopes, issued, expires)
+        return AccessToken(token, timestamps.render(expires))
+
+    def _check_owned(self, raw_id: str) -> None:
+        if not is_communication_user(raw_id):
+            raise problems.bad_identity()
+        if not self._identities.owns(raw_id):
+            raise problems.not_owned()
 
 
-def _check(raw_id: str) -> None:
-    if not is_communication_user(raw_id):
-        raise problems.bad_identity()
-
-
-def _scopes(body: JsonObject, member: str, version: IdentityVersion) -> tuple[str, ...]:
-    """Return the requested scopes, each once; none if the member is null or absent."""
-    value = body.get(member)
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise unconvertible("an array", f"$.{member}")
-    for number, scope in enumerate(value):
-        if not isinstance(scope, str):
-            raise unconvertible("a string", f"$.{member}[{number}]")
-        if scope not in version.scopes:
-            raise problems.bad_scope(scope, member[0].upper() + member[1:], version.scopes)
-    return tuple(dict.fromkeys(value))
-
-
-def _minutes(body: JsonObject, version: IdentityVersion) -> int:
-    """Return the requested lifetime of a token; the maximum if it is null or absent."""
-    minutes = body.get("expiresInMinutes") if version.has_expiry else None
-    if minutes is None:
-        return MAX_MINUTES
-    if not isinstance(minutes, int) or isinstance(minutes, bool):
-        raise unconvertible("an integer", "$.expiresInMinutes")
-    if not MIN_MINUTES <= minutes <= MAX_MINUTES:
-        raise problems.bad_minutes(minutes)
-    return minutes
+def _optional(body: bytes) -> JsonObject:
+    return json_body.parse(body) if body else {}

@@ -6,17 +6,15 @@ errors has an `x-ms-error-code`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from http import HTTPStatus
 
-from rooms_emulator import problems
 from rooms_emulator.problems import ErrorBody, ServiceError
 
-MIN_MINUTES = 60
-MAX_MINUTES = 1440
-
-_NO_SUCH_IDENTITY = "The identity does not exist."
+_NO_SUCH_IDENTITY = "Provided identity doesn't exist."
+_NOT_OWNED = "Provided identity doesn't belong to the resource."
 _BAD_IDENTITY = "The identity is not of the form 8:acs:<guid>_<guid>."
+_NOTHING_TO_EXCHANGE = "The body is either missing or doesn't contain any token."
+_INVALID_ACCESS = "Provided access token is not valid."
 
 
 class TargetedError(ErrorBody, frozen=True, omit_defaults=True):
@@ -40,30 +38,40 @@ def missing(member: str) -> ServiceError:
     return ModelError(HTTPStatus.BAD_REQUEST, _validation(message, member))
 
 
-def bad_minutes(minutes: int) -> ServiceError:
-    """Return the error for an expiry of a token that is too short or too long."""
-    interval = f"[{MIN_MINUTES}, {MAX_MINUTES}]"
-    message = (
-        f"ExpiresInMinutes value {minutes} is invalid. "
-        f"Value must be within the {interval} interval."
-    )
-    return ServiceError(HTTPStatus.BAD_REQUEST, _validation(message, "ExpiresInMinutes"))
+def invalid(message: str, target: str) -> ServiceError:
+    """Return the handler error for an invalid member."""
+    return ServiceError(HTTPStatus.BAD_REQUEST, _validation(message, target))
 
 
-def bad_scope(scope: str, member: str, known: Iterable[str]) -> ServiceError:
-    """Return the error for a scope that the api-version does not have."""
-    message = f"{member}: The scope '{scope}' is not one of {', '.join(known)}."
-    return ServiceError(HTTPStatus.BAD_REQUEST, _validation(message, member))
+def not_in_version(target: str, version: str) -> ServiceError:
+    """Return the error for a member that the api-version does not have."""
+    return invalid(f"The API version '{version}' does not have {target}.", target)
 
 
 def bad_identity() -> ServiceError:
     """Return the error for a malformed id."""
-    return ServiceError(HTTPStatus.BAD_REQUEST, _validation(_BAD_IDENTITY, "id"))
+    return invalid(_BAD_IDENTITY, "id")
+
+
+def not_owned() -> ServiceError:
+    """Return the error for an identity of another resource."""
+    return ServiceError(HTTPStatus.UNAUTHORIZED, ErrorBody("IdentityNotOwned", _NOT_OWNED))
 
 
 def no_such_identity() -> ServiceError:
     """Return the error for an identity that does not exist or was deleted."""
-    return problems.not_found(_NO_SUCH_IDENTITY)
+    return ServiceError(HTTPStatus.NOT_FOUND, ErrorBody("IdentityNotFound", _NO_SUCH_IDENTITY))
+
+
+def no_teams_token() -> ServiceError:
+    """Return the error for an exchange without a Teams user's token."""
+    return ModelError(HTTPStatus.BAD_REQUEST, _validation(_NOTHING_TO_EXCHANGE, ""))
+
+
+def bad_teams_token() -> ServiceError:
+    """Return the error for a Teams user's token that is malformed or has expired."""
+    error = ErrorBody("InvalidAccessToken", _INVALID_ACCESS)
+    return ModelError(HTTPStatus.UNAUTHORIZED, error)
 
 
 def _validation(message: str, target: str) -> TargetedError:

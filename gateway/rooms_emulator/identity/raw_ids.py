@@ -6,8 +6,10 @@ import re
 from random import Random
 from uuid import UUID
 
-_GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_COMMUNICATION_USER = re.compile(f"8:(?:acs|dod-acs|gcch-acs|spool):{_GUID}_{_GUID}")
+GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+"""Pattern of a GUID in its usual form."""
+
+_COMMUNICATION_USER = re.compile(f"8:(?:acs|dod-acs|gcch-acs|spool):{GUID}_{GUID}")
 
 
 def new_communication_user(random: Random) -> str:

@@ -5,9 +5,28 @@ from __future__ import annotations
 from random import Random
 from uuid import UUID
 
+import msgspec
+
 
 class NoSuchIdentityError(LookupError):
     """An identity that does not exist or was deleted."""
+
+
+class User(msgspec.Struct, frozen=True):
+    """A communication user."""
+
+    id: str
+    """Raw id."""
+    custom_id: str | None = None
+    last_token_issued_at: int | None = None
+    """In ticks (see `timestamps`); None if no token was ever issued."""
+
+
+class IdentitiesState(msgspec.Struct, frozen=True):
+    """The content of a store, as it is saved."""
+
+    resource: str
+    users: list[User]
 
 
 class Identities:
@@ -21,28 +40,64 @@ class Identities:
 
     def clear(self) -> None:
         """Remove all identities."""
-        self._ids: set[str] = set()
+        self._users: dict[str, User] = {}
+        self._by_custom_id: dict[str, str] = {}
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._users)
 
-    def create(self) -> str:
-        """Add an identity; return its raw id."""
+    def create(self, custom_id: str | None = None) -> User:
+        """Return the user with a custom id, or else a new one."""
+        if custom_id in self._by_custom_id:
+            return self._users[self._by_custom_id[custom_id]]
         raw_id = self._new_id()
-        while raw_id in self._ids:
+        while raw_id in self._users:
             raw_id = self._new_id()
-        self._ids.add(raw_id)
-        return raw_id
+        user = User(raw_id, custom_id)
+        self._add(user)
+        return user
 
-    def require(self, raw_id: str) -> None:
-        """Raise NoSuchIdentityError if the identity does not exist."""
-        if raw_id not in self._ids:
-            raise NoSuchIdentityError
+    def get(self, raw_id: str) -> User:
+        """Return a user. Raises NoSuchIdentityError if it does not exist."""
+        try:
+            return self._users[raw_id]
+        except KeyError:
+            raise NoSuchIdentityError(raw_id) from None
+
+    def owns(self, raw_id: str) -> bool:
+        """Return whether a raw id is of this resource, whether or not it exists."""
+        return raw_id.startswith(f"8:acs:{self.resource}_")
+
+    def record_token(self, raw_id: str, issued_at: int) -> None:
+        """Record that a token was issued. Raises NoSuchIdentityError if there is no such user."""
+        user = self.get(raw_id)
+        self._users[raw_id] = msgspec.structs.replace(user, last_token_issued_at=issued_at)
 
     def delete(self, raw_id: str) -> None:
-        """Delete an identity. Raises NoSuchIdentityError if it does not exist."""
-        self.require(raw_id)
-        self._ids.remove(raw_id)
+        """Delete a user; its custom id is free again.
+
+        Raises NoSuchIdentityError if the user does not exist.
+        """
+        user = self.get(raw_id)
+        del self._users[raw_id]
+        if user.custom_id is not None:
+            del self._by_custom_id[user.custom_id]
+
+    def state(self) -> IdentitiesState:
+        """Return the content, for `restore`."""
+        return IdentitiesState(self.resource, list(self._users.values()))
+
+    def restore(self, state: IdentitiesState) -> None:
+        """Replace the content and the resource."""
+        self.clear()
+        self.resource = state.resource
+        for user in state.users:
+            self._add(user)
+
+    def _add(self, user: User) -> None:
+        self._users[user.id] = user
+        if user.custom_id is not None:
+            self._by_custom_id[user.custom_id] = user.id
 
     def _new_id(self) -> str:
         # Three zero bytes, because the user part of real ids begins with a small number.

@@ -17,9 +17,12 @@ from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
 from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 ISSUER = "rooms-gateway-emulator"
+TEAMS_SCOPES = ("chat", "voip")
+"""Scopes of the tokens of Teams users."""
 
 # The `scp` of real tokens of communication users, whatever their scopes.
 _SKYPE_SCOPE = 1792
+_REGION, _LOCATION = "amer", "unitedstates"
 # Never the configured access key, which a holder of a token could then guess offline.
 _KEY = b64decode(DEVELOPMENT_KEY)
 
@@ -29,6 +32,7 @@ class Header(msgspec.Struct, frozen=True):
 
     alg: str = "HS256"
     kid: str = ISSUER
+    x5t: str = ISSUER
     typ: str = "JWT"
 
 
@@ -39,23 +43,26 @@ class Claims(msgspec.Struct, frozen=True, rename="camel"):
     scp: int
     csi: str
     exp: int
+    rgn: str
     acs_scope: str
     resource_id: str
+    resource_location: str
     iat: int
     iss: str = ISSUER
 
 
-def make(raw_id: str, scopes: Sequence[str], issued: int, expires: int) -> str:
-    """Return a token for a communication user; `issued` and `expires` are in ticks."""
+def make(raw_id: str, resource: str, scopes: Sequence[str], issued: int, expires: int) -> str:
+    """Return a token of a resource for a user; `issued` and `expires` are in ticks."""
     issued_seconds = issued // TICKS_PER_SECOND
-    skype_id = raw_id.partition(":")[2]
     claims = Claims(
-        skypeid=skype_id,
+        skypeid=raw_id.partition(":")[2],
         scp=_SKYPE_SCOPE,
         csi=str(issued_seconds),
         exp=expires // TICKS_PER_SECOND,
+        rgn=_REGION,
         acs_scope=",".join(scopes),
-        resource_id=skype_id.removeprefix("acs:").partition("_")[0],
+        resource_id=resource,
+        resource_location=_LOCATION,
         iat=issued_seconds,
     )
     signed = b".".join(_base64(msgspec.json.encode(part)) for part in (Header(), claims))

@@ -34,10 +34,10 @@ def flag(body: JsonObject, member: str) -> bool | None:
     raise problems.unconvertible("a boolean", f"$.{member}")
 
 
-def first_roster(body: JsonObject) -> dict[str, str]:
-    """Return the participants of a new room, raw id to role; empty if they are null or absent."""
+def first_roster(body: JsonObject) -> dict[str, str | None]:
+    """Return the participants of a new room as a merge patch; empty if they are null or absent."""
     participants = body.get("participants")
-    return {} if participants is None else _roster(participants)
+    return {} if participants is None else _changes(participants)
 
 
 def roster_changes(body: JsonObject) -> dict[str, str | None]:
@@ -45,18 +45,16 @@ def roster_changes(body: JsonObject) -> dict[str, str | None]:
     participants = body.get("participants")
     if participants is None:
         raise problems.invalid_member("The Participants field is required.", "Participants")
+    return _changes(participants)
+
+
+def _changes(participants: object) -> dict[str, str | None]:
     if not isinstance(participants, dict):
         raise problems.unconvertible("an object", "$.participants")
     return {
         raw_id: None if properties is None else _role(raw_id, properties)
         for raw_id, properties in participants.items()
     }
-
-
-def _roster(participants: object) -> dict[str, str]:
-    if not isinstance(participants, dict):
-        raise problems.unconvertible("an object", "$.participants")
-    return {raw_id: _role(raw_id, properties) for raw_id, properties in participants.items()}
 
 
 def _role(raw_id: str, properties: object) -> str:

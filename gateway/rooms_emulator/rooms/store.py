@@ -49,7 +49,7 @@ class _Record(msgspec.Struct):
     roster: Roster
 
 
-class _State(msgspec.Struct):
+class RoomsState(msgspec.Struct):
     """The content of a store, as it is saved."""
 
     records: list[_Record]
@@ -100,14 +100,15 @@ class Store:
     def create(
         self,
         window: Window,
-        roster: Mapping[str, str],
+        roster: Mapping[str, str | None],
         *,
         pstn_dial_out_enabled: bool = False,
         join_policy: str | None = None,
     ) -> Room:
         """Add a room with its first participants, raw id to role, in this order.
 
-        Raises RosterFullError if there are too many participants.
+        As in changes, None in place of a role adds no participant. Raises RosterFullError if there
+        are too many participants.
         """
         first_roster = Roster().changed(roster)
         room_id = self._new_room_id()
@@ -219,20 +220,17 @@ class Store:
                 self.delete(ids[-1])
         return ids
 
-    def dump(self) -> bytes:
-        """Return the content as JSON, for `load`."""
-        return msgspec.json.encode(
-            _State(
-                list(self._by_sequence.values()),
-                list(self._deleted),
-                self._next_sequence,
-                self._last_created_at,
-            )
+    def state(self) -> RoomsState:
+        """Return the content, for `restore`."""
+        return RoomsState(
+            list(self._by_sequence.values()),
+            list(self._deleted),
+            self._next_sequence,
+            self._last_created_at,
         )
 
-    def load(self, text: bytes) -> None:
-        """Replace the content by that of a `dump`. Raises ValueError if `text` is none."""
-        state = msgspec.json.decode(text, type=_State)
+    def restore(self, state: RoomsState) -> None:
+        """Replace the content."""
         self.clear()
         self._by_id = {record.room.id: record for record in state.records}
         self._by_sequence = {record.sequence: record for record in state.records}

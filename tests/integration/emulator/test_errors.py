@@ -130,6 +130,12 @@ CASES = [
         message="Invalid format for communication identifier.",
     ),
     Case(
+        "create, malformed identifier without properties",
+        *CREATE,
+        {"participants": {"wrong_mri": None}},
+        message="Invalid format for communication identifier.",
+    ),
+    Case(
         "participants, malformed identifier to add",
         "PATCH",
         PARTICIPANTS,

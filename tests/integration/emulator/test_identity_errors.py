@@ -1,4 +1,4 @@
-"""Errors and api-versions of the Identity API."""
+"""Errors of the Identity API, and their order."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from azure.communication.identity._api_versions import DEFAULT_VERSION, ApiVersion
-from support.signed_requests import LATEST, SCOPES, Client, ask, new_user, parts
+from support.signed_requests import LATEST, SCOPES, Client, ask, new_user
 
 from rooms_emulator import Emulator
-from rooms_emulator.identity import versions
 
-UNKNOWN_USER = "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464"
+USER_PART = "_00000026-7637-da8c-08d5-363a0d005464"
+STRANGER = f"8:acs:b60f5cc1-83a7-485a-a45c-7288de014884{USER_PART}"
 MALFORMED = "The request could not be understood by the server due to malformed syntax."
-GONE = "The identity does not exist."
+GONE = "Provided identity doesn't exist."
+NOT_OWNED = "Provided identity doesn't belong to the resource."
 
 
 @dataclass(frozen=True)
 class Case:
-    """A rejected request; `{}` in `path` is the id of a user."""
+    """A rejected request; in `path`, `{}` is the id of a user, and `{0:.42}` its resource."""
 
     name: str
     content: Any
     message: str
     target: str = ""
     path: str = "/{}/:issueAccessToken"
-    detail: str = ""
     status: int = 400
     code: str = "ValidationError"
 
 
 REQUIRED = "Scopes: The Scopes field is required."
 INTERVAL = "ExpiresInMinutes value {} is invalid. Value must be within the [60, 1440] interval."
-UNKNOWN = f"The scope '{{}}' is not one of {', '.join(SCOPES)}."
+UNKNOWN = f"Invalid scopes - The scope '{{}}' is not one of {', '.join(SCOPES)}."
+EMPTY = "Invalid scopes - Scopes field is required."
 INTEGER = "The JSON value could not be converted to an integer."
 ARRAY = "The JSON value could not be converted to an array."
 STRING = "The JSON value could not be converted to a string."
@@ -42,7 +42,7 @@ CHAT = {"scopes": ["chat"]}
 CASES = [
     Case("no scopes", {}, REQUIRED, "Scopes"),
     Case("null scopes", {"scopes": None, "expiresInMinutes": None}, REQUIRED, "Scopes"),
-    Case("empty scopes", {"scopes": []}, REQUIRED, "Scopes"),
+    Case("empty scopes", {"scopes": [], "expiresInMinutes": 1}, EMPTY, "scopes"),
     Case("too short", CHAT | {"expiresInMinutes": 59}, INTERVAL.format(59), "ExpiresInMinutes"),
     Case("too long", CHAT | {"expiresInMinutes": 1441}, INTERVAL.format(1441), "ExpiresInMinutes"),
     Case("negative", CHAT | {"expiresInMinutes": -60}, INTERVAL.format(-60), "ExpiresInMinutes"),
@@ -53,20 +53,15 @@ CASES = [
         "ExpiresInMinutes",
         path="",
     ),
-    Case(
-        "unknown scope",
-        {"scopes": ["chat", "email"]},
-        f"Scopes: {UNKNOWN.format('email')}",
-        "Scopes",
-    ),
+    Case("unknown scope", {"scopes": ["chat", "email"]}, UNKNOWN.format("email"), "scopes"),
     Case(
         "unknown scope for a new user",
         {"createTokenWithScopes": ["email"]},
-        f"CreateTokenWithScopes: {UNKNOWN.format('email')}",
-        "CreateTokenWithScopes",
+        UNKNOWN.format("email"),
+        "scopes",
         path="",
     ),
-    Case("scope in capitals", {"scopes": ["CHAT"]}, f"Scopes: {UNKNOWN.format('CHAT')}", "Scopes"),
+    Case("scope in capitals", {"scopes": ["CHAT"]}, UNKNOWN.format("CHAT"), "scopes"),
     Case("bad id", CHAT, BAD_ID, "id", path="/8:acs:unknown/:issueAccessToken"),
     Case("bad id, revoke", None, BAD_ID, "id", path="/unknown/:revokeAccessTokens"),
     Case("scopes in a text", {"scopes": "chat"}, ARRAY, "$.scopes", code="BadRequest"),
@@ -98,9 +93,35 @@ CASES = [
         "unknown user",
         CHAT,
         GONE,
-        path=f"/{UNKNOWN_USER}/:issueAccessToken",
+        path=f"/{{0:.42}}{USER_PART}/:issueAccessToken",
         status=404,
-        code="NotFound",
+        code="IdentityNotFound",
+    ),
+    *(
+        Case(f"another resource, {name}", content, message, target, path, status, code)
+        for path in (f"/{STRANGER}/:issueAccessToken",)
+        for status, code, target, message, name, content in (
+            (401, "IdentityNotOwned", "", NOT_OWNED, "issue", CHAT),
+            (401, "IdentityNotOwned", "", NOT_OWNED, "empty scopes", {"scopes": []}),
+            (401, "IdentityNotOwned", "", NOT_OWNED, "minutes", CHAT | {"expiresInMinutes": 1}),
+            (401, "IdentityNotOwned", "", NOT_OWNED, "unknown scope", {"scopes": ["x"]}),
+            (400, "ValidationError", "Scopes", REQUIRED, "no scopes", {}),
+            (400, "BadRequest", "$.scopes", ARRAY, "scopes in a text", {"scopes": "chat"}),
+        )
+    ),
+    Case(
+        "the values are checked before the user",
+        CHAT | {"expiresInMinutes": 59},
+        INTERVAL.format(59),
+        "ExpiresInMinutes",
+        path=f"/{{0:.42}}{USER_PART}/:issueAccessToken",
+    ),
+    Case(
+        "types are checked before values",
+        {"scopes": ["x"], "expiresInMinutes": "60"},
+        INTEGER,
+        "$.expiresInMinutes",
+        code="BadRequest",
     ),
 ]
 
@@ -123,14 +144,50 @@ async def test_errors_of_requests(emulator: Emulator, client: Client, case: Case
     unread = case.code == "BadRequest" or case.message == REQUIRED
     assert ("api-supported-versions" not in response.headers) == unread
     assert len(emulator.identities) == 1
-    emulator.identities.require(raw_id)
+    assert emulator.identities.get(raw_id).last_token_issued_at is None
+
+
+PREVIEW = "2025-03-02-preview"
+ON_A_USER = [
+    ("GET", "", None, PREVIEW),
+    *(
+        (*call, version)
+        for version in (LATEST, PREVIEW)
+        for call in (
+            ("DELETE", "", None),
+            ("POST", "/:revokeAccessTokens", None),
+            ("POST", "/:issueAccessToken", CHAT),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "content", "version"), ON_A_USER)
+async def test_users_of_other_resources(
+    client: Client, method: str, path: str, content: Any, version: str
+) -> None:
+    """The resource in the id and the cloud decide; unknown users of this resource are 404."""
+    raw_id = await new_user(client)
+    resource = raw_id.partition("_")[0]
+    for user, status, code, message in (
+        (STRANGER, 401, "IdentityNotOwned", NOT_OWNED),
+        (raw_id.replace(":acs:", ":spool:"), 401, "IdentityNotOwned", NOT_OWNED),
+        (resource.upper().replace("ACS", "acs") + USER_PART, 401, "IdentityNotOwned", NOT_OWNED),
+        (resource + USER_PART, 404, "IdentityNotFound", GONE),
+        ("8:acs:unknown", 400, "ValidationError", BAD_ID),
+    ):
+        response = await ask(client, f"/{user}{path}", content, method, version)
+        assert (response.status, response.error["code"]) == (status, code), user
+        assert response.error["message"] == message
+        assert ("target" in response.error) == (status == 400)
+        assert "api-supported-versions" in response.headers
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", "", 405),
-        ("GET", "/{}", 405),
+        ("PUT", "/{}", 405),
         ("DELETE", "/{}/:issueAccessToken", 405),
         ("POST", "/{}/:exchange", 404),
         ("POST", "/{}/issueAccessToken", 404),
@@ -165,36 +222,3 @@ async def test_a_wrong_signature_is_denied(emulator: Emulator, client: Client) -
     response = await ask(client)
     denied = {"code": "Denied", "message": "Denied by the resource provider."}
     assert (response.status, response.error, len(emulator.identities)) == (401, denied, 0)
-
-
-def test_versions_are_those_of_the_python_client() -> None:
-    assert list(versions.VERSIONS) == [version.value for version in ApiVersion]
-    assert DEFAULT_VERSION.value == LATEST
-
-
-@pytest.mark.parametrize("version", versions.VERSIONS)
-async def test_scopes_of_each_version(client: Client, version: str) -> None:
-    for scope in SCOPES:
-        response = await ask(client, "", {"createTokenWithScopes": [scope]}, version=version)
-        known = scope in {"chat", "voip"} or version == LATEST
-        assert response.status == (201 if known else 400), scope
-
-
-@pytest.mark.parametrize("version", ["2021-03-07", "2022-06-01"])
-async def test_old_versions_ignore_the_expiry(client: Client, version: str) -> None:
-    body = {"createTokenWithScopes": ["chat"], "expiresInMinutes": 1}
-    response = await ask(client, content=body, version=version)
-    claims = parts(response.json["accessToken"]["token"])[1]
-    assert claims["exp"] - claims["iat"] == 24 * 60 * 60
-
-
-@pytest.mark.parametrize("version", ["2025-03-13", "2024-04-15", "2021-10-31-preview", "x"])
-async def test_rooms_versions_are_unsupported(client: Client, version: str) -> None:
-    response = await ask(client, version=version)
-    assert (response.status, response.error["code"]) == (400, "UnsupportedApiVersion")
-    assert f"'{client.endpoint}/identities'" in response.error["message"]
-
-
-async def test_a_missing_version_is_400(client: Client) -> None:
-    response = await ask(client, version=None)
-    assert (response.status, response.error["code"]) == (400, "ApiVersionUnspecified")

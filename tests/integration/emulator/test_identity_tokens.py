@@ -32,14 +32,21 @@ async def test_claims(emulator: Emulator, client: Client) -> None:
     body = {"scopes": ["voip", "chat"], "expiresInMinutes": 60}
     token = (await ask(client, f"/{raw_id}/:issueAccessToken", body)).json["token"]
     header, claims, signature = parts(token)
-    assert header == {"alg": "HS256", "kid": "rooms-gateway-emulator", "typ": "JWT"}
+    assert header == {
+        "alg": "HS256",
+        "kid": "rooms-gateway-emulator",
+        "x5t": "rooms-gateway-emulator",
+        "typ": "JWT",
+    }
     assert claims == {
         "skypeid": raw_id.removeprefix("8:"),
         "scp": 1792,
         "csi": str(claims["iat"]),
         "exp": claims["iat"] + 3600,
+        "rgn": "amer",
         "acsScope": "voip,chat",
         "resourceId": emulator.identities.resource,
+        "resourceLocation": "unitedstates",
         "iat": claims["iat"],
         "iss": "rooms-gateway-emulator",
     }
@@ -86,7 +93,7 @@ def test_tokens_parse_in_the_python_client(
 ) -> None:
     """The client decodes the claims as base64 and ASCII, and reads the expiry from them."""
     life = minutes * 60 * timestamps.TICKS_PER_SECOND
-    token = tokens.make(f"8:acs:{resource}_{user}", scopes, issued, issued + life)
+    token = tokens.make(f"8:acs:{resource}_{user}", resource, scopes, issued, issued + life)
     header, claims, signature = parts(token)
     assert (header["typ"], len(signature), claims["acsScope"]) == ("JWT", 32, ",".join(scopes))
     assert (claims["resourceId"], claims["skypeid"]) == (resource, f"acs:{resource}_{user}")

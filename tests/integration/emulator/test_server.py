@@ -1,4 +1,4 @@
-"""Startup, shutdown, persistence and defects of the emulator."""
+"""Startup, shutdown and defects of the emulator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from random import Random
 
 import pytest
 from aiohttp import ClientConnectionError
-from support.samples import user
 from support.signed_requests import Client, client_session
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault, preset
@@ -110,35 +109,6 @@ async def test_room_ids_are_unique() -> None:
     ids = iter(["99400000000000001", "99400000000000001", "99400000000000002"])
     store = Emulator(new_room_id=lambda: next(ids)).store
     assert store.seed(2) == ["99400000000000001", "99400000000000002"]
-
-
-async def test_file_keeps_the_rooms(tmp_path: Path) -> None:
-    """The file keeps rosters, the order, and the records of deleted rooms."""
-    file = tmp_path / "rooms.json"
-    async with Emulator(file=file) as emulator, client_session() as session:
-        client = Client(session, emulator.endpoint)
-        room = await client.create(participants={user(2): {}, user(1): {"role": "Presenter"}})
-        emulator.store.seed(35, deleted=True)
-        emulator.store.seed(5)
-        rooms = [page async for page in client.pages("/rooms")]
-        roster = await client.roster(room["id"])
-    async with Emulator(file=file) as emulator, client_session() as session:
-        client = Client(session, emulator.endpoint)
-        again = [page async for page in client.pages("/rooms")]
-        assert [page["value"] for page in again] == [page["value"] for page in rooms]
-        assert await client.roster(room["id"]) == roster
-        await client.create()
-        assert len((await client.call("GET", "/rooms")).json["value"]) == 6
-    assert names_in(tmp_path) == ["rooms.json"]
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"records": 1}', "\xff"])
-async def test_a_malformed_file_is_left_unchanged(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "rooms.json"
-    file.write_text(text)
-    with pytest.raises(ValueError, match="is not a file with rooms of an emulator"):
-        await Emulator(file=file).start()
-    assert file.read_text() == text
 
 
 async def test_a_defect_is_500(
