@@ -30,8 +30,9 @@ _SHOWN_HEADERS = (
     "x-ms-date",
 )
 
-# A JWT: several parts, of which the first is a JSON object in base64url.
-_TOKEN = re.compile(r"e[wy][\w-]{10,}(?:\.[\w-]*){2,}", re.ASCII)
+# A JWT: several parts, of which the first is a JSON object in base64url. It begins a word or
+# follows an escape, because a search within words would take quadratic time.
+_TOKEN = re.compile(r"(?:(?<![\w-])|(?<=%\w\w)|(?<=\\\w))e[wy][\w-]{10,}(?:\.[\w-]*){2,}", re.ASCII)
 
 
 class JournalEntry(msgspec.Struct):

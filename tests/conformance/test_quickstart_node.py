@@ -51,8 +51,8 @@ async def test_identity_client(emulator: Emulator) -> None:
     }
     assert steps["deleted user"] == {
         "statusCode": 404,
-        "code": "NotFound",
-        "message": "The identity does not exist.",
+        "code": "IdentityNotFound",
+        "message": "Provided identity doesn't exist.",
     }
 
 

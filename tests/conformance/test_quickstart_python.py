@@ -156,7 +156,7 @@ def use_tokens(endpoint: str) -> list[str]:
     with pytest.raises(ResourceNotFoundError) as gone:
         client.get_token(user, scopes)
     assert gone.value.error is not None
-    assert gone.value.error.code == "NotFound"
+    assert gone.value.error.code == "IdentityNotFound"
     with pytest.raises(HttpResponseError) as short:
         client.create_user_and_token(scopes, token_expires_in=timedelta(minutes=59))
     assert short.value.error is not None

@@ -50,11 +50,16 @@ def filled(message: Descriptor, path: tuple[str, ...], count: int) -> Message:
     """Return a message with `count` empty items, of two bytes each, in its field at `path`."""
     whole = GetMessageClass(message)()
     items: Any = whole
+    field = None
     for name in path:
+        field = items.DESCRIPTOR.fields_by_name[name]
         items = getattr(items, name)
     if hasattr(items, "add"):
         for _ in range(count):
             items.add()
+    elif field is not None and field.enum_type is not None:
+        # Packed: one byte each.
+        items.extend([0] * 2 * count)
     else:
         items.extend([""] * count)
     return whole

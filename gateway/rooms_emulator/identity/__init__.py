@@ -1,3 +1,3 @@
-"""The Identity REST API, as far as the Rooms quickstart needs it: users and access tokens."""
+"""The Identity REST API: users, their access tokens, and those of Teams users."""
 
 from __future__ import annotations

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from rooms_emulator.http.json_body import JsonObject
 from rooms_emulator.identity import problems
-from rooms_emulator.identity.problems import MAX_CUSTOM_ID, MAX_MINUTES, MIN_MINUTES
 from rooms_emulator.identity.versions import IdentityVersion
 from rooms_emulator.problems import unconvertible
+
+_MIN_MINUTES, _MAX_MINUTES = 60, 1440
+_MAX_CUSTOM_ID = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class TokenRequest:
     @property
     def lifetime(self) -> int:
         """Lifetime of the token in minutes, the longest by default."""
-        return MAX_MINUTES if self.minutes is None else self.minutes
+        return _MAX_MINUTES if self.minutes is None else self.minutes
 
     def check(self, version: IdentityVersion) -> None:
         """Check the values. Raises ServiceError if `version` does not accept one."""
@@ -40,17 +42,17 @@ class TokenRequest:
         if self.minutes is not None:
             if not version.has_expiry:
                 raise problems.not_in_version("ExpiresInMinutes", version.name)
-            if not MIN_MINUTES <= self.minutes <= MAX_MINUTES:
+            if not _MIN_MINUTES <= self.minutes <= _MAX_MINUTES:
                 raise problems.invalid(
                     f"ExpiresInMinutes value {self.minutes} is invalid. "
-                    f"Value must be within the [{MIN_MINUTES}, {MAX_MINUTES}] interval.",
+                    f"Value must be within the [{_MIN_MINUTES}, {_MAX_MINUTES}] interval.",
                     "ExpiresInMinutes",
                 )
         if self.custom_id is not None:
             if not version.has_custom_ids:
                 raise problems.not_in_version("customId", version.name)
-            if not 1 <= len(self.custom_id) <= MAX_CUSTOM_ID:
-                message = f"customId must have between 1 and {MAX_CUSTOM_ID} characters."
+            if not 1 <= len(self.custom_id) <= _MAX_CUSTOM_ID:
+                message = f"customId must have between 1 and {_MAX_CUSTOM_ID} characters."
                 raise problems.invalid(message, "customId")
 
 

@@ -10,10 +10,6 @@ from http import HTTPStatus
 
 from rooms_emulator.problems import ErrorBody, ServiceError
 
-MIN_MINUTES = 60
-MAX_MINUTES = 1440
-MAX_CUSTOM_ID = 256
-
 _NO_SUCH_IDENTITY = "Provided identity doesn't exist."
 _NOT_OWNED = "Provided identity doesn't belong to the resource."
 _BAD_IDENTITY = "The identity is not of the form 8:acs:<guid>_<guid>."

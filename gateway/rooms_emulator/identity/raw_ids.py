@@ -7,7 +7,8 @@ from random import Random
 from uuid import UUID
 
 GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_GUID = re.compile(GUID)
+"""Pattern of a GUID in its usual form."""
+
 _COMMUNICATION_USER = re.compile(f"8:(?:acs|dod-acs|gcch-acs|spool):{GUID}_{GUID}")
 
 
@@ -20,8 +21,3 @@ def new_communication_user(random: Random) -> str:
 def is_communication_user(raw_id: str) -> bool:
     """Return whether a raw id is of a communication user, the only kind that rooms accept."""
     return _COMMUNICATION_USER.fullmatch(raw_id) is not None
-
-
-def is_guid(text: str) -> bool:
-    """Return whether a text is a GUID in its usual form."""
-    return _GUID.fullmatch(text) is not None

@@ -81,7 +81,7 @@ class IdentityService:
         elapsed = asyncio.get_running_loop().time() - received
         lines["X-Processing-Time"] = f"{elapsed * 1000:.0f}ms"
         # Other characters could not be sent.
-        if client_request_id.isascii() and client_request_id:
+        if client_request_id and client_request_id.isascii():
             lines[_CLIENT_REQUEST_ID] = client_request_id
         if outcome.status == HTTPStatus.OK:
             lines["Accept-Ranges"] = "bytes"

@@ -6,6 +6,7 @@ tests can make it by hand.
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode
 from typing import Annotated, Any
 
@@ -15,10 +16,11 @@ from msgspec import Meta
 from rooms_emulator import timestamps
 from rooms_emulator.http.json_body import JsonObject
 from rooms_emulator.identity import bodies, problems
-from rooms_emulator.identity.raw_ids import GUID, is_guid
+from rooms_emulator.identity.raw_ids import GUID
 from rooms_emulator.identity.versions import IdentityVersion
 from rooms_emulator.timestamps import TICKS_PER_SECOND
 
+_GUID = re.compile(GUID)
 _Guid = Annotated[str, Meta(pattern=rf"\A{GUID}\Z")]
 _PARTS_OF_A_JWT = 3
 
@@ -65,9 +67,9 @@ def _check_names(app_id: str | None, user_id: str | None, teams_token: TeamsToke
         raise problems.missing("AppId")
     if not user_id:
         raise problems.missing("UserId")
-    if not is_guid(app_id):
+    if _GUID.fullmatch(app_id) is None:
         raise problems.invalid("Provided AppId has invalid format.", "appId")
-    if not is_guid(user_id):
+    if _GUID.fullmatch(user_id) is None:
         raise problems.invalid("Provided UserId has invalid format.", "userId")
     if app_id.lower() != teams_token.app_id.lower():
         raise problems.invalid("AAD application is not the expected one.", "appId")

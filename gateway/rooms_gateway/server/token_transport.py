@@ -1,4 +1,4 @@
-"""Access tokens are bearer secrets: they are returned over connections that nobody can read."""
+"""Access tokens are bearer secrets: they are returned over connections that are not readable."""
 
 from __future__ import annotations
 

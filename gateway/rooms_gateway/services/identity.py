@@ -23,7 +23,7 @@ class IdentityServicer:
     async def CreateUser(self, request: pb.CreateUserRequest, call: Call) -> pb.CreateUserResponse:
         """REST: CommunicationIdentity_Create."""
         custom_id = request.custom_id or None
-        token = token_to_rest(request.token) if request.HasField("token") else None
+        token = token_to_rest(request.token_options) if request.HasField("token_options") else None
         # A user of a lost response costs nothing; a token in it would remain valid, unknown to all.
         call.idempotent = token is None or custom_id is not None
         created = await self._api.create_user(token, custom_id, call)
@@ -36,7 +36,7 @@ class IdentityServicer:
     async def IssueToken(self, request: pb.IssueTokenRequest, call: Call) -> pb.IssueTokenResponse:
         """REST: CommunicationIdentity_IssueAccessToken."""
         raw_id = raw_id_of_user(request.user)
-        token = await self._api.issue_token(raw_id, token_to_rest(request.token), call)
+        token = await self._api.issue_token(raw_id, token_to_rest(request.token_options), call)
         response = pb.IssueTokenResponse()
         fill_token(response.access_token, token)
         return response

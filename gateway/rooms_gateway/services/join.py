@@ -40,8 +40,10 @@ class JoinServicer:
         self._admission.check(guests, roster)
         response = pb.AdmitParticipantsResponse()
         fill_room(response.room, room)
-        admitted = await self._admission.admit(response.room, roster, guests, request.token, call)
-        response.guests.extend(admitted)
+        admitted = await self._admission.admit(
+            response.room, roster, guests, request.token_options, call
+        )
+        response.results.extend(admitted)
         response.tokens_expire_before_open = _expire_before_open(admitted, response.room)
         return response
 
@@ -61,8 +63,10 @@ class JoinServicer:
             roster = {each.raw_id: each.role for each in participants}
         response = pb.CreateRoomWithGuestsResponse()
         fill_room(response.room, created.room)
-        admitted = await self._admission.admit(response.room, roster, guests, request.token, call)
-        response.guests.extend(admitted)
+        admitted = await self._admission.admit(
+            response.room, roster, guests, request.token_options, call
+        )
+        response.results.extend(admitted)
         response.tokens_expire_before_open = _expire_before_open(admitted, response.room)
         return response
 

@@ -72,7 +72,7 @@ async def test_guests_of_every_kind(running: Running) -> None:
         ],
     )
     response = await running.join.AdmitParticipants(request)
-    results = list(response.guests)
+    results = list(response.results)
     assert [each.label for each in results] == ["known", "typed", "new"]
     assert [each.participant.role for each in results] == [PRESENTER, ATTENDEE, ATTENDEE]
     assert all(each.HasField("access_token") for each in results)
@@ -97,7 +97,7 @@ async def test_unchanged_participants_are_not_sent(running: Running) -> None:
     guests = [guest(same, role=PRESENTER), guest(keeps), guest(changes, role=ATTENDEE)]
     request = pb.AdmitParticipantsRequest(room_id=room.id, guests=guests)
     response = await running.join.AdmitParticipants(request)
-    assert [each.participant.role for each in response.guests] == [PRESENTER, PRESENTER, ATTENDEE]
+    assert [each.participant.role for each in response.results] == [PRESENTER, PRESENTER, ATTENDEE]
     [change] = [e for e in running.emulator.journal if e.operation == "UpdateParticipants"]
     assert json.loads(change.body) == {"participants": {changes: {"role": "Attendee"}}}
     again = await running.join.AdmitParticipants(request)
@@ -114,10 +114,12 @@ async def test_tokens_last_until_the_room_closes(running: Running) -> None:
     for days, seconds, minutes in cases:
         end = moment(emulator, days)
         await running.rooms.UpdateRoom(UpdateRoomRequest(room_id=room.id, valid_until=end))
-        token = TokenOptions()
+        options = TokenOptions()
         if seconds is not None:
-            token.lifetime.FromSeconds(seconds)
-        request = pb.AdmitParticipantsRequest(room_id=room.id, guests=[guest(raw_id)], token=token)
+            options.lifetime.FromSeconds(seconds)
+        request = pb.AdmitParticipantsRequest(
+            room_id=room.id, guests=[guest(raw_id)], token_options=options
+        )
         await running.join.AdmitParticipants(request)
         # A part of a minute is cut off.
         assert minutes - 5 <= running.sent()["expiresInMinutes"] <= minutes
@@ -169,7 +171,7 @@ async def test_full_roster_creates_no_user(running: Running) -> None:
     assert (failed.code, failed.reason) == ROSTER_FULL
     assert len(running.emulator.identities) == 0
     one = pb.AdmitParticipantsRequest(room_id=room, guests=[guest()])
-    assert (await running.join.AdmitParticipants(one)).guests[0].HasField("access_token")
+    assert (await running.join.AdmitParticipants(one)).results[0].HasField("access_token")
 
 
 async def test_350_guests(running: Running) -> None:
@@ -177,16 +179,16 @@ async def test_350_guests(running: Running) -> None:
     guests = [guest(label=str(number)) for number in range(350)]
     request = pb.AdmitParticipantsRequest(room_id=room.id, guests=guests)
     response = await running.join.AdmitParticipants(request)
-    assert [each.label for each in response.guests] == [str(number) for number in range(350)]
-    check(running.emulator, room.id, list(response.guests))
-    assert len({each.access_token.token for each in response.guests}) == 350
+    assert [each.label for each in response.results] == [str(number) for number in range(350)]
+    check(running.emulator, room.id, list(response.results))
+    assert len({each.access_token.token for each in response.results}) == 350
 
 
 async def test_user_of_another_resource_has_an_error(running: Running) -> None:
     """The others are admitted; the text of the error has no identifier."""
     room = await create(running)
     request = pb.AdmitParticipantsRequest(room_id=room.id, guests=[guest(user(1)), guest()])
-    foreign, admitted = (await running.join.AdmitParticipants(request)).guests
+    foreign, admitted = (await running.join.AdmitParticipants(request)).results
     assert foreign.error.reason == ErrorReason.ERROR_REASON_USER_OF_ANOTHER_RESOURCE
     assert foreign.error.code == grpc.StatusCode.NOT_FOUND.value[0]
     assert user(1) not in foreign.error.message
@@ -218,7 +220,7 @@ async def test_no_fault_leads_to_a_stray_token(
     known = await new_user(impatient)
     emulator.faults.add(structs.replace(fault, operation=operation))
     request = pb.AdmitParticipantsRequest(room_id=room, guests=[guest(known), guest()])
-    results = list((await impatient.join.AdmitParticipants(request)).guests)
+    results = list((await impatient.join.AdmitParticipants(request)).results)
     assert any(each.HasField("error") for each in results)
     check(emulator, room, results)
     for each in results:
@@ -228,7 +230,7 @@ async def test_no_fault_leads_to_a_stray_token(
     again = [guest(each.participant.raw_id) for each in results]
     async with quick_gateway(upstream_of(emulator)) as patient:
         request = pb.AdmitParticipantsRequest(room_id=room, guests=again)
-        repeated = list((await patient.join.AdmitParticipants(request)).guests)
+        repeated = list((await patient.join.AdmitParticipants(request)).results)
     assert all(each.HasField("access_token") for each in repeated)
     check(emulator, room, repeated)
 
@@ -239,7 +241,7 @@ async def test_custom_ids_find_their_users(emulator: Emulator) -> None:
     ) as quick:
         [room] = emulator.store.seed(1)
         request = pb.AdmitParticipantsRequest(room_id=room, guests=[pb.Guest(custom_id="alice")])
-        first, second = [(await quick.join.AdmitParticipants(request)).guests[0] for _ in range(2)]
+        first, second = [(await quick.join.AdmitParticipants(request)).results[0] for _ in range(2)]
         assert first.participant == second.participant
         assert list(roster(emulator, room)) == [first.participant.raw_id]
 
@@ -267,8 +269,8 @@ async def test_room_with_guests(running: Running) -> None:
         participants=[silent], guests=[guest(label="a"), guest(label="b", role=PRESENTER)]
     )
     response = await running.join.CreateRoomWithGuests(request)
-    assert [each.label for each in response.guests] == ["a", "b"]
-    check(running.emulator, response.room.id, list(response.guests))
+    assert [each.label for each in response.results] == ["a", "b"]
+    check(running.emulator, response.room.id, list(response.results))
     assert list(roster(running.emulator, response.room.id).values()) == [
         "Presenter",
         "Attendee",
@@ -288,7 +290,7 @@ async def test_repeated_create_admits_to_the_same_room(running: Running) -> None
     )
     second = await running.join.CreateRoomWithGuests(request)
     assert second.room == first.room
-    check(running.emulator, first.room.id, list(second.guests))
+    check(running.emulator, first.room.id, list(second.results))
 
 
 async def test_room_stays_if_a_guest_fails(emulator: Emulator, impatient: Quick) -> None:
@@ -296,10 +298,10 @@ async def test_room_stays_if_a_guest_fails(emulator: Emulator, impatient: Quick)
     request = pb.CreateRoomWithGuestsRequest(guests=[guest()])
     response = await impatient.join.CreateRoomWithGuests(request)
     assert response.room.id
-    assert response.guests[0].error.reason == ErrorReason.ERROR_REASON_UPSTREAM_UNAVAILABLE
-    assert response.guests[0].error.HasField("retry_delay")
-    assert response.guests[0].participant.raw_id
-    check(emulator, response.room.id, list(response.guests))
+    assert response.results[0].error.reason == ErrorReason.ERROR_REASON_UPSTREAM_UNAVAILABLE
+    assert response.results[0].error.HasField("retry_delay")
+    assert response.results[0].participant.raw_id
+    check(emulator, response.room.id, list(response.results))
 
 
 async def test_too_many_guests_create_no_room(running: Running) -> None:
@@ -317,7 +319,7 @@ async def test_throttled_tokens_have_a_retry_delay() -> None:
     ):
         room = await create(running)
         request = pb.AdmitParticipantsRequest(room_id=room.id, guests=[guest()] * 5)
-        results = list((await running.join.AdmitParticipants(request)).guests)
+        results = list((await running.join.AdmitParticipants(request)).results)
         failed = [each for each in results if each.HasField("error")]
         assert len(failed) == 3
         for each in failed:

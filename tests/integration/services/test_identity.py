@@ -23,11 +23,11 @@ from rooms_emulator import Emulator, Fault
 
 USER_NOT_FOUND = (grpc.StatusCode.NOT_FOUND, "ERROR_REASON_USER_NOT_FOUND")
 FOREIGN_USER = (grpc.StatusCode.NOT_FOUND, "ERROR_REASON_USER_OF_ANOTHER_RESOURCE")
-WITH_TOKEN = pb.CreateUserRequest(token=tokens_pb.TokenOptions())
+WITH_TOKEN = pb.CreateUserRequest(token_options=tokens_pb.TokenOptions())
 
 
-def reference(raw_id: str) -> pb.UserReference:
-    return pb.UserReference(raw_id=raw_id)
+def reference(raw_id: str) -> pb.User:
+    return pb.User(raw_id=raw_id)
 
 
 async def new_user(running: Running) -> str:
@@ -59,7 +59,7 @@ async def test_issue_has_each_scope_once(running: Running) -> None:
         scopes=[tokens_pb.TOKEN_SCOPE_CHAT, tokens_pb.TOKEN_SCOPE_VOIP, tokens_pb.TOKEN_SCOPE_CHAT],
         lifetime=Duration(seconds=3659),
     )
-    request = pb.IssueTokenRequest(user=reference(await new_user(running)), token=options)
+    request = pb.IssueTokenRequest(user=reference(await new_user(running)), token_options=options)
     response = await running.identity.IssueToken(request)
     assert running.sent() == {"scopes": ["chat", "voip"], "expiresInMinutes": 60}
     claims = parts(response.access_token.token)[1]
@@ -71,7 +71,7 @@ async def test_the_service_knows_every_scope(running: Running) -> None:
     for scope in tokens_pb.TokenScope.values():
         if scope != tokens_pb.TOKEN_SCOPE_UNSPECIFIED:
             options = tokens_pb.TokenOptions(scopes=[scope])
-            request = pb.IssueTokenRequest(user=reference(raw_id), token=options)
+            request = pb.IssueTokenRequest(user=reference(raw_id), token_options=options)
             assert (await running.identity.IssueToken(request)).access_token.token
 
 
@@ -87,7 +87,7 @@ async def test_the_service_knows_every_scope(running: Running) -> None:
     ],
 )
 async def test_invalid_token_options(running: Running, options: tokens_pb.TokenOptions) -> None:
-    request = pb.IssueTokenRequest(user=reference(user(1)), token=options)
+    request = pb.IssueTokenRequest(user=reference(user(1)), token_options=options)
     failed = await failure_of(running.identity.IssueToken(request))
     assert (failed.code, failed.reason) == INVALID
     assert running.requests() == 0
@@ -97,20 +97,18 @@ async def test_invalid_token_options(running: Running, options: tokens_pb.TokenO
     ("selected", "field"),
     [
         (None, "user"),
-        (pb.UserReference(), "user.raw_id"),
-        (pb.UserReference(raw_id="4:+14255550123"), "user.raw_id"),
-        (pb.UserReference(raw_id="8:acs:"), "user.raw_id"),
-        (pb.UserReference(raw_id="x" * 257), "user.raw_id"),
-        (pb.UserReference(identifier=phone_number("+14255550123")), "user.identifier"),
+        (pb.User(), "user.raw_id"),
+        (pb.User(raw_id="4:+14255550123"), "user.raw_id"),
+        (pb.User(raw_id="8:acs:"), "user.raw_id"),
+        (pb.User(raw_id="x" * 257), "user.raw_id"),
+        (pb.User(identifier=phone_number("+14255550123")), "user.identifier"),
         (
-            pb.UserReference(raw_id=user(1), identifier=communication_user(user(2))),
+            pb.User(raw_id=user(1), identifier=communication_user(user(2))),
             "user.identifier",
         ),
     ],
 )
-async def test_invalid_users(
-    running: Running, selected: pb.UserReference | None, field: str
-) -> None:
+async def test_invalid_users(running: Running, selected: pb.User | None, field: str) -> None:
     failed = await failure_of(running.identity.DeleteUser(pb.DeleteUserRequest(user=selected)))
     assert (failed.code, failed.reason) == INVALID
     assert list(failed.violations) == [field]
@@ -119,7 +117,7 @@ async def test_invalid_users(
 
 async def test_a_typed_identifier_selects_the_user(running: Running) -> None:
     raw_id = await new_user(running)
-    request = pb.RevokeTokensRequest(user=pb.UserReference(identifier=communication_user(raw_id)))
+    request = pb.RevokeTokensRequest(user=pb.User(identifier=communication_user(raw_id)))
     assert await running.identity.RevokeTokens(request) == pb.RevokeTokensResponse()
     assert running.last().operation == "RevokeAccessTokens"
 

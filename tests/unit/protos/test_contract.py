@@ -16,6 +16,7 @@ PREFIXES = {
     "acs.rooms.debug.v1": "RGWD",
     "acs.rooms.legacy.v1": "RGWL",
     "acs.options.v1": "RGWO",
+    "acs.identity.v1": "RGWI",
 }
 
 FIELDS = [field for message in MESSAGES for field in message.fields]
@@ -74,7 +75,7 @@ def test_participants_have_the_same_fields() -> None:
         if field.message_type is not None
         and field.message_type.name in {"Participant", "CommunicationIdentifier"}
     }
-    assert names == {"participants", "remove_identifiers"}
+    assert names == {"participants", "remove_identifiers", "identifier"}
 
 
 def test_old_compilers_parse_all_options() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from acs.identity.v1.users_pb2 import UserReference
+from acs.identity.v1.users_pb2 import User
 from google.protobuf.message import Message
 
 from rooms_gateway.services.convert.identifiers import to_raw_id
@@ -15,9 +15,9 @@ _FIELDS = {
     "validUntil": "valid_until",
     "pstnDialOutEnabled": "pstn_dial_out_enabled",
     "participants": "participants",
-    "scopes": "token.scopes",
-    "createTokenWithScopes": "token.scopes",
-    "expiresInMinutes": "token.lifetime",
+    "scopes": "token_options.scopes",
+    "createTokenWithScopes": "token_options.scopes",
+    "expiresInMinutes": "token_options.lifetime",
     "customId": "custom_id",
     "token": "teams_token",
     "appId": "app_id",
@@ -83,7 +83,7 @@ def _participants(request: Message) -> Iterator[tuple[str, str, str]]:
         if guest.WhichOneof("user") in ("raw_id", "identifier"):
             raw_id = guest.raw_id or to_raw_id(guest.identifier)
             yield raw_id, f"guests[{index}]", ""
-    if isinstance(user := getattr(request, "user", None), UserReference):
+    if isinstance(user := getattr(request, "user", None), User):
         yield user.raw_id or to_raw_id(user.identifier), "user", ""
     for index, raw_id in enumerate(getattr(request, "remove_raw_ids", ())):
         yield raw_id, f"remove_raw_ids[{index}]", ""

@@ -7,7 +7,7 @@ of a response is valid in a request.
 
 from __future__ import annotations
 
-from acs.identity.v1.users_pb2 import UserReference
+from acs.identity.v1.users_pb2 import User
 from acs.rooms.v1 import identifiers_pb2 as pb
 from acs.rooms.v1.participants_pb2 import Participant
 
@@ -128,7 +128,7 @@ def is_communication_user(raw_id: str) -> bool:
     return prefix in _COMMUNICATION_USERS and bool(rest)
 
 
-def raw_id_of(participant: Participant | UserReference, field: str) -> str:
+def raw_id_of(participant: Participant | User, field: str) -> str:
     """Return the raw id of a participant or user in a request: of `raw_id`, `identifier` or both.
 
     Raises InvalidRequestError, naming `field` or a field in it, if both are unset or differ, and as

@@ -27,7 +27,7 @@ _DEFAULT_SCOPES = (tokens_pb.TOKEN_SCOPE_VOIP_JOIN,)
 _SECONDS_PER_MINUTE = 60
 
 
-def raw_id_of_user(user: pb.UserReference, field: str = "user") -> str:
+def raw_id_of_user(user: pb.User, field: str = "user") -> str:
     """Return the raw id of a user in a request, from `raw_id`, `identifier` or both.
 
     Raises InvalidRequestError, naming `field` or a field in it, if both are unset or differ, or if

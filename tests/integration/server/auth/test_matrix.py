@@ -21,6 +21,7 @@ from support.policies import STATIC, Metadata, PolicyFiles, Signer, bearer, jwt_
 from rooms_emulator import Emulator
 from rooms_gateway.server.assembly import LEGACY_SERVICE, SERVICES
 from rooms_gateway.server.auth.roles import METHODS, Role
+from rooms_gateway.server.token_transport import returns_tokens
 
 FEW = "acs.rooms.v1.RoomsService/DeleteRoom"
 POLICY = f"""
@@ -34,6 +35,8 @@ subject = "reader"
 role = "writer"
 uri = "urn:writer"
 subject = ["writer", "other"]
+[callers.issuer]
+role = "issuer"
 [callers.admin]
 role = "admin"
 dns = "Admin.example"
@@ -104,10 +107,14 @@ IDENTITIES = (
 
 
 def needed(method: MethodDescriptor) -> Role:
-    """Return the role by rule: reads, deletes, and all others."""
+    """Return the role by rule: reads, deletes, users and tokens, and all others."""
     if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
         return Role.READER
-    return Role.ADMIN if method.name.startswith("Delete") else Role.WRITER
+    if method.name.startswith("Delete"):
+        return Role.ADMIN
+    if method.containing_service.file.package == "acs.identity.v1":
+        return Role.ISSUER
+    return Role.ISSUER if returns_tokens(method.output_type) else Role.WRITER
 
 
 @pytest.mark.proves("S17")

@@ -68,7 +68,7 @@ class IdentityServiceServicer(object):
         """CreateUser creates a user, optionally with an access token.
 
         A repeated create makes another user, unless `custom_id` is set. If the response to a create is
-        lost, the gateway repeats it only if no token can be lost with it: `token` is unset, or
+        lost, the gateway repeats it only if no token can be lost with it: `token_options` is unset, or
         `custom_id` is set. Otherwise the call is UNAVAILABLE; the lost token expires within its
         lifetime, and opens no room, because its user is on no roster.
         REST: POST /identities.

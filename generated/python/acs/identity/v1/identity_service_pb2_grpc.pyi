@@ -47,7 +47,7 @@ class IdentityServiceStub:
     """CreateUser creates a user, optionally with an access token.
 
     A repeated create makes another user, unless `custom_id` is set. If the response to a create is
-    lost, the gateway repeats it only if no token can be lost with it: `token` is unset, or
+    lost, the gateway repeats it only if no token can be lost with it: `token_options` is unset, or
     `custom_id` is set. Otherwise the call is UNAVAILABLE; the lost token expires within its
     lifetime, and opens no room, because its user is on no roster.
     REST: POST /identities.
@@ -98,7 +98,7 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """CreateUser creates a user, optionally with an access token.
 
     A repeated create makes another user, unless `custom_id` is set. If the response to a create is
-    lost, the gateway repeats it only if no token can be lost with it: `token` is unset, or
+    lost, the gateway repeats it only if no token can be lost with it: `token_options` is unset, or
     `custom_id` is set. Otherwise the call is UNAVAILABLE; the lost token expires within its
     lifetime, and opens no room, because its user is on no roster.
     REST: POST /identities.
@@ -152,7 +152,7 @@ class IdentityServiceServicer(metaclass=abc_1.ABCMeta):
         """CreateUser creates a user, optionally with an access token.
 
         A repeated create makes another user, unless `custom_id` is set. If the response to a create is
-        lost, the gateway repeats it only if no token can be lost with it: `token` is unset, or
+        lost, the gateway repeats it only if no token can be lost with it: `token_options` is unset, or
         `custom_id` is set. Otherwise the call is UNAVAILABLE; the lost token expires within its
         lifetime, and opens no room, because its user is on no roster.
         REST: POST /identities.

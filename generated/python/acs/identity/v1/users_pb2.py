@@ -17,7 +17,7 @@ from acs.rooms.v1 import access_tokens_pb2 as acs_dot_rooms_dot_v1_dot_access__t
 from acs.rooms.v1 import identifiers_pb2 as acs_dot_rooms_dot_v1_dot_identifiers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61\x63s/identity/v1/users.proto\x12\x0f\x61\x63s.identity.v1\x1a\x1e\x61\x63s/options/v1/redaction.proto\x1a acs/rooms/debug/v1/dry_run.proto\x1a acs/rooms/v1/access_tokens.proto\x1a\x1e\x61\x63s/rooms/v1/identifiers.proto\"j\n\x04User\x12\x1b\n\x06raw_id\x18\x01 \x01(\tB\x04\x88\x94*\x01R\x05rawId\x12\x45\n\nidentifier\x18\x02 \x01(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierR\nidentifier\"{\n\rUserReference\x12#\n\x06raw_id\x18\x01 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\x88\x94*\x01R\x05rawId\x12\x45\n\nidentifier\x18\x02 \x01(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierR\nidentifier\"\xa5\x01\n\x11\x43reateUserRequest\x12\x30\n\x05token\x18\x01 \x01(\x0b\x32\x1a.acs.rooms.v1.TokenOptionsR\x05token\x12)\n\tcustom_id\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\x88\x94*\x01R\x08\x63ustomId\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"\xea\x01\n\x12\x43reateUserResponse\x12)\n\x04user\x18\x01 \x01(\x0b\x32\x15.acs.identity.v1.UserR\x04user\x12<\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.AccessTokenR\x0b\x61\x63\x63\x65ssToken\x12\'\n\x0fpossible_orphan\x18\x03 \x01(\x08R\x0epossibleOrphan\x12\x42\n\x0crest_request\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xb6\x01\n\x11IssueTokenRequest\x12:\n\x04user\x18\x01 \x01(\x0b\x32\x1e.acs.identity.v1.UserReferenceB\x06\xbaH\x03\xc8\x01\x01R\x04user\x12\x30\n\x05token\x18\x02 \x01(\x0b\x32\x1a.acs.rooms.v1.TokenOptionsR\x05token\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"\x96\x01\n\x12IssueTokenResponse\x12<\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.AccessTokenR\x0b\x61\x63\x63\x65ssToken\x12\x42\n\x0crest_request\x18\x02 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\x86\x01\n\x13RevokeTokensRequest\x12:\n\x04user\x18\x01 \x01(\x0b\x32\x1e.acs.identity.v1.UserReferenceB\x06\xbaH\x03\xc8\x01\x01R\x04user\x12\x33\n\x07\x64ry_run\x18\x02 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"Z\n\x14RevokeTokensResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xa9\x01\n\x11\x44\x65leteUserRequest\x12:\n\x04user\x18\x01 \x01(\x0b\x32\x1e.acs.identity.v1.UserReferenceB\x06\xbaH\x03\xc8\x01\x01R\x04user\x12#\n\rallow_missing\x18\x02 \x01(\x08R\x0c\x61llowMissing\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"X\n\x12\x44\x65leteUserResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xce\x01\n\x1d\x45xchangeTeamsUserTokenRequest\x12\x30\n\x0bteams_token\x18\x01 \x01(\tB\x0f\xbaH\x08r\x06\x10\x01\x18\x80\x80\x04\x88\x94*\x01R\nteamsToken\x12\x1f\n\x06\x61pp_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05\x61ppId\x12%\n\x07user_id\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\xb0\x01\x01\x88\x94*\x01R\x06userId\x12\x33\n\x07\x64ry_run\x18\x04 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"\xa2\x01\n\x1e\x45xchangeTeamsUserTokenResponse\x12<\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.AccessTokenR\x0b\x61\x63\x63\x65ssToken\x12\x42\n\x0crest_request\x18\x02 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequestB\xb9\x01\n&io.github.roomsgateway.acs.identity.v1P\x01ZNgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/identity/v1;identityv1\xa2\x02\x04RGWI\xaa\x02\x0f\x41\x63s.Identity.V1\xca\x02\x0f\x41\x63s\\Identity\\V1\xea\x02\x11\x41\x63s::Identity::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61\x63s/identity/v1/users.proto\x12\x0f\x61\x63s.identity.v1\x1a\x1e\x61\x63s/options/v1/redaction.proto\x1a acs/rooms/debug/v1/dry_run.proto\x1a acs/rooms/v1/access_tokens.proto\x1a\x1e\x61\x63s/rooms/v1/identifiers.proto\"r\n\x04User\x12#\n\x06raw_id\x18\x01 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\x88\x94*\x01R\x05rawId\x12\x45\n\nidentifier\x18\x02 \x01(\x0b\x32%.acs.rooms.v1.CommunicationIdentifierR\nidentifier\"\xb4\x01\n\x11\x43reateUserRequest\x12?\n\rtoken_options\x18\x01 \x01(\x0b\x32\x1a.acs.rooms.v1.TokenOptionsR\x0ctokenOptions\x12)\n\tcustom_id\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\x88\x94*\x01R\x08\x63ustomId\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"\xea\x01\n\x12\x43reateUserResponse\x12)\n\x04user\x18\x01 \x01(\x0b\x32\x15.acs.identity.v1.UserR\x04user\x12<\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\x0b\x32\x19.acs.rooms.v1.AccessTokenR\x0b\x61\x63\x63\x65ssToken\x12\'\n\x0fpossible_orphan\x18\x03 \x01(\x08R\x0epossibleOrphan\x12\x42\n\x0crest_request\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xbc\x01\n\x11IssueTokenRequest\x12\x31\n\x04user\x18\x01 \x01(\x0b\x32\x15.acs.identity.v1.UserB\x06\xbaH\x03\xc8\x01\x01R\x04user\x12?\n\rtoken_options\x18\x02 \x01(\x0b\x32\x1a.acs.rooms.v1.TokenOptionsR\x0ctokenOptions\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"\x96\x01\n\x12IssueTokenResponse\x12<\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.AccessTokenR\x0b\x61\x63\x63\x65ssToken\x12\x42\n\x0crest_request\x18\x02 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"}\n\x13RevokeTokensRequest\x12\x31\n\x04user\x18\x01 \x01(\x0b\x32\x15.acs.identity.v1.UserB\x06\xbaH\x03\xc8\x01\x01R\x04user\x12\x33\n\x07\x64ry_run\x18\x02 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"Z\n\x14RevokeTokensResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xa0\x01\n\x11\x44\x65leteUserRequest\x12\x31\n\x04user\x18\x01 \x01(\x0b\x32\x15.acs.identity.v1.UserB\x06\xbaH\x03\xc8\x01\x01R\x04user\x12#\n\rallow_missing\x18\x02 \x01(\x08R\x0c\x61llowMissing\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"X\n\x12\x44\x65leteUserResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xce\x01\n\x1d\x45xchangeTeamsUserTokenRequest\x12\x30\n\x0bteams_token\x18\x01 \x01(\tB\x0f\xbaH\x08r\x06\x10\x01\x18\x80\x80\x04\x88\x94*\x01R\nteamsToken\x12\x1f\n\x06\x61pp_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05\x61ppId\x12%\n\x07user_id\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\xb0\x01\x01\x88\x94*\x01R\x06userId\x12\x33\n\x07\x64ry_run\x18\x04 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"\xa2\x01\n\x1e\x45xchangeTeamsUserTokenResponse\x12<\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\x0b\x32\x19.acs.rooms.v1.AccessTokenR\x0b\x61\x63\x63\x65ssToken\x12\x42\n\x0crest_request\x18\x02 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequestB\xb9\x01\n&io.github.roomsgateway.acs.identity.v1P\x01ZNgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/identity/v1;identityv1\xa2\x02\x04RGWI\xaa\x02\x0f\x41\x63s.Identity.V1\xca\x02\x0f\x41\x63s\\Identity\\V1\xea\x02\x11\x41\x63s::Identity::V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.identity.v1.users_pb2', globals())
@@ -26,9 +26,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n&io.github.roomsgateway.acs.identity.v1P\001ZNgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/identity/v1;identityv1\242\002\004RGWI\252\002\017Acs.Identity.V1\312\002\017Acs\\Identity\\V1\352\002\021Acs::Identity::V1'
   _USER.fields_by_name['raw_id']._options = None
-  _USER.fields_by_name['raw_id']._serialized_options = b'\210\224*\001'
-  _USERREFERENCE.fields_by_name['raw_id']._options = None
-  _USERREFERENCE.fields_by_name['raw_id']._serialized_options = b'\272H\005r\003\030\200\002\210\224*\001'
+  _USER.fields_by_name['raw_id']._serialized_options = b'\272H\005r\003\030\200\002\210\224*\001'
   _CREATEUSERREQUEST.fields_by_name['custom_id']._options = None
   _CREATEUSERREQUEST.fields_by_name['custom_id']._serialized_options = b'\272H\005r\003\030\200\002\210\224*\001'
   _ISSUETOKENREQUEST.fields_by_name['user']._options = None
@@ -44,27 +42,25 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _EXCHANGETEAMSUSERTOKENREQUEST.fields_by_name['user_id']._options = None
   _EXCHANGETEAMSUSERTOKENREQUEST.fields_by_name['user_id']._serialized_options = b'\272H\005r\003\260\001\001\210\224*\001'
   _USER._serialized_start=180
-  _USER._serialized_end=286
-  _USERREFERENCE._serialized_start=288
-  _USERREFERENCE._serialized_end=411
-  _CREATEUSERREQUEST._serialized_start=414
-  _CREATEUSERREQUEST._serialized_end=579
-  _CREATEUSERRESPONSE._serialized_start=582
-  _CREATEUSERRESPONSE._serialized_end=816
-  _ISSUETOKENREQUEST._serialized_start=819
-  _ISSUETOKENREQUEST._serialized_end=1001
-  _ISSUETOKENRESPONSE._serialized_start=1004
-  _ISSUETOKENRESPONSE._serialized_end=1154
-  _REVOKETOKENSREQUEST._serialized_start=1157
-  _REVOKETOKENSREQUEST._serialized_end=1291
-  _REVOKETOKENSRESPONSE._serialized_start=1293
-  _REVOKETOKENSRESPONSE._serialized_end=1383
-  _DELETEUSERREQUEST._serialized_start=1386
-  _DELETEUSERREQUEST._serialized_end=1555
-  _DELETEUSERRESPONSE._serialized_start=1557
-  _DELETEUSERRESPONSE._serialized_end=1645
-  _EXCHANGETEAMSUSERTOKENREQUEST._serialized_start=1648
-  _EXCHANGETEAMSUSERTOKENREQUEST._serialized_end=1854
-  _EXCHANGETEAMSUSERTOKENRESPONSE._serialized_start=1857
-  _EXCHANGETEAMSUSERTOKENRESPONSE._serialized_end=2019
+  _USER._serialized_end=294
+  _CREATEUSERREQUEST._serialized_start=297
+  _CREATEUSERREQUEST._serialized_end=477
+  _CREATEUSERRESPONSE._serialized_start=480
+  _CREATEUSERRESPONSE._serialized_end=714
+  _ISSUETOKENREQUEST._serialized_start=717
+  _ISSUETOKENREQUEST._serialized_end=905
+  _ISSUETOKENRESPONSE._serialized_start=908
+  _ISSUETOKENRESPONSE._serialized_end=1058
+  _REVOKETOKENSREQUEST._serialized_start=1060
+  _REVOKETOKENSREQUEST._serialized_end=1185
+  _REVOKETOKENSRESPONSE._serialized_start=1187
+  _REVOKETOKENSRESPONSE._serialized_end=1277
+  _DELETEUSERREQUEST._serialized_start=1280
+  _DELETEUSERREQUEST._serialized_end=1440
+  _DELETEUSERRESPONSE._serialized_start=1442
+  _DELETEUSERRESPONSE._serialized_end=1530
+  _EXCHANGETEAMSUSERTOKENREQUEST._serialized_start=1533
+  _EXCHANGETEAMSUSERTOKENREQUEST._serialized_end=1739
+  _EXCHANGETEAMSUSERTOKENRESPONSE._serialized_start=1742
+  _EXCHANGETEAMSUSERTOKENRESPONSE._serialized_end=1904
 # @@protoc_insertion_point(module_scope)

@@ -31,38 +31,14 @@ class User(message.Message):
     IDENTIFIER_FIELD_NUMBER: builtins.int
     raw_id: builtins.str
     """raw_id is the communication identifier as text, for example
-    "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464".
+    "8:acs:b60f5cc1-83a7-485a-a45c-7288de014884_00000026-7637-da8c-08d5-363a0d005464". In requests,
+    may be empty if `identifier` is set. Always set in responses.
     """
     @builtins.property
     def identifier(self) -> identifiers_pb2.CommunicationIdentifier:
-        """identifier is the typed form of `raw_id`."""
-
-    def __init__(
-        self,
-        *,
-        raw_id: builtins.str = ...,
-        identifier: identifiers_pb2.CommunicationIdentifier | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["identifier", b"identifier"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["identifier", b"identifier", "raw_id", b"raw_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-@typing.final
-class UserReference(message.Message):
-    """UserReference selects a user of the Communication Services resource."""
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    RAW_ID_FIELD_NUMBER: builtins.int
-    IDENTIFIER_FIELD_NUMBER: builtins.int
-    raw_id: builtins.str
-    """raw_id is the raw id of the user. May be empty if `identifier` is set."""
-    @builtins.property
-    def identifier(self) -> identifiers_pb2.CommunicationIdentifier:
-        """identifier is the typed form of `raw_id`. One of the two must be set; if both are set, they must
-        be equal. Any kind but a user of a Communication Services resource is INVALID_ARGUMENT.
+        """identifier is the typed form of `raw_id`. Requests need one of the two; if both are set, they
+        must be equal. Any kind but a user of a Communication Services resource is INVALID_ARGUMENT.
+        Always set in responses.
         """
 
     def __init__(
@@ -83,7 +59,7 @@ class CreateUserRequest(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
-    TOKEN_FIELD_NUMBER: builtins.int
+    TOKEN_OPTIONS_FIELD_NUMBER: builtins.int
     CUSTOM_ID_FIELD_NUMBER: builtins.int
     DRY_RUN_FIELD_NUMBER: builtins.int
     custom_id: builtins.str
@@ -92,8 +68,8 @@ class CreateUserRequest(message.Message):
     gateway runs with --identity-api-version 2025-03-02-preview, the only api-version that has it.
     """
     @builtins.property
-    def token(self) -> access_tokens_pb2.TokenOptions:
-        """token issues an access token for the user in the same REST request."""
+    def token_options(self) -> access_tokens_pb2.TokenOptions:
+        """token_options issues an access token for the user in the same REST request."""
 
     @builtins.property
     def dry_run(self) -> dry_run_pb2.DryRun:
@@ -102,13 +78,13 @@ class CreateUserRequest(message.Message):
     def __init__(
         self,
         *,
-        token: access_tokens_pb2.TokenOptions | None = ...,
+        token_options: access_tokens_pb2.TokenOptions | None = ...,
         custom_id: builtins.str = ...,
         dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "token", b"token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "token_options", b"token_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["custom_id", b"custom_id", "dry_run", b"dry_run", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["custom_id", b"custom_id", "dry_run", b"dry_run", "token_options", b"token_options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -124,7 +100,7 @@ class CreateUserResponse(message.Message):
     REST_REQUEST_FIELD_NUMBER: builtins.int
     possible_orphan: builtins.bool
     """possible_orphan is true if the response to an earlier REST request of the call was lost: then
-    another user may exist, whose id is unknown. Such a user costs nothing and has no token.
+    another user may exist, with an unknown id. Such a user costs nothing and has no token.
     """
     @builtins.property
     def user(self) -> User:
@@ -132,7 +108,7 @@ class CreateUserResponse(message.Message):
 
     @builtins.property
     def access_token(self) -> access_tokens_pb2.AccessToken:
-        """access_token is the token of the user if `token` was set."""
+        """access_token is the token of the user if `token_options` was set."""
 
     @builtins.property
     def rest_request(self) -> dry_run_pb2.RestRequest:
@@ -159,15 +135,15 @@ class IssueTokenRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     USER_FIELD_NUMBER: builtins.int
-    TOKEN_FIELD_NUMBER: builtins.int
+    TOKEN_OPTIONS_FIELD_NUMBER: builtins.int
     DRY_RUN_FIELD_NUMBER: builtins.int
     @builtins.property
-    def user(self) -> UserReference:
+    def user(self) -> User:
         """user is the user that the token is for."""
 
     @builtins.property
-    def token(self) -> access_tokens_pb2.TokenOptions:
-        """token selects scopes and lifetime. Default: see TokenOptions."""
+    def token_options(self) -> access_tokens_pb2.TokenOptions:
+        """token_options selects scopes and lifetime. Default: see TokenOptions."""
 
     @builtins.property
     def dry_run(self) -> dry_run_pb2.DryRun:
@@ -176,13 +152,13 @@ class IssueTokenRequest(message.Message):
     def __init__(
         self,
         *,
-        user: UserReference | None = ...,
-        token: access_tokens_pb2.TokenOptions | None = ...,
+        user: User | None = ...,
+        token_options: access_tokens_pb2.TokenOptions | None = ...,
         dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "token", b"token", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "token_options", b"token_options", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "token", b"token", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "token_options", b"token_options", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -223,8 +199,8 @@ class RevokeTokensRequest(message.Message):
     USER_FIELD_NUMBER: builtins.int
     DRY_RUN_FIELD_NUMBER: builtins.int
     @builtins.property
-    def user(self) -> UserReference:
-        """user is the user whose tokens are revoked."""
+    def user(self) -> User:
+        """user is the owner of the tokens."""
 
     @builtins.property
     def dry_run(self) -> dry_run_pb2.DryRun:
@@ -233,7 +209,7 @@ class RevokeTokensRequest(message.Message):
     def __init__(
         self,
         *,
-        user: UserReference | None = ...,
+        user: User | None = ...,
         dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "user", b"user"]  # noqa: Y015
@@ -279,7 +255,7 @@ class DeleteUserRequest(message.Message):
     an error in any case.
     """
     @builtins.property
-    def user(self) -> UserReference:
+    def user(self) -> User:
         """user is the user to delete."""
 
     @builtins.property
@@ -289,7 +265,7 @@ class DeleteUserRequest(message.Message):
     def __init__(
         self,
         *,
-        user: UserReference | None = ...,
+        user: User | None = ...,
         allow_missing: builtins.bool = ...,
         dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...

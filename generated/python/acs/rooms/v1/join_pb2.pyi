@@ -279,7 +279,7 @@ class AdmitParticipantsRequest(message.Message):
 
     ROOM_ID_FIELD_NUMBER: builtins.int
     GUESTS_FIELD_NUMBER: builtins.int
-    TOKEN_FIELD_NUMBER: builtins.int
+    TOKEN_OPTIONS_FIELD_NUMBER: builtins.int
     DRY_RUN_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the `id` of the room."""
@@ -288,8 +288,8 @@ class AdmitParticipantsRequest(message.Message):
         """guests are the users to admit: 1 to 350, each once."""
 
     @builtins.property
-    def token(self) -> access_tokens_pb2.TokenOptions:
-        """token selects scopes and lifetime of the access tokens. Default lifetime: until the window of
+    def token_options(self) -> access_tokens_pb2.TokenOptions:
+        """token_options selects scopes and lifetime of the access tokens. Default lifetime: until the window of
         the room ends, within 1 to 24 hours.
         """
 
@@ -304,12 +304,12 @@ class AdmitParticipantsRequest(message.Message):
         *,
         room_id: builtins.str = ...,
         guests: abc.Iterable[Guest] | None = ...,
-        token: access_tokens_pb2.TokenOptions | None = ...,
+        token_options: access_tokens_pb2.TokenOptions | None = ...,
         dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "token", b"token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "token_options", b"token_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "guests", b"guests", "room_id", b"room_id", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dry_run", b"dry_run", "guests", b"guests", "room_id", b"room_id", "token_options", b"token_options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -319,7 +319,7 @@ class AdmitParticipantsResponse(message.Message):
 
     DESCRIPTOR: descriptor.Descriptor
 
-    GUESTS_FIELD_NUMBER: builtins.int
+    RESULTS_FIELD_NUMBER: builtins.int
     ROOM_FIELD_NUMBER: builtins.int
     TOKENS_EXPIRE_BEFORE_OPEN_FIELD_NUMBER: builtins.int
     REST_REQUEST_FIELD_NUMBER: builtins.int
@@ -328,8 +328,8 @@ class AdmitParticipantsResponse(message.Message):
     another one later with acs.identity.v1.IdentityService.IssueToken.
     """
     @builtins.property
-    def guests(self) -> containers.RepeatedCompositeFieldContainer[AdmittedGuest]:
-        """guests are the results, in the order of the request."""
+    def results(self) -> containers.RepeatedCompositeFieldContainer[AdmittedGuest]:
+        """results are in the order of the request."""
 
     @builtins.property
     def room(self) -> rooms_pb2.Room:
@@ -342,14 +342,14 @@ class AdmitParticipantsResponse(message.Message):
     def __init__(
         self,
         *,
-        guests: abc.Iterable[AdmittedGuest] | None = ...,
+        results: abc.Iterable[AdmittedGuest] | None = ...,
         room: rooms_pb2.Room | None = ...,
         tokens_expire_before_open: builtins.bool = ...,
         rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request", "room", b"room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["guests", b"guests", "rest_request", b"rest_request", "room", b"room", "tokens_expire_before_open", b"tokens_expire_before_open"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request", "results", b"results", "room", b"room", "tokens_expire_before_open", b"tokens_expire_before_open"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -367,7 +367,7 @@ class CreateRoomWithGuestsRequest(message.Message):
     PARTICIPANTS_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     GUESTS_FIELD_NUMBER: builtins.int
-    TOKEN_FIELD_NUMBER: builtins.int
+    TOKEN_OPTIONS_FIELD_NUMBER: builtins.int
     DRY_RUN_FIELD_NUMBER: builtins.int
     pstn_dial_out_enabled: builtins.bool
     """pstn_dial_out_enabled allows participants to call phone numbers. Default: false."""
@@ -392,8 +392,8 @@ class CreateRoomWithGuestsRequest(message.Message):
         """guests are the users to admit: 1 to 350, each once."""
 
     @builtins.property
-    def token(self) -> access_tokens_pb2.TokenOptions:
-        """token selects scopes and lifetime of the access tokens. Default lifetime: until the window of
+    def token_options(self) -> access_tokens_pb2.TokenOptions:
+        """token_options selects scopes and lifetime of the access tokens. Default lifetime: until the window of
         the room ends, within 1 to 24 hours.
         """
 
@@ -410,12 +410,12 @@ class CreateRoomWithGuestsRequest(message.Message):
         participants: abc.Iterable[participants_pb2.Participant] | None = ...,
         request_id: builtins.str = ...,
         guests: abc.Iterable[Guest] | None = ...,
-        token: access_tokens_pb2.TokenOptions | None = ...,
+        token_options: access_tokens_pb2.TokenOptions | None = ...,
         dry_run: dry_run_pb2.DryRun | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "token", b"token", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "token_options", b"token_options", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "guests", b"guests", "participants", b"participants", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "request_id", b"request_id", "token", b"token", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "dry_run", b"dry_run", "guests", b"guests", "participants", b"participants", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "request_id", b"request_id", "token_options", b"token_options", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["pstn_dial_out_enabled"]  # noqa: Y015
     _WhichOneofArgType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled"]  # noqa: Y015
@@ -428,7 +428,7 @@ class CreateRoomWithGuestsResponse(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ROOM_FIELD_NUMBER: builtins.int
-    GUESTS_FIELD_NUMBER: builtins.int
+    RESULTS_FIELD_NUMBER: builtins.int
     TOKENS_EXPIRE_BEFORE_OPEN_FIELD_NUMBER: builtins.int
     REST_REQUEST_FIELD_NUMBER: builtins.int
     tokens_expire_before_open: builtins.bool
@@ -440,8 +440,8 @@ class CreateRoomWithGuestsResponse(message.Message):
         """room is the room as stored. Unset in a dry run."""
 
     @builtins.property
-    def guests(self) -> containers.RepeatedCompositeFieldContainer[AdmittedGuest]:
-        """guests are the results, in the order of the request."""
+    def results(self) -> containers.RepeatedCompositeFieldContainer[AdmittedGuest]:
+        """results are in the order of the request."""
 
     @builtins.property
     def rest_request(self) -> dry_run_pb2.RestRequest:
@@ -451,13 +451,13 @@ class CreateRoomWithGuestsResponse(message.Message):
         self,
         *,
         room: rooms_pb2.Room | None = ...,
-        guests: abc.Iterable[AdmittedGuest] | None = ...,
+        results: abc.Iterable[AdmittedGuest] | None = ...,
         tokens_expire_before_open: builtins.bool = ...,
         rest_request: dry_run_pb2.RestRequest | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request", "room", b"room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["guests", b"guests", "rest_request", b"rest_request", "room", b"room", "tokens_expire_before_open", b"tokens_expire_before_open"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request", "results", b"results", "room", b"room", "tokens_expire_before_open", b"tokens_expire_before_open"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -471,13 +471,13 @@ class ExplainJoinRequest(message.Message):
     RAW_ID_FIELD_NUMBER: builtins.int
     IDENTIFIER_FIELD_NUMBER: builtins.int
     TIME_FIELD_NUMBER: builtins.int
-    ACCESS_TOKEN_FIELD_NUMBER: builtins.int
+    TOKEN_FIELD_NUMBER: builtins.int
     room_id: builtins.str
     """room_id is the `id` of the room."""
     raw_id: builtins.str
     """raw_id is the raw id of the user. May be empty if `identifier` is set."""
-    access_token: builtins.str
-    """access_token is the token of the user. If set, its claims are read, not verified and not
+    token: builtins.str
+    """token is the access token of the user. If set, its claims are read, not verified and not
     stored.
     """
     @builtins.property
@@ -497,11 +497,11 @@ class ExplainJoinRequest(message.Message):
         raw_id: builtins.str = ...,
         identifier: identifiers_pb2.CommunicationIdentifier | None = ...,
         time: timestamp_pb2.Timestamp | None = ...,
-        access_token: builtins.str = ...,
+        token: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["identifier", b"identifier", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["access_token", b"access_token", "identifier", b"identifier", "raw_id", b"raw_id", "room_id", b"room_id", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["identifier", b"identifier", "raw_id", b"raw_id", "room_id", b"room_id", "time", b"time", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -532,7 +532,7 @@ class ExplainJoinResponse(message.Message):
 
     @builtins.property
     def token_claims(self) -> TokenClaims:
-        """token_claims are the claims of `access_token`; unset if it was not set or is malformed."""
+        """token_claims are the claims of `token`; unset if it was not set or is malformed."""
 
     @builtins.property
     def not_checked(self) -> containers.RepeatedScalarFieldContainer[UncheckedJoinCondition.ValueType]:
@@ -609,7 +609,7 @@ class TokenClaims(message.Message):
 
     EXPIRES_AT_FIELD_NUMBER: builtins.int
     ISSUED_AT_FIELD_NUMBER: builtins.int
-    SCOPES_FIELD_NUMBER: builtins.int
+    SCOPE_NAMES_FIELD_NUMBER: builtins.int
     @builtins.property
     def expires_at(self) -> timestamp_pb2.Timestamp:
         """expires_at is the expiry of the token; unset if it is not readable."""
@@ -619,18 +619,18 @@ class TokenClaims(message.Message):
         """issued_at is the time of the issue; unset if it is not readable."""
 
     @builtins.property
-    def scopes(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """scopes are the scopes by their REST names, for example "voip.join"."""
+    def scope_names(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """scope_names are the scopes by their REST names, for example "voip.join"."""
 
     def __init__(
         self,
         *,
         expires_at: timestamp_pb2.Timestamp | None = ...,
         issued_at: timestamp_pb2.Timestamp | None = ...,
-        scopes: abc.Iterable[builtins.str] | None = ...,
+        scope_names: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at", "scope_names", b"scope_names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
