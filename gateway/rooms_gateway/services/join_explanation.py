@@ -1,8 +1,8 @@
 """ExplainJoin: every obstacle to a user's join of a room.
 
-The codes are those of `callEndReason` and of a failed `createCallAgent` in Microsoft's documentation
-of the Calling SDK; 5732 is from its UI library. Microsoft does not publish the order of the checks:
-the obstacles are ordered by room, user, roster, window and access token.
+The codes are those of `callEndReason` and of failed `createCallAgent` calls in the documentation of
+the Calling SDK; 5732 is from Microsoft's UI library. The order of the checks is not published: the
+obstacles are ordered by room, user, roster, window and access token.
 """
 
 from __future__ import annotations
