@@ -118,11 +118,11 @@ async def explain_join(
     `RoomsApi`, except that of a room that does not exist.
     """
     raw_id = identifiers.raw_id_of(request, "")
-    join_time = Timestamp()
     if request.HasField("time"):
         timestamps.check(request.time, "time")
         join_time = request.time
     else:
+        join_time = Timestamp()
         join_time.FromNanoseconds(clock())
     room, participant = await _read(api, request.room_id, raw_id, call)
     return explain(room, participant, raw_id, join_time, request.access_token)
@@ -172,10 +172,10 @@ def explain(
     claims = read_claims(access_token)
     if claims is not None:
         response.token_claims.CopyFrom(claims.public)
-    now = join_time.ToNanoseconds()
-    kinds = [*_of_room_and_user(response, raw_id, now)]
+    at = join_time.ToNanoseconds()
+    kinds = [*_of_room_and_user(response, raw_id, at)]
     if claims is not None:
-        kinds += _of_token(claims, raw_id, now)
+        kinds += _of_token(claims, raw_id, at)
     elif access_token:
         kinds.append(pb.JOIN_OBSTACLE_KIND_TOKEN_MALFORMED)
     for kind in kinds:
@@ -185,7 +185,7 @@ def explain(
     return response
 
 
-def _of_room_and_user(response: pb.ExplainJoinResponse, raw_id: str, now: int) -> Iterator[_Kind]:
+def _of_room_and_user(response: pb.ExplainJoinResponse, raw_id: str, at: int) -> Iterator[_Kind]:
     room = response.room if response.HasField("room") else None
     if room is None:
         yield pb.JOIN_OBSTACLE_KIND_ROOM_NOT_FOUND
@@ -195,16 +195,16 @@ def _of_room_and_user(response: pb.ExplainJoinResponse, raw_id: str, now: int) -
         return
     if not response.HasField("participant"):
         yield pb.JOIN_OBSTACLE_KIND_NOT_A_PARTICIPANT
-    if room.HasField("valid_from") and now < room.valid_from.ToNanoseconds():
+    if room.HasField("valid_from") and at < room.valid_from.ToNanoseconds():
         yield pb.JOIN_OBSTACLE_KIND_ROOM_NOT_OPEN
-    if room.HasField("valid_until") and now > room.valid_until.ToNanoseconds():
+    if room.HasField("valid_until") and at > room.valid_until.ToNanoseconds():
         yield pb.JOIN_OBSTACLE_KIND_ROOM_CLOSED
 
 
-def _of_token(claims: Claims, raw_id: str, now: int) -> Iterator[_Kind]:
+def _of_token(claims: Claims, raw_id: str, at: int) -> Iterator[_Kind]:
     public = claims.public
     # RFC 7519: a token is not accepted on or after its expiry.
-    if public.HasField("expires_at") and now >= public.expires_at.ToNanoseconds():
+    if public.HasField("expires_at") and at >= public.expires_at.ToNanoseconds():
         yield pb.JOIN_OBSTACLE_KIND_TOKEN_EXPIRED
     if claims.raw_id and claims.raw_id != raw_id:
         yield pb.JOIN_OBSTACLE_KIND_TOKEN_OF_ANOTHER_USER
