@@ -6,6 +6,7 @@ are the seeds, variations of them, and arbitrary texts.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.unsigned_tokens import unsigned_token
 
 from rooms_emulator import Emulator, FaultPlan
 from rooms_gateway.addresses import check_address, parse_socket_mode
@@ -28,6 +30,7 @@ from rooms_gateway.server.auth.static_tokens import read_tokens
 from rooms_gateway.services.convert.identifiers import from_raw_id, to_raw_id
 from rooms_gateway.services.convert.page_tokens import decode, encode
 from rooms_gateway.services.convert.timestamps import from_rest
+from rooms_gateway.services.convert.token_claims import read_claims
 from rooms_gateway.settings import SettingsError
 from rooms_gateway.upstream.credentials.key_file import parse_access_keys
 from rooms_gateway.upstream.endpoint import Endpoint, parse_connection_string
@@ -201,6 +204,18 @@ PARSERS = {
             "8:teamsvisitor:x",
             "8:acs:a_b_c",
             ":::",
+        ),
+    ),
+    "access tokens": Parser(
+        read_claims,
+        None,
+        (
+            unsigned_token({"skypeid": "acs:a_b", "exp": 1, "acsScope": "voip"}),
+            unsigned_token({"skypeid": [], "exp": 10**400, "iat": -1e300, "acsScope": {}}),
+            "e30.e30.",
+            "..",
+            "é.é.é",
+            f"e30.{base64.urlsafe_b64encode(b'[' * 3000).decode()}.x",
         ),
     ),
     "Retry-After": Parser(

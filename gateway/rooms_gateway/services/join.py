@@ -13,6 +13,7 @@ from rooms_gateway.call import Call
 from rooms_gateway.services.convert.guests import planned_roster, read_guests, roles_by_raw_id
 from rooms_gateway.services.convert.rooms import create_to_rest, fill_room
 from rooms_gateway.services.guests import GuestAdmission
+from rooms_gateway.services.join_explanation import explain_join
 from rooms_gateway.services.roster import read_roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
@@ -74,7 +75,7 @@ class JoinServicer:
         self, request: pb.ExplainJoinRequest, call: Call
     ) -> pb.ExplainJoinResponse:
         """REST: Rooms_Get, Participants_List."""
-        raise NotImplementedError
+        return await explain_join(self._api, request, call)
 
 
 def _expire_before_open(guests: Sequence[pb.AdmittedGuest], room: rooms_pb2.Room) -> bool:

@@ -101,7 +101,7 @@ async def test_unchanged_participants_are_not_sent(running: Running) -> None:
     [change] = [e for e in running.emulator.journal if e.operation == "UpdateParticipants"]
     assert json.loads(change.body) == {"participants": {changes: {"role": "Attendee"}}}
     again = await running.join.AdmitParticipants(request)
-    check(running.emulator, room.id, list(again.guests))
+    check(running.emulator, room.id, list(again.results))
     assert operations(running.emulator).count("UpdateParticipants") == 1
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from acs.identity.v1.users_pb2 import User
 from acs.rooms.v1 import identifiers_pb2 as pb
+from acs.rooms.v1.join_pb2 import ExplainJoinRequest
 from acs.rooms.v1.participants_pb2 import Participant
 
 from rooms_gateway.errors import InvalidRequestError, Violation
@@ -128,21 +129,22 @@ def is_communication_user(raw_id: str) -> bool:
     return prefix in _COMMUNICATION_USERS and bool(rest)
 
 
-def raw_id_of(participant: Participant | User, field: str) -> str:
-    """Return the raw id of a participant or user in a request: of `raw_id`, `identifier` or both.
+def raw_id_of(message: Participant | User | ExplainJoinRequest, field: str) -> str:
+    """Return the raw id that a request selects by `raw_id`, `identifier` or both.
 
-    Raises InvalidRequestError, naming `field` or a field in it, if both are unset or differ, and as
-    `requested_raw_id` does.
+    `field` is the path of `message`, empty for the request itself. Raises InvalidRequestError,
+    naming a field in it, if both are unset or differ, and as `requested_raw_id` does.
     """
-    if not participant.HasField("identifier"):
-        if not participant.raw_id:
+    path = f"{field}." if field else ""
+    if not message.HasField("identifier"):
+        if not message.raw_id:
             raise InvalidRequestError(
-                Violation(f"{field}.raw_id", "must be set unless identifier is set")
+                Violation(f"{path}raw_id", "must be set unless identifier is set")
             )
-        return participant.raw_id
-    raw_id = requested_raw_id(participant.identifier, f"{field}.identifier")
-    if participant.raw_id and participant.raw_id != raw_id:
+        return message.raw_id
+    raw_id = requested_raw_id(message.identifier, f"{path}identifier")
+    if message.raw_id and message.raw_id != raw_id:
         raise InvalidRequestError(
-            Violation(f"{field}.identifier", "must have exactly the raw id in raw_id")
+            Violation(f"{path}identifier", "must have exactly the raw id in raw_id")
         )
     return raw_id

@@ -27,8 +27,8 @@ _TICKS = {str(digit): digit * 100 for digit in range(10)}
 """Nanoseconds by the seventh fractional digit, which datetime drops."""
 
 # The range of google.protobuf.Timestamp: the years 1 to 9999.
-_MIN_SECONDS = -62_135_596_800
-_MAX_SECONDS = 253_402_300_799
+MIN_SECONDS = -62_135_596_800
+MAX_SECONDS = 253_402_300_799
 
 
 def fill(time: Timestamp, text: str | None) -> None:
@@ -85,15 +85,19 @@ def field_to_rest(request: Message, field: str) -> str | None:
 def to_rest(time: Timestamp, field: str) -> str:
     """Convert the Timestamp of a request to RFC 3339 text in UTC, up to nanoseconds.
 
-    The Rooms service truncates to 100 ns. Raises InvalidRequestError, naming `field`, if the time
-    is outside the range of Timestamp.
+    The Rooms service truncates to 100 ns. Raises as `check` does.
     """
-    if not (_MIN_SECONDS <= time.seconds <= _MAX_SECONDS and 0 <= time.nanos < _NANOS):
+    check(time, field)
+    text = (_EPOCH + time.seconds * _SECOND).replace(tzinfo=None).isoformat()
+    fraction = f".{time.nanos:09d}".rstrip("0") if time.nanos else ""
+    return f"{text}{fraction}Z"
+
+
+def check(time: Timestamp, field: str) -> None:
+    """Raise InvalidRequestError, naming `field`, if `time` is outside the range of Timestamp."""
+    if not (MIN_SECONDS <= time.seconds <= MAX_SECONDS and 0 <= time.nanos < _NANOS):
         raise InvalidRequestError(
             Violation(
                 field, "is not a valid Timestamp: the years are 1 to 9999, nanos 0 to 999999999"
             )
         )
-    text = (_EPOCH + time.seconds * _SECOND).replace(tzinfo=None).isoformat()
-    fraction = f".{time.nanos:09d}".rstrip("0") if time.nanos else ""
-    return f"{text}{fraction}Z"
