@@ -518,8 +518,8 @@ class ExplainJoinResponse(message.Message):
     NOT_CHECKED_FIELD_NUMBER: builtins.int
     @builtins.property
     def obstacles(self) -> containers.RepeatedCompositeFieldContainer[JoinObstacle]:
-        """obstacles are all obstacles that were found, most likely error of the client first. Empty if
-        none was found.
+        """obstacles are all obstacles that were found, in the order room, user, roster, window, token.
+        Empty if none was found.
         """
 
     @builtins.property
