@@ -24,7 +24,13 @@ from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway
 
 LIST = health_pb2.HealthListRequest()  # type: ignore[attr-defined] # not in the stubs
-NAMES = ["", "acs.rooms.v1.RoomsService", "acs.rooms.v1.ParticipantsService"]
+NAMES = [
+    "",
+    "acs.rooms.v1.RoomsService",
+    "acs.rooms.v1.ParticipantsService",
+    "acs.rooms.v1.JoinService",
+    "acs.identity.v1.IdentityService",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
