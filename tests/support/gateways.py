@@ -248,6 +248,15 @@ ONE_OF_EACH: tuple[Message, ...] = (
 )
 """A valid request for every RPC that sends one REST request; they name UNKNOWN_ROOM and user 0."""
 
+JOIN_REQUESTS: tuple[Message, ...] = (
+    join_pb2.AdmitParticipantsRequest(
+        room_id=UNKNOWN_ROOM, guests=[join_pb2.Guest(raw_id=user(0))]
+    ),
+    join_pb2.CreateRoomWithGuestsRequest(guests=[join_pb2.Guest(raw_id=user(0))]),
+    join_pb2.ExplainJoinRequest(room_id=UNKNOWN_ROOM, raw_id=user(0)),
+)
+"""A valid request for every RPC that sends several REST requests."""
+
 ROOM_REQUESTS: tuple[Callable[[str], Message], ...] = (
     lambda room_id: rooms_pb2.GetRoomRequest(room_id=room_id),
     lambda room_id: rooms_pb2.UpdateRoomRequest(room_id=room_id, pstn_dial_out_enabled=True),

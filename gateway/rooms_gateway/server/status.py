@@ -32,7 +32,6 @@ MAX_BYTES = 4096
 MAX_VIOLATIONS = 20
 
 _MAX_MESSAGE = 512
-_MAX_UPSTREAM_TEXT = 65_536
 _MAX_PART = 128
 _MAX_DESCRIPTION = 256
 _MAX_VIOLATIONS_BYTES = 2048
@@ -165,7 +164,7 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
     An error that is no GatewayError is a defect, of which the caller gets only a fixed text.
     """
     code, reason = _outcome(error, request)
-    message, violations, count = _explain(error, request)
+    message, violations, count = _explain(error, FieldLocator(request))
     fitting = _field_violations(violations)
     info = _error_info(error, reason, call, api_version)
     if count > len(fitting):
@@ -189,10 +188,10 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
     return RpcStatus(code, ErrorReason.Name(reason), status, _pushback(error, reason, call))
 
 
-def to_item_error(error: GatewayError, request: Message) -> ItemError:
-    """Return the error of one item of a call; `request` is as for `to_status`."""
-    code, reason = _outcome(error, request)
-    message = _clip(_explain(error, request)[0], _MAX_MESSAGE)
+def to_item_error(error: GatewayError, locator: FieldLocator) -> ItemError:
+    """Return the error of one item of a call; the locator is that of the request."""
+    code, reason = _outcome(error, locator.request)
+    message = _clip(_explain(error, locator)[0], _MAX_MESSAGE)
     item = ItemError(code=code.value[0], reason=reason, message=message)
     if reason in _RETRYABLE:
         item.retry_delay.CopyFrom(_retry_delay(error))
@@ -217,21 +216,20 @@ def _outcome(error: BaseException, request: Message) -> _Outcome:
     return BY_HTTP_STATUS.get(status) or _BY_HTTP_CLASS.get(status // 100, _INVALID_RESPONSE)
 
 
-def _explain(error: BaseException, request: Message) -> _Explanation:
+def _explain(error: BaseException, locator: FieldLocator) -> _Explanation:
     if not isinstance(error, GatewayError):
         return "the gateway failed; its log has the details under this request's id", (), 0
     if isinstance(error, UpstreamRejectedError):
-        return _explain_rejection(error, request)
+        return _explain_rejection(error, locator)
     if isinstance(error, errors.InvalidPageTokenError):
         return str(error), (Violation("page_token", str(error)),), 1
     return str(error), error.violations, len(error.violations)
 
 
-def _explain_rejection(error: UpstreamRejectedError, request: Message) -> _Explanation:
-    """Replace participants in the upstream's texts, and name fields as the request does."""
-    locator = FieldLocator(request)
+def _explain_rejection(error: UpstreamRejectedError, locator: FieldLocator) -> _Explanation:
+    """Replace users and tokens in the upstream's texts, and name fields as the request does."""
     # Clipped only after that: half an identifier would not be found.
-    message, fields = locator.redact(str(error)[:_MAX_UPSTREAM_TEXT])
+    message, fields = locator.redact(str(error))
     if error.code == error_response.INVALID_TEAMS_TOKEN:
         return message, [Violation("teams_token", message)], 1
     if error.status != HTTPStatus.BAD_REQUEST:
@@ -241,7 +239,7 @@ def _explain_rejection(error: UpstreamRejectedError, request: Message) -> _Expla
     violations = [
         Violation(
             locator.field_of(detail.target),
-            locator.redact(detail.message[:_MAX_UPSTREAM_TEXT])[0],
+            locator.redact(detail.message)[0],
         )
         for detail in error.details[:MAX_VIOLATIONS]
     ]

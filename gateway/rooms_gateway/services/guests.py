@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from acs.rooms.v1 import join_pb2 as pb
 from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.access_tokens_pb2 import TokenOptions
-from google.protobuf.message import Message
 
 from rooms_gateway.aio import map_concurrently
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError, RosterFullError
+from rooms_gateway.services.convert.error_targets import FieldLocator
 from rooms_gateway.services.convert.guests import Guest
 from rooms_gateway.services.convert.participants import participant_from_rest
 from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
@@ -35,8 +35,8 @@ CONCURRENT_REQUESTS = 16
 MIN_MINUTES, MAX_MINUTES = 60, 1440
 """Lifetime of an access token, in minutes."""
 
-ItemErrors = Callable[[GatewayError, Message], pb.ItemError]
-"""Converts an error; the request locates the fields and identifiers in its text."""
+ItemErrors = Callable[[GatewayError, FieldLocator], pb.ItemError]
+"""Converts an error, replacing the identifiers in its text."""
 
 
 @dataclass(slots=True)
@@ -140,8 +140,15 @@ class GuestAdmission:
     def _results(self, room_id: str, admissions: Sequence[_Admission]) -> list[pb.AdmittedGuest]:
         # With the users that were created, so that no identifier is left in the text of an error.
         request = pb.AdmitParticipantsRequest(
-            room_id=room_id, guests=[pb.Guest(raw_id=each.raw_id) for each in admissions]
+            room_id=room_id,
+            guests=[
+                pb.Guest(raw_id=each.raw_id)
+                if each.raw_id
+                else pb.Guest(custom_id=each.guest.custom_id or "")
+                for each in admissions
+            ],
         )
+        locator = FieldLocator(request)
         results = []
         for each in admissions:
             result = pb.AdmittedGuest(label=each.guest.label)
@@ -149,7 +156,7 @@ class GuestAdmission:
                 participant = participant_from_rest(Participant(each.raw_id, each.role))
                 result.participant.CopyFrom(participant)
             if each.error is not None:
-                result.error.CopyFrom(self._to_item_error(each.error, request))
+                result.error.CopyFrom(self._to_item_error(each.error, locator))
             elif each.token is not None:
                 fill_token(result.access_token, each.token)
             results.append(result)

@@ -12,7 +12,15 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from hypothesis import given
 from hypothesis import strategies as st
-from support.gateways import ONE_OF_EACH, UNKNOWN_ROOM, Failed, Running, failure_of, send
+from support.gateways import (
+    JOIN_REQUESTS,
+    ONE_OF_EACH,
+    UNKNOWN_ROOM,
+    Failed,
+    Running,
+    failure_of,
+    send,
+)
 from support.samples import REJECTED
 
 from rooms_emulator.faults.model import Fault
@@ -106,7 +114,7 @@ CALLS = st.builds(
 
 
 @pytest.mark.proves("S33")
-@given(ERRORS, CALLS, st.sampled_from(ONE_OF_EACH))
+@given(ERRORS, CALLS, st.sampled_from((*ONE_OF_EACH, *JOIN_REQUESTS)))
 def test_encoded_status_stays_within_4_kib(
     error: BaseException, call: Call, request: Message
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
+from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, RequestInfo, ResourceInfo, RetryInfo
 from grpc import StatusCode
 from support.gateways import (
@@ -71,7 +72,7 @@ async def test_http_status_maps_to_code_and_reason(once: Running, row: Row) -> N
         once.emulator.faults.add(Fault(status=row.http, headers=row.headers or {}))
         failed = await failure_of(send(once, request))
         assert (failed.code, failed.reason) == (row.code, row.reason), name
-        check_details(failed, row)
+        check_details(failed, row, request)
         assert failed.detail(ResourceInfo) is None
 
 
@@ -85,19 +86,23 @@ async def test_429_is_resource_exhausted(emulator: Emulator, row: Row) -> None:
         async with gateway_for(emulator, max_pacing_wait=0) as running:
             failed = await failure_of(send(running, request))
         assert (failed.code, failed.reason) == THROTTLED, type(request).__name__
-        check_details(failed, row)
+        check_details(failed, row, request)
 
 
-async def test_404_means_room_not_found(
+async def test_404_means_room_or_user_not_found(
     once: Running,
 ) -> None:
-    """A 404 for a request that names no room is an invalid response."""
+    """A 404 for a request that names neither is an invalid response."""
     for request in ONE_OF_EACH:
         name = type(request).__name__
         once.emulator.faults.add(Fault(status=404))
         failed = await failure_of(send(once, request))
         resource = failed.detail(ResourceInfo)
-        if name in {"CreateRoomRequest", "ListRoomsRequest"}:
+        if "user" in request.DESCRIPTOR.fields_by_name:
+            row = Row(404, StatusCode.NOT_FOUND, "ERROR_REASON_USER_NOT_FOUND")
+            assert resource is not None
+            assert resource.resource_name == ""
+        elif "room_id" not in request.DESCRIPTOR.fields_by_name:
             row = Row(404, *UNREADABLE)
             assert resource is None
         else:
@@ -105,7 +110,7 @@ async def test_404_means_room_not_found(
             assert resource is not None
             assert resource.resource_name == UNKNOWN_ROOM
         assert (failed.code, failed.reason) == (row.code, row.reason), name
-        check_details(failed, row)
+        check_details(failed, row, request)
 
 
 async def test_409_is_already_exists_or_aborted(
@@ -119,19 +124,21 @@ async def test_409_is_already_exists_or_aborted(
         once.emulator.faults.add(Fault(status=409))
         failed = await failure_of(send(once, request))
         assert (failed.code, failed.reason) == (row.code, row.reason), name
-        check_details(failed, row)
+        check_details(failed, row, request)
 
 
-def check_details(failed: Failed, row: Row) -> None:
+def check_details(failed: Failed, row: Row, request: Message) -> None:
     """Check the details that every failure with an HTTP status has."""
-    expected = {"httpStatus": str(row.http), "apiVersion": "2025-03-13", "attempts": "1"}
+    identity = request.DESCRIPTOR.file.package == "acs.identity.v1"
+    version = "2023-10-01" if identity else "2025-03-13"
+    expected = {"httpStatus": str(row.http), "apiVersion": version, "attempts": "1"}
     if row.http >= 400:
         assert failed.metadata.pop("upstreamErrorCode")
     assert failed.metadata == expected
-    request = failed.detail(RequestInfo)
-    assert request is not None
-    assert request.request_id
-    assert request.serving_data
+    info = failed.detail(RequestInfo)
+    assert info is not None
+    assert info.request_id
+    assert info.serving_data
     retry = failed.detail(RetryInfo)
     assert (retry and retry.retry_delay.ToSeconds()) == row.retry
     assert failed.detail(BadRequest) is None

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.gateways import (
+    JOIN_REQUESTS,
     ONE_OF_EACH,
     failure_of,
     gateway_for,
@@ -128,7 +129,7 @@ def test_any_response_has_a_typed_outcome(statuses: list[int], last: Message) ->
     with gateway_for_examples(max_attempts=1, max_pacing_wait=0) as (runner, running):
 
         @given(
-            st.sampled_from(ONE_OF_EACH),
+            st.sampled_from((*ONE_OF_EACH, *JOIN_REQUESTS)),
             st.sampled_from(statuses),
             BODIES,
             HEADERS,

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from acs.identity.v1.users_pb2 import (
+    CreateUserRequest,
+    ExchangeTeamsUserTokenRequest,
+    IssueTokenRequest,
+    User,
+)
+from acs.rooms.v1.join_pb2 import AdmitParticipantsRequest, Guest
 from acs.rooms.v1.participants_pb2 import (
     Participant,
     RemoveParticipantsRequest,
@@ -90,3 +97,50 @@ def test_no_raw_id_of_the_request_remains(raw_id: str, other: str) -> None:
     redacted, fields = FieldLocator(request).redact(f"{other} '{raw_id}', {other}")
     assert f"'{raw_id}'" not in redacted
     assert fields == ["remove_raw_ids[0]"]
+
+
+GUID = "8b3d7f0a-93f4-4f4f-8a51-ba9876543210"
+GUESTS = AdmitParticipantsRequest(guests=[Guest(raw_id=A), Guest(custom_id="alice@example.org")])
+EXCHANGE = ExchangeTeamsUserTokenRequest(teams_token="e30.e30.c2ln", user_id=GUID)
+
+
+@pytest.mark.proves("S34", "S81")
+@pytest.mark.parametrize(
+    ("text", "request_", "redacted"),
+    [
+        (f"{A}, 8:acs:b_b", GUESTS, "guests[0], 8:acs:b_b"),
+        ("no user alice@example.org.", GUESTS, "no user guests[1]."),
+        (f"'{A}' is foreign", IssueTokenRequest(user=User(raw_id=A)), "'user' is foreign"),
+        ("GET /identities/8%3Aacs%3aa_a/", IssueTokenRequest(user=User(raw_id=A)),
+         "GET /identities/user/"),
+        ("custom id alice: taken", CreateUserRequest(custom_id="alice"), "custom id custom_id: taken"),
+        ("Bearer e30.e30.c2ln", EXCHANGE, "Bearer teams_token"),
+        (f"8:orgid:{GUID}", EXCHANGE, "8:orgid:user_id"),
+        ("in a word:e30.e30.c2ln-", EXCHANGE, "in a word:teams_token-"),
+        # A user that is not known yet has no identifier.
+        ("wait. . .", AdmitParticipantsRequest(guests=[Guest(raw_id="")]), "wait. . ."),
+    ],
+)  # fmt: skip
+def test_users_and_tokens_in_a_text(text: str, request_: Message, redacted: str) -> None:
+    """Raw ids are found as in paths of URLs too, and tokens within words."""
+    assert FieldLocator(request_).redact(text)[0] == redacted
+
+
+@pytest.mark.proves("S81")
+@given(st.integers(0, 70_000), st.integers(1, 3))
+def test_no_part_of_a_token_remains(before: int, times: int) -> None:
+    """At any position of a text that is cut, and for the largest token."""
+    token = "eyJ" + "aB3-_." * 10_922
+    request = ExchangeTeamsUserTokenRequest(teams_token=token)
+    text, _ = FieldLocator(request).redact("." * before + f" {token}" * times)
+    assert "aB3" not in text
+
+
+@pytest.mark.proves("S34")
+@given(st.integers(7_000, 9_000), st.sampled_from(["8:acs:", "8:acs:é "]))
+def test_no_part_of_a_raw_id_remains(before: int, prefix: str) -> None:
+    """At any position of a text that is cut."""
+    raw_id = prefix + "0123456789" * 24
+    request = IssueTokenRequest(user=User(raw_id=raw_id))
+    text, _ = FieldLocator(request).redact("." * before + f" {raw_id} {raw_id}")
+    assert "0123" not in text

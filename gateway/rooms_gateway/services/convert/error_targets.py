@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
+from urllib.parse import unquote
 
 from acs.identity.v1.users_pb2 import User
 from google.protobuf.message import Message
 
-from rooms_gateway.services.convert.identifiers import to_raw_id
+from rooms_gateway.services.convert.identifiers import MAX_LENGTH, to_raw_id
 
 _FIELDS = {
     "validFrom": "valid_from",
@@ -27,14 +29,38 @@ _FIELDS = {
 _PARTICIPANT = re.compile(r"\$\.participants(?:\.(.+?)|\['(.+?)'\])(?:\.role)?", re.DOTALL)
 
 
+_SECRETS = ("teams_token", "user_id")
+"""Fields whose values are replaced wherever they occur, also within words."""
+
+_WORD = re.compile(r"[\w:+-]*\w")
+_ESCAPED = re.compile(r"(?<![\w%.~-])[\w%.~-]*%3[Aa][\w%.~-]*")
+"""A word of a URL with a colon in it, as in raw ids."""
+
+_MAX_TEXT = 8192
+
+
 class FieldLocator:
-    """Locates the fields of one request that an error response names. Created for failures only."""
+    """Locates the fields of one request that error responses name."""
 
     def __init__(self, request: Message) -> None:
-        self._participants: dict[str, tuple[str, str]] = {}
+        self.request = request
+
+    @cached_property
+    def _participants(self) -> dict[str, tuple[str, str]]:
         """Field path and form (`.raw_id`, `.identifier` or empty) by raw id."""
-        for raw_id, path, form in _participants(request):
-            self._participants.setdefault(raw_id, (path, form))
+        found: dict[str, tuple[str, str]] = {}
+        for raw_id, path, form in _participants(self.request):
+            if raw_id:
+                found.setdefault(raw_id, (path, form))
+        return found
+
+    @cached_property
+    def _fields(self) -> dict[str, str]:
+        return {raw_id: path + form for raw_id, (path, form) in self._participants.items()}
+
+    @cached_property
+    def _not_words(self) -> list[str]:
+        return [raw_id for raw_id in self._participants if not _WORD.fullmatch(raw_id)]
 
     def field_of(self, target: str) -> str:
         """Return the field path for the `target` of an error detail; empty if there is none.
@@ -50,24 +76,41 @@ class FieldLocator:
         return f"{path}.role" if target.endswith(".role") and form else f"{path}{form}"
 
     def redact(self, text: str) -> tuple[str, list[str]]:
-        """Replace the raw ids of participants in `text` by their field paths.
+        """Replace identifiers of users and tokens in `text` by their field paths.
 
-        Returns the text, and the paths in the order of the request.
+        Returns the text, cut to a limit, and the paths of users in the order of the request.
         """
-        fields = []
-        for raw_id, (path, form) in self._participants.items():
-            if raw_id in text:
-                field = f"{path}{form}"
-                # As a whole word: a raw id can be part of a longer one, or of another word.
+        for name in _SECRETS:
+            if value := getattr(self.request, name, ""):
+                text = text.replace(value, name)
+        cut = text[:_MAX_TEXT]
+        fields = set()
+        # As whole words: a raw id can be part of a longer one, or of another word.
+        words = _ESCAPED.sub(lambda escaped: unquote(escaped[0]), cut)
+        for raw_id in self._not_words:
+            if raw_id in words:
+                field = self._fields[raw_id]
                 word = rf"(?<![\w:+-]){re.escape(raw_id)}(?![\w:+-])"
-                text, count = re.subn(word, field.replace("\\", r"\\"), text)
+                words, count = re.subn(word, field.replace("\\", r"\\"), words)
                 if count:
-                    fields.append(field)
-        return text, fields
+                    fields.add(field)
+
+        def locate(word: re.Match[str]) -> str:
+            field = self._fields.get(word[0])
+            if field is None:
+                return word[0]
+            fields.add(field)
+            return field
+
+        words = _WORD.sub(locate, words)
+        if len(cut) < len(text):
+            # A cut identifier was not found.
+            words = words[:-MAX_LENGTH]
+        return words, [field for field in self._fields.values() if field in fields]
 
 
 def _participants(request: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield raw id, field path and form of every participant that `request` names."""
+    """Yield raw id or custom id, field path and form of every user that `request` names."""
     roster = getattr(getattr(request, "roster", None), "participants", ())
     for field, participants in (
         ("participants", getattr(request, "participants", ())),
@@ -83,6 +126,9 @@ def _participants(request: Message) -> Iterator[tuple[str, str, str]]:
         if guest.WhichOneof("user") in ("raw_id", "identifier"):
             raw_id = guest.raw_id or to_raw_id(guest.identifier)
             yield raw_id, f"guests[{index}]", ""
+        else:
+            yield guest.custom_id, f"guests[{index}]", ""
+    yield getattr(request, "custom_id", ""), "custom_id", ""
     if isinstance(user := getattr(request, "user", None), User):
         yield user.raw_id or to_raw_id(user.identifier), "user", ""
     for index, raw_id in enumerate(getattr(request, "remove_raw_ids", ())):
