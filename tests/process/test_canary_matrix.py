@@ -8,15 +8,20 @@ import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
 import msgspec
 import pytest
+from acs.identity.v1.users_pb2 import User
+from acs.rooms.debug.v1.dry_run_pb2 import DryRun
+from acs.rooms.v1.access_tokens_pb2 import TokenOptions
+from acs.rooms.v1.join_pb2 import Guest
 from acs.rooms.v1.participants_pb2 import Participant
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -27,7 +32,9 @@ from support.commands import COMMAND, Process, invoke, started
 from support.entra_issuer import certificate, issuing
 from support.gateways import UNKNOWN_ROOM, collect, until
 from support.policies import STATIC, PolicyFiles, Signer, bearer, jwt_table
+from support.teams_tokens import teams_token
 from support.texts import leaks, occurrences
+from support.unsigned_tokens import unsigned_token
 
 from rooms_emulator import Emulator, preset
 from rooms_emulator.faults.presets import PRESETS
@@ -38,6 +45,12 @@ KEY = base64.b64encode(b"planted~access~key~of~the~resource").decode()
 CLIENT_SECRET = "planted~8Qx7.Zb3kP~of.Entra"
 PERSON = "8:acs:c0ffee5e-ed5e-4bad-8bad-5ec2e7c0de11_0000c0de-5eed-4bee-8eed-fadedbabe001"
 PHONE = "4:+19175550177"
+CUSTOM_ID = "planted~custom~id~of~a~user"
+LABEL = "planted~label~of~a~guest"
+APP = "57d5a1c4-4b1f-4c53-9f5b-e8c1d7b2a964"
+TEAMS_USER = "7d0c5a6e-93f4-4f4f-8a51-ba3c1f9e2b74"
+TEAMS_TOKEN = teams_token(appid=APP, oid=TEAMS_USER)
+EXPLAINED = unsigned_token({"skypeid": PERSON[2:], "acsScope": "voip.join"})
 SIGNER = Signer()
 TOKENS = {
     "static token": STATIC["admin"],
@@ -47,11 +60,16 @@ TOKENS = {
     "forged JWT": Signer(SIGNER.kid).token("billing"),
 }
 PLANTED = {"access key": KEY, "client secret": CLIENT_SECRET, "raw id": PERSON, "phone": PHONE}
+PLANTED |= {"custom id": CUSTOM_ID, "label": LABEL, "Entra object id": TEAMS_USER}
 SECRETS = {**PLANTED, **TOKENS, "decoded key": base64.b64decode(KEY).decode()}
 # The tokens of Entra ID are canary-token-1, canary-token-2 and so on.
 SECRETS["Entra ID token"] = "canary-token-"
 # The header of a JWT is the same for every issuer.
 SECRETS |= {name: SECRETS[name].partition(".")[2] for name in TOKENS if "JWT" in name}
+SECRETS |= {
+    name: token.split(".")[1]
+    for name, token in (("Teams token", TEAMS_TOKEN), ("token to explain", EXPLAINED))
+}
 
 FORBIDDEN = ("Bearer ", "HMAC", "Signature=", "Traceback")
 """Words of headers and of defects, which no call may cause to be written."""
@@ -67,6 +85,9 @@ role = "admin"
 """
 
 THROTTLED = 429
+ISSUED = 20
+"""Access tokens and new users that are searched for."""
+
 RPCS = [method for service in (*SERVICES, LEGACY_SERVICE) for method in service.methods]
 
 
@@ -111,6 +132,8 @@ class Watched:
     admin: str
     flags: tuple[str, ...]
     variables: Mapping[str, str]
+    issued: dict[str, str] = field(default_factory=dict)
+    """Access tokens and users in responses, without the parts that all have in common."""
 
 
 @asynccontextmanager
@@ -125,6 +148,7 @@ async def watched(folder: Path, credential: str, log_format: str) -> AsyncIterat
             *("--log-format", log_format, "--log-level", "debug", "--attempt-timeout", "0.3"),
             *("--max-attempts", "2", "--max-pacing-wait", "0", "--enable-legacy"),
             *("--caller-policy", str(files.policy)),
+            *("--identity-api-version", "2025-03-02-preview"),
         )
         if credential == "access key":
             emulator = await parts.enter_async_context(Emulator(access_key=KEY, fault_seed=7))
@@ -158,9 +182,31 @@ async def watched(folder: Path, credential: str, log_format: str) -> AsyncIterat
         yield Watched(process, emulator, received, channel, admin, flags, variables)
 
 
-def request_for(method: MethodDescriptor, room: str) -> Message:
-    """Make a request with a room, a participant and a phone number in all fields for them."""
-    request = GetMessageClass(method.input_type)()
+GUESTS = (
+    Guest(raw_id=PERSON, label=LABEL),
+    Guest(custom_id=CUSTOM_ID, label=LABEL),
+    Guest(new_user=Empty(), label=LABEL),
+)
+VALUES = {
+    "guests": GUESTS,
+    "user": User(raw_id=PERSON),
+    "raw_id": PERSON,
+    "custom_id": CUSTOM_ID,
+    "token": EXPLAINED,
+    "teams_token": TEAMS_TOKEN,
+    "app_id": APP,
+    "user_id": TEAMS_USER,
+    "token_options": TokenOptions(),
+}
+
+
+def request_for(method: MethodDescriptor, room: str, *, dry: bool = False) -> Message:
+    """Make a request with a room, users, a phone number and tokens in all fields for them."""
+    request_type = GetMessageClass(method.input_type)
+    names = request_type.DESCRIPTOR.fields_by_name
+    request = request_type(**{name: value for name, value in VALUES.items() if name in names})
+    if dry:
+        request.dry_run.CopyFrom(DryRun())  # type: ignore[attr-defined] # of messages in general
     fields = request.DESCRIPTOR.fields_by_name
     if "room_id" in fields:
         request.room_id = room  # type: ignore[attr-defined] # of messages in general
@@ -173,23 +219,33 @@ def request_for(method: MethodDescriptor, room: str) -> Message:
 
 
 async def received_by_caller(
-    target: Watched, method: MethodDescriptor, room: str, token: str
+    target: Watched, method: MethodDescriptor, room: str, token: str, *, dry: bool = False
 ) -> list[str | bytes]:
-    """Make a call; return its metadata and its error: undecoded, decoded, and as a `repr`."""
+    """Make a call; return its metadata, and its errors: undecoded, decoded, and as a `repr`."""
     metadata = (*bearer(token), ("x-planted", f"{PERSON} {token}"))
     channel: Any = target.channel
     kind = channel.unary_stream if method.server_streaming else channel.unary_unary
     call = kind(
         f"/{method.containing_service.full_name}/{method.name}",
         request_serializer=lambda request: request.SerializeToString(),
-    )(request_for(method, room), metadata=metadata, timeout=5)
+        response_deserializer=GetMessageClass(method.output_type).FromString,
+    )(request_for(method, room, dry=dry), metadata=metadata, timeout=5)
     try:
-        await (collect(call) if method.server_streaming else call)
+        response = await (collect(call) if method.server_streaming else call)
     except grpc.aio.AioRpcError as error:
         trailers: Any = error.trailing_metadata()
         values = [value for _, value in trailers]
         return [*values, str(error.initial_metadata()), error.details() or "", repr(error)]
-    return [str(await call.trailing_metadata()), str(await call.initial_metadata())]
+    shown = [str(await call.trailing_metadata()), str(await call.initial_metadata())]
+    if dry:
+        return [*shown, str(response)]
+    results = getattr(response, "results", ())
+    for each in (response, *results):
+        if token := getattr(getattr(each, "access_token", None), "token", ""):
+            target.issued[f"access token {len(target.issued)}"] = token.partition(".")[2]
+    if user := getattr(getattr(response, "user", None), "raw_id", ""):
+        target.issued[f"user {len(target.issued)}"] = user.partition("_")[2]
+    return [*shown, *(str(each.error) for each in results)]
 
 
 async def call_everything(target: Watched) -> list[tuple[str, str | bytes]]:
@@ -223,6 +279,10 @@ async def call_everything(target: Watched) -> list[tuple[str, str | bytes]]:
             for text in texts
         ]
         target.emulator.faults.clear()
+    for method in RPCS:
+        if "dry_run" in method.input_type.fields_by_name:
+            texts = await received_by_caller(target, method, UNKNOWN_ROOM, admin, dry=True)
+            received += [(f"dry run of {method.full_name}", text) for text in texts]
     return received
 
 
@@ -254,7 +314,7 @@ def shown_by_the_system(process: Process) -> list[tuple[str, bytes]]:
     return [(name, (folder / name).read_bytes()) for name in ("cmdline", "comm", "status")]
 
 
-@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66")
+@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66", "S70", "S81")
 @pytest.mark.parametrize(
     ("credential", "log_format"),
     [
@@ -276,6 +336,8 @@ async def test_no_output_has_a_secret_or_a_participant(
             texts.append((path, (await get(target.admin, f"/{path}"))[1]))
         texts += await served_by_reflection(target.channel)
         texts += printed_by_commands(target)
+        emulator = target.emulator.endpoint.removeprefix("http://")
+        journal = (await get(emulator, "/_emulator/journal"))[1]
         texts += shown_by_the_system(target.process)
         # Spans that are left at the shutdown are lost after FLUSH_TIMEOUT.
         await until(lambda: len(target.received.calls) >= calls)
@@ -284,7 +346,13 @@ async def test_no_output_has_a_secret_or_a_participant(
     spans = [each.SerializeToString() for each in target.received.resources]
     log = target.process.out + target.process.err
     texts += [("log", log), *(("span", each) for each in spans)]
-    assert leaks(SECRETS, texts) == []
+    issued = dict([*target.issued.items()][:ISSUED])
+    assert len(issued) == ISSUED
+    assert leaks(SECRETS | issued, texts) == []
+    tokens = {name: SECRETS[name] for name in ("Teams token", "Entra ID token")}
+    tokens |= {name: text for name, text in issued.items() if name.startswith("access token")}
+    assert leaks(tokens, [("journal", journal)]) == []
+    assert "exchangeAccessToken" in journal
     assert occurrences(FORBIDDEN, [("log", log)]) == []
     # The secrets were there to be shown.
     assert "UNAUTHENTICATED" in log

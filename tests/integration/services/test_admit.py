@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -210,6 +211,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.proves("S84")
 @pytest.mark.parametrize("operation", ["CreateIdentity", "UpdateParticipants", "IssueAccessToken"])
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 async def test_no_fault_leads_to_a_stray_token(
@@ -233,6 +235,29 @@ async def test_no_fault_leads_to_a_stray_token(
         repeated = list((await patient.join.AdmitParticipants(request)).results)
     assert all(each.HasField("access_token") for each in repeated)
     check(emulator, room, repeated)
+
+
+@pytest.mark.proves("S34", "S81")
+@pytest.mark.parametrize("operation", ["CreateIdentity", "UpdateParticipants", "IssueAccessToken"])
+async def test_errors_of_guests_name_no_users(emulator: Emulator, operation: str) -> None:
+    """They name the guest by the place in the request, whatever form the service uses."""
+    async with quick_gateway(
+        upstream_of(emulator), identity_api_version="2025-03-02-preview"
+    ) as quick:
+        [room] = emulator.store.seed(1)
+        known = await new_user(quick)
+        text = f"No {known}, no /identities/{quote(known, safe='')}, no alice@example.org."
+        body = json.dumps({"error": {"code": "Forbidden", "message": text}})
+        emulator.faults.add(Fault(operation=operation, status=403, body=body, count=2))
+        request = pb.AdmitParticipantsRequest(
+            room_id=room, guests=[guest(known), pb.Guest(custom_id="alice@example.org")]
+        )
+        results = (await quick.join.AdmitParticipants(request)).results
+    messages = [each.error.message for each in results if each.HasField("error")]
+    assert messages
+    for message in messages:
+        assert message.startswith("No guests[0], no /identities/guests[0], no ")
+        assert operation != "CreateIdentity" or message.endswith("no guests[1].")
 
 
 async def test_custom_ids_find_their_users(emulator: Emulator) -> None:

@@ -190,6 +190,7 @@ async def test_lost_create_leaves_an_orphan(emulator: Emulator) -> None:
         assert len(emulator.identities) == 2
 
 
+@pytest.mark.proves("S85")
 async def test_lost_token_is_not_hidden_by_a_retry(emulator: Emulator) -> None:
     async with quick_gateway(upstream_of(emulator)) as quick:
         emulator.faults.add(Fault(drop="after"))

@@ -113,7 +113,7 @@ EXCHANGE = ExchangeTeamsUserTokenRequest(teams_token="e30.e30.c2ln", user_id=GUI
         (f"'{A}' is foreign", IssueTokenRequest(user=User(raw_id=A)), "'user' is foreign"),
         ("GET /identities/8%3Aacs%3aa_a/", IssueTokenRequest(user=User(raw_id=A)),
          "GET /identities/user/"),
-        ("custom id alice: taken", CreateUserRequest(custom_id="alice"), "custom id custom_id: taken"),
+        ("id alice: taken", CreateUserRequest(custom_id="alice"), "id custom_id: taken"),
         ("Bearer e30.e30.c2ln", EXCHANGE, "Bearer teams_token"),
         (f"8:orgid:{GUID}", EXCHANGE, "8:orgid:user_id"),
         ("in a word:e30.e30.c2ln-", EXCHANGE, "in a word:teams_token-"),

@@ -117,7 +117,7 @@ def needed(method: MethodDescriptor) -> Role:
     return Role.ISSUER if returns_tokens(method.output_type) else Role.WRITER
 
 
-@pytest.mark.proves("S17")
+@pytest.mark.proves("S17", "S83")
 def test_rpcs_and_rows_of_the_role_table_match() -> None:
     assert {_path(method): needed(method) for method in contract.METHODS} == METHODS
 
