@@ -197,8 +197,8 @@ class Settings:
     upstream_rate: tuple[FamilyRate, ...] = setting(
         (),
         Group.TIMEOUTS,
-        "Highest rate of one operation family, in requests per second: reads=N, room-writes=N or "
-        "roster-writes=N. Repeat it for several. Default: the rate that the upstream accepts.",
+        "Highest rate of one operation family, in requests per second, such as room-writes=N or "
+        "token-issues=N. Repeat it for several. Default: the rate that the upstream accepts.",
         metavar="FAMILY=N",
         parse=FamilyRate.parse,
         show=str,

@@ -18,7 +18,11 @@ from acs.identity.v1.users_pb2 import (
     RevokeTokensRequest,
     User,
 )
-from acs.rooms.v1.access_tokens_pb2 import TokenOptions
+from acs.rooms.v1.access_tokens_pb2 import (
+    TOKEN_SCOPE_UNSPECIFIED,
+    TOKEN_SCOPE_VOIP_JOIN,
+    TokenOptions,
+)
 from acs.rooms.v1.identifiers_pb2 import (
     CommunicationIdentifier,
     CommunicationUser,
@@ -162,9 +166,12 @@ def bad_users(make: Callable[[User | None], Message]) -> list[tuple[Message, str
 
 def bad_token_options(make: Callable[[TokenOptions], Message]) -> list[tuple[Message, str]]:
     return [
-        (make(TokenOptions(scopes=[1, 0])), "token_options.scopes[1]"),
+        (
+            make(TokenOptions(scopes=[TOKEN_SCOPE_VOIP_JOIN, TOKEN_SCOPE_UNSPECIFIED])),
+            "token_options.scopes[1]",
+        ),
         (make(TokenOptions(scopes=[6])), "token_options.scopes[0]"),  # type: ignore[list-item] # on purpose
-        (make(TokenOptions(scopes=[1] * 6)), "token_options.scopes"),
+        (make(TokenOptions(scopes=[TOKEN_SCOPE_VOIP_JOIN] * 6)), "token_options.scopes"),
         *(
             (make(TokenOptions(lifetime=Duration(seconds=seconds))), "token_options.lifetime")
             for seconds in (-1, 0, 3599, 86_401)
@@ -172,9 +179,10 @@ def bad_token_options(make: Callable[[TokenOptions], Message]) -> list[tuple[Mes
     ]
 
 
-def exchange(**others: str) -> ExchangeTeamsUserTokenRequest:
-    fields = {"teams_token": "x", "app_id": A_UUID, "user_id": A_UUID, **others}
-    return ExchangeTeamsUserTokenRequest(**fields)
+def exchange(
+    teams_token: str = "x", app_id: str = A_UUID, user_id: str = A_UUID
+) -> ExchangeTeamsUserTokenRequest:
+    return ExchangeTeamsUserTokenRequest(teams_token=teams_token, app_id=app_id, user_id=user_id)
 
 
 BAD_ROOM_IDS = [

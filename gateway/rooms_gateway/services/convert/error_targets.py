@@ -30,7 +30,7 @@ _PARTICIPANT = re.compile(r"\$\.participants(?:\.(.+?)|\['(.+?)'\])(?:\.role)?",
 
 
 _SECRETS = ("teams_token", "user_id")
-"""Fields whose values are replaced wherever they occur, also within words."""
+"""Fields with values that are replaced wherever they occur, also within words."""
 
 _WORD = re.compile(r"[\w:+-]*\w")
 _ESCAPED = re.compile(r"(?<![\w%.~-])[\w%.~-]*%3[Aa][\w%.~-]*")
