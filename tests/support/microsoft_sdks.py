@@ -12,13 +12,15 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.communication import rooms
+from azure.communication import identity, rooms
+from azure.communication.identity import aio as identity_aio
 from azure.communication.rooms import CommunicationUserIdentifier, RoomParticipant, RoomsClient, aio
 from azure.communication.rooms.aio import RoomsClient as AsyncRoomsClient
-from azure.core.credentials import AzureKeyCredential
+from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import HttpResponseError, ODataV4Format
 
 from rooms_emulator import DEVELOPMENT_KEY, Emulator
@@ -29,10 +31,12 @@ from support.signed_requests import VERSION
 CLIENTS = ROOT / "tests/clients/node"
 NODE = shutil.which("node")
 
-_JAVASCRIPT = CLIENTS / "node_modules" / "@azure" / "communication-rooms" / "dist" / "esm"
+_PACKAGES = CLIENTS / "node_modules" / "@azure"
+_ROOMS_TYPES = _PACKAGES / "communication-rooms" / "dist" / "esm"
+_IDENTITY_TYPES = _PACKAGES / "communication-identity" / "types" / "communication-identity.d.ts"
 _PRINT_METHODS = """
-import { RoomsClient } from "@azure/communication-rooms";
-console.log(JSON.stringify(Object.getOwnPropertyNames(RoomsClient.prototype)));
+import {{ {client} }} from "@azure/{package}";
+console.log(JSON.stringify(Object.getOwnPropertyNames({client}.prototype)));
 """
 
 
@@ -45,20 +49,42 @@ def of_python() -> set[str]:
     } - {"RoomsClient"}
 
 
+def of_python_identity() -> set[str]:
+    """Name the same of azure-communication-identity, without the identifiers of both clients."""
+    exported = set(identity.__all__) - set(rooms.__all__) - {"CommunicationIdentityClient"}
+    return {
+        *_methods(identity.CommunicationIdentityClient),
+        *_methods(identity_aio.CommunicationIdentityClient),
+        *(f"{name}{part}" for name in exported for part in _parts(getattr(identity, name))),
+        *(f"AccessToken.{field}" for field in AccessToken._fields),
+    }
+
+
 def _methods(client: type) -> set[str]:
-    found = {f"RoomsClient({name})" for name in inspect.signature(client).parameters} - {
-        "RoomsClient(kwargs)"
+    kind = client.__name__
+    found = {f"{kind}({name})" for name in inspect.signature(client).parameters} - {
+        f"{kind}(kwargs)"
     }
     for name, method in inspect.getmembers(client, callable):
         if not name.startswith("_"):
-            found.add(f"RoomsClient.{name}")
-            for argument in inspect.signature(method).parameters.values():
-                if argument.kind is not argument.VAR_KEYWORD and argument.name != "self":
-                    found.add(f"RoomsClient.{name}({argument.name})")
+            found.add(f"{kind}.{name}")
+            found |= {f"{kind}.{name}({argument})" for argument in _arguments(method)}
     return found
 
 
+def _arguments(method: Any) -> set[str]:
+    named = {
+        argument.name
+        for argument in inspect.signature(method).parameters.values()
+        if argument.kind is not argument.VAR_KEYWORD and argument.name != "self"
+    }
+    # Of arguments in **kwargs, there is only the documentation.
+    return named | set(re.findall(r":keyword (\w+):", inspect.getdoc(method) or ""))
+
+
 def _parts(exported: Any) -> list[str]:
+    if not isinstance(exported, type):
+        return [""]
     if issubclass(exported, enum.Enum):
         return [f".{member}" for member in exported.__members__]
     # The clients take TypedDict from typing_extensions, which typing does not recognise.
@@ -79,37 +105,53 @@ def _a_participant() -> rooms.RoomParticipant:
 
 
 def of_javascript() -> set[str]:
-    """Name every method of RoomsClient and every field that goes in or comes out of it.
+    """Name every method of RoomsClient and every field that goes in or comes out of it."""
+    return {
+        *_javascript_methods("communication-rooms", "RoomsClient", _ROOMS_TYPES / "roomsClient.d.ts"),
+        *_fields(_ROOMS_TYPES / "models" / "models.d.ts"),
+        *_fields(_ROOMS_TYPES / "models" / "options.d.ts"),
+    }
 
-    Methods come from the running client; what is private, and what the fields are, only its type
-    declarations say.
-    """
+
+def of_javascript_identity() -> set[str]:
+    """Name the same of CommunicationIdentityClient."""
+    client = "CommunicationIdentityClient"
+    return {
+        *_javascript_methods("communication-identity", client, _IDENTITY_TYPES),
+        *_fields(_IDENTITY_TYPES),
+    }
+
+
+def _javascript_methods(package: str, client: str, types: Path) -> set[str]:
+    """Ask the running client for its methods; only its type declarations show the private ones."""
     printed = subprocess.run(
-        [str(NODE), "--input-type=module", "--eval", _PRINT_METHODS],
+        [
+            *(str(NODE), "--input-type=module", "--eval"),
+            _PRINT_METHODS.format(client=client, package=package),
+        ],
         cwd=CLIENTS, capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
-    declared = (_JAVASCRIPT / "roomsClient.d.ts").read_text(encoding="utf-8")
+    declared = types.read_text(encoding="utf-8")
     hidden = {
         "constructor",
         *re.findall(r"^    private (?:readonly )?(\w+)", declared, re.MULTILINE),
     }
-    methods = {f"RoomsClient.{name}" for name in json.loads(printed.stdout) if name not in hidden}
-    return methods | set(_fields("models.d.ts")) | set(_fields("options.d.ts"))
+    return {f"{client}.{name}" for name in json.loads(printed.stdout) if name not in hidden}
 
 
-def _fields(file: str) -> list[str]:
-    text = (_JAVASCRIPT / "models" / file).read_text(encoding="utf-8")
+def _fields(types: Path) -> list[str]:
+    text = types.read_text(encoding="utf-8")
     found = []
     for interface, body in re.findall(
-        r"^export interface (\w+)[^{]*\{(.*?)^\}", text, re.MULTILINE | re.DOTALL
+        r"^export (?:declare )?interface (\w+)[^{]*\{(.*?)^\}", text, re.MULTILINE | re.DOTALL
     ):
         found += [
             f"{interface}.{field}" for field in re.findall(r"^    (\w+)\??:", body, re.MULTILINE)
         ]
     return found + [
         f"{alias}.{value}"
-        for alias, values in re.findall(r'^export type (\w+) = ("[^;]*);', text, re.MULTILINE)
-        for value in re.findall(r'"(\w+)"', values)
+        for alias, values in re.findall(r'^export (?:declare )?type (\w+) = ("[^;]*);', text, re.MULTILINE)
+        for value in re.findall(r'"([\w.]+)"', values)
     ]
 
 
