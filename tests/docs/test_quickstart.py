@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.paths import ROOT
+from support.texts import blocks
 
 PAGE = (ROOT / "docs/how-to/quickstart.md").read_text(encoding="utf-8")
 GRPC, _, CLIENTS = PAGE.partition("\n## Microsoft's clients\n")
@@ -37,11 +38,6 @@ def stable(text: str) -> str:
         for number, value in enumerate(dict.fromkeys(pattern.findall(text)), 1):
             text = text.replace(value, f"{name}-{number}")
     return text.strip()
-
-
-def blocks(section: str, language: str) -> list[str]:
-    """Return the code blocks of a section in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 
 def program(language: str) -> tuple[str, str]:

@@ -134,6 +134,11 @@ def stable(text: str) -> str:
     return text.strip()
 
 
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code blocks of a text in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
 def examples(page: str) -> list[tuple[str, str]]:
     """Return every command in the consoles of a page with the output below it."""
     found = []
