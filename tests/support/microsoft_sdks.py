@@ -107,7 +107,9 @@ def _a_participant() -> rooms.RoomParticipant:
 def of_javascript() -> set[str]:
     """Name every method of RoomsClient and every field that goes in or comes out of it."""
     return {
-        *_javascript_methods("communication-rooms", "RoomsClient", _ROOMS_TYPES / "roomsClient.d.ts"),
+        *_javascript_methods(
+            "communication-rooms", "RoomsClient", _ROOMS_TYPES / "roomsClient.d.ts"
+        ),
         *_fields(_ROOMS_TYPES / "models" / "models.d.ts"),
         *_fields(_ROOMS_TYPES / "models" / "options.d.ts"),
     }
@@ -150,7 +152,9 @@ def _fields(types: Path) -> list[str]:
         ]
     return found + [
         f"{alias}.{value}"
-        for alias, values in re.findall(r'^export (?:declare )?type (\w+) = ("[^;]*);', text, re.MULTILINE)
+        for alias, values in re.findall(
+            r'^export (?:declare )?type (\w+) = ("[^;]*);', text, re.MULTILINE
+        )
         for value in re.findall(r'"([\w.]+)"', values)
     ]
 
