@@ -42,6 +42,10 @@ EXAMPLES: dict[tuple[str, ...], str] = {
         *("join", "admit", "7", "new=presenter#Alice O'Neil", "custom:a=b=consumer", f"{ALICE}#"),
         *(*_TOKEN, *_DRY_RUN),
     ): "AdmitParticipants",
+    (
+        *("join", "create-room", "new=presenter", *_WINDOW, "--pstn-dial-out"),
+        *("--participant", ALICE, "--request-id", UUID, *_TOKEN, *_DRY_RUN),
+    ): "CreateRoomWithGuests",
     ("join", "explain", "7", ALICE, "--at", "2030-01-01", "--access-token-file", "-"): (
         "ExplainJoin"
     ),

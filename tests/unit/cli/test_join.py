@@ -47,18 +47,18 @@ def test_guests_are_sent_as_given() -> None:
             join_pb2.Guest(custom_id="a"),
             join_pb2.Guest(raw_id=ALICE, role=participants_pb2.PARTICIPANT_ROLE_CONSUMER),
         ],
-        token=access_tokens_pb2.TokenOptions(
+        token_options=access_tokens_pb2.TokenOptions(
             scopes=[access_tokens_pb2.TOKEN_SCOPE_VOIP_JOIN], lifetime=Duration(seconds=3600)
         ),
     )
 
 
 def test_admitted_guests_are_printed_with_tokens() -> None:
-    response = join_pb2.AdmitParticipantsResponse(guests=[ADMITTED, ADMITTED])
+    response = join_pb2.AdmitParticipantsResponse(results=[ADMITTED, ADMITTED])
     result, request = call(
         "join", "admit", "7", ALICE, ALICE, rpc="AdmitParticipants", responses=(response,)
     )
-    assert not request.HasField("token")
+    assert not request.HasField("token_options")
     guest = f"""\
 label         Alice
 raw_id        {ALICE}
@@ -71,7 +71,7 @@ expires_at    2030-01-01T12:00:00Z
 
 def test_error_of_a_guest_is_exit_code_9() -> None:
     response = join_pb2.AdmitParticipantsResponse(
-        guests=[ADMITTED, THROTTLED], tokens_expire_before_open=True
+        results=[ADMITTED, THROTTLED], tokens_expire_before_open=True
     )
     arguments = ("join", "admit", "7", ALICE, "new")
     result, _ = call(*arguments, rpc="AdmitParticipants", responses=(response,))
@@ -87,7 +87,7 @@ next         Repeat the command after that time.
     assert "by raw id if there is one" in result.stderr
     result, _ = call(*arguments, "--json", rpc="AdmitParticipants", responses=(response,))
     assert (result.exit_code, result.stderr) == (9, "")
-    assert len(json.loads(result.stdout)["guests"]) == 2
+    assert len(json.loads(result.stdout)["results"]) == 2
 
 
 def test_obstacles_are_exit_code_8_and_one_line_each() -> None:
@@ -137,9 +137,7 @@ def test_join_without_obstacles_is_exit_code_0() -> None:
         responses=(join_pb2.ExplainJoinResponse(),),
         stdin="eyJ.alice\n",
     )
-    assert request == join_pb2.ExplainJoinRequest(
-        room_id="7", raw_id=ALICE, access_token="eyJ.alice"
-    )
+    assert request == join_pb2.ExplainJoinRequest(room_id="7", raw_id=ALICE, token="eyJ.alice")
     assert (result.exit_code, result.stdout) == (0, "No obstacle found.\n")
 
 

@@ -63,7 +63,7 @@ def test_tokens_are_printed_as_shell_variables() -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out == (
         'grpcurl -plaintext -H "authorization: Bearer $TOKEN" -max-time 30 -d \'{"room_id":"7",'
-        f'"raw_id":"{ALICE}","access_token":"\'"$ACCESS_TOKEN"\'"}}\' rooms.example:50051'
+        f'"raw_id":"{ALICE}","token":"\'"$ACCESS_TOKEN"\'"}}\' rooms.example:50051'
         " acs.rooms.v1.JoinService/ExplainJoin\n"
     )
 

@@ -25,7 +25,7 @@ OPTIONS = access_tokens_pb2.TokenOptions(
 )
 OPTION_FLAGS = ("--scope", "voip", "--scope", "chat.join.limited", "--lifetime", "2h")
 EXCHANGE = ("users", "exchange-teams-token", "--app-id", UUID, "--user-id", UUID)
-REFERENCE = users_pb2.UserReference(raw_id=ALICE)
+REFERENCE = users_pb2.User(raw_id=ALICE)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ REFERENCE = users_pb2.UserReference(raw_id=ALICE)
     [
         ((), users_pb2.CreateUserRequest()),
         (("--custom-id", "a"), users_pb2.CreateUserRequest(custom_id="a")),
-        (("--token",), users_pb2.CreateUserRequest(token=access_tokens_pb2.TokenOptions())),
-        (("--token", *OPTION_FLAGS), users_pb2.CreateUserRequest(token=OPTIONS)),
+        (("--token",), users_pb2.CreateUserRequest(token_options=access_tokens_pb2.TokenOptions())),
+        (("--token", *OPTION_FLAGS), users_pb2.CreateUserRequest(token_options=OPTIONS)),
     ],
 )
 def test_create_requests_a_token_only_if_asked(flags: tuple[str, ...], request_: Message) -> None:
@@ -57,7 +57,7 @@ def test_token_prints_token_and_expiry(
 ) -> None:
     response = users_pb2.IssueTokenResponse(access_token=TOKEN)
     result, request = call("users", "token", ALICE, *flags, rpc="IssueToken", responses=(response,))
-    assert request == users_pb2.IssueTokenRequest(user=REFERENCE, token=options)
+    assert request == users_pb2.IssueTokenRequest(user=REFERENCE, token_options=options)
     assert (result.exit_code, result.stdout, result.stderr) == (0, TOKEN_TEXT, "")
     result, _ = call("users", "token", ALICE, "--json", rpc="IssueToken", responses=(response,))
     assert json.loads(result.stdout)["accessToken"]["token"] == TOKEN.token

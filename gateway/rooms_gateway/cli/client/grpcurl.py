@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 if TYPE_CHECKING:
     from rooms_gateway.cli.client.connection import ClientTls
 
-SECRETS = {"access_token": "ACCESS_TOKEN", "teams_token": "TEAMS_TOKEN"}
+SECRETS = {"token": "ACCESS_TOKEN", "teams_token": "TEAMS_TOKEN"}
 """Fields of requests that are secret, and the shell variables that are printed instead."""
 
 

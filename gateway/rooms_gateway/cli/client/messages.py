@@ -36,9 +36,9 @@ def guest(given: Guest) -> join_pb2.Guest:
     return message
 
 
-def user(raw_id: str) -> users_pb2.UserReference:
+def user(raw_id: str) -> users_pb2.User:
     """Return the reference to a user."""
-    return users_pb2.UserReference(raw_id=raw_id)
+    return users_pb2.User(raw_id=raw_id)
 
 
 def token_options(options: TokenOptions | None) -> access_tokens_pb2.TokenOptions | None:

@@ -72,10 +72,14 @@ class Printer:
         """Print an access token and its expiry."""
         self._print(response, [*aligned(_token_fields(response.access_token))])
 
-    def admission(self, response: join_pb2.AdmitParticipantsResponse) -> None:
-        """Print the guests of a response, one line per field, with empty lines in between."""
+    def admission(
+        self, response: join_pb2.AdmitParticipantsResponse | join_pb2.CreateRoomWithGuestsResponse
+    ) -> None:
+        """Print room and guests of a response, one line per field, with empty lines in between."""
         lines: list[str] = []
-        for guest in response.guests:
+        if isinstance(response, join_pb2.CreateRoomWithGuestsResponse):
+            lines = ["", *aligned(_room_fields(response.room))]
+        for guest in response.results:
             lines += ["", *aligned([*_guest_fields(guest)])]
         self._print(response, lines[1:])
         if response.tokens_expire_before_open:
@@ -83,7 +87,7 @@ class Printer:
                 "An access token expires before the window begins: issue another one later with"
                 " `rooms-gateway users token`."
             )
-        if any(guest.HasField("error") for guest in response.guests):
+        if any(guest.HasField("error") for guest in response.results):
             self._hint(
                 "Repeat the guests with an error, by raw id if there is one: `new` creates another"
                 " user."

@@ -146,7 +146,7 @@ class Client:
         """Create a user, with an access token unless `token` is None."""
         request = users_pb2.CreateUserRequest(
             custom_id=custom_id,
-            token=messages.token_options(token),
+            token_options=messages.token_options(token),
             dry_run=messages.dry_run(dry_run),
         )
         return self._identity.CreateUser(request, timeout=self._timeout)
@@ -157,7 +157,7 @@ class Client:
         """Issue an access token for a user."""
         request = users_pb2.IssueTokenRequest(
             user=messages.user(raw_id),
-            token=messages.token_options(token),
+            token_options=messages.token_options(token),
             dry_run=messages.dry_run(dry_run),
         )
         return self._identity.IssueToken(request, timeout=self._timeout)
@@ -203,10 +203,35 @@ class Client:
         request = join_pb2.AdmitParticipantsRequest(
             room_id=room_id,
             guests=map(messages.guest, guests),
-            token=messages.token_options(token),
+            token_options=messages.token_options(token),
             dry_run=messages.dry_run(dry_run),
         )
         return self._join.AdmitParticipants(request, timeout=self._timeout)
+
+    def create_room_with_guests(
+        self,
+        valid_from: Instant | None,
+        valid_until: Instant | None,
+        pstn_dial_out: bool | None,
+        participants: Iterable[Participant],
+        request_id: str,
+        *,
+        guests: Iterable[Guest],
+        token: TokenOptions | None,
+        dry_run: DryRun | None,
+    ) -> join_pb2.CreateRoomWithGuestsResponse:
+        """Create a room, and issue an access token for each guest."""
+        request = join_pb2.CreateRoomWithGuestsRequest(
+            valid_from=messages.timestamp(valid_from),
+            valid_until=messages.timestamp(valid_until),
+            pstn_dial_out_enabled=pstn_dial_out,
+            participants=messages.roster(participants),
+            request_id=request_id,
+            guests=map(messages.guest, guests),
+            token_options=messages.token_options(token),
+            dry_run=messages.dry_run(dry_run),
+        )
+        return self._join.CreateRoomWithGuests(request, timeout=self._timeout)
 
     def explain_join(
         self, room_id: str, raw_id: str, time: Instant | None, access_token: str
@@ -216,6 +241,6 @@ class Client:
             room_id=room_id,
             raw_id=raw_id,
             time=messages.timestamp(time),
-            access_token=access_token,
+            token=access_token,
         )
         return self._join.ExplainJoin(request, timeout=self._timeout)

@@ -10,7 +10,14 @@ from pathlib import Path
 import click
 
 from rooms_gateway.cli.client.connection import GatewayConnection
-from rooms_gateway.cli.client.inputs import DURATION, SCOPES, DryRun, TokenOptions
+from rooms_gateway.cli.client.inputs import (
+    DURATION,
+    INSTANT,
+    PARTICIPANT,
+    SCOPES,
+    DryRun,
+    TokenOptions,
+)
 from rooms_gateway.files import ascii_text, read_content
 
 EPILOG = (
@@ -134,3 +141,48 @@ def read_secret(file: str, flag: str, gateway: GatewayConnection) -> str:
 
 def _is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def room_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the flags for the fields of a room to a command; without a flag, its value is None."""
+    forms = "ISO 8601 (UTC without an offset), now, or an offset from now such as +2h or +1d12h."
+    for option in (
+        click.option(
+            "--pstn-dial-out/--no-pstn-dial-out",
+            default=None,
+            help="Allow or forbid participants to call phone numbers (PSTN dial-out).",
+        ),
+        click.option(
+            "--valid-until",
+            type=INSTANT,
+            help="End of the window in which participants can join. Same forms.",
+        ),
+        click.option(
+            "--valid-from",
+            type=INSTANT,
+            help=f"Start of the window in which participants can join: {forms}",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def new_room_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the flags for the participants and the idempotency key of a room to create."""
+    for option in (
+        click.option(
+            "--request-id",
+            type=click.UUID,
+            help="Idempotency key: repeating a create with the same UUID returns the same room.",
+        ),
+        click.option(
+            "--participant",
+            "participants",
+            type=PARTICIPANT,
+            multiple=True,
+            help="Add a participant to the roster; repeatable. Roles: presenter, attendee"
+            " (default), consumer, collaborator.",
+        ),
+    ):
+        command = option(command)
+    return command

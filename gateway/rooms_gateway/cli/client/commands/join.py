@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import click
 
 from rooms_gateway.cli import exit_codes
@@ -9,11 +11,21 @@ from rooms_gateway.cli.client.commands.flags import (
     EPILOG,
     SECRET_FILE,
     dry_run_flags,
+    new_room_flags,
     read_secret,
+    room_flags,
     token_options_flags,
 )
 from rooms_gateway.cli.client.connection import GatewayConnection, connection_flags
-from rooms_gateway.cli.client.inputs import GUEST, INSTANT, DryRun, Guest, Instant, TokenOptions
+from rooms_gateway.cli.client.inputs import (
+    GUEST,
+    INSTANT,
+    DryRun,
+    Guest,
+    Instant,
+    Participant,
+    TokenOptions,
+)
 
 
 @click.group(epilog=EPILOG)
@@ -50,7 +62,48 @@ def admit(
     with gateway.open() as (client, printer):
         response = client.admit(room_id, guests, token_options, dry_run)
         printer.admission(response)
-    if any(guest.HasField("error") for guest in response.guests):
+    if any(guest.HasField("error") for guest in response.results):
+        raise click.exceptions.Exit(exit_codes.NOT_ALL_ADMITTED)
+
+
+@join.command()
+@click.argument("guests", metavar="GUEST...", type=GUEST, nargs=-1, required=True)
+@room_flags
+@new_room_flags
+@token_options_flags
+@dry_run_flags
+@connection_flags
+def create_room(
+    gateway: GatewayConnection,
+    *,
+    guests: tuple[Guest, ...],
+    valid_from: Instant | None,
+    valid_until: Instant | None,
+    pstn_dial_out: bool | None,
+    participants: tuple[Participant, ...],
+    request_id: UUID | None,
+    token_options: TokenOptions | None,
+    dry_run: DryRun | None,
+) -> None:
+    """Create a room, admit guests to it, and print an access token for each.
+
+    A GUEST is as for `join admit`. The flag --participant is for those that need no access token.
+
+    Exits with 9 if there is an error for a guest: admit it with `join admit`.
+    """
+    with gateway.open() as (client, printer):
+        response = client.create_room_with_guests(
+            valid_from,
+            valid_until,
+            pstn_dial_out,
+            participants,
+            str(request_id or ""),
+            guests=guests,
+            token=token_options,
+            dry_run=dry_run,
+        )
+        printer.admission(response)
+    if any(guest.HasField("error") for guest in response.results):
         raise click.exceptions.Exit(exit_codes.NOT_ALL_ADMITTED)
 
 

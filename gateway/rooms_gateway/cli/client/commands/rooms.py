@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from uuid import UUID
 
 import click
@@ -12,13 +11,13 @@ from rooms_gateway.cli.client.commands.flags import (
     allow_missing_flag,
     confirm,
     dry_run_flags,
+    new_room_flags,
     paging_flags,
+    room_flags,
     yes_flag,
 )
 from rooms_gateway.cli.client.connection import GatewayConnection, connection_flags
 from rooms_gateway.cli.client.inputs import (
-    INSTANT,
-    PARTICIPANT,
     DryRun,
     Instant,
     Participant,
@@ -30,30 +29,6 @@ roster_flag = click.option(
 """Decorator that adds `--include-participants` to a command."""
 
 
-def room_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the flags for the fields of a room to a command; without a flag, its value is None."""
-    forms = "ISO 8601 (UTC without an offset), now, or an offset from now such as +2h or +1d12h."
-    for option in (
-        click.option(
-            "--pstn-dial-out/--no-pstn-dial-out",
-            default=None,
-            help="Allow or forbid participants to call phone numbers (PSTN dial-out).",
-        ),
-        click.option(
-            "--valid-until",
-            type=INSTANT,
-            help="End of the window in which participants can join. Same forms.",
-        ),
-        click.option(
-            "--valid-from",
-            type=INSTANT,
-            help=f"Start of the window in which participants can join: {forms}",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 @click.group(epilog=EPILOG)
 def rooms() -> None:
     """Create, get, update, delete and list rooms."""
@@ -61,19 +36,7 @@ def rooms() -> None:
 
 @rooms.command()
 @room_flags
-@click.option(
-    "--participant",
-    "participants",
-    type=PARTICIPANT,
-    multiple=True,
-    help="Add a participant to the roster; repeatable. Roles: presenter, attendee (default),"
-    " consumer, collaborator.",
-)
-@click.option(
-    "--request-id",
-    type=click.UUID,
-    help="Idempotency key: repeating a create with the same UUID returns the same room.",
-)
+@new_room_flags
 @roster_flag
 @dry_run_flags
 @connection_flags
