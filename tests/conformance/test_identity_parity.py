@@ -26,14 +26,14 @@ from rooms_gateway.services.convert import timestamps
 
 pytestmark = IGNORE_DEPRECATIONS
 
-SCOPES = {
+SCOPES: dict[str | CommunicationTokenScope, tokens_pb.TokenScope.ValueType] = {
     CommunicationTokenScope.CHAT: tokens_pb.TOKEN_SCOPE_CHAT,
     CommunicationTokenScope.CHAT_JOIN: tokens_pb.TOKEN_SCOPE_CHAT_JOIN,
     CommunicationTokenScope.CHAT_JOIN_LIMITED: tokens_pb.TOKEN_SCOPE_CHAT_JOIN_LIMITED,
     CommunicationTokenScope.VOIP: tokens_pb.TOKEN_SCOPE_VOIP,
     CommunicationTokenScope.VOIP_JOIN: tokens_pb.TOKEN_SCOPE_VOIP_JOIN,
 }
-CHAT = [CommunicationTokenScope.CHAT]
+CHAT: list[str | CommunicationTokenScope] = [CommunicationTokenScope.CHAT]
 HOUR = timedelta(hours=1)
 AN_HOUR_OF_CHAT = tokens_pb.TokenOptions(
     scopes=[tokens_pb.TOKEN_SCOPE_CHAT], lifetime=Duration(seconds=3600)

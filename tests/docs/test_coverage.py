@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from support import microsoft_sdks as sdk_surface
+from support import sdk_surface
 from support.contract import FILES
 from support.paths import ROOT
 from support.proofs import proven_ids
