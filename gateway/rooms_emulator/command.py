@@ -67,7 +67,7 @@ EXIT_CANNOT_LISTEN = 3
     multiple=True,
     metavar="NAME=COUNT/PERIOD[,OPTION...]",
     help="Quota of an operation or an operation family, such as CreateRoom=100/1s, "
-    "identity-creates=1000/30s or reads=1000/10s,window,retry-after=ms; repeatable. "
+    "user-creates=1000/30s or reads=1000/10s,window,retry-after=ms; repeatable. "
     "docs/emulator.md lists families and options.",
 )
 @click.option(

@@ -40,6 +40,7 @@ def codes_in_use() -> dict[str, set[str]]:
     failures: list[Exception] = [
         UpstreamRejectedError(http_status) for http_status in range(300, 600)
     ]
+    failures += [UpstreamRejectedError(400, code=code) for code in status.BY_UPSTREAM_CODE]
     for error in (*failures, RuntimeError()):
         for request in REQUESTS:
             call = Call(request_id="1", deadline=0, idempotent=True)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import grpc
 import pytest
-from acs.identity.v1 import identity_service_pb2_grpc
+from acs.identity.v1 import identity_service_pb2_grpc, users_pb2
 from acs.rooms.v1 import (
+    join_pb2,
     join_service_pb2_grpc,
     participants_pb2,
     participants_service_pb2_grpc,
@@ -196,11 +197,18 @@ class Stubs(Protocol):
     @property
     def participants(self) -> Any: ...
 
+    @property
+    def join(self) -> Any: ...
+
+    @property
+    def identity(self) -> Any: ...
+
 
 async def send(running: Stubs, request: Message) -> None:
     """Make the call that `request` is for, and read its answer to the end."""
     name = type(request).__name__.removesuffix("Request")
-    stub = running.rooms if hasattr(running.rooms, name) else running.participants
+    stubs = (running.rooms, running.participants, running.join, running.identity)
+    stub = next(each for each in stubs if hasattr(each, name))
     call = getattr(stub, name)(request)
     await (collect(call) if name.startswith("List") else call)
 
@@ -218,6 +226,8 @@ def by_raw_id(pages: Iterable[participants_pb2.ListParticipantsResponse]) -> lis
     return people
 
 
+A_UUID = "99c0b1e0-4be6-4d4f-a52d-55bd9ee4ff04"
+
 ONE_OF_EACH: tuple[Message, ...] = (
     rooms_pb2.CreateRoomRequest(),
     rooms_pb2.GetRoomRequest(room_id=UNKNOWN_ROOM),
@@ -230,8 +240,13 @@ ONE_OF_EACH: tuple[Message, ...] = (
     participants_pb2.RemoveParticipantsRequest(room_id=UNKNOWN_ROOM, remove_raw_ids=[user(0)]),
     participants_pb2.UpdateParticipantsRequest(room_id=UNKNOWN_ROOM, remove_raw_ids=[user(0)]),
     participants_pb2.ListParticipantsRequest(room_id=UNKNOWN_ROOM),
+    users_pb2.CreateUserRequest(),
+    users_pb2.IssueTokenRequest(user=users_pb2.User(raw_id=user(0))),
+    users_pb2.RevokeTokensRequest(user=users_pb2.User(raw_id=user(0))),
+    users_pb2.DeleteUserRequest(user=users_pb2.User(raw_id=user(0))),
+    users_pb2.ExchangeTeamsUserTokenRequest(teams_token="token", app_id=A_UUID, user_id=A_UUID),
 )
-"""A valid request for every RPC; what names a room names UNKNOWN_ROOM."""
+"""A valid request for every RPC that sends one REST request; they name UNKNOWN_ROOM and user 0."""
 
 ROOM_REQUESTS: tuple[Callable[[str], Message], ...] = (
     lambda room_id: rooms_pb2.GetRoomRequest(room_id=room_id),
@@ -247,6 +262,10 @@ ROOM_REQUESTS: tuple[Callable[[str], Message], ...] = (
         room_id=room_id, remove_raw_ids=["x"]
     ),
     lambda room_id: participants_pb2.ListParticipantsRequest(room_id=room_id),
+    lambda room_id: join_pb2.AdmitParticipantsRequest(
+        room_id=room_id, guests=[join_pb2.Guest(raw_id=user(0))]
+    ),
+    lambda room_id: join_pb2.ExplainJoinRequest(room_id=room_id, raw_id="x"),
 )
 """Every request that names a room, of the room's id."""
 

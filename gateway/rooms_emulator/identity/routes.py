@@ -39,11 +39,11 @@ OPERATIONS = tuple(route.operation for route in ROUTES)
 
 OPERATION_FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "identity-creates": ("CreateIdentity",),
-        "identity-reads": (_GET,),
-        "identity-deletes": ("DeleteIdentity",),
+        "user-creates": ("CreateIdentity",),
+        "user-reads": (_GET,),
+        "user-deletes": ("DeleteIdentity",),
         "token-issues": (_ISSUE,),
-        "token-revokes": ("RevokeAccessTokens",),
+        "token-revocations": ("RevokeAccessTokens",),
         "token-exchanges": (_EXCHANGE,),
     }
 )

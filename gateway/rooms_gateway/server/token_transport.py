@@ -9,6 +9,8 @@ from rooms_gateway.addresses import is_loopback
 from rooms_gateway.call import Context
 from rooms_gateway.errors import InsecureTransportError
 
+_TLS = b"ssl"
+
 
 def returns_tokens(response: Descriptor) -> bool:
     """Return whether messages of the type can contain an access token."""
@@ -24,7 +26,9 @@ def check_transport(context: Context, peer: str) -> None:
 
     `peer` is as grpc names it: "ipv4:10.0.0.7:4242", "ipv6:%5B::1%5D:4242", "unix:".
     """
-    if not peer.startswith("ip") or "transport_security_type" in context.auth_context():
+    # Plaintext connections have a type as well: "insecure".
+    encrypted = _TLS in context.auth_context().get("transport_security_type", ())
+    if encrypted or peer.startswith("unix:"):
         return
     host = peer.partition(":")[2].rpartition(":")[0]
     if not is_loopback(host.replace("%5B", "").replace("%5D", "").strip("[]")):

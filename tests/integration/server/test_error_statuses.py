@@ -27,6 +27,7 @@ from rooms_gateway.errors import (
 )
 from rooms_gateway.server.status import (
     BY_ERROR,
+    BY_UPSTREAM_CODE,
     DOMAIN,
     MAX_BYTES,
     MAX_VIOLATIONS,
@@ -61,6 +62,7 @@ def test_every_published_reason_is_used() -> None:
     failures: Iterable[BaseException] = [
         *(make(error) for error in BY_ERROR),
         *(UpstreamRejectedError(status) for status in range(300, 600)),
+        *(UpstreamRejectedError(400, code=code) for code in BY_UPSTREAM_CODE),
         ValueError("a defect"),
     ]
     given = {

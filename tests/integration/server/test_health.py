@@ -24,7 +24,13 @@ from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway
 
 LIST = health_pb2.HealthListRequest()  # type: ignore[attr-defined] # not in the stubs
-NAMES = ["", "acs.rooms.v1.RoomsService", "acs.rooms.v1.ParticipantsService"]
+NAMES = [
+    "",
+    "acs.rooms.v1.RoomsService",
+    "acs.rooms.v1.ParticipantsService",
+    "acs.rooms.v1.JoinService",
+    "acs.identity.v1.IdentityService",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,6 +96,6 @@ async def test_stalled_watcher_does_not_affect_others(
         assert (await anext(watch)).status == SERVING
         shutdown = asyncio.ensure_future(gateway.__aexit__(None, None, None))
         assert (await anext(watch)).status == NOT_SERVING
-        assert [await status_of(channel, name) for name in NAMES] == [NOT_SERVING] * 3
+        assert [await status_of(channel, name) for name in NAMES] == [NOT_SERVING] * len(NAMES)
         shutdown.cancel()
         await asyncio.wait([shutdown])

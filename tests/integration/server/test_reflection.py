@@ -24,6 +24,8 @@ from rooms_emulator import Emulator
 VERSIONS = ["grpc.reflection.v1", "grpc.reflection.v1alpha"]
 
 SERVICES = [
+    "acs.identity.v1.IdentityService",
+    "acs.rooms.v1.JoinService",
     "acs.rooms.v1.ParticipantsService",
     "acs.rooms.v1.RoomsService",
     "grpc.health.v1.Health",

@@ -10,6 +10,15 @@ from typing import Any
 
 import grpc
 import pytest
+from acs.identity.v1.users_pb2 import (
+    CreateUserRequest,
+    DeleteUserRequest,
+    ExchangeTeamsUserTokenRequest,
+    IssueTokenRequest,
+    RevokeTokensRequest,
+    User,
+)
+from acs.rooms.v1.access_tokens_pb2 import TokenOptions
 from acs.rooms.v1.identifiers_pb2 import (
     CommunicationIdentifier,
     CommunicationUser,
@@ -17,6 +26,12 @@ from acs.rooms.v1.identifiers_pb2 import (
     MicrosoftTeamsUser,
     PhoneNumber,
     UnknownIdentifier,
+)
+from acs.rooms.v1.join_pb2 import (
+    AdmitParticipantsRequest,
+    CreateRoomWithGuestsRequest,
+    ExplainJoinRequest,
+    Guest,
 )
 from acs.rooms.v1.participants_pb2 import (
     Participant,
@@ -27,9 +42,18 @@ from acs.rooms.v1.participants_pb2 import (
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, UpdateRoomRequest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from support.gateways import ROOM_REQUESTS, UNKNOWN_ROOM, Running, collect, failure_of, send
+from support.gateways import (
+    A_UUID,
+    ROOM_REQUESTS,
+    UNKNOWN_ROOM,
+    Running,
+    collect,
+    failure_of,
+    send,
+)
 from support.samples import INVALID, user
 from validation_rules import RuleReader
 
@@ -37,6 +61,8 @@ from rooms_gateway.server.assembly import SERVICES
 from rooms_gateway.services.convert.identifiers import from_raw_id
 
 PARTICIPANT = Participant(raw_id=user(0))
+GUEST = Guest(raw_id=user(0))
+USER = User(raw_id=user(0))
 MANY = [Participant(raw_id=user(number)) for number in range(351)]
 MANY_IDS = [participant.raw_id for participant in MANY]
 
@@ -105,6 +131,52 @@ def bad_ids(field: str, make: Callable[[list[str]], Message]) -> list[tuple[Mess
     ]
 
 
+def bad_guests(make: Callable[[list[Guest]], Message]) -> list[tuple[Message, str]]:
+    return [
+        (make([]), "guests"),
+        (make([Guest(raw_id=raw_id) for raw_id in MANY_IDS]), "guests"),
+        (make([GUEST, Guest()]), "guests[1].user"),
+        (make([Guest(raw_id="")]), "guests[0].raw_id"),
+        (make([Guest(raw_id="x" * 257)]), "guests[0].raw_id"),
+        (make([Guest(custom_id="")]), "guests[0].custom_id"),
+        (make([Guest(custom_id="x" * 257)]), "guests[0].custom_id"),
+        *(
+            (make([Guest(identifier=identifier)]), f"guests[0].identifier{below}")
+            for identifier, below in BAD_IDENTIFIERS
+        ),
+        (make([Guest(raw_id="x", role=5)]), "guests[0].role"),  # type: ignore[arg-type] # on purpose
+        (make([Guest(raw_id="x", label="é" * 257)]), "guests[0].label"),
+    ]
+
+
+def bad_users(make: Callable[[User | None], Message]) -> list[tuple[Message, str]]:
+    return [
+        (make(None), "user"),
+        (make(User(raw_id="x" * 257)), "user.raw_id"),
+        *(
+            (make(User(identifier=identifier)), f"user.identifier{below}")
+            for identifier, below in BAD_IDENTIFIERS
+        ),
+    ]
+
+
+def bad_token_options(make: Callable[[TokenOptions], Message]) -> list[tuple[Message, str]]:
+    return [
+        (make(TokenOptions(scopes=[1, 0])), "token_options.scopes[1]"),
+        (make(TokenOptions(scopes=[6])), "token_options.scopes[0]"),  # type: ignore[list-item] # on purpose
+        (make(TokenOptions(scopes=[1] * 6)), "token_options.scopes"),
+        *(
+            (make(TokenOptions(lifetime=Duration(seconds=seconds))), "token_options.lifetime")
+            for seconds in (-1, 0, 3599, 86_401)
+        ),
+    ]
+
+
+def exchange(**others: str) -> ExchangeTeamsUserTokenRequest:
+    fields = {"teams_token": "x", "app_id": A_UUID, "user_id": A_UUID, **others}
+    return ExchangeTeamsUserTokenRequest(**fields)
+
+
 BAD_ROOM_IDS = [
     "",
     "x" * 65,
@@ -162,6 +234,43 @@ BROKEN_RULES: list[tuple[Message, str]] = [
     (RemoveParticipantsRequest(room_id=UNKNOWN_ROOM), ""),
     (UpdateParticipantsRequest(room_id=UNKNOWN_ROOM), ""),
     (UpdateRoomRequest(room_id=UNKNOWN_ROOM), ""),
+    *bad_guests(
+        lambda guests: AdmitParticipantsRequest(room_id=UNKNOWN_ROOM, guests=guests),
+    ),
+    *bad_guests(lambda guests: CreateRoomWithGuestsRequest(guests=guests)),
+    *bad_participants(
+        "participants",
+        lambda participants: CreateRoomWithGuestsRequest(guests=[GUEST], participants=participants),
+    ),
+    *bad_token_options(
+        lambda options: AdmitParticipantsRequest(
+            room_id=UNKNOWN_ROOM, guests=[GUEST], token_options=options
+        ),
+    ),
+    *bad_token_options(
+        lambda options: CreateRoomWithGuestsRequest(guests=[GUEST], token_options=options)
+    ),
+    *bad_token_options(lambda options: CreateUserRequest(token_options=options)),
+    *bad_token_options(lambda options: IssueTokenRequest(user=USER, token_options=options)),
+    *bad_users(lambda user: IssueTokenRequest(user=user)),
+    *bad_users(lambda user: RevokeTokensRequest(user=user)),
+    *bad_users(lambda user: DeleteUserRequest(user=user)),
+    (CreateRoomWithGuestsRequest(guests=[GUEST], request_id="not a uuid"), "request_id"),
+    (CreateUserRequest(custom_id="x" * 257), "custom_id"),
+    (exchange(teams_token=""), "teams_token"),
+    (exchange(teams_token="x" * 65_537), "teams_token"),
+    *((exchange(app_id=text), "app_id") for text in ("", "not a uuid", f"{A_UUID}\n")),
+    *((exchange(user_id=text), "user_id") for text in ("", "not a uuid", f"{A_UUID}\n")),
+    (ExplainJoinRequest(room_id=UNKNOWN_ROOM), "raw_id"),
+    (ExplainJoinRequest(room_id=UNKNOWN_ROOM, raw_id="x" * 257), "raw_id"),
+    (ExplainJoinRequest(room_id=UNKNOWN_ROOM, raw_id="x", token="x" * 65_537), "token"),
+    *(
+        (
+            ExplainJoinRequest(room_id=UNKNOWN_ROOM, identifier=identifier),
+            f"identifier{below}",
+        )
+        for identifier, below in BAD_IDENTIFIERS
+    ),
     (CreateRoomRequest(request_id="not a uuid"), "request_id"),
     (CreateRoomRequest(request_id="99c0b1e0-4be6-4d4f-a52d-55bd9ee4ff04\n"), "request_id"),
 ]
@@ -178,7 +287,9 @@ async def test_broken_rule_names_its_field(
         assert failed.reason == "ERROR_REASON_REQUEST_INVALID", request
         assert list(failed.violations) == [field], request
         assert failed.violations[field], request
-        assert failed.metadata == {"apiVersion": "2025-03-13", "attempts": "0"}, request
+        identity = request.DESCRIPTOR.file.package == "acs.identity.v1"
+        version = "2023-10-01" if identity else "2025-03-13"
+        assert failed.metadata == {"apiVersion": version, "attempts": "0"}, request
     assert running.requests() == 0
 
 

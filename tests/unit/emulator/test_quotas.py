@@ -16,6 +16,7 @@ from rooms_emulator.quotas.meters import FixedWindow, TokenBucket
 from rooms_emulator.quotas.model import MAX_COUNT, OPTIONS, Quota
 from rooms_emulator.rooms import routes
 from rooms_emulator.timestamps import TICKS_PER_SECOND
+from rooms_gateway.upstream.transport.messages import OperationFamily
 
 START = 1_741_220_403_250_000_000
 """2025-03-06T00:20:03.25Z, in nanoseconds since 1970."""
@@ -47,6 +48,11 @@ class Limited:
 
 OPERATIONS = (*routes.OPERATIONS, *identity_routes.OPERATIONS)
 FAMILIES = {**routes.OPERATION_FAMILIES, **identity_routes.OPERATION_FAMILIES}
+
+
+def test_families_have_the_names_of_the_gateway() -> None:
+    """The gateway reads no users, so it has no family for that."""
+    assert FAMILIES.keys() - {"user-reads"} == set(OperationFamily)
 
 
 def limited(*texts: str) -> Limited:

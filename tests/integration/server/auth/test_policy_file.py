@@ -34,7 +34,7 @@ ERRORS: dict[str, tuple[str, list[str]]] = {
             'dns = "a.example"'
         ),
         [
-            "callers.a.role: must be one of reader, writer, admin",
+            "callers.a.role: must be one of reader, writer, issuer, admin",
             (
                 "callers.a.methods: unknown method 'acs.rooms.v1.RoomsService/GetRom': did you "
                 "mean acs.rooms.v1.RoomsService/GetRoom?"
