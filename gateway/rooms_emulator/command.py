@@ -97,7 +97,7 @@ def emulator(
     control_listen: str | None,
     journal_length: int,
 ) -> None:
-    """Run an emulator of the Rooms REST API until SIGTERM or Ctrl-C.
+    """Run an emulator of the Rooms and Identity REST APIs until SIGTERM or Ctrl-C.
 
     Prints its connection string, endpoint=…;accesskey=…, on a separate line, and control=… if the
     control API has its own address. With faults it also prints fault-seed=…: the same seed and the

@@ -1,1 +1,1 @@
-"""Rooms Gateway: gRPC in front of the Azure Communication Services Rooms REST API."""
+"""Rooms Gateway: gRPC for the Rooms and Identity REST APIs of Azure Communication Services."""

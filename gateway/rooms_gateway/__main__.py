@@ -16,8 +16,10 @@ _COMMANDS = {
     "health": "rooms_gateway.cli.health:health",
     "wait": "rooms_gateway.cli.wait:wait",
     "shutdown": "rooms_gateway.cli.shutdown:shutdown",
-    "rooms": "rooms_gateway.cli.client.commands:rooms",
-    "participants": "rooms_gateway.cli.client.commands:participants",
+    "rooms": "rooms_gateway.cli.client.commands.rooms:rooms",
+    "participants": "rooms_gateway.cli.client.commands.participants:participants",
+    "users": "rooms_gateway.cli.client.commands.users:users",
+    "join": "rooms_gateway.cli.client.commands.join:join",
 }
 
 

@@ -22,6 +22,8 @@ BUF = Path(sys.executable).with_name("buf")
 
 ROOMS = "acs.rooms.v1.RoomsService"
 PARTICIPANTS = "acs.rooms.v1.ParticipantsService"
+JOIN = "acs.rooms.v1.JoinService"
+IDENTITY = "acs.identity.v1.IdentityService"
 NOT_FOUND = 5
 
 needs_grpcurl = pytest.mark.needs("grpcurl")
@@ -131,6 +133,32 @@ async def test_rooms_walk(gateway: Gateway, tool: str) -> None:
     assert await invoke(f"{ROOMS}/DeleteRoom", roomId=room) == [{}]
 
 
+@with_every_tool
+async def test_join_walk(gateway: Gateway, tool: str) -> None:
+    """The quickstart: users, a room with both as guests, roster, explained join, the end."""
+    call = tools(gateway)[tool]
+
+    async def invoke(method: str, **request: Any) -> dict[str, Any]:
+        done = await call(method, json.dumps(request))
+        assert (done.code, done.err) == (0, "")
+        [message] = messages(done.out)
+        return message
+
+    users = [(await invoke(f"{IDENTITY}/CreateUser"))["user"]["rawId"] for _ in range(2)]
+    guests = [{"rawId": raw_id} for raw_id in users]
+    created = await invoke(f"{JOIN}/CreateRoomWithGuests", guests=guests)
+    assert [each["participant"]["rawId"] for each in created["results"]] == users
+    assert all(each["accessToken"]["token"] for each in created["results"])
+    room = created["room"]["id"]
+    listed = await invoke(f"{PARTICIPANTS}/ListParticipants", roomId=room)
+    assert [each["rawId"] for each in listed["participants"]] == users
+    for raw_id, obstacles in ((users[0], 0), (user(1), 1)):
+        explained = await invoke(f"{JOIN}/ExplainJoin", roomId=room, rawId=raw_id)
+        assert len(explained.get("obstacles", [])) == obstacles
+    await invoke(f"{PARTICIPANTS}/RemoveParticipants", roomId=room, removeRawIds=users[:1])
+    await invoke(f"{ROOMS}/DeleteRoom", roomId=room)
+
+
 @pytest.mark.parametrize("tool", ["buf", "buf on a socket"])
 async def test_buf_curl_prints_the_status_details(gateway: Gateway, tool: str) -> None:
     done = await tools(gateway)[tool](f"{ROOMS}/GetRoom", '{"roomId": "99400000000000000"}')
@@ -176,6 +204,8 @@ async def test_grpcurl_lists_every_service_and_method(gateway: Gateway, which: i
     address = gateway.addresses[which].replace("unix:", "unix://")
     done = await run("-plaintext", address, "list", program=str(GRPCURL))
     assert done.out.split() == [
+        IDENTITY,
+        JOIN,
         PARTICIPANTS,
         ROOMS,
         "grpc.health.v1.Health",
@@ -213,10 +243,12 @@ async def test_buf_curl_lists_every_service_and_method(gateway: Gateway) -> None
     origin = f"http://{gateway.addresses[0]}"
     flags = ("curl", "--http2-prior-knowledge", "--protocol", "grpc")
     services = await run(*flags, "--list-services", origin, program=str(BUF))
-    assert {PARTICIPANTS, ROOMS} <= set(services.out.split())
+    assert {IDENTITY, JOIN, PARTICIPANTS, ROOMS} <= set(services.out.split())
     methods = await run(*flags, "--list-methods", origin, program=str(BUF))
     assert f"{ROOMS}/CreateRoom" in methods.out.split()
     assert f"{PARTICIPANTS}/ListParticipants" in methods.out.split()
+    assert f"{JOIN}/CreateRoomWithGuests" in methods.out.split()
+    assert f"{IDENTITY}/CreateUser" in methods.out.split()
 
 
 @needs_grpcurl

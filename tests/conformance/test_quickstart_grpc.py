@@ -1,10 +1,12 @@
-"""The Rooms quickstart over gRPC; users are created with Microsoft's identity client."""
+"""The Rooms quickstart from its first step, over gRPC only."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 import grpc
+from acs.identity.v1 import users_pb2 as users_pb
+from acs.rooms.v1 import join_pb2 as join_pb
 from acs.rooms.v1 import participants_pb2 as participants_pb
 from acs.rooms.v1 import rooms_pb2 as rooms_pb
 from acs.rooms.v1.participants_pb2 import (
@@ -12,22 +14,13 @@ from acs.rooms.v1.participants_pb2 import (
     PARTICIPANT_ROLE_PRESENTER,
     Participant,
 )
-from azure.communication.identity.aio import CommunicationIdentityClient
-from azure.core.credentials import AzureKeyCredential
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.gateways import Running, failure_of
-from support.microsoft_sdks import IGNORE_DEPRECATIONS
-
-from rooms_emulator import DEVELOPMENT_KEY
-
-pytestmark = IGNORE_DEPRECATIONS
 
 
 async def two_users(running: Running) -> list[str]:
-    """Create the users as the quickstart does: with the Identity API, without the gateway."""
-    credential = AzureKeyCredential(DEVELOPMENT_KEY)
-    async with CommunicationIdentityClient(running.emulator.endpoint, credential) as client:
-        return [(await client.create_user()).properties["id"] for _ in range(2)]
+    request = users_pb.CreateUserRequest()
+    return [(await running.identity.CreateUser(request)).user.raw_id for _ in range(2)]
 
 
 def in_days(days: float) -> Timestamp:
@@ -43,20 +36,24 @@ async def roster(running: Running, room_id: str) -> list[tuple[str, int]]:
     return [(each.raw_id, each.role) async for page in pages for each in page.participants]
 
 
-async def test_quickstart(
-    running: Running,
-) -> None:
+async def obstacles(running: Running, room_id: str, raw_id: str, token: str) -> list[int]:
+    request = join_pb.ExplainJoinRequest(room_id=room_id, raw_id=raw_id, token=token)
+    return [each.kind for each in (await running.join.ExplainJoin(request)).obstacles]
+
+
+async def test_quickstart(running: Running) -> None:
     first, second = await two_users(running)
-    room = (
-        await running.rooms.CreateRoom(
-            rooms_pb.CreateRoomRequest(
-                valid_from=in_days(0),
-                valid_until=in_days(10),
-                participants=[Participant(raw_id=first, role=PARTICIPANT_ROLE_PRESENTER)],
-            )
+    created = await running.join.CreateRoomWithGuests(
+        join_pb.CreateRoomWithGuestsRequest(
+            valid_from=in_days(0),
+            valid_until=in_days(10),
+            guests=[join_pb.Guest(raw_id=first, role=PARTICIPANT_ROLE_PRESENTER)],
         )
-    ).room
+    )
+    room = created.room
     assert (await running.rooms.GetRoom(rooms_pb.GetRoomRequest(room_id=room.id))).room == room
+    [guest] = created.results
+    assert await obstacles(running, room.id, first, guest.access_token.token) == []
 
     change = rooms_pb.UpdateRoomRequest(
         room_id=room.id, valid_from=in_days(0), valid_until=in_days(30)
@@ -81,6 +78,9 @@ async def test_quickstart(
         participants_pb.RemoveParticipantsRequest(room_id=room.id, remove_raw_ids=[first])
     )
     assert await roster(running, room.id) == [(second, PARTICIPANT_ROLE_ATTENDEE)]
+    assert await obstacles(running, room.id, first, guest.access_token.token) == [
+        join_pb.JOIN_OBSTACLE_KIND_NOT_A_PARTICIPANT
+    ]
 
     await running.rooms.DeleteRoom(rooms_pb.DeleteRoomRequest(room_id=room.id))
     failed = await failure_of(running.rooms.GetRoom(rooms_pb.GetRoomRequest(room_id=room.id)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
-from support import microsoft_sdks as sdk_surface
+from support import sdk_surface
 from support.contract import FILES
 from support.paths import ROOT
 from support.proofs import proven_ids
@@ -32,7 +33,8 @@ def spans(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-ROWS = [*rows("Python"), *rows("JavaScript"), *rows("Preview of 2022")]
+HEADINGS = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
+ROWS = [row for heading in HEADINGS for row in rows(heading)]
 
 
 def named_in(heading: str) -> list[str]:
@@ -55,13 +57,23 @@ def declared() -> set[str]:
     return found
 
 
-def test_python_table_equals_the_sdk_surface() -> None:
-    assert sorted(named_in("Python")) == sorted(sdk_surface.of_python())
-
-
-@pytest.mark.needs("node-clients")
-def test_javascript_table_equals_the_sdk_surface() -> None:
-    assert sorted(named_in("JavaScript")) == sorted(sdk_surface.of_javascript())
+@pytest.mark.parametrize(
+    ("heading", "surface"),
+    [
+        ("Python", sdk_surface.of_python),
+        ("Identity in Python", sdk_surface.of_python_identity),
+        pytest.param(
+            "JavaScript", sdk_surface.of_javascript, marks=pytest.mark.needs("node-clients")
+        ),
+        pytest.param(
+            "Identity in JavaScript",
+            sdk_surface.of_javascript_identity,
+            marks=pytest.mark.needs("node-clients"),
+        ),
+    ],
+)
+def test_table_equals_the_sdk_surface(heading: str, surface: Callable[[], set[str]]) -> None:
+    assert sorted(named_in(heading)) == sorted(surface())
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
@@ -82,6 +94,7 @@ def test_row_has_ids_that_tests_carry(row: Row) -> None:
 
 
 def test_every_rpc_has_a_row() -> None:
+    """An RPC that corresponds to no method of an SDK has one below `Beyond the SDKs`."""
     named = {name for _, ours, _ in ROWS for name in spans(ours)}
     rpcs = {name for name in declared() if re.fullmatch(r"\w+Service\.\w+", name)}
     assert rpcs - named == set()

@@ -7,17 +7,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.paths import ROOT
+from support.texts import blocks
 
 PAGE = (ROOT / "docs/how-to/quickstart.md").read_text(encoding="utf-8")
+GRPC, _, CLIENTS = PAGE.partition("\n## Microsoft's clients\n")
 NODE_CLIENTS = ROOT / "tests/clients/node"
 EMULATOR, GATEWAY = "127.0.0.1:8125", "127.0.0.1:50051"
-
-BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 # Values that differ from run to run.
 VOLATILE = [
@@ -25,79 +25,64 @@ VOLATILE = [
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)"), "TIME"),
     (re.compile(r"8:acs:[0-9a-f-]{36}_[0-9a-f-]{36}"), "USER"),
 ]
+# The page abbreviates access tokens.
+TOKEN = re.compile(r"\beyJ[\w-]+(?:\.[\w-]+\.[\w-]+|…)")
 # protojson of Go varies its white space: golang/protobuf#1121.
 SPACE = re.compile(r"(?<=[:,]) +")
 
 
 def stable(text: str) -> str:
     """Replace users, rooms and times by names, numbered in the order of their appearance."""
-    text = SPACE.sub(" ", text)
+    text = TOKEN.sub("TOKEN", SPACE.sub(" ", text))
     for pattern, name in VOLATILE:
         for number, value in enumerate(dict.fromkeys(pattern.findall(text)), 1):
             text = text.replace(value, f"{name}-{number}")
     return text.strip()
 
 
-def block(language: str) -> tuple[str, str]:
-    """Return the only block in a language, and the output that follows it."""
-    at = [number for number, (name, _) in enumerate(BLOCKS) if name == language]
-    assert len(at) == 1
-    assert BLOCKS[at[0] + 1][0] == "text"
-    return BLOCKS[at[0]][1], BLOCKS[at[0] + 1][1]
-
-
-def started() -> list[str]:
-    """Return the lines that emulator and gateway print on the page when they are ready."""
-    return [
-        line
-        for language, text in BLOCKS
-        if language == "console"
-        for line in text.splitlines()
-        if not line.startswith("$ ")
-    ]
+def program(language: str) -> tuple[str, str]:
+    """Return the program in a language, and the output that follows it."""
+    _, fence, rest = CLIENTS.partition(f"```{language}\n")
+    return blocks(fence + rest, language)[0], blocks(rest, "text")[0]
 
 
 @contextmanager
-def process(lines: int, *arguments: str, **environment: str) -> Iterator[list[str]]:
-    """Run `rooms-gateway`; yield its first lines of output."""
+def process(section: str, address: str, **environment: str) -> Iterator[str]:
+    """Run the command in the console of a section on a free port; yield its address.
+
+    It must print the lines that the section shows.
+    """
+    [console] = blocks(section, "console")
+    command, *shown = console.splitlines()
+    arguments = command.removeprefix("$ .venv/bin/rooms-gateway ").replace(address, "127.0.0.1:0")
     with subprocess.Popen(
-        [sys.executable, "-m", "rooms_gateway", *arguments],
+        [sys.executable, "-m", "rooms_gateway", *arguments.split()],
         cwd=ROOT, env={**os.environ, **environment}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as running:  # fmt: skip
         try:
             assert running.stdout is not None
-            yield [running.stdout.readline().rstrip("\n") for _ in range(lines)]
+            printed = [running.stdout.readline().rstrip("\n") for _ in shown]
+            real = re.sub(".*[ /]", "", printed[0])
+            assert [line.replace(real, address) for line in printed] == shown
+            yield real
         finally:
             running.terminate()
 
 
 @pytest.fixture(scope="module")
-def addresses() -> Iterator[dict[str, str]]:
-    """Start both on free ports; yield the addresses of the page, and the real ones."""
-    with ExitStack() as parts:
-        ready, connection_string = parts.enter_context(
-            process(2, "emulator", "--listen", "127.0.0.1:0")
-        )
-        emulator = ready.rpartition("http://")[2]
-        (serving,) = parts.enter_context(
-            process(
-                1,
-                "serve",
-                ROOMS_GATEWAY_LISTEN="127.0.0.1:0",
-                COMMUNICATION_CONNECTION_STRING=connection_string,
-            )
-        )
-        gateway = serving.split()[-1]
-        printed = f"{ready}\n{connection_string}\n{serving}"
-        shown = printed.replace(emulator, EMULATOR).replace(gateway, GATEWAY)
-        assert shown.splitlines() == started()
-        yield {EMULATOR: emulator, GATEWAY: gateway}
+def emulator() -> Iterator[str]:
+    with process(CLIENTS, EMULATOR) as address:
+        yield address
 
 
-def output(addresses: dict[str, str], command: list[str], snippet: str, folder: Path) -> str:
-    for shown, real in addresses.items():
-        snippet = snippet.replace(shown, real)
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[str]:
+    with process(GRPC, GATEWAY, ROOMS_GATEWAY_LISTEN="127.0.0.1:0") as address:
+        yield address
+
+
+def output(command: list[str], snippet: str, folder: Path = ROOT) -> str:
     path = os.pathsep.join([str(ROOT / ".tools"), os.environ["PATH"]])
     done = subprocess.run(
         [*command, snippet],
@@ -112,23 +97,25 @@ def output(addresses: dict[str, str], command: list[str], snippet: str, folder: 
     return done.stdout
 
 
-def test_python_prints_what_the_page_shows(addresses: dict[str, str]) -> None:
-    snippet, expected = block("python")
-    printed = output(addresses, [sys.executable, "-c"], snippet, ROOT)
+def test_python_prints_what_the_page_shows(emulator: str) -> None:
+    snippet, expected = program("python")
+    printed = output([sys.executable, "-c"], snippet.replace(EMULATOR, emulator))
     assert stable(printed) == stable(expected)
 
 
 @pytest.mark.needs("node-clients")
-def test_javascript_prints_what_the_page_shows(addresses: dict[str, str]) -> None:
-    snippet, expected = block("js")
+def test_javascript_prints_what_the_page_shows(emulator: str) -> None:
+    snippet, expected = program("js")
     command = ["node", "--input-type=module", "--eval"]
-    assert stable(output(addresses, command, snippet, NODE_CLIENTS)) == stable(expected)
+    printed = output(command, snippet.replace(EMULATOR, emulator), NODE_CLIENTS)
+    assert stable(printed) == stable(expected)
 
 
 @pytest.mark.needs("grpcurl")
-def test_grpcurl_prints_what_the_page_shows(addresses: dict[str, str]) -> None:
-    snippet, expected = block("sh")
-    assert stable(output(addresses, ["sh", "-ec"], snippet, ROOT)) == stable(expected)
+def test_grpcurl_prints_what_the_page_shows(gateway: str) -> None:
+    """The blocks run one after the other in one shell."""
+    commands = "".join(blocks(GRPC, "sh")).replace(GATEWAY, gateway)
+    assert stable(output(["sh", "-ec"], commands)) == stable("".join(blocks(GRPC, "text")))
 
 
 def test_relative_links_have_a_target() -> None:

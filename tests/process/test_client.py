@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -14,13 +16,13 @@ from pathlib import Path
 import grpc
 import pytest
 from acs.rooms.v1 import rooms_pb2
-from support.commands import PATIENCE
+from support.commands import COMMAND, PATIENCE
 
 PROGRAM = """
 import signal
 # A shell without job control starts background jobs, and tests in them, with SIGINT ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from rooms_gateway.cli.client.commands import rooms
+from rooms_gateway.cli.client.commands.rooms import rooms
 {before}
 rooms()
 """
@@ -48,7 +50,8 @@ def many_pages(_request: bytes, _context: object) -> Iterator[bytes]:
 def serving(address: str) -> Iterator[None]:
     server = grpc.server(ThreadPoolExecutor(2))
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-        "ListRooms": grpc.unary_stream_rpc_method_handler(many_pages)
+        "ListRooms": grpc.unary_stream_rpc_method_handler(many_pages),
+        "DeleteRoom": grpc.unary_unary_rpc_method_handler(lambda *_: b""),
     }
     service = grpc.method_handlers_generic_handler("acs.rooms.v1.RoomsService", handlers)
     server.add_generic_rpc_handlers([service])
@@ -147,3 +150,60 @@ def test_closed_pipe_ends_a_list_quietly(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=PATIENCE) != 0
+
+
+def test_token_is_not_read_from_a_terminal() -> None:
+    """It would be visible."""
+    ours, terminal = pty.openpty()
+    done = subprocess.run(
+        [COMMAND, "join", "explain", "7", "8:acs:x", "--access-token-file", "-"],
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    os.close(ours)
+    os.close(terminal)
+    assert done.returncode == 2
+    assert "--access-token-file: pass a file, or pipe the token" in done.stderr
+
+
+@contextmanager
+def deletion(tmp_path: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run `rooms delete 7` on a terminal; yield the process, and the other end of the terminal."""
+    address = f"unix:{tmp_path}/gateway.sock"
+    ours, terminal = pty.openpty()
+    with (
+        serving(address),
+        subprocess.Popen(
+            [*CLIENT, "delete", "7", "--address", address, *flags],
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        yield process, ours
+    os.close(ours)
+    os.close(terminal)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "out"), [(b"y\n", 0, b"Deleted room 7.\n"), (b"\n", 1, b"")]
+)
+def test_delete_on_a_terminal_is_confirmed(
+    tmp_path: Path, typed: bytes, code: int, out: bytes
+) -> None:
+    with deletion(tmp_path) as (process, terminal):
+        os.write(terminal, typed)
+        printed, asked = process.communicate(timeout=PATIENCE)
+        assert asked.startswith(b"Delete room 7? This cannot be undone. [y/N]: ")
+        assert (process.returncode, printed) == (code, out)
+
+
+@pytest.mark.parametrize("flag", ["--yes", "--dry-run", "--print-grpcurl"])
+def test_no_confirmation_is_requested_with_flag(tmp_path: Path, flag: str) -> None:
+    with deletion(tmp_path, flag) as (process, _):
+        printed, asked = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, asked) == (0, b"")
+        assert printed

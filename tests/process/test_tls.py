@@ -134,6 +134,20 @@ async def test_client_verifies_ca_and_name_of_server(files: Files, client: Files
         assert "CERTIFICATE_VERIFY_FAILED" in done.err
 
 
+@pytest.mark.needs("grpcurl")
+async def test_printed_grpcurl_command_uses_tls(files: Files, client: Files) -> None:
+    """The files of the flags, also for a client certificate, and the name of the server."""
+    files.write(OURS.issue("gateway.example"))
+    async with serving(files, mutual=True) as process:
+        where = ("--address", await process.address(), "--tls-server-name", "gateway.example")
+        flags = (*where, "--tls-ca", str(client.ca), *client.flags())
+        printed = await run("rooms", "create", *flags, "--print-grpcurl")
+        line = printed.out.replace("grpcurl", str(GRPCURL), 1)
+        done = await run("-c", line, program="bash")
+        assert (done.code, done.err) == (0, "")
+        assert json.loads(done.out)["room"]["id"]
+
+
 # --- tools ----------------------------------------------------------------------------------------
 
 

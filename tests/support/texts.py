@@ -116,8 +116,11 @@ VOLATILE = [
     (re.compile(r"\b994\d{12,14}\b"), "ROOM"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
     (re.compile(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"), "DATE"),
+    (re.compile(r"8:acs:[0-9a-f-]{36}_[0-9a-f-]{36}"), "USER"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"[A-Za-z0-9+/]{22}\.0\b"), "MS-CV"),
+    # Pages abbreviate access tokens.
+    (re.compile(r"\beyJ[\w-]+(?:\.[\w-]+\.[\w-]+|…)"), "TOKEN"),
     (re.compile(r"endpoint=http://127\.0\.0\.1:\d+/"), "endpoint=http://127.0.0.1:PORT/"),
     # protojson of Go varies its white space: golang/protobuf#1121.
     (re.compile(r"(?<=[:,]) +"), " "),
@@ -129,6 +132,11 @@ def stable(text: str) -> str:
     for pattern, name in VOLATILE:
         text = pattern.sub(name, text)
     return text.strip()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code blocks of a text in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def examples(page: str) -> list[tuple[str, str]]:

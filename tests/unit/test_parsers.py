@@ -20,7 +20,13 @@ from support.unsigned_tokens import unsigned_token
 
 from rooms_emulator import Emulator, FaultPlan
 from rooms_gateway.addresses import check_address, parse_socket_mode
-from rooms_gateway.cli.client.inputs import parse_address, parse_instant, parse_participant
+from rooms_gateway.cli.client.inputs import (
+    parse_address,
+    parse_duration,
+    parse_guest,
+    parse_instant,
+    parse_participant,
+)
 from rooms_gateway.cli.serve.options import SETTINGS
 from rooms_gateway.cli.serve.settings_file import parse as parse_settings
 from rooms_gateway.errors import InvalidPageTokenError, InvalidUpstreamResponseError
@@ -249,6 +255,12 @@ PARSERS = {
     ),
     "participants on the command line": Parser(
         parse_participant, ValueError, ("8:acs:x_y=presenter", "=", "a=b=consumer")
+    ),
+    "guests on the command line": Parser(
+        parse_guest, ValueError, ("new=presenter#Alice", "custom:a@b.example", "8:acs:x_y#", "#=")
+    ),
+    "durations on the command line": Parser(
+        parse_duration, ValueError, ("1h30m", "90m", "+2h", "999999999w999999999w")
     ),
     "gRPC targets on the command line": Parser(
         parse_address, ValueError, ("127.0.0.1:50051", "unix:/x", "http://h:1", "h")

@@ -17,7 +17,8 @@ from string import Template
 
 import click
 
-from rooms_gateway.cli.client.commands import participants, rooms
+from rooms_gateway.cli.client.commands.participants import participants
+from rooms_gateway.cli.client.commands.rooms import rooms
 from rooms_gateway.cli.interrupt import exit_on_interrupt
 
 _READY = "rooms-gateway is ready on "
@@ -63,7 +64,7 @@ STEPS = (
     Step("participants remove $ROOM $CAROL", ("1 participant",)),
     Step("participants update $ROOM --upsert $ALICE=attendee --remove $BOB", ("removed 1",)),
     Step("participants list $ROOM", ("$ALICE  attendee",), unexpected=("$BOB", "$CAROL")),
-    Step("rooms delete $ROOM", ("Deleted room $ROOM",)),
+    Step("rooms delete $ROOM --yes", ("Deleted room $ROOM",)),
     Step("rooms get $ROOM", ("NOT_FOUND", "ERROR_REASON_ROOM_NOT_FOUND"), exit_code=69),
 )
 
@@ -74,7 +75,7 @@ class DemoError(Exception):
 
 @click.command()
 def demo() -> None:
-    """Run each client command once.
+    """Run each client command for rooms and participants once.
 
     Starts a gateway with the emulator on a free port, and stops it at the end.
     """

@@ -1,4 +1,8 @@
-"""Exit codes of `serve` and `emulator`; 0 is a clean shutdown, 2 a wrong setting."""
+"""Exit codes of `serve`, `emulator` and `join`.
+
+0 is a clean shutdown or a success, 2 a wrong setting or flag. `join` exits with 64 plus the gRPC
+code if the call fails.
+"""
 
 from __future__ import annotations
 
@@ -11,3 +15,7 @@ CALLS_ABORTED = 5
 NOT_STARTED = 6
 """A signal ended the startup."""
 UPSTREAM_CHECK_FAILED = 7
+JOIN_OBSTACLES = 8
+"""`join explain` found obstacles."""
+NOT_ALL_ADMITTED = 9
+"""`join admit` returned an error for at least one guest."""

@@ -59,6 +59,7 @@ def check(emulator: Emulator, room: str, results: list[pb.AdmittedGuest]) -> Non
             assert result.error.reason
 
 
+@pytest.mark.proves("join-admit")
 async def test_guests_of_every_kind(running: Running) -> None:
     """The results have the order and the labels of the request."""
     room = await create(running)
@@ -211,7 +212,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.proves("S84")
+@pytest.mark.proves("S84", "join-no-stray-token")
 @pytest.mark.parametrize("operation", ["CreateIdentity", "UpdateParticipants", "IssueAccessToken"])
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 async def test_no_fault_leads_to_a_stray_token(
@@ -288,6 +289,7 @@ async def test_dry_run_shows_the_change(running: Running) -> None:
     assert running.requests() == 0
 
 
+@pytest.mark.proves("join-create-room")
 async def test_room_with_guests(running: Running) -> None:
     silent = participants_pb2.Participant(raw_id=user(7), role=PRESENTER)
     request = pb.CreateRoomWithGuestsRequest(

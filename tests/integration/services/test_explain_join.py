@@ -230,6 +230,7 @@ async def test_a_token_expires_before_the_room_opens(rooms: Rooms, client: Clien
     assert explained(then) == {"TOKEN_EXPIRED": (401, 40235)}
 
 
+@pytest.mark.proves("join-explain")
 async def test_obstacles_of_a_token_of_the_emulator(rooms: Rooms, client: Client) -> None:
     raw_id, token = await user_with_token(client, "chat")
     room_id = await rooms.create(raw_id, A)

@@ -95,5 +95,13 @@ def test_every_rpc_declares_its_idempotency() -> None:
         "UpsertParticipants": "IDEMPOTENT",
         "RemoveParticipants": "IDEMPOTENT",
         "UpdateParticipants": "IDEMPOTENT",
+        "AdmitParticipants": "IDEMPOTENCY_UNKNOWN",
+        "CreateRoomWithGuests": "IDEMPOTENCY_UNKNOWN",
+        "ExplainJoin": "NO_SIDE_EFFECTS",
+        "CreateUser": "IDEMPOTENCY_UNKNOWN",
+        "IssueToken": "IDEMPOTENT",
+        "RevokeTokens": "IDEMPOTENT",
+        "DeleteUser": "IDEMPOTENT",
+        "ExchangeTeamsUserToken": "IDEMPOTENT",
         "ListParticipants": "NO_SIDE_EFFECTS",
     }

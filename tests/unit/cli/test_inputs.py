@@ -7,7 +7,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.fake_gateway import run
 
-from rooms_gateway.cli.client.inputs import Instant, Participant, parse_instant, parse_participant
+from rooms_gateway.cli.client.inputs import (
+    Guest,
+    Instant,
+    Participant,
+    parse_duration,
+    parse_guest,
+    parse_instant,
+    parse_participant,
+)
 
 NOW = 1_000_000_000.25
 
@@ -88,6 +96,31 @@ def test_participant_is_raw_id_with_optional_role(text: str, participant: Partic
 
 
 @pytest.mark.parametrize(
+    ("text", "guest"),
+    [
+        ("new", Guest("new_user", "", None, "")),
+        ("new=Presenter#Alice", Guest("new_user", "", "presenter", "Alice")),
+        ("new#a=b: c", Guest("new_user", "", None, "a=b: c")),
+        ("custom:new", Guest("custom_id", "new", None, "")),
+        ("custom:a=b=consumer", Guest("custom_id", "a=b", "consumer", "")),
+        ("custom:room#1#", Guest("custom_id", "room#1", None, "")),
+        ("8:acs:a_b=attendee", Guest("raw_id", "8:acs:a_b", "attendee", "")),
+        ("4:+1", Guest("raw_id", "4:+1", None, "")),
+    ],
+)
+def test_label_follows_the_last_number_sign(text: str, guest: Guest) -> None:
+    """And the role the last equals sign before it."""
+    assert parse_guest(text) == guest
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2h", 7200), ("90m", 5400), ("1h30m", 5400), ("1d", 86400), ("0s", 0)]
+)
+def test_duration_is_a_sum_of_spans(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
     ("arguments", "error"),
     [
         (
@@ -112,7 +145,7 @@ def test_participant_is_raw_id_with_optional_role(text: str, participant: Partic
         (["rooms", "create", "--valid-from", "0001-01-01T00:00:00+01:00"], "out of range"),
         (["rooms", "create", "--valid-from", "2030-01-01T00:00:00+99:00"], "not a time"),
         (["rooms", "create", "--request-id", "7"], "not a valid UUID"),
-        (["rooms", "get"], "Missing argument 'ROOM_ID'"),
+        (["rooms", "get"], "Missing argument 'ROOM_ID...'"),
         (["rooms", "get", "7", "--timeout", "0"], "range"),
         (["rooms", "get", "7", "--address", "http://localhost:50051"], "without http://"),
         (["rooms", "get", "7", "--address", "localhost"], "the port is missing"),
@@ -120,6 +153,17 @@ def test_participant_is_raw_id_with_optional_role(text: str, participant: Partic
         (["participants", "upsert", "7"], "Missing argument"),
         (["participants", "remove", "7"], "Missing argument"),
         (["participants", "update", "7", "--upsert", "x=king"], "'king' is not a role"),
+        (["rooms", "delete", "7", "--show-identifiers"], "--show-identifiers requires --dry-run"),
+        (["users", "create", "--scope", "voip"], "--scope and --lifetime require --token"),
+        (["users", "create", "--lifetime", "2h"], "--scope and --lifetime require --token"),
+        (["users", "token", "8:acs:x", "--scope", "pstn"], "'pstn' is not one of 'voip.join'"),
+        (["users", "token", "8:acs:x", "--lifetime", "2"], "'2': not a length of time"),
+        (["users", "token", "8:acs:x", "--lifetime", "999999999w"], "out of range"),
+        (["join", "admit", "7"], "Missing argument 'GUEST...'"),
+        (["join", "admit", "7", "custom:=presenter"], "the id is missing; use custom:ID"),
+        (["join", "admit", "7", "#Alice"], "the raw id is missing"),
+        (["join", "admit", "7", "new=king#Alice"], "'king' is not a role"),
+        (["join", "explain", "7", "8:acs:x", "--at", "soon"], "'soon': not a time"),
     ],
 )
 def test_usage_error_exits_with_2_before_any_call(arguments: list[str], error: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -41,6 +41,8 @@ class ClientTls:
     """Private key of `certificate`, PEM."""
     server_name: str | None = None
     """Name that the server's certificate must be for; None: the host of the address."""
+    files: tuple[Path, ...] = ()
+    """Files of `ca` and, for mTLS, of `certificate` and `key`."""
 
 
 def open_channel(address: str, tls: ClientTls | None = None) -> grpc.Channel:
@@ -75,17 +77,27 @@ class GatewayConnection:
     """None: plaintext."""
     token: str | None = field(default=None, repr=False)
     """Bearer token that is sent with each call."""
+    print_grpcurl: bool = False
+    """Print the grpcurl command of each call in place of making it."""
 
     @contextmanager
     def open(self) -> Iterator[tuple[Client, Printer]]:
         """Open a channel; yield a client and a printer.
 
-        A failed call is printed on standard error and ends the command with its exit code.
+        A failed call is printed on standard error and ends the command with its exit code. With
+        `print_grpcurl` no channel is opened, responses are empty, and the printer prints nothing.
         """
         import grpc
 
-        from rooms_gateway.cli.client import failures, output, stub
+        from rooms_gateway.cli.client import failures, grpcurl, output, stub
 
+        if self.print_grpcurl:
+            printing = grpcurl.PrintingChannel(
+                self.address, self.tls, sends_token=self.token is not None
+            )
+            client = stub.Client(cast("grpc.Channel", printing), self.timeout)
+            yield client, output.Printer(as_json=False, silent=True)
+            return
         try:
             with self.open_channel(self.address, self.tls) as opened:
                 channel = with_bearer_token(opened, self.token) if self.token else opened
@@ -155,6 +167,12 @@ def connection_flags(command: Callable[..., None]) -> Callable[..., None]:
         is_flag=True,
         help="Print responses as proto JSON, one line per message (lists: per page).",
     )
+    @click.option(
+        "--print-grpcurl",
+        is_flag=True,
+        help="Print the grpcurl command that makes the same call, and exit without calling. It has"
+        " shell variables for tokens: TOKEN for the bearer token.",
+    )
     @functools.wraps(command)
     @exit_on_interrupt()
     def with_connection(
@@ -162,18 +180,23 @@ def connection_flags(command: Callable[..., None]) -> Callable[..., None]:
         address: str,
         timeout: float,
         as_json: bool,
+        print_grpcurl: bool,
         tls: ClientTls | None,
         token: str | None,
         **options: object,
     ) -> None:
-        if token is not None and tls is None and is_readable_by_others(address):
+        sends_token = token is not None and not print_grpcurl
+        if sends_token and tls is None and is_readable_by_others(address):
             click.echo(
                 f"warning: sending the bearer token to {address} in plaintext; pass --tls-ca if"
                 " the gateway serves TLS",
                 err=True,
             )
         opener = click.get_current_context().obj or open_channel
-        command(GatewayConnection(address, timeout, as_json, opener, tls, token), **options)
+        gateway = GatewayConnection(
+            address, timeout, as_json, opener, tls, token, print_grpcurl=print_grpcurl
+        )
+        command(gateway, **options)
 
     return with_connection
 
@@ -202,6 +225,7 @@ def _read_tls(
     if (certificate is None) is not (key is None):
         raise ValueError("--tls-cert and --tls-key require each other")
     if certificate is None or key is None:
-        return ClientTls(authorities, server_name=server_name)
+        return ClientTls(authorities, server_name=server_name, files=(ca,))
     load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate, key)
-    return ClientTls(authorities, read_pem(certificate), read_pem(key), server_name)
+    files = (ca, certificate, key)
+    return ClientTls(authorities, read_pem(certificate), read_pem(key), server_name, files)

@@ -11,10 +11,11 @@ from typing import cast
 
 import click
 import grpc
+from acs.rooms.v1 import error_reason_pb2, join_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from rooms_gateway.cli.client.output import aligned
+from rooms_gateway.cli.client.text import aligned, enum_name
 
 _CORRECT = "Correct the request."
 _LATER = "Repeat the command later."
@@ -64,6 +65,19 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
             "The operator of the gateway must correct its connection to the Rooms service."
         ),
         "ERROR_REASON_JOIN_POLICY_UNSUPPORTED": "Add every participant to the roster.",
+        "ERROR_REASON_USER_NOT_FOUND": "Create another user: `rooms-gateway users create`.",
+        "ERROR_REASON_USER_OF_ANOTHER_RESOURCE": (
+            "Call a gateway of that resource, or create a user in this one:"
+            " `rooms-gateway users create`."
+        ),
+        "ERROR_REASON_TEAMS_TOKEN_INVALID": "Get a new Entra access token for the user.",
+        "ERROR_REASON_TRANSPORT_INSECURE": (
+            "Pass --tls-ca and the address of a TLS listener, or run the command on the host of the"
+            " gateway."
+        ),
+        "ERROR_REASON_ROSTER_FULL": (
+            "Remove participants with `rooms-gateway participants remove`, or create another room."
+        ),
     }
 )
 
@@ -78,6 +92,8 @@ _NEXT_BY_CODE = {
     ),
     grpc.StatusCode.UNIMPLEMENTED: "Is the server on {address} a gateway of this version?",
 }
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 # The Rooms service rejects malformed ids without a field or a description of their form.
 _FORMS = (
@@ -132,6 +148,11 @@ class CallFailure:
         title = click.style(f"Error: {self.code.name}", fg="red", bold=True)
         return "\n".join([title, *(f"  {line}" for line in aligned(list(self._lines(address))))])
 
+    def item_lines(self) -> Iterator[tuple[str, str]]:
+        """Yield names and values for the failure of one item of a call."""
+        yield "error", self.code.name
+        yield from self._lines("")
+
     def _lines(self, address: str) -> Iterator[tuple[str, str]]:
         if self.reason:
             yield "reason", self.reason
@@ -181,6 +202,17 @@ def read_failure(error: grpc.RpcError) -> CallFailure:
         return _from_status(code, message, _status(error))
     except DecodeError:
         return CallFailure(code=code, message=message)
+
+
+def read_item_error(error: join_pb2.ItemError) -> CallFailure:
+    """Read the error of one item of a call."""
+    retries = error.HasField("retry_delay")
+    return CallFailure(
+        code=_CODES.get(error.code, grpc.StatusCode.UNKNOWN),
+        message=error.message,
+        reason=f"ERROR_REASON_{enum_name(error_reason_pb2.ErrorReason.DESCRIPTOR, error.reason)}",
+        retry_after=error.retry_delay.ToTimedelta().total_seconds() if retries else None,
+    )
 
 
 def _status(error: grpc.RpcError) -> status_pb2.Status:

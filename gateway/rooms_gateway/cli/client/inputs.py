@@ -7,19 +7,24 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import click
 
 from rooms_gateway.stray_marks import stray_mark
 
 ROLES = ("presenter", "attendee", "consumer", "collaborator")
+SCOPES = ("voip.join", "voip", "chat.join.limited", "chat.join", "chat")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_RELATIVE = re.compile(r"([+-])((?:\d{1,9}[wdhms])+)", re.ASCII)
+_SPANS = re.compile(r"(?:\d{1,9}[wdhms])+", re.ASCII)
+_RELATIVE = re.compile(rf"([+-])({_SPANS.pattern})", re.ASCII)
+_CUSTOM = "custom:"
+_MAX_DURATION = 315_576_000_000
+"""Seconds that a google.protobuf.Duration can have."""
 _ABSOLUTE = re.compile(
     r"(?P<date>\d{4}(?P<dash>-?)(?:\d\d(?P=dash)\d\d|W\d\d(?:(?P=dash)\d)?))"
     r"(?:[T ](?P<clock>\d\d(?:(?P<colon>:?)\d\d(?:(?P=colon)\d\d(?:[.,](?P<fraction>\d{1,9}))?)?)?)"
@@ -45,6 +50,29 @@ class Participant(NamedTuple):
     role: str | None
 
 
+class Guest(NamedTuple):
+    """A user to admit to a room, with one of ROLES or None to keep the current role."""
+
+    kind: Literal["raw_id", "custom_id", "new_user"]
+    id: str
+    """Empty for a new user."""
+    role: str | None
+    label: str
+
+
+class TokenOptions(NamedTuple):
+    """Scopes of an access token, of SCOPES, and its lifetime in seconds; None for the default."""
+
+    scopes: tuple[str, ...] = ()
+    lifetime: int | None = None
+
+
+class DryRun(NamedTuple):
+    """A request for a dry run."""
+
+    show_identifiers: bool
+
+
 def parse_instant(text: str, now: float) -> Instant:
     """Parse an ISO 8601 time or date (UTC without an offset), "now", or an offset such as "+2h".
 
@@ -56,7 +84,7 @@ def parse_instant(text: str, now: float) -> Instant:
         return Instant(math.ceil(now), 0)
     if relative := _RELATIVE.fullmatch(text):
         sign, spans = relative.groups()
-        distance = sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(\w)", spans))
+        distance = _total(spans)
         instant = Instant(math.ceil(now) + (-distance if sign == "-" else distance), 0)
     elif absolute := _ABSOLUTE.fullmatch(text):
         date, clock, offset = absolute.group("date", "clock", "offset")
@@ -71,6 +99,18 @@ def parse_instant(text: str, now: float) -> Instant:
     if not _FIRST <= instant.seconds <= _LAST:
         raise ValueError("out of range; the year must be 1 to 9999")
     return instant
+
+
+def parse_duration(text: str) -> int:
+    """Parse a length of time such as "2h" or "1h30m"; return it in seconds.
+
+    Raises ValueError, with a text for the user, for anything else.
+    """
+    if _SPANS.fullmatch(text) is None:
+        raise ValueError("not a length of time; use a form such as 2h, 90m or 1h30m")
+    if (seconds := _total(text)) > _MAX_DURATION:
+        raise ValueError("out of range")
+    return seconds
 
 
 def parse_participant(text: str) -> Participant:
@@ -88,6 +128,25 @@ def parse_participant(text: str) -> Participant:
     return Participant(raw_id, role.lower() or None)
 
 
+def parse_guest(text: str) -> Guest:
+    """Parse `RAW_ID`, `custom:ID` or `new`, optionally followed by `=role` and `#label`.
+
+    The label follows the last "#", the role the last "=" before it. Raises ValueError, with a text
+    for the user, if the id is empty or the role is unknown.
+    """
+    guest, mark, label = text.rpartition("#")
+    if not mark:
+        guest, label = text, ""
+    name, role = parse_participant(guest)
+    if name == "new":
+        return Guest("new_user", "", role, label)
+    if not name.startswith(_CUSTOM):
+        return Guest("raw_id", name, role, label)
+    if name == _CUSTOM:
+        raise ValueError("the id is missing; use custom:ID")
+    return Guest("custom_id", name.removeprefix(_CUSTOM), role, label)
+
+
 def parse_address(text: str) -> str:
     """Check a gRPC target: host:port, unix:/path or another scheme that gRPC supports.
 
@@ -100,6 +159,10 @@ def parse_address(text: str) -> str:
     if ":" not in text:
         raise ValueError("the port is missing; use host:port or unix:/path")
     return text
+
+
+def _total(spans: str) -> int:
+    return sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(\w)", spans))
 
 
 class _Parsed(click.ParamType[object, str]):
@@ -119,7 +182,9 @@ class _Parsed(click.ParamType[object, str]):
 
 
 INSTANT = _Parsed("time", lambda text: parse_instant(text, time.time()))
+DURATION = _Parsed("duration", parse_duration)
 PARTICIPANT = _Parsed("raw_id[=role]", parse_participant)
+GUEST = _Parsed("guest", parse_guest)
 
 address_flag = click.option(
     "--address",

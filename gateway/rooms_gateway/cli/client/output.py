@@ -7,51 +7,97 @@ from typing import Literal, TypeVar
 
 import click
 import grpc
-from acs.rooms.v1 import participants_pb2, rooms_pb2
+from acs.identity.v1 import users_pb2
+from acs.rooms.debug.v1 import dry_run_pb2
+from acs.rooms.v1 import (
+    access_tokens_pb2,
+    join_pb2,
+    participants_pb2,
+    rooms_pb2,
+)
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
-UNSET = "unset"
-
+from rooms_gateway.cli.client.failures import read_item_error
+from rooms_gateway.cli.client.obstacles import explanation
+from rooms_gateway.cli.client.text import UNSET, Table, aligned, enum_name, printable, utc
 
 PageT = TypeVar("PageT", rooms_pb2.ListRoomsResponse, participants_pb2.ListParticipantsResponse)
 _Moment = Literal["created_at", "valid_from", "valid_until"]
+_Fields = Sequence[tuple[str, str]]
 
 
 class Printer:
     """Prints responses on standard output, as JSON with one line per message or as text.
 
-    Hints to the user go to standard error.
+    A dry run is printed as the REST request. Hints to the user go to standard error. `silent`
+    prints neither.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, silent: bool = False) -> None:
         self._as_json = as_json
+        self._silent = silent
+        self._is_first = True
 
     def room(
         self,
         response: rooms_pb2.CreateRoomResponse
         | rooms_pb2.GetRoomResponse
         | rooms_pb2.UpdateRoomResponse,
+        participants: Iterable[participants_pb2.Participant] | None = None,
     ) -> None:
-        """Print the room of a response, one line per field."""
-        if self._as_json:
-            return _echo_json(response)
-        room = response.room
-        fields = [
-            ("id", room.id),
-            ("created_at", _time(room, "created_at")),
-            ("valid_from", _time(room, "valid_from")),
-            ("valid_until", _time(room, "valid_until")),
-            ("pstn_dial_out_enabled", _dial_out(room)),
-        ]
-        return click.echo("\n".join(aligned(fields)))
+        """Print the room of a response, one line per field, and `participants` if not None."""
+        lines = [*aligned(_room_fields(response.room))]
+        if participants is not None:
+            rows = [*Table("RAW ID", "ROLE").add([*map(_participant_row, participants)])]
+            lines += ["", *(rows or ["No participants."])]
+        self._print(response, lines)
 
     def done(self, response: Message, sentence: str) -> None:
         """Print the success of a call with an empty response: `sentence`, or the JSON."""
-        if self._as_json:
-            return _echo_json(response)
-        return click.echo(sentence)
+        self._print(response, [printable(sentence)])
+
+    def user(self, response: users_pb2.CreateUserResponse) -> None:
+        """Print a user that was created, with the access token if there is one."""
+        fields = [("raw_id", response.user.raw_id)]
+        if response.HasField("access_token"):
+            fields += _token_fields(response.access_token)
+        self._print(response, [*aligned(fields)])
+        if response.possible_orphan:
+            self._hint("The response to an earlier attempt was lost: another user may exist.")
+
+    def access_token(
+        self, response: users_pb2.IssueTokenResponse | users_pb2.ExchangeTeamsUserTokenResponse
+    ) -> None:
+        """Print an access token and its expiry."""
+        self._print(response, [*aligned(_token_fields(response.access_token))])
+
+    def admission(
+        self, response: join_pb2.AdmitParticipantsResponse | join_pb2.CreateRoomWithGuestsResponse
+    ) -> None:
+        """Print room and guests of a response, one line per field, with empty lines in between."""
+        lines: list[str] = []
+        if isinstance(response, join_pb2.CreateRoomWithGuestsResponse):
+            lines = ["", *aligned(_room_fields(response.room))]
+        for guest in response.results:
+            lines += ["", *aligned([*_guest_fields(guest)])]
+        self._print(response, lines[1:])
+        if response.tokens_expire_before_open:
+            self._hint(
+                "An access token expires before the window begins: issue another one later with"
+                " `rooms-gateway users token`."
+            )
+        if any(guest.HasField("error") for guest in response.results):
+            self._hint(
+                "Repeat the guests with an error, by raw id if there is one: `new` creates another"
+                " user."
+            )
+
+    def explanation(
+        self, response: join_pb2.ExplainJoinResponse, room_id: str, raw_id: str
+    ) -> None:
+        """Print the obstacles to a join, one line each."""
+        self._print(response, [*explanation(response, room_id, raw_id)])
 
     def rooms(self, pages: Iterable[rooms_pb2.ListRoomsResponse]) -> None:
         """Print rooms, each page as it arrives. Raises grpc.RpcError if the call fails."""
@@ -62,11 +108,20 @@ class Printer:
         """Print a roster, each page as it arrives. Raises grpc.RpcError if the call fails."""
         table = Table("RAW ID", "ROLE")
         self._list(
-            pages,
-            table,
-            "participants",
-            lambda page: ((each.raw_id, _role(each)) for each in page.participants),
+            pages, table, "participants", lambda page: map(_participant_row, page.participants)
         )
+
+    def _print(self, response: Message, lines: Sequence[str]) -> None:
+        if self._silent:
+            return
+        if self._as_json:
+            _echo_json(response)
+            return
+        shown = _rest_request(response) or lines
+        if len(shown) > 1 and not self._is_first:
+            click.echo()
+        self._is_first = False
+        click.echo("\n".join(shown))
 
     def _list(
         self,
@@ -88,57 +143,42 @@ class Printer:
         except grpc.RpcError:
             self._hint_next_page(token)
             raise
-        if not self._as_json and table.is_empty:
-            click.echo(f"No {items}.", err=True)
+        if table.is_empty:
+            self._hint(f"No {items}.")
         self._hint_next_page(token)
 
     def _hint_next_page(self, token: str) -> None:
-        if token and not self._as_json:
-            click.echo(f"Next page: --page-token {printable(token)}", err=True)
+        if token:
+            self._hint(f"Next page: --page-token {printable(token)}")
 
-
-class Table:
-    """A table that grows row by row; its columns only widen."""
-
-    def __init__(self, *headings: str) -> None:
-        self._headings = headings
-        self._widths = [len(heading) for heading in headings]
-        self.is_empty = True
-
-    def add(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
-        """Yield the lines of `rows`, preceded by the headings if they are the first."""
-        if not rows:
-            return
-        safe = [[printable(cell) for cell in row] for row in rows]
-        columns = zip(*safe, strict=True)
-        self._widths = [
-            max(width, *map(len, column))
-            for width, column in zip(self._widths, columns, strict=True)
-        ]
-        if self.is_empty:
-            self.is_empty = False
-            yield click.style(self._line(self._headings), bold=True)
-        yield from map(self._line, safe)
-
-    def _line(self, cells: Sequence[str]) -> str:
-        padded = (cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True))
-        return "  ".join(padded).rstrip()
-
-
-def aligned(fields: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield one line for each name and value, with the values in one column."""
-    width = max(len(name) for name, _ in fields)
-    for name, value in fields:
-        yield f"{click.style(name.ljust(width), bold=True)}  {printable(value)}"
-
-
-def printable(text: str) -> str:
-    """Escape control characters, so that text of a response cannot control the terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    def _hint(self, sentence: str) -> None:
+        if not self._as_json and not self._silent:
+            click.echo(sentence, err=True)
 
 
 def _echo_json(message: Message, *, every_key: bool = False) -> None:
     click.echo(MessageToJson(message, indent=None, always_print_fields_with_no_presence=every_key))
+
+
+def _rest_request(response: Message) -> Sequence[str]:
+    """Return the REST request of a dry run as lines; none for any other response."""
+    fields = (value for _, value in response.ListFields())
+    request = next((each for each in fields if isinstance(each, dry_run_pb2.RestRequest)), None)
+    if request is None:
+        return ()
+    headers = [f"{name}: {value}" for name, value in sorted(request.headers.items())]
+    body = ["", request.body] if request.body else []
+    return [*map(printable, [f"{request.http_method} {request.target}", *headers, *body])]
+
+
+def _room_fields(room: rooms_pb2.Room) -> _Fields:
+    return [
+        ("id", room.id),
+        ("created_at", _time(room, "created_at")),
+        ("valid_from", _time(room, "valid_from")),
+        ("valid_until", _time(room, "valid_until")),
+        ("pstn_dial_out_enabled", _dial_out(room)),
+    ]
 
 
 def _room_row(room: rooms_pb2.Room) -> Sequence[str]:
@@ -154,13 +194,28 @@ def _room_row(room: rooms_pb2.Room) -> Sequence[str]:
     )
 
 
+def _participant_row(participant: participants_pb2.Participant) -> Sequence[str]:
+    return participant.raw_id, _role(participant)
+
+
+def _token_fields(token: access_tokens_pb2.AccessToken) -> _Fields:
+    return [("access_token", token.token), ("expires_at", utc(token.expires_at))]
+
+
+def _guest_fields(guest: join_pb2.AdmittedGuest) -> Iterator[tuple[str, str]]:
+    if guest.label:
+        yield "label", guest.label
+    if guest.HasField("participant"):
+        yield "raw_id", guest.participant.raw_id
+        yield "role", _role(guest.participant)
+    if guest.HasField("access_token"):
+        yield from _token_fields(guest.access_token)
+    if guest.HasField("error"):
+        yield from read_item_error(guest.error).item_lines()
+
+
 def _time(room: rooms_pb2.Room, field: _Moment) -> str:
-    if not room.HasField(field):
-        return UNSET
-    stamp: Timestamp = getattr(room, field)
-    whole, _, fraction = stamp.ToJsonString().removesuffix("Z").partition(".")
-    fraction = fraction.rstrip("0")
-    return f"{whole}.{fraction}Z" if fraction else f"{whole}Z"
+    return utc(getattr(room, field)) if room.HasField(field) else UNSET
 
 
 def _dial_out(room: rooms_pb2.Room) -> str:
@@ -172,8 +227,4 @@ def _dial_out(room: rooms_pb2.Room) -> str:
 def _role(participant: participants_pb2.Participant) -> str:
     if participant.role == participants_pb2.PARTICIPANT_ROLE_UNSPECIFIED:
         return participant.unrecognized_role or UNSET
-    try:
-        name = participants_pb2.ParticipantRole.Name(participant.role)
-    except ValueError:
-        return str(participant.role)
-    return name.removeprefix("PARTICIPANT_ROLE_").lower()
+    return enum_name(participants_pb2.ParticipantRole.DESCRIPTOR, participant.role).lower()

@@ -1,0 +1,83 @@
+"""`--print-grpcurl`: the grpcurl command that makes the same call."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+if TYPE_CHECKING:
+    from rooms_gateway.cli.client.connection import ClientTls
+
+SECRETS = {"token": "ACCESS_TOKEN", "teams_token": "TEAMS_TOKEN"}
+"""Fields of requests that are secret, and the shell variables that are printed instead."""
+
+
+class PrintingChannel:
+    """A channel that prints the grpcurl command of each call, and returns empty responses.
+
+    It has the two methods of grpc.Channel that the stubs of the contract use. `sends_token` adds
+    the header with the bearer token, as the shell variable TOKEN.
+    """
+
+    def __init__(self, address: str, tls: ClientTls | None, *, sends_token: bool) -> None:
+        self._address = address
+        self._flags = [*_tls_flags(tls)]
+        if sends_token:
+            self._flags += ["-H", '"authorization: Bearer $TOKEN"']
+
+    def unary_unary(
+        self, method: str, *, response_deserializer: Callable[[bytes], Message], **_: object
+    ) -> Callable[..., Message]:
+        """Return the callable of a method with one response."""
+
+        def call(request: Message, timeout: float) -> Message:
+            self._print(method, request, timeout)
+            return response_deserializer(b"")
+
+        return call
+
+    def unary_stream(self, method: str, **_: object) -> Callable[..., Iterator[Message]]:
+        """Return the callable of a method with a stream of responses."""
+
+        def call(request: Message, timeout: float) -> Iterator[Message]:
+            self._print(method, request, timeout)
+            return iter(())
+
+        return call
+
+    def _print(self, method: str, request: Message, timeout: float) -> None:
+        words = [
+            "grpcurl",
+            *self._flags,
+            *("-max-time", f"{timeout:g}"),
+            *("-d", _quoted(request)),
+            *(shlex.quote(self._address), method.removeprefix("/")),
+        ]
+        click.echo(" ".join(words))
+
+
+def _tls_flags(tls: ClientTls | None) -> Sequence[str]:
+    if tls is None:
+        return ["-plaintext"]
+    flags = dict(zip(("-cacert", "-cert", "-key"), map(str, tls.files), strict=False))
+    if tls.server_name:
+        flags["-authority"] = tls.server_name
+    return [word for flag, value in flags.items() for word in (flag, shlex.quote(value))]
+
+
+def _quoted(request: Message) -> str:
+    """Return the JSON of a request as one word of a shell, with variables for its secrets."""
+    fields = MessageToDict(request, preserving_proto_field_name=True)
+    secret = next((name for name in SECRETS if fields.pop(name, None)), None)
+    text = json.dumps(fields, separators=(",", ":"))
+    if secret is None:
+        return shlex.quote(text)
+    # Every request with a secret has other required fields.
+    before, after = f'{text[:-1]},"{secret}":"', '"}'
+    return f'{shlex.quote(before)}"${SECRETS[secret]}"{shlex.quote(after)}'
