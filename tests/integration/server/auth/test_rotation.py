@@ -89,7 +89,10 @@ async def test_new_policy_applies_to_the_next_call(files: PolicyFiles, emulator:
         ("[callers", "not TOML"),
         (
             POLICY.replace("reader", "raeder"),
-            "must be one of reader, writer, issuer, admin: did you mean reader?",
+            (
+                "callers.raeder.role: must be one of reader, writer, issuer, admin: did you mean "
+                "reader?"
+            ),
         ),
         (POLICY.replace('"tokens"', '"gone"'), "tokens-file: cannot read"),
     ],
