@@ -21,7 +21,7 @@
     ├── UpstreamUnavailableError     the upstream sent no response
     ├── UpstreamMisconfiguredError   no response is possible until a configuration changes
     ├── InvalidUpstreamResponseError the upstream's response does not conform to the REST API
-    └── UnattributedResponseError    an error response that the Rooms service has not sent
+    └── UnattributedResponseError    an error response that the service has not sent
 
 `server.status` turns each into a gRPC status; nothing else chooses status codes.
 """
@@ -177,11 +177,11 @@ class InvalidUpstreamResponseError(GatewayError):
 
 
 class UnattributedResponseError(GatewayError):
-    """An error response that the Rooms service has not sent, but a proxy or load balancer."""
+    """An error response that the service has not sent, but a proxy or load balancer."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, service: str = "the Rooms service") -> None:
         super().__init__(
-            f"a response with HTTP status {status} did not come from the Rooms service: a proxy, "
+            f"a response with HTTP status {status} did not come from {service}: a proxy, "
             "load balancer or firewall before it has sent it"
         )
         self.status = status

@@ -20,9 +20,9 @@ from rooms_gateway.call import Call, Context, new_id
 from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.auth.authorizer import Authorizer
+from rooms_gateway.server.auth.token_transport import check_transport, returns_tokens
 from rooms_gateway.server.messages import UnreadResponses, send_messages, send_status
 from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
-from rooms_gateway.server.token_transport import check_transport, returns_tokens
 from rooms_gateway.server.validation import validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs

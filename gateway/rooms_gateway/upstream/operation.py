@@ -93,7 +93,7 @@ class Operation:
                 "gateway is configured with"
             )
         if not error.code and response.status in _ATTRIBUTED:
-            return UnattributedResponseError(response.status)
+            return UnattributedResponseError(response.status, self._service)
         return UpstreamRejectedError(
             response.status,
             code=error.code,

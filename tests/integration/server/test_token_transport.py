@@ -14,7 +14,7 @@ from support.gateways import collect, failure_of, settings, upstream_of
 from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway
 from rooms_gateway.server.assembly import LEGACY_SERVICE, SERVICES
-from rooms_gateway.server.token_transport import returns_tokens
+from rooms_gateway.server.auth.token_transport import returns_tokens
 
 RPCS = [method for service in (*SERVICES, LEGACY_SERVICE) for method in service.methods]
 RETURN_TOKENS = {method.full_name for method in RPCS if returns_tokens(method.output_type)}

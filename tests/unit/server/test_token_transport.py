@@ -8,7 +8,7 @@ import pytest
 
 from rooms_gateway.call import Context
 from rooms_gateway.errors import InsecureTransportError
-from rooms_gateway.server.token_transport import check_transport
+from rooms_gateway.server.auth.token_transport import check_transport
 
 PLAINTEXT, TLS = b"insecure", b"ssl"
 

@@ -21,7 +21,7 @@ from support.policies import STATIC, Metadata, PolicyFiles, Signer, bearer, jwt_
 from rooms_emulator import Emulator
 from rooms_gateway.server.assembly import LEGACY_SERVICE, SERVICES
 from rooms_gateway.server.auth.roles import METHODS, Role
-from rooms_gateway.server.token_transport import returns_tokens
+from rooms_gateway.server.auth.token_transport import returns_tokens
 
 FEW = "acs.rooms.v1.RoomsService/DeleteRoom"
 POLICY = f"""
