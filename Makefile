@@ -42,13 +42,15 @@ demo: $(VENV)/.run ## Walk a room's whole life through a gateway on free ports.
 	@exec $(BIN)/rooms-gateway demo
 
 ARGS ?=
+# Without bytecode, each process of the tests would compile the gateway and its libraries again.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 # One worker more than cores, because tests wait for processes and sockets.
 PARALLEL ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist worksteal
 unit: setup ## Run the tests that need no sockets.
-	@$(BIN)/pytest -q $(PARALLEL) tests/unit $(ARGS)
+	@$(PYTEST) -q $(PARALLEL) tests/unit $(ARGS)
 
 test: setup ## Run all tests, in parallel; ARGS="tests/unit -k dates" for some, COVERAGE=1 to measure coverage.
-	@$(BIN)/pytest $(PARALLEL) $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(ARGS)
+	@$(PYTEST) $(PARALLEL) $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(ARGS)
 
 # Tools for tests. A test builds what it needs by these rules; a missing language skips the test.
 .tools/grpcurl: tests/clients/go/go.mod tests/clients/go/go.sum
@@ -81,7 +83,7 @@ CLIENTS ?= $(patsubst clients/%/build.mk,%,$(wildcard clients/*/build.mk))
 clients: $(addprefix client-,$(CLIENTS)) ## Build the client packages into dist/clients; CLIENTS="go rust" for some.
 
 test-clients: setup ## Build the client packages and run the examples and the pages of each language.
-	@$(BIN)/pytest -n logical --dist loadfile tests/clients $(ARGS)
+	@$(PYTEST) -n logical --dist loadfile tests/clients $(ARGS)
 
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
 	@PYTHONPATH=.:gateway:generated/python $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)
@@ -141,7 +143,7 @@ check-generated: setup ## Check that generated/ and docs/reference are what the 
 		{ echo "generated/ or docs/reference is out of date: run make generate" >&2; exit 1; }; }
 
 manifests: setup ## Check the manifests in deploy/ by the schemas and tools of their kind.
-	@$(BIN)/pytest -q --no-header tests/deploy/test_kubernetes.py tests/deploy/test_compose.py tests/deploy/test_systemd.py
+	@$(PYTEST) -q --no-header tests/deploy/test_kubernetes.py tests/deploy/test_compose.py tests/deploy/test_systemd.py
 
 guard: setup ## Check that calls cost no more than before; GUARD=--accept if they may.
 	@PYTHONPATH=.:gateway:generated/python $(BIN)/python -m benchmarks.guard $(GUARD)

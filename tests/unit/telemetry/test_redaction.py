@@ -13,7 +13,7 @@ from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.contract import MESSAGES
 
@@ -69,6 +69,8 @@ def set_value(message: Message, field: Any, value: Any) -> None:
 @pytest.mark.proves("S57")
 @pytest.mark.parametrize("descriptor", MESSAGES, ids=lambda each: each.full_name)
 def test_text_of_a_message_omits_redacted_fields(descriptor: Descriptor) -> None:
+    # For each message of the contract, so that all have many examples together.
+    @settings(max_examples=25)
     @given(st.data())
     def prove(words: st.DataObject) -> None:
         message = GetMessageClass(descriptor)()
