@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from acs.rooms.v1 import join_pb2 as pb
-from acs.rooms.v1 import rooms_pb2
+from acs.rooms.v1.access_tokens_pb2 import TokenOptions
 
 from rooms_gateway.aio import gather_or_cancel
 from rooms_gateway.call import Call
-from rooms_gateway.services.convert.guests import planned_roster, read_guests, roles_by_raw_id
-from rooms_gateway.services.convert.rooms import create_to_rest, fill_room
+from rooms_gateway.services.convert.guests import Guest, planned_roster, read_guests
+from rooms_gateway.services.convert.rooms import create_to_rest, fill_room, first_roster
 from rooms_gateway.services.guests import GuestAdmission
 from rooms_gateway.services.join_explanation import explain_join
 from rooms_gateway.services.roster import read_roster
+from rooms_gateway.upstream.models import Participant
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
 
@@ -37,15 +38,11 @@ class JoinServicer:
             self._api.get_room(request.room_id, call),
             read_roster(self._api, request.room_id, call),
         )
-        roster = {each.raw_id: each.role for each in participants}
+        roster = _roles(participants)
         self._admission.check(guests, roster)
         response = pb.AdmitParticipantsResponse()
         fill_room(response.room, room)
-        admitted = await self._admission.admit(
-            response.room, roster, guests, request.token_options, call
-        )
-        response.results.extend(admitted)
-        response.tokens_expire_before_open = _expire_before_open(admitted, response.room)
+        await self._admit(response, roster, guests, request.token_options, call)
         return response
 
     async def CreateRoomWithGuests(
@@ -53,7 +50,7 @@ class JoinServicer:
     ) -> pb.CreateRoomWithGuestsResponse:
         """REST: Rooms_Create; then as `GuestAdmission.admit`."""
         guests, body = read_guests(request.guests), create_to_rest(request)
-        roster = roles_by_raw_id(body.participants)
+        roster = _roles(first_roster(body))
         self._admission.check(guests, roster)
         call.idempotent = True
         request_id = request.request_id or str(uuid.uuid4())
@@ -61,15 +58,31 @@ class JoinServicer:
         if request.request_id:
             # The room may be that of an earlier call, with another roster by now.
             participants = await read_roster(self._api, created.room.id, call)
-            roster = {each.raw_id: each.role for each in participants}
+            roster = _roles(participants)
         response = pb.CreateRoomWithGuestsResponse()
         fill_room(response.room, created.room)
-        admitted = await self._admission.admit(
-            response.room, roster, guests, request.token_options, call
-        )
-        response.results.extend(admitted)
-        response.tokens_expire_before_open = _expire_before_open(admitted, response.room)
+        await self._admit(response, roster, guests, request.token_options, call)
         return response
+
+    async def _admit(
+        self,
+        response: pb.AdmitParticipantsResponse | pb.CreateRoomWithGuestsResponse,
+        roster: Mapping[str, str],
+        guests: Sequence[Guest],
+        token_options: TokenOptions,
+        call: Call,
+    ) -> None:
+        """Admit guests to the room of `response`, and fill in their results."""
+        room = response.room
+        response.results.extend(
+            await self._admission.admit(room, roster, guests, token_options, call)
+        )
+        opens = room.valid_from.ToNanoseconds()
+        response.tokens_expire_before_open = any(
+            each.access_token.expires_at.ToNanoseconds() < opens
+            for each in response.results
+            if each.HasField("access_token")
+        )
 
     async def ExplainJoin(
         self, request: pb.ExplainJoinRequest, call: Call
@@ -78,10 +91,5 @@ class JoinServicer:
         return await explain_join(self._api, request, call)
 
 
-def _expire_before_open(guests: Sequence[pb.AdmittedGuest], room: rooms_pb2.Room) -> bool:
-    opens = room.valid_from.ToNanoseconds()
-    return any(
-        each.access_token.expires_at.ToNanoseconds() < opens
-        for each in guests
-        if each.HasField("access_token")
-    )
+def _roles(participants: Iterable[Participant]) -> dict[str, str]:
+    return {each.raw_id: each.role for each in participants}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 from acs.rooms.debug.v1 import dry_run_pb2 as pb
@@ -22,10 +23,11 @@ def describe(request: RestRequest, dry_run: pb.DryRun) -> pb.RestRequest:
     The message contains no secret: requests are signed when they are sent, and a Teams token is
     always replaced.
     """
-    target, body = request.target, request.body
+    target, hidden = request.target, {"token"}
     if not dry_run.show_identifiers:
-        target, body = _USER.sub(REDACTED, target), _redact_identifiers(body)
-    body = _replace(body, "token")
+        target = _USER.sub(REDACTED, target)
+        hidden |= {"customId", "userId", "participants"}
+    body = _redact(request.body, hidden)
     return pb.RestRequest(
         http_method=request.method,
         target=target,
@@ -34,19 +36,16 @@ def describe(request: RestRequest, dry_run: pb.DryRun) -> pb.RestRequest:
     )
 
 
-def _replace(body: bytes, *members: str) -> bytes:
+def _redact(body: bytes, hidden: set[str]) -> bytes:
+    """Replace the values of the members `hidden`; of `participants`, its names."""
     content = msgspec.json.decode(body) if body else {}
-    found = content.keys() & set(members)
-    return msgspec.json.encode(content | dict.fromkeys(found, REDACTED)) if found else body
+    for name in hidden & content.keys():
+        content[name] = _placeholders(content[name]) if name == "participants" else REDACTED
+    return msgspec.json.encode(content) if content else body
 
 
-def _redact_identifiers(body: bytes) -> bytes:
-    if not body:
-        return body
-    content = msgspec.json.decode(_replace(body, "customId", "userId"))
-    if participants := content.get("participants"):
-        content["participants"] = {
-            raw_id if raw_id.startswith(PLACEHOLDER) else f"<redacted {number}>": properties
-            for number, (raw_id, properties) in enumerate(participants.items(), start=1)
-        }
-    return msgspec.json.encode(content)
+def _placeholders(participants: dict[str, Any]) -> dict[str, Any]:
+    return {
+        raw_id if raw_id.startswith(PLACEHOLDER) else f"<redacted {number}>": properties
+        for number, (raw_id, properties) in enumerate(participants.items(), start=1)
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from acs.rooms.v1 import join_pb2 as pb
@@ -66,12 +66,3 @@ def planned_roster(guests: Iterable[Guest]) -> Roster:
             raw_id = f"<new user {number}>"
         roster[raw_id] = ParticipantProperties(guest.role or DEFAULT_ROLE)
     return roster
-
-
-def roles_by_raw_id(roster: Roster) -> Mapping[str, str]:
-    """Return the roles of the participants that a roster change adds."""
-    return {
-        raw_id: properties.role or DEFAULT_ROLE
-        for raw_id, properties in roster.items()
-        if properties is not None
-    }
