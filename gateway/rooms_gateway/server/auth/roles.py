@@ -19,7 +19,7 @@ class Role(IntEnum):
     ISSUER = 3
     """Writer, plus RPCs that create users and return access tokens."""
     ADMIN = 4
-    """Issuer, plus DeleteRoom and DeleteUser (irreversible)."""
+    """Issuer, plus the deletion of rooms and users (irreversible)."""
 
 
 NEEDED: dict[str, dict[str, Role]] = {
@@ -29,11 +29,14 @@ NEEDED: dict[str, dict[str, Role]] = {
         "UpdateRoom": Role.WRITER,
         "DeleteRoom": Role.ADMIN,
         "ListRooms": Role.READER,
+        "BulkCreateRooms": Role.WRITER,
+        "BulkDeleteRooms": Role.ADMIN,
     },
     "acs.rooms.v1.ParticipantsService": {
         "UpsertParticipants": Role.WRITER,
         "RemoveParticipants": Role.WRITER,
         "UpdateParticipants": Role.WRITER,
+        "SyncParticipants": Role.WRITER,
         "ListParticipants": Role.READER,
     },
     "acs.rooms.v1.JoinService": {

@@ -22,6 +22,7 @@ const (
 	ParticipantsService_UpsertParticipants_FullMethodName = "/acs.rooms.v1.ParticipantsService/UpsertParticipants"
 	ParticipantsService_RemoveParticipants_FullMethodName = "/acs.rooms.v1.ParticipantsService/RemoveParticipants"
 	ParticipantsService_UpdateParticipants_FullMethodName = "/acs.rooms.v1.ParticipantsService/UpdateParticipants"
+	ParticipantsService_SyncParticipants_FullMethodName   = "/acs.rooms.v1.ParticipantsService/SyncParticipants"
 	ParticipantsService_ListParticipants_FullMethodName   = "/acs.rooms.v1.ParticipantsService/ListParticipants"
 )
 
@@ -52,6 +53,16 @@ type ParticipantsServiceClient interface {
 	// INVALID_ARGUMENT.
 	// REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
 	UpdateParticipants(ctx context.Context, in *UpdateParticipantsRequest, opts ...grpc.CallOption) (*UpdateParticipantsResponse, error)
+	// SyncParticipants makes the roster equal to a list: it reads the roster, and sends only the
+	// differences, in one request.
+	//
+	// A participant with the same role is not sent. A roster that is equal already costs no write.
+	// Two syncs of one room at the same time are not isolated from each other, and a change by another
+	// caller between the read and the write is kept or lost, participant by participant: set
+	// `expected_fingerprint` to sync only a roster that you have seen, which narrows the gap to these
+	// two requests.
+	// REST: GET /rooms/{room_id}/participants, then PATCH with the differences.
+	SyncParticipants(ctx context.Context, in *SyncParticipantsRequest, opts ...grpc.CallOption) (*SyncParticipantsResponse, error)
 	// ListParticipants streams the roster in the order in which participants were added. Each message
 	// is one page of the Rooms service.
 	//
@@ -94,6 +105,16 @@ func (c *participantsServiceClient) UpdateParticipants(ctx context.Context, in *
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UpdateParticipantsResponse)
 	err := c.cc.Invoke(ctx, ParticipantsService_UpdateParticipants_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *participantsServiceClient) SyncParticipants(ctx context.Context, in *SyncParticipantsRequest, opts ...grpc.CallOption) (*SyncParticipantsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SyncParticipantsResponse)
+	err := c.cc.Invoke(ctx, ParticipantsService_SyncParticipants_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +167,16 @@ type ParticipantsServiceServer interface {
 	// INVALID_ARGUMENT.
 	// REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
 	UpdateParticipants(context.Context, *UpdateParticipantsRequest) (*UpdateParticipantsResponse, error)
+	// SyncParticipants makes the roster equal to a list: it reads the roster, and sends only the
+	// differences, in one request.
+	//
+	// A participant with the same role is not sent. A roster that is equal already costs no write.
+	// Two syncs of one room at the same time are not isolated from each other, and a change by another
+	// caller between the read and the write is kept or lost, participant by participant: set
+	// `expected_fingerprint` to sync only a roster that you have seen, which narrows the gap to these
+	// two requests.
+	// REST: GET /rooms/{room_id}/participants, then PATCH with the differences.
+	SyncParticipants(context.Context, *SyncParticipantsRequest) (*SyncParticipantsResponse, error)
 	// ListParticipants streams the roster in the order in which participants were added. Each message
 	// is one page of the Rooms service.
 	//
@@ -172,6 +203,9 @@ func (UnimplementedParticipantsServiceServer) RemoveParticipants(context.Context
 }
 func (UnimplementedParticipantsServiceServer) UpdateParticipants(context.Context, *UpdateParticipantsRequest) (*UpdateParticipantsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateParticipants not implemented")
+}
+func (UnimplementedParticipantsServiceServer) SyncParticipants(context.Context, *SyncParticipantsRequest) (*SyncParticipantsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SyncParticipants not implemented")
 }
 func (UnimplementedParticipantsServiceServer) ListParticipants(*ListParticipantsRequest, grpc.ServerStreamingServer[ListParticipantsResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method ListParticipants not implemented")
@@ -251,6 +285,24 @@ func _ParticipantsService_UpdateParticipants_Handler(srv interface{}, ctx contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ParticipantsService_SyncParticipants_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SyncParticipantsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ParticipantsServiceServer).SyncParticipants(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ParticipantsService_SyncParticipants_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ParticipantsServiceServer).SyncParticipants(ctx, req.(*SyncParticipantsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ParticipantsService_ListParticipants_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(ListParticipantsRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -280,6 +332,10 @@ var ParticipantsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateParticipants",
 			Handler:    _ParticipantsService_UpdateParticipants_Handler,
+		},
+		{
+			MethodName: "SyncParticipants",
+			Handler:    _ParticipantsService_SyncParticipants_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

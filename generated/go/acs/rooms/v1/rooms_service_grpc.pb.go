@@ -19,11 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RoomsService_CreateRoom_FullMethodName = "/acs.rooms.v1.RoomsService/CreateRoom"
-	RoomsService_GetRoom_FullMethodName    = "/acs.rooms.v1.RoomsService/GetRoom"
-	RoomsService_UpdateRoom_FullMethodName = "/acs.rooms.v1.RoomsService/UpdateRoom"
-	RoomsService_DeleteRoom_FullMethodName = "/acs.rooms.v1.RoomsService/DeleteRoom"
-	RoomsService_ListRooms_FullMethodName  = "/acs.rooms.v1.RoomsService/ListRooms"
+	RoomsService_CreateRoom_FullMethodName      = "/acs.rooms.v1.RoomsService/CreateRoom"
+	RoomsService_GetRoom_FullMethodName         = "/acs.rooms.v1.RoomsService/GetRoom"
+	RoomsService_UpdateRoom_FullMethodName      = "/acs.rooms.v1.RoomsService/UpdateRoom"
+	RoomsService_DeleteRoom_FullMethodName      = "/acs.rooms.v1.RoomsService/DeleteRoom"
+	RoomsService_ListRooms_FullMethodName       = "/acs.rooms.v1.RoomsService/ListRooms"
+	RoomsService_BulkCreateRooms_FullMethodName = "/acs.rooms.v1.RoomsService/BulkCreateRooms"
+	RoomsService_BulkDeleteRooms_FullMethodName = "/acs.rooms.v1.RoomsService/BulkDeleteRooms"
 )
 
 // RoomsServiceClient is the client API for RoomsService service.
@@ -60,14 +62,31 @@ type RoomsServiceClient interface {
 	// NOT_FOUND with reason ERROR_REASON_ROOM_NOT_FOUND, unless `allow_missing` is set.
 	// REST: DELETE /rooms/{room_id}.
 	DeleteRoom(ctx context.Context, in *DeleteRoomRequest, opts ...grpc.CallOption) (*DeleteRoomResponse, error)
-	// ListRooms streams all rooms of the resource, newest first, whether their window is past,
-	// current or future. Each message is one page of the Rooms service.
+	// ListRooms streams the rooms of the resource, newest first, whether their window is past,
+	// current or future, or those that a filter selects. Without filter and rosters, each message is
+	// one page of the Rooms service.
 	//
 	// A page can be short or empty without being the last: the list ends when the stream ends. If the
 	// call fails, the status follows the pages already sent, and the last `next_page_token` resumes
 	// the list.
 	// REST: GET /rooms, then each nextLink.
 	ListRooms(ctx context.Context, in *ListRoomsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListRoomsResponse], error)
+	// BulkCreateRooms creates many rooms. Each item has its result, in the order in which they finish;
+	// an item that fails does not end the stream.
+	//
+	// The gateway works on a bounded number of items at once, and then reads no further: send without
+	// waiting, and read results concurrently. Its requests yield to those of other calls when the
+	// Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
+	// side, the stream ends after the last result. If it ends with an error, every result that was
+	// received holds; send the other items again with the same `job_id`.
+	// REST: POST /rooms for each item.
+	BulkCreateRooms(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[BulkCreateRoomsRequest, BulkCreateRoomsResponse], error)
+	// BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
+	// in the order in which they finish; an item that fails does not end the stream.
+	//
+	// Flow control, throttling and the end of the stream are those of BulkCreateRooms.
+	// REST: DELETE /rooms/{room_id} for each item.
+	BulkDeleteRooms(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[BulkDeleteRoomsRequest, BulkDeleteRoomsResponse], error)
 }
 
 type roomsServiceClient struct {
@@ -137,6 +156,32 @@ func (c *roomsServiceClient) ListRooms(ctx context.Context, in *ListRoomsRequest
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RoomsService_ListRoomsClient = grpc.ServerStreamingClient[ListRoomsResponse]
 
+func (c *roomsServiceClient) BulkCreateRooms(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[BulkCreateRoomsRequest, BulkCreateRoomsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RoomsService_ServiceDesc.Streams[1], RoomsService_BulkCreateRooms_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BulkCreateRoomsRequest, BulkCreateRoomsResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RoomsService_BulkCreateRoomsClient = grpc.BidiStreamingClient[BulkCreateRoomsRequest, BulkCreateRoomsResponse]
+
+func (c *roomsServiceClient) BulkDeleteRooms(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[BulkDeleteRoomsRequest, BulkDeleteRoomsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RoomsService_ServiceDesc.Streams[2], RoomsService_BulkDeleteRooms_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BulkDeleteRoomsRequest, BulkDeleteRoomsResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RoomsService_BulkDeleteRoomsClient = grpc.BidiStreamingClient[BulkDeleteRoomsRequest, BulkDeleteRoomsResponse]
+
 // RoomsServiceServer is the server API for RoomsService service.
 // All implementations must embed UnimplementedRoomsServiceServer
 // for forward compatibility.
@@ -171,14 +216,31 @@ type RoomsServiceServer interface {
 	// NOT_FOUND with reason ERROR_REASON_ROOM_NOT_FOUND, unless `allow_missing` is set.
 	// REST: DELETE /rooms/{room_id}.
 	DeleteRoom(context.Context, *DeleteRoomRequest) (*DeleteRoomResponse, error)
-	// ListRooms streams all rooms of the resource, newest first, whether their window is past,
-	// current or future. Each message is one page of the Rooms service.
+	// ListRooms streams the rooms of the resource, newest first, whether their window is past,
+	// current or future, or those that a filter selects. Without filter and rosters, each message is
+	// one page of the Rooms service.
 	//
 	// A page can be short or empty without being the last: the list ends when the stream ends. If the
 	// call fails, the status follows the pages already sent, and the last `next_page_token` resumes
 	// the list.
 	// REST: GET /rooms, then each nextLink.
 	ListRooms(*ListRoomsRequest, grpc.ServerStreamingServer[ListRoomsResponse]) error
+	// BulkCreateRooms creates many rooms. Each item has its result, in the order in which they finish;
+	// an item that fails does not end the stream.
+	//
+	// The gateway works on a bounded number of items at once, and then reads no further: send without
+	// waiting, and read results concurrently. Its requests yield to those of other calls when the
+	// Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
+	// side, the stream ends after the last result. If it ends with an error, every result that was
+	// received holds; send the other items again with the same `job_id`.
+	// REST: POST /rooms for each item.
+	BulkCreateRooms(grpc.BidiStreamingServer[BulkCreateRoomsRequest, BulkCreateRoomsResponse]) error
+	// BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
+	// in the order in which they finish; an item that fails does not end the stream.
+	//
+	// Flow control, throttling and the end of the stream are those of BulkCreateRooms.
+	// REST: DELETE /rooms/{room_id} for each item.
+	BulkDeleteRooms(grpc.BidiStreamingServer[BulkDeleteRoomsRequest, BulkDeleteRoomsResponse]) error
 	mustEmbedUnimplementedRoomsServiceServer()
 }
 
@@ -203,6 +265,12 @@ func (UnimplementedRoomsServiceServer) DeleteRoom(context.Context, *DeleteRoomRe
 }
 func (UnimplementedRoomsServiceServer) ListRooms(*ListRoomsRequest, grpc.ServerStreamingServer[ListRoomsResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method ListRooms not implemented")
+}
+func (UnimplementedRoomsServiceServer) BulkCreateRooms(grpc.BidiStreamingServer[BulkCreateRoomsRequest, BulkCreateRoomsResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method BulkCreateRooms not implemented")
+}
+func (UnimplementedRoomsServiceServer) BulkDeleteRooms(grpc.BidiStreamingServer[BulkDeleteRoomsRequest, BulkDeleteRoomsResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method BulkDeleteRooms not implemented")
 }
 func (UnimplementedRoomsServiceServer) mustEmbedUnimplementedRoomsServiceServer() {}
 func (UnimplementedRoomsServiceServer) testEmbeddedByValue()                      {}
@@ -308,6 +376,20 @@ func _RoomsService_ListRooms_Handler(srv interface{}, stream grpc.ServerStream) 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RoomsService_ListRoomsServer = grpc.ServerStreamingServer[ListRoomsResponse]
 
+func _RoomsService_BulkCreateRooms_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(RoomsServiceServer).BulkCreateRooms(&grpc.GenericServerStream[BulkCreateRoomsRequest, BulkCreateRoomsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RoomsService_BulkCreateRoomsServer = grpc.BidiStreamingServer[BulkCreateRoomsRequest, BulkCreateRoomsResponse]
+
+func _RoomsService_BulkDeleteRooms_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(RoomsServiceServer).BulkDeleteRooms(&grpc.GenericServerStream[BulkDeleteRoomsRequest, BulkDeleteRoomsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RoomsService_BulkDeleteRoomsServer = grpc.BidiStreamingServer[BulkDeleteRoomsRequest, BulkDeleteRoomsResponse]
+
 // RoomsService_ServiceDesc is the grpc.ServiceDesc for RoomsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -337,6 +419,18 @@ var RoomsService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "ListRooms",
 			Handler:       _RoomsService_ListRooms_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "BulkCreateRooms",
+			Handler:       _RoomsService_BulkCreateRooms_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "BulkDeleteRooms",
+			Handler:       _RoomsService_BulkDeleteRooms_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "acs/rooms/v1/rooms_service.proto",

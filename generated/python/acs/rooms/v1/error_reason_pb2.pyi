@@ -238,6 +238,41 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Example: {"attempts": "2", "apiVersion": "2025-03-13"}
     Do: remove participants, or use a further room.
     """
+    ERROR_REASON_ROSTER_CHANGED: _ErrorReason.ValueType  # 30
+    """ERROR_REASON_ROSTER_CHANGED: the roster is not the one that `expected_fingerprint` of
+    SyncParticipants names. Nothing was changed.
+    Code: FAILED_PRECONDITION.
+    Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+    Do: read the roster and its fingerprint again, and decide whether to sync it.
+    """
+    ERROR_REASON_TOO_MANY_REMOVALS: _ErrorReason.ValueType  # 31
+    """ERROR_REASON_TOO_MANY_REMOVALS: the sync would remove more participants than `max_removals`
+    permits. Nothing was changed.
+    Code: FAILED_PRECONDITION.
+    Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+    Do: check whether the list is complete; if so, sync with a higher `max_removals`.
+    """
+    ERROR_REASON_ROOM_LIFETIME_TOO_LONG: _ErrorReason.ValueType  # 32
+    """ERROR_REASON_ROOM_LIFETIME_TOO_LONG: the window of the room would be longer than the operator of
+    the gateway permits. Nothing was sent to the Rooms service.
+    Code: FAILED_PRECONDITION, with BadRequest.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: choose an earlier `valid_until`.
+    """
+    ERROR_REASON_RESOURCE_UNKNOWN: _ErrorReason.ValueType  # 33
+    """ERROR_REASON_RESOURCE_UNKNOWN: the metadata `rooms-resource` names a Communication Services
+    resource that the gateway does not have. Nothing was sent.
+    Code: INVALID_ARGUMENT.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: correct the name, or ask the operator of the gateway to add the resource.
+    """
+    ERROR_REASON_AUDIT_LOG_UNAVAILABLE: _ErrorReason.ValueType  # 34
+    """ERROR_REASON_AUDIT_LOG_UNAVAILABLE: the gateway could not write its audit log, and permits no
+    change without one. Nothing was sent to the service.
+    Code: UNAVAILABLE, with RetryInfo.
+    Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+    Do: retry with backoff; if it persists, report it to the operator of the gateway.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the values of `google.rpc.ErrorInfo.reason`. The reason is the whole
@@ -470,4 +505,39 @@ ERROR_REASON_ROSTER_FULL: ErrorReason.ValueType  # 29
 Code: FAILED_PRECONDITION.
 Example: {"attempts": "2", "apiVersion": "2025-03-13"}
 Do: remove participants, or use a further room.
+"""
+ERROR_REASON_ROSTER_CHANGED: ErrorReason.ValueType  # 30
+"""ERROR_REASON_ROSTER_CHANGED: the roster is not the one that `expected_fingerprint` of
+SyncParticipants names. Nothing was changed.
+Code: FAILED_PRECONDITION.
+Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+Do: read the roster and its fingerprint again, and decide whether to sync it.
+"""
+ERROR_REASON_TOO_MANY_REMOVALS: ErrorReason.ValueType  # 31
+"""ERROR_REASON_TOO_MANY_REMOVALS: the sync would remove more participants than `max_removals`
+permits. Nothing was changed.
+Code: FAILED_PRECONDITION.
+Example: {"attempts": "1", "apiVersion": "2025-03-13"}
+Do: check whether the list is complete; if so, sync with a higher `max_removals`.
+"""
+ERROR_REASON_ROOM_LIFETIME_TOO_LONG: ErrorReason.ValueType  # 32
+"""ERROR_REASON_ROOM_LIFETIME_TOO_LONG: the window of the room would be longer than the operator of
+the gateway permits. Nothing was sent to the Rooms service.
+Code: FAILED_PRECONDITION, with BadRequest.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: choose an earlier `valid_until`.
+"""
+ERROR_REASON_RESOURCE_UNKNOWN: ErrorReason.ValueType  # 33
+"""ERROR_REASON_RESOURCE_UNKNOWN: the metadata `rooms-resource` names a Communication Services
+resource that the gateway does not have. Nothing was sent.
+Code: INVALID_ARGUMENT.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: correct the name, or ask the operator of the gateway to add the resource.
+"""
+ERROR_REASON_AUDIT_LOG_UNAVAILABLE: ErrorReason.ValueType  # 34
+"""ERROR_REASON_AUDIT_LOG_UNAVAILABLE: the gateway could not write its audit log, and permits no
+change without one. Nothing was sent to the service.
+Code: UNAVAILABLE, with RetryInfo.
+Example: {"attempts": "0", "apiVersion": "2025-03-13"}
+Do: retry with backoff; if it persists, report it to the operator of the gateway.
 """

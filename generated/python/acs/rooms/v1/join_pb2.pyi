@@ -5,13 +5,12 @@ isort:skip_file
 
 from acs.rooms.debug.v1 import dry_run_pb2 as dry_run_pb2
 from acs.rooms.v1 import access_tokens_pb2 as access_tokens_pb2
-from acs.rooms.v1 import error_reason_pb2 as error_reason_pb2
 from acs.rooms.v1 import identifiers_pb2 as identifiers_pb2
+from acs.rooms.v1 import item_error_pb2 as item_error_pb2
 from acs.rooms.v1 import participants_pb2 as participants_pb2
 from acs.rooms.v1 import rooms_pb2 as rooms_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
-from google.protobuf import duration_pb2 as duration_pb2
 from google.protobuf import empty_pb2 as empty_pb2
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
@@ -216,7 +215,7 @@ class AdmittedGuest(message.Message):
         """access_token is set if the guest is on the roster and can join with the token."""
 
     @builtins.property
-    def error(self) -> ItemError:
+    def error(self) -> item_error_pb2.ItemError:
         """error is set if the guest has no token."""
 
     def __init__(
@@ -225,7 +224,7 @@ class AdmittedGuest(message.Message):
         label: builtins.str = ...,
         participant: participants_pb2.Participant | None = ...,
         access_token: access_tokens_pb2.AccessToken | None = ...,
-        error: ItemError | None = ...,
+        error: item_error_pb2.ItemError | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["access_token", b"access_token", "error", b"error", "outcome", b"outcome", "participant", b"participant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
@@ -234,42 +233,6 @@ class AdmittedGuest(message.Message):
     _WhichOneofReturnType_outcome: _TypeAlias = typing.Literal["access_token", "error"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
-
-@typing.final
-class ItemError(message.Message):
-    """ItemError is the error of one item of a call: what the status of a failed call would contain."""
-
-    DESCRIPTOR: descriptor.Descriptor
-
-    CODE_FIELD_NUMBER: builtins.int
-    REASON_FIELD_NUMBER: builtins.int
-    MESSAGE_FIELD_NUMBER: builtins.int
-    RETRY_DELAY_FIELD_NUMBER: builtins.int
-    code: builtins.int
-    """code is the gRPC status code, for example 8 for RESOURCE_EXHAUSTED."""
-    reason: error_reason_pb2.ErrorReason.ValueType
-    """reason is the reason of the error."""
-    message: builtins.str
-    """message describes the error in one sentence, without identifiers of users."""
-    @builtins.property
-    def retry_delay(self) -> duration_pb2.Duration:
-        """retry_delay is the time after which to repeat the item; unset if repeating it as it is cannot
-        help.
-        """
-
-    def __init__(
-        self,
-        *,
-        code: builtins.int = ...,
-        reason: error_reason_pb2.ErrorReason.ValueType = ...,
-        message: builtins.str = ...,
-        retry_delay: duration_pb2.Duration | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["retry_delay", b"retry_delay"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["code", b"code", "message", b"message", "reason", b"reason", "retry_delay", b"retry_delay"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class AdmitParticipantsRequest(message.Message):

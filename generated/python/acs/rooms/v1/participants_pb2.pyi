@@ -303,6 +303,112 @@ class UpdateParticipantsResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class SyncParticipantsRequest(message.Message):
+    """SyncParticipantsRequest selects a room and sets its whole roster."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: builtins.int
+    PARTICIPANTS_FIELD_NUMBER: builtins.int
+    EXPECTED_FINGERPRINT_FIELD_NUMBER: builtins.int
+    MAX_REMOVALS_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    room_id: builtins.str
+    """room_id is the `id` of the room."""
+    expected_fingerprint: builtins.str
+    """expected_fingerprint is the fingerprint of the roster that the caller has seen. If the roster is
+    another by now, the call is FAILED_PRECONDITION with reason ERROR_REASON_ROSTER_CHANGED. Default:
+    not checked.
+    """
+    max_removals: builtins.int
+    """max_removals is the maximum number of participants to remove. A sync that would remove more is
+    FAILED_PRECONDITION with reason ERROR_REASON_TOO_MANY_REMOVALS. Default: no limit.
+    """
+    @builtins.property
+    def participants(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
+        """participants are the roster that the room is to have: at most 350, without duplicates. Empty
+        removes every participant.
+        """
+
+    @builtins.property
+    def dry_run(self) -> dry_run_pb2.DryRun:
+        """dry_run requests a dry run: the response shows the changes, and `rest_request` in which they
+        would be sent. The gateway reads the roster, and changes nothing.
+        """
+
+    def __init__(
+        self,
+        *,
+        room_id: builtins.str = ...,
+        participants: abc.Iterable[Participant] | None = ...,
+        expected_fingerprint: builtins.str = ...,
+        max_removals: builtins.int | None = ...,
+        dry_run: dry_run_pb2.DryRun | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_max_removals", b"_max_removals", "dry_run", b"dry_run", "max_removals", b"max_removals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_max_removals", b"_max_removals", "dry_run", b"dry_run", "expected_fingerprint", b"expected_fingerprint", "max_removals", b"max_removals", "participants", b"participants", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_removals: _TypeAlias = typing.Literal["max_removals"]  # noqa: Y015
+    _WhichOneofArgType__max_removals: _TypeAlias = typing.Literal["_max_removals", b"_max_removals"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_removals) -> _WhichOneofReturnType__max_removals | None: ...
+
+@typing.final
+class SyncParticipantsResponse(message.Message):
+    """SyncParticipantsResponse returns the changes."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ADDED_FIELD_NUMBER: builtins.int
+    CHANGED_FIELD_NUMBER: builtins.int
+    REMOVED_FIELD_NUMBER: builtins.int
+    UNCHANGED_COUNT_FIELD_NUMBER: builtins.int
+    FINGERPRINT_FIELD_NUMBER: builtins.int
+    REST_REQUEST_FIELD_NUMBER: builtins.int
+    unchanged_count: builtins.int
+    """unchanged_count is the number of participants that had the same role already. They are not sent
+    to the Rooms service, because a role that is sent again ends the participant's presence in a
+    running call.
+    """
+    fingerprint: builtins.str
+    """fingerprint identifies the roster after the sync, for `expected_fingerprint` of the next; in a
+    dry run, the current roster.
+    """
+    @builtins.property
+    def added(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
+        """added are the participants that were not on the roster, with their roles."""
+
+    @builtins.property
+    def changed(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
+        """changed are the participants that had another role, with their new roles."""
+
+    @builtins.property
+    def removed(self) -> containers.RepeatedCompositeFieldContainer[Participant]:
+        """removed are the participants that were removed, with their former roles."""
+
+    @builtins.property
+    def rest_request(self) -> dry_run_pb2.RestRequest:
+        """rest_request is the REST request that a dry run did not send. Unset if nothing would change, and
+        outside of a dry run.
+        """
+
+    def __init__(
+        self,
+        *,
+        added: abc.Iterable[Participant] | None = ...,
+        changed: abc.Iterable[Participant] | None = ...,
+        removed: abc.Iterable[Participant] | None = ...,
+        unchanged_count: builtins.int = ...,
+        fingerprint: builtins.str = ...,
+        rest_request: dry_run_pb2.RestRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["rest_request", b"rest_request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["added", b"added", "changed", b"changed", "fingerprint", b"fingerprint", "removed", b"removed", "rest_request", b"rest_request", "unchanged_count", b"unchanged_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class ListParticipantsRequest(message.Message):
     """ListParticipantsRequest selects a room and the pages of its roster to return. The default is all
     pages.

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 from acs.rooms.v1 import participants_pb2 as acs_dot_rooms_dot_v1_dot_participants__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'acs/rooms/v1/participants_service.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/participants.proto2\xc9\x03\n\x13ParticipantsService\x12l\n\x12UpsertParticipants\x12\'.acs.rooms.v1.UpsertParticipantsRequest\x1a(.acs.rooms.v1.UpsertParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12RemoveParticipants\x12\'.acs.rooms.v1.RemoveParticipantsRequest\x1a(.acs.rooms.v1.RemoveParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12UpdateParticipants\x12\'.acs.rooms.v1.UpdateParticipantsRequest\x1a(.acs.rooms.v1.UpdateParticipantsResponse\"\x03\x90\x02\x02\x12h\n\x10ListParticipants\x12%.acs.rooms.v1.ListParticipantsRequest\x1a&.acs.rooms.v1.ListParticipantsResponse\"\x03\x90\x02\x01\x30\x01\x42\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'acs/rooms/v1/participants_service.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1f\x61\x63s/rooms/v1/participants.proto2\xb1\x04\n\x13ParticipantsService\x12l\n\x12UpsertParticipants\x12\'.acs.rooms.v1.UpsertParticipantsRequest\x1a(.acs.rooms.v1.UpsertParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12RemoveParticipants\x12\'.acs.rooms.v1.RemoveParticipantsRequest\x1a(.acs.rooms.v1.RemoveParticipantsResponse\"\x03\x90\x02\x02\x12l\n\x12UpdateParticipants\x12\'.acs.rooms.v1.UpdateParticipantsRequest\x1a(.acs.rooms.v1.UpdateParticipantsResponse\"\x03\x90\x02\x02\x12\x66\n\x10SyncParticipants\x12%.acs.rooms.v1.SyncParticipantsRequest\x1a&.acs.rooms.v1.SyncParticipantsResponse\"\x03\x90\x02\x02\x12h\n\x10ListParticipants\x12%.acs.rooms.v1.ListParticipantsRequest\x1a&.acs.rooms.v1.ListParticipantsResponse\"\x03\x90\x02\x01\x30\x01\x42\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.rooms.v1.participants_service_pb2', globals())
@@ -28,8 +28,10 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _PARTICIPANTSSERVICE.methods_by_name['RemoveParticipants']._serialized_options = b'\220\002\002'
   _PARTICIPANTSSERVICE.methods_by_name['UpdateParticipants']._options = None
   _PARTICIPANTSSERVICE.methods_by_name['UpdateParticipants']._serialized_options = b'\220\002\002'
+  _PARTICIPANTSSERVICE.methods_by_name['SyncParticipants']._options = None
+  _PARTICIPANTSSERVICE.methods_by_name['SyncParticipants']._serialized_options = b'\220\002\002'
   _PARTICIPANTSSERVICE.methods_by_name['ListParticipants']._options = None
   _PARTICIPANTSSERVICE.methods_by_name['ListParticipants']._serialized_options = b'\220\002\001'
   _PARTICIPANTSSERVICE._serialized_start=91
-  _PARTICIPANTSSERVICE._serialized_end=548
+  _PARTICIPANTSSERVICE._serialized_end=652
 # @@protoc_insertion_point(module_scope)

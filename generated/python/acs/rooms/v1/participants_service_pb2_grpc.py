@@ -33,6 +33,11 @@ class ParticipantsServiceStub(object):
                 request_serializer=acs_dot_rooms_dot_v1_dot_participants__pb2.UpdateParticipantsRequest.SerializeToString,
                 response_deserializer=acs_dot_rooms_dot_v1_dot_participants__pb2.UpdateParticipantsResponse.FromString,
                 )
+        self.SyncParticipants = channel.unary_unary(
+                '/acs.rooms.v1.ParticipantsService/SyncParticipants',
+                request_serializer=acs_dot_rooms_dot_v1_dot_participants__pb2.SyncParticipantsRequest.SerializeToString,
+                response_deserializer=acs_dot_rooms_dot_v1_dot_participants__pb2.SyncParticipantsResponse.FromString,
+                )
         self.ListParticipants = channel.unary_stream(
                 '/acs.rooms.v1.ParticipantsService/ListParticipants',
                 request_serializer=acs_dot_rooms_dot_v1_dot_participants__pb2.ListParticipantsRequest.SerializeToString,
@@ -80,6 +85,21 @@ class ParticipantsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SyncParticipants(self, request, context):
+        """SyncParticipants makes the roster equal to a list: it reads the roster, and sends only the
+        differences, in one request.
+
+        A participant with the same role is not sent. A roster that is equal already costs no write.
+        Two syncs of one room at the same time are not isolated from each other, and a change by another
+        caller between the read and the write is kept or lost, participant by participant: set
+        `expected_fingerprint` to sync only a roster that you have seen, which narrows the gap to these
+        two requests.
+        REST: GET /rooms/{room_id}/participants, then PATCH with the differences.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListParticipants(self, request, context):
         """ListParticipants streams the roster in the order in which participants were added. Each message
         is one page of the Rooms service.
@@ -110,6 +130,11 @@ def add_ParticipantsServiceServicer_to_server(servicer, server):
                     servicer.UpdateParticipants,
                     request_deserializer=acs_dot_rooms_dot_v1_dot_participants__pb2.UpdateParticipantsRequest.FromString,
                     response_serializer=acs_dot_rooms_dot_v1_dot_participants__pb2.UpdateParticipantsResponse.SerializeToString,
+            ),
+            'SyncParticipants': grpc.unary_unary_rpc_method_handler(
+                    servicer.SyncParticipants,
+                    request_deserializer=acs_dot_rooms_dot_v1_dot_participants__pb2.SyncParticipantsRequest.FromString,
+                    response_serializer=acs_dot_rooms_dot_v1_dot_participants__pb2.SyncParticipantsResponse.SerializeToString,
             ),
             'ListParticipants': grpc.unary_stream_rpc_method_handler(
                     servicer.ListParticipants,
@@ -178,6 +203,23 @@ class ParticipantsService(object):
         return grpc.experimental.unary_unary(request, target, '/acs.rooms.v1.ParticipantsService/UpdateParticipants',
             acs_dot_rooms_dot_v1_dot_participants__pb2.UpdateParticipantsRequest.SerializeToString,
             acs_dot_rooms_dot_v1_dot_participants__pb2.UpdateParticipantsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SyncParticipants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/acs.rooms.v1.ParticipantsService/SyncParticipants',
+            acs_dot_rooms_dot_v1_dot_participants__pb2.SyncParticipantsRequest.SerializeToString,
+            acs_dot_rooms_dot_v1_dot_participants__pb2.SyncParticipantsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

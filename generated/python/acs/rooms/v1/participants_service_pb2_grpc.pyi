@@ -58,6 +58,17 @@ class ParticipantsServiceStub:
     INVALID_ARGUMENT.
     REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
     """
+    SyncParticipants: grpc.UnaryUnaryMultiCallable[participants_pb2.SyncParticipantsRequest, participants_pb2.SyncParticipantsResponse]
+    """SyncParticipants makes the roster equal to a list: it reads the roster, and sends only the
+    differences, in one request.
+
+    A participant with the same role is not sent. A roster that is equal already costs no write.
+    Two syncs of one room at the same time are not isolated from each other, and a change by another
+    caller between the read and the write is kept or lost, participant by participant: set
+    `expected_fingerprint` to sync only a roster that you have seen, which narrows the gap to these
+    two requests.
+    REST: GET /rooms/{room_id}/participants, then PATCH with the differences.
+    """
     ListParticipants: grpc.UnaryStreamMultiCallable[participants_pb2.ListParticipantsRequest, participants_pb2.ListParticipantsResponse]
     """ListParticipants streams the roster in the order in which participants were added. Each message
     is one page of the Rooms service.
@@ -97,6 +108,17 @@ class ParticipantsServiceAsyncStub(ParticipantsServiceStub):
     A participant that is both in `participants` and in `remove_raw_ids` or `remove_identifiers` is
     INVALID_ARGUMENT.
     REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
+    """
+    SyncParticipants: aio.UnaryUnaryMultiCallable[participants_pb2.SyncParticipantsRequest, participants_pb2.SyncParticipantsResponse]  # type: ignore[assignment]
+    """SyncParticipants makes the roster equal to a list: it reads the roster, and sends only the
+    differences, in one request.
+
+    A participant with the same role is not sent. A roster that is equal already costs no write.
+    Two syncs of one room at the same time are not isolated from each other, and a change by another
+    caller between the read and the write is kept or lost, participant by participant: set
+    `expected_fingerprint` to sync only a roster that you have seen, which narrows the gap to these
+    two requests.
+    REST: GET /rooms/{room_id}/participants, then PATCH with the differences.
     """
     ListParticipants: aio.UnaryStreamMultiCallable[participants_pb2.ListParticipantsRequest, participants_pb2.ListParticipantsResponse]  # type: ignore[assignment]
     """ListParticipants streams the roster in the order in which participants were added. Each message
@@ -152,6 +174,23 @@ class ParticipantsServiceServicer(metaclass=abc_1.ABCMeta):
         A participant that is both in `participants` and in `remove_raw_ids` or `remove_identifiers` is
         INVALID_ARGUMENT.
         REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
+        """
+
+    @abc_1.abstractmethod
+    def SyncParticipants(
+        self,
+        request: participants_pb2.SyncParticipantsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[participants_pb2.SyncParticipantsResponse, abc.Awaitable[participants_pb2.SyncParticipantsResponse]]:
+        """SyncParticipants makes the roster equal to a list: it reads the roster, and sends only the
+        differences, in one request.
+
+        A participant with the same role is not sent. A roster that is equal already costs no write.
+        Two syncs of one room at the same time are not isolated from each other, and a change by another
+        caller between the read and the write is kept or lost, participant by participant: set
+        `expected_fingerprint` to sync only a roster that you have seen, which narrows the gap to these
+        two requests.
+        REST: GET /rooms/{room_id}/participants, then PATCH with the differences.
         """
 
     @abc_1.abstractmethod

@@ -12,11 +12,12 @@ _sym_db = _symbol_database.Default()
 
 
 from acs.rooms.debug.v1 import dry_run_pb2 as acs_dot_rooms_dot_debug_dot_v1_dot_dry__run__pb2
+from acs.rooms.v1 import item_error_pb2 as acs_dot_rooms_dot_v1_dot_item__error__pb2
 from acs.rooms.v1 import participants_pb2 as acs_dot_rooms_dot_v1_dot_participants__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63s/rooms/v1/rooms.proto\x12\x0c\x61\x63s.rooms.v1\x1a acs/rooms/debug/v1/dry_run.proto\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x02\n\x04Room\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x39\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x05 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x42\x18\n\x16_pstn_dial_out_enabled\"\xbb\x03\n\x11\x43reateRoomRequest\x12\x39\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x03 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12H\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12*\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12\x31\n\x14include_participants\x18\x06 \x01(\x08R\x13includeParticipants\x12\x33\n\x07\x64ry_run\x18\x07 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRunB\x18\n\x16_pstn_dial_out_enabled\"\xdb\x01\n\x12\x43reateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12\x1a\n\x08replayed\x18\x03 \x01(\x08R\x08replayed\x12\x42\n\x0crest_request\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"z\n\x0eGetRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12\x31\n\x14include_participants\x18\x02 \x01(\x08R\x13includeParticipants\"x\n\x0fGetRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\"\x9a\x04\n\x11UpdateRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12\x39\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x04 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12\x33\n\x07\x64ry_run\x18\x05 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun:\xce\x01\xbaH\xca\x01\x1a\xc7\x01\n\x1dupdate_room.changes_something\x12Tan update must set at least one of valid_from, valid_until and pstn_dial_out_enabled\x1aPhas(this.valid_from) || has(this.valid_until) || has(this.pstn_dial_out_enabled)B\x18\n\x16_pstn_dial_out_enabled\"\x80\x01\n\x12UpdateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12\x42\n\x0crest_request\x18\x02 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xa4\x01\n\x11\x44\x65leteRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12#\n\rallow_missing\x18\x02 \x01(\x08R\x0c\x61llowMissing\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"X\n\x12\x44\x65leteRoomResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"N\n\x10ListRoomsRequest\x12\x1d\n\npage_token\x18\x01 \x01(\tR\tpageToken\x12\x1b\n\tmax_pages\x18\x02 \x01(\rR\x08maxPages\"e\n\x11ListRoomsResponse\x12(\n\x05rooms\x18\x01 \x03(\x0b\x32\x12.acs.rooms.v1.RoomR\x05rooms\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageTokenB\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61\x63s/rooms/v1/rooms.proto\x12\x0c\x61\x63s.rooms.v1\x1a acs/rooms/debug/v1/dry_run.proto\x1a\x1d\x61\x63s/rooms/v1/item_error.proto\x1a\x1f\x61\x63s/rooms/v1/participants.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x02\n\x04Room\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x39\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x39\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x05 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x42\x18\n\x16_pstn_dial_out_enabled\"\xbb\x03\n\x11\x43reateRoomRequest\x12\x39\n\nvalid_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x03 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12H\n\x0cparticipants\x18\x04 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantB\t\xbaH\x06\x92\x01\x03\x10\xde\x02R\x0cparticipants\x12*\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12\x31\n\x14include_participants\x18\x06 \x01(\x08R\x13includeParticipants\x12\x33\n\x07\x64ry_run\x18\x07 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRunB\x18\n\x16_pstn_dial_out_enabled\"\xdb\x01\n\x12\x43reateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12\x1a\n\x08replayed\x18\x03 \x01(\x08R\x08replayed\x12\x42\n\x0crest_request\x18\x04 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"z\n\x0eGetRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12\x31\n\x14include_participants\x18\x02 \x01(\x08R\x13includeParticipants\"\xa7\x01\n\x0fGetRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12=\n\x0cparticipants\x18\x02 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12-\n\x12roster_fingerprint\x18\x03 \x01(\tR\x11rosterFingerprint\"\x9a\x04\n\x11UpdateRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12\x39\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x36\n\x15pstn_dial_out_enabled\x18\x04 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x12\x33\n\x07\x64ry_run\x18\x05 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun:\xce\x01\xbaH\xca\x01\x1a\xc7\x01\n\x1dupdate_room.changes_something\x12Tan update must set at least one of valid_from, valid_until and pstn_dial_out_enabled\x1aPhas(this.valid_from) || has(this.valid_until) || has(this.pstn_dial_out_enabled)B\x18\n\x16_pstn_dial_out_enabled\"\x80\x01\n\x12UpdateRoomResponse\x12&\n\x04room\x18\x01 \x01(\x0b\x32\x12.acs.rooms.v1.RoomR\x04room\x12\x42\n\x0crest_request\x18\x02 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xa4\x01\n\x11\x44\x65leteRoomRequest\x12\x35\n\x07room_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$R\x06roomId\x12#\n\rallow_missing\x18\x02 \x01(\x08R\x0c\x61llowMissing\x12\x33\n\x07\x64ry_run\x18\x03 \x01(\x0b\x32\x1a.acs.rooms.debug.v1.DryRunR\x06\x64ryRun\"X\n\x12\x44\x65leteRoomResponse\x12\x42\n\x0crest_request\x18\x01 \x01(\x0b\x32\x1f.acs.rooms.debug.v1.RestRequestR\x0brestRequest\"\xe3\x02\n\nRoomFilter\x12\x35\n\x08valid_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07validAt\x12?\n\rcreated_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0c\x63reatedAfter\x12\x41\n\x0e\x63reated_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rcreatedBefore\x12H\n\x12valid_until_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10validUntilBefore\x12\x36\n\x15pstn_dial_out_enabled\x18\x05 \x01(\x08H\x00R\x12pstnDialOutEnabled\x88\x01\x01\x42\x18\n\x16_pstn_dial_out_enabled\"\xb3\x01\n\x10ListRoomsRequest\x12\x1d\n\npage_token\x18\x01 \x01(\tR\tpageToken\x12\x1b\n\tmax_pages\x18\x02 \x01(\rR\x08maxPages\x12\x30\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x18.acs.rooms.v1.RoomFilterR\x06\x66ilter\x12\x31\n\x14include_participants\x18\x04 \x01(\x08R\x13includeParticipants\"\x95\x01\n\x11ListRoomsResponse\x12(\n\x05rooms\x18\x01 \x03(\x0b\x32\x12.acs.rooms.v1.RoomR\x05rooms\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12.\n\x07rosters\x18\x03 \x03(\x0b\x32\x14.acs.rooms.v1.RosterR\x07rosters\"v\n\x06Roster\x12=\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x19.acs.rooms.v1.ParticipantR\x0cparticipants\x12-\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x17.acs.rooms.v1.ItemErrorR\x05\x65rrorB\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.rooms.v1.rooms_pb2', globals())
@@ -36,26 +37,30 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _UPDATEROOMREQUEST._serialized_options = b'\272H\312\001\032\307\001\n\035update_room.changes_something\022Tan update must set at least one of valid_from, valid_until and pstn_dial_out_enabled\032Phas(this.valid_from) || has(this.valid_until) || has(this.pstn_dial_out_enabled)'
   _DELETEROOMREQUEST.fields_by_name['room_id']._options = None
   _DELETEROOMREQUEST.fields_by_name['room_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
-  _ROOM._serialized_start=143
-  _ROOM._serialized_end=426
-  _CREATEROOMREQUEST._serialized_start=429
-  _CREATEROOMREQUEST._serialized_end=872
-  _CREATEROOMRESPONSE._serialized_start=875
-  _CREATEROOMRESPONSE._serialized_end=1094
-  _GETROOMREQUEST._serialized_start=1096
-  _GETROOMREQUEST._serialized_end=1218
-  _GETROOMRESPONSE._serialized_start=1220
-  _GETROOMRESPONSE._serialized_end=1340
-  _UPDATEROOMREQUEST._serialized_start=1343
-  _UPDATEROOMREQUEST._serialized_end=1881
-  _UPDATEROOMRESPONSE._serialized_start=1884
-  _UPDATEROOMRESPONSE._serialized_end=2012
-  _DELETEROOMREQUEST._serialized_start=2015
-  _DELETEROOMREQUEST._serialized_end=2179
-  _DELETEROOMRESPONSE._serialized_start=2181
-  _DELETEROOMRESPONSE._serialized_end=2269
-  _LISTROOMSREQUEST._serialized_start=2271
-  _LISTROOMSREQUEST._serialized_end=2349
-  _LISTROOMSRESPONSE._serialized_start=2351
-  _LISTROOMSRESPONSE._serialized_end=2452
+  _ROOM._serialized_start=174
+  _ROOM._serialized_end=457
+  _CREATEROOMREQUEST._serialized_start=460
+  _CREATEROOMREQUEST._serialized_end=903
+  _CREATEROOMRESPONSE._serialized_start=906
+  _CREATEROOMRESPONSE._serialized_end=1125
+  _GETROOMREQUEST._serialized_start=1127
+  _GETROOMREQUEST._serialized_end=1249
+  _GETROOMRESPONSE._serialized_start=1252
+  _GETROOMRESPONSE._serialized_end=1419
+  _UPDATEROOMREQUEST._serialized_start=1422
+  _UPDATEROOMREQUEST._serialized_end=1960
+  _UPDATEROOMRESPONSE._serialized_start=1963
+  _UPDATEROOMRESPONSE._serialized_end=2091
+  _DELETEROOMREQUEST._serialized_start=2094
+  _DELETEROOMREQUEST._serialized_end=2258
+  _DELETEROOMRESPONSE._serialized_start=2260
+  _DELETEROOMRESPONSE._serialized_end=2348
+  _ROOMFILTER._serialized_start=2351
+  _ROOMFILTER._serialized_end=2706
+  _LISTROOMSREQUEST._serialized_start=2709
+  _LISTROOMSREQUEST._serialized_end=2888
+  _LISTROOMSRESPONSE._serialized_start=2891
+  _LISTROOMSRESPONSE._serialized_end=3040
+  _ROSTER._serialized_start=3042
+  _ROSTER._serialized_end=3160
 # @@protoc_insertion_point(module_scope)

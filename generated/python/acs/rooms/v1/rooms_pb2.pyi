@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from acs.rooms.debug.v1 import dry_run_pb2 as dry_run_pb2
+from acs.rooms.v1 import item_error_pb2 as item_error_pb2
 from acs.rooms.v1 import participants_pb2 as participants_pb2
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
@@ -213,6 +214,11 @@ class GetRoomResponse(message.Message):
 
     ROOM_FIELD_NUMBER: builtins.int
     PARTICIPANTS_FIELD_NUMBER: builtins.int
+    ROSTER_FINGERPRINT_FIELD_NUMBER: builtins.int
+    roster_fingerprint: builtins.str
+    """roster_fingerprint identifies the state of the roster, for
+    SyncParticipantsRequest.expected_fingerprint. Set if `include_participants` was set.
+    """
     @builtins.property
     def room(self) -> Room:
         """room is the current state of the room."""
@@ -226,10 +232,11 @@ class GetRoomResponse(message.Message):
         *,
         room: Room | None = ...,
         participants: abc.Iterable[participants_pb2.Participant] | None = ...,
+        roster_fingerprint: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["room", b"room"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["participants", b"participants", "room", b"room"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["participants", b"participants", "room", b"room", "roster_fingerprint", b"roster_fingerprint"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -363,31 +370,101 @@ class DeleteRoomResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class RoomFilter(message.Message):
+    """RoomFilter selects rooms: those that fulfil every condition that is set."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VALID_AT_FIELD_NUMBER: builtins.int
+    CREATED_AFTER_FIELD_NUMBER: builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: builtins.int
+    VALID_UNTIL_BEFORE_FIELD_NUMBER: builtins.int
+    PSTN_DIAL_OUT_ENABLED_FIELD_NUMBER: builtins.int
+    pstn_dial_out_enabled: builtins.bool
+    """pstn_dial_out_enabled selects rooms with this setting. UNIMPLEMENTED with reason
+    ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older than 2024-04-15.
+    """
+    @builtins.property
+    def valid_at(self) -> timestamp_pb2.Timestamp:
+        """valid_at selects rooms that participants can join at this time: `valid_from` is not after it,
+        and `valid_until` is after it.
+        """
+
+    @builtins.property
+    def created_after(self) -> timestamp_pb2.Timestamp:
+        """created_after selects rooms with a later `created_at`. It ends the list at the first room that
+        is older, because rooms come newest first.
+        """
+
+    @builtins.property
+    def created_before(self) -> timestamp_pb2.Timestamp:
+        """created_before selects rooms with an earlier `created_at`."""
+
+    @builtins.property
+    def valid_until_before(self) -> timestamp_pb2.Timestamp:
+        """valid_until_before selects rooms with an earlier `valid_until`: those that close, or have
+        closed, before this time.
+        """
+
+    def __init__(
+        self,
+        *,
+        valid_at: timestamp_pb2.Timestamp | None = ...,
+        created_after: timestamp_pb2.Timestamp | None = ...,
+        created_before: timestamp_pb2.Timestamp | None = ...,
+        valid_until_before: timestamp_pb2.Timestamp | None = ...,
+        pstn_dial_out_enabled: builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "created_after", b"created_after", "created_before", b"created_before", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "valid_at", b"valid_at", "valid_until_before", b"valid_until_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled", "created_after", b"created_after", "created_before", b"created_before", "pstn_dial_out_enabled", b"pstn_dial_out_enabled", "valid_at", b"valid_at", "valid_until_before", b"valid_until_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["pstn_dial_out_enabled"]  # noqa: Y015
+    _WhichOneofArgType__pstn_dial_out_enabled: _TypeAlias = typing.Literal["_pstn_dial_out_enabled", b"_pstn_dial_out_enabled"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pstn_dial_out_enabled) -> _WhichOneofReturnType__pstn_dial_out_enabled | None: ...
+
+@typing.final
 class ListRoomsRequest(message.Message):
-    """ListRoomsRequest selects the pages to return. The default is all pages."""
+    """ListRoomsRequest selects the rooms and pages to return. The default is all rooms."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     MAX_PAGES_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    INCLUDE_PARTICIPANTS_FIELD_NUMBER: builtins.int
     page_token: builtins.str
-    """page_token is a `next_page_token` of an earlier ListRooms; empty starts at the newest room. It
-    is valid on every replica and after restarts of the gateway. Any other value is
-    INVALID_ARGUMENT with reason ERROR_REASON_PAGE_TOKEN_INVALID.
+    """page_token is a `next_page_token` of an earlier ListRooms with the same `filter` and
+    `include_participants`; empty starts at the newest room. It is valid on every replica and after
+    restarts of the gateway. Any other value is INVALID_ARGUMENT with reason
+    ERROR_REASON_PAGE_TOKEN_INVALID.
     """
     max_pages: builtins.int
-    """max_pages is the maximum number of pages, one per message. Default: 0, no limit. 1 reads page
-    by page, as with a unary RPC.
+    """max_pages is the maximum number of messages. Default: 0, no limit. 1 reads page by page, as with
+    a unary RPC.
     """
+    include_participants: builtins.bool
+    """include_participants adds the roster of each room, with one REST request for each room. A
+    message has fewer rooms then: one page of the Rooms service becomes several messages.
+    """
+    @builtins.property
+    def filter(self) -> RoomFilter:
+        """filter selects rooms. The gateway filters the pages that it reads, because the Rooms service has
+        no filters. A message has at least one room then, unless many pages in a row had none, so that a
+        `next_page_token` arrives regularly.
+        """
+
     def __init__(
         self,
         *,
         page_token: builtins.str = ...,
         max_pages: builtins.int = ...,
+        filter: RoomFilter | None = ...,
+        include_participants: builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["max_pages", b"max_pages", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["filter", b"filter", "include_participants", b"include_participants", "max_pages", b"max_pages", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -399,20 +476,54 @@ class ListRoomsResponse(message.Message):
 
     ROOMS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    ROSTERS_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """next_page_token resumes the list after this page. Empty on the last page of the list only."""
     @builtins.property
     def rooms(self) -> containers.RepeatedCompositeFieldContainer[Room]:
         """rooms are the rooms on this page; may be empty."""
 
+    @builtins.property
+    def rosters(self) -> containers.RepeatedCompositeFieldContainer[Roster]:
+        """rosters are the rosters of `rooms`, in the same order, if `include_participants` was set."""
+
     def __init__(
         self,
         *,
         rooms: abc.Iterable[Room] | None = ...,
         next_page_token: builtins.str = ...,
+        rosters: abc.Iterable[Roster] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "rooms", b"rooms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["next_page_token", b"next_page_token", "rooms", b"rooms", "rosters", b"rosters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Roster(message.Message):
+    """Roster is the roster of one room in a list."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    PARTICIPANTS_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
+        """participants are the participants in the order in which they were added."""
+
+    @builtins.property
+    def error(self) -> item_error_pb2.ItemError:
+        """error is set if the roster could not be read, for example because the room was deleted since."""
+
+    def __init__(
+        self,
+        *,
+        participants: abc.Iterable[participants_pb2.Participant] | None = ...,
+        error: item_error_pb2.ItemError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["error", b"error", "participants", b"participants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -11,10 +11,11 @@ from google.protobuf import symbol_database as _symbol_database
 _sym_db = _symbol_database.Default()
 
 
+from acs.rooms.v1 import bulk_rooms_pb2 as acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2
 from acs.rooms.v1 import rooms_pb2 as acs_dot_rooms_dot_v1_dot_rooms__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n acs/rooms/v1/rooms_service.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x18\x61\x63s/rooms/v1/rooms.proto2\xb2\x03\n\x0cRoomsService\x12T\n\nCreateRoom\x12\x1f.acs.rooms.v1.CreateRoomRequest\x1a .acs.rooms.v1.CreateRoomResponse\"\x03\x90\x02\x02\x12K\n\x07GetRoom\x12\x1c.acs.rooms.v1.GetRoomRequest\x1a\x1d.acs.rooms.v1.GetRoomResponse\"\x03\x90\x02\x01\x12T\n\nUpdateRoom\x12\x1f.acs.rooms.v1.UpdateRoomRequest\x1a .acs.rooms.v1.UpdateRoomResponse\"\x03\x90\x02\x02\x12T\n\nDeleteRoom\x12\x1f.acs.rooms.v1.DeleteRoomRequest\x1a .acs.rooms.v1.DeleteRoomResponse\"\x03\x90\x02\x02\x12S\n\tListRooms\x12\x1e.acs.rooms.v1.ListRoomsRequest\x1a\x1f.acs.rooms.v1.ListRoomsResponse\"\x03\x90\x02\x01\x30\x01\x42\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n acs/rooms/v1/rooms_service.proto\x12\x0c\x61\x63s.rooms.v1\x1a\x1d\x61\x63s/rooms/v1/bulk_rooms.proto\x1a\x18\x61\x63s/rooms/v1/rooms.proto2\x84\x05\n\x0cRoomsService\x12T\n\nCreateRoom\x12\x1f.acs.rooms.v1.CreateRoomRequest\x1a .acs.rooms.v1.CreateRoomResponse\"\x03\x90\x02\x02\x12K\n\x07GetRoom\x12\x1c.acs.rooms.v1.GetRoomRequest\x1a\x1d.acs.rooms.v1.GetRoomResponse\"\x03\x90\x02\x01\x12T\n\nUpdateRoom\x12\x1f.acs.rooms.v1.UpdateRoomRequest\x1a .acs.rooms.v1.UpdateRoomResponse\"\x03\x90\x02\x02\x12T\n\nDeleteRoom\x12\x1f.acs.rooms.v1.DeleteRoomRequest\x1a .acs.rooms.v1.DeleteRoomResponse\"\x03\x90\x02\x02\x12S\n\tListRooms\x12\x1e.acs.rooms.v1.ListRoomsRequest\x1a\x1f.acs.rooms.v1.ListRoomsResponse\"\x03\x90\x02\x01\x30\x01\x12g\n\x0f\x42ulkCreateRooms\x12$.acs.rooms.v1.BulkCreateRoomsRequest\x1a%.acs.rooms.v1.BulkCreateRoomsResponse\"\x03\x90\x02\x02(\x01\x30\x01\x12g\n\x0f\x42ulkDeleteRooms\x12$.acs.rooms.v1.BulkDeleteRoomsRequest\x1a%.acs.rooms.v1.BulkDeleteRoomsResponse\"\x03\x90\x02\x02(\x01\x30\x01\x42\xa6\x01\n#io.github.roomsgateway.acs.rooms.v1P\x01ZHgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/v1;roomsv1\xa2\x02\x03RGW\xaa\x02\x0c\x41\x63s.Rooms.V1\xca\x02\x0c\x41\x63s\\Rooms\\V1\xea\x02\x0e\x41\x63s::Rooms::V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.rooms.v1.rooms_service_pb2', globals())
@@ -32,6 +33,10 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _ROOMSSERVICE.methods_by_name['DeleteRoom']._serialized_options = b'\220\002\002'
   _ROOMSSERVICE.methods_by_name['ListRooms']._options = None
   _ROOMSSERVICE.methods_by_name['ListRooms']._serialized_options = b'\220\002\001'
-  _ROOMSSERVICE._serialized_start=77
-  _ROOMSSERVICE._serialized_end=511
+  _ROOMSSERVICE.methods_by_name['BulkCreateRooms']._options = None
+  _ROOMSSERVICE.methods_by_name['BulkCreateRooms']._serialized_options = b'\220\002\002'
+  _ROOMSSERVICE.methods_by_name['BulkDeleteRooms']._options = None
+  _ROOMSSERVICE.methods_by_name['BulkDeleteRooms']._serialized_options = b'\220\002\002'
+  _ROOMSSERVICE._serialized_start=108
+  _ROOMSSERVICE._serialized_end=752
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@
 """Client and server classes corresponding to protobuf-defined services."""
 import grpc
 
+from acs.rooms.v1 import bulk_rooms_pb2 as acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2
 from acs.rooms.v1 import rooms_pb2 as acs_dot_rooms_dot_v1_dot_rooms__pb2
 
 
@@ -44,6 +45,16 @@ class RoomsServiceStub(object):
                 '/acs.rooms.v1.RoomsService/ListRooms',
                 request_serializer=acs_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomsRequest.SerializeToString,
                 response_deserializer=acs_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomsResponse.FromString,
+                )
+        self.BulkCreateRooms = channel.stream_stream(
+                '/acs.rooms.v1.RoomsService/BulkCreateRooms',
+                request_serializer=acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkCreateRoomsRequest.SerializeToString,
+                response_deserializer=acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkCreateRoomsResponse.FromString,
+                )
+        self.BulkDeleteRooms = channel.stream_stream(
+                '/acs.rooms.v1.RoomsService/BulkDeleteRooms',
+                request_serializer=acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkDeleteRoomsRequest.SerializeToString,
+                response_deserializer=acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkDeleteRoomsResponse.FromString,
                 )
 
 
@@ -100,13 +111,40 @@ class RoomsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRooms(self, request, context):
-        """ListRooms streams all rooms of the resource, newest first, whether their window is past,
-        current or future. Each message is one page of the Rooms service.
+        """ListRooms streams the rooms of the resource, newest first, whether their window is past,
+        current or future, or those that a filter selects. Without filter and rosters, each message is
+        one page of the Rooms service.
 
         A page can be short or empty without being the last: the list ends when the stream ends. If the
         call fails, the status follows the pages already sent, and the last `next_page_token` resumes
         the list.
         REST: GET /rooms, then each nextLink.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkCreateRooms(self, request_iterator, context):
+        """BulkCreateRooms creates many rooms. Each item has its result, in the order in which they finish;
+        an item that fails does not end the stream.
+
+        The gateway works on a bounded number of items at once, and then reads no further: send without
+        waiting, and read results concurrently. Its requests yield to those of other calls when the
+        Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
+        side, the stream ends after the last result. If it ends with an error, every result that was
+        received holds; send the other items again with the same `job_id`.
+        REST: POST /rooms for each item.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkDeleteRooms(self, request_iterator, context):
+        """BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
+        in the order in which they finish; an item that fails does not end the stream.
+
+        Flow control, throttling and the end of the stream are those of BulkCreateRooms.
+        REST: DELETE /rooms/{room_id} for each item.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +177,16 @@ def add_RoomsServiceServicer_to_server(servicer, server):
                     servicer.ListRooms,
                     request_deserializer=acs_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomsRequest.FromString,
                     response_serializer=acs_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomsResponse.SerializeToString,
+            ),
+            'BulkCreateRooms': grpc.stream_stream_rpc_method_handler(
+                    servicer.BulkCreateRooms,
+                    request_deserializer=acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkCreateRoomsRequest.FromString,
+                    response_serializer=acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkCreateRoomsResponse.SerializeToString,
+            ),
+            'BulkDeleteRooms': grpc.stream_stream_rpc_method_handler(
+                    servicer.BulkDeleteRooms,
+                    request_deserializer=acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkDeleteRoomsRequest.FromString,
+                    response_serializer=acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkDeleteRoomsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -238,5 +286,39 @@ class RoomsService(object):
         return grpc.experimental.unary_stream(request, target, '/acs.rooms.v1.RoomsService/ListRooms',
             acs_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomsRequest.SerializeToString,
             acs_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def BulkCreateRooms(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(request_iterator, target, '/acs.rooms.v1.RoomsService/BulkCreateRooms',
+            acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkCreateRoomsRequest.SerializeToString,
+            acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkCreateRoomsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def BulkDeleteRooms(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(request_iterator, target, '/acs.rooms.v1.RoomsService/BulkDeleteRooms',
+            acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkDeleteRoomsRequest.SerializeToString,
+            acs_dot_rooms_dot_v1_dot_bulk__rooms__pb2.BulkDeleteRoomsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

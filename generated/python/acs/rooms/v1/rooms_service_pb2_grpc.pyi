@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from acs.rooms.v1 import bulk_rooms_pb2 as bulk_rooms_pb2
 from acs.rooms.v1 import rooms_pb2 as rooms_pb2
 from collections import abc as abc
 from grpc import aio as aio
@@ -67,13 +68,32 @@ class RoomsServiceStub:
     REST: DELETE /rooms/{room_id}.
     """
     ListRooms: grpc.UnaryStreamMultiCallable[rooms_pb2.ListRoomsRequest, rooms_pb2.ListRoomsResponse]
-    """ListRooms streams all rooms of the resource, newest first, whether their window is past,
-    current or future. Each message is one page of the Rooms service.
+    """ListRooms streams the rooms of the resource, newest first, whether their window is past,
+    current or future, or those that a filter selects. Without filter and rosters, each message is
+    one page of the Rooms service.
 
     A page can be short or empty without being the last: the list ends when the stream ends. If the
     call fails, the status follows the pages already sent, and the last `next_page_token` resumes
     the list.
     REST: GET /rooms, then each nextLink.
+    """
+    BulkCreateRooms: grpc.StreamStreamMultiCallable[bulk_rooms_pb2.BulkCreateRoomsRequest, bulk_rooms_pb2.BulkCreateRoomsResponse]
+    """BulkCreateRooms creates many rooms. Each item has its result, in the order in which they finish;
+    an item that fails does not end the stream.
+
+    The gateway works on a bounded number of items at once, and then reads no further: send without
+    waiting, and read results concurrently. Its requests yield to those of other calls when the
+    Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
+    side, the stream ends after the last result. If it ends with an error, every result that was
+    received holds; send the other items again with the same `job_id`.
+    REST: POST /rooms for each item.
+    """
+    BulkDeleteRooms: grpc.StreamStreamMultiCallable[bulk_rooms_pb2.BulkDeleteRoomsRequest, bulk_rooms_pb2.BulkDeleteRoomsResponse]
+    """BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
+    in the order in which they finish; an item that fails does not end the stream.
+
+    Flow control, throttling and the end of the stream are those of BulkCreateRooms.
+    REST: DELETE /rooms/{room_id} for each item.
     """
 
 @typing.type_check_only
@@ -115,13 +135,32 @@ class RoomsServiceAsyncStub(RoomsServiceStub):
     REST: DELETE /rooms/{room_id}.
     """
     ListRooms: aio.UnaryStreamMultiCallable[rooms_pb2.ListRoomsRequest, rooms_pb2.ListRoomsResponse]  # type: ignore[assignment]
-    """ListRooms streams all rooms of the resource, newest first, whether their window is past,
-    current or future. Each message is one page of the Rooms service.
+    """ListRooms streams the rooms of the resource, newest first, whether their window is past,
+    current or future, or those that a filter selects. Without filter and rosters, each message is
+    one page of the Rooms service.
 
     A page can be short or empty without being the last: the list ends when the stream ends. If the
     call fails, the status follows the pages already sent, and the last `next_page_token` resumes
     the list.
     REST: GET /rooms, then each nextLink.
+    """
+    BulkCreateRooms: aio.StreamStreamMultiCallable[bulk_rooms_pb2.BulkCreateRoomsRequest, bulk_rooms_pb2.BulkCreateRoomsResponse]  # type: ignore[assignment]
+    """BulkCreateRooms creates many rooms. Each item has its result, in the order in which they finish;
+    an item that fails does not end the stream.
+
+    The gateway works on a bounded number of items at once, and then reads no further: send without
+    waiting, and read results concurrently. Its requests yield to those of other calls when the
+    Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
+    side, the stream ends after the last result. If it ends with an error, every result that was
+    received holds; send the other items again with the same `job_id`.
+    REST: POST /rooms for each item.
+    """
+    BulkDeleteRooms: aio.StreamStreamMultiCallable[bulk_rooms_pb2.BulkDeleteRoomsRequest, bulk_rooms_pb2.BulkDeleteRoomsResponse]  # type: ignore[assignment]
+    """BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
+    in the order in which they finish; an item that fails does not end the stream.
+
+    Flow control, throttling and the end of the stream are those of BulkCreateRooms.
+    REST: DELETE /rooms/{room_id} for each item.
     """
 
 class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
@@ -190,13 +229,44 @@ class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
         request: rooms_pb2.ListRoomsRequest,
         context: _ServicerContext,
     ) -> typing.Union[abc.Iterator[rooms_pb2.ListRoomsResponse], abc.AsyncIterator[rooms_pb2.ListRoomsResponse]]:
-        """ListRooms streams all rooms of the resource, newest first, whether their window is past,
-        current or future. Each message is one page of the Rooms service.
+        """ListRooms streams the rooms of the resource, newest first, whether their window is past,
+        current or future, or those that a filter selects. Without filter and rosters, each message is
+        one page of the Rooms service.
 
         A page can be short or empty without being the last: the list ends when the stream ends. If the
         call fails, the status follows the pages already sent, and the last `next_page_token` resumes
         the list.
         REST: GET /rooms, then each nextLink.
+        """
+
+    @abc_1.abstractmethod
+    def BulkCreateRooms(
+        self,
+        request_iterator: _MaybeAsyncIterator[bulk_rooms_pb2.BulkCreateRoomsRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[bulk_rooms_pb2.BulkCreateRoomsResponse], abc.AsyncIterator[bulk_rooms_pb2.BulkCreateRoomsResponse]]:
+        """BulkCreateRooms creates many rooms. Each item has its result, in the order in which they finish;
+        an item that fails does not end the stream.
+
+        The gateway works on a bounded number of items at once, and then reads no further: send without
+        waiting, and read results concurrently. Its requests yield to those of other calls when the
+        Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
+        side, the stream ends after the last result. If it ends with an error, every result that was
+        received holds; send the other items again with the same `job_id`.
+        REST: POST /rooms for each item.
+        """
+
+    @abc_1.abstractmethod
+    def BulkDeleteRooms(
+        self,
+        request_iterator: _MaybeAsyncIterator[bulk_rooms_pb2.BulkDeleteRoomsRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[abc.Iterator[bulk_rooms_pb2.BulkDeleteRoomsResponse], abc.AsyncIterator[bulk_rooms_pb2.BulkDeleteRoomsResponse]]:
+        """BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
+        in the order in which they finish; an item that fails does not end the stream.
+
+        Flow control, throttling and the end of the stream are those of BulkCreateRooms.
+        REST: DELETE /rooms/{room_id} for each item.
         """
 
 def add_RoomsServiceServicer_to_server(servicer: RoomsServiceServicer, server: typing.Union[grpc.Server, aio.Server]) -> None: ...

@@ -42,6 +42,9 @@ const (
 	// ParticipantsServiceUpdateParticipantsProcedure is the fully-qualified name of the
 	// ParticipantsService's UpdateParticipants RPC.
 	ParticipantsServiceUpdateParticipantsProcedure = "/acs.rooms.v1.ParticipantsService/UpdateParticipants"
+	// ParticipantsServiceSyncParticipantsProcedure is the fully-qualified name of the
+	// ParticipantsService's SyncParticipants RPC.
+	ParticipantsServiceSyncParticipantsProcedure = "/acs.rooms.v1.ParticipantsService/SyncParticipants"
 	// ParticipantsServiceListParticipantsProcedure is the fully-qualified name of the
 	// ParticipantsService's ListParticipants RPC.
 	ParticipantsServiceListParticipantsProcedure = "/acs.rooms.v1.ParticipantsService/ListParticipants"
@@ -67,6 +70,16 @@ type ParticipantsServiceClient interface {
 	// INVALID_ARGUMENT.
 	// REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
 	UpdateParticipants(context.Context, *connect.Request[v1.UpdateParticipantsRequest]) (*connect.Response[v1.UpdateParticipantsResponse], error)
+	// SyncParticipants makes the roster equal to a list: it reads the roster, and sends only the
+	// differences, in one request.
+	//
+	// A participant with the same role is not sent. A roster that is equal already costs no write.
+	// Two syncs of one room at the same time are not isolated from each other, and a change by another
+	// caller between the read and the write is kept or lost, participant by participant: set
+	// `expected_fingerprint` to sync only a roster that you have seen, which narrows the gap to these
+	// two requests.
+	// REST: GET /rooms/{room_id}/participants, then PATCH with the differences.
+	SyncParticipants(context.Context, *connect.Request[v1.SyncParticipantsRequest]) (*connect.Response[v1.SyncParticipantsResponse], error)
 	// ListParticipants streams the roster in the order in which participants were added. Each message
 	// is one page of the Rooms service.
 	//
@@ -109,6 +122,13 @@ func NewParticipantsServiceClient(httpClient connect.HTTPClient, baseURL string,
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		syncParticipants: connect.NewClient[v1.SyncParticipantsRequest, v1.SyncParticipantsResponse](
+			httpClient,
+			baseURL+ParticipantsServiceSyncParticipantsProcedure,
+			connect.WithSchema(participantsServiceMethods.ByName("SyncParticipants")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 		listParticipants: connect.NewClient[v1.ListParticipantsRequest, v1.ListParticipantsResponse](
 			httpClient,
 			baseURL+ParticipantsServiceListParticipantsProcedure,
@@ -124,6 +144,7 @@ type participantsServiceClient struct {
 	upsertParticipants *connect.Client[v1.UpsertParticipantsRequest, v1.UpsertParticipantsResponse]
 	removeParticipants *connect.Client[v1.RemoveParticipantsRequest, v1.RemoveParticipantsResponse]
 	updateParticipants *connect.Client[v1.UpdateParticipantsRequest, v1.UpdateParticipantsResponse]
+	syncParticipants   *connect.Client[v1.SyncParticipantsRequest, v1.SyncParticipantsResponse]
 	listParticipants   *connect.Client[v1.ListParticipantsRequest, v1.ListParticipantsResponse]
 }
 
@@ -140,6 +161,11 @@ func (c *participantsServiceClient) RemoveParticipants(ctx context.Context, req 
 // UpdateParticipants calls acs.rooms.v1.ParticipantsService.UpdateParticipants.
 func (c *participantsServiceClient) UpdateParticipants(ctx context.Context, req *connect.Request[v1.UpdateParticipantsRequest]) (*connect.Response[v1.UpdateParticipantsResponse], error) {
 	return c.updateParticipants.CallUnary(ctx, req)
+}
+
+// SyncParticipants calls acs.rooms.v1.ParticipantsService.SyncParticipants.
+func (c *participantsServiceClient) SyncParticipants(ctx context.Context, req *connect.Request[v1.SyncParticipantsRequest]) (*connect.Response[v1.SyncParticipantsResponse], error) {
+	return c.syncParticipants.CallUnary(ctx, req)
 }
 
 // ListParticipants calls acs.rooms.v1.ParticipantsService.ListParticipants.
@@ -167,6 +193,16 @@ type ParticipantsServiceHandler interface {
 	// INVALID_ARGUMENT.
 	// REST: PATCH /rooms/{room_id}/participants, with both kinds of change in one body.
 	UpdateParticipants(context.Context, *connect.Request[v1.UpdateParticipantsRequest]) (*connect.Response[v1.UpdateParticipantsResponse], error)
+	// SyncParticipants makes the roster equal to a list: it reads the roster, and sends only the
+	// differences, in one request.
+	//
+	// A participant with the same role is not sent. A roster that is equal already costs no write.
+	// Two syncs of one room at the same time are not isolated from each other, and a change by another
+	// caller between the read and the write is kept or lost, participant by participant: set
+	// `expected_fingerprint` to sync only a roster that you have seen, which narrows the gap to these
+	// two requests.
+	// REST: GET /rooms/{room_id}/participants, then PATCH with the differences.
+	SyncParticipants(context.Context, *connect.Request[v1.SyncParticipantsRequest]) (*connect.Response[v1.SyncParticipantsResponse], error)
 	// ListParticipants streams the roster in the order in which participants were added. Each message
 	// is one page of the Rooms service.
 	//
@@ -205,6 +241,13 @@ func NewParticipantsServiceHandler(svc ParticipantsServiceHandler, opts ...conne
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	participantsServiceSyncParticipantsHandler := connect.NewUnaryHandler(
+		ParticipantsServiceSyncParticipantsProcedure,
+		svc.SyncParticipants,
+		connect.WithSchema(participantsServiceMethods.ByName("SyncParticipants")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	participantsServiceListParticipantsHandler := connect.NewServerStreamHandler(
 		ParticipantsServiceListParticipantsProcedure,
 		svc.ListParticipants,
@@ -220,6 +263,8 @@ func NewParticipantsServiceHandler(svc ParticipantsServiceHandler, opts ...conne
 			participantsServiceRemoveParticipantsHandler.ServeHTTP(w, r)
 		case ParticipantsServiceUpdateParticipantsProcedure:
 			participantsServiceUpdateParticipantsHandler.ServeHTTP(w, r)
+		case ParticipantsServiceSyncParticipantsProcedure:
+			participantsServiceSyncParticipantsHandler.ServeHTTP(w, r)
 		case ParticipantsServiceListParticipantsProcedure:
 			participantsServiceListParticipantsHandler.ServeHTTP(w, r)
 		default:
@@ -241,6 +286,10 @@ func (UnimplementedParticipantsServiceHandler) RemoveParticipants(context.Contex
 
 func (UnimplementedParticipantsServiceHandler) UpdateParticipants(context.Context, *connect.Request[v1.UpdateParticipantsRequest]) (*connect.Response[v1.UpdateParticipantsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("acs.rooms.v1.ParticipantsService.UpdateParticipants is not implemented"))
+}
+
+func (UnimplementedParticipantsServiceHandler) SyncParticipants(context.Context, *connect.Request[v1.SyncParticipantsRequest]) (*connect.Response[v1.SyncParticipantsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("acs.rooms.v1.ParticipantsService.SyncParticipants is not implemented"))
 }
 
 func (UnimplementedParticipantsServiceHandler) ListParticipants(context.Context, *connect.Request[v1.ListParticipantsRequest], *connect.ServerStream[v1.ListParticipantsResponse]) error {

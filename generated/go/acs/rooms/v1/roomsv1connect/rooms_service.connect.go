@@ -43,6 +43,12 @@ const (
 	RoomsServiceDeleteRoomProcedure = "/acs.rooms.v1.RoomsService/DeleteRoom"
 	// RoomsServiceListRoomsProcedure is the fully-qualified name of the RoomsService's ListRooms RPC.
 	RoomsServiceListRoomsProcedure = "/acs.rooms.v1.RoomsService/ListRooms"
+	// RoomsServiceBulkCreateRoomsProcedure is the fully-qualified name of the RoomsService's
+	// BulkCreateRooms RPC.
+	RoomsServiceBulkCreateRoomsProcedure = "/acs.rooms.v1.RoomsService/BulkCreateRooms"
+	// RoomsServiceBulkDeleteRoomsProcedure is the fully-qualified name of the RoomsService's
+	// BulkDeleteRooms RPC.
+	RoomsServiceBulkDeleteRoomsProcedure = "/acs.rooms.v1.RoomsService/BulkDeleteRooms"
 )
 
 // RoomsServiceClient is a client for the acs.rooms.v1.RoomsService service.
@@ -70,14 +76,31 @@ type RoomsServiceClient interface {
 	// NOT_FOUND with reason ERROR_REASON_ROOM_NOT_FOUND, unless `allow_missing` is set.
 	// REST: DELETE /rooms/{room_id}.
 	DeleteRoom(context.Context, *connect.Request[v1.DeleteRoomRequest]) (*connect.Response[v1.DeleteRoomResponse], error)
-	// ListRooms streams all rooms of the resource, newest first, whether their window is past,
-	// current or future. Each message is one page of the Rooms service.
+	// ListRooms streams the rooms of the resource, newest first, whether their window is past,
+	// current or future, or those that a filter selects. Without filter and rosters, each message is
+	// one page of the Rooms service.
 	//
 	// A page can be short or empty without being the last: the list ends when the stream ends. If the
 	// call fails, the status follows the pages already sent, and the last `next_page_token` resumes
 	// the list.
 	// REST: GET /rooms, then each nextLink.
 	ListRooms(context.Context, *connect.Request[v1.ListRoomsRequest]) (*connect.ServerStreamForClient[v1.ListRoomsResponse], error)
+	// BulkCreateRooms creates many rooms. Each item has its result, in the order in which they finish;
+	// an item that fails does not end the stream.
+	//
+	// The gateway works on a bounded number of items at once, and then reads no further: send without
+	// waiting, and read results concurrently. Its requests yield to those of other calls when the
+	// Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
+	// side, the stream ends after the last result. If it ends with an error, every result that was
+	// received holds; send the other items again with the same `job_id`.
+	// REST: POST /rooms for each item.
+	BulkCreateRooms(context.Context) *connect.BidiStreamForClient[v1.BulkCreateRoomsRequest, v1.BulkCreateRoomsResponse]
+	// BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
+	// in the order in which they finish; an item that fails does not end the stream.
+	//
+	// Flow control, throttling and the end of the stream are those of BulkCreateRooms.
+	// REST: DELETE /rooms/{room_id} for each item.
+	BulkDeleteRooms(context.Context) *connect.BidiStreamForClient[v1.BulkDeleteRoomsRequest, v1.BulkDeleteRoomsResponse]
 }
 
 // NewRoomsServiceClient constructs a client for the acs.rooms.v1.RoomsService service. By default,
@@ -126,16 +149,32 @@ func NewRoomsServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		bulkCreateRooms: connect.NewClient[v1.BulkCreateRoomsRequest, v1.BulkCreateRoomsResponse](
+			httpClient,
+			baseURL+RoomsServiceBulkCreateRoomsProcedure,
+			connect.WithSchema(roomsServiceMethods.ByName("BulkCreateRooms")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		bulkDeleteRooms: connect.NewClient[v1.BulkDeleteRoomsRequest, v1.BulkDeleteRoomsResponse](
+			httpClient,
+			baseURL+RoomsServiceBulkDeleteRoomsProcedure,
+			connect.WithSchema(roomsServiceMethods.ByName("BulkDeleteRooms")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // roomsServiceClient implements RoomsServiceClient.
 type roomsServiceClient struct {
-	createRoom *connect.Client[v1.CreateRoomRequest, v1.CreateRoomResponse]
-	getRoom    *connect.Client[v1.GetRoomRequest, v1.GetRoomResponse]
-	updateRoom *connect.Client[v1.UpdateRoomRequest, v1.UpdateRoomResponse]
-	deleteRoom *connect.Client[v1.DeleteRoomRequest, v1.DeleteRoomResponse]
-	listRooms  *connect.Client[v1.ListRoomsRequest, v1.ListRoomsResponse]
+	createRoom      *connect.Client[v1.CreateRoomRequest, v1.CreateRoomResponse]
+	getRoom         *connect.Client[v1.GetRoomRequest, v1.GetRoomResponse]
+	updateRoom      *connect.Client[v1.UpdateRoomRequest, v1.UpdateRoomResponse]
+	deleteRoom      *connect.Client[v1.DeleteRoomRequest, v1.DeleteRoomResponse]
+	listRooms       *connect.Client[v1.ListRoomsRequest, v1.ListRoomsResponse]
+	bulkCreateRooms *connect.Client[v1.BulkCreateRoomsRequest, v1.BulkCreateRoomsResponse]
+	bulkDeleteRooms *connect.Client[v1.BulkDeleteRoomsRequest, v1.BulkDeleteRoomsResponse]
 }
 
 // CreateRoom calls acs.rooms.v1.RoomsService.CreateRoom.
@@ -163,6 +202,16 @@ func (c *roomsServiceClient) ListRooms(ctx context.Context, req *connect.Request
 	return c.listRooms.CallServerStream(ctx, req)
 }
 
+// BulkCreateRooms calls acs.rooms.v1.RoomsService.BulkCreateRooms.
+func (c *roomsServiceClient) BulkCreateRooms(ctx context.Context) *connect.BidiStreamForClient[v1.BulkCreateRoomsRequest, v1.BulkCreateRoomsResponse] {
+	return c.bulkCreateRooms.CallBidiStream(ctx)
+}
+
+// BulkDeleteRooms calls acs.rooms.v1.RoomsService.BulkDeleteRooms.
+func (c *roomsServiceClient) BulkDeleteRooms(ctx context.Context) *connect.BidiStreamForClient[v1.BulkDeleteRoomsRequest, v1.BulkDeleteRoomsResponse] {
+	return c.bulkDeleteRooms.CallBidiStream(ctx)
+}
+
 // RoomsServiceHandler is an implementation of the acs.rooms.v1.RoomsService service.
 type RoomsServiceHandler interface {
 	// CreateRoom creates a room, optionally with participants on its roster.
@@ -188,14 +237,31 @@ type RoomsServiceHandler interface {
 	// NOT_FOUND with reason ERROR_REASON_ROOM_NOT_FOUND, unless `allow_missing` is set.
 	// REST: DELETE /rooms/{room_id}.
 	DeleteRoom(context.Context, *connect.Request[v1.DeleteRoomRequest]) (*connect.Response[v1.DeleteRoomResponse], error)
-	// ListRooms streams all rooms of the resource, newest first, whether their window is past,
-	// current or future. Each message is one page of the Rooms service.
+	// ListRooms streams the rooms of the resource, newest first, whether their window is past,
+	// current or future, or those that a filter selects. Without filter and rosters, each message is
+	// one page of the Rooms service.
 	//
 	// A page can be short or empty without being the last: the list ends when the stream ends. If the
 	// call fails, the status follows the pages already sent, and the last `next_page_token` resumes
 	// the list.
 	// REST: GET /rooms, then each nextLink.
 	ListRooms(context.Context, *connect.Request[v1.ListRoomsRequest], *connect.ServerStream[v1.ListRoomsResponse]) error
+	// BulkCreateRooms creates many rooms. Each item has its result, in the order in which they finish;
+	// an item that fails does not end the stream.
+	//
+	// The gateway works on a bounded number of items at once, and then reads no further: send without
+	// waiting, and read results concurrently. Its requests yield to those of other calls when the
+	// Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
+	// side, the stream ends after the last result. If it ends with an error, every result that was
+	// received holds; send the other items again with the same `job_id`.
+	// REST: POST /rooms for each item.
+	BulkCreateRooms(context.Context, *connect.BidiStream[v1.BulkCreateRoomsRequest, v1.BulkCreateRoomsResponse]) error
+	// BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
+	// in the order in which they finish; an item that fails does not end the stream.
+	//
+	// Flow control, throttling and the end of the stream are those of BulkCreateRooms.
+	// REST: DELETE /rooms/{room_id} for each item.
+	BulkDeleteRooms(context.Context, *connect.BidiStream[v1.BulkDeleteRoomsRequest, v1.BulkDeleteRoomsResponse]) error
 }
 
 // NewRoomsServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -240,6 +306,20 @@ func NewRoomsServiceHandler(svc RoomsServiceHandler, opts ...connect.HandlerOpti
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	roomsServiceBulkCreateRoomsHandler := connect.NewBidiStreamHandler(
+		RoomsServiceBulkCreateRoomsProcedure,
+		svc.BulkCreateRooms,
+		connect.WithSchema(roomsServiceMethods.ByName("BulkCreateRooms")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	roomsServiceBulkDeleteRoomsHandler := connect.NewBidiStreamHandler(
+		RoomsServiceBulkDeleteRoomsProcedure,
+		svc.BulkDeleteRooms,
+		connect.WithSchema(roomsServiceMethods.ByName("BulkDeleteRooms")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/acs.rooms.v1.RoomsService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RoomsServiceCreateRoomProcedure:
@@ -252,6 +332,10 @@ func NewRoomsServiceHandler(svc RoomsServiceHandler, opts ...connect.HandlerOpti
 			roomsServiceDeleteRoomHandler.ServeHTTP(w, r)
 		case RoomsServiceListRoomsProcedure:
 			roomsServiceListRoomsHandler.ServeHTTP(w, r)
+		case RoomsServiceBulkCreateRoomsProcedure:
+			roomsServiceBulkCreateRoomsHandler.ServeHTTP(w, r)
+		case RoomsServiceBulkDeleteRoomsProcedure:
+			roomsServiceBulkDeleteRoomsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -279,4 +363,12 @@ func (UnimplementedRoomsServiceHandler) DeleteRoom(context.Context, *connect.Req
 
 func (UnimplementedRoomsServiceHandler) ListRooms(context.Context, *connect.Request[v1.ListRoomsRequest], *connect.ServerStream[v1.ListRoomsResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("acs.rooms.v1.RoomsService.ListRooms is not implemented"))
+}
+
+func (UnimplementedRoomsServiceHandler) BulkCreateRooms(context.Context, *connect.BidiStream[v1.BulkCreateRoomsRequest, v1.BulkCreateRoomsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("acs.rooms.v1.RoomsService.BulkCreateRooms is not implemented"))
+}
+
+func (UnimplementedRoomsServiceHandler) BulkDeleteRooms(context.Context, *connect.BidiStream[v1.BulkDeleteRoomsRequest, v1.BulkDeleteRoomsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("acs.rooms.v1.RoomsService.BulkDeleteRooms is not implemented"))
 }

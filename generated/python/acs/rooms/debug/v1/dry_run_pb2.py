@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 from acs.options.v1 import redaction_pb2 as acs_dot_options_dot_v1_dot_redaction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n acs/rooms/debug/v1/dry_run.proto\x12\x12\x61\x63s.rooms.debug.v1\x1a\x1e\x61\x63s/options/v1/redaction.proto\"3\n\x06\x44ryRun\x12)\n\x10show_identifiers\x18\x01 \x01(\x08R\x0fshowIdentifiers\"\xe4\x01\n\x0bRestRequest\x12\x1f\n\x0bhttp_method\x18\x01 \x01(\tR\nhttpMethod\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\x12\x46\n\x07headers\x18\x03 \x03(\x0b\x32,.acs.rooms.debug.v1.RestRequest.HeadersEntryR\x07headers\x12\x18\n\x04\x62ody\x18\x04 \x01(\tB\x04\x88\x94*\x01R\x04\x62ody\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\xcb\x01\n)io.github.roomsgateway.acs.rooms.debug.v1P\x01ZSgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/debug/v1;roomsdebugv1\xa2\x02\x04RGWD\xaa\x02\x12\x41\x63s.Rooms.Debug.V1\xca\x02\x12\x41\x63s\\Rooms\\Debug\\V1\xea\x02\x15\x41\x63s::Rooms::Debug::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n acs/rooms/debug/v1/dry_run.proto\x12\x12\x61\x63s.rooms.debug.v1\x1a\x1e\x61\x63s/options/v1/redaction.proto\"3\n\x06\x44ryRun\x12)\n\x10show_identifiers\x18\x01 \x01(\x08R\x0fshowIdentifiers\"\x8f\x02\n\x0bRestRequest\x12\x1f\n\x0bhttp_method\x18\x01 \x01(\tR\nhttpMethod\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\x12\x46\n\x07headers\x18\x03 \x03(\x0b\x32,.acs.rooms.debug.v1.RestRequest.HeadersEntryR\x07headers\x12\x18\n\x04\x62ody\x18\x04 \x01(\tB\x04\x88\x94*\x01R\x04\x62ody\x12)\n\x10\x61pplied_settings\x18\x05 \x03(\tR\x0f\x61ppliedSettings\x1a:\n\x0cHeadersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\xcb\x01\n)io.github.roomsgateway.acs.rooms.debug.v1P\x01ZSgithub.com/rooms-gateway/rooms-gateway/generated/go/acs/rooms/debug/v1;roomsdebugv1\xa2\x02\x04RGWD\xaa\x02\x12\x41\x63s.Rooms.Debug.V1\xca\x02\x12\x41\x63s\\Rooms\\Debug\\V1\xea\x02\x15\x41\x63s::Rooms::Debug::V1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'acs.rooms.debug.v1.dry_run_pb2', globals())
@@ -29,7 +29,7 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _DRYRUN._serialized_start=88
   _DRYRUN._serialized_end=139
   _RESTREQUEST._serialized_start=142
-  _RESTREQUEST._serialized_end=370
-  _RESTREQUEST_HEADERSENTRY._serialized_start=312
-  _RESTREQUEST_HEADERSENTRY._serialized_end=370
+  _RESTREQUEST._serialized_end=413
+  _RESTREQUEST_HEADERSENTRY._serialized_start=355
+  _RESTREQUEST_HEADERSENTRY._serialized_end=413
 # @@protoc_insertion_point(module_scope)

@@ -74,6 +74,7 @@ class RestRequest(message.Message):
     TARGET_FIELD_NUMBER: builtins.int
     HEADERS_FIELD_NUMBER: builtins.int
     BODY_FIELD_NUMBER: builtins.int
+    APPLIED_SETTINGS_FIELD_NUMBER: builtins.int
     http_method: builtins.str
     """http_method is the HTTP method, for example "PATCH"."""
     target: builtins.str
@@ -86,6 +87,12 @@ class RestRequest(message.Message):
     def headers(self) -> containers.ScalarMap[builtins.str, builtins.str]:
         """headers are the request headers of the operation, such as Content-Type, without credentials."""
 
+    @builtins.property
+    def applied_settings(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """applied_settings are the settings of the gateway that completed the request, for example
+        "default-role=consumer".
+        """
+
     def __init__(
         self,
         *,
@@ -93,9 +100,10 @@ class RestRequest(message.Message):
         target: builtins.str = ...,
         headers: abc.Mapping[builtins.str, builtins.str] | None = ...,
         body: builtins.str = ...,
+        applied_settings: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["body", b"body", "headers", b"headers", "http_method", b"http_method", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["applied_settings", b"applied_settings", "body", b"body", "headers", b"headers", "http_method", b"http_method", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
