@@ -14,7 +14,7 @@ from typing import NamedTuple
 from acs.rooms.legacy.v1 import legacy_rooms_pb2
 from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.error_reason_pb2 import ErrorReason
-from acs.rooms.v1.join_pb2 import ItemError
+from acs.rooms.v1.item_error_pb2 import ItemError
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo, RetryInfo

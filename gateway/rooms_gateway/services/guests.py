@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from acs.rooms.v1 import join_pb2 as pb
 from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.access_tokens_pb2 import TokenOptions
+from acs.rooms.v1.item_error_pb2 import ItemError
 
 from rooms_gateway.aio import map_concurrently
 from rooms_gateway.call import Call
@@ -35,7 +36,7 @@ CONCURRENT_REQUESTS = 16
 MIN_MINUTES, MAX_MINUTES = 60, 1440
 """Lifetime of an access token, in minutes."""
 
-ItemErrors = Callable[[GatewayError, FieldLocator], pb.ItemError]
+ItemErrors = Callable[[GatewayError, FieldLocator], ItemError]
 """Converts an error, replacing the identifiers in its text."""
 
 

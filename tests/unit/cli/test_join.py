@@ -4,6 +4,7 @@ import json
 
 import pytest
 from acs.rooms.v1 import access_tokens_pb2, error_reason_pb2, join_pb2, participants_pb2
+from acs.rooms.v1.item_error_pb2 import ItemError
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -22,7 +23,7 @@ ADMITTED = join_pb2.AdmittedGuest(
     access_token=access_tokens_pb2.AccessToken(token="eyJ.alice", expires_at=NOON),
 )
 THROTTLED = join_pb2.AdmittedGuest(
-    error=join_pb2.ItemError(
+    error=ItemError(
         code=8,
         reason=error_reason_pb2.ERROR_REASON_THROTTLED,
         message="too many requests",

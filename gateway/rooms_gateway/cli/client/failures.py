@@ -11,7 +11,8 @@ from typing import cast
 
 import click
 import grpc
-from acs.rooms.v1 import error_reason_pb2, join_pb2
+from acs.rooms.v1 import error_reason_pb2
+from acs.rooms.v1.item_error_pb2 import ItemError
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
@@ -204,7 +205,7 @@ def read_failure(error: grpc.RpcError) -> CallFailure:
         return CallFailure(code=code, message=message)
 
 
-def read_item_error(error: join_pb2.ItemError) -> CallFailure:
+def read_item_error(error: ItemError) -> CallFailure:
     """Read the error of one item of a call."""
     retries = error.HasField("retry_delay")
     return CallFailure(
