@@ -15,6 +15,8 @@
     ├── UnsupportedJoinPolicyError   the REST api-version has only the join policy "invitation"
     ├── InsecureTransportError       an access token would be returned in plaintext to another host
     ├── RosterFullError              a room would have too many participants
+    ├── RosterChangedError           a roster is not the one that the caller has seen
+    ├── TooManyRemovalsError         a sync would remove more participants than permitted
     ├── DeadlineExceededError        the deadline of the call has passed
     ├── CredentialExpiredError       the gateway's token for the upstream has expired
     ├── UpstreamRejectedError        the upstream responded with an error status
@@ -120,6 +122,14 @@ class InsecureTransportError(GatewayError):
 
 class RosterFullError(GatewayError):
     """The room would have more participants than the Rooms service accepts; nothing was changed."""
+
+
+class RosterChangedError(GatewayError):
+    """The roster is not the one that the caller has seen; nothing was changed."""
+
+
+class TooManyRemovalsError(GatewayError):
+    """A sync would remove more participants than the request permits; nothing was changed."""
 
 
 class DeadlineExceededError(GatewayError):

@@ -29,6 +29,10 @@ EXAMPLES: dict[tuple[str, ...], str] = {
     ("participants", "update", "7", "--upsert", ALICE, "--remove", BOB, *_DRY_RUN): (
         "UpdateParticipants"
     ),
+    (
+        *("participants", "sync", "7", ALICE, f"{BOB}=consumer"),
+        *("--expected-fingerprint", "a-b_c", "--max-removals", "0", *_DRY_RUN),
+    ): "SyncParticipants",
     ("participants", "list", "7", "--page-token", "t", "--max-pages", "1"): "ListParticipants",
     ("users", "create", "--custom-id", "$USER", "--token", *_TOKEN, *_DRY_RUN): "CreateUser",
     ("users", "create", "--token"): "CreateUser",

@@ -64,6 +64,8 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
     ),
     errors.InsecureTransportError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_TRANSPORT_INSECURE),
     errors.RosterFullError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_FULL),
+    errors.RosterChangedError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_CHANGED),
+    errors.TooManyRemovalsError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_TOO_MANY_REMOVALS),
     errors.DeadlineExceededError: (_C.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
     # As for HTTP 401, which a request with the expired credential would get.
     errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),

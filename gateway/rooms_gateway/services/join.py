@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from acs.rooms.v1 import join_pb2 as pb
 from acs.rooms.v1.access_tokens_pb2 import TokenOptions
@@ -12,10 +12,10 @@ from rooms_gateway.aio import gather_or_cancel
 from rooms_gateway.call import Call
 from rooms_gateway.services.convert.guests import Guest, planned_roster, read_guests
 from rooms_gateway.services.convert.rooms import create_to_rest, fill_room, first_roster
+from rooms_gateway.services.convert.roster_changes import roles_by_raw_id
 from rooms_gateway.services.guests import GuestAdmission
 from rooms_gateway.services.join_explanation import explain_join
 from rooms_gateway.services.roster import read_roster
-from rooms_gateway.upstream.models import Participant
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
 
@@ -38,7 +38,7 @@ class JoinServicer:
             self._api.get_room(request.room_id, call),
             read_roster(self._api, request.room_id, call),
         )
-        roster = _roles(participants)
+        roster = roles_by_raw_id(participants)
         self._admission.check(guests, roster)
         response = pb.AdmitParticipantsResponse()
         fill_room(response.room, room)
@@ -50,7 +50,7 @@ class JoinServicer:
     ) -> pb.CreateRoomWithGuestsResponse:
         """REST: Rooms_Create; then as `GuestAdmission.admit`."""
         guests, body = read_guests(request.guests), create_to_rest(request)
-        roster = _roles(first_roster(body))
+        roster = roles_by_raw_id(first_roster(body))
         self._admission.check(guests, roster)
         call.idempotent = True
         request_id = request.request_id or str(uuid.uuid4())
@@ -58,7 +58,7 @@ class JoinServicer:
         if request.request_id:
             # The room may be that of an earlier call, with another roster by now.
             participants = await read_roster(self._api, created.room.id, call)
-            roster = _roles(participants)
+            roster = roles_by_raw_id(participants)
         response = pb.CreateRoomWithGuestsResponse()
         fill_room(response.room, created.room)
         await self._admit(response, roster, guests, request.token_options, call)
@@ -89,7 +89,3 @@ class JoinServicer:
     ) -> pb.ExplainJoinResponse:
         """REST: Rooms_Get, Participants_List."""
         return await explain_join(self._api, request, call)
-
-
-def _roles(participants: Iterable[Participant]) -> dict[str, str]:
-    return {each.raw_id: each.role for each in participants}

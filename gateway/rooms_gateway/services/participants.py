@@ -1,4 +1,4 @@
-"""ParticipantsService: each handler translates a message into one REST operation and back."""
+"""ParticipantsService: each handler translates a message into REST operations and back."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from functools import partial
 from acs.rooms.v1 import participants_pb2 as pb
 
 from rooms_gateway.call import Call
+from rooms_gateway.errors import RosterChangedError, TooManyRemovalsError
 from rooms_gateway.services.convert import page_tokens
+from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.services.convert.participants import add_participants, roster_of
+from rooms_gateway.services.convert.roster_changes import (
+    RosterChanges,
+    compare,
+    fingerprint,
+    roles_by_raw_id,
+    roles_of,
+)
 from rooms_gateway.services.fair_conversion import FairConverter
-from rooms_gateway.upstream.rooms_api import RoomsApi
+from rooms_gateway.services.roster import read_roster
+from rooms_gateway.upstream.rooms_api import DryRunError, RoomsApi
 
 _LIST = "ListParticipants"
 
@@ -48,6 +58,33 @@ class ParticipantsServicer:
         await self._api.update_participants(request.room_id, roster, call)
         return pb.UpdateParticipantsResponse()
 
+    async def SyncParticipants(
+        self, request: pb.SyncParticipantsRequest, call: Call
+    ) -> pb.SyncParticipantsResponse:
+        """REST: Participants_List, then Participants_Update with the differences, if any."""
+        room_id, wanted = request.room_id, roles_of(roster_of(request.participants))
+        # A dry run reads the roster too: its changes are what it is for.
+        is_dry_run, call.dry_run = call.dry_run, False
+        present = roles_by_raw_id(await read_roster(self._api, room_id, call))
+        changes = compare(present, wanted)
+        _check_sync(request, fingerprint(room_id, present), changes)
+        response = pb.SyncParticipantsResponse(
+            unchanged_count=changes.unchanged_count,
+            fingerprint=fingerprint(room_id, present if is_dry_run else wanted),
+        )
+        hidden = is_dry_run and not request.dry_run.show_identifiers
+        shown = changes.redacted() if hidden else changes
+        add_participants(response.added, shown.added)
+        add_participants(response.changed, shown.changed)
+        add_participants(response.removed, shown.removed)
+        if roster := changes.to_rest():
+            call.dry_run = is_dry_run
+            try:
+                await self._api.update_participants(room_id, roster, call)
+            except DryRunError as stopped:
+                response.rest_request.CopyFrom(describe(stopped.request, request.dry_run))
+        return response
+
     async def ListParticipants(
         self, request: pb.ListParticipantsRequest, call: Call
     ) -> AsyncIterator[pb.ListParticipantsResponse]:
@@ -62,3 +99,20 @@ class ParticipantsServicer:
                 add = partial(add_participants, response.participants)
                 await self._converter.convert(page.items, add)
                 yield response
+
+
+def _check_sync(
+    request: pb.SyncParticipantsRequest, current_fingerprint: str, changes: RosterChanges
+) -> None:
+    """Raise RosterChangedError or TooManyRemovalsError if the request does not permit the sync."""
+    if request.expected_fingerprint not in ("", current_fingerprint):
+        raise RosterChangedError(
+            "the roster is not the one that expected_fingerprint names: read it again, and decide"
+            " whether to sync it"
+        )
+    removals = len(changes.removed)
+    if request.HasField("max_removals") and removals > request.max_removals:
+        raise TooManyRemovalsError(
+            f"the sync would remove {removals} participants, and max_removals is"
+            f" {request.max_removals}: check whether the list is complete"
+        )

@@ -22,6 +22,7 @@ from rooms_gateway.services.convert.rooms import (
     update_to_rest,
     with_other_end,
 )
+from rooms_gateway.services.convert.roster_changes import fingerprint, roles_by_raw_id
 from rooms_gateway.services.create_replays import ReplayDetector
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.roster import check_size, read_roster
@@ -66,6 +67,7 @@ class RoomsServicer:
         )
         fill_room(response.room, room)
         response.participants.extend(map(participant_from_rest, roster))
+        response.roster_fingerprint = fingerprint(request.room_id, roles_by_raw_id(roster))
         check_size(response.ByteSize())
         return response
 

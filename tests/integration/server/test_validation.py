@@ -40,6 +40,7 @@ from acs.rooms.v1.join_pb2 import (
 from acs.rooms.v1.participants_pb2 import (
     Participant,
     RemoveParticipantsRequest,
+    SyncParticipantsRequest,
     UpdateParticipantsRequest,
     UpsertParticipantsRequest,
 )
@@ -217,6 +218,16 @@ BROKEN_RULES: list[tuple[Message, str]] = [
         lambda participants: UpdateParticipantsRequest(
             room_id=UNKNOWN_ROOM, participants=participants
         ),
+    ),
+    *bad_participants(
+        "participants",
+        lambda participants: SyncParticipantsRequest(
+            room_id=UNKNOWN_ROOM, participants=participants
+        ),
+    ),
+    (
+        SyncParticipantsRequest(room_id=UNKNOWN_ROOM, expected_fingerprint="x" * 65),
+        "expected_fingerprint",
     ),
     *bad_ids(
         "remove_raw_ids",

@@ -79,6 +79,20 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
         "ERROR_REASON_ROSTER_FULL": (
             "Remove participants with `rooms-gateway participants remove`, or create another room."
         ),
+        "ERROR_REASON_ROSTER_CHANGED": (
+            "Read the roster and its fingerprint again:"
+            " `rooms-gateway participants sync --dry-run`."
+        ),
+        "ERROR_REASON_TOO_MANY_REMOVALS": (
+            "Check whether the list is complete; if so, pass a higher --max-removals."
+        ),
+        "ERROR_REASON_ROOM_LIFETIME_TOO_LONG": "Choose an earlier end of the window.",
+        "ERROR_REASON_RESOURCE_UNKNOWN": (
+            "Correct the name of the resource, or ask the operator of the gateway to add it."
+        ),
+        "ERROR_REASON_AUDIT_LOG_UNAVAILABLE": (
+            "Repeat the command later; if it persists, report it to the operator of the gateway."
+        ),
     }
 )
 

@@ -57,6 +57,19 @@ class Printer:
         """Print the success of a call with an empty response: `sentence`, or the JSON."""
         self._print(response, [printable(sentence)])
 
+    def roster_changes(self, response: participants_pb2.SyncParticipantsResponse) -> None:
+        """Print the changes of a roster, one line each, and its fingerprint."""
+        changes = (
+            ("added", response.added),
+            ("changed", response.changed),
+            ("removed", response.removed),
+        )
+        rows = [(name, *_participant_row(each)) for name, items in changes for each in items]
+        plan = [*Table("CHANGE", "RAW ID", "ROLE").add(rows)]
+        if response.fingerprint:
+            plan = [*(plan or ["No changes."]), "", f"Fingerprint: {response.fingerprint}"]
+        self._print(response, plan, plan=plan)
+
     def user(self, response: users_pb2.CreateUserResponse) -> None:
         """Print a user that was created, with the access token if there is one."""
         fields = [("raw_id", response.user.raw_id)]
@@ -111,13 +124,16 @@ class Printer:
             pages, table, "participants", lambda page: map(_participant_row, page.participants)
         )
 
-    def _print(self, response: Message, lines: Sequence[str]) -> None:
+    def _print(self, response: Message, lines: Sequence[str], *, plan: Sequence[str] = ()) -> None:
+        """Print `lines`, or `plan` and the REST request of a dry run."""
         if self._silent:
             return
         if self._as_json:
             _echo_json(response)
             return
-        shown = _rest_request(response) or lines
+        shown = lines
+        if request := _rest_request(response):
+            shown = [*plan, "", *request] if plan else request
         if len(shown) > 1 and not self._is_first:
             click.echo()
         self._is_first = False

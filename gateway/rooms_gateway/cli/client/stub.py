@@ -131,6 +131,24 @@ class Client:
         )
         return self._participants.UpdateParticipants(request, timeout=self._timeout)
 
+    def sync_participants(
+        self,
+        room_id: str,
+        participants: Iterable[Participant],
+        expected_fingerprint: str,
+        max_removals: int | None,
+        dry_run: DryRun | None,
+    ) -> participants_pb2.SyncParticipantsResponse:
+        """Make a roster equal to `participants`."""
+        request = participants_pb2.SyncParticipantsRequest(
+            room_id=room_id,
+            participants=messages.roster(participants),
+            expected_fingerprint=expected_fingerprint,
+            max_removals=max_removals,
+            dry_run=messages.dry_run(dry_run),
+        )
+        return self._participants.SyncParticipants(request, timeout=self._timeout)
+
     def list_participants(
         self, room_id: str, page_token: str, max_pages: int
     ) -> Iterable[participants_pb2.ListParticipantsResponse]:

@@ -36,6 +36,11 @@ def describe(request: RestRequest, dry_run: pb.DryRun) -> pb.RestRequest:
     )
 
 
+def placeholder(number: int) -> str:
+    """Return what replaces the `number`-th participant, counted from 1."""
+    return f"<redacted {number}>"
+
+
 def _redact(body: bytes, hidden: set[str]) -> bytes:
     """Replace the values of the members `hidden`; of `participants`, its names."""
     content = msgspec.json.decode(body) if body else {}
@@ -46,6 +51,6 @@ def _redact(body: bytes, hidden: set[str]) -> bytes:
 
 def _placeholders(participants: dict[str, Any]) -> dict[str, Any]:
     return {
-        raw_id if raw_id.startswith(PLACEHOLDER) else f"<redacted {number}>": properties
+        raw_id if raw_id.startswith(PLACEHOLDER) else placeholder(number): properties
         for number, (raw_id, properties) in enumerate(participants.items(), start=1)
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TextIO
+
 import click
 
 from rooms_gateway.cli.client.commands.flags import EPILOG, dry_run_flags, paging_flags
 from rooms_gateway.cli.client.connection import GatewayConnection, connection_flags
-from rooms_gateway.cli.client.inputs import PARTICIPANT, DryRun, Participant
+from rooms_gateway.cli.client.inputs import PARTICIPANT, DryRun, Participant, parse_participant
 
 
 @click.group(epilog=EPILOG)
@@ -83,6 +86,70 @@ def update_participants(
             f"Added or changed {_participants(len(members))} and removed"
             f" {_participants(len(raw_ids))} in room {room_id}.",
         )
+
+
+@participants.command()
+@click.argument("room_id")
+@click.argument("members", metavar="[RAW_ID[=ROLE]...]", type=PARTICIPANT, nargs=-1)
+@click.option(
+    "--file",
+    "lines",
+    type=click.File(encoding="utf-8"),
+    help="Read participants from this file, one RAW_ID[=ROLE] per line; - is standard input.",
+)
+@click.option(
+    "--remove-all",
+    is_flag=True,
+    help="Permit an empty list, which removes every participant.",
+)
+@click.option(
+    "--expected-fingerprint",
+    default="",
+    help="Sync only if the roster still has this fingerprint.",
+)
+@click.option(
+    "--max-removals",
+    type=click.IntRange(0, 2**32 - 1),
+    help="Change nothing if more participants would be removed. Default: no limit.",
+)
+@dry_run_flags
+@connection_flags
+def sync(
+    gateway: GatewayConnection,
+    *,
+    room_id: str,
+    members: tuple[Participant, ...],
+    lines: TextIO | None,
+    remove_all: bool,
+    expected_fingerprint: str,
+    max_removals: int | None,
+    dry_run: DryRun | None,
+) -> None:
+    """Make the roster equal to a list; only what differs is sent.
+
+    Roles: presenter, attendee (default), consumer, collaborator.
+    """
+    listed = (*members, *(_read(lines) if lines is not None else ()))
+    if not listed and not remove_all:
+        raise click.UsageError("the list is empty: name participants, or pass --remove-all")
+    with gateway.open() as (client, printer):
+        response = client.sync_participants(
+            room_id, listed, expected_fingerprint, max_removals, dry_run
+        )
+        printer.roster_changes(response)
+
+
+def _read(lines: TextIO) -> Iterator[Participant]:
+    """Yield the participants in `lines`. Raises click.UsageError for a line that is none."""
+    try:
+        for number, line in enumerate(lines, start=1):
+            if text := line.strip():
+                try:
+                    yield parse_participant(text)
+                except ValueError as error:
+                    raise click.UsageError(f"{lines.name}, line {number}: {error}") from None
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{lines.name} is not UTF-8 text") from None
 
 
 @participants.command("list")

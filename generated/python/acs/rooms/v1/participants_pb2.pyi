@@ -333,7 +333,8 @@ class SyncParticipantsRequest(message.Message):
     @builtins.property
     def dry_run(self) -> dry_run_pb2.DryRun:
         """dry_run requests a dry run: the response shows the changes, and `rest_request` in which they
-        would be sent. The gateway reads the roster, and changes nothing.
+        would be sent. The gateway reads the roster, and changes nothing. Without `show_identifiers`,
+        participants of the changes have the placeholders of the REST request.
         """
 
     def __init__(
