@@ -1,17 +1,20 @@
-"""The pages on users and access tokens: their commands print what the pages show."""
+"""The pages on users, rosters and access tokens: their commands print what the pages show."""
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import pytest
-from support.commands import run, started
+from support.commands import COMMAND, run, started
 from support.paths import ROOT
 from support.texts import blocks, stable
 from support.tools import GRPCURL
 
 PAGES = {
     "hand-out-credentials.md": (),
+    "keep-a-roster-in-step.md": (),
     "users-and-your-own-ids.md": ("--identity-api-version", "2025-03-02-preview"),
 }
 """With the flags of the gateway that each page starts."""
@@ -31,8 +34,13 @@ async def test_commands_print_what_the_page_shows(page: str) -> None:
     assert f"`{' '.join(('rooms-gateway serve --emulator', *PAGES[page]))}`" in text
     flags = ("--emulator", *PAGES[page], "--listen", "127.0.0.1:0")
     async with started("serve", *flags) as gateway:
-        commands = "".join(blocks(text, "sh")).replace(GATEWAY, await gateway.address())
-        done = await run("-ec", commands.replace("grpcurl", str(GRPCURL)), program="sh")
+        address = await gateway.address()
+        commands = "".join(blocks(text, "sh")).replace(GATEWAY, address)
+        programs = os.pathsep.join(
+            [str(GRPCURL.parent), str(Path(COMMAND).parent), os.environ["PATH"]]
+        )
+        env = {"PATH": programs, "ROOMS_GATEWAY_ADDRESS": address}
+        done = await run("-ec", commands, env=env, program="sh")
     assert stable(done.out) == stable("".join(blocks(text, "text"))), done.err
 
 

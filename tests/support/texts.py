@@ -119,6 +119,7 @@ VOLATILE = [
     (re.compile(r"8:acs:[0-9a-f-]{36}_[0-9a-f-]{36}"), "USER"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"[A-Za-z0-9+/]{22}\.0\b"), "MS-CV"),
+    (re.compile(r"(?<=Fingerprint: )[\w-]{20}"), "FINGERPRINT"),
     # Pages abbreviate access tokens.
     (re.compile(r"\beyJ[\w-]+(?:\.[\w-]+\.[\w-]+|…)"), "TOKEN"),
     (re.compile(r"endpoint=http://127\.0\.0\.1:\d+/"), "endpoint=http://127.0.0.1:PORT/"),

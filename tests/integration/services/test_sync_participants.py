@@ -44,6 +44,7 @@ async def fingerprint_of(running: Running, room_id: str) -> str:
     return (await running.rooms.GetRoom(request)).roster_fingerprint
 
 
+@pytest.mark.proves("sync-participants")
 async def test_only_differences_are_sent(running: Running) -> None:
     room_id = await room_with(running, attendee(A), presenter(B))
     response = await sync(running, room_id, presenter(A), attendee(C))

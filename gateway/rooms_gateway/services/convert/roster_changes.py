@@ -81,7 +81,7 @@ def compare(present: Roles, wanted: Roles) -> RosterChanges:
 def fingerprint(room_id: str, roster: Roles) -> str:
     """Return the fingerprint of a room's roster; the order of the participants does not matter.
 
-    It is a hash: neither a secret nor a proof of who is on the roster.
+    It is a hash without a key: neither a secret nor a proof.
     """
     # Each text with its length, so that no two rosters are the same bytes.
     digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)

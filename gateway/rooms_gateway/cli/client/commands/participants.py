@@ -94,7 +94,7 @@ def update_participants(
 @click.option(
     "--file",
     "lines",
-    type=click.File(encoding="utf-8"),
+    type=click.File(encoding="utf-8-sig"),
     help="Read participants from this file, one RAW_ID[=ROLE] per line; - is standard input.",
 )
 @click.option(
