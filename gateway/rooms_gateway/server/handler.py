@@ -23,7 +23,7 @@ from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.auth.token_transport import check_transport, returns_tokens
 from rooms_gateway.server.messages import UnreadResponses, send_messages, send_status
 from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
-from rooms_gateway.server.validation import validate
+from rooms_gateway.server.validation import compile_rules, validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver
@@ -140,6 +140,7 @@ class MethodHandler:
         self._response_type = GetMessageClass(method.output_type)
         self._name = f"/{service}/{method.name}"
         self._request_type = GetMessageClass(method.input_type)
+        compile_rules(self._request_type)
         self._behavior = behavior
         # Looked up once per type: it is slow on a message.
         self._has_dry_run = "dry_run" in method.input_type.fields_by_name

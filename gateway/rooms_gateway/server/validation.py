@@ -23,6 +23,11 @@ MAX_ITEMS = 3 * 350
 _validator = Validator()
 
 
+def compile_rules(request_type: type[Message]) -> None:
+    """Compile the rules of a message type. Its first request would take 1 to 10 ms longer."""
+    _validator.collect_violations(request_type())
+
+
 def validate(request: Message) -> None:
     """Check `request` against the `buf.validate` rules of its type.
 
