@@ -17,6 +17,8 @@ from string import Template
 
 import click
 
+from rooms_gateway.cli import exit_codes
+from rooms_gateway.cli.client.commands.join import join
 from rooms_gateway.cli.client.commands.participants import participants
 from rooms_gateway.cli.client.commands.rooms import rooms
 from rooms_gateway.cli.interrupt import exit_on_interrupt
@@ -64,6 +66,9 @@ STEPS = (
     Step("participants remove $ROOM $CAROL", ("1 participant",)),
     Step("participants update $ROOM --upsert $ALICE=attendee --remove $BOB", ("removed 1",)),
     Step("participants list $ROOM", ("$ALICE  attendee",), unexpected=("$BOB", "$CAROL")),
+    Step("join admit $ROOM new=presenter#Dora", ("label", "Dora", "access_token")),
+    Step("join explain $ROOM $CAROL", ("5828",), exit_code=exit_codes.JOIN_OBSTACLES),
+    Step("participants sync $ROOM $ALICE=presenter", ("changed", "removed", "$ALICE")),
     Step("rooms delete $ROOM --yes", ("Deleted room $ROOM",)),
     Step("rooms get $ROOM", ("NOT_FOUND", "ERROR_REASON_ROOM_NOT_FOUND"), exit_code=69),
 )
@@ -75,7 +80,7 @@ class DemoError(Exception):
 
 @click.command()
 def demo() -> None:
-    """Run each client command for rooms and participants once.
+    """Run the client commands for rooms and participants, admit a guest, and explain a join.
 
     Starts a gateway with the emulator on a free port, and stops it at the end.
     """
@@ -111,7 +116,7 @@ def run(serve: Sequence[str]) -> None:
 def run_steps(address: str) -> None:
     """Run all steps against the gateway at `address`. Raises DemoError at the first that fails."""
     names = dict(_USERS)
-    client = click.Group("rooms-gateway", commands=[rooms, participants])
+    client = click.Group("rooms-gateway", commands=[rooms, participants, join])
     for step in STEPS:
         click.echo()
         _echo_command(f"rooms-gateway {step.command}")
