@@ -20,6 +20,7 @@ from rooms_gateway.server.health import HealthServicer
 from rooms_gateway.server.listeners import bind_all, load_certificates
 from rooms_gateway.server.options import connections_per_listener, server_options
 from rooms_gateway.server.tls.certificates import Certificates
+from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
@@ -111,6 +112,7 @@ class Gateway:
             IdentityApi(sender, settings.identity_api_version),
             legacy=settings.enable_legacy,
             complete_windows=settings.complete_windows,
+            defaults=self._room_defaults(),
             reflection=settings.reflection,
         )
 
@@ -192,6 +194,16 @@ class Gateway:
         ):
             logger.warning("--caller-policy: %s", warning)
         self.policy = await parts.enter_async_context(policy)
+
+    def _room_defaults(self) -> RoomDefaults | None:
+        """Return the defaults of rooms; None if no setting differs from the Rooms service's."""
+        settings = self._settings
+        defaults = RoomDefaults(
+            lifetime=settings.default_room_lifetime,
+            max_lifetime=settings.max_room_lifetime,
+            role=settings.default_role and settings.default_role.capitalize(),
+        )
+        return None if defaults == RoomDefaults() else defaults
 
     def _make_server(self) -> grpc.aio.Server:
         settings = self._settings

@@ -33,6 +33,8 @@ class Call(Struct):
     """Whether the pacer sends interactive requests first."""
     dry_run: bool = False
     """Whether `upstream.operation` raises DryRunError instead of sending a request."""
+    applied_settings: tuple[str, ...] = ()
+    """The settings that completed the REST request, as `name=value`, for a dry run."""
     attempts: int = 0
     """Number of REST requests sent for the call so far."""
     upstream_request_id: str = ""

@@ -17,6 +17,7 @@
     ├── RosterFullError              a room would have too many participants
     ├── RosterChangedError           a roster is not the one that the caller has seen
     ├── TooManyRemovalsError         a sync would remove more participants than permitted
+    ├── RoomLifetimeTooLongError     the window of a room would exceed the bound of this gateway
     ├── DeadlineExceededError        the deadline of the call has passed
     ├── CredentialExpiredError       the gateway's token for the upstream has expired
     ├── UpstreamRejectedError        the upstream responded with an error status
@@ -130,6 +131,10 @@ class RosterChangedError(GatewayError):
 
 class TooManyRemovalsError(GatewayError):
     """A sync would remove more participants than the request permits; nothing was changed."""
+
+
+class RoomLifetimeTooLongError(GatewayError):
+    """The window of the room would exceed the bound of this gateway; nothing was changed."""
 
 
 class DeadlineExceededError(GatewayError):

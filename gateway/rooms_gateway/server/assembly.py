@@ -15,12 +15,14 @@ from rooms_gateway.server import health
 from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.reflection import add_reflection
 from rooms_gateway.server.status import to_item_error
+from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.guests import GuestAdmission
 from rooms_gateway.services.identity import IdentityServicer
 from rooms_gateway.services.join import JoinServicer
 from rooms_gateway.services.legacy.servicer import LegacyRoomsServicer
 from rooms_gateway.services.participants import ParticipantsServicer
+from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.services.rooms import RoomsServicer
 from rooms_gateway.upstream.identity_api import IdentityApi
 from rooms_gateway.upstream.rooms_api import RoomsApi
@@ -44,25 +46,30 @@ def add_services(
     *,
     legacy: bool,
     complete_windows: bool,
+    defaults: RoomDefaults | None,
     reflection: bool,
 ) -> health.HealthServicer:
     """Add all services to `server`; return health, which reports NOT_SERVING at first.
 
     `legacy` and `reflection` enable LegacyRoomsService and server reflection; `complete_windows` is
-    that of RoomsServicer.
+    that of RoomsServicer. Without `defaults`, those of the Rooms service apply.
     """
     converter = FairConverter()
+    default_role = (defaults and defaults.role) or DEFAULT_ROLE
+    admission = GuestAdmission(api, identity_api, to_item_error, default_role)
     servicers: dict[ServiceDescriptor, object] = {
-        ROOMS_SERVICE: RoomsServicer(api, converter, complete_windows=complete_windows),
-        PARTICIPANTS_SERVICE: ParticipantsServicer(api, converter),
-        JOIN_SERVICE: JoinServicer(api, GuestAdmission(api, identity_api, to_item_error)),
+        ROOMS_SERVICE: RoomsServicer(
+            api, converter, complete_windows=complete_windows, defaults=defaults
+        ),
+        PARTICIPANTS_SERVICE: ParticipantsServicer(api, converter, defaults=defaults),
+        JOIN_SERVICE: JoinServicer(api, admission, defaults),
     }
     if legacy:
         logger.warning(
             "serving %s, which is deprecated: see docs/how-to/migrate-from-the-previews.md",
             LEGACY_SERVICE.full_name,
         )
-        servicers[LEGACY_SERVICE] = LegacyRoomsServicer(api)
+        servicers[LEGACY_SERVICE] = LegacyRoomsServicer(api, defaults)
     for service, servicer in servicers.items():
         handlers.add(server, service, servicer)
     identity = IdentityServicer(identity_api)

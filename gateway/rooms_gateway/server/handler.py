@@ -201,7 +201,7 @@ class MethodHandler:
                 try:
                     response = await self._behavior(request, call)
                 except DryRunError as stopped:
-                    response = self._dry_run(request, stopped)
+                    response = self._dry_run(request, stopped, call)
             finally:
                 if response is None:
                     self._limiter.release(caller)
@@ -239,8 +239,9 @@ class MethodHandler:
             )
         return status
 
-    def _dry_run(self, request: Message, stopped: DryRunError) -> Message:
-        shown = describe(stopped.request, request.dry_run)  # type: ignore[attr-defined]
+    def _dry_run(self, request: Message, stopped: DryRunError, call: Call) -> Message:
+        dry_run = request.dry_run  # type: ignore[attr-defined]
+        shown = describe(stopped.request, dry_run, call.applied_settings)
         return self._response_type(rest_request=shown)
 
     def _end(self, call: Call, code: str, reason: str, seconds: float, peer: str) -> None:

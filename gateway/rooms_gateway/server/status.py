@@ -66,6 +66,10 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
     errors.RosterFullError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_FULL),
     errors.RosterChangedError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_CHANGED),
     errors.TooManyRemovalsError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_TOO_MANY_REMOVALS),
+    errors.RoomLifetimeTooLongError: (
+        _C.FAILED_PRECONDITION,
+        _R.ERROR_REASON_ROOM_LIFETIME_TOO_LONG,
+    ),
     errors.DeadlineExceededError: (_C.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
     # As for HTTP 401, which a request with the expired credential would get.
     errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),

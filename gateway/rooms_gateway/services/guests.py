@@ -59,9 +59,12 @@ class GuestAdmission:
         rooms: RoomsApi,
         identity: IdentityApi,
         to_item_error: ItemErrors,
+        default_role: str = DEFAULT_ROLE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`clock` returns seconds since the epoch."""
+        self.default_role = default_role
+        """The role of guests that have none and are not on the roster."""
         self._rooms = rooms
         self._identity = identity
         self._to_item_error = to_item_error
@@ -118,7 +121,7 @@ class GuestAdmission:
             if each.error is not None:
                 continue
             present = roster.get(each.raw_id)
-            each.role = each.guest.role or present or DEFAULT_ROLE
+            each.role = each.guest.role or present or self.default_role
             if each.role != present:
                 changes[each.raw_id] = ParticipantProperties(each.role)
         if not changes:

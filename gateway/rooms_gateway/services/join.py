@@ -15,6 +15,7 @@ from rooms_gateway.services.convert.rooms import create_to_rest, fill_room, firs
 from rooms_gateway.services.convert.roster_changes import roles_by_raw_id
 from rooms_gateway.services.guests import GuestAdmission
 from rooms_gateway.services.join_explanation import explain_join
+from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.services.roster import read_roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
@@ -22,9 +23,13 @@ from rooms_gateway.upstream.rooms_api import RoomsApi
 class JoinServicer:
     """The handlers of `acs.rooms.v1.JoinService`."""
 
-    def __init__(self, api: RoomsApi, admission: GuestAdmission) -> None:
+    def __init__(
+        self, api: RoomsApi, admission: GuestAdmission, defaults: RoomDefaults | None = None
+    ) -> None:
+        """Without `defaults`, those of the Rooms service apply."""
         self._api = api
         self._admission = admission
+        self._defaults = defaults
 
     async def AdmitParticipants(
         self, request: pb.AdmitParticipantsRequest, call: Call
@@ -33,7 +38,10 @@ class JoinServicer:
         guests = read_guests(request.guests)
         if call.dry_run:
             self._admission.check(guests, {})
-            await self._api.update_participants(request.room_id, planned_roster(guests), call)
+            if self._defaults is not None and any(guest.role is None for guest in guests):
+                self._defaults.record_role(call)
+            planned = planned_roster(guests, self._admission.default_role)
+            await self._api.update_participants(request.room_id, planned, call)
         room, participants = await gather_or_cancel(
             self._api.get_room(request.room_id, call),
             read_roster(self._api, request.room_id, call),
@@ -50,6 +58,8 @@ class JoinServicer:
     ) -> pb.CreateRoomWithGuestsResponse:
         """REST: Rooms_Create; then as `GuestAdmission.admit`."""
         guests, body = read_guests(request.guests), create_to_rest(request)
+        if self._defaults is not None:
+            body = self._defaults.complete_create(body, call)
         roster = roles_by_raw_id(first_roster(body))
         self._admission.check(guests, roster)
         call.idempotent = True

@@ -21,6 +21,7 @@ from rooms_gateway.services.convert.roster_changes import (
     roles_of,
 )
 from rooms_gateway.services.fair_conversion import FairConverter
+from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.services.roster import read_roster
 from rooms_gateway.upstream.rooms_api import DryRunError, RoomsApi
 
@@ -30,15 +31,21 @@ _LIST = "ListParticipants"
 class ParticipantsServicer:
     """The handlers of `acs.rooms.v1.ParticipantsService`."""
 
-    def __init__(self, api: RoomsApi, converter: FairConverter) -> None:
+    def __init__(
+        self, api: RoomsApi, converter: FairConverter, *, defaults: RoomDefaults | None = None
+    ) -> None:
+        """Without `defaults`, those of the Rooms service apply."""
         self._api = api
         self._converter = converter
+        self._defaults = defaults
 
     async def UpsertParticipants(
         self, request: pb.UpsertParticipantsRequest, call: Call
     ) -> pb.UpsertParticipantsResponse:
         """REST: Participants_Update."""
         roster = roster_of(request.participants)
+        if self._defaults is not None:
+            roster = self._defaults.complete_roster(roster, call)
         await self._api.update_participants(request.room_id, roster, call)
         return pb.UpsertParticipantsResponse()
 
@@ -55,6 +62,8 @@ class ParticipantsServicer:
     ) -> pb.UpdateParticipantsResponse:
         """REST: Participants_Update, upserts and removals in one PATCH."""
         roster = roster_of(request.participants, request.remove_raw_ids, request.remove_identifiers)
+        if self._defaults is not None:
+            roster = self._defaults.complete_roster(roster, call)
         await self._api.update_participants(request.room_id, roster, call)
         return pb.UpdateParticipantsResponse()
 
@@ -62,7 +71,10 @@ class ParticipantsServicer:
         self, request: pb.SyncParticipantsRequest, call: Call
     ) -> pb.SyncParticipantsResponse:
         """REST: Participants_List, then Participants_Update with the differences, if any."""
-        room_id, wanted = request.room_id, roles_of(roster_of(request.participants))
+        room_id, roster = request.room_id, roster_of(request.participants)
+        if self._defaults is not None:
+            roster = self._defaults.complete_roster(roster, call)
+        wanted = roles_of(roster)
         # A dry run reads the roster too: its changes are what it is for.
         is_dry_run, call.dry_run = call.dry_run, False
         present = roles_by_raw_id(await read_roster(self._api, room_id, call))
@@ -77,12 +89,13 @@ class ParticipantsServicer:
         add_participants(response.added, shown.added)
         add_participants(response.changed, shown.changed)
         add_participants(response.removed, shown.removed)
-        if roster := changes.to_rest():
+        if differences := changes.to_rest():
             call.dry_run = is_dry_run
             try:
-                await self._api.update_participants(room_id, roster, call)
+                await self._api.update_participants(room_id, differences, call)
             except DryRunError as stopped:
-                response.rest_request.CopyFrom(describe(stopped.request, request.dry_run))
+                shown_request = describe(stopped.request, request.dry_run, call.applied_settings)
+                response.rest_request.CopyFrom(shown_request)
         return response
 
     async def ListParticipants(

@@ -15,6 +15,7 @@ from rooms_gateway.services.convert import page_tokens
 from rooms_gateway.services.convert.participants import participant_from_rest
 from rooms_gateway.services.convert.rooms import (
     add_rooms,
+    changed_end,
     create_to_rest,
     fill_room,
     first_roster,
@@ -25,6 +26,7 @@ from rooms_gateway.services.convert.rooms import (
 from rooms_gateway.services.convert.roster_changes import fingerprint, roles_by_raw_id
 from rooms_gateway.services.create_replays import ReplayDetector
 from rooms_gateway.services.fair_conversion import FairConverter
+from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.services.roster import check_size, read_roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
@@ -35,17 +37,28 @@ class RoomsServicer:
     """The handlers of `acs.rooms.v1.RoomsService`."""
 
     def __init__(
-        self, api: RoomsApi, converter: FairConverter, *, complete_windows: bool = True
+        self,
+        api: RoomsApi,
+        converter: FairConverter,
+        *,
+        complete_windows: bool = True,
+        defaults: RoomDefaults | None = None,
     ) -> None:
-        """`complete_windows`: when UpdateRoom sets one end of the window, read and send both."""
+        """`complete_windows`: when UpdateRoom sets one end of the window, read and send both.
+
+        Without `defaults`, those of the Rooms service apply.
+        """
         self._api = api
         self._converter = converter
         self._complete_windows = complete_windows
+        self._defaults = defaults
         self._replays = ReplayDetector()
 
     async def CreateRoom(self, request: pb.CreateRoomRequest, call: Call) -> pb.CreateRoomResponse:
         """REST: Rooms_Create."""
         body = create_to_rest(request)
+        if self._defaults is not None:
+            body = self._defaults.complete_create(body, call)
         request_id = request.request_id or str(uuid.uuid4())
         created = await self._api.create_room(body, request_id, call)
         response = pb.CreateRoomResponse()
@@ -76,6 +89,8 @@ class RoomsServicer:
         body = update_to_rest(request)
         if self._complete_windows and is_one_sided(body) and not call.dry_run:
             body = with_other_end(body, await self._api.get_room(request.room_id, call))
+        if self._defaults is not None:
+            self._defaults.check_update(body, changed_end(request))
         room = await self._api.update_room(request.room_id, body, call)
         response = pb.UpdateRoomResponse()
         fill_room(response.room, room)

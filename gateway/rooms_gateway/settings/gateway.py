@@ -18,6 +18,7 @@ from rooms_gateway.settings.errors import SettingsError
 from rooms_gateway.settings.rules import find_errors
 from rooms_gateway.settings.upstream import Upstream
 from rooms_gateway.telemetry.log_options import LogFormat, LogLevel
+from rooms_gateway.upstream.models import ROLES
 from rooms_gateway.upstream.transport.pacing.family_rate import FamilyRate
 from rooms_gateway.upstream.versions import (
     API_VERSIONS,
@@ -127,6 +128,27 @@ class Settings:
         True,
         Group.SERVICES,
         "When an update sets only one of valid_from and valid_until, read the other and send both.",
+    )
+    default_room_lifetime: float | None = setting(
+        None,
+        Group.SERVICES,
+        "Window of a room that is created without valid_until, in seconds from valid_from or now. "
+        "Default: --max-room-lifetime, else 180 days from now, by the Rooms service.",
+        above=0,
+    )
+    max_room_lifetime: float | None = setting(
+        None,
+        Group.SERVICES,
+        "Longest window that a create or an update may set, in seconds; a longer one is rejected "
+        "with ROOM_LIFETIME_TOO_LONG. Default: 180 days, the limit of the Rooms service.",
+        above=0,
+    )
+    default_role: str | None = setting(
+        None,
+        Group.SERVICES,
+        "Role of participants that a call adds without one. Default: attendee, by the Rooms "
+        "service.",
+        one_of=tuple(role.lower() for role in ROLES),
     )
     enable_legacy: bool = setting(
         False,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rooms_gateway.addresses import UNIX, check_address, duplicates
 from rooms_gateway.settings.declaration import declared
+from rooms_gateway.upstream.models import MAX_LIFETIME
+from rooms_gateway.upstream.versions import API_VERSIONS
 
 if TYPE_CHECKING:
     from rooms_gateway.settings.gateway import Settings
@@ -23,6 +25,7 @@ def find_errors(settings: Settings) -> list[str]:
         *_admin_errors(settings),
         *_number_errors(settings),
         *_rate_errors(settings),
+        *_room_errors(settings),
     ]
 
 
@@ -96,6 +99,24 @@ def _rate_errors(settings: Settings) -> Iterator[str]:
     families = [each.family.value for each in settings.upstream_rate]
     for family in duplicates(families):
         yield f"--upstream-rate: {family} is given twice"
+
+
+def _room_errors(settings: Settings) -> Iterator[str]:
+    default, longest = settings.default_room_lifetime, settings.max_room_lifetime
+    for flag, lifetime in (("--default-room-lifetime", default), ("--max-room-lifetime", longest)):
+        if lifetime is not None and MAX_LIFETIME < lifetime < math.inf:
+            yield f"{flag} must be at most {MAX_LIFETIME}, the 180 days of the Rooms service"
+    if default is not None and longest is not None and longest < default < math.inf:
+        yield (
+            f"--default-room-lifetime {default:.15g} is longer than --max-room-lifetime "
+            f"{longest:.15g}: lower the default, or raise the maximum"
+        )
+    role = settings.default_role
+    if role and role.capitalize() in API_VERSIONS[settings.api_version].unknown_roles:
+        yield (
+            f"--default-role: --api-version {settings.api_version} does not support {role}: choose "
+            "another role, or a newer version"
+        )
 
 
 def _number_errors(settings: Settings) -> Iterator[str]:

@@ -13,6 +13,13 @@ import msgspec
 T = TypeVar("T")
 
 
+ROLES = ("Presenter", "Attendee", "Consumer", "Collaborator")
+"""The roles of the newest api-version."""
+
+MAX_LIFETIME = 180 * 86_400
+"""Longest window of a room, in seconds."""
+
+
 class Room(msgspec.Struct, frozen=True, rename="camel"):
     """RoomModel. Times stay text, because they have seven fractional digits."""
 

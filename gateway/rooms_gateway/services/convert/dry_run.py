@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,7 +18,9 @@ REDACTED = "<redacted>"
 _USER = re.compile(r"(?<=^/identities/)[^/?]+")
 
 
-def describe(request: RestRequest, dry_run: pb.DryRun) -> pb.RestRequest:
+def describe(
+    request: RestRequest, dry_run: pb.DryRun, applied_settings: Iterable[str] = ()
+) -> pb.RestRequest:
     """Convert `request`; unless `dry_run` shows identifiers, placeholders replace them.
 
     The message contains no secret: requests are signed when they are sent, and a Teams token is
@@ -33,6 +36,7 @@ def describe(request: RestRequest, dry_run: pb.DryRun) -> pb.RestRequest:
         target=target,
         headers=request.headers,
         body=body.decode(),
+        applied_settings=applied_settings,
     )
 
 

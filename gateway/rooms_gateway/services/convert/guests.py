@@ -10,7 +10,6 @@ from acs.rooms.v1 import join_pb2 as pb
 from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.services.convert import identifiers
 from rooms_gateway.services.convert.participants import role_to_rest
-from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
 from rooms_gateway.upstream.models import ParticipantProperties, Roster
 
 
@@ -55,8 +54,11 @@ def read_guests(guests: Iterable[pb.Guest]) -> list[Guest]:
     return found
 
 
-def planned_roster(guests: Iterable[Guest]) -> Roster:
-    """Return the change of the roster, with a placeholder for each user that is not known yet."""
+def planned_roster(guests: Iterable[Guest], default_role: str) -> Roster:
+    """Return the change of the roster, with a placeholder for each user that is not known yet.
+
+    `default_role` is that of guests without one: whether they are on the roster is not known.
+    """
     roster: dict[str, ParticipantProperties | None] = {}
     number = 0
     for guest in guests:
@@ -64,5 +66,5 @@ def planned_roster(guests: Iterable[Guest]) -> Roster:
         if raw_id is None:
             number += 1
             raw_id = f"<new user {number}>"
-        roster[raw_id] = ParticipantProperties(guest.role or DEFAULT_ROLE)
+        roster[raw_id] = ParticipantProperties(guest.role or default_role)
     return roster

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from acs.rooms.v1 import rooms_pb2 as pb
 from acs.rooms.v1.join_pb2 import CreateRoomWithGuestsRequest
@@ -61,6 +62,11 @@ def first_roster(body: CreateRoom) -> list[Participant]:
         Participant(raw_id, (properties and properties.role) or DEFAULT_ROLE)
         for raw_id, properties in body.participants.items()
     ]
+
+
+def changed_end(request: pb.UpdateRoomRequest) -> Literal["valid_from", "valid_until"]:
+    """Return the end of the window that an update sets; of both, the last one."""
+    return "valid_until" if request.HasField("valid_until") else "valid_from"
 
 
 def is_one_sided(body: UpdateRoom) -> bool:

@@ -26,6 +26,9 @@ _read = datetime.fromisoformat
 _TICKS = {str(digit): digit * 100 for digit in range(10)}
 """Nanoseconds by the seventh fractional digit, which datetime drops."""
 
+TICKS_PER_SECOND = 10_000_000
+"""The resolution of the Rooms service is 100 ns."""
+
 # The range of google.protobuf.Timestamp: the years 1 to 9999.
 MIN_SECONDS = -62_135_596_800
 MAX_SECONDS = 253_402_300_799
@@ -91,6 +94,23 @@ def to_rest(time: Timestamp, field: str) -> str:
     text = (_EPOCH + time.seconds * _SECOND).replace(tzinfo=None).isoformat()
     fraction = f".{time.nanos:09d}".rstrip("0") if time.nanos else ""
     return f"{text}{fraction}Z"
+
+
+def ticks_of(text: str) -> int:
+    """Return the ticks of 100 ns from the epoch to the time in `text`, as the Rooms service does.
+
+    Raises InvalidUpstreamResponseError if `text` is not a time.
+    """
+    time = Timestamp()
+    fill(time, text)
+    return time.seconds * TICKS_PER_SECOND + time.nanos // 100
+
+
+def ticks_to_rest(ticks: int) -> str:
+    """Convert ticks to RFC 3339 text in UTC; beyond the range of Timestamp, to its last second."""
+    seconds, rest = divmod(ticks, TICKS_PER_SECOND)
+    time = Timestamp(seconds=min(seconds, MAX_SECONDS), nanos=rest * 100)
+    return to_rest(time, "")
 
 
 def check(time: Timestamp, field: str) -> None:

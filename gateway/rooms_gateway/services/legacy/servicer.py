@@ -22,8 +22,9 @@ from rooms_gateway.services.legacy.roster_rules import (
     check_present,
     replace_roster,
 )
+from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.services.roster import check_size, read_roster
-from rooms_gateway.upstream.models import Participant, Room
+from rooms_gateway.upstream.models import Participant, Room, Roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
 
@@ -34,12 +35,16 @@ class LegacyRoomsServicer:
     between the two requests goes unnoticed.
     """
 
-    def __init__(self, api: RoomsApi) -> None:
+    def __init__(self, api: RoomsApi, defaults: RoomDefaults | None = None) -> None:
+        """Without `defaults`, those of the Rooms service apply."""
         self._api = api
+        self._defaults = defaults
 
     async def CreateRoom(self, request: pb.CreateRoomRequest, call: Call) -> pb.CreateRoomResponse:
         """REST: Rooms_Create."""
         body = create_to_rest(request)
+        if self._defaults is not None:
+            body = self._defaults.complete_create(body, call)
         check_join_policy(request.room_join_policy, self._api.api_version)
         request_id = request.request_id or str(uuid.uuid4())
         created = await self._api.create_room(body, request_id, call)
@@ -57,7 +62,10 @@ class LegacyRoomsServicer:
         """
         body, roster = update_to_rest(request), new_roster(request)
         check_join_policy(request.room_join_policy, self._api.api_version)
+        if self._defaults is not None:
+            self._defaults.check_update(body)
         if roster is not None:
+            roster = self._complete(roster, call)
             self._api.check_roster(roster)
         if body.valid_from is None and body.valid_until is None:
             room, current = await self._read_room(request.room_id, call)
@@ -79,7 +87,7 @@ class LegacyRoomsServicer:
         self, request: pb.AddParticipantsRequest, call: Call
     ) -> pb.AddParticipantsResponse:
         """REST: Participants_List, then Participants_Update."""
-        roster = roster_of(request.participants)
+        roster = self._complete(roster_of(request.participants), call)
         self._api.check_roster(roster)
         check_absent(roster, await read_roster(self._api, request.room_id, call))
         await self._api.update_participants(request.room_id, roster, call)
@@ -89,7 +97,7 @@ class LegacyRoomsServicer:
         self, request: pb.UpdateParticipantsRequest, call: Call
     ) -> pb.UpdateParticipantsResponse:
         """REST: Participants_List, then Participants_Update."""
-        roster = roster_of(request.participants)
+        roster = self._complete(roster_of(request.participants), call)
         self._api.check_roster(roster)
         check_present(roster, await read_roster(self._api, request.room_id, call))
         await self._api.update_participants(request.room_id, roster, call)
@@ -111,6 +119,9 @@ class LegacyRoomsServicer:
         response = pb.GetParticipantsResponse(participants=map(participant_from_rest, roster))
         check_size(response.ByteSize())
         return response
+
+    def _complete(self, roster: Roster, call: Call) -> Roster:
+        return roster if self._defaults is None else self._defaults.complete_roster(roster, call)
 
     async def _read_room(self, room_id: str, call: Call) -> tuple[Room, list[Participant]]:
         return await gather_or_cancel(

@@ -238,10 +238,10 @@ const (
 	// Do: check whether the list is complete; if so, sync with a higher `max_removals`.
 	ErrorReason_ERROR_REASON_TOO_MANY_REMOVALS ErrorReason = 31
 	// ERROR_REASON_ROOM_LIFETIME_TOO_LONG: the window of the room would be longer than the operator of
-	// the gateway permits. Nothing was sent to the Rooms service.
+	// the gateway permits (--max-room-lifetime). Nothing was changed.
 	// Code: FAILED_PRECONDITION, with BadRequest.
 	// Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-	// Do: choose an earlier `valid_until`.
+	// Do: choose an earlier `valid_until`, or a later `valid_from`.
 	ErrorReason_ERROR_REASON_ROOM_LIFETIME_TOO_LONG ErrorReason = 32
 	// ERROR_REASON_RESOURCE_UNKNOWN: the metadata `rooms-resource` names a Communication Services
 	// resource that the gateway does not have. Nothing was sent.

@@ -194,8 +194,9 @@ type Guest struct {
 	//	*Guest_NewUser
 	User isGuest_User `protobuf_oneof:"user"`
 	// role is the role in the room. PARTICIPANT_ROLE_UNSPECIFIED keeps the role of a participant that
-	// is on the roster already, and means attendee for any other. A change of the role ends the
-	// participant's presence in a running call.
+	// is on the roster already, and means attendee for any other, unless the operator of the gateway
+	// has chosen another default. A change of the role ends the participant's presence in a running
+	// call.
 	Role ParticipantRole `protobuf:"varint,5,opt,name=role,proto3,enum=acs.rooms.v1.ParticipantRole" json:"role,omitempty"`
 	// label is returned unchanged with the result.
 	Label         string `protobuf:"bytes,6,opt,name=label,proto3" json:"label,omitempty"`
@@ -585,7 +586,7 @@ type CreateRoomWithGuestsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// valid_from is the start of the window in which participants can join. Default: now.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// valid_until is the end of the window. Default: 180 days from now.
+	// valid_until is the end of the window. Default: as for CreateRoomRequest.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// pstn_dial_out_enabled allows participants to call phone numbers. Default: false.
 	PstnDialOutEnabled *bool `protobuf:"varint,3,opt,name=pstn_dial_out_enabled,json=pstnDialOutEnabled,proto3,oneof" json:"pstn_dial_out_enabled,omitempty"`

@@ -27,12 +27,13 @@ const (
 type ParticipantRole int32
 
 const (
-	// PARTICIPANT_ROLE_UNSPECIFIED: in requests, PARTICIPANT_ROLE_ATTENDEE; in responses, see
+	// PARTICIPANT_ROLE_UNSPECIFIED: in requests, the default; in responses, see
 	// Participant.unrecognized_role.
 	ParticipantRole_PARTICIPANT_ROLE_UNSPECIFIED ParticipantRole = 0
 	// PARTICIPANT_ROLE_PRESENTER: can share content and moderate other participants.
 	ParticipantRole_PARTICIPANT_ROLE_PRESENTER ParticipantRole = 1
-	// PARTICIPANT_ROLE_ATTENDEE: can send and receive audio and video. The default.
+	// PARTICIPANT_ROLE_ATTENDEE: can send and receive audio and video. The default, unless
+	// the operator of the gateway has chosen another.
 	ParticipantRole_PARTICIPANT_ROLE_ATTENDEE ParticipantRole = 2
 	// PARTICIPANT_ROLE_CONSUMER: can receive audio and video only.
 	ParticipantRole_PARTICIPANT_ROLE_CONSUMER ParticipantRole = 3
@@ -97,9 +98,9 @@ type Participant struct {
 	// if `identifier` is set. Always set in responses.
 	RawId string `protobuf:"bytes,1,opt,name=raw_id,json=rawId,proto3" json:"raw_id,omitempty"`
 	// role is the participant's role. In requests, PARTICIPANT_ROLE_UNSPECIFIED means attendee, the
-	// default of the Rooms service, also for a participant that has another role already. In
-	// responses, PARTICIPANT_ROLE_UNSPECIFIED means a role that this contract does not define: see
-	// `unrecognized_role`.
+	// default of the Rooms service, or the default that the operator of the gateway has chosen; also
+	// for a participant that has another role already. In responses, PARTICIPANT_ROLE_UNSPECIFIED
+	// means a role that this contract does not define: see `unrecognized_role`.
 	Role ParticipantRole `protobuf:"varint,2,opt,name=role,proto3,enum=acs.rooms.v1.ParticipantRole" json:"role,omitempty"`
 	// unrecognized_role is the REST name of a role that ParticipantRole does not define, unchanged;
 	// empty otherwise. Requests accept it, so that a listed participant can be sent back unchanged.

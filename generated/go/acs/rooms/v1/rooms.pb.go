@@ -114,7 +114,8 @@ type CreateRoomRequest struct {
 	// now. Default: now. The Rooms service truncates it to 100 ns.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
 	// valid_until is the end of the window. Default: 180 days from now, also when `valid_from` is
-	// set.
+	// set; the operator of the gateway may choose another default, counted from `valid_from`, and a
+	// maximum: see ERROR_REASON_ROOM_LIFETIME_TOO_LONG.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// pstn_dial_out_enabled allows participants to call phone numbers. Default: false. Setting it is
 	// UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
@@ -420,7 +421,8 @@ type UpdateRoomRequest struct {
 	RoomId string `protobuf:"bytes,1,opt,name=room_id,json=roomId,proto3" json:"room_id,omitempty"`
 	// valid_from is the new start of the window; unset keeps the current one.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// valid_until is the new end of the window; unset keeps the current one.
+	// valid_until is the new end of the window; unset keeps the current one. The operator of the
+	// gateway may limit the window: see ERROR_REASON_ROOM_LIFETIME_TOO_LONG.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// pstn_dial_out_enabled turns dial-out on or off; unset keeps the current setting. Setting it is
 	// UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older

@@ -254,10 +254,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_ROOM_LIFETIME_TOO_LONG: _ErrorReason.ValueType  # 32
     """ERROR_REASON_ROOM_LIFETIME_TOO_LONG: the window of the room would be longer than the operator of
-    the gateway permits. Nothing was sent to the Rooms service.
+    the gateway permits (--max-room-lifetime). Nothing was changed.
     Code: FAILED_PRECONDITION, with BadRequest.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-    Do: choose an earlier `valid_until`.
+    Do: choose an earlier `valid_until`, or a later `valid_from`.
     """
     ERROR_REASON_RESOURCE_UNKNOWN: _ErrorReason.ValueType  # 33
     """ERROR_REASON_RESOURCE_UNKNOWN: the metadata `rooms-resource` names a Communication Services
@@ -522,10 +522,10 @@ Do: check whether the list is complete; if so, sync with a higher `max_removals`
 """
 ERROR_REASON_ROOM_LIFETIME_TOO_LONG: ErrorReason.ValueType  # 32
 """ERROR_REASON_ROOM_LIFETIME_TOO_LONG: the window of the room would be longer than the operator of
-the gateway permits. Nothing was sent to the Rooms service.
+the gateway permits (--max-room-lifetime). Nothing was changed.
 Code: FAILED_PRECONDITION, with BadRequest.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-Do: choose an earlier `valid_until`.
+Do: choose an earlier `valid_until`, or a later `valid_from`.
 """
 ERROR_REASON_RESOURCE_UNKNOWN: ErrorReason.ValueType  # 33
 """ERROR_REASON_RESOURCE_UNKNOWN: the metadata `rooms-resource` names a Communication Services

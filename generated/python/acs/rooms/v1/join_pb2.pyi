@@ -159,8 +159,9 @@ class Guest(message.Message):
     """
     role: participants_pb2.ParticipantRole.ValueType
     """role is the role in the room. PARTICIPANT_ROLE_UNSPECIFIED keeps the role of a participant that
-    is on the roster already, and means attendee for any other. A change of the role ends the
-    participant's presence in a running call.
+    is on the roster already, and means attendee for any other, unless the operator of the gateway
+    has chosen another default. A change of the role ends the participant's presence in a running
+    call.
     """
     label: builtins.str
     """label is returned unchanged with the result."""
@@ -344,7 +345,7 @@ class CreateRoomWithGuestsRequest(message.Message):
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is the end of the window. Default: 180 days from now."""
+        """valid_until is the end of the window. Default: as for CreateRoomRequest."""
 
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:

@@ -28,13 +28,15 @@ class _ParticipantRole:
 class _ParticipantRoleEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ParticipantRole.ValueType], builtins.type):
     DESCRIPTOR: descriptor.EnumDescriptor
     PARTICIPANT_ROLE_UNSPECIFIED: _ParticipantRole.ValueType  # 0
-    """PARTICIPANT_ROLE_UNSPECIFIED: in requests, PARTICIPANT_ROLE_ATTENDEE; in responses, see
+    """PARTICIPANT_ROLE_UNSPECIFIED: in requests, the default; in responses, see
     Participant.unrecognized_role.
     """
     PARTICIPANT_ROLE_PRESENTER: _ParticipantRole.ValueType  # 1
     """PARTICIPANT_ROLE_PRESENTER: can share content and moderate other participants."""
     PARTICIPANT_ROLE_ATTENDEE: _ParticipantRole.ValueType  # 2
-    """PARTICIPANT_ROLE_ATTENDEE: can send and receive audio and video. The default."""
+    """PARTICIPANT_ROLE_ATTENDEE: can send and receive audio and video. The default, unless
+    the operator of the gateway has chosen another.
+    """
     PARTICIPANT_ROLE_CONSUMER: _ParticipantRole.ValueType  # 3
     """PARTICIPANT_ROLE_CONSUMER: can receive audio and video only."""
     PARTICIPANT_ROLE_COLLABORATOR: _ParticipantRole.ValueType  # 4
@@ -47,13 +49,15 @@ class ParticipantRole(_ParticipantRole, metaclass=_ParticipantRoleEnumTypeWrappe
     """ParticipantRole is a set of permissions of a participant in a room."""
 
 PARTICIPANT_ROLE_UNSPECIFIED: ParticipantRole.ValueType  # 0
-"""PARTICIPANT_ROLE_UNSPECIFIED: in requests, PARTICIPANT_ROLE_ATTENDEE; in responses, see
+"""PARTICIPANT_ROLE_UNSPECIFIED: in requests, the default; in responses, see
 Participant.unrecognized_role.
 """
 PARTICIPANT_ROLE_PRESENTER: ParticipantRole.ValueType  # 1
 """PARTICIPANT_ROLE_PRESENTER: can share content and moderate other participants."""
 PARTICIPANT_ROLE_ATTENDEE: ParticipantRole.ValueType  # 2
-"""PARTICIPANT_ROLE_ATTENDEE: can send and receive audio and video. The default."""
+"""PARTICIPANT_ROLE_ATTENDEE: can send and receive audio and video. The default, unless
+the operator of the gateway has chosen another.
+"""
 PARTICIPANT_ROLE_CONSUMER: ParticipantRole.ValueType  # 3
 """PARTICIPANT_ROLE_CONSUMER: can receive audio and video only."""
 PARTICIPANT_ROLE_COLLABORATOR: ParticipantRole.ValueType  # 4
@@ -81,9 +85,9 @@ class Participant(message.Message):
     """
     role: ParticipantRole.ValueType
     """role is the participant's role. In requests, PARTICIPANT_ROLE_UNSPECIFIED means attendee, the
-    default of the Rooms service, also for a participant that has another role already. In
-    responses, PARTICIPANT_ROLE_UNSPECIFIED means a role that this contract does not define: see
-    `unrecognized_role`.
+    default of the Rooms service, or the default that the operator of the gateway has chosen; also
+    for a participant that has another role already. In responses, PARTICIPANT_ROLE_UNSPECIFIED
+    means a role that this contract does not define: see `unrecognized_role`.
     """
     unrecognized_role: builtins.str
     """unrecognized_role is the REST name of a role that ParticipantRole does not define, unchanged;

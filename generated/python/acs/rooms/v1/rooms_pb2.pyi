@@ -107,7 +107,8 @@ class CreateRoomRequest(message.Message):
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
         """valid_until is the end of the window. Default: 180 days from now, also when `valid_from` is
-        set.
+        set; the operator of the gateway may choose another default, counted from `valid_from`, and a
+        maximum: see ERROR_REASON_ROOM_LIFETIME_TOO_LONG.
         """
 
     @builtins.property
@@ -264,7 +265,9 @@ class UpdateRoomRequest(message.Message):
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is the new end of the window; unset keeps the current one."""
+        """valid_until is the new end of the window; unset keeps the current one. The operator of the
+        gateway may limit the window: see ERROR_REASON_ROOM_LIFETIME_TOO_LONG.
+        """
 
     @builtins.property
     def dry_run(self) -> dry_run_pb2.DryRun:

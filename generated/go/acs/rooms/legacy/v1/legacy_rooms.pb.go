@@ -176,7 +176,8 @@ type CreateRoomRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// valid_from is the start of the window in which participants can join. Default: now.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// valid_until is the end of the window. Default: 180 days from now.
+	// valid_until is the end of the window. Default: 180 days from now, unless the operator of the
+	// gateway has chosen another.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// room_join_policy is the set of users that can join. Default: the participants on the roster.
 	RoomJoinPolicy RoomJoinPolicy `protobuf:"varint,3,opt,name=room_join_policy,json=roomJoinPolicy,proto3,enum=acs.rooms.legacy.v1.RoomJoinPolicy" json:"room_join_policy,omitempty"`

@@ -126,7 +126,9 @@ class CreateRoomRequest(message.Message):
 
     @builtins.property
     def valid_until(self) -> timestamp_pb2.Timestamp:
-        """valid_until is the end of the window. Default: 180 days from now."""
+        """valid_until is the end of the window. Default: 180 days from now, unless the operator of the
+        gateway has chosen another.
+        """
 
     @builtins.property
     def participants(self) -> containers.RepeatedCompositeFieldContainer[participants_pb2.Participant]:
