@@ -58,6 +58,18 @@ def test_identifiers_are_shown_on_request(rpc: str) -> None:
     assert json.loads(result.stdout) == {"restRequest": MessageToDict(REQUEST)}
 
 
+def test_a_dry_run_prints_the_applied_settings() -> None:
+    request = dry_run_pb2.RestRequest()
+    request.CopyFrom(REQUEST)
+    request.applied_settings.extend(["default-role=consumer", "max-room-lifetime=60"])
+    response = rooms_pb2.CreateRoomResponse(rest_request=request)
+    result, _ = call(*DRY_RUNS["CreateRoom"], rpc="CreateRoom", responses=(response,))
+    assert result.stdout == (
+        f"{TEXT}\nCompleted by the settings of the gateway: default-role=consumer, "
+        "max-room-lifetime=60\n"
+    )
+
+
 def test_requests_of_several_rooms_are_separated() -> None:
     """Each without headers and body has one line."""
     bare = dry_run_pb2.RestRequest(http_method="DELETE", target="/rooms/7")

@@ -174,6 +174,35 @@ def test_invalid_key_file_is_one_error(tmp_path: Path, kind: str) -> None:
         (("--emulator", "--max-attempts", "0"), "--max-attempts: 0 is not in the range"),
         (("--emulator", "--api-version", "2022-02-02"), "2025-03-13"),
         (("--emulator", "--no-such-flag"), "--no-such-flag"),
+        (
+            ("--emulator", "--default-role", "moderator"),
+            "--default-role: 'moderator' is not",
+        ),
+        (
+            ("--emulator", "--max-room-lifetime", "0"),
+            "--max-room-lifetime: 0.0 is not",
+        ),
+        (("--emulator", "--max-room-lifetime", "nan"), "--max-room-lifetime must be a number"),
+        (
+            ("--emulator", "--max-room-lifetime", "inf"),
+            "rooms-gateway: --max-room-lifetime must be a number of seconds.\nTry",
+        ),
+        (
+            ("--emulator", "--max-room-lifetime", "15552000.1"),
+            "--max-room-lifetime must be at most 15552000, the 180 days of the Rooms service",
+        ),
+        (
+            ("--emulator", "--default-room-lifetime", "15552001"),
+            "--default-room-lifetime must be at most 15552000, the 180 days of the Rooms service",
+        ),
+        (
+            ("--emulator", "--default-room-lifetime", "60.5", "--max-room-lifetime", "60"),
+            "--default-room-lifetime 60.5 is longer than --max-room-lifetime 60: lower the default",
+        ),
+        (
+            ("--emulator", "--default-role", "collaborator", "--api-version", "2024-04-15"),
+            "--default-role: --api-version 2024-04-15 does not support collaborator: choose",
+        ),
     ],
 )
 def test_invalid_setting_names_its_rule(arguments: tuple[str, ...], sentence: str) -> None:
@@ -188,3 +217,25 @@ def test_all_errors_are_reported_at_once() -> None:
     done = invoke("serve", "--emulator", "--listen", "here", "--listen", "0.0.0.0:1")
     assert done.code == 2
     assert done.err.count("rooms-gateway: ") == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--default-room-lifetime", "15552000", "--max-room-lifetime", "15552000"),
+        ("--default-room-lifetime", "0.1"),
+        ("--default-role", "collaborator"),
+        ("--default-role", "consumer", "--api-version", "2023-06-14"),
+    ],
+)
+def test_defaults_within_the_bounds_are_fine(arguments: tuple[str, ...]) -> None:
+    done = invoke("serve", "--emulator", "--config-test", *arguments)
+    assert (done.code, done.out, done.err) == (0, "settings are fine\n", "")
+
+
+def test_config_test_reports_the_same_error() -> None:
+    """With the same exit code."""
+    arguments = ("--emulator", "--default-room-lifetime", "2", "--max-room-lifetime", "1")
+    done = invoke("serve", "--config-test", *arguments)
+    assert done.code == 2
+    assert done == invoke("serve", *arguments)

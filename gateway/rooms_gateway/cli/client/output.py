@@ -184,7 +184,9 @@ def _rest_request(response: Message) -> Sequence[str]:
         return ()
     headers = [f"{name}: {value}" for name, value in sorted(request.headers.items())]
     body = ["", request.body] if request.body else []
-    return [*map(printable, [f"{request.http_method} {request.target}", *headers, *body])]
+    applied = ", ".join(request.applied_settings)
+    note = ["", f"Completed by the settings of the gateway: {applied}"] if applied else []
+    return [*map(printable, [f"{request.http_method} {request.target}", *headers, *body, *note])]
 
 
 def _room_fields(room: rooms_pb2.Room) -> _Fields:
