@@ -42,6 +42,9 @@ WITH_PARTICIPANTS: dict[str, Request] = {
             room_id=room, participants=[BARE, NAMED], remove_raw_ids=[user(4)]
         )
     ),
+    "acs.rooms.v1.ParticipantsService.SyncParticipants": lambda room: (
+        participants_pb2.SyncParticipantsRequest(room_id=room, participants=[BARE, NAMED])
+    ),
     "acs.rooms.v1.JoinService.CreateRoomWithGuests": lambda _: join_pb2.CreateRoomWithGuestsRequest(
         participants=[BARE, NAMED],
         guests=[join_pb2.Guest(new_user=Empty()), join_pb2.Guest(raw_id=NAMED.raw_id)],
@@ -151,11 +154,15 @@ async def test_an_unrecognized_role_is_a_role(emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("name", [name for name in WITH_PARTICIPANTS if "legacy" not in name])
 async def test_a_dry_run_shows_the_default_role(emulator: Emulator, name: str) -> None:
+    """Only a sync sends a request: it reads the roster."""
     async with gateway_for(emulator, default_role="consumer") as running:
-        request: Any = WITH_PARTICIPANTS[name]("99425796013118603")
+        room = await create(running)
+        emulator.journal.clear()
+        request: Any = WITH_PARTICIPANTS[name](room.id)
         request.dry_run.show_identifiers = True
         shown = (await call(running, name, request)).rest_request
-        assert running.requests() == 0
+        sent = [entry.operation for entry in emulator.journal]
+        assert sent == (["ListParticipants"] if name.endswith("SyncParticipants") else [])
     roles = [each["role"] for each in json.loads(shown.body)["participants"].values() if each]
     assert "Consumer" in roles
     assert list(shown.applied_settings) == ["default-role=consumer"]

@@ -550,7 +550,8 @@ type SyncParticipantsRequest struct {
 	// FAILED_PRECONDITION with reason ERROR_REASON_TOO_MANY_REMOVALS. Default: no limit.
 	MaxRemovals *uint32 `protobuf:"varint,4,opt,name=max_removals,json=maxRemovals,proto3,oneof" json:"max_removals,omitempty"`
 	// dry_run requests a dry run: the response shows the changes, and `rest_request` in which they
-	// would be sent. The gateway reads the roster, and changes nothing.
+	// would be sent. The gateway reads the roster, and changes nothing. Without `show_identifiers`,
+	// participants of the changes have the placeholders of the REST request.
 	DryRun        *v1.DryRun `protobuf:"bytes,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
