@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from benchmarks.faults import cell, report
+from benchmarks.faults.admissions.scenarios import ADMISSION_SCENARIOS
 from benchmarks.faults.row import Row
 from benchmarks.faults.scenarios import BY_NAME, SCENARIOS
 
@@ -25,6 +26,7 @@ SYSTEMS = ("gateway", "sdk", "naive")
     type=click.Choice(list(BY_NAME)),
     help="Run only this scenario; repeatable.",
 )
+@click.option("--admissions", is_flag=True, help="Run only the scenarios of admissions.")
 @click.option(
     "--system", "systems", multiple=True, type=click.Choice(SYSTEMS),
     help="Run only this system; repeatable.",
@@ -38,6 +40,7 @@ SYSTEMS = ("gateway", "sdk", "naive")
 def main(
     *,
     only: tuple[str, ...],
+    admissions: bool,
     systems: tuple[str, ...],
     seed: int,
     scale: float,
@@ -49,7 +52,7 @@ def main(
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     begun = time.monotonic()
     rows: list[Row] = []
-    chosen = [BY_NAME[name] for name in only] or list(SCENARIOS)
+    chosen = [BY_NAME[name] for name in only] or (ADMISSION_SCENARIOS if admissions else SCENARIOS)
     for scenario in chosen:
         for system in systems or SYSTEMS:
             if system not in scenario.only:

@@ -30,12 +30,27 @@ class Kind(StrEnum):
     LIST = "list"
     LIST_ROOMS = "list-rooms"
     REJECTED = "rejected"
+    ADMIT = "admit"
+    CREATE_WITH_GUESTS = "create-with-guests"
 
 
 EVERYTHING = (Kind.CREATE, Kind.GET, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE, Kind.LIST)
+ADMISSIONS = (Kind.ADMIT, Kind.CREATE_WITH_GUESTS)
 CHANGES = (Kind.ADD, Kind.REMOVE, Kind.REJECTED)
 WRITES = (Kind.CREATE, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE)
 """Calls whose effect must not be lost once they are acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Guest of an admission."""
+
+    raw_id: str
+    """Empty: create a user."""
+    role: str
+    """REST name of the role that the guest must have afterwards."""
+    keep: bool = False
+    """Leave the role out, because the participant has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,12 @@ class Call:
     """Pause of the reader after each page of a list of rooms, in seconds."""
     cancel: float = 0.0
     """Time after which the caller cancels, in seconds; 0: never."""
+    guests: tuple[Guest, ...] = ()
+    """Guests of an admission."""
+    request_id: str = ""
+    """Idempotency key of the room of an admission."""
+    trace: str = ""
+    """Trace id of an admission, which all of its upstream requests carry."""
 
     @property
     def key(self) -> str:

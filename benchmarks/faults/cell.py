@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
+from benchmarks.faults.admissions.judging import judge_admissions
 from benchmarks.faults.calls import EVERYTHING, Call, Kind, plan
 from benchmarks.faults.disturbances import DISTURBANCES, PAIRS, Pair, pair
 from benchmarks.faults.grpc_caller import GrpcCaller
@@ -82,7 +83,12 @@ async def run(
         emulator.faults.replace(faults_of(scenario, elsewhere.port))
         emulator.quotas.replace([scenario.quota] if scenario.quota else [])
         await _make_calls(cell, seed, count)
-        row = judge_all(cell, Row(scenario.name, name, outage=scenario.outage, goal=scenario.goal))
+        if cell.books:
+            emulator.faults.clear()
+            emulator.quotas.replace([])
+            await cell.complete()
+        judgement = judge_admissions if cell.books else judge_all
+        row = judgement(cell, Row(scenario.name, name, outage=scenario.outage, goal=scenario.goal))
         row.strict = scenario.special == "rolling"
         usual = [trial.outcome.seconds for trial in warm.trials]
         taken = [trial.outcome.seconds for trial in cell.trials]

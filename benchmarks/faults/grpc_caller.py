@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import grpc
 from acs.rooms.v1 import (
+    join_service_pb2_grpc,
     participants_pb2,
     participants_service_pb2_grpc,
     rooms_pb2,
@@ -18,9 +19,10 @@ from acs.rooms.v1 import (
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from benchmarks.faults.calls import PHONE, Call, Kind
+from benchmarks.faults.admissions.grpc_admission import admit
+from benchmarks.faults.calls import ADMISSIONS, PHONE, Call, Kind
 from benchmarks.faults.lateness import Lateness
-from benchmarks.faults.verdicts import OK, Outcome
+from benchmarks.faults.verdicts import OK, Admitted, Outcome
 
 
 class GrpcCaller:
@@ -29,13 +31,18 @@ class GrpcCaller:
     def __init__(self, channel: grpc.aio.Channel, lateness: Lateness | None = None) -> None:
         self._rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         self._participants = participants_service_pb2_grpc.ParticipantsServiceStub(channel)
+        self._join = join_service_pb2_grpc.JoinServiceStub(channel)
         self.lateness = lateness or Lateness()
 
     async def __call__(self, call: Call) -> Outcome:
         """Make one call, and return its outcome."""
         begun = time.monotonic()
+        results: tuple[Admitted, ...] = ()
         try:
-            value = await self._send_with_cancel(call)
+            if call.kind in ADMISSIONS:
+                value, results = await admit(self._join, call)
+            else:
+                value = await self._send_with_cancel(call)
         except TimeoutError:
             code, text, reason, value = "CANCELLED", "", "", ""
         except grpc.aio.AioRpcError as error:
@@ -44,7 +51,7 @@ class GrpcCaller:
             code, text, reason = OK, "", ""
         seconds = time.monotonic() - begun
         late = self.lateness.overdue(begun, call.deadline)
-        return Outcome(code, reason, text, seconds, late, value)
+        return Outcome(code, reason, text, seconds, late, value, results)
 
     async def _send_with_cancel(self, call: Call) -> str:
         async with asyncio.timeout(call.cancel or None):

@@ -20,7 +20,8 @@ from rooms_emulator.faults.presets import SECOND_KEY
 from rooms_emulator.quotas.model import Quota
 from rooms_emulator.rooms.store import RECORDS_PER_PAGE
 
-SECRETS = (DEVELOPMENT_KEY, SECOND_KEY, "Signature=", RESOURCE, "5550100987")
+_JWT = "eyJhbGciOiJIUzI1NiIs"
+SECRETS = (DEVELOPMENT_KEY, SECOND_KEY, "Signature=", RESOURCE, "5550100987", _JWT)
 
 
 def judge_all(cell: Cell, row: Row) -> Row:
@@ -40,10 +41,8 @@ def judge_all(cell: Cell, row: Row) -> Row:
     lists = sum(trial.call.kind is Kind.LIST_ROOMS for trial in cell.trials)
     share = -(-requests[Call(Kind.LIST_ROOMS).key] // max(1, lists))
     for trial in cell.trials:
-        call, outcome = trial.call, trial.outcome
+        call = trial.call
         hurt = scenario.spreads or call.key in struck
-        row.trials += 1
-        row.struck += call.key in struck
         made = share if call.kind is Kind.LIST_ROOMS else requests[call.key]
         verdict = judge(
             _checked(trial),
@@ -52,16 +51,7 @@ def judge_all(cell: Cell, row: Row) -> Row:
             needed=_needed(trial),
             details=cell.system.details and scenario.special not in PAIRS,
         )
-        row.verdicts[verdict] += 1
-        words = f"{outcome.code} {outcome.reason}".strip()
-        row.codes[words] = row.codes.get(words, 0) + 1
-        late = outcome.overdue > TOLERANCE
-        row.overdue += late
-        if late or verdict in {Verdict.WRONG, Verdict.UNTYPED}:
-            row.note(
-                f"{call.kind} {outcome.code} {outcome.reason} {outcome.seconds:.3f} s, "
-                f"{outcome.overdue:.3f} s over, {made} requests: {outcome.text}"
-            )
+        count(row, trial, verdict, made, struck=call.key in struck)
     if scenario.special not in {"dns", "tls"}:
         changes = [
             Change(
@@ -84,6 +74,24 @@ def judge_all(cell: Cell, row: Row) -> Row:
     if scenario.quota:
         row.quota_used = quota_used(Quota.parse(scenario.quota), cell.emulator.journal)
     return row
+
+
+def count(row: Row, trial: Trial, verdict: Verdict, requests: int, *, struck: bool) -> None:
+    """Count a trial with its verdict in `row`, and note it if it is incorrect."""
+    outcome = trial.outcome
+    row.trials += 1
+    row.struck += struck
+    row.verdicts[verdict] += 1
+    for each in (outcome, *(result for result in outcome.results if result.code)):
+        words = f"{each.code} {each.reason}".strip()
+        row.codes[words] = row.codes.get(words, 0) + 1
+    late = outcome.overdue > TOLERANCE
+    row.overdue += late
+    if late or verdict in {Verdict.WRONG, Verdict.UNTYPED}:
+        row.note(
+            f"{trial.call.kind} {outcome.code} {outcome.reason} {outcome.seconds:.3f} s, "
+            f"{outcome.overdue:.3f} s over, {requests} requests: {outcome.text}"
+        )
 
 
 def _slowest(trials: list[Trial]) -> float:
@@ -157,7 +165,9 @@ async def search(row: Row, cell: Cell, elsewhere: Sink) -> None:
     """Search outputs, errors and metrics for secrets."""
     # Joined first: a read may end within a word.
     lines = "".join(cell.system.outputs).splitlines()
+    results = [each for trial in cell.trials for each in trial.outcome.results]
     texts = [*lines, *(trial.outcome.text for trial in cell.trials)]
+    texts += [each.text for each in results]
     if cell.system.admin:
         async with aiohttp.ClientSession() as session:
             try:
@@ -165,8 +175,9 @@ async def search(row: Row, cell: Cell, elsewhere: Sink) -> None:
                     texts.append(await response.text())
             except aiohttp.ClientError:
                 row.note("no metrics")
+    resources = {each.raw_id.partition("_")[0] for each in results if each.raw_id}
     for text in texts:
-        found = secrets_in(text, SECRETS)
+        found = secrets_in(text, (*SECRETS, *resources))
         row.secrets += bool(found)
         if found:
             row.note(f"secret in: {text}")

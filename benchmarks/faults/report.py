@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults.admissions.scenarios import ADMISSION_SCENARIOS
 from benchmarks.faults.row import Row
 from benchmarks.faults.scenarios import BY_NAME
 from benchmarks.faults.verdicts import Verdict
@@ -23,11 +24,17 @@ DATA = ROOT / ".tools" / "measured" / "reliability.json"
 """All numbers of the last run; not committed."""
 LIBRARIES = ("aiohttp", "azure-communication-rooms", "azure-core", "grpcio", "rooms-gateway")
 
-_HEADINGS = (
+HEADINGS = (
     *("fault", "system", "trials (affected)", "first attempt", "after retry", "typed error"),
     *("wrong", "untyped", "late", "duplicated", "lost", "secrets", "requests per call"),
     *("requests per success", "share of the quota used"),
     *("p50 / p99 added, ms", "tasks / fds / MB left"),
+)
+ADMISSION_HEADINGS = (
+    *("fault", "system", "trials (affected)", "guests", "first attempt", "after retry"),
+    *("typed error", "wrong", "untyped", "tokens without participant", "duplicated"),
+    *("unreported", "lost", "secrets", "requests per call", "p50 / p99 added, ms"),
+    "tasks / fds / MB left",
 )
 
 
@@ -63,10 +70,10 @@ def circumstances(scale: float, seconds: float, seed: int = 0) -> dict[str, Any]
     }
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    """Format a row, one text per column."""
+def cells(row: Row, headings: Sequence[str] = HEADINGS) -> tuple[str, ...]:
+    """Format a row, one text per heading."""
     counts = [*(row.verdicts[v] for v in Verdict), row.overdue, row.duplicates, row.lost]
-    return (
+    texts = (
         *(row.scenario, row.system, f"{row.trials} ({row.struck})"),
         *(str(count) for count in (*counts, row.secrets)),
         f"{row.requests_per_call:.2f}",
@@ -75,6 +82,13 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row.added_p50:.0f} / {row.added_p99:.0f}",
         f"{row.tasks} / {row.fds} / {row.rss / 1e6:.0f}",
     )
+    named = {
+        **dict(zip(HEADINGS, texts, strict=True)),
+        "guests": str(row.guests),
+        "tokens without participant": str(row.false_tokens),
+        "unreported": str(row.unreported),
+    }
+    return tuple(named[heading] for heading in headings)
 
 
 def line(row: Row) -> str:
@@ -84,15 +98,15 @@ def line(row: Row) -> str:
     return f"{first:22} {second:8} {trials:12} {counts} {row.seconds:5.1f} s"
 
 
-def table(rows: tuple[Row, ...]) -> str:
+def table(rows: Sequence[Row], headings: Sequence[str] = HEADINGS) -> str:
     """Format the rows as a table in Markdown, with a description of each fault."""
     lines = [
-        "| " + " | ".join(_HEADINGS) + " |",
-        "| --- | --- |" + " ---: |" * (len(_HEADINGS) - 2),
+        "| " + " | ".join(headings) + " |",
+        "| --- | --- |" + " ---: |" * (len(headings) - 2),
     ]
     last = ""
     for row in rows:
-        name, *others = cells(row)
+        name, *others = cells(row, headings)
         first = "" if name == last else f"**{name}**: {BY_NAME[name].what}"
         last = name
         lines.append("| " + " | ".join([first, *others]) + " |")
@@ -124,11 +138,29 @@ def save(name: str, found: Sequence[Any], run: dict[str, Any], file: Path) -> No
     file.write_text(json.dumps(content, indent=1) + "\n")
 
 
+def tables(rows: Sequence[Row]) -> dict[str, str]:
+    """Format the rows as tables by the name of their markers; no table has no rows."""
+    admissions = [row for row in rows if _admits(row)]
+    others = [row for row in rows if not _admits(row)]
+    found = {"faults": (others, HEADINGS), "admissions": (admissions, ADMISSION_HEADINGS)}
+    return {name: table(these, headings) for name, (these, headings) in found.items() if these}
+
+
 def write(result: Result) -> None:
-    """Write the table into the page, draw the picture, and write the JSON to DATA."""
+    """Write the tables into the page, draw the picture of "faults", and write the JSON to DATA.
+
+    The page and the picture stay as they are where the result has no rows.
+    """
     from benchmarks.faults.picture import draw
 
     DATA.parent.mkdir(parents=True, exist_ok=True)
     DATA.write_text(json.dumps(result.as_json(), indent=1) + "\n")
-    publish("faults", result.run, table(result.rows))
-    draw(result.rows, PICTURE)
+    written = tables(result.rows)
+    for name, text in written.items():
+        publish(name, result.run, text)
+    if "faults" in written:
+        draw(tuple(row for row in result.rows if not _admits(row)), PICTURE)
+
+
+def _admits(row: Row) -> bool:
+    return BY_NAME[row.scenario] in ADMISSION_SCENARIOS

@@ -48,6 +48,12 @@ class Row:
     overdue: int = 0
     duplicates: int = 0
     lost: int = 0
+    guests: int = 0
+    """Guests of admissions."""
+    false_tokens: int = 0
+    """Access tokens that were requested for users that were not on the roster."""
+    unreported: int = 0
+    """Users that were created and are in no result."""
     secrets: int = 0
     """Secrets in outputs, and signed requests to another origin."""
     requests_per_call: float = 0.0
@@ -95,6 +101,8 @@ class Row:
             "over deadline": self.overdue,
             "duplicated": self.duplicates,
             "lost": self.lost,
+            "access tokens without a participant": self.false_tokens,
+            "users unreported": self.unreported,
             "secrets": self.secrets,
             "tasks left": self.tasks,
             "descriptors left": self.fds,

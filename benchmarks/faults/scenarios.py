@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.faults.admissions.scenarios import ADMISSION_SCENARIOS
 from benchmarks.faults.calls import EVERYTHING, Kind
 from benchmarks.faults.scenario import Scenario
 from benchmarks.faults.throttling import THROTTLING
@@ -248,6 +249,7 @@ SCENARIOS = (
         callers=8,
         only=("gateway", "naive"),
     ),
+    *ADMISSION_SCENARIOS,
 )
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

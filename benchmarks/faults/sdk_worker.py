@@ -1,8 +1,8 @@
-"""Microsoft's Python client in a separate process: reads calls as lines, and writes outcomes.
+"""Microsoft's Python clients in a separate process: reads calls as lines, and writes outcomes.
 
-The client is used as documented, with its defaults; the deadline is a timeout around the call, as
-in a program that uses the client directly. The api-version is plain text, because the default of
-the client breaks its links to second pages under Python 3.11.
+The clients are used as documented, with their defaults; the deadline is a timeout around the call,
+as in a program that uses them directly. The api-version is plain text, because the default of the
+client for rooms breaks its links to second pages under Python 3.11.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import threading
 import time
 from typing import Any
 
+from azure.communication.identity.aio import CommunicationIdentityClient
 from azure.communication.rooms import RoomParticipant, UnknownIdentifier
 from azure.communication.rooms.aio import RoomsClient
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import AzureError
 
-from benchmarks.faults.calls import PHONE, Kind
+from benchmarks.faults.admissions.sdk_admission import admit
+from benchmarks.faults.calls import ADMISSIONS, PHONE, Kind
 from benchmarks.faults.lateness import Lateness
 from benchmarks.faults.verdicts import DEADLINE, OK, UNTYPED
 from benchmarks.naive import code_of
@@ -56,13 +58,17 @@ async def send(client: Any, kind: Kind, room: str, raw_id: str, pause: float) ->
     return room
 
 
-async def handle(client: Any, lateness: Lateness, line: dict[str, Any]) -> None:
+async def handle(client: Any, identity: Any, lateness: Lateness, line: dict[str, Any]) -> None:
     """Make the call of a line, and write its outcome."""
     begun, text, value = time.monotonic(), "", ""
+    results: list[Any] = []
     try:
         async with asyncio.timeout(line["cancel"] or line["deadline"]) as limit:
             kind = Kind(line["kind"])
-            value = await send(client, kind, line["room"], line["raw_id"], line["pause"])
+            if kind in ADMISSIONS:
+                value, results = await admit(client, identity, line)
+            else:
+                value = await send(client, kind, line["room"], line["raw_id"], line["pause"])
         code = OK
     except TimeoutError as error:
         expected = "CANCELLED" if line["cancel"] else DEADLINE
@@ -74,7 +80,7 @@ async def handle(client: Any, lateness: Lateness, line: dict[str, Any]) -> None:
     seconds = time.monotonic() - begun
     overdue = lateness.overdue(begun, line["deadline"])
     outcome = {"code": code, "text": text, "seconds": seconds, "overdue": overdue, "value": value}
-    sys.stdout.write(json.dumps({"id": line["id"], **outcome}) + "\n")
+    sys.stdout.write(json.dumps({"id": line["id"], "results": results, **outcome}) + "\n")
     sys.stdout.flush()
 
 
@@ -91,13 +97,14 @@ async def main() -> None:
 
     async with (
         RoomsClient(parts["endpoint"], key, api_version="2025-03-13") as client,
+        CommunicationIdentityClient(parts["endpoint"], key) as identity,
         Lateness() as late,
     ):
         print("sdk is ready", flush=True)
         threading.Thread(target=read, daemon=True).start()
         running = set()
         while line := await lines.get():
-            task = asyncio.ensure_future(handle(client, late, json.loads(line)))
+            task = asyncio.ensure_future(handle(client, identity, late, json.loads(line)))
             running.add(task)
             task.add_done_callback(running.discard)
 

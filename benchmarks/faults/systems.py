@@ -18,7 +18,7 @@ import grpc
 
 from benchmarks.faults.calls import Call
 from benchmarks.faults.grpc_caller import GrpcCaller
-from benchmarks.faults.verdicts import Outcome
+from benchmarks.faults.verdicts import Admitted, Outcome
 from rooms_emulator import DEVELOPMENT_KEY
 from rooms_emulator.faults.presets import SECOND_KEY
 
@@ -191,7 +191,9 @@ class SdkCaller:
         self._waiting[self._last] = response
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"id": self._last, **asdict(call)}).encode() + b"\n")
-        return Outcome(**await response)
+        outcome = await response
+        results = tuple(Admitted(**each) for each in outcome.pop("results"))
+        return Outcome(results=results, **outcome)
 
     async def listen(self) -> None:
         """Pass responses to the waiting calls."""

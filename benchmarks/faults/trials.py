@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from benchmarks.faults.calls import CHANGES, Call, Kind, raw_id_of
+from benchmarks.faults.admissions.guest_book import GuestBook
+from benchmarks.faults.calls import ADMISSIONS, CHANGES, Call, Kind, raw_id_of
 from benchmarks.faults.disturbances import Pair
 from benchmarks.faults.scenario import Scenario
 from benchmarks.faults.systems import System
@@ -19,6 +20,8 @@ from rooms_emulator.rooms.store import Store
 
 PARTICIPANTS = 5
 """Participants of a room that is listed: three pages."""
+REPEATS = 3_000_000
+"""Number of the first call that repeats what failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Cell:
     emulator: Emulator
     random: Random
     trials: list[Trial] = field(default_factory=list)
+    books: list[GuestBook] = field(default_factory=list)
+    """Guests of each caller that admits."""
 
     async def call_all(self, steps: Iterator[tuple[int, Kind]], callers: int) -> None:
         """Make the calls of a plan with `callers` concurrent callers."""
@@ -60,13 +65,33 @@ class Cell:
         changes = not set(CHANGES).isdisjoint(self.scenario.kinds)
         chain = self.emulator.store.seed(1)[0] if changes else ""
         added: list[str] = []
+        book = GuestBook(self.random, self.scenario.deadline)
+        if not set(ADMISSIONS).isdisjoint(self.scenario.kinds):
+            book.admitted[self.emulator.store.seed(1)[0]] = {}
+            self.books.append(book)
         for number, drawn in steps:
+            if drawn in ADMISSIONS:
+                await self._admit(caller, number, book.draw(drawn, number), book)
+                continue
             kind = Kind.ADD if drawn is Kind.REMOVE and not added else drawn
             call, roster = self._call(number, kind, chain, added)
             outcome = await self.system(call)
             self.trials.append(Trial(caller, number, call, outcome, roster))
             if kind is Kind.ADD and outcome.code == OK:
                 added.append(call.raw_id)
+
+    async def _admit(self, caller: int, number: int, call: Call, book: GuestBook) -> None:
+        outcome = await self.system(call)
+        self.trials.append(Trial(caller, number, call, outcome, ""))
+        book.record(call, outcome)
+
+    async def complete(self) -> None:
+        """Repeat what failed of the admissions, as a caller does after an outage."""
+        number = REPEATS
+        for caller, book in enumerate(self.books):
+            for call in book.repeats(number):
+                number += 1
+                await self._admit(caller, number, call, book)
 
     def _call(self, number: int, kind: Kind, chain: str, added: list[str]) -> tuple[Call, str]:
         raw_id, room, roster, store = "", "", "", self.emulator.store

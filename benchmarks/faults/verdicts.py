@@ -32,6 +32,23 @@ TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """Result for one guest of an admission, as the caller sees it."""
+
+    raw_id: str
+    """Empty if there is no user."""
+    role: str = ""
+    """REST name of the role; empty if there is no participant."""
+    token_of: str = ""
+    """Raw id of the user of the access token; empty without a token."""
+    code: str = ""
+    """Without a token, the name of a gRPC status code."""
+    reason: str = ""
+    text: str = ""
+    """Message of the error."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Outcome of one call, as the caller sees it."""
 
@@ -46,6 +63,8 @@ class Outcome:
     """Time over the deadline in seconds, less the delay of the measuring process."""
     value: str = ""
     """Result of a success: the id of the room; of a list, the raw ids or room ids."""
+    results: tuple[Admitted, ...] = ()
+    """Results of an admission, in the order of its guests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,13 +107,22 @@ def test_a_report_replaces_text_between_markers() -> None:
 
 def test_the_page_has_markers_for_every_report() -> None:
     page = Path(report.PAGE).read_text(encoding="utf-8")
-    for name in ("faults", "soak", "load"):
+    for name in ("faults", "admissions", "soak", "load"):
         report.replace_between(page, name, "")
+
+
+def test_tables_without_rows_are_not_written() -> None:
+    assert list(report.tables([Row("none", "gateway")])) == ["faults"]
+    assert list(report.tables([Row("lost-user", "gateway")])) == ["admissions"]
+    assert list(report.tables([Row("none", "sdk"), Row("lost-user", "sdk")])) == [
+        *("faults", "admissions")
+    ]
 
 
 def test_the_page_has_all_headings_and_faults() -> None:
     page = Path(report.PAGE).read_text(encoding="utf-8")
-    for empty in (report.table(()), soak.table([]), load.table([])):
+    admissions = report.table((), report.ADMISSION_HEADINGS)
+    for empty in (report.table(()), admissions, soak.table([]), load.table([])):
         assert empty in page
     for scenario in BY_NAME.values():
         assert f"| **{scenario.name}**: {scenario.what} |" in page
