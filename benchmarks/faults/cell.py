@@ -105,14 +105,15 @@ async def run(
 
 async def _warm_up(cell: Cell, seed: int, count: int) -> None:
     """Make calls without a fault, and keep their trials in `cell`."""
-    # Opens one connection per caller, so that none counts as left over later.
+    # Opens all connections of the callers, so that none counts as left over later.
     callers = cell.scenario.callers
+    connections = callers * cell.scenario.width
     # Long enough that the call of the last caller arrives before the first response is sent.
-    cell.emulator.faults.replace([Fault(latency=0.1 + callers / 400, count=callers)])
+    cell.emulator.faults.replace([Fault(latency=0.1 + connections / 400, count=connections)])
     # The gateway has separate concurrency limits for unary calls and for streams.
     kinds = (Kind.GET, Kind.LIST)
-    opening = ((2_000_000 + n, kinds[n % 2]) for n in range(callers))
-    await cell.call_all(opening, callers)
+    opening = ((2_000_000 + n, kinds[n % 2]) for n in range(connections))
+    await cell.call_all(opening, connections)
     cell.emulator.faults.clear()
     cell.trials.clear()
     # Other numbers than in the trials, so that the participants differ too.
@@ -149,7 +150,9 @@ def _until(
 def _plain(scenario: Scenario) -> Scenario:
     others = {Kind.LIST_ROOMS, Kind.REJECTED}
     kinds = tuple(kind for kind in scenario.kinds if kind not in others) or EVERYTHING
-    return Scenario(name="none", what="nothing", callers=scenario.callers, kinds=kinds)
+    return Scenario(
+        name="none", what="nothing", callers=scenario.callers, width=scenario.width, kinds=kinds
+    )
 
 
 async def _count_leftovers(row: Row, system: System | Pair, before: Usage, settle: float) -> None:

@@ -33,8 +33,7 @@ HEADINGS = (
 ADMISSION_HEADINGS = (
     *("fault", "system", "trials (affected)", "guests", "first attempt", "after retry"),
     *("typed error", "wrong", "untyped", "tokens without participant", "duplicated"),
-    *("unreported", "lost", "secrets", "requests per call", "p50 / p99 added, ms"),
-    "tasks / fds / MB left",
+    *("unreported", "lost", "secrets", "requests per call", "tasks / fds / MB left"),
 )
 
 

@@ -36,6 +36,8 @@ class Scenario:
     trials: int = 1000
     callers: int = 16
     """Number of concurrent calls."""
+    width: int = 1
+    """Number of concurrent upstream requests of one call, at most."""
     rate: float = 0.0
     """Calls per second, whatever the number of concurrent ones; 0: as many as the callers make."""
     deadline: float = 5.0

@@ -29,7 +29,7 @@ _CREATED = 201
 class Violation(StrEnum):
     """Kind of violation."""
 
-    TOKEN = "access token without a participant"
+    NO_PARTICIPANT = "access token without a participant"
     REPEATED = "repeated change"
     UNREPORTED = "user without a result"
     MISMATCH = "result of another guest"
@@ -123,7 +123,7 @@ class _Replay:
             case "IssueAccessToken":
                 raw_id = unquote(entry.target.split("/")[2])
                 if raw_id not in self._rosters[self._rooms.get(trace, "")]:
-                    self._report(trace, Violation.TOKEN, raw_id)
+                    self._report(trace, Violation.NO_PARTICIPANT, raw_id)
 
     def _create_room(self, trace: str, entry: JournalEntry, room: str) -> None:
         self._rooms[trace] = room
@@ -137,7 +137,7 @@ class _Replay:
         if entry.status == _CREATED and not entry.faulty:
             self.created[trace] += 1
         if json.loads(entry.body or b"{}").get("createTokenWithScopes"):
-            self._report(trace, Violation.TOKEN, "issued with the user")
+            self._report(trace, Violation.NO_PARTICIPANT, "issued with the user")
 
     def _change_roster(self, trace: str, entry: JournalEntry, room: str) -> None:
         roster = self._rosters[room]

@@ -24,7 +24,9 @@ def judge_admissions(cell: Cell, row: Row) -> Row:
         struck[trace] += (entry.quota if scenario.quota else entry.fault) is not None
     findings: dict[str, list[Finding]] = defaultdict(list)
     for finding in check(
-        [(trial.call, trial.outcome) for trial in cell.trials], cell.emulator.journal, rosters(cell.emulator.store)
+        [(trial.call, trial.outcome) for trial in cell.trials],
+        cell.emulator.journal,
+        rosters(cell.emulator.store),
     ):
         findings[finding.trace].append(finding)
     for trial in cell.trials:
@@ -39,7 +41,7 @@ def judge_admissions(cell: Cell, row: Row) -> Row:
         row.guests += len(trial.call.guests)
     row.requests_per_call = requests.total() / max(1, row.trials)
     kinds = Counter(finding.violation for found in findings.values() for finding in found)
-    row.false_tokens, row.unreported = kinds[Violation.TOKEN], kinds[Violation.UNREPORTED]
+    row.false_tokens, row.unreported = kinds[Violation.NO_PARTICIPANT], kinds[Violation.UNREPORTED]
     row.duplicates, row.lost = kinds[Violation.REPEATED], kinds[Violation.LOST]
     return row
 

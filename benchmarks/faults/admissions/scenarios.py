@@ -15,7 +15,7 @@ _LOST = Right.of("UNAVAILABLE", reasons="ERROR_REASON_UPSTREAM_UNAVAILABLE")
 
 
 def _row(name: str, what: str, fault: Fault | None, right: Right, **others: object) -> Scenario:
-    load: dict[str, object] = {"trials": 300, "callers": 8, "deadline": 30.0, **others}
+    load: dict[str, object] = {"trials": 200, "callers": 8, "width": 8, "deadline": 30.0, **others}
     return Scenario(
         name=name,
         what=what,
@@ -58,10 +58,10 @@ ADMISSION_SCENARIOS = (
     ),
     _row(
         "throttled-tokens",
-        "100 tokens per second, token bucket",
+        "40 tokens per second, token bucket",
         None,
         Right.of("RESOURCE_EXHAUSTED", reasons="ERROR_REASON_THROTTLED"),
-        quota="IssueAccessToken=100/1s",
+        quota="IssueAccessToken=40/1s",
         spreads=True,
     ),
 )

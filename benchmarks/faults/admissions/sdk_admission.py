@@ -35,14 +35,10 @@ async def admit(rooms: Any, identity: Any, line: Mapping[str, Any]) -> tuple[str
         RoomParticipant(communication_identifier=user, role=guest["role"])
         for user, guest in zip(users, line["guests"], strict=True)
     ]
-    await rooms.add_or_update_participants(
-        room_id=room, participants=participants, headers=headers
-    )
+    await rooms.add_or_update_participants(room_id=room, participants=participants, headers=headers)
     results = []
     for user, participant in zip(users, participants, strict=True):
-        found = await identity.get_token(
-            user, [CommunicationTokenScope.VOIP], headers=headers
-        )
+        found = await identity.get_token(user, [CommunicationTokenScope.VOIP], headers=headers)
         results.append(
             {"raw_id": user.raw_id, "role": participant.role, "token_of": user_of(found.token)}
         )
