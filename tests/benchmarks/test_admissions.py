@@ -31,7 +31,7 @@ DROPPED = InjectedFault(1, Fault(drop="after"), 0.0, None)
 
 
 def entry(method: str, target: str, operation: str, body: object = None, **more: Any) -> Any:
-    headers = {TRACEPARENT: traceparent(TRACE), **more.pop("headers", {})}
+    headers = {TRACEPARENT: traceparent(more.pop("trace", TRACE))}
     content = b"" if body is None else json.dumps(body).encode()
     return JournalEntry(0, method, target, headers, content, operation, **more)
 
@@ -51,11 +51,10 @@ def issued(raw_id: str) -> Any:
     return entry("POST", f"/identities/{raw_id}/:issueAccessToken", "IssueAccessToken")
 
 
-def room_created(room: str = ROOM, key: str = "key") -> Any:
-    headers = {"Repeatability-Request-ID": key}
+def room_created(room: str = ROOM, trace: str = TRACE) -> Any:
     body = {"participants": {BOB: {"role": "Attendee"}}}
     effect = Effect(1, room)
-    return entry("POST", "/rooms", "CreateRoom", body, headers=headers, effect=effect)
+    return entry("POST", "/rooms", "CreateRoom", body, effect=effect, trace=trace)
 
 
 NEW, KNOWN = Guest("", "Attendee"), Guest(BOB, "Attendee")
@@ -81,7 +80,6 @@ EARLY, OTHER, LOST = Violation.NO_PARTICIPANT, Violation.MISMATCH, Violation.LOS
         ([room_created(), issued(BOB)], KNOWN, KNOWN_ADMITTED, []),
         ([room_created(), room_created()], KNOWN, KNOWN_FAILED, []),
         ([room_created(), room_created("2")], KNOWN, KNOWN_FAILED, [AGAIN]),
-        ([room_created(), room_created("2", "key 2")], KNOWN, KNOWN_FAILED, []),
         ([room_created(), changed(BOB)], KNOWN, KNOWN_FAILED, [AGAIN]),
         ([created(), *USUAL], NEW, ADMITTED, [AGAIN, NAMELESS]),
         ([created(fault=DROPPED), *USUAL], NEW, ADMITTED, []),
@@ -108,6 +106,17 @@ def test_a_token_without_a_roster_entry_is_lost() -> None:
     call = Call(Kind.ADMIT, ROOM, guests=(NEW,), trace=TRACE)
     [found] = check([(call, Outcome(OK, value=ROOM, results=(ADMITTED,)))], USUAL, {ROOM: {}})
     assert found.violation is Violation.LOST
+
+
+@pytest.mark.parametrize(("request_id", "repeated"), [("one", True), ("another", False)])
+def test_a_request_id_has_one_room(*, request_id: str, repeated: bool) -> None:
+    calls = [
+        Call(Kind.CREATE_WITH_GUESTS, request_id="one", trace="1"),
+        Call(Kind.CREATE_WITH_GUESTS, request_id=request_id, trace="2"),
+    ]
+    journal = [room_created("1", "1"), room_created("2", "2")]
+    found = check([(call, Outcome("UNAVAILABLE")) for call in calls], journal, {})
+    assert [(each.violation, each.trace) for each in found] == [(AGAIN, "2")] * repeated
 
 
 def test_a_failed_call_reports_no_user() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -47,7 +47,7 @@ class Finding:
 
 
 def check(
-    admissions: Iterable[tuple[Call, Outcome]],
+    admissions: Sequence[tuple[Call, Outcome]],
     journal: Iterable[JournalEntry],
     final: Mapping[str, Mapping[str, str]],
 ) -> list[Finding]:
@@ -56,7 +56,7 @@ def check(
     All rooms are empty before. One caller changes a room, with one call at a time. `final` has the
     roles at the end, by room and raw id.
     """
-    replay = _Replay()
+    replay = _Replay({call.trace: call.request_id for call, _ in admissions})
     for entry in journal:
         replay.step(entry)
     findings = replay.findings
@@ -95,7 +95,9 @@ def _matches(call: Call, outcome: Outcome) -> bool:
 class _Replay:
     """State of all rosters, at one request after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, request_ids: Mapping[str, str]) -> None:
+        self._request_ids = request_ids
+        """Idempotency keys of the calls, by trace."""
         self.findings: list[Finding] = []
         self.created: Counter[str] = Counter()
         """Users whose creation was confirmed, by trace."""
@@ -103,7 +105,7 @@ class _Replay:
         self._rooms: dict[str, str] = {}
         """Room of each trace."""
         self._made: dict[str, str] = {}
-        """Trace of the call that made the room of each idempotency key."""
+        """Room of each idempotency key, or trace of a call without one."""
         self._unconfirmed: set[tuple[str, bytes]] = set()
         """Trace and body of the changes whose response was lost."""
 
@@ -127,7 +129,7 @@ class _Replay:
 
     def _create_room(self, trace: str, entry: JournalEntry, room: str) -> None:
         self._rooms[trace] = room
-        key = entry.headers.get("Repeatability-Request-ID", trace)
+        key = self._request_ids.get(trace) or trace
         if self._made.setdefault(key, room) != room:
             self._report(trace, Violation.REPEATED, f"room {room}")
         participants: dict[str, Any] = json.loads(entry.body or b"{}").get("participants") or {}
