@@ -88,7 +88,7 @@ test-clients: setup ## Build the client packages and run the examples and the pa
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
 	@PYTHONPATH=.:gateway:generated/python $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)
 
-faults: setup .tools/bench/installed ## Run the fault campaign (some 10 minutes), for docs/reliability.md.
+faults: setup .tools/bench/installed ## Run the fault campaign (some 15 minutes), for docs/reliability.md.
 	@$(BIN)/python -m benchmarks.faults $(or $(FAULTS),--write)
 
 soak: setup ## Make a million calls and hold many callers (some 15 minutes), for docs/reliability.md.

@@ -14,7 +14,16 @@ from benchmarks.faults.history import Change, Done, check
 from benchmarks.faults.row import Row
 from benchmarks.faults.surroundings import Sink
 from benchmarks.faults.trials import PARTICIPANTS, Cell, Trial, room_pages
-from benchmarks.faults.verdicts import NOTHING, OK, TOLERANCE, Outcome, Verdict, judge, secrets_in
+from benchmarks.faults.verdicts import (
+    NOTHING,
+    OK,
+    TOLERANCE,
+    Admitted,
+    Outcome,
+    Verdict,
+    judge,
+    secrets_in,
+)
 from rooms_emulator import DEVELOPMENT_KEY, JournalEntry
 from rooms_emulator.faults.presets import SECOND_KEY
 from rooms_emulator.quotas.model import Quota
@@ -82,7 +91,9 @@ def count(row: Row, trial: Trial, verdict: Verdict, requests: int, *, struck: bo
     row.trials += 1
     row.struck += struck
     row.verdicts[verdict] += 1
-    for each in (outcome, *(result for result in outcome.results if result.code)):
+    failed = [result for result in outcome.results if result.code]
+    codes: list[Outcome | Admitted] = [outcome, *failed]
+    for each in codes:
         words = f"{each.code} {each.reason}".strip()
         row.codes[words] = row.codes.get(words, 0) + 1
     late = outcome.overdue > TOLERANCE

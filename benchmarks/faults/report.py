@@ -22,7 +22,10 @@ PAGE = ROOT / "docs" / "reliability.md"
 PICTURE = ROOT / "docs" / "reliability.png"
 DATA = ROOT / ".tools" / "measured" / "reliability.json"
 """All numbers of the last run; not committed."""
-LIBRARIES = ("aiohttp", "azure-communication-rooms", "azure-core", "grpcio", "rooms-gateway")
+LIBRARIES = (
+    *("aiohttp", "azure-communication-identity", "azure-communication-rooms", "azure-core"),
+    *("grpcio", "rooms-gateway"),
+)
 
 HEADINGS = (
     *("fault", "system", "trials (affected)", "first attempt", "after retry", "typed error"),
@@ -150,14 +153,14 @@ def write(result: Result) -> None:
 
     The page and the picture stay as they are where the result has no rows.
     """
-    from benchmarks.faults.picture import draw
-
     DATA.parent.mkdir(parents=True, exist_ok=True)
     DATA.write_text(json.dumps(result.as_json(), indent=1) + "\n")
     written = tables(result.rows)
     for name, text in written.items():
         publish(name, result.run, text)
     if "faults" in written:
+        from benchmarks.faults.picture import draw
+
         draw(tuple(row for row in result.rows if not _admits(row)), PICTURE)
 
 

@@ -53,7 +53,7 @@ class Row:
     false_tokens: int = 0
     """Access tokens that were requested for users that were not on the roster."""
     unreported: int = 0
-    """Users that were created and are in no result."""
+    """Calls that created users which are in no result."""
     secrets: int = 0
     """Secrets in outputs, and signed requests to another origin."""
     requests_per_call: float = 0.0
@@ -102,7 +102,7 @@ class Row:
             "duplicated": self.duplicates,
             "lost": self.lost,
             "access tokens without a participant": self.false_tokens,
-            "users unreported": self.unreported,
+            "calls with unreported users": self.unreported,
             "secrets": self.secrets,
             "tasks left": self.tasks,
             "descriptors left": self.fds,

@@ -176,7 +176,7 @@ async def test_an_exception_leaves_users_unreported() -> None:
     ("changes", "text"),
     [
         ({"false_tokens": 1}, "1 access tokens without a participant"),
-        ({"unreported": 2}, "2 users unreported"),
+        ({"unreported": 2}, "2 calls with unreported users"),
     ],
 )
 def test_missed_targets_are_reported(changes: dict[str, int], text: str) -> None:

@@ -16,7 +16,7 @@ from benchmarks.faults.admissions.history import check
 from benchmarks.faults.admissions.judging import rosters
 from benchmarks.faults.calls import Call, Kind
 from benchmarks.faults.grpc_caller import GrpcCaller
-from benchmarks.faults.verdicts import OK, Outcome
+from benchmarks.faults.verdicts import OK, Admitted, Outcome
 from rooms_emulator import Emulator, Fault
 
 CALLERS = 4
@@ -81,8 +81,9 @@ async def test_tokens_belong_to_participants(seed: int) -> None:
                 structs.replace(fault, operation=operation, probability=SHARE, count=None)
             )
         await asyncio.gather(*(run(caller, book) for caller, book in enumerate(books)))
-        failures = [each for _, outcome in admissions for each in (outcome, *outcome.results)]
-        reasons = {failure.reason for failure in failures if failure.code not in {"", OK}}
+        failed: list[Outcome | Admitted] = [outcome for _, outcome in admissions]
+        failed += [result for _, outcome in admissions for result in outcome.results]
+        reasons = {each.reason for each in failed if each.code not in {"", OK}}
         assert reasons
         assert all(reason.startswith("ERROR_REASON_UPSTREAM_") for reason in reasons)
         emulator.faults.clear()

@@ -10,7 +10,6 @@ from typing import Any
 
 from azure.communication.identity import (
     CommunicationTokenScope,
-    CommunicationUserIdentifier,
     identifier_from_raw_id,
 )
 from azure.communication.rooms import RoomParticipant
@@ -25,10 +24,10 @@ async def admit(rooms: Any, identity: Any, line: Mapping[str, Any]) -> tuple[str
     room = line["room"]
     if line["kind"] == Kind.CREATE_WITH_GUESTS:
         room = (await rooms.create_room(headers=dict(headers))).id
-    users: list[CommunicationUserIdentifier] = []
+    users: list[Any] = []
     for guest in line["guests"]:
         if guest["raw_id"]:
-            users.append(identifier_from_raw_id(guest["raw_id"]))  # type: ignore[arg-type]
+            users.append(identifier_from_raw_id(guest["raw_id"]))
         else:
             users.append(await identity.create_user(headers=headers))
     participants = [
