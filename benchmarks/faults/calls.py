@@ -15,7 +15,8 @@ PHONE = "4:+15550100987"
 """A phone number: the Rooms service rejects it, and repeats it in its response."""
 
 _RAW_ID = re.compile(rf"8:acs:{RESOURCE}_[0-9a-f-]+")
-_ROOM = re.compile(r"/rooms/([^/?]+)")
+ROOM = re.compile(r"/rooms/([^/?]+)")
+"""Id of a room in a request target."""
 
 
 class Kind(StrEnum):
@@ -88,7 +89,7 @@ def key_of(operation: str, target: str, body: bytes) -> str:
     raw_id = _RAW_ID.search(body.decode(errors="replace"))
     if operation == "CreateRoom":
         return f"create {raw_id[0]}" if raw_id else ""
-    room = _ROOM.search(target)
+    room = ROOM.search(target)
     if room is None:
         return ""
     if operation == "UpdateParticipants":

@@ -27,7 +27,7 @@ LIBRARIES = (
     *("grpcio", "rooms-gateway"),
 )
 
-HEADINGS = (
+_HEADINGS = (
     *("fault", "system", "trials (affected)", "first attempt", "after retry", "typed error"),
     *("wrong", "untyped", "late", "duplicated", "lost", "secrets", "requests per call"),
     *("requests per success", "share of the quota used"),
@@ -72,7 +72,7 @@ def circumstances(scale: float, seconds: float, seed: int = 0) -> dict[str, Any]
     }
 
 
-def cells(row: Row, headings: Sequence[str] = HEADINGS) -> tuple[str, ...]:
+def cells(row: Row, headings: Sequence[str] = _HEADINGS) -> tuple[str, ...]:
     """Format a row, one text per heading."""
     counts = [*(row.verdicts[v] for v in Verdict), row.overdue, row.duplicates, row.lost]
     texts = (
@@ -85,7 +85,7 @@ def cells(row: Row, headings: Sequence[str] = HEADINGS) -> tuple[str, ...]:
         f"{row.tasks} / {row.fds} / {row.rss / 1e6:.0f}",
     )
     named = {
-        **dict(zip(HEADINGS, texts, strict=True)),
+        **dict(zip(_HEADINGS, texts, strict=True)),
         "guests": str(row.guests),
         "tokens without participant": str(row.false_tokens),
         "unreported": str(row.unreported),
@@ -100,7 +100,7 @@ def line(row: Row) -> str:
     return f"{first:22} {second:8} {trials:12} {counts} {row.seconds:5.1f} s"
 
 
-def table(rows: Sequence[Row], headings: Sequence[str] = HEADINGS) -> str:
+def table(rows: Sequence[Row], headings: Sequence[str] = _HEADINGS) -> str:
     """Format the rows as a table in Markdown, with a description of each fault."""
     lines = [
         "| " + " | ".join(headings) + " |",
@@ -144,7 +144,7 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
     """Format the rows as tables by the name of their markers; no table has no rows."""
     admissions = [row for row in rows if _admits(row)]
     others = [row for row in rows if not _admits(row)]
-    found = {"faults": (others, HEADINGS), "admissions": (admissions, ADMISSION_HEADINGS)}
+    found = {"faults": (others, _HEADINGS), "admissions": (admissions, ADMISSION_HEADINGS)}
     return {name: table(these, headings) for name, (these, headings) in found.items() if these}
 
 

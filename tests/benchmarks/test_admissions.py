@@ -12,13 +12,15 @@ import pytest
 
 from benchmarks.faults.admissions.guest_book import GuestBook
 from benchmarks.faults.admissions.history import Violation, check
+from benchmarks.faults.admissions.judging import judge_admissions
 from benchmarks.faults.admissions.wire import TRACEPARENT, trace_of, traceparent
-from benchmarks.faults.calls import Call, Guest, Kind
+from benchmarks.faults.calls import ADMISSIONS, Call, Guest, Kind, plan
 from benchmarks.faults.cell import run
 from benchmarks.faults.row import Row
 from benchmarks.faults.scenarios import BY_NAME
+from benchmarks.faults.trials import Cell
 from benchmarks.faults.verdicts import OK, Admitted, Outcome, Verdict
-from rooms_emulator import Fault, JournalEntry
+from rooms_emulator import Emulator, Fault, JournalEntry
 from rooms_emulator.faults.rules import InjectedFault
 from rooms_emulator.rooms.records import Effect
 
@@ -155,6 +157,27 @@ def test_a_failed_create_keeps_its_request_id() -> None:
     assert second.trace != first.trace
     book.record(second, Outcome(OK, value="2"))
     assert book.draw(Kind.CREATE_WITH_GUESTS, 3).request_id != first.request_id
+
+
+class FalseSystem:
+    """System that returns an access token to every guest and does nothing."""
+
+    details = True
+
+    async def __call__(self, call: Call) -> Outcome:
+        results = (Admitted(each.raw_id or ALICE, each.role) for each in call.guests)
+        return Outcome(
+            OK, value=ROOM, results=tuple(replace(each, token_of=each.raw_id) for each in results)
+        )
+
+
+async def test_admissions_without_effect_are_lost() -> None:
+    system: Any = FalseSystem()
+    cell = Cell(BY_NAME["admissions"], system, Emulator(random=Random(SEED)), Random(SEED))
+    await cell.call_all(plan(SEED, ADMISSIONS, 10), 2)
+    row = judge_admissions(cell, Row("admissions", "system"))
+    assert row.lost == row.guests > 0
+    assert row.verdicts[Verdict.WRONG] == row.trials == 10
 
 
 @pytest.mark.parametrize("name", ["lost-room", "lost-roster", "refused-roster", "failed-tokens"])

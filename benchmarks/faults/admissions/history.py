@@ -9,7 +9,6 @@ guests with an access token are on the roster at the end.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from benchmarks.faults.admissions.wire import trace_of
-from benchmarks.faults.calls import Call
+from benchmarks.faults.calls import ROOM, Call
 from benchmarks.faults.verdicts import OK, Outcome
 from rooms_emulator import JournalEntry
 
-_ROOM = re.compile(r"/rooms/([^/?]+)")
 _CREATED = 201
 
 
@@ -112,7 +110,7 @@ class _Replay:
     def step(self, entry: JournalEntry) -> None:
         """Replay one request."""
         trace = trace_of(entry.headers)
-        found = _ROOM.search(entry.target)
+        found = ROOM.search(entry.target)
         if found is not None:
             self._rooms[trace] = found[1]
         match entry.operation:
