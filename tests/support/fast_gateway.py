@@ -127,7 +127,7 @@ async def quick_gateway(
         )
         server = grpc.aio.server()
         converter = converter or FairConverter()
-        handlers.add(server, ROOMS_SERVICE, RoomsServicer(api, converter))
+        handlers.add(server, ROOMS_SERVICE, RoomsServicer(api, converter, to_item_error))
         handlers.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, converter))
         identity = IdentityApi(transport, identity_api_version)
         admission = GuestAdmission(api, identity, to_item_error)

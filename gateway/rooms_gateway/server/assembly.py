@@ -59,7 +59,7 @@ def add_services(
     admission = GuestAdmission(api, identity_api, to_item_error, default_role)
     servicers: dict[ServiceDescriptor, object] = {
         ROOMS_SERVICE: RoomsServicer(
-            api, converter, complete_windows=complete_windows, defaults=defaults
+            api, converter, to_item_error, complete_windows=complete_windows, defaults=defaults
         ),
         PARTICIPANTS_SERVICE: ParticipantsServicer(api, converter, defaults=defaults),
         JOIN_SERVICE: JoinServicer(api, admission, defaults),

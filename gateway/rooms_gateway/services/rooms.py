@@ -26,7 +26,9 @@ from rooms_gateway.services.convert.rooms import (
 from rooms_gateway.services.convert.roster_changes import fingerprint, roles_by_raw_id
 from rooms_gateway.services.create_replays import ReplayDetector
 from rooms_gateway.services.fair_conversion import FairConverter
+from rooms_gateway.services.guests import ItemErrors
 from rooms_gateway.services.room_defaults import RoomDefaults
+from rooms_gateway.services.room_lists import RoomLister
 from rooms_gateway.services.roster import check_size, read_roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
@@ -40,6 +42,7 @@ class RoomsServicer:
         self,
         api: RoomsApi,
         converter: FairConverter,
+        to_item_error: ItemErrors,
         *,
         complete_windows: bool = True,
         defaults: RoomDefaults | None = None,
@@ -53,6 +56,7 @@ class RoomsServicer:
         self._complete_windows = complete_windows
         self._defaults = defaults
         self._replays = ReplayDetector()
+        self._lister = RoomLister(api, converter, to_item_error)
 
     async def CreateRoom(self, request: pb.CreateRoomRequest, call: Call) -> pb.CreateRoomResponse:
         """REST: Rooms_Create."""
@@ -104,7 +108,12 @@ class RoomsServicer:
     async def ListRooms(
         self, request: pb.ListRoomsRequest, call: Call
     ) -> AsyncIterator[pb.ListRoomsResponse]:
-        """REST: Rooms_List, one message per page."""
+        """REST: Rooms_List, one message per page, except with a filter or rosters."""
+        if request.include_participants or request.filter.ListFields():
+            async with aclosing(self._lister.list(request, call)) as responses:
+                async for response in responses:
+                    yield response
+            return
         start = page_tokens.decode(request.page_token, _LIST)
         pages = self._api.list_rooms(start, request.max_pages, call)
         async with aclosing(pages):

@@ -39,13 +39,13 @@ Fetch = Callable[[str | None], Awaitable[PageWithNext[T]]]
 
 
 async def iterate_pages(
-    fetch: Fetch[T], start: str | None = None, limit: int = 0
+    fetch: Fetch[T], start: str | None = None, limit: int = 0, *, read_ahead: bool = True
 ) -> AsyncGenerator[PageWithNext[T], None]:
     """Yield pages from the query `start` on, at most `limit` of them (0: all).
 
-    Reads one page ahead and no more, so a slow consumer slows the reading down. Raises
-    InvalidUpstreamResponseError, after the page that contains it, if a link repeats; and whatever
-    `fetch` raises.
+    Reads one page ahead and no more, so a slow consumer slows the reading down; without
+    `read_ahead`, none. Raises InvalidUpstreamResponseError, after the page that contains it, if a
+    link repeats; and whatever `fetch` raises.
     """
     # Hashes, because a link has up to 8 kB and the number of pages is unlimited.
     followed = {hash(start)}
@@ -60,15 +60,16 @@ async def iterate_pages(
             repeated = has_more and hash(query) in followed
             if has_more and not repeated:
                 followed.add(hash(query))
-                ahead = asyncio.ensure_future(fetch(query))
+                if read_ahead:
+                    ahead = asyncio.ensure_future(fetch(query))
             yield page
             if repeated:
                 raise InvalidUpstreamResponseError(
                     "the Rooms service sent a nextLink that leads back to an earlier page"
                 )
-            if ahead is None or not has_more:
+            if not has_more:
                 return
-            page = await ahead
+            page = await (fetch(query) if ahead is None else ahead)
     finally:
         if ahead is not None:
             ahead.cancel()

@@ -85,6 +85,10 @@ class RoomsApi:
         """Raise UnsupportedApiVersionError if `roster` has a role that the api-version lacks."""
         self._version.check_roster(roster)
 
+    def check_dial_out(self) -> None:
+        """Raise UnsupportedApiVersionError if rooms of the api-version lack the dial-out setting."""
+        self._version.check_dial_out()
+
     async def create_room(self, body: CreateRoom, repeatability_id: str, call: Call) -> CreatedRoom:
         """Create a room; idempotent by `repeatability_id`, a UUID. REST: Rooms_Create."""
         self._version.check_room(body)
@@ -139,10 +143,10 @@ class RoomsApi:
             )
 
     def list_rooms(
-        self, start: str | None, limit: int, call: Call
+        self, start: str | None, limit: int, call: Call, *, read_ahead: bool = True
     ) -> AsyncGenerator[PageWithNext[Room], None]:
         """Yield pages of all rooms, from the query `start` on. REST: Rooms_List."""
-        return self._pages("/rooms", _rooms_page, start, limit, call)
+        return self._pages("/rooms", _rooms_page, start, limit, call, read_ahead=read_ahead)
 
     async def update_participants(self, room_id: str, roster: Roster, call: Call) -> None:
         """Upsert the participants in `roster`; None removes one. REST: Participants_Update."""
@@ -168,6 +172,8 @@ class RoomsApi:
         start: str | None,
         limit: int,
         call: Call,
+        *,
+        read_ahead: bool = True,
     ) -> AsyncGenerator[PageWithNext[T], None]:
         async def fetch(query: str | None) -> PageWithNext[T]:
             page = decode(decoder, await self._operation.call("GET", path, call, query=query))
@@ -177,4 +183,4 @@ class RoomsApi:
                 page.value, safe_next_query(link, self._endpoint, path) if link else None
             )
 
-        return iterate_pages(fetch, start, limit)
+        return iterate_pages(fetch, start, limit, read_ahead=read_ahead)

@@ -20,7 +20,12 @@ class ApiVersion:
 
     def check_room(self, body: CreateRoom | UpdateRoom) -> None:
         """Raise UnsupportedApiVersionError if `body` has a member that the version lacks."""
-        if body.pstn_dial_out_enabled is not None and not self.pstn_dial_out:
+        if body.pstn_dial_out_enabled is not None:
+            self.check_dial_out()
+
+    def check_dial_out(self) -> None:
+        """Raise UnsupportedApiVersionError if rooms lack `pstnDialOutEnabled`."""
+        if not self.pstn_dial_out:
             raise self._unsupported("pstn_dial_out_enabled", "2024-04-15")
 
     def check_roster(self, roster: Roster) -> None:

@@ -26,6 +26,7 @@ from rooms_emulator import Emulator
 from rooms_gateway.call import Call
 from rooms_gateway.server.assembly import ROOMS_SERVICE
 from rooms_gateway.server.handler import HandlerFactory
+from rooms_gateway.server.status import to_item_error
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.rooms import RoomsServicer
 from rooms_gateway.upstream.credentials import AccessKey, AccessKeys
@@ -58,7 +59,7 @@ class Failing(RoomsServicer):
     """Handlers that end as `fail` does."""
 
     def __init__(self, fail: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(cast("RoomsApi", None), FairConverter())
+        super().__init__(cast("RoomsApi", None), FairConverter(), to_item_error)
         self._fail = fail
 
     async def GetRoom(  # noqa: N802 - the contract's name
@@ -162,7 +163,7 @@ async def test_credential_error_is_not_revealed(
     async with http:
         transport = Sender(http, endpoint, BrokenKeys([b"key"]), policy=RetryPolicy())
         api = RoomsApi(transport, endpoint, API_VERSIONS["2025-03-13"])
-        async with serving(RoomsServicer(api, FairConverter())) as rooms:
+        async with serving(RoomsServicer(api, FairConverter(), to_item_error)) as rooms:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await rooms.CreateRoom(CreateRoomRequest(), timeout=5)
             check_defect(raised.value)

@@ -14,6 +14,7 @@ from acs.rooms.v1.rooms_pb2 import (
     CreateRoomRequest,
     GetRoomRequest,
     ListRoomsRequest,
+    RoomFilter,
     UpdateRoomRequest,
 )
 from google.protobuf.message import Message
@@ -37,6 +38,8 @@ NEEDS_DIAL_OUT: list[Message] = [
     CreateRoomRequest(pstn_dial_out_enabled=False),
     UpdateRoomRequest(room_id=ID, pstn_dial_out_enabled=True),
     UpdateRoomRequest(room_id=ID, pstn_dial_out_enabled=False),
+    ListRoomsRequest(filter=RoomFilter(pstn_dial_out_enabled=True)),
+    ListRoomsRequest(filter=RoomFilter(pstn_dial_out_enabled=False)),
 ]
 NEEDS_COLLABORATOR: list[Message] = [
     CreateRoomRequest(participants=[COLLABORATOR]),

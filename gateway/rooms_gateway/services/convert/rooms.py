@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from acs.rooms.v1 import rooms_pb2 as pb
@@ -22,6 +22,19 @@ def add_rooms(messages: RepeatedCompositeFieldContainer[pb.Room], rooms: Iterabl
     """Append a converted message for each of `rooms` to `messages`."""
     for room in rooms:
         fill_room(messages.add(), room)
+
+
+def add_matching_rooms(
+    messages: RepeatedCompositeFieldContainer[pb.Room],
+    match: Callable[[pb.Room], bool],
+    rooms: Iterable[Room],
+) -> None:
+    """Append a converted message for each of `rooms` that matches."""
+    for room in rooms:
+        message = messages.add()
+        fill_room(message, room)
+        if not match(message):
+            messages.pop()
 
 
 def fill_room(message: pb.Room, room: Room) -> None:
