@@ -66,8 +66,8 @@ class RoomLister:
     ) -> AsyncGenerator[pb.ListRoomsResponse, None]:
         """Yield the messages of a list, the last one without a token.
 
-        Raises InvalidRequestError, UnsupportedApiVersionError, InvalidPageTokenError, and the errors
-        of `RoomsApi` that concern more than the roster of one room.
+        Raises InvalidRequestError, UnsupportedApiVersionError, InvalidPageTokenError, and those
+        errors of `RoomsApi` that concern more than the roster of one room.
         """
         conditions = RoomConditions(request.filter)
         if request.filter.HasField("pstn_dial_out_enabled"):

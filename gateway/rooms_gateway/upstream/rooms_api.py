@@ -86,7 +86,7 @@ class RoomsApi:
         self._version.check_roster(roster)
 
     def check_dial_out(self) -> None:
-        """Raise UnsupportedApiVersionError if rooms of the api-version lack the dial-out setting."""
+        """Raise UnsupportedApiVersionError if the api-version lacks `pstnDialOutEnabled`."""
         self._version.check_dial_out()
 
     async def create_room(self, body: CreateRoom, repeatability_id: str, call: Call) -> CreatedRoom:

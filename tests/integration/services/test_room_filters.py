@@ -70,8 +70,10 @@ FILTERS = st.builds(
     valid_until_before=st.none() | TIMES,
     pstn_dial_out_enabled=st.none() | st.booleans(),
 ).filter(
-    lambda each: not (each.HasField("created_after") and each.HasField("created_before"))
-    or each.created_after.ToNanoseconds() < each.created_before.ToNanoseconds()
+    lambda each: (
+        not (each.HasField("created_after") and each.HasField("created_before"))
+        or each.created_after.ToNanoseconds() < each.created_before.ToNanoseconds()
+    )
 )
 
 
@@ -242,12 +244,11 @@ async def test_a_failed_filtered_list_resumes(emulator: Emulator) -> None:
     seed_plain(emulator, 100)
     emulator.faults.add(Fault(skip=2, status=503))
     even = RoomFilter(pstn_dial_out_enabled=True)
-    seen = []
     async with gateway_for(emulator, max_attempts=1) as running:
         stream = running.rooms.ListRooms(ListRoomsRequest(filter=even))
-        for _ in range(2):
-            seen.append(await anext(aiter(stream)))
-        failed = await failure_of(anext(aiter(stream)))
+        pages = aiter(stream)
+        seen = [await anext(pages), await anext(pages)]
+        failed = await failure_of(anext(pages))
         assert failed.reason == "ERROR_REASON_UPSTREAM_UNAVAILABLE"
     async with gateway_for(emulator) as running:
         rest = await filtered(running, even, seen[-1].next_page_token)

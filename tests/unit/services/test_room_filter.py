@@ -22,8 +22,10 @@ INSTANTS = st.builds(Timestamp, seconds=st.integers(0, 2), nanos=st.integers(0, 
 FILTERS = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(BOUNDS, INSTANTS) | {"pstn_dial_out_enabled": st.booleans()}
 ).filter(
-    lambda fields: not {"created_after", "created_before"} <= fields.keys()
-    or fields["created_after"].ToNanoseconds() < fields["created_before"].ToNanoseconds()
+    lambda fields: (
+        not {"created_after", "created_before"} <= fields.keys()
+        or fields["created_after"].ToNanoseconds() < fields["created_before"].ToNanoseconds()
+    )
 )
 
 
@@ -48,9 +50,7 @@ def test_each_time_excludes_or_includes_its_bound(
     fits: dict[str, Any] = {field: at(nanos[0]) for field, nanos in matching}
     for field, nanos in matching:
         found = [
-            value
-            for value in (4, 5, 6)
-            if conditions.match(Room(**(fits | {field: at(value)})))
+            value for value in (4, 5, 6) if conditions.match(Room(**(fits | {field: at(value)})))
         ]
         assert tuple(found) == nanos
 

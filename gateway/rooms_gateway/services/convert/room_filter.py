@@ -66,8 +66,8 @@ class RoomConditions:
         """Return whether `room` fulfils all conditions; without a field that is needed, no."""
         for moment, holds, seconds, nanos in self._comparisons:
             time: Timestamp = getattr(room, moment)
-            # Fewest accesses, for each room of a list: an unset time has no seconds, and nanoseconds
-            # matter within one second only.
+            # As few accesses as possible, each of which takes some 100 ns: an unset time has no
+            # seconds, and nanoseconds matter within a second only.
             found = time.seconds
             if not found and not room.HasField(moment):
                 return False
@@ -93,5 +93,5 @@ def _instant(time: Timestamp) -> tuple[int, int]:
     return time.seconds, time.nanos
 
 
-def _text(value: Timestamp | bool) -> str:  # noqa: FBT001 - a value of any field
+def _text(value: Timestamp | bool) -> str:
     return str(value) if isinstance(value, bool) else f"{value.seconds}.{value.nanos}"

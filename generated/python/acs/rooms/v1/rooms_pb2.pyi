@@ -374,7 +374,9 @@ class DeleteRoomResponse(message.Message):
 
 @typing.final
 class RoomFilter(message.Message):
-    """RoomFilter selects rooms: those that fulfil every condition that is set."""
+    """RoomFilter selects rooms: those that fulfil every condition that is set. A room for which the
+    Rooms service omits a field that a condition needs is not selected.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -395,13 +397,16 @@ class RoomFilter(message.Message):
 
     @builtins.property
     def created_after(self) -> timestamp_pb2.Timestamp:
-        """created_after selects rooms with a later `created_at`. It ends the list at the first room that
-        is older, because rooms come newest first.
+        """created_after selects rooms with a later `created_at`. It ends the list after the page with the
+        first room that is not later, because rooms come newest first.
         """
 
     @builtins.property
     def created_before(self) -> timestamp_pb2.Timestamp:
-        """created_before selects rooms with an earlier `created_at`."""
+        """created_before selects rooms with an earlier `created_at`. The gateway reads newer rooms too, but
+        does not send them. A time that is not later than `created_after` is INVALID_ARGUMENT, because
+        no room could be selected.
+        """
 
     @builtins.property
     def valid_until_before(self) -> timestamp_pb2.Timestamp:
@@ -447,14 +452,14 @@ class ListRoomsRequest(message.Message):
     a unary RPC.
     """
     include_participants: builtins.bool
-    """include_participants adds the roster of each room, with one REST request for each room. A
-    message has fewer rooms then: one page of the Rooms service becomes several messages.
+    """include_participants adds the roster of each room, with at least one REST request for each room.
+    A message has at most 16 rooms then: one page of the Rooms service becomes several messages.
     """
     @builtins.property
     def filter(self) -> RoomFilter:
         """filter selects rooms. The gateway filters the pages that it reads, because the Rooms service has
-        no filters. A message has at least one room then, unless many pages in a row had none, so that a
-        `next_page_token` arrives regularly.
+        no filters. A message has at least one room then, unless it is the last, or ten pages in a row
+        had none, so that a `next_page_token` arrives regularly.
         """
 
     def __init__(
@@ -481,7 +486,9 @@ class ListRoomsResponse(message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     ROSTERS_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """next_page_token resumes the list after this page. Empty on the last page of the list only."""
+    """next_page_token resumes the list after the last room of this page, also if rooms were created or
+    deleted since. Empty on the last page of the list only.
+    """
     @builtins.property
     def rooms(self) -> containers.RepeatedCompositeFieldContainer[Room]:
         """rooms are the rooms on this page; may be empty."""
@@ -517,7 +524,11 @@ class Roster(message.Message):
 
     @builtins.property
     def error(self) -> item_error_pb2.ItemError:
-        """error is set if the roster could not be read, for example because the room was deleted since."""
+        """error is set if the roster could not be read, and `participants` is empty: because the room was
+        deleted since (ERROR_REASON_ROOM_NOT_FOUND), the roster does not fit into a message
+        (ERROR_REASON_ROSTER_TOO_LARGE), or the Rooms service failed for this room. An error that
+        concerns every room, such as an outage, ends the list with its status instead.
+        """
 
     def __init__(
         self,
