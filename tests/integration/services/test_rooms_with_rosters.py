@@ -28,6 +28,8 @@ from rooms_emulator.faults.model import Fault
 from rooms_emulator.rooms.windows import Window
 from rooms_gateway.services.room_lists import CONCURRENT_ROSTERS, ROOMS_PER_MESSAGE
 
+NO_CODE = {"x-ms-error-code": ""}
+
 PAGE = 30
 """Records of a page of the Rooms service."""
 
@@ -158,6 +160,8 @@ async def test_a_room_deleted_since_has_an_error(running: Running) -> None:
         (Fault(status=429), "ERROR_REASON_THROTTLED"),
         (Fault(status=503), "ERROR_REASON_UPSTREAM_UNAVAILABLE"),
         (Fault(drop="before"), "ERROR_REASON_UPSTREAM_UNAVAILABLE"),
+        # A 404 that a proxy has sent does not mean that a room is missing.
+        (Fault(status=404, headers=NO_CODE, body=""), "ERROR_REASON_UPSTREAM_RESPONSE_INVALID"),
     ],
 )
 async def test_an_error_of_all_rooms_ends_the_list(
@@ -172,6 +176,7 @@ async def test_an_error_of_all_rooms_ends_the_list(
             count=None,
             status=fault.status,
             drop=fault.drop,
+            headers=fault.headers,
             body=fault.body,
         )
     )
