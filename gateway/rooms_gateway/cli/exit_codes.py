@@ -1,4 +1,4 @@
-"""Exit codes of `serve`, `emulator` and `join`.
+"""Exit codes of `serve`, `emulator`, `join` and `rooms`.
 
 0 is a clean shutdown or a success, 2 a wrong setting or flag. `join` exits with 64 plus the gRPC
 code if the call fails.
@@ -19,3 +19,5 @@ JOIN_OBSTACLES = 8
 """`join explain` found obstacles."""
 NOT_ALL_ADMITTED = 9
 """`join admit` returned an error for at least one guest."""
+NOT_ALL_TRANSFERRED = 11
+"""`rooms export` left a room out, or `rooms import` did not import one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 from google.protobuf.json_format import MessageToDict
@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 
 if TYPE_CHECKING:
     from rooms_gateway.cli.client.connection import ClientTls
+
+Metadata: TypeAlias = Sequence[tuple[str, str]]
 
 SECRETS = {"token": "ACCESS_TOKEN", "teams_token": "TEAMS_TOKEN"}
 """Fields of requests that are secret, and the shell variables that are printed instead."""
@@ -36,8 +38,8 @@ class PrintingChannel:
     ) -> Callable[..., Message]:
         """Return the callable of a method with one response."""
 
-        def call(request: Message, timeout: float) -> Message:
-            self._print(method, request, timeout)
+        def call(request: Message, timeout: float, metadata: Metadata = ()) -> Message:
+            self._print(method, request, timeout, metadata)
             return response_deserializer(b"")
 
         return call
@@ -45,18 +47,19 @@ class PrintingChannel:
     def unary_stream(self, method: str, **_: object) -> Callable[..., Iterator[Message]]:
         """Return the callable of a method with a stream of responses."""
 
-        def call(request: Message, timeout: float) -> Iterator[Message]:
-            self._print(method, request, timeout)
+        def call(request: Message, timeout: float, metadata: Metadata = ()) -> Iterator[Message]:
+            self._print(method, request, timeout, metadata)
             return iter(())
 
         return call
 
-    def _print(self, method: str, request: Message, timeout: float) -> None:
+    def _print(self, method: str, request: Message, timeout: float, metadata: Metadata) -> None:
         words = [
             "grpcurl",
             *self._flags,
             *("-max-time", f"{timeout:g}"),
             *("-d", _quoted(request)),
+            *(word for name, value in metadata for word in ("-H", shlex.quote(f"{name}: {value}"))),
             *(shlex.quote(self._address), method.removeprefix("/")),
         ]
         click.echo(" ".join(words))

@@ -67,6 +67,16 @@ class TokenOptions(NamedTuple):
     lifetime: int | None = None
 
 
+class RoomFilter(NamedTuple):
+    """Conditions on the rooms of a list; None is no condition."""
+
+    valid_at: Instant | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+    valid_until_before: Instant | None = None
+    pstn_dial_out: bool | None = None
+
+
 class DryRun(NamedTuple):
     """A request for a dry run."""
 

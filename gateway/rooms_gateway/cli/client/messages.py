@@ -6,16 +6,36 @@ from collections.abc import Iterable
 
 from acs.identity.v1 import users_pb2
 from acs.rooms.debug.v1 import dry_run_pb2
-from acs.rooms.v1 import access_tokens_pb2, join_pb2, participants_pb2
+from acs.rooms.v1 import access_tokens_pb2, join_pb2, participants_pb2, rooms_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rooms_gateway.cli.client.inputs import DryRun, Guest, Instant, Participant, TokenOptions
+from rooms_gateway.cli.client.inputs import (
+    DryRun,
+    Guest,
+    Instant,
+    Participant,
+    RoomFilter,
+    TokenOptions,
+)
 
 
 def timestamp(instant: Instant | None) -> Timestamp | None:
     """Return a time."""
     return instant and Timestamp(seconds=instant.seconds, nanos=instant.nanos)
+
+
+def room_filter(given: RoomFilter) -> rooms_pb2.RoomFilter | None:
+    """Return the filter of a list; None without conditions."""
+    if given == RoomFilter():
+        return None
+    return rooms_pb2.RoomFilter(
+        valid_at=timestamp(given.valid_at),
+        created_after=timestamp(given.created_after),
+        created_before=timestamp(given.created_before),
+        valid_until_before=timestamp(given.valid_until_before),
+        pstn_dial_out_enabled=given.pstn_dial_out,
+    )
 
 
 def roster(participants: Iterable[Participant]) -> list[participants_pb2.Participant]:

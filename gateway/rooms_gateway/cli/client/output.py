@@ -112,10 +112,16 @@ class Printer:
         """Print the obstacles to a join, one line each."""
         self._print(response, [*explanation(response, room_id, raw_id)])
 
-    def rooms(self, pages: Iterable[rooms_pb2.ListRoomsResponse]) -> None:
+    def rooms(
+        self, pages: Iterable[rooms_pb2.ListRoomsResponse], *, include_participants: bool
+    ) -> None:
         """Print rooms, each page as it arrives. Raises grpc.RpcError if the call fails."""
-        table = Table("ID", "VALID FROM", "VALID UNTIL", "DIAL-OUT", "CREATED AT")
-        self._list(pages, table, "rooms", lambda page: map(_room_row, page.rooms))
+        headings = ("ID", "VALID FROM", "VALID UNTIL", "DIAL-OUT", "CREATED AT")
+        if include_participants:
+            self._list(pages, Table(*headings, "PARTICIPANT", "ROLE"), "rooms", _roster_rows)
+        else:
+            table = Table(*headings)
+            self._list(pages, table, "rooms", lambda page: map(_room_row, page.rooms))
 
     def participants(self, pages: Iterable[participants_pb2.ListParticipantsResponse]) -> None:
         """Print a roster, each page as it arrives. Raises grpc.RpcError if the call fails."""
@@ -210,6 +216,18 @@ def _room_row(room: rooms_pb2.Room) -> Sequence[str]:
         _dial_out(room),
         to_the_second("created_at"),
     )
+
+
+def _roster_rows(page: rooms_pb2.ListRoomsResponse) -> Iterator[Sequence[str]]:
+    """Yield a row for each participant; the first one is in that of the room."""
+    for room, roster in zip(page.rooms, page.rosters, strict=True):
+        cells = _room_row(room)
+        rows = [*map(_participant_row, roster.participants)] or [("", "")]
+        if roster.HasField("error"):
+            rows = [(f"error: {read_item_error(roster.error).code.name}", "")]
+        for participant in rows:
+            yield *cells, *participant
+            cells = ("",) * len(cells)
 
 
 def _participant_row(participant: participants_pb2.Participant) -> Sequence[str]:

@@ -16,7 +16,16 @@ from acs.rooms.v1 import (
 )
 
 from rooms_gateway.cli.client import messages
-from rooms_gateway.cli.client.inputs import DryRun, Guest, Instant, Participant, TokenOptions
+from rooms_gateway.cli.client.inputs import (
+    DryRun,
+    Guest,
+    Instant,
+    Participant,
+    RoomFilter,
+    TokenOptions,
+)
+
+_BULK = (("rooms-priority", "bulk"),)
 
 
 class Client:
@@ -90,10 +99,35 @@ class Client:
         )
         return self._rooms.DeleteRoom(request, timeout=self._timeout)
 
-    def list_rooms(self, page_token: str, max_pages: int) -> Iterable[rooms_pb2.ListRoomsResponse]:
+    def list_rooms(
+        self,
+        page_token: str,
+        max_pages: int,
+        room_filter: RoomFilter,
+        *,
+        include_participants: bool,
+    ) -> Iterable[rooms_pb2.ListRoomsResponse]:
         """Stream pages of rooms; 0 for `max_pages` streams all."""
-        request = rooms_pb2.ListRoomsRequest(page_token=page_token, max_pages=max_pages)
+        request = rooms_pb2.ListRoomsRequest(
+            page_token=page_token,
+            max_pages=max_pages,
+            filter=messages.room_filter(room_filter),
+            include_participants=include_participants,
+        )
         return self._rooms.ListRooms(request, timeout=self._timeout)
+
+    def export_page(
+        self, page_token: str, room_filter: rooms_pb2.RoomFilter | None
+    ) -> Iterable[rooms_pb2.ListRoomsResponse]:
+        """Stream one page of rooms with their rosters, after requests of interactive calls."""
+        request = rooms_pb2.ListRoomsRequest(
+            page_token=page_token, max_pages=1, filter=room_filter, include_participants=True
+        )
+        return self._rooms.ListRooms(request, timeout=self._timeout, metadata=_BULK)
+
+    def import_room(self, request: rooms_pb2.CreateRoomRequest) -> rooms_pb2.CreateRoomResponse:
+        """Create a room, after requests of interactive calls."""
+        return self._rooms.CreateRoom(request, timeout=self._timeout, metadata=_BULK)
 
     def upsert_participants(
         self, room_id: str, participants: Iterable[Participant], dry_run: DryRun | None

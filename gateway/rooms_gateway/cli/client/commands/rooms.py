@@ -6,6 +6,7 @@ from uuid import UUID
 
 import click
 
+from rooms_gateway.cli.client.commands.filter_flags import filter_flags
 from rooms_gateway.cli.client.commands.flags import (
     EPILOG,
     allow_missing_flag,
@@ -16,11 +17,13 @@ from rooms_gateway.cli.client.commands.flags import (
     room_flags,
     yes_flag,
 )
+from rooms_gateway.cli.client.commands.transfer import export_command, import_command
 from rooms_gateway.cli.client.connection import GatewayConnection, connection_flags
 from rooms_gateway.cli.client.inputs import (
     DryRun,
     Instant,
     Participant,
+    RoomFilter,
 )
 
 roster_flag = click.option(
@@ -31,7 +34,7 @@ roster_flag = click.option(
 
 @click.group(epilog=EPILOG)
 def rooms() -> None:
-    """Create, get, update, delete and list rooms."""
+    """Create, get, update, delete, list, export and import rooms."""
 
 
 @rooms.command()
@@ -122,9 +125,32 @@ def delete(
 
 
 @rooms.command("list")
+@click.option(
+    "--include-participants",
+    is_flag=True,
+    help="Print the roster of each room too, which costs a request for each room.",
+)
+@filter_flags
 @paging_flags
 @connection_flags
-def list_rooms(gateway: GatewayConnection, *, page_token: str, max_pages: int) -> None:
-    """List all rooms, newest first."""
+def list_rooms(
+    gateway: GatewayConnection,
+    *,
+    page_token: str,
+    max_pages: int,
+    room_filter: RoomFilter,
+    include_participants: bool,
+) -> None:
+    """List rooms, newest first: all, or those that fulfil every condition.
+
+    To resume a list by --page-token, repeat its conditions with absolute times.
+    """
     with gateway.open() as (client, printer):
-        printer.rooms(client.list_rooms(page_token, max_pages))
+        pages = client.list_rooms(
+            page_token, max_pages, room_filter, include_participants=include_participants
+        )
+        printer.rooms(pages, include_participants=include_participants)
+
+
+rooms.add_command(export_command)
+rooms.add_command(import_command)

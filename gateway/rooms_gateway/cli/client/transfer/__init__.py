@@ -1,0 +1,3 @@
+"""Export and import of rooms with their rosters."""
+
+from __future__ import annotations

@@ -1,0 +1,108 @@
+"""What an import creates for a room of an export."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from acs.rooms.v1.participants_pb2 import Participant
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room
+from google.protobuf.json_format import ParseDict, ParseError
+
+from rooms_gateway.cli.client.text import utc
+from rooms_gateway.cli.client.transfer.line_files import Line
+
+MAX_WINDOW = 180 * 86_400
+"""Maximum length of a window, in seconds."""
+
+
+class SkippedRoomError(Exception):
+    """A room that is not imported; the text is the reason."""
+
+
+@dataclass(slots=True)
+class ImportOptions:
+    """How rooms are imported."""
+
+    job_id: uuid.UUID
+    """With the id of a room, it determines the idempotency key of its create."""
+    participants: str = "keep"
+    """`keep`, `skip-rejected` or `none`."""
+    reopen: int | None = None
+    """Seconds that rooms with a window in the past are open from now on; None skips them."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """A room to create."""
+
+    room: Room
+    """The room of the export."""
+    request: CreateRoomRequest
+    changes: list[str] = field(default_factory=list)
+    """Differences from the room of the export."""
+    dropped: list[str] = field(default_factory=list)
+    """Raw ids of participants that are left out."""
+
+    def drop(self, indexes: Sequence[int], options: ImportOptions) -> None:
+        """Leave participants out, by their indexes in the request."""
+        for index in sorted(indexes, reverse=True):
+            self.dropped.append(self.request.participants.pop(index).raw_id)
+        # Another key, because the Rooms service may remember the rejected request.
+        self.request.request_id = _key(options, self.room.id, *sorted(self.dropped))
+
+
+def plan_room(line: Line, now: int, options: ImportOptions) -> Plan:
+    """Return what to create for a line of an export; `now` is in seconds since 1970.
+
+    Raises SkippedRoomError if the room is not imported, and ValueError if the line is malformed.
+    """
+    try:
+        room = ParseDict(line["room"], Room(), ignore_unknown_fields=True)
+        participants = [
+            ParseDict(each, Participant(), ignore_unknown_fields=True)
+            for each in line.get("participants", ())
+        ]
+    except (ParseError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a room of an export: {error}") from None
+    if not room.id:
+        raise ValueError("not a room of an export: it has no id")
+    request = CreateRoomRequest(request_id=_key(options, room.id), participants=participants)
+    plan = Plan(room, request)
+    if options.participants == "none":
+        plan.drop(range(len(participants)), options)
+    if room.pstn_dial_out_enabled:
+        request.pstn_dial_out_enabled = True
+    _set_window(plan, now, options)
+    return plan
+
+
+def _set_window(plan: Plan, now: int, options: ImportOptions) -> None:
+    room, request = plan.room, plan.request
+    if room.HasField("valid_until") and room.valid_until.seconds <= now:
+        if options.reopen is None:
+            raise SkippedRoomError(f"its window has ended at {utc(room.valid_until)}")
+        request.valid_until.seconds = now + options.reopen
+        plan.changes.append(f"reopened, since its window has ended at {utc(room.valid_until)}")
+        return
+    start = now
+    if room.HasField("valid_from") and room.valid_from.seconds > now:
+        start = room.valid_from.seconds
+        request.valid_from.CopyFrom(room.valid_from)
+    elif room.HasField("valid_from"):
+        # Unset, so that the clock of the Rooms service decides what is now.
+        plan.changes.append(f"starts now, since its window began at {utc(room.valid_from)}")
+    if not room.HasField("valid_until"):
+        return
+    if room.valid_until.seconds - start <= MAX_WINDOW:
+        request.valid_until.CopyFrom(room.valid_until)
+        return
+    plan.changes.append(f"ends after 180 days in place of {utc(room.valid_until)}")
+    if start > now:
+        request.valid_until.CopyFrom(room.valid_from)
+        request.valid_until.seconds += MAX_WINDOW
+
+
+def _key(options: ImportOptions, *names: str) -> str:
+    return str(uuid.uuid5(options.job_id, "\0".join(names)))
