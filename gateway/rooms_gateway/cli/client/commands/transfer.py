@@ -77,12 +77,11 @@ def export_command(
     " imported again. Default: standard output.",
 )
 @click.option(
-    "--participants",
-    type=click.Choice(("keep", "skip-rejected", "none")),
-    default="keep",
-    show_default=True,
-    help="Which participants to import. keep: all, and a room with participants that the Rooms"
-    " service rejects is not imported. skip-rejected: without those. none: empty rosters.",
+    "--only-users-of",
+    "resource_id",
+    metavar="RESOURCE_ID",
+    help="Import only participants that are users of this resource, which have raw ids such as"
+    " 8:acs:RESOURCE_ID_…. Default: import all participants.",
 )
 @click.option(
     "--reopen",
@@ -104,7 +103,7 @@ def import_command(
     *,
     source: BinaryIO,
     output: Path | None,
-    participants: str,
+    resource_id: str | None,
     reopen: int | None,
     job_id: UUID | None,
     dry_run: bool,
@@ -115,8 +114,9 @@ def import_command(
     A room that has opened already opens now, and one that would be open for more than 180 days
     closes after 180 days: see `changes` in its line.
 
-    Participants are users of one resource: to import them into another one, create users there
-    first, and replace the raw ids in FILE.
+    Participants are users of one resource, and cannot join rooms of another one: create users there
+    first, and replace the raw ids in FILE. A room is not imported if the Rooms service rejects a
+    participant of it.
 
     Exits with 11 if a room was not imported, unless it was skipped because its window has ended.
     """
@@ -128,7 +128,7 @@ def import_command(
         room_map = imports.RoomMap(output, job_id, read_only=no_changes)
     except ValueError as error:
         raise click.UsageError(f"--output: {error}") from None
-    options = plans.ImportOptions(room_map.job_id, participants, reopen)
+    options = plans.ImportOptions(room_map.job_id, resource_id, reopen)
     with closing(room_map), gateway.open() as (client, _):
         importer = imports.Importer(client, options, room_map, dry_run=dry_run)
         if gateway.print_grpcurl:

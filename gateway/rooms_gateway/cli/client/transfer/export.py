@@ -98,7 +98,7 @@ class ExportFile:
     def _use_filter_of(self, header: Line) -> None:
         try:
             first = ParseDict(header.get("filter", {}), RoomFilter())
-        except ParseError as error:
+        except (ParseError, AttributeError, TypeError) as error:
             raise ValueError(f"{self._file.path}: malformed filter: {error}") from None
         if _conditions(first) != _conditions(self.room_filter):
             raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 import uuid
@@ -42,8 +41,6 @@ _OF_ONE_ROOM = frozenset(
     }
 )
 """Codes after which the other rooms are imported all the same."""
-
-_PARTICIPANT = re.compile(r"participants\[(\d+)\]")
 
 
 @dataclass(slots=True)
@@ -181,14 +178,7 @@ class Importer:
     def _create(self, plan: Plan) -> CreateRoomResponse:
         if self._dry_run:
             plan.request.dry_run.SetInParent()
-        while True:
-            try:
-                return with_retries(lambda: self._client.import_room(plan.request))
-            except grpc.RpcError as error:
-                rejected = _rejected(read_failure(error))
-                if self._options.participants != "skip-rejected" or not rejected:
-                    raise
-                plan.drop(rejected, self._options)
+        return with_retries(lambda: self._client.import_room(plan.request))
 
     def _finish(
         self, running: dict[Future[CreateRoomResponse], Plan], done: set[Future[CreateRoomResponse]]
@@ -205,7 +195,7 @@ class Importer:
                     fatal = fatal or error
                     continue
                 self.summary.failed += 1
-                _report(plan.room.id, "not imported", _reason(failure))
+                _report(plan.room.id, "not imported", _reason(failure, plan))
         if fatal is not None:
             if running:
                 self._finish(running, wait(running).done)
@@ -225,17 +215,10 @@ def _created_at(room: Room) -> str:
     return utc(room.created_at) if room.HasField("created_at") else ""
 
 
-def _rejected(failure: CallFailure) -> list[int]:
-    """Return the indexes of the participants that a failure names."""
-    found = (_PARTICIPANT.match(path) for path, _ in failure.field_violations)
-    return sorted({int(match[1]) for match in found if match})
-
-
-def _reason(failure: CallFailure) -> str:
-    hint = ""
-    if _rejected(failure):
-        hint = "; pass --participants skip-rejected to import the room without them"
-    return f"{failure.message}{hint}"
+def _reason(failure: CallFailure, plan: Plan) -> str:
+    has_roster = failure.code is grpc.StatusCode.INVALID_ARGUMENT and plan.request.participants
+    hint = "; to leave out participants of other resources, pass --only-users-of"
+    return f"{failure.message}{hint if has_roster else ''}"
 
 
 def _report(name: str, outcome: str, reason: str) -> None:

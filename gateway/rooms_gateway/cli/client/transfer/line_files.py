@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import click
 import msgspec
 
 Line = Mapping[str, Any]
@@ -65,13 +67,21 @@ class LineFile:
         self.append([{"format": self._format, **header}])
 
     def append(self, lines: Iterable[Line]) -> None:
-        """Write lines, which are in the file when this returns."""
-        self._file.write(b"".join(map(line_bytes, lines)))
-        self._file.flush()
+        """Write lines, which are in the file when this returns.
+
+        Raises click.FileError if they cannot be written.
+        """
+        try:
+            self._file.write(b"".join(map(line_bytes, lines)))
+            self._file.flush()
+        except OSError as error:
+            raise click.FileError(str(self.path), error.strerror) from None
 
     def close(self) -> None:
         """Close the file, which unlocks it."""
-        self._file.close()
+        # What cannot be written was reported already.
+        with suppress(OSError):
+            self._file.close()
 
 
 def line_bytes(line: Line) -> bytes:

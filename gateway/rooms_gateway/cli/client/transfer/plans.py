@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from acs.rooms.v1.participants_pb2 import Participant
@@ -12,6 +11,9 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from rooms_gateway.cli.client.text import utc
 from rooms_gateway.cli.client.transfer.line_files import Line
+
+_CLOUDS = frozenset({"8:acs", "8:dod-acs", "8:gcch-acs"})
+"""Beginnings of the raw ids of users of a resource."""
 
 MAX_WINDOW = 180 * 86_400
 """Maximum length of a window, in seconds."""
@@ -27,8 +29,8 @@ class ImportOptions:
 
     job_id: uuid.UUID
     """With the id of a room, it determines the idempotency key of its create."""
-    participants: str = "keep"
-    """`keep`, `skip-rejected` or `none`."""
+    resource_id: str | None = None
+    """Resource of the participants to import; None imports all."""
     reopen: int | None = None
     """Seconds that rooms with a window in the past are open from now on; None skips them."""
 
@@ -45,13 +47,6 @@ class Plan:
     dropped: list[str] = field(default_factory=list)
     """Raw ids of participants that are left out."""
 
-    def drop(self, indexes: Sequence[int], options: ImportOptions) -> None:
-        """Leave participants out, by their indexes in the request."""
-        for index in sorted(indexes, reverse=True):
-            self.dropped.append(self.request.participants.pop(index).raw_id)
-        # Another key, because the Rooms service may remember the rejected request.
-        self.request.request_id = _key(options, self.room.id, *sorted(self.dropped))
-
 
 def plan_room(line: Line, now: int, options: ImportOptions) -> Plan:
     """Return what to create for a line of an export; `now` is in seconds since 1970.
@@ -60,18 +55,19 @@ def plan_room(line: Line, now: int, options: ImportOptions) -> Plan:
     """
     try:
         room = ParseDict(line["room"], Room(), ignore_unknown_fields=True)
-        participants = [
-            ParseDict(each, Participant(), ignore_unknown_fields=True)
-            for each in line.get("participants", ())
-        ]
+        # Unknown values are errors here: an unknown role would become the default one.
+        participants = [ParseDict(each, Participant()) for each in line.get("participants", ())]
     except (ParseError, TypeError, AttributeError) as error:
         raise ValueError(f"not a room of an export: {error}") from None
     if not room.id:
         raise ValueError("not a room of an export: it has no id")
-    request = CreateRoomRequest(request_id=_key(options, room.id), participants=participants)
+    request = CreateRoomRequest(request_id=str(uuid.uuid5(options.job_id, room.id)))
     plan = Plan(room, request)
-    if options.participants == "none":
-        plan.drop(range(len(participants)), options)
+    for participant in participants:
+        if _is_user_of(options.resource_id, participant.raw_id):
+            request.participants.append(participant)
+        else:
+            plan.dropped.append(participant.raw_id)
     if room.pstn_dial_out_enabled:
         request.pstn_dial_out_enabled = True
     _set_window(plan, now, options)
@@ -104,5 +100,8 @@ def _set_window(plan: Plan, now: int, options: ImportOptions) -> None:
         request.valid_until.seconds += MAX_WINDOW
 
 
-def _key(options: ImportOptions, *names: str) -> str:
-    return str(uuid.uuid5(options.job_id, "\0".join(names)))
+def _is_user_of(resource_id: str | None, raw_id: str) -> bool:
+    if resource_id is None:
+        return True
+    cloud, _, name = raw_id.rpartition(":")
+    return cloud in _CLOUDS and name.partition("_")[0].lower() == resource_id.lower()
