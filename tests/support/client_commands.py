@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from support.paths import ROOT
+
+EXPORT = ROOT / "tests/support/export.jsonl"
+"""An export of one room."""
+
 ALICE = "8:acs:resource_alice"
 BOB = "4:+1=425"
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -20,6 +25,13 @@ EXAMPLES: dict[tuple[str, ...], str] = {
     ("rooms", "update", "7", *_WINDOW, "--pstn-dial-out", *_DRY_RUN): "UpdateRoom",
     ("rooms", "delete", "7", "--allow-missing", "--yes", *_DRY_RUN): "DeleteRoom",
     ("rooms", "list", "--page-token", "a'b\"c", "--max-pages", "3"): "ListRooms",
+    (
+        *("rooms", "list", "--valid-at", "2030-01-01", "--created-after", "2029-01-01"),
+        *("--created-before", "2031-01-01", "--closes-before", "2032-01-01T00:00:00.1234567+01:00"),
+        *("--no-dial-out", "--include-participants"),
+    ): "ListRooms",
+    ("rooms", "export", "--created-after", "2029-01-01", "--dial-out"): "ListRooms",
+    ("rooms", "import", str(EXPORT), "--only-users-of", "o'neil", "--job-id", UUID): "CreateRoom",
     ("participants", "upsert", "7", f"{ALICE}=collaborator", f"{BOB}=consumer", *_DRY_RUN): (
         "UpsertParticipants"
     ),

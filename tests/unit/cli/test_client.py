@@ -4,6 +4,7 @@ import json
 
 import pytest
 from acs.rooms.v1 import participants_pb2, rooms_pb2
+from acs.rooms.v1.item_error_pb2 import ItemError
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -185,10 +186,78 @@ def test_list_as_json_prints_one_line_per_page() -> None:
     )
     result, _ = call("rooms", "list", "--json", rpc="ListRooms", responses=pages)
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
-        {"rooms": [ROOM_JSON], "nextPageToken": "t1"},
-        {"rooms": [], "nextPageToken": ""},
+        {"rooms": [ROOM_JSON], "nextPageToken": "t1", "rosters": []},
+        {"rooms": [], "nextPageToken": "", "rosters": []},
     ]
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "fields"),
+    [
+        ((), {}),
+        (("--valid-at", "2030-01-01"), {"filter": {"validAt": "2030-01-01T00:00:00Z"}}),
+        (("--created-after", "2030-01-01"), {"filter": {"createdAfter": "2030-01-01T00:00:00Z"}}),
+        (
+            ("--created-before", "2030-01-01T00:00:00.1234567Z"),
+            {"filter": {"createdBefore": "2030-01-01T00:00:00.123456700Z"}},
+        ),
+        (
+            ("--closes-before", "2030-01-01"),
+            {"filter": {"validUntilBefore": "2030-01-01T00:00:00Z"}},
+        ),
+        (("--dial-out",), {"filter": {"pstnDialOutEnabled": True}}),
+        (("--no-dial-out",), {"filter": {"pstnDialOutEnabled": False}}),
+    ],
+)
+def test_each_flag_of_a_filter_is_a_condition(
+    flags: tuple[str, ...], fields: dict[str, object]
+) -> None:
+    _, request = call(
+        "rooms", "list", *flags, rpc="ListRooms", responses=(rooms_pb2.ListRoomsResponse(),)
+    )
+    assert request == ParseDict(fields, rooms_pb2.ListRoomsRequest())
+
+
+def test_open_now_is_valid_at_the_present() -> None:
+    before = Timestamp()
+    before.GetCurrentTime()
+    _, request = call(
+        "rooms", "list", "--open-now", rpc="ListRooms", responses=(rooms_pb2.ListRoomsResponse(),)
+    )
+    assert isinstance(request, rooms_pb2.ListRoomsRequest)
+    assert before.seconds <= request.filter.valid_at.seconds <= before.seconds + 60
+    result = run("rooms", "list", "--open-now", "--valid-at", "now")
+    assert result.exit_code == 2
+
+
+def test_rosters_are_printed_below_their_rooms() -> None:
+    """A roster that could not be read has the code of its error."""
+    rosters = [
+        rooms_pb2.Roster(
+            participants=[
+                participants_pb2.Participant(
+                    raw_id=ALICE, role=participants_pb2.PARTICIPANT_ROLE_PRESENTER
+                ),
+                participants_pb2.Participant(raw_id=BOB, unrecognized_role="Moderator"),
+            ]
+        ),
+        rooms_pb2.Roster(),
+        rooms_pb2.Roster(error=ItemError(code=5)),
+    ]
+    rooms = [rooms_pb2.Room(id=number) for number in ("7", "8", "9")]
+    result, request = call(
+        *("rooms", "list", "--include-participants"),
+        rpc="ListRooms",
+        responses=(rooms_pb2.ListRoomsResponse(rooms=rooms, rosters=rosters),),
+    )
+    assert request == rooms_pb2.ListRoomsRequest(include_participants=True)
+    assert [line.split() for line in result.stdout.splitlines()[1:]] == [
+        ["7", *["unset"] * 4, ALICE, "presenter"],
+        [BOB, "Moderator"],
+        ["8", *["unset"] * 4],
+        ["9", *["unset"] * 4, "error:", "NOT_FOUND"],
+    ]
 
 
 def test_list_that_stops_early_prints_page_token() -> None:
