@@ -64,6 +64,11 @@ async def plant(emulator: Emulator, channel: Any) -> int:
     await collect(
         participants.ListParticipants(participants_pb2.ListParticipantsRequest(room_id=room))
     )
+    # A list with two rosters, one of which cannot be read.
+    emulator.faults.add(
+        Fault(operation="ListParticipants", status=400, body=json.dumps({"error": PERSON}))
+    )
+    await collect(rooms.ListRooms(ListRoomsRequest(include_participants=True), metadata=metadata))
     for rejected in (PHONE, STRANGER):
         await failure_of(upsert(rejected))
     await failure_of(rooms.GetRoom(GetRoomRequest(room_id="planted/../room")))
@@ -78,7 +83,7 @@ async def plant(emulator: Emulator, channel: Any) -> int:
         emulator.faults.clear()
     unknown = channel.unary_unary("/planted.Service/Planted")
     assert await unknown(b"").code() is grpc.StatusCode.UNIMPLEMENTED
-    return 6 + len(FAULTS)
+    return 7 + len(FAULTS)
 
 
 @pytest.mark.proves("S57", "S58")
