@@ -19,14 +19,20 @@ from rooms_gateway.upstream.models import Room as RestRoom
 BOUNDS = ("valid_at", "created_after", "created_before", "valid_until_before")
 
 INSTANTS = st.builds(Timestamp, seconds=st.integers(0, 2), nanos=st.integers(0, 2))
-FILTERS = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(BOUNDS, INSTANTS) | {"pstn_dial_out_enabled": st.booleans()}
-).filter(
-    lambda fields: (
+
+
+def is_valid(fields: dict[str, Any]) -> bool:
+    return (
         not {"created_after", "created_before"} <= fields.keys()
         or fields["created_after"].ToNanoseconds() < fields["created_before"].ToNanoseconds()
     )
-)
+
+
+CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(BOUNDS, INSTANTS),
+    "pstn_dial_out_enabled": st.booleans(),
+}
+FILTERS = st.fixed_dictionaries({}, optional=CONDITIONS).filter(is_valid)
 
 
 def at(nanos: int) -> Timestamp:

@@ -665,16 +665,19 @@ func (x *DeleteRoomResponse) GetRestRequest() *v1.RestRequest {
 	return nil
 }
 
-// RoomFilter selects rooms: those that fulfil every condition that is set.
+// RoomFilter selects rooms: those that fulfil every condition that is set. A room for which the
+// Rooms service omits a field that a condition needs is not selected.
 type RoomFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// valid_at selects rooms that participants can join at this time: `valid_from` is not after it,
 	// and `valid_until` is after it.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
-	// created_after selects rooms with a later `created_at`. It ends the list at the first room that
-	// is older, because rooms come newest first.
+	// created_after selects rooms with a later `created_at`. It ends the list after the page with the
+	// first room that is not later, because rooms come newest first.
 	CreatedAfter *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=created_after,json=createdAfter,proto3" json:"created_after,omitempty"`
-	// created_before selects rooms with an earlier `created_at`.
+	// created_before selects rooms with an earlier `created_at`. The gateway reads newer rooms too, but
+	// does not send them. A time that is not later than `created_after` is INVALID_ARGUMENT, because
+	// no room could be selected.
 	CreatedBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_before,json=createdBefore,proto3" json:"created_before,omitempty"`
 	// valid_until_before selects rooms with an earlier `valid_until`: those that close, or have
 	// closed, before this time.
@@ -763,11 +766,11 @@ type ListRoomsRequest struct {
 	// a unary RPC.
 	MaxPages uint32 `protobuf:"varint,2,opt,name=max_pages,json=maxPages,proto3" json:"max_pages,omitempty"`
 	// filter selects rooms. The gateway filters the pages that it reads, because the Rooms service has
-	// no filters. A message has at least one room then, unless many pages in a row had none, so that a
-	// `next_page_token` arrives regularly.
+	// no filters. A message has at least one room then, unless it is the last, or ten pages in a row
+	// had none, so that a `next_page_token` arrives regularly.
 	Filter *RoomFilter `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
-	// include_participants adds the roster of each room, with one REST request for each room. A
-	// message has fewer rooms then: one page of the Rooms service becomes several messages.
+	// include_participants adds the roster of each room, with at least one REST request for each room.
+	// A message has at most 16 rooms then: one page of the Rooms service becomes several messages.
 	IncludeParticipants bool `protobuf:"varint,4,opt,name=include_participants,json=includeParticipants,proto3" json:"include_participants,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -836,7 +839,8 @@ type ListRoomsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// rooms are the rooms on this page; may be empty.
 	Rooms []*Room `protobuf:"bytes,1,rep,name=rooms,proto3" json:"rooms,omitempty"`
-	// next_page_token resumes the list after this page. Empty on the last page of the list only.
+	// next_page_token resumes the list after the last room of this page, also if rooms were created or
+	// deleted since. Empty on the last page of the list only.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// rosters are the rosters of `rooms`, in the same order, if `include_participants` was set.
 	Rosters       []*Roster `protobuf:"bytes,3,rep,name=rosters,proto3" json:"rosters,omitempty"`
@@ -900,7 +904,10 @@ type Roster struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// participants are the participants in the order in which they were added.
 	Participants []*Participant `protobuf:"bytes,1,rep,name=participants,proto3" json:"participants,omitempty"`
-	// error is set if the roster could not be read, for example because the room was deleted since.
+	// error is set if the roster could not be read, and `participants` is empty: because the room was
+	// deleted since (ERROR_REASON_ROOM_NOT_FOUND), the roster does not fit into a message
+	// (ERROR_REASON_ROSTER_TOO_LARGE), or the Rooms service failed for this room. An error that
+	// concerns every room, such as an outage, ends the list with its status instead.
 	Error         *ItemError `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
