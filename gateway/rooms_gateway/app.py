@@ -12,6 +12,7 @@ import grpc
 
 from rooms_gateway.server.admission import Admission, ConcurrencyLimiter, Limits
 from rooms_gateway.server.assembly import add_services
+from rooms_gateway.server.audit import Audit
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.reload import ReloadingPolicy
 from rooms_gateway.server.drain import drain
@@ -22,6 +23,8 @@ from rooms_gateway.server.options import connections_per_listener, server_option
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.settings import Settings, Upstream
+from rooms_gateway.telemetry.audit.hash_key import HashKey
+from rooms_gateway.telemetry.audit.writer import AuditWriter
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
 from rooms_gateway.upstream.credentials import Credential, make_credential
@@ -79,7 +82,7 @@ class Gateway:
     async def __aenter__(self) -> Self:
         """Start all parts; health is SERVING when this returns.
 
-        Raises BindError, CredentialError or PolicyError.
+        Raises AuditLogError, BindError, CredentialError or PolicyError.
         """
         async with AsyncExitStack() as parts:
             await self._start(parts)
@@ -168,6 +171,7 @@ class Gateway:
             ),
             observer=self._metrics or NOOP_OBSERVER,
             authorizer=None if self.policy is None else self.policy.authorizer,
+            audit=await self._open_audit_log(parts, upstream),
             tracer=tracer,
         )
 
@@ -179,6 +183,29 @@ class Gateway:
 
         return await parts.enter_async_context(
             Tracing(version("rooms-gateway"), upstream.host, upstream.port)
+        )
+
+    async def _open_audit_log(self, parts: AsyncExitStack, upstream: Endpoint) -> Audit | None:
+        settings, observer = self._settings, self._metrics or NOOP_OBSERVER
+        if settings.audit_log is None:
+            return None
+        key = None
+        if settings.audit_key_file is None:
+            logger.warning(
+                "--audit-log: without --audit-key-file, lines do not show which participants a "
+                "call concerns, not even as hashes"
+            )
+        else:
+            key = await parts.enter_async_context(
+                HashKey(settings.audit_key_file, observer=observer)
+            )
+        return Audit(
+            writer=await parts.enter_async_context(
+                AuditWriter(settings.audit_log, observer=observer)
+            ),
+            resource=upstream.host,
+            hash_identifier=None if key is None else key.hash,
+            required=settings.audit_required,
         )
 
     async def _load_policy(self, parts: AsyncExitStack) -> None:

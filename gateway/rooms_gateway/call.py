@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
+from rooms_gateway.telemetry.audit.items import NO_AUDIT, ItemAudit
 from rooms_gateway.telemetry.traces import NO_TRACE, CallTrace
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class Call(Struct):
     """Whether the proto declares the RPC safe to repeat (`idempotency_level`)."""
     caller: str = ""
     """Caller name from the policy; empty if not authenticated."""
+    proof: str = "none"
+    """How the caller was authenticated: `certificate`, `socket`, `static_token`, or `jwt:` and the
+    issuer; `none` if it was not."""
+    peer: str = ""
+    """The client, as grpc names it."""
     queue_key: str = ""
     """Key of fair scheduling: the caller, or its host if it is not authenticated."""
     bulk: bool = False
@@ -41,6 +47,10 @@ class Call(Struct):
     """Request id (`MS-CV`) of the last response from the upstream."""
     trace: CallTrace = NO_TRACE
     """Records the attempts and supplies the trace headers of their requests."""
+    audited: bool = False
+    """Whether the audit line of the call exists."""
+    audit: ItemAudit = NO_AUDIT
+    """Writes the audit lines of the items of a bulk stream."""
 
     def remaining(self) -> float:
         """Return the seconds left until the deadline; 0 or less when it has passed."""

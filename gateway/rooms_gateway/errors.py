@@ -18,6 +18,7 @@
     ├── RosterChangedError           a roster is not the one that the caller has seen
     ├── TooManyRemovalsError         a sync would remove more participants than permitted
     ├── RoomLifetimeTooLongError     the window of a room would exceed the bound of this gateway
+    ├── AuditLogUnavailableError     no change is permitted, because it could not be audited
     ├── DeadlineExceededError        the deadline of the call has passed
     ├── CredentialExpiredError       the gateway's token for the upstream has expired
     ├── UpstreamRejectedError        the upstream responded with an error status
@@ -135,6 +136,10 @@ class TooManyRemovalsError(GatewayError):
 
 class RoomLifetimeTooLongError(GatewayError):
     """The window of the room would exceed the bound of this gateway; nothing was changed."""
+
+
+class AuditLogUnavailableError(GatewayError):
+    """The audit log is required and cannot be written; nothing was sent to the upstream."""
 
 
 class DeadlineExceededError(GatewayError):

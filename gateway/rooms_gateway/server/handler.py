@@ -19,6 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 from rooms_gateway.call import Call, Context, new_id
 from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.server.admission import Admission, host_of
+from rooms_gateway.server.audit import Audit, audit_of
 from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.auth.token_transport import check_transport, returns_tokens
 from rooms_gateway.server.messages import UnreadResponses, send_messages, send_status
@@ -60,18 +61,20 @@ class HandlerFactory:
         admission: Admission,
         observer: CallObserver = NOOP_OBSERVER,
         authorizer: Authorizer | None = None,
+        audit: Audit | None = None,
         tracer: Tracer = PROPAGATE_ONLY,
     ) -> None:
         """Create handlers that share these parts.
 
         `default_timeout`, in seconds, applies to unary calls without a deadline. Without an
-        `authorizer` all calls are allowed.
+        `authorizer` all calls are allowed, and without an `audit` none is audited.
         """
         self.api_version = api_version
         self.default_timeout = default_timeout
         self.admission = admission
         self.observer = observer
         self.authorizer = authorizer
+        self.audit = audit
         self.tracer = tracer
         self.unread = UnreadResponses(admission.calls, admission.write_stall_timeout)
         self.running = 0
@@ -141,7 +144,8 @@ class MethodHandler:
         self._name = f"/{service}/{method.name}"
         self._request_type = GetMessageClass(method.input_type)
         compile_rules(self._request_type)
-        self._behavior = behavior
+        self._audit = audit_of(method, shared.audit)
+        self._behavior = self._audit.around(behavior)
         # Looked up once per type: it is slow on a message.
         self._has_dry_run = "dry_run" in method.input_type.fields_by_name
         self._returns_tokens = returns_tokens(method.output_type)
@@ -174,6 +178,7 @@ class MethodHandler:
             request_id,
             started + (self._default_timeout if left is None else left),
             self._idempotent,
+            peer=peer,
             trace=shared.tracer.call_started(self._name, request_id, trace),
         )
         self._observer.started()
@@ -209,10 +214,11 @@ class MethodHandler:
                     shared.unread.hold_slot(caller, context)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_task_cancelled():
-                code = "DEADLINE_EXCEEDED" if call.remaining() <= 0 else "CANCELLED"
+                code = self._cancelled(call, request)
                 raise
             status = self._status_of(error, call, request)
             code, reason = status.code.name, status.reason
+            await self._audit.ended(call, request, None, code, reason)
             # What ends the call refers to this frame in a cycle, and would keep the request.
             del data, request
             await send_status(error, status, context)
@@ -230,6 +236,11 @@ class MethodHandler:
             name = self._request_type.DESCRIPTOR.full_name
             text = f"the request is not a valid {name}: do client and gateway use the same proto?"
             raise InvalidRequestError(Violation("", text)) from None
+
+    def _cancelled(self, call: Call, request: Message | None) -> str:
+        code = "DEADLINE_EXCEEDED" if call.remaining() <= 0 else "CANCELLED"
+        self._audit.cancelled(call, request, code)
+        return code
 
     def _status_of(self, error: BaseException, call: Call, request: Message | None) -> RpcStatus:
         status = to_status(error, call, request or self._request_type(), self._api_version)

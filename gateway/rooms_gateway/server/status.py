@@ -70,6 +70,7 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
         _C.FAILED_PRECONDITION,
         _R.ERROR_REASON_ROOM_LIFETIME_TOO_LONG,
     ),
+    errors.AuditLogUnavailableError: (_C.UNAVAILABLE, _R.ERROR_REASON_AUDIT_LOG_UNAVAILABLE),
     errors.DeadlineExceededError: (_C.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
     # As for HTTP 401, which a request with the expired credential would get.
     errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
@@ -129,6 +130,7 @@ _RETRYABLE = frozenset(
         _R.ERROR_REASON_THROTTLED,
         _R.ERROR_REASON_UPSTREAM_UNAVAILABLE,
         _R.ERROR_REASON_GATEWAY_OVERLOADED,
+        _R.ERROR_REASON_AUDIT_LOG_UNAVAILABLE,
     }
 )
 """Reasons that come with RetryInfo."""
@@ -202,6 +204,12 @@ def to_item_error(error: GatewayError, locator: FieldLocator) -> ItemError:
     if reason in _RETRYABLE:
         item.retry_delay.CopyFrom(_retry_delay(error))
     return item
+
+
+def code_and_reason(error: BaseException, request: Message) -> tuple[str, str]:
+    """Return the names of the code and of the reason for `error`."""
+    code, reason = _outcome(error, request)
+    return code.name, ErrorReason.Name(reason)
 
 
 DEFECT_REASON = ErrorReason.Name(_R.ERROR_REASON_GATEWAY_INTERNAL)

@@ -33,6 +33,7 @@ class Group(StrEnum):
     LIMITS = "Limits"
     TIMEOUTS = "Timeouts and retries"
     OBSERVABILITY = "Observability"
+    AUDIT = "Audit log"
     SHUTDOWN = "Shutdown"
     EMULATOR = "Embedded emulator"
 

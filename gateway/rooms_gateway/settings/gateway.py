@@ -278,6 +278,26 @@ class Settings:
         "Encoding of log lines. Default: console on a terminal, json otherwise.",
     )
 
+    audit_log: Path | None = setting(
+        None,
+        Group.AUDIT,
+        "File for one JSON line per call that changes something or issues an access token: see "
+        "docs/how-to/audit.md. - is standard output. Default: none.",
+        metavar="FILE|-",
+    )
+    audit_key_file: Path | None = setting(
+        None,
+        Group.AUDIT,
+        "File with a secret of at least 32 characters, for keyed hashes of participants in "
+        "--audit-log; without it, lines have none. Reloaded when it changes.",
+    )
+    audit_required: bool = setting(
+        False,
+        Group.AUDIT,
+        "Reject changes with UNAVAILABLE while --audit-log cannot be written, and send no response "
+        "to a change before its line is in the file.",
+    )
+
     drain_delay: float = setting(
         0.0,
         Group.SHUTDOWN,

@@ -23,6 +23,7 @@ def find_errors(settings: Settings) -> list[str]:
         *(_sharing_errors(settings) if settings.reuse_port else ()),
         *_tls_errors(settings),
         *_admin_errors(settings),
+        *_audit_errors(settings),
         *_number_errors(settings),
         *_rate_errors(settings),
         *_room_errors(settings),
@@ -93,6 +94,14 @@ def _admin_errors(settings: Settings) -> Iterator[str]:
         else:
             if address in duplicates((*set(settings.listen), address)):
                 yield f"--admin-listen: {address} is an address of --listen"
+
+
+def _audit_errors(settings: Settings) -> Iterator[str]:
+    if settings.audit_log is None:
+        if settings.audit_required:
+            yield "--audit-required needs --audit-log"
+        if settings.audit_key_file is not None:
+            yield "--audit-key-file needs --audit-log"
 
 
 def _rate_errors(settings: Settings) -> Iterator[str]:

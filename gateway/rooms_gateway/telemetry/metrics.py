@@ -49,6 +49,9 @@ class Metrics:
         self._withheld = self._counter(
             "rooms_gateway_upstream_retries_withheld", "Retries that the budget did not allow."
         )
+        self._audit_failures = self._counter(
+            "rooms_gateway_audit_failures", "Lines of the audit log that could not be written."
+        )
         self._events = Counter(
             "rooms_gateway_credential_events",
             "Events of access keys, tokens and the caller policy.",
@@ -152,6 +155,10 @@ class Metrics:
     def credential_event(self, event: CredentialEvent) -> None:
         """Count an event."""
         self._events.labels(event).inc()
+
+    def audit_line_lost(self) -> None:
+        """Count a line of the audit log that could not be written."""
+        self._audit_failures.inc()
 
     def token_expires(self, at: float) -> None:
         """Record the expiry of the token in use."""

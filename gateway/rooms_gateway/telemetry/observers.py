@@ -136,6 +136,9 @@ class CredentialEvent(StrEnum):
     CALLER_POLICY_UNUSABLE = "caller_policy_unusable"
     CALLER_KEYS_UNUSABLE = "caller_keys_unusable"
     """The JWKS of a token issuer could not be fetched."""
+    AUDIT_KEY_READ = "audit_key_read"
+    """The key of the audit log has changed and was reloaded."""
+    AUDIT_KEY_UNUSABLE = "audit_key_unusable"
 
 
 class CredentialObserver(Protocol):
@@ -150,7 +153,15 @@ class CredentialObserver(Protocol):
         ...
 
 
-class Observer(CallObserver, UpstreamObserver, CredentialObserver, Protocol):
+class AuditObserver(Protocol):
+    """Observes the audit log."""
+
+    def audit_line_lost(self) -> None:
+        """Count a line that could not be written. Called from any thread."""
+        ...
+
+
+class Observer(CallObserver, UpstreamObserver, CredentialObserver, AuditObserver, Protocol):
     """Observes a whole gateway."""
 
 
@@ -166,7 +177,7 @@ class NoopObserver:
 
     started = message_sent = ended = unknown_method = ignore
     request_started = attempt_ended = retry_withheld = ignore
-    credential_event = token_expires = ignore
+    credential_event = token_expires = audit_line_lost = ignore
 
 
 NOOP_OBSERVER: Observer = NoopObserver()

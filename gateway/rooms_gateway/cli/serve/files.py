@@ -14,6 +14,8 @@ from rooms_gateway.server.auth.policy_check import policy_errors
 from rooms_gateway.server.tls.files import TlsError, TlsFiles, check_tls, read_tls
 from rooms_gateway.server.tls.pem import check_authorities, read_pem
 from rooms_gateway.settings import SettingsError, UpstreamFiles
+from rooms_gateway.telemetry.audit.hash_key import read_hash_key
+from rooms_gateway.telemetry.audit.writer import check_audit_log
 from rooms_gateway.upstream.credentials.key_file import (
     read_client_secret,
     read_key_file,
@@ -36,6 +38,8 @@ def read_files(
     tls_key: Path | None = None,
     tls_client_ca: Path | None = None,
     caller_policy: Path | None = None,
+    audit_log: Path | None = None,
+    audit_key_file: Path | None = None,
     socket_group: str | None = None,
     listen: tuple[str, ...] = (),
     **_others: object,
@@ -62,6 +66,12 @@ def read_files(
         except TlsError as error:
             errors += error.errors
     errors += policy_errors(caller_policy, listen, asks_clients=tls_client_ca is not None)
+    if audit_log is not None:
+        with _collect(errors, "--audit-log"):
+            check_audit_log(audit_log)
+    if audit_key_file is not None:
+        with _collect(errors, "--audit-key-file"):
+            read_hash_key(audit_key_file)
     if socket_group is not None:
         with _collect(errors, "--socket-group"):
             find_group(socket_group)

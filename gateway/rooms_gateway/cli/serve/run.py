@@ -25,6 +25,7 @@ from rooms_gateway.server.auth.policy_file import PolicyError
 from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry import logs
+from rooms_gateway.telemetry.audit.writer import AuditLogError
 from rooms_gateway.telemetry.traces import TracingError
 from rooms_gateway.upstream.check import check_upstream
 from rooms_gateway.upstream.credentials import CredentialError
@@ -40,6 +41,7 @@ _STARTUP_ERRORS: dict[type[Exception], int] = {
     CredentialError: exit_codes.NO_CREDENTIAL,
     PolicyError: exit_codes.NO_CREDENTIAL,
     TracingError: EXIT_USAGE,
+    AuditLogError: EXIT_USAGE,
 }
 
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -99,8 +101,9 @@ def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> s
 async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: ServiceManager) -> bool:
     """Run a gateway until `shutdown` is requested; return whether all calls in flight finished.
 
-    Raises UpstreamCheckError, BindError, CredentialError, PolicyError or TracingError if startup
-    fails, and CancelledError if a signal ends startup or a second one ends the drain.
+    Raises UpstreamCheckError, BindError, CredentialError, PolicyError, TracingError or
+    AuditLogError if startup fails, and CancelledError if a signal ends startup or a second one ends
+    the drain.
     """
     with shutdown.on_signals():
         if settings.check_upstream and settings.upstream is not None:

@@ -40,12 +40,12 @@ class Authorizer:
         """Replaced as a whole when the policy is reloaded."""
 
     async def authorize(self, call: Call, context: Context, method: str) -> None:
-        """Set `call.caller`. `method` is `/package.Service/Method`.
+        """Set `call.caller` and `call.proof`. `method` is `/package.Service/Method`.
 
         Raises UnauthenticatedError or PermissionDeniedError.
         """
         state = self.state
-        caller = await _authenticate(state, context)
+        caller = await _authenticate(call, state, context)
         call.caller = caller.name
         if method not in caller.allowed:
             raise PermissionDeniedError(
@@ -54,7 +54,7 @@ class Authorizer:
             )
 
 
-async def _authenticate(state: State, context: Context) -> Caller:
+async def _authenticate(call: Call, state: State, context: Context) -> Caller:
     """Return the caller. If there is a token, only the token counts; then certificate, then socket.
 
     Raises UnauthenticatedError, or PermissionDeniedError for an identity that the policy lacks.
@@ -63,13 +63,15 @@ async def _authenticate(state: State, context: Context) -> Caller:
     if policy.accepts_tokens:
         header = _authorization(context)
         if header is not None:
-            return await _by_token(state, header)
+            return await _by_token(call, state, header)
     if context.peer().startswith("unix:"):
         if policy.of_sockets is not None:
+            call.proof = "socket"
             return policy.of_sockets
     else:
         names = _CertificateNames.of(context)
         if names:
+            call.proof = "certificate"
             return _by_certificate(policy, names)
     ways = [text for proof, text in _PROOFS.items() if proof in policy.proofs]
     raise UnauthenticatedError(
@@ -84,7 +86,7 @@ def _authorization(context: Context) -> str | None:
     return str(found[0]) if found else None
 
 
-async def _by_token(state: State, header: str) -> Caller:
+async def _by_token(call: Call, state: State, header: str) -> Caller:
     token = header[len(_SCHEME) :].strip(" ")
     if header[: len(_SCHEME)].lower() != _SCHEME:
         raise UnauthenticatedError("malformed `authorization`: send `Bearer` and a token")
@@ -92,6 +94,7 @@ async def _by_token(state: State, header: str) -> Caller:
         raise UnauthenticatedError("malformed bearer token in `authorization`: get a new one")
     known = state.policy.by_digest.get(digest_of(token))
     if known is not None:
+        call.proof = "static_token"
         return known
     rules = state.policy.jwt
     if rules is None or token.count(".") != _JWT_DOTS:
@@ -106,6 +109,7 @@ async def _by_token(state: State, header: str) -> Caller:
             name = verified_name(token, _keys(state), rules)
     except InvalidTokenError as error:
         raise _rejected(str(error)) from None
+    call.proof = f"jwt:{rules.issuer}"
     caller = state.policy.by_subject.get(name)
     if caller is None:
         # The claim is not repeated: it can be personal data.
