@@ -111,7 +111,7 @@ class _LinePerCall(MethodAudit):
 
         async def stream(requests: object, call: Call) -> AsyncGenerator[Message, None]:
             self._audit.check(call)
-            call.audit = _Items(self, self._audit)
+            call.audit = _Items(self, self._audit, call)
             async with aclosing(behavior(requests, call)) as responses:
                 async for response in responses:
                     yield response
@@ -164,8 +164,10 @@ class _LinePerCall(MethodAudit):
         reason: str,
         *,
         item: int = 0,
+        stream: Call | None = None,
     ) -> bytes:
-        """Return the line of a call, or of an item of a stream, that ended now."""
+        """Return the line of a call, or of the item of a stream, that ended now."""
+        whole = stream or call
         hash_identifier = self._audit.hash_identifier
         named: Collection[str] = ()
         removed: Collection[str] = ()
@@ -178,9 +180,9 @@ class _LinePerCall(MethodAudit):
             timestamp(time.time()),
             self._name,
             item,
-            call.caller,
-            call.proof,
-            host_of(call.peer),
+            whole.caller,
+            whole.proof,
+            host_of(whole.peer),
             self._audit.resource,
             changes.room_id,
             call.dry_run,
@@ -194,18 +196,19 @@ class _LinePerCall(MethodAudit):
             sorted(map(hash_identifier, named)) if hash_identifier else [],
             sorted(map(hash_identifier, removed)) if hash_identifier else [],
             call.attempts,
-            call.request_id,
+            whole.request_id,
             call.upstream_request_id,
-            call.trace.trace_id,
+            whole.trace.trace_id,
         ).encode()
 
 
 class _Items:
     """Audits the items of one stream."""
 
-    def __init__(self, method: _LinePerCall, audit: Audit) -> None:
+    def __init__(self, method: _LinePerCall, audit: Audit, stream: Call) -> None:
         self._method = method
         self._audit = audit
+        self._stream = stream
         self._count = 0
 
     async def item(
@@ -216,7 +219,7 @@ class _Items:
     ) -> Response:
         """Await `behavior(request, call)` for one item, and write its line."""
         self._count += 1
-        line = partial(self._method.line, call, request, item=self._count)
+        line = partial(self._method.line, call, request, item=self._count, stream=self._stream)
         try:
             self._audit.check(call)
             response = await behavior(request, call)

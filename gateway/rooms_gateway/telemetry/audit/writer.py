@@ -104,9 +104,14 @@ class AuditWriter:
         stalled = started is not None and self._clock() - started > STALLED_AFTER
         return not self._failing and not stalled
 
+    @property
+    def queued(self) -> int:
+        """Number of lines that wait to be written."""
+        return self._queue.qsize()
+
     def add(self, line: bytes, written: asyncio.Future[None] | None = None) -> None:
         """Queue a line. `written` is resolved when the line is in the file, or lost."""
-        if self._queue.qsize() >= MAX_QUEUED:
+        if self.queued >= MAX_QUEUED:
             self.lose(f"{MAX_QUEUED} lines wait to be written")
             if written is not None:
                 written.set_result(None)
@@ -150,11 +155,13 @@ class AuditWriter:
             async with asyncio.timeout(FLUSH_TIMEOUT):
                 await ended
         except TimeoutError:
-            logger.warning(
-                "cannot write the audit log %s: %d lines were lost at shutdown",
-                self._path,
-                self._queue.qsize(),
-            )
+            # The line in the write is not in the queue, but the last entry is.
+            if self.queued:
+                logger.warning(
+                    "cannot write the audit log %s: %d lines were lost at shutdown",
+                    self._path,
+                    self.queued,
+                )
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
