@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -21,6 +22,7 @@ from acs.rooms.v1.access_tokens_pb2 import TokenOptions
 from acs.rooms.v1.join_pb2 import Guest
 from acs.rooms.v1.participants_pb2 import Participant
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -64,6 +66,7 @@ PLANTED |= {"custom id": CUSTOM_ID, "label": LABEL, "Entra object id": TEAMS_USE
 SECRETS = {**PLANTED, **TOKENS, "decoded key": base64.b64decode(KEY).decode()}
 # The tokens of Entra ID are canary-token-1, canary-token-2 and so on.
 SECRETS["Entra ID token"] = "canary-token-"
+SECRETS["audit key"] = "planted~key~of~the~audit~log~0123456789"
 # The header of a JWT is the same for every issuer.
 SECRETS |= {name: SECRETS[name].partition(".")[2] for name in TOKENS if "JWT" in name}
 SECRETS |= {
@@ -89,6 +92,11 @@ ISSUED = 20
 """Access tokens and new users that are searched for."""
 
 RPCS = [method for service in (*SERVICES, LEGACY_SERVICE) for method in service.methods]
+CHANGING = [
+    method
+    for method in RPCS
+    if method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS
+]
 
 
 @given(st.sampled_from(sorted(SECRETS)), st.binary(max_size=8), st.data())
@@ -135,12 +143,18 @@ class Watched:
     issued: dict[str, str] = field(default_factory=dict)
     """Access tokens and users in responses, without the parts that all have in common."""
 
+    @property
+    def audit_log(self) -> Path:
+        """The audit log, of all calls."""
+        return Path(self.flags[self.flags.index("--audit-log") + 1])
+
 
 @asynccontextmanager
 async def watched(folder: Path, credential: str, log_format: str) -> AsyncIterator[Watched]:
     """Run a gateway with a policy, both services, traces, probes and the debug log."""
     files = PolicyFiles(folder).write(POLICY).write_tokens({"admin": STATIC["admin"]})
     files.write_keys(SIGNER)
+    (folder / "audit.key").write_text(SECRETS["audit key"])
     async with AsyncExitStack() as parts:
         received = await parts.enter_async_context(receiver())
         common = (
@@ -149,6 +163,8 @@ async def watched(folder: Path, credential: str, log_format: str) -> AsyncIterat
             *("--max-attempts", "2", "--max-pacing-wait", "0", "--enable-legacy"),
             *("--caller-policy", str(files.policy)),
             *("--identity-api-version", "2025-03-02-preview"),
+            *("--audit-log", str(folder / "audit.log")),
+            *("--audit-key-file", str(folder / "audit.key")),
         )
         if credential == "access key":
             emulator = await parts.enter_async_context(Emulator(access_key=KEY, fault_seed=7))
@@ -314,7 +330,7 @@ def shown_by_the_system(process: Process) -> list[tuple[str, bytes]]:
     return [(name, (folder / name).read_bytes()) for name in ("cmdline", "comm", "status")]
 
 
-@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66", "S70", "S81")
+@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66", "S70", "S81", "S89")
 @pytest.mark.parametrize(
     ("credential", "log_format"),
     [
@@ -325,7 +341,7 @@ def shown_by_the_system(process: Process) -> list[tuple[str, bytes]]:
 async def test_no_output_has_a_secret_or_a_participant(
     tmp_path: Path, credential: str, log_format: str
 ) -> None:
-    """With any fault: status, log, metrics, spans, reflection, `config show`, process list."""
+    """With any fault: status, logs, metrics, spans, reflection, `config show`, process list."""
     async with watched(tmp_path, credential, log_format) as target:
         texts = await call_everything(target)
         # Of a call whose deadline expires before it is sent, the gateway has no span.
@@ -345,6 +361,8 @@ async def test_no_output_has_a_secret_or_a_participant(
         assert await target.process.exit_code() == 0
     spans = [each.SerializeToString() for each in target.received.resources]
     log = target.process.out + target.process.err
+    audit_log = target.audit_log.read_text()
+    texts.append(("audit log", audit_log))
     texts += [("log", log), *(("span", each) for each in spans)]
     issued = dict([*target.issued.items()][:ISSUED])
     assert len(issued) == ISSUED
@@ -353,7 +371,11 @@ async def test_no_output_has_a_secret_or_a_participant(
     tokens |= {name: text for name, text in issued.items() if name.startswith("access token")}
     assert leaks(tokens, [("journal", journal)]) == []
     assert "exchangeAccessToken" in journal
-    assert occurrences(FORBIDDEN, [("log", log)]) == []
+    assert occurrences(FORBIDDEN, [("log", log), ("audit log", audit_log)]) == []
+    lines = [json.loads(line) for line in audit_log.splitlines()]
+    changing = {f"/{each.containing_service.full_name}/{each.name}" for each in CHANGING}
+    assert {line["method"] for line in lines} == changing
+    assert any(line["identifier_hashes"] for line in lines)
     # The secrets were there to be shown.
     assert "UNAUTHENTICATED" in log
     assert "[REDACTED]" in log

@@ -100,7 +100,9 @@ async def gateway_before(port: int, **others: Any) -> AsyncIterator[Running]:
     string = f"endpoint=http://127.0.0.1:{port};accesskey=a2V5"
     async with (
         Emulator() as unused,
-        gateway_for(unused, Upstream.with_key(*parse_connection_string(string)), **others) as running,
+        gateway_for(
+            unused, Upstream.with_key(*parse_connection_string(string)), **others
+        ) as running,
     ):
         yield running
 

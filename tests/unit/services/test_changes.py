@@ -222,9 +222,7 @@ def test_row_has_room_counts_and_identifiers(name: str) -> None:
     assert removed_identifiers_in(row.request, row.response) == row.removed
 
 
-def identifier_fields(
-    message: Descriptor, path: tuple[str, ...] = ()
-) -> Iterator[tuple[str, ...]]:
+def identifier_fields(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yield the paths of the texts in `message` that identify a participant."""
     for field in message.fields:
         below = (*path, field.name)
@@ -242,7 +240,9 @@ PATHS = [
 
 
 @pytest.mark.parametrize(
-    ("descriptor", "path"), PATHS, ids=lambda each: each.name if isinstance(each, Descriptor) else ""
+    ("descriptor", "path"),
+    PATHS,
+    ids=lambda each: each.name if isinstance(each, Descriptor) else "",
 )
 def test_every_identifier_of_a_request_is_found(
     descriptor: Descriptor, path: tuple[str, ...]
