@@ -164,8 +164,10 @@ async def test_lines_go_to_standard_output() -> None:
         (["--audit-log", "."], "--audit-log: cannot open .: Is a directory."),
         (
             ["--audit-log", "audit.log", "--audit-key-file", "short"],
-            "--audit-key-file: short has a key of fewer than 32 characters: make one with openssl "
-            "rand -hex 32.",
+            (
+                "--audit-key-file: short has a key of fewer than 32 characters: make one with "
+                "openssl rand -hex 32."
+            ),
         ),
     ],
 )

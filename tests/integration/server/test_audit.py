@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,11 +33,11 @@ from google.protobuf.empty_pb2 import Empty
 from support.gateways import UNKNOWN_ROOM, Running, collect, failure_of, gateway_for, until
 from support.policies import ISSUER, STATIC, PolicyFiles, Signer, bearer, jwt_table
 from support.samples import A, B
-from support.upstreams import answer, held, scripted, silence
+from support.upstreams import scripted, silence
 
 from rooms_emulator import Emulator
 from rooms_gateway.call import Call
-from rooms_gateway.errors import AuditLogUnavailableError, RosterFullError
+from rooms_gateway.errors import RosterFullError
 from rooms_gateway.server.audit import Audit, audit_of
 from rooms_gateway.settings import Upstream
 from rooms_gateway.telemetry.audit.hash_key import HashKey
@@ -69,7 +68,7 @@ class Log:
         self.key.write_text(KEY)
 
     @property
-    def settings(self) -> dict[str, Path]:
+    def settings(self) -> dict[str, Any]:
         return {"audit_log": self.path, "audit_key_file": self.key}
 
     def lines(self) -> list[dict[str, Any]]:
@@ -194,7 +193,8 @@ async def test_failed_and_rejected_calls_have_lines(log: Log) -> None:
         twice = [Participant(raw_id=A)] * 2
         await failure_of(running.rooms.CreateRoom(CreateRoomRequest(participants=twice)))
         method = "/acs.rooms.v1.RoomsService/DeleteRoom"
-        await failure_of(running.channel.unary_unary(method)(b"\xff"))
+        channel: Any = running.channel
+        await failure_of(channel.unary_unary(method)(b"\xff"))
     missing, unchanged, duplicate, malformed = log.lines()
     assert outcome(missing) == ("NOT_FOUND", "ERROR_REASON_ROOM_NOT_FOUND")
     assert (missing["room_id"], missing["attempts"]) == (UNKNOWN_ROOM, 1)
@@ -314,7 +314,7 @@ async def test_items_of_a_stream_have_numbered_lines(log: Log) -> None:
 
 
 async def test_item_without_an_audit_log_is_only_done() -> None:
-    async def delete(request: DeleteRoomRequest, call: Call) -> DeleteRoomResponse:
+    async def delete(_: DeleteRoomRequest, call: Call) -> DeleteRoomResponse:
         call.attempts += 1
         return DeleteRoomResponse()
 

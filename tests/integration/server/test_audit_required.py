@@ -101,7 +101,7 @@ async def test_changes_are_rejected_until_a_write_succeeds(tmp_path: Path) -> No
 
 
 @pytest.mark.proves("S88")
-async def test_reads_and_dry_runs_need_no_audit_log(tmp_path: Path) -> None:
+async def test_reads_and_dry_runs_need_no_audit_log() -> None:
     async with auditing(FULL) as running:
         room = (await running.rooms.CreateRoom(CreateRoomRequest())).room.id
         await running.rooms.GetRoom(GetRoomRequest(room_id=room))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,12 +22,12 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from support.contract import METHODS
 from support.samples import (
-    A,
     ALICE,
-    B,
     BOB,
-    C,
     CAROL,
+    A,
+    B,
+    C,
     D,
     communication_user,
     phone_number,
@@ -63,8 +64,8 @@ class Row(NamedTuple):
     request: Message
     response: Message | None
     changes: Changes
-    identifiers: set[str] = set()
-    removed: set[str] = set()
+    identifiers: AbstractSet[str] = frozenset()
+    removed: AbstractSet[str] = frozenset()
 
 
 def changes(room: str = ROOM, *counts: int) -> Changes:
@@ -214,9 +215,9 @@ def test_every_rpc_with_side_effects_has_a_row() -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_row_has_room_counts_and_identifiers(name: str) -> None:
-    row = ROWS[name]
-    assert row.request.DESCRIPTOR == CHANGING[name].input_type
-    assert row.response is None or row.response.DESCRIPTOR == CHANGING[name].output_type
+    row, method = ROWS[name], CHANGING[name]
+    assert method.input_type == row.request.DESCRIPTOR
+    assert row.response is None or method.output_type == row.response.DESCRIPTOR
     assert changes_of(row.request, row.response) == row.changes
     assert identifiers_in(row.request, row.response) == row.identifiers
     assert removed_identifiers_in(row.request, row.response) == row.removed

@@ -20,10 +20,10 @@ class Events(NoopObserver):
     """Records events."""
 
     def __init__(self) -> None:
-        self.seen: list[CredentialEvent] = []
+        self.seen: list[object] = []
 
-    def credential_event(self, event: CredentialEvent) -> None:
-        self.seen.append(event)
+    def credential_event(self, *events: object, **_: object) -> None:
+        self.seen.extend(events)
 
 
 def test_hash_is_a_truncated_hmac(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Losses(NoopObserver):
     def __init__(self) -> None:
         self.count = 0
 
-    def audit_line_lost(self) -> None:
+    def audit_line_lost(self, *_: object, **__: object) -> None:
         self.count += 1
 
 
@@ -117,11 +117,10 @@ async def test_line_after_a_torn_one_starts_a_line(tmp_path: Path) -> None:
 
 async def test_full_disk_is_counted_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """At most one warning per WARNING_INTERVAL."""
-    now, losses = 0.0, Losses()
-    async with AuditWriter(FULL, observer=losses, clock=lambda: now) as writer:
-        for now in (0.0, WARNING_INTERVAL - 1, WARNING_INTERVAL):
+    now, losses = [0.0], Losses()
+    async with AuditWriter(FULL, observer=losses, clock=lambda: now[0]) as writer:
+        for now[0] in (0.0, WARNING_INTERVAL - 1, WARNING_INTERVAL):
             await written(writer)
-            assert not writer.available
     assert losses.count == 3
     assert caplog.messages == [
         f"cannot write the audit log /dev/full: No space left on device ({count} lines lost so far)"
@@ -172,9 +171,8 @@ async def test_unread_pipe_fills_the_queue_only(
                 writer.add(line)
             # A pipe has 64 KiB: the thread waits in the next write.
             await until(lambda: writer.queued <= MAX_QUEUED - 65)
-            assert writer.available
-            now = STALLED_AFTER + 1
-            assert not writer.available
+            before, now = writer.available, STALLED_AFTER + 1
+            assert (before, writer.available) == (True, False)
             while writer.queued < MAX_QUEUED:
                 writer.add(line)
             assert losses.count == 0
