@@ -88,16 +88,20 @@ def audit_of(method: MethodDescriptor, audit: Audit | None) -> MethodAudit:
     """Return the audit of the calls of `method`."""
     if audit is None or method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
         return MethodAudit()
-    return _LinePerCall(audit, method)
+    return LinePerCall(audit, method)
 
 
-class _LinePerCall(MethodAudit):
+class LinePerCall(MethodAudit):
+    """Audits each call of one method with a line."""
+
     def __init__(self, audit: Audit, method: MethodDescriptor) -> None:
         self._audit = audit
         self._name = f"/{method.containing_service.full_name}/{method.name}"
         self._streams = method.server_streaming
 
     def around(self, behavior: Behavior) -> Behavior:
+        """Return `behavior` with a check before it, and a line after its success."""
+
         async def call_once(request: Message, call: Call) -> Message:
             self._audit.check(call)
             try:
@@ -128,12 +132,14 @@ class _LinePerCall(MethodAudit):
         code: str = "OK",
         reason: str = "",
     ) -> bool:
+        """Write the line of an ended call, unless it has one."""
         if call.audited:
             return True
         call.audited = True
         return await self.write(call, self.line(call, request, response, code, reason))
 
     def cancelled(self, call: Call, request: Message | None, code: str) -> None:
+        """Write the line of a cancelled call, unless it has one. Never waits."""
         if not call.audited:
             call.audited = True
             self._audit.writer.add(self.line(call, request, None, code, ""))
@@ -205,7 +211,7 @@ class _LinePerCall(MethodAudit):
 class _Items:
     """Audits the items of one stream."""
 
-    def __init__(self, method: _LinePerCall, audit: Audit, stream: Call) -> None:
+    def __init__(self, method: LinePerCall, audit: Audit, stream: Call) -> None:
         self._method = method
         self._audit = audit
         self._stream = stream

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from acs.rooms.debug.v1.dry_run_pb2 import DryRun
-from acs.rooms.v1 import rooms_service_pb2
+from acs.rooms.v1 import rooms_service_pb2, rooms_service_pb2_grpc
 from acs.rooms.v1.join_pb2 import AdmitParticipantsRequest, Guest
 from acs.rooms.v1.participants_pb2 import (
     ListParticipantsRequest,
@@ -30,8 +30,9 @@ from acs.rooms.v1.rooms_pb2 import (
     UpdateRoomRequest,
 )
 from google.protobuf.empty_pb2 import Empty
+from support.authority import OURS, Files, channel
 from support.gateways import UNKNOWN_ROOM, Running, collect, failure_of, gateway_for, until
-from support.policies import ISSUER, STATIC, PolicyFiles, Signer, bearer, jwt_table
+from support.policies import ISSUER, STATIC, PolicyFiles, Signer, bearer, jwt_table, named
 from support.samples import A, B
 from support.upstreams import scripted, silence
 
@@ -54,8 +55,12 @@ tokens-file = "tokens"
 [callers.billing]
 role = "admin"
 subject = "billing"
+uri = "urn:billing"
 [callers.reader]
 role = "reader"
+[callers.local]
+role = "admin"
+socket = true
 """
 
 
@@ -207,29 +212,50 @@ async def test_failed_and_rejected_calls_have_lines(log: Log) -> None:
 @pytest.mark.proves("S86")
 async def test_line_has_the_proof_of_the_caller(log: Log, tmp_path: Path) -> None:
     """A call that is rejected before its request is read has no room."""
-    signer = Signer()
+    signer, tls = Signer(), Files(tmp_path).write(OURS.issue(), OURS)
     files = PolicyFiles(tmp_path).write(POLICY).write_tokens({"reader": STATIC["reader"]})
     files.write_keys(signer)
+    missing = ("NOT_FOUND", "ERROR_REASON_ROOM_NOT_FOUND")
     denied = ("PERMISSION_DENIED", "ERROR_REASON_CALLER_PERMISSION_DENIED")
     unauthenticated = ("UNAUTHENTICATED", "ERROR_REASON_CALLER_UNAUTHENTICATED")
+    known, unknown = (named(OURS, uris=[f"urn:{name}"]) for name in ("billing", "canary"))
+    socket = f"unix:{tmp_path}/socket"
+    # By client certificate, or None over the socket, and by bearer token.
     rows = {
-        signer.token("billing"): ("billing", f"jwt:{ISSUER}", UNKNOWN_ROOM, None),
-        signer.token("canary"): ("", f"jwt:{ISSUER}", "", denied),
-        STATIC["reader"]: ("reader", "static_token", "", denied),
-        STATIC["admin"]: ("", "none", "", unauthenticated),
-        "": ("", "none", "", unauthenticated),
+        (known, ""): ("billing", "certificate", missing),
+        (unknown, ""): ("", "certificate", denied),
+        (None, ""): ("local", "socket", missing),
+        (None, signer.token("billing")): ("billing", f"jwt:{ISSUER}", missing),
+        (None, signer.token("canary")): ("", f"jwt:{ISSUER}", denied),
+        (None, STATIC["reader"]): ("reader", "static_token", denied),
+        (known, STATIC["admin"]): ("", "none", unauthenticated),
     }
     async with (
         Emulator() as emulator,
-        gateway_for(emulator, caller_policy=files.policy, **log.settings) as running,
+        gateway_for(
+            emulator,
+            listen=(socket, "127.0.0.1:0"),
+            caller_policy=files.policy,
+            **tls.settings(mutual=True),
+            **log.settings,
+        ) as running,
     ):
-        for token in rows:
-            metadata = tuple(bearer(token)) if token else ()
-            request = DeleteRoomRequest(room_id=UNKNOWN_ROOM)
-            await failure_of(running.rooms.DeleteRoom(request, metadata=metadata))
-    for line, (caller, proof, room, reason) in zip(log.lines(), rows.values(), strict=True):
-        assert (line["caller"], line["proof"], line["room_id"]) == (caller, proof, room)
-        assert outcome(line) == (reason or ("NOT_FOUND", "ERROR_REASON_ROOM_NOT_FOUND"))
+        address = running.gateway.addresses[1]
+        for client, token in rows:
+            over = (
+                grpc.aio.insecure_channel(socket)
+                if client is None
+                else channel(address, OURS, client=client)
+            )
+            async with over:
+                request = DeleteRoomRequest(room_id=UNKNOWN_ROOM)
+                metadata = tuple(bearer(token)) if token else ()
+                stub: Any = rooms_service_pb2_grpc.RoomsServiceStub(over)
+                await failure_of(stub.DeleteRoom(request, metadata=metadata))
+    for line, (caller, proof, expected) in zip(log.lines(), rows.values(), strict=True):
+        assert (line["caller"], line["proof"], outcome(line)) == (caller, proof, expected)
+        assert line["room_id"] == (UNKNOWN_ROOM if expected == missing else "")
+    assert {line["peer"] for line in log.lines()} == {"unix", "ipv4:127.0.0.1"}
     assert "canary" not in log.path.read_text()
 
 

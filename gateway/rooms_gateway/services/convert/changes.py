@@ -61,7 +61,8 @@ def identifiers_in(request: Message, response: Message | None) -> set[str]:
     found = {_raw_id(each) for each in _participants(request)}
     found |= {each.custom_id or _raw_id(each) for each in getattr(request, "guests", ())}
     found |= {_raw_id(each.participant) for each in getattr(response, "results", ())}
-    found |= {_raw_id(getattr(each, "user", User())) for each in (request, response)}
+    users = (getattr(each, "user", None) for each in (request, response))
+    found |= {_raw_id(user) for user in users if user is not None}
     found.add(getattr(request, "custom_id", ""))
     if teams_user := getattr(request, "user_id", ""):
         user = CommunicationIdentifier(microsoft_teams_user=MicrosoftTeamsUser(user_id=teams_user))
