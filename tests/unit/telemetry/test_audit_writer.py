@@ -76,6 +76,16 @@ async def test_lines_are_appended_to_a_private_file(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+async def test_several_writers_share_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    lines = [b"%d" % number * 2000 + b"\n" for number in range(3)]
+    async with AuditWriter(path) as one, AuditWriter(path) as two, AuditWriter(path) as three:
+        for _ in range(200):
+            for writer, line in zip((one, two, three), lines, strict=True):
+                writer.add(line)
+    assert sorted(path.read_bytes().splitlines(keepends=True)) == sorted(lines * 200)
+
+
 async def test_mode_of_an_existing_file_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "audit.log"
     path.touch(0o640)
