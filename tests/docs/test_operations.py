@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.commands import COMMAND, Finished, run
+from support.commands import COMMAND, Finished, free_addresses, run
 
 PAGES = Path(__file__).parents[2] / "docs/how-to"
 EMULATOR, GATEWAY, ADMIN = "127.0.0.1:8125", "127.0.0.1:50051", "127.0.0.1:9464"
@@ -26,14 +24,6 @@ def block(text: str, heading: str) -> str:
     found = re.search(r"^```sh\n(.*?)^```$", text.partition(heading)[2], re.DOTALL | re.MULTILINE)
     assert found
     return found[1]
-
-
-def free_addresses(count: int) -> list[str]:
-    with ExitStack() as sockets:
-        bound = [sockets.enter_context(socket.socket()) for _ in range(count)]
-        for each in bound:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in bound]
 
 
 async def typed(commands: str, folder: Path) -> Finished:

@@ -10,7 +10,7 @@ import socket
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -150,6 +150,15 @@ def invoke(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Fini
         runner = CliRunner(catch_exceptions=False)
         done = runner.invoke(main, [*map(str, arguments)], "", env, prog_name="rooms-gateway")
     return Finished(done.exit_code, done.stdout, done.stderr)
+
+
+def free_addresses(count: int) -> list[str]:
+    """Return addresses on loopback with ports that are free now."""
+    with ExitStack() as sockets:
+        bound = [sockets.enter_context(socket.socket()) for _ in range(count)]
+        for each in bound:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in bound]
 
 
 @contextmanager

@@ -96,6 +96,7 @@ def selects(room_filter: RoomFilter, room: Room) -> bool:
     )
 
 
+@pytest.mark.proves("list-filter")
 def test_a_list_equals_the_filtered_whole() -> None:
     """Also when it is resumed at each token, and page by page."""
     emulator = Emulator()

@@ -49,6 +49,7 @@ def reading(
     return aiter(running.rooms.ListRooms(request))
 
 
+@pytest.mark.proves("list-rosters")
 async def test_each_room_comes_with_its_roster(running: Running) -> None:
     """In the order of the rooms, in messages of at most half a page."""
     seeded = running.emulator.store.seed(40, participants=2) + running.emulator.store.seed(1)

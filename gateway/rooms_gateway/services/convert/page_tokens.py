@@ -1,6 +1,6 @@
 """Page tokens: the query of a `nextLink`, bound to the list that it belongs to.
 
-A token within a page has a mark too, which says after which item of the page the list resumes.
+A token within a page also has a mark of the item after which the list resumes.
 
 A token is opaque, URL-safe text, valid on any replica because it holds all state. It is neither
 secret nor signed: a forged token only chooses the query of a read that its caller may send anyway.

@@ -122,7 +122,7 @@ class RoomMap:
 
 
 class Importer:
-    """Imports rooms concurrently, and prints on standard error what is not imported."""
+    """Imports rooms concurrently, and reports the others on standard error."""
 
     def __init__(
         self, client: Client, options: ImportOptions, room_map: RoomMap, *, dry_run: bool
@@ -146,7 +146,6 @@ class Importer:
                 running[pool.submit(self._create, plan)] = plan
                 if len(running) >= CONCURRENT_CREATES:
                     self._finish(running, wait(running, return_when=FIRST_COMPLETED).done)
-            # In a set of their own: all have ended before the first error is raised.
             self._finish(running, wait(running).done)
         show_progress(self.summary.imported, is_last=True)
 

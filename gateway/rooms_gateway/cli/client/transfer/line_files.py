@@ -98,7 +98,7 @@ def parse_line(text: bytes, number: int) -> Line:
 
 
 def read_stream(stream: BinaryIO) -> Iterator[tuple[int, Line | ValueError]]:
-    """Yield the number and the object of each line, or what is wrong with it.
+    """Yield the number and the object of each line, or the error if it has none.
 
     An incomplete last line is left out.
     """

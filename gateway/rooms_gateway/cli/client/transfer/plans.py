@@ -87,7 +87,7 @@ def _set_window(plan: Plan, now: int, options: ImportOptions) -> None:
         start = room.valid_from.seconds
         request.valid_from.CopyFrom(room.valid_from)
     elif room.HasField("valid_from"):
-        # Unset, so that the clock of the Rooms service decides what is now.
+        # Unset, which is now by the clock of the Rooms service.
         plan.changes.append(f"starts now, since its window began at {utc(room.valid_from)}")
     if not room.HasField("valid_until"):
         return
