@@ -75,6 +75,8 @@ def test_shell_commands_are_complete_and_valid() -> None:
     names = {" ".join(line.split()[:2]) for line in written}
     others = {
         "participants sync",
+        "rooms export",
+        "rooms import",
         "participants update",
         "join admit",
         "join create-room",

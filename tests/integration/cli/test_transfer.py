@@ -65,13 +65,12 @@ class Transfer:
 @pytest.fixture
 async def transfer(tmp_path: Path) -> AsyncIterator[Transfer]:
     async with AsyncExitStack() as parts:
-        old, new = [
-            await parts.enter_async_context(
-                gateway_for(await parts.enter_async_context(Emulator()), max_attempts=1)
-            )
-            for _ in range(2)
-        ]
-        yield Transfer(old, new, tmp_path)
+        running = []
+        for _ in range(2):
+            emulator = await parts.enter_async_context(Emulator())
+            running.append(await parts.enter_async_context(gateway_for(emulator, max_attempts=1)))
+        source, target = running
+        yield Transfer(source, target, tmp_path)
 
 
 @pytest.fixture(autouse=True)

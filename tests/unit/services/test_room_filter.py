@@ -19,20 +19,17 @@ from rooms_gateway.upstream.models import Room as RestRoom
 BOUNDS = ("valid_at", "created_after", "created_before", "valid_until_before")
 
 INSTANTS = st.builds(Timestamp, seconds=st.integers(0, 2), nanos=st.integers(0, 2))
-
-
-def is_valid(fields: dict[str, Any]) -> bool:
-    return (
-        not {"created_after", "created_before"} <= fields.keys()
-        or fields["created_after"].ToNanoseconds() < fields["created_before"].ToNanoseconds()
-    )
-
-
-CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
+OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(BOUNDS, INSTANTS),
     "pstn_dial_out_enabled": st.booleans(),
 }
-FILTERS = st.fixed_dictionaries({}, optional=CONDITIONS).filter(is_valid)
+FILTERS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries({}, optional=OPTIONAL)
+FILTERS = FILTERS.filter(
+    lambda fields: (
+        not {"created_after", "created_before"} <= fields.keys()
+        or fields["created_after"].ToNanoseconds() < fields["created_before"].ToNanoseconds()
+    )
+)
 
 
 def at(nanos: int) -> Timestamp:
