@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rooms_gateway.errors import InvalidPageTokenError
-from rooms_gateway.services.convert.page_tokens import decode, encode
+from rooms_gateway.services.convert.page_tokens import (
+    decode,
+    decode_within,
+    encode,
+    encode_within,
+)
 from rooms_gateway.upstream.paging import MAX_QUERY_LENGTH, is_query
 
 URL_SAFE = set(string.ascii_letters + string.digits + "-_")
@@ -16,6 +21,8 @@ QUERIES = st.from_regex(r"(?:[A-Za-z0-9\-._~!$&()*+,;=:@/?]|%[0-9A-Fa-f]{2}){1,8
 SCOPES = st.just(("ListRooms",)) | st.tuples(
     st.just("ListParticipants"), st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 )
+
+MARKS = st.from_regex(r"-?[0-9]{1,12}\.[0-9]{1,9}\.[0-9a-f]{16}", fullmatch=True)
 
 
 @given(QUERIES, SCOPES)
@@ -35,6 +42,45 @@ def test_a_token_is_valid_for_its_list_only(
     else:
         with pytest.raises(InvalidPageTokenError):
             decode(token, *other)
+
+
+@given(st.none() | QUERIES, MARKS, SCOPES)
+def test_marks_round_trip_through_tokens(
+    query: str | None, mark: str, scope: tuple[str, ...]
+) -> None:
+    """Such a token is valid within its list only, and not where pages are whole."""
+    token = encode_within(query, mark, *scope)
+    assert decode_within(token, *scope) == (query, mark)
+    assert set(token) <= URL_SAFE
+    for invalid in (lambda: decode(token, *scope), lambda: decode_within(token, *scope, "other")):
+        with pytest.raises(InvalidPageTokenError):
+            invalid()
+
+
+@given(st.none() | QUERIES, SCOPES)
+def test_a_token_without_a_mark_resumes_after_its_page(
+    query: str | None, scope: tuple[str, ...]
+) -> None:
+    assert decode_within(encode(query, *scope), *scope) == (query, "")
+
+
+@pytest.mark.proves("S38")
+@pytest.mark.parametrize(
+    ("query", "mark"),
+    [
+        ("x", ""),
+        ("x", "1.2"),
+        ("x", f"1.2.{'g' * 16}"),
+        ("x", f"\u0661.2.{'0' * 16}"),
+        ("x", f"1.2.{'0' * 16}#"),
+        ("x", f"1.2.{'0' * 16}\n"),
+        ("a b", f"1.2.{'0' * 16}"),
+        ("a\r\nHost: evil", f"1.2.{'0' * 16}"),
+    ],
+)
+def test_a_forged_mark_is_rejected(query: str, mark: str) -> None:
+    with pytest.raises(InvalidPageTokenError):
+        decode_within(encode_within(query, mark, "ListRooms"), "ListRooms")
 
 
 def test_an_empty_token_is_the_first_or_last_page() -> None:
