@@ -28,7 +28,7 @@ from rooms_gateway.services.create_replays import ReplayDetector
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.guests import ItemErrors
 from rooms_gateway.services.room_defaults import RoomDefaults
-from rooms_gateway.services.room_lists import RoomLister
+from rooms_gateway.services.room_lists.lister import RoomLister
 from rooms_gateway.services.roster import check_size, read_roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 

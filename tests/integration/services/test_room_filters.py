@@ -18,7 +18,7 @@ from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
 from rooms_emulator.rooms.records import Room, Roster
 from rooms_emulator.rooms.store import RoomsState, _Record
-from rooms_gateway.services.room_lists import MAX_EMPTY_PAGES
+from rooms_gateway.services.room_lists.lister import MAX_EMPTY_PAGES
 
 SECOND = 10_000_000
 """Ticks of the emulator."""

@@ -19,6 +19,7 @@ from support.gateways import (
     until,
     upstream_of,
 )
+from support.paths import ROOT
 from support.rosters import QUERY, ids, moment, roster_pages
 from support.samples import user
 from support.upstreams import Scripted, scripted
@@ -26,7 +27,11 @@ from support.upstreams import Scripted, scripted
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
 from rooms_emulator.rooms.windows import Window
-from rooms_gateway.services.room_lists import CONCURRENT_ROSTERS, ROOMS_PER_MESSAGE
+from rooms_gateway.services.room_lists.lister import (
+    CONCURRENT_ROSTERS,
+    MAX_EMPTY_PAGES,
+    ROOMS_PER_MESSAGE,
+)
 
 NO_CODE = {"x-ms-error-code": ""}
 
@@ -103,6 +108,26 @@ async def test_a_changed_page_loses_and_repeats_no_room(
         store.delete(before[index])
     rest = await with_rosters(running, first.next_page_token)
     assert ids(rest) == [each for each in before[16:] if each not in {before[i] for i in deleted}]
+
+
+async def test_a_mark_survives_empty_messages(running: Running) -> None:
+    """So many rooms were created since that their pages do not fit between two messages."""
+    before = running.emulator.store.seed(40)[::-1]
+    (page,) = await with_rosters(running, max_pages=1)
+    running.emulator.store.seed((MAX_EMPTY_PAGES + 1) * PAGE)
+    found = []
+    while page.next_page_token:
+        (page,) = await with_rosters(running, page.next_page_token, max_pages=1)
+        found.append(page)
+    assert not found[0].rooms
+    assert ids(found) == before[ROOMS_PER_MESSAGE:]
+
+
+def test_the_contract_names_the_limits() -> None:
+    text = (ROOT / "protos/acs/rooms/v1/rooms.proto").read_text(encoding="utf-8")
+    assert f"at most {ROOMS_PER_MESSAGE} rooms" in text
+    assert MAX_EMPTY_PAGES == 10
+    assert "ten pages in a row" in text
 
 
 async def test_only_selected_rosters_are_read(running: Running) -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rooms_gateway.errors import InvalidRequestError
-from rooms_gateway.services.convert.room_filter import RoomConditions
 from rooms_gateway.services.convert.timestamps import MAX_SECONDS, MIN_SECONDS
+from rooms_gateway.services.room_lists.conditions import RoomConditions
 from rooms_gateway.upstream.models import Room as RestRoom
 
 BOUNDS = ("valid_at", "created_after", "created_before", "valid_until_before")

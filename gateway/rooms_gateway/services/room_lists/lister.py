@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -10,7 +9,6 @@ from http import HTTPStatus
 
 from acs.rooms.v1 import rooms_pb2 as pb
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
-from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
 from rooms_gateway.aio import map_concurrently
 from rooms_gateway.call import Call
@@ -20,13 +18,13 @@ from rooms_gateway.errors import (
     RosterTooLargeError,
     UpstreamRejectedError,
 )
-from rooms_gateway.services.convert import page_tokens, timestamps
 from rooms_gateway.services.convert.error_targets import FieldLocator
 from rooms_gateway.services.convert.participants import add_participants
-from rooms_gateway.services.convert.room_filter import RoomConditions
 from rooms_gateway.services.convert.rooms import add_matching_rooms
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.guests import ItemErrors
+from rooms_gateway.services.room_lists.conditions import RoomConditions
+from rooms_gateway.services.room_lists.positions import Position
 from rooms_gateway.services.roster import MAX_ROSTER_BYTES, check_size, read_roster
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
@@ -73,43 +71,37 @@ class RoomLister:
         if request.filter.HasField("pstn_dial_out_enabled"):
             self._api.check_dial_out()
         scope = ["ListRooms", conditions.scope, *["rosters"] * request.include_participants]
-        query, mark = page_tokens.decode_within(request.page_token, *scope)
+        position = Position(request.page_token, *scope)
         count = empty_pages = 0
         # Read ahead only where the next page is needed in any case.
         may_end_early = request.max_pages or request.filter.HasField("created_after")
         read_ahead = not (may_end_early or request.include_participants)
-        pages = self._api.list_rooms(query, 0, call, read_ahead=read_ahead)
+        pages = self._api.list_rooms(position.query, 0, call, read_ahead=read_ahead)
         async with aclosing(pages):
             async for page in pages:
                 next_query = None if conditions.end_after(page.items) else page.next_query
                 found = pb.ListRoomsResponse()
                 add = partial(add_matching_rooms, found.rooms, conditions.match)
                 await self._converter.convert(page.items, add)
-                if mark:
-                    _drop_until(mark, found.rooms)
+                position.drop_sent(found.rooms)
                 left = len(found.rooms)
-                if left:
-                    mark, empty_pages = "", 0
-                else:
-                    empty_pages += 1
-                    if next_query is not None and empty_pages % MAX_EMPTY_PAGES:
-                        query = next_query
-                        continue
-                async with aclosing(self._messages(found, request, call)) as messages:
-                    async for message in messages:
-                        left -= len(message.rooms)
-                        message.next_page_token = (
-                            page_tokens.encode_within(query, _mark(message.rooms[-1]), *scope)
-                            if left
-                            else page_tokens.encode(next_query, *scope)
-                        )
-                        yield message
-                        count += 1
-                        if count == request.max_pages:
-                            return
+                empty_pages = 0 if left else empty_pages + 1
+                if next_query is None or empty_pages % MAX_EMPTY_PAGES == 0:
+                    async with aclosing(self._messages(found, request, call)) as messages:
+                        async for message in messages:
+                            left -= len(message.rooms)
+                            message.next_page_token = (
+                                position.after_room(message.rooms[-1])
+                                if left
+                                else position.after_page(next_query)
+                            )
+                            yield message
+                            count += 1
+                            if count == request.max_pages:
+                                return
                 if next_query is None:
                     return
-                query = next_query
+                position.query = next_query
 
     async def _messages(
         self, page: pb.ListRoomsResponse, request: pb.ListRoomsRequest, call: Call
@@ -159,32 +151,3 @@ def _concerns_one_room(error: GatewayError) -> bool:
     if isinstance(error, UpstreamRejectedError):
         return error.status not in _OF_EVERY_ROOM
     return isinstance(error, RosterTooLargeError | InvalidUpstreamResponseError)
-
-
-def _mark(room: pb.Room) -> str:
-    """Return a text that identifies a room and its place in the order of the list."""
-    created_at = room.created_at
-    # Without a time, no room is newer: rooms are repeated rather than lost.
-    seconds = created_at.seconds if room.HasField("created_at") else timestamps.MAX_SECONDS
-    return f"{seconds}.{created_at.nanos}.{_digest(room)}"
-
-
-def _drop_until(mark: str, rooms: RepeatedCompositeFieldContainer[pb.Room]) -> None:
-    """Remove the rooms up to the one with this mark.
-
-    If that room is no longer among them, since the page has changed, remove those that are newer.
-    """
-    seconds, nanos, digest = mark.split(".")
-    digests = [_digest(room) for room in rooms]
-    if digest in digests:
-        del rooms[: digests.index(digest) + 1]
-        return
-    bound = int(seconds), int(nanos)
-    for index in reversed(range(len(rooms))):
-        created_at = rooms[index].created_at
-        if (created_at.seconds, created_at.nanos) > bound:
-            del rooms[index]
-
-
-def _digest(room: pb.Room) -> str:
-    return hashlib.blake2b(room.id.encode(), digest_size=8).hexdigest()

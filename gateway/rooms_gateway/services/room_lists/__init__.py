@@ -1,0 +1,1 @@
+"""Lists of rooms with a filter or rosters."""
