@@ -231,6 +231,33 @@ async def test_a_failed_import_continues(transfer: Transfer) -> None:
     assert done.out == "Imported 0 rooms, 40 imported before.\n"
 
 
+async def test_a_throttled_import_waits(transfer: Transfer) -> None:
+    transfer.source.emulator.store.seed(12)
+    await transfer.export("--output", transfer.file)
+    faults = transfer.target.emulator.faults
+    faults.add(Fault(skip=3, count=3, status=429, headers={"Retry-After": "0"}))
+    faults.add(Fault(skip=9, count=2, status=503))
+    done = await transfer.import_(transfer.file, "--output", transfer.map)
+    assert (done.code, done.err) == (0, "")
+    assert len(transfer.pairs()) == len(room_ids(transfer.target.emulator)) == 12
+
+
+async def test_an_upstream_that_dies_ends_an_import(transfer: Transfer) -> None:
+    """After some retries; a later run imports the rest."""
+    transfer.source.emulator.store.seed(20)
+    await transfer.export("--output", transfer.file)
+    faults = transfer.target.emulator.faults
+    faults.add(Fault(operation="CreateRoom", skip=10, drop="before", count=None))
+    flags = (transfer.file, "--output", transfer.map)
+    done = await transfer.import_(*flags)
+    assert done.code == 64 + 14
+    assert "ERROR_REASON_UPSTREAM_UNAVAILABLE" in done.err
+    faults.clear()
+    done = await transfer.import_(*flags)
+    assert done.code == 0
+    assert len(transfer.pairs()) == len(room_ids(transfer.target.emulator)) == 20
+
+
 async def test_a_lost_map_line_creates_no_second_room(transfer: Transfer) -> None:
     """The process was killed between the create and the line."""
     transfer.source.emulator.store.seed(10)

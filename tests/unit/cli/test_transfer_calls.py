@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+
 import grpc
 import pytest
 from google.protobuf.any_pb2 import Any
@@ -28,8 +30,8 @@ class FailedError(grpc.RpcError):
     def details(self) -> str:
         return "failed"
 
-    def trailing_metadata(self) -> list[tuple[str, bytes]]:
-        return [("grpc-status-details-bin", self._status.SerializeToString())]
+    def trailing_metadata(self) -> typing.Any:
+        return (("grpc-status-details-bin", self._status.SerializeToString()),)
 
 
 def _packed(detail: ErrorInfo | RetryInfo) -> Any:
