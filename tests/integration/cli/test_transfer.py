@@ -309,6 +309,8 @@ async def test_ended_rooms_are_skipped_or_reopened(transfer: Transfer) -> None:
     done = await transfer.import_(*flags, "--reopen", "7d")
     assert done.out == "Imported 1 room.\n"
     (new,) = transfer.pairs().values()
+    done = await transfer.import_(*flags)
+    assert (done.out, done.err) == ("Imported 0 rooms, 1 imported before.\n", "")
     room = transfer.target.emulator.store.get(new)
     assert abs(room.valid_until - room.valid_from - 7 * TICKS_PER_DAY) < TICKS_PER_DAY // 100
 

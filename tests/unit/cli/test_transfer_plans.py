@@ -20,6 +20,7 @@ from rooms_gateway.cli.client.transfer.plans import (
     Plan,
     SkippedRoomError,
     plan_room,
+    read_room,
 )
 
 NOW = 1_900_000_000
@@ -40,6 +41,10 @@ def exported(
         room.valid_until.seconds = NOW + end
         room.valid_until.nanos = 700
     return dict(room_line(room, participants))
+
+
+def planned(line: dict[str, Any], options: ImportOptions = OPTIONS, now: int = NOW) -> Plan:
+    return plan_room(read_room(line), line, now, options)
 
 
 def window(plan: Plan) -> tuple[int | None, int | None]:
@@ -67,7 +72,7 @@ def test_a_window_is_kept_as_far_as_possible(
     start: int | None, end: int | None, expected: tuple[int | None, int | None], changes: int
 ) -> None:
     """An unset start is now, and an unset end 180 days from now, by the clock of the service."""
-    plan = plan_room(exported(start, end), NOW, OPTIONS)
+    plan = planned(exported(start, end))
     assert window(plan) == expected
     assert len(plan.changes) == changes
 
@@ -76,8 +81,8 @@ def test_a_window_is_kept_as_far_as_possible(
 def test_a_room_that_has_ended_is_skipped_or_reopened(end: int) -> None:
     line = exported(-2 * DAY, end)
     with pytest.raises(SkippedRoomError, match="its window has ended at 2030-"):
-        plan_room(line, NOW, OPTIONS)
-    plan = plan_room(line, NOW, ImportOptions(JOB, reopen=7 * DAY))
+        planned(line)
+    plan = planned(line, ImportOptions(JOB, reopen=7 * DAY))
     assert window(plan) == (None, 7 * DAY)
     assert len(plan.changes) == 1
 
@@ -88,24 +93,24 @@ def test_roster_and_dial_out_are_kept() -> None:
         Participant(raw_id=user(0), role=PARTICIPANT_ROLE_PRESENTER),
         Participant(raw_id=user(1), unrecognized_role="Moderator"),
     ]
-    plan = plan_room(exported(None, None, *roster, pstn_dial_out_enabled=True), NOW, OPTIONS)
+    plan = planned(exported(None, None, *roster, pstn_dial_out_enabled=True))
     assert list(plan.request.participants) == roster
     assert plan.request.pstn_dial_out_enabled
 
 
 def test_disabled_dial_out_is_not_sent() -> None:
     """It is the default, and api-versions without it would reject it."""
-    plan = plan_room(exported(pstn_dial_out_enabled=False), NOW, OPTIONS)
+    plan = planned(exported(pstn_dial_out_enabled=False))
     assert not plan.request.HasField("pstn_dial_out_enabled")
 
 
 def test_the_key_depends_on_job_and_room_only() -> None:
     """A later run sends the same key, although the window has moved on."""
-    key = plan_room(exported(), NOW, OPTIONS).request.request_id
-    assert plan_room(exported(-5, 5), NOW - 1, OPTIONS).request.request_id == key
-    assert plan_room(exported(), NOW, ImportOptions(uuid4())).request.request_id != key
+    key = planned(exported()).request.request_id
+    assert planned(exported(-5, 5), OPTIONS, NOW - 1).request.request_id == key
+    assert planned(exported(), ImportOptions(uuid4())).request.request_id != key
     other = exported() | {"room": {"id": "995"}}
-    assert plan_room(other, NOW, OPTIONS).request.request_id != key
+    assert planned(other).request.request_id != key
 
 
 @pytest.mark.parametrize(
@@ -121,9 +126,9 @@ def test_the_key_depends_on_job_and_room_only() -> None:
 )
 def test_participants_of_one_resource_can_be_selected(raw_id: str, *, kept: bool) -> None:
     line = exported(-1, 1, Participant(raw_id=raw_id))
-    assert plan_room(line, NOW, OPTIONS).request.participants
+    assert planned(line).request.participants
     options = ImportOptions(JOB, "673b0cb0-1d59-4af9-8c76-b8f271944b42")
-    plan = plan_room(line, NOW, options)
+    plan = planned(line, options)
     assert [each.raw_id for each in plan.request.participants] == [raw_id] * kept
     assert plan.dropped == [raw_id] * (not kept)
 
@@ -144,14 +149,14 @@ def test_participants_of_one_resource_can_be_selected(raw_id: str, *, kept: bool
 )
 def test_a_malformed_room_is_an_error(line: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="not a room of an export"):
-        plan_room(line, NOW, OPTIONS)
+        planned(line)
 
 
 def test_unknown_members_are_ignored() -> None:
     line = exported()
     line["room"]["color"] = "blue"
     line["owner"] = "x"
-    assert plan_room(line, NOW, OPTIONS).room.id == "994"
+    assert planned(line).room.id == "994"
 
 
 @given(
@@ -160,7 +165,7 @@ def test_unknown_members_are_ignored() -> None:
 )
 def test_no_window_exceeds_what_the_service_accepts(start: int | None, end: int | None) -> None:
     try:
-        plan = plan_room(exported(start, end), NOW, OPTIONS)
+        plan = planned(exported(start, end))
     except SkippedRoomError:
         assert end is not None
         assert end <= 0

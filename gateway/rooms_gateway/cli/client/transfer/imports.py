@@ -25,6 +25,7 @@ from rooms_gateway.cli.client.transfer.plans import (
     Plan,
     SkippedRoomError,
     plan_room,
+    read_room,
 )
 
 FORMAT = "rooms-gateway-import/1"
@@ -159,18 +160,19 @@ class Importer:
                 incomplete = "complete" not in line and (incomplete or "format" in line)
                 if "room" not in line:
                     continue
-                plan = plan_room(line, int(time.time()), self._options)
+                room = read_room(line)
+                if room.id in self._map.done:
+                    self.summary.present += 1
+                    continue
+                plan = plan_room(room, line, int(time.time()), self._options)
             except SkippedRoomError as reason:
                 self.summary.skipped += 1
-                _report(str(line["room"].get("id", "")), "skipped", str(reason))  # type: ignore[index] # no ValueError
+                _report(reason.room_id, "skipped", str(reason))
             except ValueError as error:
                 self.summary.failed += 1
                 _report(f"line {number}", "not imported", str(error))
             else:
-                if plan.room.id in self._map.done:
-                    self.summary.present += 1
-                else:
-                    yield plan
+                yield plan
         if incomplete:
             click.echo("The export is incomplete: run it again to complete the file.", err=True)
 

@@ -12,6 +12,8 @@ from google.protobuf.json_format import ParseDict, ParseError
 from rooms_gateway.cli.client.text import utc
 from rooms_gateway.cli.client.transfer.line_files import Line
 
+_MALFORMED = (ParseError, TypeError, AttributeError)
+
 _CLOUDS = frozenset({"8:acs", "8:dod-acs", "8:gcch-acs"})
 """Beginnings of the raw ids of users of a resource."""
 
@@ -21,6 +23,10 @@ MAX_WINDOW = 180 * 86_400
 
 class SkippedRoomError(Exception):
     """A room that is not imported; the text is the reason."""
+
+    def __init__(self, room_id: str, reason: str) -> None:
+        super().__init__(reason)
+        self.room_id = room_id
 
 
 @dataclass(slots=True)
@@ -48,19 +54,27 @@ class Plan:
     """Raw ids of participants that are left out."""
 
 
-def plan_room(line: Line, now: int, options: ImportOptions) -> Plan:
-    """Return what to create for a line of an export; `now` is in seconds since 1970.
+def read_room(line: Line) -> Room:
+    """Return the room in a line of an export. Raises ValueError if it is malformed."""
+    try:
+        room = ParseDict(line["room"], Room(), ignore_unknown_fields=True)
+    except _MALFORMED as error:
+        raise ValueError(f"not a room of an export: {error}") from None
+    if not room.id:
+        raise ValueError("not a room of an export: it has no id")
+    return room
+
+
+def plan_room(room: Room, line: Line, now: int, options: ImportOptions) -> Plan:
+    """Return what to create for `room` of a line; `now` is in seconds since 1970.
 
     Raises SkippedRoomError if the room is not imported, and ValueError if the line is malformed.
     """
     try:
-        room = ParseDict(line["room"], Room(), ignore_unknown_fields=True)
         # Unknown values are errors here: an unknown role would become the default one.
         participants = [ParseDict(each, Participant()) for each in line.get("participants", ())]
-    except (ParseError, TypeError, AttributeError) as error:
+    except _MALFORMED as error:
         raise ValueError(f"not a room of an export: {error}") from None
-    if not room.id:
-        raise ValueError("not a room of an export: it has no id")
     request = CreateRoomRequest(request_id=str(uuid.uuid5(options.job_id, room.id)))
     plan = Plan(room, request)
     for participant in participants:
@@ -78,7 +92,7 @@ def _set_window(plan: Plan, now: int, options: ImportOptions) -> None:
     room, request = plan.room, plan.request
     if room.HasField("valid_until") and room.valid_until.seconds <= now:
         if options.reopen is None:
-            raise SkippedRoomError(f"its window has ended at {utc(room.valid_until)}")
+            raise SkippedRoomError(room.id, f"its window has ended at {utc(room.valid_until)}")
         request.valid_until.seconds = now + options.reopen
         plan.changes.append(f"reopened, since its window has ended at {utc(room.valid_until)}")
         return
