@@ -21,6 +21,7 @@ from rooms_gateway.server.health import HealthServicer
 from rooms_gateway.server.listeners import bind_all, load_certificates
 from rooms_gateway.server.options import connections_per_listener, server_options
 from rooms_gateway.server.tls.certificates import Certificates
+from rooms_gateway.services.bulk import MAX_REQUESTS as BULK_REQUESTS
 from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.telemetry.audit.hash_key import HashKey
@@ -235,7 +236,9 @@ class Gateway:
     def _make_server(self) -> grpc.aio.Server:
         settings = self._settings
         connections = connections_per_listener(
-            settings.max_client_connections, len(settings.listen), settings.max_connections
+            settings.max_client_connections,
+            len(settings.listen),
+            settings.max_connections + BULK_REQUESTS,
         )
         return grpc.aio.server(
             options=server_options(
@@ -282,7 +285,7 @@ class Gateway:
                 upstream.endpoint,
                 upstream.route,
                 user_agent=f"rooms-gateway/{version('rooms-gateway')}",
-                max_connections=settings.max_connections,
+                max_connections=settings.max_connections + BULK_REQUESTS,
                 max_response_bytes=MAX_RESPONSE_BYTES,
                 warm_connections=settings.upstream_warm_connections,
             )

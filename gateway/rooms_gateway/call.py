@@ -37,6 +37,8 @@ class Call(Struct):
     """Key of fair scheduling: the caller, or its host if it is not authenticated."""
     bulk: bool = False
     """Whether the pacer sends interactive requests first."""
+    patient: bool = False
+    """Whether a throttled request waits until the deadline, not for `--max-pacing-wait` at most."""
     dry_run: bool = False
     """Whether `upstream.operation` raises DryRunError instead of sending a request."""
     applied_settings: tuple[str, ...] = ()

@@ -7,7 +7,8 @@
     ├── PermissionDeniedError        the caller may not make the call
     ├── OverloadedError              a concurrency limit and its queue are exhausted
     ├── ThrottledError               the pacer cannot send the request in time
-    ├── StreamStalledError           the client left a message of a stream unread for too long
+    ├── StreamStalledError           the client of a stream reads nothing, or sends nothing
+    ├── ShuttingDownError            the gateway shuts down, and reads no further items of a stream
     ├── UnsupportedApiVersionError   the REST api-version lacks the operation or the value
     ├── RosterTooLargeError          the roster of a room does not fit into one message
     ├── AlreadyParticipantError      participants to add are in the room already
@@ -95,7 +96,11 @@ class ThrottledError(GatewayError):
 
 
 class StreamStalledError(GatewayError):
-    """The client left a message of a stream unread for too long."""
+    """The client of a stream left a message unread, or sent none, for too long."""
+
+
+class ShuttingDownError(GatewayError):
+    """The gateway shuts down; the items of the stream that have no result were not read."""
 
 
 class UnsupportedApiVersionError(GatewayError):

@@ -25,6 +25,9 @@ class Calls(Protocol):
     def running(self) -> int:
         """Number of calls in flight."""
 
+    def end_streams(self) -> None:
+        """Let bulk streams end after the items that they have read."""
+
     async def wait_idle(self) -> None:
         """Return when no call is in flight."""
 
@@ -59,6 +62,7 @@ async def drain(
         # The grace is measured here, because grpc does not report which calls it aborted.
         stopped = asyncio.ensure_future(server.stop(grace + _EXTRA_GRACE))
         stops.append(stopped)
+        calls.end_streams()
         idle = asyncio.ensure_future(_settled(calls.wait_idle))
         try:
             done, _ = await asyncio.wait(

@@ -22,12 +22,13 @@ from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.audit import Audit, audit_of
 from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.auth.token_transport import check_transport, returns_tokens
+from rooms_gateway.server.items import ItemReader
 from rooms_gateway.server.messages import UnreadResponses, send_messages, send_status
 from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
 from rooms_gateway.server.validation import compile_rules, validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
-from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver, MethodKind
 from rooms_gateway.telemetry.trace_context import TRACEPARENT, TraceContext, read_context
 from rooms_gateway.telemetry.traces import PROPAGATE_ONLY, Tracer
 from rooms_gateway.upstream.rooms_api import DryRunError
@@ -39,6 +40,12 @@ _REQUEST_ID = "x-request-id"
 _PRIORITY = "rooms-priority"
 _PRIORITIES: dict[str | bytes, bool] = {"interactive": False, "bulk": True}
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}")
+
+_MAKERS = {
+    MethodKind.UNARY: grpc.unary_unary_rpc_method_handler,
+    MethodKind.SERVER_STREAM: grpc.unary_stream_rpc_method_handler,
+    MethodKind.BIDI_STREAM: grpc.stream_stream_rpc_method_handler,
+}
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +84,8 @@ class HandlerFactory:
         self.audit = audit
         self.tracer = tracer
         self.unread = UnreadResponses(admission.calls, admission.write_stall_timeout)
+        self.shutdown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when bidirectional streams must end after the items that they have read."""
         self.running = 0
         """Number of calls in flight, queued ones included."""
         self._idle = asyncio.Event()
@@ -115,6 +124,11 @@ class HandlerFactory:
         if not self.running:
             self._idle.set()
 
+    def end_streams(self) -> None:
+        """Let bidirectional streams end after the items that they have read."""
+        if not self.shutdown.done():
+            self.shutdown.set_result(None)
+
     async def wait_idle(self) -> None:
         """Return when no call is in flight."""
         while self.running:
@@ -139,7 +153,9 @@ class MethodHandler:
         service = method.containing_service.full_name
         idempotency = method.GetOptions().idempotency_level
         admission = shared.admission
-        self._streams = method.server_streaming
+        self._kind = kind = _kind_of(method)
+        self._streams = kind is not MethodKind.UNARY
+        self._reads_items = kind is MethodKind.BIDI_STREAM
         self._response_type = GetMessageClass(method.output_type)
         self._name = f"/{service}/{method.name}"
         self._request_type = GetMessageClass(method.input_type)
@@ -156,15 +172,11 @@ class MethodHandler:
         self._limiter = admission.streams if self._streams else admission.calls
         self._stall_timeout = admission.write_stall_timeout
         self._shared = shared
-        self._observer = shared.observer.of_method(service, method.name, streams=self._streams)
+        self._observer = shared.observer.of_method(service, method.name, kind)
 
     def handler(self) -> Handler:
         """Return the handler for grpc."""
-        make = (
-            grpc.unary_stream_rpc_method_handler
-            if self._streams
-            else grpc.unary_unary_rpc_method_handler
-        )
+        make = _MAKERS[self._kind]
         # No deserializer: `_read` parses, so that malformed bytes also get a typed status, a metric
         # and a log line.
         return make(self._handle, response_serializer=self._response_type.SerializeToString)
@@ -190,10 +202,13 @@ class MethodHandler:
             if self._returns_tokens:
                 check_transport(context, peer)
             caller = call.queue_key = call.caller or host_of(peer)
-            call.bulk = priority is not None and _is_bulk(priority)
+            call.bulk = (priority is not None and _is_bulk(priority)) or self._reads_items
             if not self._limiter.try_acquire(caller):
                 await self._limiter.acquire(caller, call.remaining())
             try:
+                if self._reads_items:
+                    await self._process_items(context, call)
+                    return None
                 request = self._read(data)
                 call.dry_run = self._has_dry_run and request.HasField("dry_run")
                 validate(request)
@@ -227,6 +242,15 @@ class MethodHandler:
         finally:
             shared.end()
             self._end(call, code, reason, time.monotonic() - started, peer)
+
+    async def _process_items(self, context: Context, call: Call) -> None:
+        items = ItemReader(context, call, self._read, self._stall_timeout, self._shared.shutdown)
+
+        def count() -> None:
+            items.answered()
+            self._observer.message_sent()
+
+        await send_messages(self._behavior(items, call), context, self._stall_timeout, count)
 
     def _read(self, data: bytes) -> Message:
         try:
@@ -273,6 +297,12 @@ class MethodHandler:
                     call.trace.trace_id,
                 )
             )
+
+
+def _kind_of(method: MethodDescriptor) -> MethodKind:
+    if method.client_streaming:
+        return MethodKind.BIDI_STREAM
+    return MethodKind.SERVER_STREAM if method.server_streaming else MethodKind.UNARY
 
 
 def _read_metadata(

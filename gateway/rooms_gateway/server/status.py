@@ -54,6 +54,7 @@ BY_ERROR: dict[type[GatewayError], _Outcome] = {
     # ABORTED means to retry at a higher level, here from the last page token. Neither did the call
     # take too long (DEADLINE_EXCEEDED), nor is there too much of something (RESOURCE_EXHAUSTED).
     errors.StreamStalledError: (_C.ABORTED, _R.ERROR_REASON_STREAM_STALLED),
+    errors.ShuttingDownError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_SHUTTING_DOWN),
     errors.UnsupportedApiVersionError: (_C.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
     errors.RosterTooLargeError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
     errors.AlreadyParticipantError: (_C.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
@@ -131,6 +132,7 @@ _RETRYABLE = frozenset(
         _R.ERROR_REASON_UPSTREAM_UNAVAILABLE,
         _R.ERROR_REASON_GATEWAY_OVERLOADED,
         _R.ERROR_REASON_AUDIT_LOG_UNAVAILABLE,
+        _R.ERROR_REASON_GATEWAY_SHUTTING_DOWN,
     }
 )
 """Reasons that come with RetryInfo."""
@@ -196,8 +198,11 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
     return RpcStatus(code, ErrorReason.Name(reason), status, _pushback(error, reason, call))
 
 
-def to_item_error(error: GatewayError, locator: FieldLocator) -> ItemError:
-    """Return the error of one item of a call; the locator is that of the request."""
+def to_item_error(error: Exception, locator: FieldLocator) -> ItemError:
+    """Return the error of one item of a call; the locator is that of the request.
+
+    An error that is no GatewayError is a defect, of which the caller gets only a fixed text.
+    """
     code, reason = _outcome(error, locator.request)
     message = _clip(_explain(error, locator)[0], _MAX_MESSAGE)
     item = ItemError(code=code.value[0], reason=reason, message=message)

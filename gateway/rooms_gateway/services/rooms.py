@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
 
+from acs.rooms.v1 import bulk_rooms_pb2 as bulk_pb
 from acs.rooms.v1 import rooms_pb2 as pb
 
 from rooms_gateway.aio import gather_or_cancel
 from rooms_gateway.call import Call
+from rooms_gateway.services.bulk import BulkJobs, Item
 from rooms_gateway.services.convert import page_tokens
 from rooms_gateway.services.convert.participants import participant_from_rest
 from rooms_gateway.services.convert.rooms import (
@@ -53,6 +55,7 @@ class RoomsServicer:
         """
         self._api = api
         self._converter = converter
+        self._bulk = BulkJobs(to_item_error)
         self._complete_windows = complete_windows
         self._defaults = defaults
         self._replays = ReplayDetector()
@@ -122,3 +125,15 @@ class RoomsServicer:
                 response = pb.ListRoomsResponse(next_page_token=token)
                 await self._converter.convert(page.items, partial(add_rooms, response.rooms))
                 yield response
+
+    def BulkCreateRooms(
+        self, requests: AsyncIterator[Item[bulk_pb.BulkCreateRoomsRequest]], call: Call
+    ) -> AsyncIterator[bulk_pb.BulkCreateRoomsResponse]:
+        """REST: Rooms_Create for each item."""
+        return self._bulk.create(requests, call, self.CreateRoom)
+
+    def BulkDeleteRooms(
+        self, requests: AsyncIterator[Item[bulk_pb.BulkDeleteRoomsRequest]], call: Call
+    ) -> AsyncIterator[bulk_pb.BulkDeleteRoomsResponse]:
+        """REST: Rooms_Delete for each item."""
+        return self._bulk.delete(requests, call, self.DeleteRoom)

@@ -177,7 +177,8 @@ class Settings:
     max_streams: int = setting(
         100,
         Group.LIMITS,
-        "Maximum concurrent list streams; further ones are rejected with RESOURCE_EXHAUSTED.",
+        "Maximum concurrent streams, of lists and bulk jobs; further ones are rejected with "
+        "RESOURCE_EXHAUSTED.",
         minimum=1,
     )
     max_calls_per_caller: int | None = setting(
@@ -189,7 +190,7 @@ class Settings:
     max_streams_per_caller: int | None = setting(
         None,
         Group.LIMITS,
-        "Maximum concurrent list streams of one caller. Default: --max-streams.",
+        "Maximum concurrent streams of one caller. Default: --max-streams.",
         minimum=1,
     )
     max_client_connections: int = setting(
@@ -229,15 +230,16 @@ class Settings:
         60.0,
         Group.TIMEOUTS,
         "Longest time that a request waits for the pacer while the upstream throttles, in seconds; "
-        "a call that would wait longer, or beyond its deadline, is rejected with THROTTLED.",
+        "a call that would wait longer, or beyond its deadline, is rejected with THROTTLED. Items of "
+        "bulk streams wait until the deadline of the stream.",
         minimum=0,
     )
     write_stall_timeout: float = setting(
         60.0,
         Group.TIMEOUTS,
-        "Time that a client may leave a page of a list unread before the stream is aborted, or a "
-        "unary response before its slot is released, in seconds. Reflection streams that are idle "
-        "for this time are aborted too.",
+        "Time that a client may leave a page of a list or a result of a bulk stream unread before "
+        "the stream is aborted, or a unary response before its slot is released, in seconds. "
+        "Reflection and bulk streams that are idle for this time are aborted too.",
         above=0,
     )
 
@@ -350,6 +352,7 @@ class Settings:
         """Maximum upstream connections: one for each concurrent request, so that none waits.
 
         A unary call that reads a room and its roster has two concurrent requests, a list has one.
+        Bulk streams together have those of `services.bulk`, which come on top.
         """
         return 2 * self.max_concurrent_calls + self.max_streams
 

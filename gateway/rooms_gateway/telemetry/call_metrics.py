@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 from rooms_gateway.telemetry.histogram import Histogram
+from rooms_gateway.telemetry.observers import MethodKind
 
 OTHER = "_OTHER"
 """OpenTelemetry's label for values outside a closed set."""
@@ -30,12 +31,12 @@ def go_name(code: str) -> str:
 class MethodMetrics:
     """Counts of one method, as plain numbers."""
 
-    def __init__(self, service: str, method: str, failures: Counter[str], *, streams: bool) -> None:
+    def __init__(self, service: str, method: str, failures: Counter[str], kind: MethodKind) -> None:
         """`failures` counts failed calls by reason and is shared by all methods."""
-        self.labels = ("server_stream" if streams else "unary", service, method)
+        self.labels = (kind.value, service, method)
         self.rpc_method = f"{service}/{method}"
         self.started_calls = 0
-        self._streams = streams
+        self._streams = kind is not MethodKind.UNARY
         self._sent = 0
         self.by_code = {"OK": Histogram()}
         """Durations of calls, by status code."""
@@ -72,9 +73,9 @@ class CallMetrics(Collector):
         self._failures: Counter[str] = Counter()
         self._unknown = 0
 
-    def of_method(self, service: str, method: str, *, streams: bool) -> MethodMetrics:
+    def of_method(self, service: str, method: str, kind: MethodKind) -> MethodMetrics:
         """Return the metrics of a method."""
-        metrics = MethodMetrics(service, method, self._failures, streams=streams)
+        metrics = MethodMetrics(service, method, self._failures, kind)
         self._methods.append(metrics)
         return metrics
 
@@ -93,7 +94,7 @@ class CallMetrics(Collector):
         )
         sent = CounterMetricFamily(
             "grpc_server_msg_sent",
-            "Messages sent to callers; pages if grpc_type is server_stream.",
+            "Messages sent to callers; pages of lists, and results of bulk jobs, for streams.",
             labels=labels,
         )
         handling = HistogramMetricFamily(
@@ -109,7 +110,7 @@ class CallMetrics(Collector):
             "Failed calls, by ErrorInfo reason; see docs/reference/errors.md.",
             labels=("reason",),
         )
-        unknown = ("unary", OTHER, OTHER)
+        unknown = (MethodKind.UNARY.value, OTHER, OTHER)
         started.add_metric(unknown, self._unknown)
         handled.add_metric((*unknown, go_name("UNIMPLEMENTED")), self._unknown)
         for method in self._methods:

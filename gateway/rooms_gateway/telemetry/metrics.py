@@ -21,7 +21,12 @@ from prometheus_client.registry import Collector
 
 from rooms_gateway.telemetry.call_metrics import OTHER, CallMetrics
 from rooms_gateway.telemetry.histogram import Histogram
-from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent, MethodObserver
+from rooms_gateway.telemetry.observers import (
+    AttemptFailure,
+    CredentialEvent,
+    MethodKind,
+    MethodObserver,
+)
 from rooms_gateway.telemetry.pacer_metrics import ObservedPacer, PacerMetrics
 
 _STATUSES = frozenset(HTTPStatus)
@@ -130,9 +135,9 @@ class Metrics:
         encode, content_type = choose_encoder(accept)
         return encode(_WithoutCreated(self._registry)), content_type
 
-    def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:
+    def of_method(self, service: str, method: str, kind: MethodKind) -> MethodObserver:
         """Return the observer of a method."""
-        return self._calls.of_method(service, method, streams=streams)
+        return self._calls.of_method(service, method, kind)
 
     def unknown_method(self) -> None:
         """Count a call of an unimplemented method."""

@@ -10,6 +10,14 @@ from enum import StrEnum
 from typing import Protocol
 
 
+class MethodKind(StrEnum):
+    """The streams of a method."""
+
+    UNARY = "unary"
+    SERVER_STREAM = "server_stream"
+    BIDI_STREAM = "bidi_stream"
+
+
 class MethodObserver(Protocol):
     """Observes the calls of one gRPC method."""
 
@@ -18,7 +26,10 @@ class MethodObserver(Protocol):
         ...
 
     def message_sent(self) -> None:
-        """Count a message of a stream, which is a page; unary calls are counted when they end."""
+        """Count a message of a stream: a page of a list, or a result of a bulk job.
+
+        Unary calls are counted when they end.
+        """
         ...
 
     def ended(self, code: str, reason: str, seconds: float) -> None:
@@ -32,7 +43,7 @@ class MethodObserver(Protocol):
 class CallObserver(Protocol):
     """Observes the calls of a gateway."""
 
-    def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:
+    def of_method(self, service: str, method: str, kind: MethodKind) -> MethodObserver:
         """Return the observer of a method; requested once per method."""
         ...
 
@@ -168,7 +179,7 @@ class Observer(CallObserver, UpstreamObserver, CredentialObserver, AuditObserver
 class NoopObserver:
     """Does nothing."""
 
-    def of_method(self, service: str, method: str, *, streams: bool) -> MethodObserver:
+    def of_method(self, service: str, method: str, kind: MethodKind) -> MethodObserver:
         """Return this observer."""
         return self
 

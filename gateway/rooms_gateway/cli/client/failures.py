@@ -58,7 +58,12 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
         "ERROR_REASON_UPSTREAM_RESPONSE_INVALID": _REPORT,
         "ERROR_REASON_GATEWAY_OVERLOADED": _LATER,
         "ERROR_REASON_GATEWAY_INTERNAL": _REPORT,
-        "ERROR_REASON_STREAM_STALLED": "Resume with the last page token, and read faster.",
+        "ERROR_REASON_STREAM_STALLED": (
+            "Resume with the last page token, or repeat the bulk command, and read faster."
+        ),
+        "ERROR_REASON_GATEWAY_SHUTTING_DOWN": (
+            "Repeat the command: the items that have a result are skipped."
+        ),
         "ERROR_REASON_ROSTER_TOO_LARGE": "Read it with `rooms-gateway participants list`.",
         "ERROR_REASON_ALREADY_PARTICIPANT": _UPSERT,
         "ERROR_REASON_NOT_A_PARTICIPANT": _UPSERT,

@@ -39,8 +39,11 @@ FIRST_BACKOFF, NEXT_BACKOFF = 1.0, 0.25
 """Waits after the first rejection without a requested wait, and at least after a further one with
 one, in seconds; they double with each rejection."""
 
+MAX_DOUBLINGS = 6
+"""Doublings after which a wait grows no further: about a minute."""
+
 MAX_REJECTIONS = 20
-"""Rejections after which a call ends."""
+"""Rejections after which a call ends, unless it is patient."""
 
 CALM = 30.0
 """Seconds without a rejection after which pacing ends."""
@@ -136,7 +139,7 @@ class Pacer:
         now = self._clock()
         if not self._queue and self._take(now):
             return
-        latest = min(call.deadline - self._margin, now + self._max_wait)
+        latest = self._latest(call, now)
         expected = self._expected_wait(call, now)
         if now + (0.0 if again else expected) > latest:
             raise self._too_late(expected)
@@ -163,6 +166,13 @@ class Pacer:
     def _margin(self) -> float:
         """Seconds that a request takes: one sent later would only cost quota."""
         return 0.1 + 3 * self._latency
+
+    def _latest(self, call: Call, now: float) -> float:
+        """Return the instant after which a request of `call` would be too late."""
+        # One that waits in a unary call holds a slot, which others wait for. Items of a bulk stream
+        # share the slot of the stream, and to reject one would only make its client send it again.
+        max_wait = math.inf if call.patient else self._max_wait
+        return min(call.deadline - self._margin, now + max_wait)
 
     def _expected_wait(self, call: Call, now: float) -> float:
         rate, tokens = self._learned.rate, self._bucket.tokens
@@ -236,22 +246,23 @@ class Pacer:
         now = self._clock()
         self._begin(now)
         # A wait of 0 is none.
-        wait = requested or FIRST_BACKOFF * 2**earlier
+        factor = 2 ** min(earlier, MAX_DOUBLINGS)
+        wait = requested or FIRST_BACKOFF * factor
         if earlier:
-            wait = max(wait, NEXT_BACKOFF * 2**earlier)
+            wait = max(wait, NEXT_BACKOFF * factor)
         if sent_at < self._pause.until:
             self._pause.record(now, sent_at, accepted=False)
         elif requested and requested > LONG_WAIT and now >= self._trust_waits_at:
             self._begin_pause(now, requested, sent_at)
         elif self._resuming or now > max(self._last_accepted + MIN_LENGTH, self._learned.off_until):
             # Nothing is accepted at all: a pause that grows.
-            backoff = FIRST_BACKOFF * 2**self._pause.fruitless
+            backoff = FIRST_BACKOFF * 2 ** min(self._pause.fruitless, MAX_DOUBLINGS)
             self._begin_pause(now, requested or backoff, sent_at)
         else:
             self._learn(now, sent_at, accepted=False)
         wait += self._uniform(0, 0.1 * min(wait, 1.0))
-        latest = min(call.deadline - self._margin, now + self._max_wait)
-        return None if earlier + 1 >= MAX_REJECTIONS or now + wait > latest else wait
+        exhausted = earlier + 1 >= MAX_REJECTIONS and not call.patient
+        return None if exhausted or now + wait > self._latest(call, now) else wait
 
     def _learn(self, now: float, sent_at: float, *, accepted: bool) -> None:
         rate = self.rate

@@ -188,10 +188,10 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_STREAM_STALLED: _ErrorReason.ValueType  # 23
     """ERROR_REASON_STREAM_STALLED: the client did not read a message of a stream within the
-    gateway's write-stall timeout.
+    gateway's write-stall timeout, or sent no item of a bulk stream while it had all results.
     Code: ABORTED.
     Example: {"attempts": "3", "apiVersion": "2025-03-13"}
-    Do: resume with the last page token, and read faster.
+    Do: resume with the last page token, or send the other items again, and read faster.
     """
     ERROR_REASON_UPSTREAM_MISCONFIGURED: _ErrorReason.ValueType  # 24
     """ERROR_REASON_UPSTREAM_MISCONFIGURED: the gateway cannot connect to the Rooms service until a
@@ -272,6 +272,13 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Code: UNAVAILABLE, with RetryInfo.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
     Do: retry with backoff; if it persists, report it to the operator of the gateway.
+    """
+    ERROR_REASON_GATEWAY_SHUTTING_DOWN: _ErrorReason.ValueType  # 35
+    """ERROR_REASON_GATEWAY_SHUTTING_DOWN: the gateway shuts down and reads no further items of a bulk
+    stream. Items with a result are done.
+    Code: UNAVAILABLE, with RetryInfo.
+    Example: {"attempts": "120", "apiVersion": "2025-03-13"}
+    Do: send the other items again with the same `job_id`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -456,10 +463,10 @@ Do: add every user that may join to the roster.
 """
 ERROR_REASON_STREAM_STALLED: ErrorReason.ValueType  # 23
 """ERROR_REASON_STREAM_STALLED: the client did not read a message of a stream within the
-gateway's write-stall timeout.
+gateway's write-stall timeout, or sent no item of a bulk stream while it had all results.
 Code: ABORTED.
 Example: {"attempts": "3", "apiVersion": "2025-03-13"}
-Do: resume with the last page token, and read faster.
+Do: resume with the last page token, or send the other items again, and read faster.
 """
 ERROR_REASON_UPSTREAM_MISCONFIGURED: ErrorReason.ValueType  # 24
 """ERROR_REASON_UPSTREAM_MISCONFIGURED: the gateway cannot connect to the Rooms service until a
@@ -540,4 +547,11 @@ change without one. Nothing was sent to the service.
 Code: UNAVAILABLE, with RetryInfo.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: retry with backoff; if it persists, report it to the operator of the gateway.
+"""
+ERROR_REASON_GATEWAY_SHUTTING_DOWN: ErrorReason.ValueType  # 35
+"""ERROR_REASON_GATEWAY_SHUTTING_DOWN: the gateway shuts down and reads no further items of a bulk
+stream. Items with a result are done.
+Code: UNAVAILABLE, with RetryInfo.
+Example: {"attempts": "120", "apiVersion": "2025-03-13"}
+Do: send the other items again with the same `job_id`.
 """

@@ -1,0 +1,95 @@
+"""Reads the items of a bidirectional stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Self
+
+import grpc
+from google.protobuf.message import Message
+
+from rooms_gateway.call import Call, Context
+from rooms_gateway.errors import InvalidRequestError, ShuttingDownError, StreamStalledError
+from rooms_gateway.server.validation import validate
+from rooms_gateway.services.bulk import Item
+from rooms_gateway.telemetry import logs
+
+
+class ItemReader(AsyncIterator[Item[Any]]):
+    """The items of one call, in order, each with the rule of the contract that it breaks, if any.
+
+    Iterating raises InvalidRequestError at malformed bytes, ShuttingDownError when `shutdown` is
+    done, and StreamStalledError if the client sends nothing for `stall_timeout` seconds while all
+    its items are answered.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        call: Call,
+        parse: Callable[[bytes], Message],
+        stall_timeout: float,
+        shutdown: asyncio.Future[None],
+    ) -> None:
+        """`parse` raises InvalidRequestError at malformed bytes."""
+        self._context = context
+        self._call = call
+        self._parse = parse
+        self._stall_timeout = stall_timeout
+        self._shutdown = shutdown
+        self._unanswered = 0
+
+    def answered(self) -> None:
+        """Record that the result of an item was sent."""
+        self._unanswered -= 1
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item[Any]:
+        data = await self._read()
+        if data is grpc.aio.EOF:
+            raise StopAsyncIteration
+        request = self._parse(data)
+        self._unanswered += 1
+        try:
+            validate(request)
+        except InvalidRequestError as error:
+            return Item(request, error)
+        logs.log_request(self._call.request_id, request)
+        return Item(request, None)
+
+    async def _read(self) -> Any:
+        if self._shutdown.done():
+            raise _shutting_down()
+        # A task that is never cancelled: grpc would free the buffer into which it still reads.
+        read = asyncio.ensure_future(self._context.read())
+        read.add_done_callback(_retrieve)
+        while True:
+            await asyncio.wait(
+                (read, self._shutdown),
+                timeout=self._stall_timeout,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if self._shutdown.done():
+                raise _shutting_down()
+            if read.done():
+                return read.result()
+            if not self._unanswered:
+                raise StreamStalledError(
+                    f"the client has sent nothing for {self._stall_timeout:g} s; send the items "
+                    "without a result again"
+                )
+
+
+def _shutting_down() -> ShuttingDownError:
+    return ShuttingDownError(
+        "the gateway shuts down: send the items without a result again, with the same job_id"
+    )
+
+
+def _retrieve(read: asyncio.Future[Any]) -> None:
+    """Ignore the error of a read that the end of the call has ended."""
+    if not read.cancelled():
+        read.exception()
