@@ -27,7 +27,6 @@ from rooms_gateway.server.assembly import (
 )
 from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.status import to_item_error
-from rooms_gateway.services.bulk import BulkJobs
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.guests import GuestAdmission
 from rooms_gateway.services.identity import IdentityServicer

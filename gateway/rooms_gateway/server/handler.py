@@ -7,7 +7,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import grpc
@@ -22,7 +22,7 @@ from rooms_gateway.server.admission import Admission, host_of
 from rooms_gateway.server.audit import Audit, audit_of
 from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.auth.token_transport import check_transport, returns_tokens
-from rooms_gateway.server.items import ItemReader
+from rooms_gateway.server.items import ItemReader, malformed
 from rooms_gateway.server.messages import UnreadResponses, send_messages, send_status
 from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
 from rooms_gateway.server.validation import compile_rules, validate
@@ -156,6 +156,9 @@ class MethodHandler:
         self._kind = kind = _kind_of(method)
         self._streams = kind is not MethodKind.UNARY
         self._reads_items = kind is MethodKind.BIDI_STREAM
+        self._receive: Callable[[bytes, Context, Call], Any] = (
+            self._receive_items if self._reads_items else self._receive_request
+        )
         self._response_type = GetMessageClass(method.output_type)
         self._name = f"/{service}/{method.name}"
         self._request_type = GetMessageClass(method.input_type)
@@ -177,8 +180,8 @@ class MethodHandler:
     def handler(self) -> Handler:
         """Return the handler for grpc."""
         make = _MAKERS[self._kind]
-        # No deserializer: `_read` parses, so that malformed bytes also get a typed status, a metric
-        # and a log line.
+        # No deserializer: `_receive` parses, so that malformed bytes also get a typed status, a
+        # metric and a log line.
         return make(self._handle, response_serializer=self._response_type.SerializeToString)
 
     async def _handle(self, data: bytes, context: Context) -> Message | None:
@@ -206,13 +209,7 @@ class MethodHandler:
             if not self._limiter.try_acquire(caller):
                 await self._limiter.acquire(caller, call.remaining())
             try:
-                if self._reads_items:
-                    await self._process_items(context, call)
-                    return None
-                request = self._read(data)
-                call.dry_run = self._has_dry_run and request.HasField("dry_run")
-                validate(request)
-                logs.log_request(call.request_id, request)
+                request = self._receive(data, context, call)
                 if self._streams:
                     pages = self._behavior(request, call)
                     sent = self._observer.message_sent
@@ -233,7 +230,7 @@ class MethodHandler:
                 raise
             status = self._status_of(error, call, request)
             code, reason = status.code.name, status.reason
-            await self._audit.ended(call, request, None, code, reason)
+            await self._audit.ended(call, _message(request), None, code, reason)
             # What ends the call refers to this frame in a cycle, and would keep the request.
             del data, request
             await send_status(error, status, context)
@@ -243,31 +240,28 @@ class MethodHandler:
             shared.end()
             self._end(call, code, reason, time.monotonic() - started, peer)
 
-    async def _process_items(self, context: Context, call: Call) -> None:
-        items = ItemReader(context, call, self._read, self._stall_timeout, self._shared.shutdown)
-
-        def count() -> None:
-            items.answered()
-            self._observer.message_sent()
-
-        await send_messages(self._behavior(items, call), context, self._stall_timeout, count)
-
-    def _read(self, data: bytes) -> Message:
+    def _receive_request(self, data: bytes, _: Context, call: Call) -> Message:
         try:
-            return self._request_type.FromString(data)
+            request = self._request_type.FromString(data)
         except DecodeError:
-            # Without the library's text, which may repeat the request.
-            name = self._request_type.DESCRIPTOR.full_name
-            text = f"the request is not a valid {name}: do client and gateway use the same proto?"
-            raise InvalidRequestError(Violation("", text)) from None
+            raise malformed(self._request_type) from None
+        call.dry_run = self._has_dry_run and request.HasField("dry_run")
+        validate(request)
+        logs.log_request(call.request_id, request)
+        return request
 
-    def _cancelled(self, call: Call, request: Message | None) -> str:
+    def _receive_items(self, _: object, context: Context, call: Call) -> ItemReader:
+        shutdown, timeout = self._shared.shutdown, self._stall_timeout
+        return ItemReader(context, call, self._request_type, timeout, shutdown)
+
+    def _cancelled(self, call: Call, received: object) -> str:
         code = "DEADLINE_EXCEEDED" if call.remaining() <= 0 else "CANCELLED"
-        self._audit.cancelled(call, request, code)
+        self._audit.cancelled(call, _message(received), code)
         return code
 
-    def _status_of(self, error: BaseException, call: Call, request: Message | None) -> RpcStatus:
-        status = to_status(error, call, request or self._request_type(), self._api_version)
+    def _status_of(self, error: BaseException, call: Call, received: object) -> RpcStatus:
+        request = _message(received) or self._request_type()
+        status = to_status(error, call, request, self._api_version)
         if status.reason == DEFECT_REASON:
             logger.error(
                 "method=%s request_id=%s failed", self._name, call.request_id, exc_info=error
@@ -297,6 +291,11 @@ class MethodHandler:
                     call.trace.trace_id,
                 )
             )
+
+
+def _message(received: object) -> Message | None:
+    """Return the request of a call; None without one, and for a bidirectional stream."""
+    return received if isinstance(received, Message) else None
 
 
 def _kind_of(method: MethodDescriptor) -> MethodKind:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from rooms_gateway.call import Call, Context
-from rooms_gateway.errors import InvalidRequestError, ShuttingDownError, StreamStalledError
+from rooms_gateway.errors import (
+    InvalidRequestError,
+    ShuttingDownError,
+    StreamStalledError,
+    Violation,
+)
 from rooms_gateway.server.validation import validate
-from rooms_gateway.services.bulk import Item
+from rooms_gateway.services.bulk import Item, Items
 from rooms_gateway.telemetry import logs
 
 
-class ItemReader(AsyncIterator[Item[Any]]):
+class ItemReader(Items[Any]):
     """The items of one call, in order, each with the rule of the contract that it breaks, if any.
 
     Iterating raises InvalidRequestError at malformed bytes, ShuttingDownError when `shutdown` is
@@ -28,14 +32,13 @@ class ItemReader(AsyncIterator[Item[Any]]):
         self,
         context: Context,
         call: Call,
-        parse: Callable[[bytes], Message],
+        request_type: type[Message],
         stall_timeout: float,
         shutdown: asyncio.Future[None],
     ) -> None:
-        """`parse` raises InvalidRequestError at malformed bytes."""
         self._context = context
         self._call = call
-        self._parse = parse
+        self._request_type = request_type
         self._stall_timeout = stall_timeout
         self._shutdown = shutdown
         self._unanswered = 0
@@ -51,7 +54,10 @@ class ItemReader(AsyncIterator[Item[Any]]):
         data = await self._read()
         if data is grpc.aio.EOF:
             raise StopAsyncIteration
-        request = self._parse(data)
+        try:
+            request = self._request_type.FromString(data)
+        except DecodeError:
+            raise malformed(self._request_type) from None
         self._unanswered += 1
         try:
             validate(request)
@@ -81,6 +87,14 @@ class ItemReader(AsyncIterator[Item[Any]]):
                     f"the client has sent nothing for {self._stall_timeout:g} s; send the items "
                     "without a result again"
                 )
+
+
+def malformed(request_type: type[Message]) -> InvalidRequestError:
+    """Return the error for bytes that are no message of a type."""
+    # Without the library's text, which may repeat the request.
+    name = request_type.DESCRIPTOR.full_name
+    text = f"the request is not a valid {name}: do client and gateway use the same proto?"
+    return InvalidRequestError(Violation("", text))
 
 
 def _shutting_down() -> ShuttingDownError:

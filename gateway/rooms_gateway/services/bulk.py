@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from acs.rooms.v1 import bulk_rooms_pb2 as pb
 from acs.rooms.v1 import rooms_pb2
@@ -44,6 +44,14 @@ class Item(NamedTuple, Generic[RequestT]):
     """The rule of the contract that it breaks; None if it is valid."""
 
 
+class Items(AsyncIterable[Item[RequestT]], Protocol[RequestT]):
+    """The messages of a stream, in order."""
+
+    def answered(self) -> None:
+        """Record that the result of an item was sent."""
+        ...
+
+
 class BulkJobs:
     """Processes the items of streams, with the handlers of the unary RPCs."""
 
@@ -54,7 +62,7 @@ class BulkJobs:
 
     def create(
         self,
-        items: AsyncIterator[Item[pb.BulkCreateRoomsRequest]],
+        items: Items[pb.BulkCreateRoomsRequest],
         call: Call,
         create: Callable[
             [rooms_pb2.CreateRoomRequest, Call], Awaitable[rooms_pb2.CreateRoomResponse]
@@ -75,7 +83,7 @@ class BulkJobs:
 
     def delete(
         self,
-        items: AsyncIterator[Item[pb.BulkDeleteRoomsRequest]],
+        items: Items[pb.BulkDeleteRoomsRequest],
         call: Call,
         delete: Callable[
             [rooms_pb2.DeleteRoomRequest, Call], Awaitable[rooms_pb2.DeleteRoomResponse]
@@ -169,7 +177,7 @@ def _wrong_job(rule: str) -> InvalidRequestError:
 
 
 async def _as_they_finish(
-    items: AsyncIterator[A], process: Callable[[A], Coroutine[Any, Any, B]]
+    items: Items[A], process: Callable[[Item[A]], Coroutine[Any, Any, B]]
 ) -> AsyncGenerator[B, None]:
     """Yield what `process` returns for each of `items`, in the order in which they finish.
 
@@ -196,6 +204,7 @@ async def _as_they_finish(
             if task is not reading:
                 unfinished.remove(task)
                 yield task.result()
+                items.answered()
                 slots.release()
         reading.result()
     finally:

@@ -12,7 +12,7 @@ from acs.rooms.v1 import rooms_pb2 as pb
 
 from rooms_gateway.aio import gather_or_cancel
 from rooms_gateway.call import Call
-from rooms_gateway.services.bulk import BulkJobs, Item
+from rooms_gateway.services.bulk import BulkJobs, Items
 from rooms_gateway.services.convert import page_tokens
 from rooms_gateway.services.convert.participants import participant_from_rest
 from rooms_gateway.services.convert.rooms import (
@@ -127,13 +127,13 @@ class RoomsServicer:
                 yield response
 
     def BulkCreateRooms(
-        self, requests: AsyncIterator[Item[bulk_pb.BulkCreateRoomsRequest]], call: Call
+        self, requests: Items[bulk_pb.BulkCreateRoomsRequest], call: Call
     ) -> AsyncIterator[bulk_pb.BulkCreateRoomsResponse]:
         """REST: Rooms_Create for each item."""
         return self._bulk.create(requests, call, self.CreateRoom)
 
     def BulkDeleteRooms(
-        self, requests: AsyncIterator[Item[bulk_pb.BulkDeleteRoomsRequest]], call: Call
+        self, requests: Items[bulk_pb.BulkDeleteRoomsRequest], call: Call
     ) -> AsyncIterator[bulk_pb.BulkDeleteRoomsResponse]:
         """REST: Rooms_Delete for each item."""
         return self._bulk.delete(requests, call, self.DeleteRoom)

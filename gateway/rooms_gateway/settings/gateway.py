@@ -230,8 +230,8 @@ class Settings:
         60.0,
         Group.TIMEOUTS,
         "Longest time that a request waits for the pacer while the upstream throttles, in seconds; "
-        "a call that would wait longer, or beyond its deadline, is rejected with THROTTLED. Items of "
-        "bulk streams wait until the deadline of the stream.",
+        "a call that would wait longer, or beyond its deadline, is rejected with THROTTLED. Items "
+        "of a bulk stream wait until its deadline.",
         minimum=0,
     )
     write_stall_timeout: float = setting(
