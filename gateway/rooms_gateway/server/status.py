@@ -204,8 +204,11 @@ def to_item_error(error: Exception, locator: FieldLocator) -> ItemError:
     An error that is no GatewayError is a defect, of which the caller gets only a fixed text.
     """
     code, reason = _outcome(error, locator.request)
-    message = _clip(_explain(error, locator)[0], _MAX_MESSAGE)
-    item = ItemError(code=code.value[0], reason=reason, message=message)
+    message, violations, _ = _explain(error, locator)
+    field = violations[0].field if violations else ""
+    if field not in message:
+        message = f"{field}: {message}"
+    item = ItemError(code=code.value[0], reason=reason, message=_clip(message, _MAX_MESSAGE))
     if reason in _RETRYABLE:
         item.retry_delay.CopyFrom(_retry_delay(error))
     return item
