@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from support.paths import ROOT
 
+_FILES = ROOT / "tests/support/bulk_files"
+CREATES, DELETES = str(_FILES / "creates.ndjson"), str(_FILES / "deletes.csv")
+"""Files of items."""
 EXPORT = ROOT / "tests/support/export.jsonl"
 """An export of one room."""
 
@@ -24,6 +27,14 @@ EXAMPLES: dict[tuple[str, ...], str] = {
     ("rooms", "get", "7", "--include-participants"): "GetRoom",
     ("rooms", "update", "7", *_WINDOW, "--pstn-dial-out", *_DRY_RUN): "UpdateRoom",
     ("rooms", "delete", "7", "--allow-missing", "--yes", *_DRY_RUN): "DeleteRoom",
+    (
+        *("rooms", "bulk-create", CREATES, "--job-id", UUID, "--timeout", "30", "--format", "json"),
+        *_DRY_RUN,
+    ): "BulkCreateRooms",
+    (
+        *("rooms", "bulk-delete", DELETES, "--allow-missing", "--yes", "--timeout", "30"),
+        *_DRY_RUN,
+    ): "BulkDeleteRooms",
     ("rooms", "list", "--page-token", "a'b\"c", "--max-pages", "3"): "ListRooms",
     (
         *("rooms", "list", "--valid-at", "2030-01-01", "--created-after", "2029-01-01"),

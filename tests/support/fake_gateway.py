@@ -87,6 +87,41 @@ def calls(
     return result, requests
 
 
+def bulk(
+    *arguments: str,
+    rpc: str,
+    respond: Callable[[Message], Message],
+    failure: FailedCall | None = None,
+    stdin: str | None = None,
+) -> tuple[Result, list[Any]]:
+    """Run a command that makes one bulk call; return its result and its requests.
+
+    `respond` returns the result of an item; a `failure` ends the call.
+    """
+    channel = grpc_testing.channel(SERVICES, grpc_testing.strict_fake_time(0))
+    requests: list[Message] = []
+
+    def play() -> None:
+        _, call = channel.take_stream_stream(METHODS[rpc])
+        try:
+            while True:
+                request = call.take_request()
+                requests.append(request)
+                call.send_response(respond(request))
+        except ValueError:
+            # The client has closed its side.
+            pass
+        status = failure or FailedCall(grpc.StatusCode.OK)
+        _wait_until_read(call)
+        call.terminate(status.trailers, status.code, status.message)
+
+    server = threading.Thread(target=play, daemon=True)
+    server.start()
+    result = run(*arguments, open_channel=lambda *_: channel, stdin=stdin)
+    server.join(timeout=5)
+    return result, requests
+
+
 def _play(
     channel: Any,
     rpc: str,
@@ -106,11 +141,15 @@ def _play(
     requests.append(request)
     for page in responses:
         call.send_response(page)
-    # The fake channel drops unread pages when a call fails; gRPC does not.
-    while call._rpc_state._responses:
-        time.sleep(0.001)
+    _wait_until_read(call)
     status = failure or FailedCall(grpc.StatusCode.OK)
     call.terminate(status.trailers, status.code, status.message)
+
+
+def _wait_until_read(call: Any) -> None:
+    # The fake channel drops unread messages when a call fails; gRPC does not.
+    while call._rpc_state._responses:
+        time.sleep(0.001)
 
 
 def _unexpected(address: str, *_: object) -> grpc.Channel:

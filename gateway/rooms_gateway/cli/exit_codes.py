@@ -1,7 +1,7 @@
 """Exit codes of `serve`, `emulator`, `join` and `rooms`.
 
-0 is a clean shutdown or a success, 2 a wrong setting or flag. `join` exits with 64 plus the gRPC
-code if the call fails.
+0 is a clean shutdown or a success, 2 a wrong setting, flag or file. `join`
+and bulk jobs exit with 64 plus the gRPC code if the call fails.
 """
 
 from __future__ import annotations
@@ -19,5 +19,6 @@ JOIN_OBSTACLES = 8
 """`join explain` found obstacles."""
 NOT_ALL_ADMITTED = 9
 """`join admit` returned an error for at least one guest."""
-NOT_ALL_TRANSFERRED = 11
-"""`rooms export` left a room out, or `rooms import` did not import one."""
+NOT_ALL_SUCCEEDED = 10
+"""`rooms bulk-create` or `bulk-delete` returned an error for at least one item, `rooms export` left a
+room out, or `rooms import` did not import one."""

@@ -69,8 +69,8 @@ class GatewayConnection:
     """The gateway that a command calls, and how it prints the responses."""
 
     address: str
-    timeout: float
-    """Timeout per call, in seconds."""
+    timeout: float | None
+    """Timeout per call, in seconds; None: none."""
     as_json: bool
     open_channel: Callable[[str, ClientTls | None], grpc.Channel] = open_channel
     tls: ClientTls | None = None
@@ -150,6 +150,16 @@ def connection_flags(command: Callable[..., None]) -> Callable[..., None]:
 
     The `obj` of click's context, if any, opens the channel instead of `open_channel`.
     """
+    return _connection_flags(command, 30.0)
+
+
+def bulk_connection_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the flags of `connection_flags`, with no timeout by default."""
+    return _connection_flags(command, None)
+
+
+def _connection_flags(command: Callable[..., None], timeout: float | None) -> Callable[..., None]:
+    default = "" if timeout else " Default: none."
 
     @address_flag
     @tls_flags
@@ -157,9 +167,9 @@ def connection_flags(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
-        default=30.0,
-        show_default=True,
-        help="Timeout of the whole call, in seconds.",
+        default=timeout,
+        show_default=timeout is not None,
+        help=f"Timeout of the whole call, in seconds.{default}",
     )
     @click.option(
         "--json",
@@ -178,7 +188,7 @@ def connection_flags(command: Callable[..., None]) -> Callable[..., None]:
     def with_connection(
         *,
         address: str,
-        timeout: float,
+        timeout: float | None,
         as_json: bool,
         print_grpcurl: bool,
         tls: ClientTls | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import click
@@ -20,10 +20,14 @@ SECRETS = {"token": "ACCESS_TOKEN", "teams_token": "TEAMS_TOKEN"}
 """Fields of requests that are secret, and the shell variables that are printed instead."""
 
 
+_MAX_WORD = 100_000
+"""Length above which requests are printed as a here-document. The limit of Linux is 131,071."""
+
+
 class PrintingChannel:
     """A channel that prints the grpcurl command of each call, and returns empty responses.
 
-    It has the two methods of grpc.Channel that the stubs of the contract use. `sends_token` adds
+    It has the methods of grpc.Channel that the stubs of the contract use. `sends_token` adds
     the header with the bearer token, as the shell variable TOKEN.
     """
 
@@ -38,8 +42,8 @@ class PrintingChannel:
     ) -> Callable[..., Message]:
         """Return the callable of a method with one response."""
 
-        def call(request: Message, timeout: float, metadata: Metadata = ()) -> Message:
-            self._print(method, request, timeout, metadata)
+        def call(request: Message, timeout: float | None, metadata: Metadata = ()) -> Message:
+            self._print(method, [request], timeout, metadata)
             return response_deserializer(b"")
 
         return call
@@ -47,22 +51,46 @@ class PrintingChannel:
     def unary_stream(self, method: str, **_: object) -> Callable[..., Iterator[Message]]:
         """Return the callable of a method with a stream of responses."""
 
-        def call(request: Message, timeout: float, metadata: Metadata = ()) -> Iterator[Message]:
-            self._print(method, request, timeout, metadata)
+        def call(
+            request: Message, timeout: float | None, metadata: Metadata = ()
+        ) -> Iterator[Message]:
+            self._print(method, [request], timeout, metadata)
             return iter(())
 
         return call
 
-    def _print(self, method: str, request: Message, timeout: float, metadata: Metadata) -> None:
+    def stream_stream(self, method: str, **_: object) -> Callable[..., Iterator[Message]]:
+        """Return the callable of a method with streams of requests and responses."""
+
+        def call(
+            requests: Iterable[Message], timeout: float | None, metadata: Metadata = ()
+        ) -> Iterator[Message]:
+            self._print(method, requests, timeout, metadata)
+            return iter(())
+
+        return call
+
+    def _print(
+        self,
+        method: str,
+        requests: Iterable[Message],
+        timeout: float | None,
+        metadata: Metadata,
+    ) -> None:
+        # Quoted words with a quoted blank between them are one word.
+        data, after = "' '".join(map(_quoted, requests)), ""
+        if len(data) > _MAX_WORD:
+            lines = "\n".join(shlex.split(data))
+            data, after = "@", f" <<'END'\n{lines}\nEND"
         words = [
             "grpcurl",
             *self._flags,
-            *("-max-time", f"{timeout:g}"),
-            *("-d", _quoted(request)),
+            *(() if timeout is None else ("-max-time", f"{timeout:g}")),
+            *("-d", data),
             *(word for name, value in metadata for word in ("-H", shlex.quote(f"{name}: {value}"))),
             *(shlex.quote(self._address), method.removeprefix("/")),
         ]
-        click.echo(" ".join(words))
+        click.echo(" ".join(words) + after)
 
 
 def _tls_flags(tls: ClientTls | None) -> Sequence[str]:

@@ -39,6 +39,11 @@ class Printer:
         self._silent = silent
         self._is_first = True
 
+    @property
+    def shows_hints(self) -> bool:
+        """Whether there are hints to the user."""
+        return not self._as_json and not self._silent
+
     def room(
         self,
         response: rooms_pb2.CreateRoomResponse
@@ -77,7 +82,7 @@ class Printer:
             fields += _token_fields(response.access_token)
         self._print(response, [*aligned(fields)])
         if response.possible_orphan:
-            self._hint("The response to an earlier attempt was lost: another user may exist.")
+            self.hint("The response to an earlier attempt was lost: another user may exist.")
 
     def access_token(
         self, response: users_pb2.IssueTokenResponse | users_pb2.ExchangeTeamsUserTokenResponse
@@ -96,12 +101,12 @@ class Printer:
             lines += ["", *aligned([*_guest_fields(guest)])]
         self._print(response, lines[1:])
         if response.tokens_expire_before_open:
-            self._hint(
+            self.hint(
                 "An access token expires before the window begins: issue another one later with"
                 " `rooms-gateway users token`."
             )
         if any(guest.HasField("error") for guest in response.results):
-            self._hint(
+            self.hint(
                 "Repeat the guests with an error, by raw id if there is one: `new` creates another"
                 " user."
             )
@@ -166,15 +171,16 @@ class Printer:
             self._hint_next_page(token)
             raise
         if table.is_empty:
-            self._hint(f"No {items}.")
+            self.hint(f"No {items}.")
         self._hint_next_page(token)
 
     def _hint_next_page(self, token: str) -> None:
         if token:
-            self._hint(f"Next page: --page-token {printable(token)}")
+            self.hint(f"Next page: --page-token {printable(token)}")
 
-    def _hint(self, sentence: str) -> None:
-        if not self._as_json and not self._silent:
+    def hint(self, sentence: str) -> None:
+        """Print a sentence for the user on standard error."""
+        if self.shows_hints:
             click.echo(sentence, err=True)
 
 

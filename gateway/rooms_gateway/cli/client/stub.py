@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
 
 import grpc
 from acs.identity.v1 import identity_service_pb2_grpc, users_pb2
@@ -14,6 +16,7 @@ from acs.rooms.v1 import (
     rooms_pb2,
     rooms_service_pb2_grpc,
 )
+from google.protobuf.message import Message
 
 from rooms_gateway.cli.client import messages
 from rooms_gateway.cli.client.inputs import (
@@ -29,13 +32,13 @@ _BULK = (("rooms-priority", "bulk"),)
 
 
 class Client:
-    """Calls the gateway through `channel`; `timeout` is that of each call, in seconds.
+    """Calls the gateway through `channel`; `timeout` is that of each call, in seconds; None: none.
 
     Every method raises grpc.RpcError if the call fails. An argument that is None leaves its field
     unset in the request.
     """
 
-    def __init__(self, channel: grpc.Channel, timeout: float) -> None:
+    def __init__(self, channel: grpc.Channel, timeout: float | None) -> None:
         self._rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         self._participants = participants_service_pb2_grpc.ParticipantsServiceStub(channel)
         self._identity = identity_service_pb2_grpc.IdentityServiceStub(channel)
@@ -128,6 +131,10 @@ class Client:
     def import_room(self, request: rooms_pb2.CreateRoomRequest) -> rooms_pb2.CreateRoomResponse:
         """Create a room, after requests of interactive calls."""
         return self._rooms.CreateRoom(request, timeout=self._timeout, metadata=_BULK)
+
+    def bulk(self, rpc: str) -> Callable[[Iterator[Message]], Iterable[Any]]:
+        """Return the callable of a bulk RPC, BulkCreateRooms or BulkDeleteRooms."""
+        return partial(getattr(self._rooms, rpc), timeout=self._timeout)
 
     def upsert_participants(
         self, room_id: str, participants: Iterable[Participant], dry_run: DryRun | None

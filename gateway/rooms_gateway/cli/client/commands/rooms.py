@@ -6,6 +6,7 @@ from uuid import UUID
 
 import click
 
+from rooms_gateway.cli.client.commands.bulk import bulk_create, bulk_delete
 from rooms_gateway.cli.client.commands.filter_flags import filter_flags
 from rooms_gateway.cli.client.commands.flags import (
     EPILOG,
@@ -35,6 +36,10 @@ roster_flag = click.option(
 @click.group(epilog=EPILOG)
 def rooms() -> None:
     """Create, get, update, delete, list, export and import rooms."""
+
+
+rooms.add_command(bulk_create)
+rooms.add_command(bulk_delete)
 
 
 @rooms.command()

@@ -37,7 +37,7 @@ def export_command(
     The timeout is that of each call, of which an export has one for at most 16 rooms. Calls that
     fail for a reason that passes are repeated; then repeat the command to continue its file.
 
-    Exits with 11 if the roster of a room could not be read; the room is left out.
+    Exits with 10 if the roster of a room could not be read; the room is left out.
     """
     from acs.rooms.v1 import rooms_pb2
 
@@ -65,7 +65,7 @@ def export_command(
         click.echo(f"Exported {rooms_text(file.progress.exported)} to {output}.")
         failed = file.progress.failed
     if failed:
-        raise click.exceptions.Exit(exit_codes.NOT_ALL_TRANSFERRED)
+        raise click.exceptions.Exit(exit_codes.NOT_ALL_SUCCEEDED)
 
 
 @click.command("import")
@@ -118,7 +118,7 @@ def import_command(
     first, and replace the raw ids in FILE. A room is not imported if the Rooms service rejects a
     participant of it.
 
-    Exits with 11 if a room was not imported, unless it was skipped because its window has ended.
+    Exits with 10 if a room was not imported, unless it was skipped because its window has ended.
     """
     from rooms_gateway.cli.client.transfer import imports, line_files, plans
 
@@ -140,4 +140,4 @@ def import_command(
         finally:
             click.echo(importer.summary, err=output is None)
     if importer.summary.failed:
-        raise click.exceptions.Exit(exit_codes.NOT_ALL_TRANSFERRED)
+        raise click.exceptions.Exit(exit_codes.NOT_ALL_SUCCEEDED)
