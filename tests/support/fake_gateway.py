@@ -103,14 +103,10 @@ def bulk(
 
     def play() -> None:
         _, call = channel.take_stream_stream(METHODS[rpc])
-        try:
-            while True:
-                request = call.take_request()
-                requests.append(request)
-                call.send_response(respond(request))
-        except ValueError:
-            # The client has closed its side.
-            pass
+        call.requests_closed()
+        requests.extend(call._rpc_state._requests)
+        for request in requests:
+            call.send_response(respond(request))
         status = failure or FailedCall(grpc.StatusCode.OK)
         _wait_until_read(call)
         call.terminate(status.trailers, status.code, status.message)

@@ -29,7 +29,7 @@ X-B: 2
 DRY_RUNS = {
     rpc: arguments[: arguments.index("--show-identifiers")]
     for arguments, rpc in EXAMPLES.items()
-    if "--show-identifiers" in arguments
+    if "--show-identifiers" in arguments and not METHODS[rpc].client_streaming
 }
 
 

@@ -78,9 +78,10 @@ class PrintingChannel:
         metadata: Metadata,
     ) -> None:
         # Quoted words with a quoted blank between them are one word.
-        data, after = "' '".join(map(_quoted, requests)), ""
+        parts = [*map(_quoted, requests)]
+        data, after = "' '".join(parts), ""
         if len(data) > _MAX_WORD:
-            lines = "\n".join(shlex.split(data))
+            lines = "\n".join(shlex.split(part)[0] for part in parts)
             data, after = "@", f" <<'END'\n{lines}\nEND"
         words = [
             "grpcurl",

@@ -84,12 +84,19 @@ def with_bearer_token(channel: grpc.Channel, token: str) -> grpc.Channel:
     """Return a channel that sends `token` with every call."""
     import grpc
 
-    class _BearerToken(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    class _BearerToken(
+        grpc.UnaryUnaryClientInterceptor,
+        grpc.UnaryStreamClientInterceptor,
+        grpc.StreamStreamClientInterceptor,
+    ):
         def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
             return continuation(_authorized(details), request)
 
         def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
             return continuation(_authorized(details), request)
+
+        def intercept_stream_stream(self, continuation: Any, details: Any, requests: Any) -> Any:
+            return continuation(_authorized(details), requests)
 
     def _authorized(details: Any) -> Any:
         metadata = [*(details.metadata or ()), ("authorization", f"Bearer {token}")]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TextIO, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 from acs.rooms.v1.bulk_rooms_pb2 import (
     BulkCreateRoomsRequest,
@@ -91,20 +90,20 @@ class ItemFile(Generic[ItemT, ResultT]):
                 raise InputError(f"{self.name}:{number}: {error}") from None
 
     @contextmanager
-    def _opened(self) -> Iterator[TextIO]:
+    def _opened(self) -> Iterator[BinaryIO]:
         if self.file == STDIN:
-            yield io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", newline="")
+            yield sys.stdin.buffer
             return
         try:
-            with Path(self.file).open(encoding="utf-8-sig", newline="") as stream:
+            with Path(self.file).open("rb") as stream:
                 yield stream
         except OSError as error:
             raise InputError(f"cannot read {self.file}: {error.strerror}") from None
 
-    def _parsed(self, stream: TextIO) -> Iterator[tuple[int, ItemT]]:
+    def _parsed(self, stream: BinaryIO) -> Iterator[tuple[int, ItemT]]:
         return self._rows(stream) if self.as_csv else self._json_lines(stream)
 
-    def _json_lines(self, stream: TextIO) -> Iterator[tuple[int, ItemT]]:
+    def _json_lines(self, stream: BinaryIO) -> Iterator[tuple[int, ItemT]]:
         for number, line in _numbered(stream):
             if not line.strip():
                 continue
@@ -114,7 +113,7 @@ class ItemFile(Generic[ItemT, ResultT]):
                 raise _LineError(number, str(error).splitlines()[0]) from None
             yield number, item
 
-    def _rows(self, stream: TextIO) -> Iterator[tuple[int, ItemT]]:
+    def _rows(self, stream: BinaryIO) -> Iterator[tuple[int, ItemT]]:
         reader = csv.DictReader(line for _, line in _numbered(stream))
         columns = reader.fieldnames or ()
         unknown = [column for column in columns if column not in self.kind.columns]
@@ -139,13 +138,13 @@ class _LineError(ValueError):
         self.number = number
 
 
-def _numbered(stream: Iterable[str]) -> Iterator[tuple[int, str]]:
-    number = 0
-    try:
-        for number, line in enumerate(stream, start=1):
-            yield number, line
-    except UnicodeDecodeError:
-        raise _LineError(number + 1, "not UTF-8 text: save the file as UTF-8") from None
+def _numbered(stream: BinaryIO) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(stream, start=1):
+        try:
+            # Spreadsheets begin a file with a byte order mark.
+            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise _LineError(number, "not UTF-8 text: save the file as UTF-8") from None
 
 
 def key_of(item: BulkCreateRoomsRequest | BulkDeleteRoomsRequest) -> str:
