@@ -20,5 +20,5 @@ JOIN_OBSTACLES = 8
 NOT_ALL_ADMITTED = 9
 """`join admit` returned an error for at least one guest."""
 NOT_ALL_SUCCEEDED = 10
-"""`rooms bulk-create` or `bulk-delete` returned an error for at least one item, `rooms export` left a
-room out, or `rooms import` did not import one."""
+"""`rooms bulk-create` or `bulk-delete` returned an error for at least one item, `rooms export` left
+a room out, or `rooms import` did not import one."""

@@ -109,7 +109,6 @@ class HandlerFactory:
                 self, method, getattr(servicer, method.name), api_version or self.api_version
             ).handler()
             for method in service.methods
-            if hasattr(servicer, method.name)
         }
         generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
         server.add_generic_rpc_handlers((generic,))

@@ -10,13 +10,13 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from acs.rooms.v1 import bulk_rooms_pb2 as pb
 from acs.rooms.v1 import rooms_pb2
-from acs.rooms.v1.item_error_pb2 import ItemError
 
 from rooms_gateway.aio import cancel_and_wait
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError, InvalidRequestError, Violation
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.services.convert.error_targets import FieldLocator
+from rooms_gateway.services.guests import ItemErrors
 from rooms_gateway.upstream.rooms_api import DryRunError
 
 ITEMS_PER_STREAM = 64
@@ -56,7 +56,7 @@ class Items(AsyncIterable[Item[RequestT]], Protocol[RequestT]):
 class BulkJobs:
     """Processes the items of streams, with the handlers of the unary RPCs."""
 
-    def __init__(self, to_item_error: Callable[[Exception, FieldLocator], ItemError]) -> None:
+    def __init__(self, to_item_error: ItemErrors) -> None:
         """`to_item_error` converts an error, replacing the identifiers in its text."""
         self._to_item_error = to_item_error
         self._free = asyncio.Semaphore(MAX_REQUESTS)
@@ -121,23 +121,24 @@ class BulkJobs:
             dry_run=request.HasField("dry_run"),
             trace=stream.trace,
         )
-        if error is None:
-            try:
-                async with self._free:
-                    response.response.MergeFrom(await handler(request, call))
-            except DryRunError as stopped:
-                shown = describe(stopped.request, request.dry_run)
-                response.response.rest_request.CopyFrom(shown)
-            except GatewayError as failure:
-                error = failure
-            except Exception as defect:
-                logger.exception("request_id=%s an item failed", call.request_id)
-                error = defect
-        if error is None:
+
+        async def attempt(request: Any, call: Call) -> Any:
+            if error is not None:
+                raise error
+            async with self._free:
+                return await handler(request, call)
+
+        try:
+            response.response.MergeFrom(await stream.audit.item(attempt, request, call))
             # The response of a delete has no fields.
             response.response.SetInParent()
-        else:
-            response.error.CopyFrom(self._to_item_error(error, FieldLocator(request)))
+        except DryRunError as stopped:
+            shown = describe(stopped.request, request.dry_run, call.applied_settings)
+            response.response.rest_request.CopyFrom(shown)
+        except Exception as failure:
+            if not isinstance(failure, GatewayError):
+                logger.exception("request_id=%s an item failed", call.request_id)
+            response.error.CopyFrom(self._to_item_error(failure, FieldLocator(request)))
         stream.attempts += call.attempts
         stream.upstream_request_id = call.upstream_request_id or stream.upstream_request_id
         return response

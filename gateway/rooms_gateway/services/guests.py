@@ -36,7 +36,7 @@ CONCURRENT_REQUESTS = 16
 MIN_MINUTES, MAX_MINUTES = 60, 1440
 """Lifetime of an access token, in minutes."""
 
-ItemErrors = Callable[[GatewayError, FieldLocator], ItemError]
+ItemErrors = Callable[[Exception, FieldLocator], ItemError]
 """Converts an error, replacing the identifiers in its text."""
 
 

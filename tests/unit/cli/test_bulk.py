@@ -21,6 +21,7 @@ from acs.rooms.v1.bulk_rooms_pb2 import (
 )
 from acs.rooms.v1.item_error_pb2 import ItemError
 from acs.rooms.v1.participants_pb2 import (
+    PARTICIPANT_ROLE_ATTENDEE,
     PARTICIPANT_ROLE_PRESENTER,
     Participant,
 )
@@ -107,7 +108,7 @@ def test_a_csv_file_has_the_fields_of_rooms(tmp_path: Path) -> None:
         pstn_dial_out_enabled=True,
         participants=[
             Participant(raw_id=ALICE, role=PARTICIPANT_ROLE_PRESENTER),
-            Participant(raw_id=BOB, role=2),
+            Participant(raw_id=BOB, role=PARTICIPANT_ROLE_ATTENDEE),
             Participant(raw_id=ALICE),
         ],
     )
