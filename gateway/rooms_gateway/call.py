@@ -27,6 +27,8 @@ class Call(Struct):
     """Whether the proto declares the RPC safe to repeat (`idempotency_level`)."""
     caller: str = ""
     """Caller name from the policy; empty if not authenticated."""
+    resource: str = ""
+    """Name of the Communication Services resource; empty if it is the only one, without a name."""
     queue_key: str = ""
     """Key of fair scheduling: the caller, or its host if it is not authenticated."""
     bulk: bool = False

@@ -38,7 +38,7 @@ from support.unsigned_tokens import unsigned_token
 
 from rooms_emulator import Emulator, preset
 from rooms_emulator.faults.presets import PRESETS
-from rooms_gateway.app import MAX_RESPONSE_BYTES
+from rooms_gateway.resources.connection import MAX_RESPONSE_BYTES
 from rooms_gateway.server.assembly import LEGACY_SERVICE, SERVICES
 
 KEY = base64.b64encode(b"planted~access~key~of~the~resource").decode()

@@ -52,7 +52,7 @@ class ParticipantsServicer:
         self, request: pb.ListParticipantsRequest, call: Call
     ) -> AsyncIterator[pb.ListParticipantsResponse]:
         """REST: Participants_List, one message per page."""
-        scope = (_LIST, request.room_id)
+        scope = (self._api.resource, _LIST, request.room_id)
         start = page_tokens.decode(request.page_token, *scope)
         pages = self._api.list_participants(request.room_id, start, request.max_pages, call)
         async with aclosing(pages):

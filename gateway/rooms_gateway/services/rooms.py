@@ -88,11 +88,12 @@ class RoomsServicer:
         self, request: pb.ListRoomsRequest, call: Call
     ) -> AsyncIterator[pb.ListRoomsResponse]:
         """REST: Rooms_List, one message per page."""
-        start = page_tokens.decode(request.page_token, _LIST)
+        scope = (self._api.resource, _LIST)
+        start = page_tokens.decode(request.page_token, *scope)
         pages = self._api.list_rooms(start, request.max_pages, call)
         async with aclosing(pages):
             async for page in pages:
-                token = page_tokens.encode(page.next_query, _LIST)
+                token = page_tokens.encode(page.next_query, *scope)
                 response = pb.ListRoomsResponse(next_page_token=token)
                 await self._converter.convert(page.items, partial(add_rooms, response.rooms))
                 yield response

@@ -67,6 +67,8 @@ class Setting:
     """False for a secret without a flag: command lines are visible to other users."""
     in_file: bool = True
     """Whether the settings file may contain it."""
+    per_resource: bool = False
+    """Whether a table [resources.NAME] may contain it."""
 
     @property
     def key(self) -> str:

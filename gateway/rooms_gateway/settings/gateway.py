@@ -15,6 +15,7 @@ from rooms_gateway.addresses import (
 from rooms_gateway.server.tls.files import TlsFiles
 from rooms_gateway.settings.declaration import Group, setting
 from rooms_gateway.settings.errors import SettingsError
+from rooms_gateway.settings.resources import Resources, ResourceTerms
 from rooms_gateway.settings.rules import find_errors
 from rooms_gateway.settings.upstream import Upstream
 from rooms_gateway.telemetry.log_options import LogFormat, LogLevel
@@ -37,18 +38,29 @@ class Settings:
     """
 
     upstream: Upstream | None
-    """None: run the embedded emulator."""
+    """The one resource; None: there are `resources`, or the embedded emulator."""
+    resources: Resources | None = None
+    """The named resources; None: there is one, without a name."""
+    default_resource: str | None = setting(
+        None,
+        Group.UPSTREAM,
+        "Name of the resource for calls that name none: see docs/how-to/several-resources.md. "
+        "Needs tables [resources.NAME] in the settings file, and is read again with them.",
+        metavar="NAME",
+    )
     api_version: str = setting(
         DEFAULT_API_VERSION,
         Group.UPSTREAM,
         "Version of the Rooms REST API to use.",
         one_of=tuple(API_VERSIONS),
+        per_resource=True,
     )
     identity_api_version: str = setting(
         DEFAULT_IDENTITY_API_VERSION,
         Group.UPSTREAM,
         "Version of the Identity REST API to use. Only 2025-03-02-preview has custom ids of users.",
         one_of=IDENTITY_API_VERSIONS,
+        per_resource=True,
     )
     upstream_warm_connections: int = setting(
         2,  # A call that reads a room and its roster uses two.
@@ -56,6 +68,7 @@ class Settings:
         "Connections to the Rooms service that are opened at startup and replaced before they "
         "expire, so that a call after a quiet time does not wait for a TLS handshake. 0: none.",
         minimum=0,
+        per_resource=True,
     )
     check_upstream: bool = setting(
         False,
@@ -202,6 +215,7 @@ class Settings:
         metavar="FAMILY=N",
         parse=FamilyRate.parse,
         show=str,
+        per_resource=True,
     )
     max_pacing_wait: float = setting(
         60.0,
@@ -290,6 +304,21 @@ class Settings:
     def __post_init__(self) -> None:
         if errors := find_errors(self):
             raise SettingsError(errors)
+
+    @property
+    def embeds_emulator(self) -> bool:
+        """Whether the upstream is the embedded emulator."""
+        return self.upstream is None and self.resources is None
+
+    @property
+    def terms(self) -> ResourceTerms:
+        """How the gateway uses the only resource."""
+        return ResourceTerms(
+            api_version=self.api_version,
+            identity_api_version=self.identity_api_version,
+            upstream_warm_connections=self.upstream_warm_connections,
+            upstream_rate=self.upstream_rate,
+        )
 
     @property
     def tls(self) -> TlsFiles | None:

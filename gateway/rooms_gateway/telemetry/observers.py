@@ -150,8 +150,8 @@ class CredentialObserver(Protocol):
         ...
 
 
-class Observer(CallObserver, UpstreamObserver, CredentialObserver, Protocol):
-    """Observes a whole gateway."""
+class ResourceObserver(UpstreamObserver, CredentialObserver, Protocol):
+    """Observes one Communication Services resource: its requests and its credential."""
 
 
 class NoopObserver:
@@ -169,5 +169,5 @@ class NoopObserver:
     credential_event = token_expires = ignore
 
 
-NOOP_OBSERVER: Observer = NoopObserver()
+NOOP_OBSERVER = NoopObserver()
 """Default observer; used when metrics are off."""

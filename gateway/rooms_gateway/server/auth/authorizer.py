@@ -39,8 +39,8 @@ class Authorizer:
         self.state = state
         """Replaced as a whole when the policy is reloaded."""
 
-    async def authorize(self, call: Call, context: Context, method: str) -> None:
-        """Set `call.caller`. `method` is `/package.Service/Method`.
+    async def authorize(self, call: Call, context: Context, method: str) -> Caller:
+        """Set `call.caller`, and return it. `method` is `/package.Service/Method`.
 
         Raises UnauthenticatedError or PermissionDeniedError.
         """
@@ -52,6 +52,7 @@ class Authorizer:
                 f"the policy of this gateway does not allow this call for the caller "
                 f"{caller.name}: ask the gateway's operator"
             )
+        return caller
 
 
 async def _authenticate(state: State, context: Context) -> Caller:

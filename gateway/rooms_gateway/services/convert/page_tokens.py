@@ -1,4 +1,4 @@
-"""Page tokens: the query of a `nextLink`, bound to the list that it belongs to.
+"""Page tokens: the query of a `nextLink`, bound to the resource and the list that it belongs to.
 
 A token is opaque, URL-safe text, valid on any replica because it holds all state. It is neither
 secret nor signed: a forged token only chooses the query of a read that its caller may send anyway.
@@ -18,7 +18,10 @@ _DIGEST_SIZE = 8
 
 
 def encode(query: str | None, *scope: str) -> str:
-    """Return the token for `query` in the list named by `scope`; empty for None, the last page."""
+    """Return the token for `query` in the list named by `scope`; empty for None, the last page.
+
+    A scope begins with the identity of the resource, `RoomsApi.resource`.
+    """
     if query is None:
         return ""
     text = query.encode()
@@ -41,7 +44,8 @@ def decode(token: str, *scope: str) -> str | None:
     # Encoding it again checks version, digest and the spare bits of base64 in one step.
     if not is_query(query) or encode(query, *scope) != token:
         raise InvalidPageTokenError(
-            "the page token is damaged or belongs to another list: start the list without one"
+            "the page token is damaged or belongs to another list or resource: start the list "
+            "without one"
         )
     return query
 
