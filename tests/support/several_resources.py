@@ -73,15 +73,19 @@ async def several(
     *,
     default: str | None = None,
     more: Mapping[str, Mapping[str, Any]] | None = None,
+    tables: Mapping[str, Mapping[str, Any]] | None = None,
     read: Callable[[], Resources] | None = None,
     **others: Any,
 ) -> AsyncIterator[Several]:
-    """Run a gateway with the resources `eu` and `us` on a free port; `more` are further tables."""
+    """Run a gateway with the resources `eu` and `us` on a free port.
+
+    `more` are further tables, `tables` replace all of them.
+    """
     async with AsyncExitStack() as parts:
         one = await parts.enter_async_context(eu or Emulator())
         two = await parts.enter_async_context(us or Emulator())
-        tables = {"eu": table(one), "us": table(two), **(more or {})}
-        chosen = settings(None, resources=resources(tables, default), **others)
+        both = {"eu": table(one), "us": table(two), **(more or {})}
+        chosen = settings(None, resources=resources(tables or both, default), **others)
         gateway = await parts.enter_async_context(Gateway(chosen, read_resources=read))
         channel = await parts.enter_async_context(grpc.aio.insecure_channel(gateway.addresses[0]))
         yield Several(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from rooms_gateway import aio
 from rooms_gateway.errors import CredentialExpiredError, GatewayError, UpstreamMisconfiguredError
-from rooms_gateway.files import POLL_INTERVAL, ErrorReporter
+from rooms_gateway.files import ErrorReporter
 from rooms_gateway.resources.connection import Connection
 from rooms_gateway.server.resources import Resource
 from rooms_gateway.settings import ResourceSettings, SettingsError
@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 class Keeper:
     """One version of a resource.
 
-    While opening fails, it is repeated: a key file that appears needs no restart. The version
-    before serves until this one is open, and is then closed when its last call has ended.
+    The version before serves until this one is open, and is then closed when its last call has
+    ended.
     """
 
     def __init__(
@@ -35,7 +35,6 @@ class Keeper:
         predecessor: Keeper | None,
         on_open: Callable[[Keeper, Connection], None],
         on_failure: Callable[[Keeper], None],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`on_open` and `on_failure` are called after each attempt."""
         self.settings = settings
@@ -50,7 +49,7 @@ class Keeper:
         """Set after the first attempt to open the resource."""
         self._on_open = on_open
         self._on_failure = on_failure
-        self._sleep = sleep
+        self._again = asyncio.Event()
         self._retired = asyncio.Event()
         self._errors = ErrorReporter(self._report)
         self._task: asyncio.Task[None] | None = None
@@ -65,6 +64,10 @@ class Keeper:
         """Start to open the resource; return the task, which ends when it is closed."""
         self._task = asyncio.create_task(self._run(open_))
         return self._task
+
+    def retry(self) -> None:
+        """Try to open the resource again, if that has failed."""
+        self._again.set()
 
     def retire(self) -> None:
         """Close the resource when its last call has ended, and its predecessor too."""
@@ -82,6 +85,7 @@ class Keeper:
         # For the log lines of all tasks that the resource starts.
         logs.resource.set(self.settings.name)
         while not self._retired.is_set():
+            self._again.clear()
             try:
                 async with open_(self.settings) as connection:
                     self._opened(connection)
@@ -97,7 +101,7 @@ class Keeper:
             except Exception as error:
                 logger.exception("cannot open the resource %s", self.settings.name)
                 self._failed(UpstreamMisconfiguredError, f"a defect ({type(error).__name__})")
-            await self._sleep(POLL_INTERVAL)
+            await self._again.wait()
 
     def _opened(self, connection: Connection) -> None:
         self.error, self.connection = None, connection

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from rooms_gateway import aio
 from rooms_gateway.errors import UpstreamUnavailableError
-from rooms_gateway.files import FollowedFile
+from rooms_gateway.files import POLL_INTERVAL, FollowedFile
 from rooms_gateway.resources.connection import Connection, connect, show
 from rooms_gateway.resources.keeper import Keeper
 from rooms_gateway.resources.serving import serve_named
@@ -71,8 +72,9 @@ class ResourceManager:
         self._file = (
             None
             if read is None
-            else FollowedFile(resources, read, apply=self._apply, report=self._report, sleep=sleep)
+            else FollowedFile(resources, read, apply=self._apply, report=self._report)
         )
+        self._polling: asyncio.Task[None] | None = None
 
     @property
     def usable(self) -> bool:
@@ -93,16 +95,25 @@ class ResourceManager:
     def last_error(self) -> str:
         """The errors of the last probes, by resource."""
         found = []
-        for name, keeper in self._keepers.items():
-            connection = self._current(keeper).connection
+        for name in self._keepers:
+            connection = self.connection(name)
             if connection is not None and connection.probe is not None:
                 found.append(f"{name}: {connection.probe.last_error}")
         return "; ".join(found)
 
+    def connection(self, name: str) -> Connection | None:
+        """Return what the gateway has of a resource; None if it is not open."""
+        return self._current(self._keepers[name]).connection
+
     async def reload(self) -> None:
-        """Read the resources again; an invalid file is logged once and changes nothing."""
+        """Read the resources again, and try again to open those that are not open.
+
+        An invalid file is logged once, and changes nothing.
+        """
         if self._file is not None:
             await self._file.reload()
+        for each in self._keepers.values():
+            each.retry()
 
     async def __aenter__(self) -> Self:
         """Open the resources. None of them raises an error."""
@@ -111,8 +122,7 @@ class ResourceManager:
         _, pending = await asyncio.wait(tried, timeout=MAX_START)
         for task in pending:
             task.cancel()
-        if self._file is not None:
-            await self._file.__aenter__()
+        self._polling = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
         return self
 
     async def __aexit__(
@@ -122,8 +132,7 @@ class ResourceManager:
         trace: TracebackType | None,
     ) -> None:
         """Close all resources at once."""
-        if self._file is not None:
-            await self._file.__aexit__(kind, error, trace)
+        await aio.cancel_and_wait(self._polling)
         await asyncio.gather(*(each.close() for each in self._open_keepers))
 
     @staticmethod
@@ -153,7 +162,7 @@ class ResourceManager:
         if predecessor is None:
             opening = UpstreamUnavailableError(f"the resource {name} is being opened: retry")
             self._table.by_name[name] = Resource(name, opening)
-        keeper = Keeper(settings, predecessor, self._opened, self._failed, self._sleep)
+        keeper = Keeper(settings, predecessor, self._opened, self._failed)
         self._keepers[name] = keeper
         self._open_keepers.add(keeper)
         keeper.start(self._open).add_done_callback(lambda _: self._open_keepers.discard(keeper))
