@@ -14,7 +14,6 @@ from acs.rooms.v1 import (
     participants_service_pb2_grpc,
     rooms_service_pb2_grpc,
 )
-from support.gateways import settings
 
 from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway
@@ -22,6 +21,7 @@ from rooms_gateway.cli.serve.options import SETTINGS
 from rooms_gateway.resources.manager import ResourceManager
 from rooms_gateway.settings import Resources
 from rooms_gateway.settings.resource_tables import make_resources
+from support.gateways import settings
 
 if TYPE_CHECKING:
     from acs.identity.v1.identity_service_pb2_grpc import IdentityServiceAsyncStub

@@ -25,6 +25,7 @@ class Group(StrEnum):
 
     FILE = "Settings file"
     UPSTREAM = "Upstream"
+    RESOURCES = "Resources"
     CREDENTIALS = "Credentials"
     LISTENERS = "Listeners"
     TLS = "TLS"

@@ -199,7 +199,7 @@ async def test_policy_binds_callers_to_resources(
     default: str | None,
     expected: str | tuple[StatusCode, str],
 ) -> None:
-    """A bound caller learns nothing of resources that it may not use, not even whether they exist."""
+    """A bound caller does not even learn which other resources exist."""
     async with several(default=default, caller_policy=policy) as running:
         metadata = (*bearer(TOKENS[caller]), *((("rooms-resource", named),) if named else ()))
         failed = await failure_of(running.rooms.GetRoom(ROOM, metadata=metadata))

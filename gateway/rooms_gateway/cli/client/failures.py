@@ -34,6 +34,7 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
         "ERROR_REASON_CALLER_PERMISSION_DENIED": (
             "Ask the operator of the gateway for the permission."
         ),
+        "ERROR_REASON_RESOURCE_UNKNOWN": "Pass --resource with a name that the gateway has.",
         "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED": (
             "The operator of the gateway must check its credential and its clock."
         ),

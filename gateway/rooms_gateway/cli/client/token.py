@@ -1,7 +1,7 @@
 """The bearer token that a command sends to the gateway.
 
 It comes from a file or the environment, never from the command line, which every process on the
-host can read. Imports no grpc before a token is sent, so that `--help` is quick.
+host can read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,9 +17,6 @@ from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
 from rooms_gateway.files import ascii_text, read_content
 from rooms_gateway.server.auth.static_tokens import TOKEN
 from rooms_gateway.stray_marks import stray_mark
-
-if TYPE_CHECKING:
-    import grpc
 
 VARIABLE = "ROOMS_GATEWAY_TOKEN"
 
@@ -78,21 +74,3 @@ def is_readable_by_others(address: str) -> bool:
         return not is_loopback(split_host_port(address)[0])
     except ValueError:
         return True
-
-
-def with_bearer_token(channel: grpc.Channel, token: str) -> grpc.Channel:
-    """Return a channel that sends `token` with every call."""
-    import grpc
-
-    class _BearerToken(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-        def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-            return continuation(_authorized(details), request)
-
-        def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-            return continuation(_authorized(details), request)
-
-    def _authorized(details: Any) -> Any:
-        metadata = [*(details.metadata or ()), ("authorization", f"Bearer {token}")]
-        return details._replace(metadata=metadata)
-
-    return grpc.intercept_channel(channel, _BearerToken())

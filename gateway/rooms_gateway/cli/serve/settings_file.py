@@ -26,7 +26,7 @@ _MAX_SHOWN = 200
 
 _RESOURCES = "resources"
 
-_VARIABLES_OF_OTHER_COMMANDS = (f"{PREFIX}ADDRESS", f"{PREFIX}TOKEN")
+_VARIABLES_OF_OTHER_COMMANDS = tuple(f"{PREFIX}{name}" for name in ("ADDRESS", "TOKEN", "RESOURCE"))
 
 # Set by Kubernetes in every container for a Service named rooms-gateway or rooms-gateway-admin.
 _KUBERNETES = re.compile(

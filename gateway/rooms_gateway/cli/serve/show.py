@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import click
 
 from rooms_gateway.cli.serve.command import load
-from rooms_gateway.cli.serve.options import CONFIG_TEST, SettingsCommand, setting_options
+from rooms_gateway.cli.serve.options import CONFIG_TEST, SETTINGS, SettingsCommand, setting_options
 from rooms_gateway.cli.serve.sources import MASK, SettingsContext, Source, masked
 from rooms_gateway.settings import Group, Setting
+
+_BY_KEY = {each.key: each for each in SETTINGS}
 
 Value = bool | int | float | str | list[str] | None
 
@@ -58,6 +60,12 @@ def _rows(context: click.Context, settings: SettingsContext) -> Iterator[Row]:
         if each is not CONFIG_TEST:
             value = _shown(each, context.params[each.name])
             yield Row(each.group, each.key, value, settings.source(context, each))
+    # Only what a table sets: the other settings of a resource are those above.
+    source = Source("file", str(settings.file))
+    for name, table in (settings.contents.resources or {}).items():
+        for key, value in table.items():
+            shown = _shown(_BY_KEY[key], value)
+            yield Row(Group.RESOURCES, f"resources.{name}.{key}", shown, source)
 
 
 def _shown(setting: Setting, value: Any) -> Value:

@@ -12,7 +12,7 @@ from support.commands import run, started
 from support.policies import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
 
 from rooms_gateway.__main__ import main
-from rooms_gateway.cli.serve.files import read_files
+from rooms_gateway.cli.serve.files import check_files
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 from rooms_gateway.settings import SettingsError
@@ -176,8 +176,8 @@ SOCKET = '[callers.b]\nrole = "reader"\nsocket = true\n'
 def test_policy_without_reachable_caller(files: PolicyFiles) -> None:
     files.write(CERTIFICATES + SOCKET)
     with pytest.raises(SettingsError, match=r"no caller of .* can be authenticated here"):
-        read_files(caller_policy=files.policy, listen=("127.0.0.1:0",))
-    read_files(caller_policy=files.policy, listen=(f"unix:{files.folder}/socket",))
+        check_files(caller_policy=files.policy, listen=("127.0.0.1:0",))
+    check_files(caller_policy=files.policy, listen=(f"unix:{files.folder}/socket",))
 
 
 @pytest.mark.parametrize(
