@@ -85,7 +85,7 @@ async def test_named_resources_add_a_label() -> None:
             running.rooms.GetRoom(GetRoomRequest(room_id="99400000000000000"), metadata=EU)
         )
         seen = await settled(running.gateway.admin_address)
-    [sentence] = re.findall(r"the label `resource` on (.*?)\.\n", PAGE, re.DOTALL)
+    [sentence] = re.findall(r"the label `resource` on\s+(.*?)\. Its", PAGE, re.DOTALL)
     listed = set(re.findall(r"`(\w+)`", sentence))
     labelled = {
         name.removesuffix("_total") for name, each in seen.labels.items() if "resource" in each

@@ -48,7 +48,7 @@ async def test_commands_print_what_the_page_shows(
     # Files are relative to the working directory.
     monkeypatch.chdir(tmp_path)
     for name, content in zip(("gateway", "policy"), blocks(TEXT, "toml"), strict=True):
-        Path(f"{name}.toml").write_text(with_ports(content))
+        (tmp_path / f"{name}.toml").write_text(with_ports(content))
     address = f"127.0.0.1:{real['50051']}"
     env = {
         "PATH": PATH,
@@ -63,7 +63,7 @@ async def test_commands_print_what_the_page_shows(
                 words = re.sub(r" 2?> \S+", "", typed.removesuffix(" &"))
                 key = re.search(r'"\$\(cat (\S+)\)"', words)
                 if key is not None:
-                    words = words.replace(key[0], Path(key[1]).read_text().strip())
+                    words = words.replace(key[0], (tmp_path / key[1]).read_text().strip())
                 running = await parts.enter_async_context(started(*shlex.split(words)[1:], env=env))
                 await until(lambda: "\n" in running.out or running.ended, PATIENCE)  # noqa: B023 - awaited here
             else:

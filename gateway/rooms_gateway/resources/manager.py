@@ -1,6 +1,6 @@
 """The named resources of a gateway: opened at startup, and replaced when the settings file changes.
 
-Each resource is opened by a task of its own, so that none waits for another.
+Each resource has its task, so that none waits for another.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def servicers_of(connection: Connection, settings: Settings, converter: FairConv
 def serve_named(connection: Connection, settings: Settings, converter: FairConverter) -> Served:
     """Return what serves a named resource.
 
-    It has slots of its own: calls that wait for the pacer of one resource keep theirs, and must not
+    It has separate slots: calls that wait for the pacer of one resource keep theirs, and must not
     use up those of the others.
     """
     return serve_resource(

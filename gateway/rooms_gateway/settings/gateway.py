@@ -43,7 +43,7 @@ class Settings:
     """The named resources; None: there is one, without a name."""
     default_resource: str | None = setting(
         None,
-        Group.UPSTREAM,
+        Group.RESOURCES,
         "Name of the resource for calls that name none: see docs/how-to/several-resources.md. "
         "Needs tables [resources.NAME] in the settings file, and is read again with them.",
         metavar="NAME",

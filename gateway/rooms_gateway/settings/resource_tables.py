@@ -24,7 +24,7 @@ PER_RESOURCE: tuple[Setting, ...] = tuple(
 """The settings that a table can have; those of the top level are its defaults."""
 
 NEVER_SHARED = ("connection_string", "endpoint", "access_key_file", "access_key", "emulator")
-"""Settings of the top level that belong to a single resource: rejected beside the tables."""
+"""Settings of the top level that belong to a single resource: rejected if there are tables."""
 
 MAX_RESOURCES = 64
 """Each has connections, tasks, and series of metrics."""

@@ -28,7 +28,7 @@ _VERBS = frozenset({"GET", "POST", "PATCH", "DELETE"})
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is read of a running resource at each scrape."""
+    """Numbers of a running resource, read at each scrape."""
 
     pacers: Mapping[str, ObservedPacer]
     """By the name of the operation family."""

@@ -48,7 +48,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.proves("S68")
+@pytest.mark.proves("S86")
 @pytest.mark.parametrize("metadata", HOSTILE.values(), ids=HOSTILE)
 async def test_other_names_are_rejected_unsent(
     metadata: tuple[tuple[str, str], ...],
@@ -99,7 +99,7 @@ async def test_errors_name_their_resource() -> None:
 # --- page tokens ----------------------------------------------------------------------------------
 
 
-@pytest.mark.proves("S69")
+@pytest.mark.proves("S87")
 async def test_page_tokens_belong_to_their_resource() -> None:
     async with several() as running:
         for emulator in (running.eu, running.us):
@@ -113,8 +113,8 @@ async def test_page_tokens_belong_to_their_resource() -> None:
         assert requests(running.us) == sent
 
 
-@pytest.mark.proves("S69")
-@pytest.mark.proves("S69")
+@pytest.mark.proves("S87")
+@pytest.mark.proves("S87")
 async def test_roster_tokens_belong_to_their_resource() -> None:
     async with several(Emulator(participants_page_size=2)) as running:
         [room_id] = running.eu.store.seed(1, participants=3)
@@ -190,7 +190,7 @@ CHOICES = [
 ]
 
 
-@pytest.mark.proves("S68")
+@pytest.mark.proves("S86")
 @pytest.mark.parametrize(("caller", "named", "default", "expected"), CHOICES)
 async def test_policy_binds_callers_to_resources(
     policy: Path,
@@ -210,7 +210,7 @@ async def test_policy_binds_callers_to_resources(
             assert requests(running.eu) == requests(running.us) == 0
 
 
-@pytest.mark.proves("S68")
+@pytest.mark.proves("S86")
 async def test_bound_callers_need_named_resources(policy: Path, emulator: Emulator) -> None:
     async with gateway_for(emulator, caller_policy=policy) as running:
         failed = await failure_of(running.rooms.GetRoom(ROOM, metadata=bearer(TOKENS["one"])))

@@ -87,7 +87,7 @@ UNUSABLE: dict[str, tuple[dict[str, Any], tuple[StatusCode, str], str]] = {
 }
 
 
-@pytest.mark.proves("S70")
+@pytest.mark.proves("S88")
 @pytest.mark.parametrize("kind", UNUSABLE)
 async def test_an_unusable_resource_stops_no_other(
     kind: str, caplog: pytest.LogCaptureFixture

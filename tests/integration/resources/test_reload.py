@@ -52,7 +52,7 @@ async def test_an_added_resource_comes_up() -> None:
         assert asia.journal
 
 
-@pytest.mark.proves("S71")
+@pytest.mark.proves("S89")
 async def test_a_removed_resource_ends_its_calls() -> None:
     """New calls are rejected at once; calls in flight succeed."""
     tables, release = Tables(), asyncio.Event()
@@ -110,7 +110,7 @@ async def test_an_unchanged_resource_is_kept() -> None:
         assert running.manager.connection("eu") is before
 
 
-@pytest.mark.proves("S71")
+@pytest.mark.proves("S89")
 async def test_an_invalid_file_keeps_the_list(caplog: pytest.LogCaptureFixture) -> None:
     tables = Tables()
     tables.current = None
