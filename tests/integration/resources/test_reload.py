@@ -69,6 +69,23 @@ async def test_a_removed_resource_ends_its_calls() -> None:
             assert (await flying).room.id == "1"
 
 
+@pytest.mark.proves("S89")
+async def test_a_shutdown_waits_for_calls_of_removed_ones() -> None:
+    tables, release = Tables(), asyncio.Event()
+    async with scripted(held(release, answer(b'{"id":"1"}'))) as service:
+        slow = {"connection_string": f"endpoint=http://127.0.0.1:{service.port};accesskey=a2V5"}
+        async with several(more={"asia": slow}, read=tables.read) as running:
+            flying = running.rooms.CreateRoom(CREATE, metadata=ASIA)
+            await until(lambda: any(b"POST" in each for each in service.requests))
+            tables.current = {"eu": table(running.eu), "us": table(running.us)}
+            await running.manager.reload()
+            shutdown = asyncio.create_task(running.gateway.__aexit__(None, None, None))
+            await asyncio.sleep(0.2)
+            release.set()
+            assert (await flying).room.id == "1"
+            await shutdown
+
+
 async def test_no_call_is_lost_under_reloads() -> None:
     """A resource is replaced twenty times while calls and lists run."""
     tables, stop = Tables(), asyncio.Event()
@@ -85,7 +102,7 @@ async def test_no_call_is_lost_under_reloads() -> None:
             return count
 
         callers = [asyncio.create_task(calls()) for _ in range(5)]
-        eu = running.gateway.resources
+        tasks = len(asyncio.all_tasks())
         for number in range(20):
             rate = FamilyRate.parse(f"room-writes={1000 + number}")
             tables.current = {
@@ -96,7 +113,8 @@ async def test_no_call_is_lost_under_reloads() -> None:
             await asyncio.sleep(0.05)
         stop.set()
         assert all(await asyncio.gather(*callers))
-        assert eu is not None
+        # Nothing is left of the versions before.
+        await until(lambda: len(asyncio.all_tasks()) <= tasks)
 
 
 async def test_an_unchanged_resource_is_kept() -> None:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from rooms_gateway.addresses import UNIX
 from rooms_gateway.cli.client.inputs import RESOURCE, address_flag
-from rooms_gateway.cli.client.token import is_readable_by_others, token_flag
+from rooms_gateway.cli.client.token import is_readable_by_others, token_flag, with_metadata
 from rooms_gateway.cli.interrupt import exit_on_interrupt
 from rooms_gateway.server.tls.pem import check_authorities, load_pair, read_pem
 
@@ -62,25 +62,6 @@ def open_channel(address: str, tls: ClientTls | None = None) -> grpc.Channel:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
     credentials = grpc.ssl_channel_credentials(tls.ca, tls.key, tls.certificate)
     return grpc.secure_channel(address, credentials, options)
-
-
-def _with_metadata(channel: grpc.Channel, metadata: list[tuple[str, str]]) -> grpc.Channel:
-    """Return a channel that sends `metadata` with every call."""
-    if not metadata:
-        return channel
-    import grpc
-
-    class _Metadata(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-        def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-            return continuation(_extended(details), request)
-
-        def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-            return continuation(_extended(details), request)
-
-    def _extended(details: Any) -> Any:
-        return details._replace(metadata=[*(details.metadata or ()), *metadata])
-
-    return grpc.intercept_channel(channel, _Metadata())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +113,7 @@ class GatewayConnection:
             return
         try:
             with self.open_channel(self.address, self.tls) as opened:
-                channel = _with_metadata(opened, self._metadata())
+                channel = with_metadata(opened, self._metadata())
                 yield stub.Client(channel, self.timeout), output.Printer(as_json=self.as_json)
         except grpc.RpcError as error:
             failure = failures.read_failure(error)

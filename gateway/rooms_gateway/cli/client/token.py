@@ -1,15 +1,16 @@
 """The bearer token that a command sends to the gateway.
 
 It comes from a file or the environment, never from the command line, which every process on the
-host can read.
+host can read. Imports no grpc before a token is sent, so that `--help` is quick.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,9 @@ from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
 from rooms_gateway.files import ascii_text, read_content
 from rooms_gateway.server.auth.static_tokens import TOKEN
 from rooms_gateway.stray_marks import stray_mark
+
+if TYPE_CHECKING:
+    import grpc
 
 VARIABLE = "ROOMS_GATEWAY_TOKEN"
 
@@ -74,3 +78,29 @@ def is_readable_by_others(address: str) -> bool:
         return not is_loopback(split_host_port(address)[0])
     except ValueError:
         return True
+
+
+def with_metadata(channel: grpc.Channel, metadata: Sequence[tuple[str, str]]) -> grpc.Channel:
+    """Return a channel that sends `metadata` with every call."""
+    if not metadata:
+        return channel
+    import grpc
+
+    class _Metadata(
+        grpc.UnaryUnaryClientInterceptor,
+        grpc.UnaryStreamClientInterceptor,
+        grpc.StreamStreamClientInterceptor,
+    ):
+        def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+            return continuation(_extended(details), request)
+
+        def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+            return continuation(_extended(details), request)
+
+        def intercept_stream_stream(self, continuation: Any, details: Any, requests: Any) -> Any:
+            return continuation(_extended(details), requests)
+
+    def _extended(details: Any) -> Any:
+        return details._replace(metadata=[*(details.metadata or ()), *metadata])
+
+    return grpc.intercept_channel(channel, _Metadata())
