@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import grpc
 
-from rooms_gateway.resources.connection import connect, show
+from rooms_gateway.resources.connection import connect_only
 from rooms_gateway.resources.manager import ResourceManager
 from rooms_gateway.resources.serving import make_admission, servicers_of
 from rooms_gateway.server.assembly import CLASSES, Servicers, add_services
@@ -202,6 +202,7 @@ class Gateway:
             settings.listen,
             encrypted=settings.tls is not None,
             asks_clients=settings.tls_client_ca is not None,
+            resources=None if settings.resources is None else settings.resources.by_name,
         ):
             logger.warning("--caller-policy: %s", warning)
         self.policy = await parts.enter_async_context(policy)
@@ -209,11 +210,13 @@ class Gateway:
     def _make_server(self) -> grpc.aio.Server:
         settings = self._settings
         connections = connections_per_listener(
-            settings.max_client_connections, len(settings.listen), settings.max_connections
+            settings.max_client_connections,
+            len(settings.listen),
+            settings.resource_count * settings.max_connections,
         )
         return grpc.aio.server(
             options=server_options(
-                max_calls=settings.max_calls,
+                max_calls=settings.resource_count * settings.max_calls,
                 max_connections=connections,
                 max_connection_age=settings.max_connection_age,
                 reuse_port=settings.reuse_port,
@@ -247,22 +250,13 @@ class Gateway:
 
     async def _open_resource(self, parts: AsyncExitStack, upstream: Upstream) -> Servicers:
         """Open the only resource, which has no name, and return what serves it."""
-        settings, metrics = self._settings, self._metrics
+        metrics = None if self._metrics is None else self._metrics.resources
         connection = await parts.enter_async_context(
-            connect(
-                upstream,
-                settings.terms,
-                settings,
-                NOOP_OBSERVER if metrics is None else metrics.resources.of(""),
-                credential=self._credential,
-                probe_interval=settings.upstream_probe_interval,
-            )
+            connect_only(upstream, self._settings, metrics, self._credential)
         )
-        if metrics is not None:
-            show(connection, metrics.resources.of(""))
         if self._lifecycle is not None:
             self._lifecycle.upstream = connection.probe
-        return servicers_of(connection, settings, FairConverter())
+        return servicers_of(connection, self._settings, FairConverter())
 
     async def _open_resources(
         self, parts: AsyncExitStack, resources: Resources, handlers: HandlerFactory

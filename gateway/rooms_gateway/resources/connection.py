@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from rooms_gateway.settings import ResourceTerms, Settings, Upstream
-from rooms_gateway.telemetry.observers import ResourceObserver
+from rooms_gateway.telemetry.observers import NOOP_OBSERVER, ResourceObserver
 from rooms_gateway.upstream.credentials import Credential, make_credential
 from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.identity_api import IdentityApi
@@ -21,7 +21,7 @@ from rooms_gateway.upstream.transport.sender import RetryPolicy, Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
 if TYPE_CHECKING:
-    from rooms_gateway.telemetry.resource_metrics import ResourceMetrics
+    from rooms_gateway.telemetry.resource_metrics import ResourceCollector, ResourceMetrics
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 """The largest responses of the Rooms service, 350 participants or 30 rooms, have about 50 kB."""
@@ -112,3 +112,24 @@ async def connect(
             IdentityApi(sender, terms.identity_api_version),
             probe,
         )
+
+
+@asynccontextmanager
+async def connect_only(
+    upstream: Upstream,
+    settings: Settings,
+    metrics: ResourceCollector | None,
+    credential: Credential | None,
+) -> AsyncIterator[Connection]:
+    """Open the only resource of a gateway, which has no name. Raises CredentialError."""
+    async with connect(
+        upstream,
+        settings.terms,
+        settings,
+        NOOP_OBSERVER if metrics is None else metrics.of(""),
+        credential=credential,
+        probe_interval=settings.upstream_probe_interval,
+    ) as connection:
+        if metrics is not None:
+            show(connection, metrics.of(""))
+        yield connection

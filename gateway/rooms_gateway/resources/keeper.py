@@ -92,8 +92,6 @@ class Keeper:
                     await self._retired.wait()
                     if self.resource is not None:
                         await self.resource.wait_idle()
-                    logger.info("closed the resource %s", self.settings.name)
-                    return
             except SettingsError as error:
                 self._failed(UpstreamMisconfiguredError, str(error))
             except CredentialError as error:
@@ -101,6 +99,9 @@ class Keeper:
             except Exception as error:
                 logger.exception("cannot open the resource %s", self.settings.name)
                 self._failed(UpstreamMisconfiguredError, f"a defect ({type(error).__name__})")
+            else:
+                logger.info("closed the resource %s", self.settings.name)
+                return
             await self._again.wait()
 
     def _opened(self, connection: Connection) -> None:
@@ -114,8 +115,8 @@ class Keeper:
         self.tried.set()
 
     def _failed(self, kind: type[GatewayError], reason: str) -> None:
+        """Let calls get an error of this kind; its text is without `reason`, which names files."""
         what = "files" if kind is UpstreamMisconfiguredError else "credential"
-        # Without the reason, which names files.
         self.error = kind(
             f"the resource {self.settings.name} cannot be used, because of its {what}: the log of "
             "the gateway has the cause"

@@ -200,8 +200,9 @@ class ResourceManager:
         self._on_change()
 
     def _failed(self, keeper: Keeper) -> None:
-        if keeper.predecessor is None and keeper.error is not None:
-            name = keeper.settings.name
+        name = keeper.settings.name
+        latest = self._keepers.get(name) is keeper
+        if latest and keeper.predecessor is None and keeper.error is not None:
             self._table.by_name[name] = Resource(name, keeper.error)
             self._on_change()
 

@@ -328,6 +328,11 @@ class Settings:
         return TlsFiles(self.tls_cert, self.tls_key, self.tls_client_ca)
 
     @property
+    def resource_count(self) -> int:
+        """Number of resources at startup; each has the limits below."""
+        return 1 if self.resources is None else len(self.resources.by_name)
+
+    @property
     def max_calls(self) -> int:
         """Maximum calls of all kinds, queued ones included."""
         return self.max_concurrent_calls + self.max_queued_calls + self.max_streams

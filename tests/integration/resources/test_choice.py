@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from acs.rooms.v1 import participants_pb2 as participants
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsRequest
 from grpc import StatusCode
 from support.gateways import Failed, collect, failure_of, gateway_for
+from support.http2 import unary_call
 from support.policies import bearer
 from support.several_resources import EU, US, several, table
 
@@ -44,7 +46,7 @@ HOSTILE = {
     "two": (*EU, *US),
     "with a blank": (("rooms-resource", "e u"),),
     "path": (("rooms-resource", "../eu"),),
-    "10 kB": (("rooms-resource", "x" * 10_000),),
+    "5 kB": (("rooms-resource", "x" * 5_000),),
 }
 
 
@@ -60,6 +62,32 @@ async def test_other_names_are_rejected_unsent(
         assert len(failed.message) < 200
         assert "resource" not in failed.metadata
         assert requests(running.eu) == requests(running.us) == 0
+
+
+@pytest.mark.proves("S86")
+@pytest.mark.parametrize("value", [b"e\xc3\xbc", b"\xff\xfe", b"eu\x00", b"eu\tus", b"eu,us"])
+async def test_bytes_are_no_name(value: bytes) -> None:
+    """Metadata that no client library sends: the default never serves such a call."""
+    async with several(default="eu") as running:
+        host, _, port = running.gateway.addresses[0].rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        path = "/acs.rooms.v1.RoomsService/GetRoom"
+        writer.write(unary_call(path, ROOM, {"rooms-resource": value}))
+        received = b""
+        async with asyncio.timeout(10):
+            while b"grpc-status" not in received and (read := await reader.read(65536)):
+                received += read
+        writer.close()
+        assert requests(running.eu) == requests(running.us) == 0
+
+
+async def test_large_metadata_is_rejected() -> None:
+    """From 8 kB on, grpc rejects a share of such calls itself."""
+    async with several(default="eu") as running:
+        for _ in range(10):
+            call = running.rooms.GetRoom(ROOM, metadata=(("rooms-resource", "x" * 10_000),))
+            assert await call.code() in {UNKNOWN[0], StatusCode.RESOURCE_EXHAUSTED}
+        assert requests(running.eu) == 0
 
 
 async def test_streams_are_rejected_alike() -> None:
@@ -199,7 +227,7 @@ async def test_policy_binds_callers_to_resources(
     default: str | None,
     expected: str | tuple[StatusCode, str],
 ) -> None:
-    """A bound caller does not even learn which other resources exist."""
+    """Names that a bound caller may not use get one error, whether they exist or not."""
     async with several(default=default, caller_policy=policy) as running:
         metadata = (*bearer(TOKENS[caller]), *((("rooms-resource", named),) if named else ()))
         failed = await failure_of(running.rooms.GetRoom(ROOM, metadata=metadata))

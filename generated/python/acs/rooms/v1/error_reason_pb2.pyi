@@ -286,6 +286,7 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
       upstreamErrorCode  error code in that response, for example "NotFound"
       apiVersion         REST api-version in use, for example "2025-03-13"
       attempts           number of REST requests made for the call, for example "3"
+      resource           name of the Communication Services resource, if the gateway has several
       omittedViolations  number of field violations left out of BadRequest, for example "12"
 
     Each value documents its cause, its gRPC code and details, example metadata, and what to do. New
