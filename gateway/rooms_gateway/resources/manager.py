@@ -119,9 +119,13 @@ class ResourceManager:
         """Open the resources. None of them raises an error."""
         await self._apply(self._resources)
         tried = [asyncio.create_task(each.tried.wait()) for each in self._keepers.values()]
-        _, pending = await asyncio.wait(tried, timeout=MAX_START)
-        for task in pending:
-            task.cancel()
+        try:
+            await asyncio.wait(tried, timeout=MAX_START)
+        except asyncio.CancelledError:
+            await self._close()
+            raise
+        finally:
+            await aio.cancel_and_wait(*tried)
         self._polling = asyncio.create_task(aio.every(POLL_INTERVAL, self.reload, self._sleep))
         return self
 
@@ -132,6 +136,9 @@ class ResourceManager:
         trace: TracebackType | None,
     ) -> None:
         """Close all resources at once."""
+        await self._close()
+
+    async def _close(self) -> None:
         await aio.cancel_and_wait(self._polling)
         await asyncio.gather(*(each.close() for each in self._open_keepers))
 

@@ -12,10 +12,20 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from support.collectors import scrape, settled
-from support.gateways import NOT_SERVING, SERVING, failure_of, health_of, status_of, until
-from support.several_resources import EU, US, several
+from support.gateways import (
+    NOT_SERVING,
+    SERVING,
+    failure_of,
+    health_of,
+    settings,
+    status_of,
+    until,
+)
+from support.several_resources import EU, US, resources, several
+from support.upstreams import scripted, silence
 
 from rooms_emulator import Emulator, Fault
+from rooms_gateway.app import Gateway
 from rooms_gateway.upstream.credentials.settings import EntraKind
 
 ROOM = GetRoomRequest(room_id="99400000000000000")
@@ -107,6 +117,20 @@ async def test_an_unusable_resource_stops_no_other(
     assert "broken" in caplog.text or "no-such-host.invalid" in caplog.text
 
 
+@pytest.mark.proves("S56")
+async def test_a_malformed_key_is_not_repeated(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("canary-canary-canary!")
+    table = {"endpoint": ENDPOINT, "access_key_file": file}
+    with caplog.at_level(logging.DEBUG):
+        async with several(more={"broken": table}) as running:
+            failed = await failure_of(running.rooms.GetRoom(ROOM, metadata=BROKEN))
+    assert "access-key-file" in caplog.text
+    assert "canary" not in caplog.text + str(failed.status)
+
+
 async def test_a_key_file_that_appears_is_used(tmp_path: Path) -> None:
     async with Emulator() as emulator:
         endpoint, _, key = emulator.connection_string.partition(";accesskey=")
@@ -127,6 +151,42 @@ async def test_without_any_usable_resource_none_serves() -> None:
     table = UNUSABLE["no key file"][0]
     async with several(tables={"broken": table}, admin_listen="127.0.0.1:0") as running:
         assert await status_of(running.channel) == NOT_SERVING
+
+
+async def test_a_cancelled_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token issuer that does not respond holds the start of the gateway up for seconds only."""
+    before = asyncio.all_tasks()
+    async with scripted(silence) as issuer:
+        table = {
+            "endpoint": ENDPOINT,
+            "entra": EntraKind.MANAGED_IDENTITY,
+        }
+        # The variable of Azure App Service, from which azure-identity takes the issuer.
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{issuer.port}/")
+        monkeypatch.setenv("IDENTITY_HEADER", "x")
+        gateway = Gateway(settings(None, resources=resources({"slow": table})))
+        starting = asyncio.create_task(gateway.__aenter__())
+        await until(lambda: issuer.connections > 0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    assert asyncio.all_tasks() <= before
+
+
+async def test_a_slow_token_issuer_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scripted(silence) as issuer:
+        table = {"endpoint": ENDPOINT, "entra": EntraKind.MANAGED_IDENTITY}
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{issuer.port}/")
+        monkeypatch.setenv("IDENTITY_HEADER", "x")
+        async with several(more={"slow": table}) as running:
+            await running.rooms.CreateRoom(CREATE, metadata=EU)
+            slow = (("rooms-resource", "slow"),)
+            failed = await failure_of(running.rooms.GetRoom(ROOM, metadata=slow))
+            assert (failed.code, failed.reason) == (
+                StatusCode.UNAVAILABLE,
+                "ERROR_REASON_UPSTREAM_UNAVAILABLE",
+            )
+            assert "is being opened" in failed.message
 
 
 # --- health ---------------------------------------------------------------------------------------
