@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from support.gateways import (
     until,
 )
 from support.several_resources import EU, US, resources, several
-from support.upstreams import scripted, silence
+from support.upstreams import Scripted, scripted, silence
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway
@@ -153,40 +154,43 @@ async def test_without_any_usable_resource_none_serves() -> None:
         assert await status_of(running.channel) == NOT_SERVING
 
 
-async def test_a_cancelled_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token issuer that does not respond holds the start of the gateway up for seconds only."""
+SLOW = {"endpoint": ENDPOINT, "entra": EntraKind.MANAGED_IDENTITY}
+
+
+@pytest.fixture
+async def silent_issuer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scripted]:
+    """Run a token issuer that does not respond to SLOW."""
+    async with scripted(silence) as issuer:
+        # Variables of Azure App Service, from which azure-identity takes the issuer.
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{issuer.port}/")
+        monkeypatch.setenv("IDENTITY_HEADER", "x")
+        yield issuer
+
+
+async def test_a_cancelled_start_leaves_nothing(silent_issuer: Scripted) -> None:
     before = asyncio.all_tasks()
-    async with scripted(silence) as issuer:
-        table = {
-            "endpoint": ENDPOINT,
-            "entra": EntraKind.MANAGED_IDENTITY,
-        }
-        # The variable of Azure App Service, from which azure-identity takes the issuer.
-        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{issuer.port}/")
-        monkeypatch.setenv("IDENTITY_HEADER", "x")
-        gateway = Gateway(settings(None, resources=resources({"slow": table})))
-        starting = asyncio.create_task(gateway.__aenter__())
-        await until(lambda: issuer.connections > 0)
-        starting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await starting
-    assert asyncio.all_tasks() <= before
+    gateway = Gateway(settings(None, resources=resources({"slow": SLOW})))
+    starting = asyncio.create_task(gateway.__aenter__())
+    await until(lambda: silent_issuer.connections > 0)
+    serving = asyncio.all_tasks()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not [task for task in asyncio.all_tasks() - before if "Keeper" in repr(task)]
+    assert serving > before
 
 
-async def test_a_slow_token_issuer_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with scripted(silence) as issuer:
-        table = {"endpoint": ENDPOINT, "entra": EntraKind.MANAGED_IDENTITY}
-        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{issuer.port}/")
-        monkeypatch.setenv("IDENTITY_HEADER", "x")
-        async with several(more={"slow": table}) as running:
-            await running.rooms.CreateRoom(CREATE, metadata=EU)
-            slow = (("rooms-resource", "slow"),)
-            failed = await failure_of(running.rooms.GetRoom(ROOM, metadata=slow))
-            assert (failed.code, failed.reason) == (
-                StatusCode.UNAVAILABLE,
-                "ERROR_REASON_UPSTREAM_UNAVAILABLE",
-            )
-            assert "is being opened" in failed.message
+@pytest.mark.usefixtures("silent_issuer")
+async def test_a_slow_token_issuer_delays_no_other() -> None:
+    async with several(more={"slow": SLOW}) as running:
+        await running.rooms.CreateRoom(CREATE, metadata=EU)
+        slow = (("rooms-resource", "slow"),)
+        failed = await failure_of(running.rooms.GetRoom(ROOM, metadata=slow))
+        assert (failed.code, failed.reason) == (
+            StatusCode.UNAVAILABLE,
+            "ERROR_REASON_UPSTREAM_UNAVAILABLE",
+        )
+        assert "is being opened" in failed.message
 
 
 # --- health ---------------------------------------------------------------------------------------
