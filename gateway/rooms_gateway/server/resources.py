@@ -126,7 +126,7 @@ class ResourceTable:
         """Return the resource of a call that has `named` in its metadata.
 
         Raises ResourceUnknownError, and PermissionDeniedError for every name that the policy does
-        not allow, so that a caller cannot find out which resources there are.
+        not allow, whether it exists or not.
         """
         permitted = None if caller is None else caller.resources
         name = _parse(named) if named else self._implied(caller)

@@ -110,6 +110,12 @@ SINGLE = {
     ),
     "access-key": ("", {"ROOMS_GATEWAY_ACCESS_KEY": KEY}),
     "emulator": ("emulator = true\n", {}),
+    "connection-string of the host": (
+        "",
+        {
+            "COMMUNICATION_CONNECTION_STRING": f"endpoint=https://x.example;accesskey={KEY}",
+        },
+    ),
 }
 
 
@@ -119,7 +125,10 @@ def test_top_level_upstreams_are_errors(tmp_path: Path, name: str) -> None:
     content, env = SINGLE[name]
     done = serve(tmp_path, content + BOTH, **env)
     assert done.code == 2
-    assert f"--{name} and [resources] name two upstreams: remove one of them" in done.err
+    assert (
+        f"--{name.split(maxsplit=1)[0]} and [resources] name two upstreams: remove one of them"
+        in done.err
+    )
     assert KEY not in done.err
 
 
@@ -151,13 +160,20 @@ def test_a_key_in_a_table_needs_a_private_file(tmp_path: Path) -> None:
 def test_config_show_masks_keys_in_tables(tmp_path: Path) -> None:
     path = tmp_path / "gateway.toml"
     text = f"endpoint=https://eu.example;accesskey={KEY}"
-    path.write_text(f"[resources.eu]\nconnection-string = '{text}'\n[resources.us]\n{US}")
+    proxy = "http://proxy.example:3128"
+    path.write_text(
+        f"[resources.eu]\nconnection-string = '{text}'\nupstream-proxy = '{proxy}'\n"
+        f"upstream-rate = ['reads=5']\n[resources.us]\n{US}"
+    )
     path.chmod(0o600)
     done = invoke("config", "show", "--config", path)
     assert done.code == 0
     assert KEY not in done.out
+    assert done.out.count("Resources:") == 1
     shown = json.loads(invoke("config", "show", "--config", path, "--json").out)
     assert shown["resources.eu.connection-string"]["value"] == "***"
+    assert shown["resources.eu.upstream-proxy"]["value"] == proxy
+    assert shown["resources.eu.upstream-rate"]["value"] == ["reads=5"]
     assert shown["resources.us.endpoint"] == {
         "value": "https://us.example",
         "kind": "file",

@@ -26,6 +26,7 @@ from rooms_gateway.server.auth.policy_file import PolicyError
 from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import Resources, Settings, SettingsError, Upstream
 from rooms_gateway.settings.resource_tables import errors_of
+from rooms_gateway.settings.upstream import make_upstream
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.traces import TracingError
 from rooms_gateway.upstream.check import check_upstream
@@ -56,7 +57,8 @@ def run(settings: Settings, read_resources: Callable[[], Resources] | None = Non
 
     `read_resources` is that of Gateway.
     """
-    if variable := unused_proxy(settings.upstream, os.environ):
+    variables = (unused_proxy(each, os.environ) for each in _upstreams(settings))
+    if variable := next(filter(None, variables), None):
         logger.warning(
             "%s is set, but connections to the Rooms service do not use it: pass --upstream-proxy",
             variable,
@@ -88,6 +90,13 @@ def _run(
     if not clean:
         return exit_codes.CALLS_ABORTED, "calls outlasted --drain-grace and were ended"
     return 0, None
+
+
+def _upstreams(settings: Settings) -> list[Upstream | None]:
+    """Return the upstream of each resource, without the content of its files."""
+    if settings.resources is None:
+        return [settings.upstream]
+    return [make_upstream(each.upstream) for each in settings.resources.by_name.values()]
 
 
 def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> str | None:

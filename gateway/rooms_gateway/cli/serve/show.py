@@ -50,7 +50,7 @@ def show(context: click.Context, /, *, as_json: bool, **_settings: Any) -> None:
     settings = SettingsContext.of(context)
     # An invalid value has no effective value, and an unreadable file hides the others.
     if not settings.errors:
-        rows = list(_rows(context, settings))
+        rows = sorted(_rows(context, settings), key=lambda row: [*Group].index(row.group))
         click.echo(_as_json(rows) if as_json else _as_text(rows))
     load(context)
 
@@ -58,7 +58,7 @@ def show(context: click.Context, /, *, as_json: bool, **_settings: Any) -> None:
 def _rows(context: click.Context, settings: SettingsContext) -> Iterator[Row]:
     for each in settings.settings:
         if each is not CONFIG_TEST:
-            value = _shown(each, context.params[each.name])
+            value = _shown(each, each.text(context.params[each.name]))
             yield Row(each.group, each.key, value, settings.source(context, each))
     # Only what a table sets: the other settings of a resource are those above.
     source = Source("file", str(settings.file))
@@ -69,7 +69,7 @@ def _rows(context: click.Context, settings: SettingsContext) -> Iterator[Row]:
 
 
 def _shown(setting: Setting, value: Any) -> Value:
-    value = setting.text(value)
+    """Return a value as a flag or the file spells it, masked if it is a secret."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if setting.secret:
