@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.commands import run, started
 from support.gateways import until
-from support.several_resources import several
+from support.several_resources import requests, several
 
 from rooms_emulator import Emulator
 
@@ -87,7 +87,7 @@ async def test_client_commands_name_a_resource() -> None:
         address = ("--address", running.gateway.addresses[0])
         done = await run("rooms", "create", *address, "--resource", "us")
         assert (done.code, done.err) == (0, "")
-        assert running.us.journal
+        assert requests(running.us) == 1
         done = await run("rooms", "list", *address, env={"ROOMS_GATEWAY_RESOURCE": "eu"})
         assert done.code == 0
         await until(lambda: running.manager.serving["us"])

@@ -54,6 +54,11 @@ class Several:
         return self.gateway.resources
 
 
+def requests(emulator: Emulator) -> int:
+    """Count the requests of calls, without those of probes."""
+    return sum("/rooms/0?" not in entry.target for entry in emulator.journal)
+
+
 def resources(
     tables: Mapping[str, Mapping[str, Any]], default: str | None = None, **top: Any
 ) -> Resources:

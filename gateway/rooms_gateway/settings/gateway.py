@@ -74,7 +74,7 @@ class Settings:
         False,
         Group.UPSTREAM,
         "Check connection and credential at startup, as rooms-gateway check does, and exit with 7 "
-        "if the check fails.",
+        "if the check fails, of several resources that of any.",
     )
 
     listen: tuple[str, ...] = setting(
@@ -250,7 +250,8 @@ class Settings:
         None,
         Group.OBSERVABILITY,
         "Time between probes of the upstream, in seconds. While they fail, /readyz reports not "
-        "ready, so an upstream outage makes all replicas unavailable. Default: no probes.",
+        "ready, so an upstream outage makes all replicas unavailable. Default: no probes; named "
+        "resources are probed every 30 s, for their health only.",
         minimum=1,
     )
     traces: bool = setting(

@@ -12,7 +12,7 @@ from grpc import StatusCode
 from support.gateways import Failed, collect, failure_of, gateway_for
 from support.http2 import unary_call
 from support.policies import bearer
-from support.several_resources import EU, US, several, table
+from support.several_resources import EU, US, requests, several, table
 
 from rooms_emulator import Emulator
 
@@ -23,11 +23,6 @@ DENIED = (StatusCode.PERMISSION_DENIED, "ERROR_REASON_CALLER_PERMISSION_DENIED")
 
 def outcome(failed: Failed) -> tuple[StatusCode, str]:
     return failed.code, failed.reason
-
-
-def requests(emulator: Emulator) -> int:
-    """Count the requests of calls, without those of probes."""
-    return sum("/rooms/0?" not in entry.target for entry in emulator.journal)
 
 
 async def test_metadata_names_the_resource() -> None:

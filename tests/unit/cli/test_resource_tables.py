@@ -125,10 +125,8 @@ def test_top_level_upstreams_are_errors(tmp_path: Path, name: str) -> None:
     content, env = SINGLE[name]
     done = serve(tmp_path, content + BOTH, **env)
     assert done.code == 2
-    assert (
-        f"--{name.split(maxsplit=1)[0]} and [resources] name two upstreams: remove one of them"
-        in done.err
-    )
+    flag = name.partition(" ")[0]
+    assert f"--{flag} and [resources] name two upstreams: remove one of them" in done.err
     assert KEY not in done.err
 
 
