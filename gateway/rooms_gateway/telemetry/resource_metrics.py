@@ -25,6 +25,14 @@ _ERRORS_FROM = 400
 _THROTTLED = 429
 _VERBS = frozenset({"GET", "POST", "PATCH", "DELETE"})
 
+_OF_THE_POLICY = frozenset(
+    {
+        CredentialEvent.CALLER_POLICY_READ,
+        CredentialEvent.CALLER_POLICY_UNUSABLE,
+        CredentialEvent.CALLER_KEYS_UNUSABLE,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _State:
@@ -144,7 +152,8 @@ class ResourceCollector(Collector):
         for name, each in self._by_name.items():
             values = (name,) if labels else ()
             for event in CredentialEvent:
-                events.add_metric((event, *values), each.events[event])
+                if not labels or (event in _OF_THE_POLICY) is not bool(name):
+                    events.add_metric((event, *values), each.events[event])
         return events
 
 

@@ -129,7 +129,7 @@ class UpstreamProbe:
         if self._failures == FAILURE_THRESHOLD:
             self.reachable = False
             logger.warning(
-                "not ready: %d consecutive upstream probes failed; last error: %s",
+                "the upstream is unreachable: %d consecutive probes failed; last error: %s",
                 FAILURE_THRESHOLD,
                 error,
             )

@@ -235,6 +235,9 @@ async def test_upstream_metrics_have_the_resource() -> None:
             "rooms_gateway_retry_budget",
         ):
             assert "resource" in seen.labels[name]
+        events = "rooms_gateway_credential_events_total"
+        assert seen.value(events, event="rejected", resource="us") == 0
+        assert seen.value(events, event="caller_policy_read", resource="") == 0
 
 
 async def test_log_lines_name_the_resource(caplog: pytest.LogCaptureFixture) -> None:
