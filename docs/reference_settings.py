@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import groupby
 
 from reference_markdown import table
 
-from rooms_gateway.settings import Setting
+from rooms_gateway.settings import Group, Setting
 
 _PREFACE = """\
 # Settings reference
@@ -22,11 +22,20 @@ settings and the source of each; see [Configure the gateway](../how-to/configure
 _HEADINGS = ("Flag", "Environment variable", "Key in the TOML file", "Default", "Meaning")
 
 
-def page(settings: Iterable[Setting]) -> str:
+_PER_RESOURCE = """\
+A table `[resources.NAME]` can have these keys: {keys}. See
+[Use one gateway for several resources](../how-to/several-resources.md).
+"""
+
+
+def page(settings: Sequence[Setting]) -> str:
     """Return the page of `settings`, which are sorted by group."""
     lines = [_PREFACE]
     for group, members in groupby(settings, key=lambda setting: setting.group):
         lines += [f"## {group}", "", *table(_HEADINGS, map(_row, members))]
+        if group is Group.RESOURCES:
+            keys = ", ".join(f"`{each.key}`" for each in settings if each.per_resource)
+            lines.append(_PER_RESOURCE.format(keys=keys))
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -33,6 +33,8 @@ class Call(Struct):
     issuer; `none` if it was not."""
     peer: str = ""
     """The client, as grpc names it."""
+    resource: str = ""
+    """Name of the Communication Services resource; empty if it is the only one, without a name."""
     queue_key: str = ""
     """Key of fair scheduling: the caller, or its host if it is not authenticated."""
     bulk: bool = False

@@ -3,6 +3,7 @@
     GatewayError
     ├── InvalidRequestError          the request breaks a rule of the contract
     ├── InvalidPageTokenError        the page token is damaged or belongs to another list
+    ├── ResourceUnknownError         no resource has the name, or the call names none of several
     ├── UnauthenticatedError         the caller is not authenticated
     ├── PermissionDeniedError        the caller may not make the call
     ├── OverloadedError              a concurrency limit and its queue are exhausted
@@ -67,6 +68,10 @@ class InvalidRequestError(GatewayError):
 
 class InvalidPageTokenError(GatewayError):
     """The page token is damaged, or belongs to another list."""
+
+
+class ResourceUnknownError(GatewayError):
+    """The gateway has no resource of this name, or several and the call names none."""
 
 
 class UnauthenticatedError(GatewayError):
@@ -152,7 +157,7 @@ class DeadlineExceededError(GatewayError):
 
 
 class CredentialExpiredError(GatewayError):
-    """The gateway's token has expired and could not be renewed; nothing was sent."""
+    """The gateway has no valid token, and could not get one; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)

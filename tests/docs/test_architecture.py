@@ -50,7 +50,7 @@ def test_stream_runs_three_more_files(unary: set[str]) -> None:
 
 def test_listed_paths_exist() -> None:
     tables = re.findall(r"^\| (?:folder or )?module .*?\n\n", PAGE, re.DOTALL | re.MULTILINE)
-    assert len(tables) == 2
+    assert len(tables) == 3
     for name in re.findall(
         r"`([^`]+)`", "\n".join(re.findall(r"^\| (.*?) \|", "".join(tables), re.MULTILINE))
     ):

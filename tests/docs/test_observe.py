@@ -12,6 +12,7 @@ from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from support.collectors import scrape, settled
 from support.gateways import failure_of, gateway_for
 from support.paths import ROOT
+from support.several_resources import EU, several
 
 from rooms_emulator import Emulator
 from rooms_gateway.telemetry.log_lines import FinishedCall, JsonFormatter
@@ -56,7 +57,12 @@ async def test_every_metric_has_its_labels() -> None:
 async def test_every_metric_has_its_type() -> None:
     metrics = Metrics("0", "0")
     metrics.token_expires(1)
-    metrics.add_pacers(make_pacers().items())
+    metrics.resources.of("").show(
+        pacers={family.value: pacer for family, pacer in make_pacers().items()},
+        retry_budget=float,
+        clock_skew=float,
+        reachable=float,
+    )
     metrics.show_state(
         in_flight=float,
         queued=float,
@@ -64,15 +70,28 @@ async def test_every_metric_has_its_type() -> None:
         streams=float,
         watches=float,
         reflection=float,
-        retry_budget=float,
-        clock_skew=float,
         certificate_expiry=float,
-        upstream_reachable=float,
     )
     types = dict(re.findall(r"^# TYPE (\S+) (\w+)$", metrics.expose("")[0].decode(), re.MULTILINE))
     assert {name: types[name] for name in METRICS} == {
         name: cells[0] for name, cells in METRICS.items()
     }
+
+
+async def test_named_resources_add_a_label() -> None:
+    """To each metric of the upstream, and to no other."""
+    async with several(admin_listen="127.0.0.1:0") as running:
+        await failure_of(
+            running.rooms.GetRoom(GetRoomRequest(room_id="99400000000000000"), metadata=EU)
+        )
+        seen = await settled(running.gateway.admin_address)
+    [sentence] = re.findall(r"the label `resource` on\s+(.*?)\. Its", PAGE, re.DOTALL)
+    listed = set(re.findall(r"`(\w+)`", sentence))
+    labelled = {
+        name.removesuffix("_total") for name, each in seen.labels.items() if "resource" in each
+    }
+    matched = {name for name in labelled for each in listed if name.startswith(each)}
+    assert labelled == matched
 
 
 def test_every_log_field_is_listed() -> None:

@@ -40,7 +40,7 @@ from support.unsigned_tokens import unsigned_token
 
 from rooms_emulator import Emulator, preset
 from rooms_emulator.faults.presets import PRESETS
-from rooms_gateway.app import MAX_RESPONSE_BYTES
+from rooms_gateway.resources.connection import MAX_RESPONSE_BYTES
 from rooms_gateway.server.assembly import LEGACY_SERVICE, SERVICES
 
 KEY = base64.b64encode(b"planted~access~key~of~the~resource").decode()
@@ -330,7 +330,7 @@ def shown_by_the_system(process: Process) -> list[tuple[str, bytes]]:
     return [(name, (folder / name).read_bytes()) for name in ("cmdline", "comm", "status")]
 
 
-@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66", "S70", "S81", "S89")
+@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66", "S70", "S81", "S93")
 @pytest.mark.parametrize(
     ("credential", "log_format"),
     [

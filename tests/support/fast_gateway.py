@@ -17,7 +17,7 @@ from acs.rooms.v1 import (
     rooms_service_pb2_grpc,
 )
 
-from rooms_gateway.app import MAX_RESPONSE_BYTES
+from rooms_gateway.resources.connection import MAX_RESPONSE_BYTES
 from rooms_gateway.server.admission import Admission, ConcurrencyLimiter, Limits
 from rooms_gateway.server.assembly import (
     IDENTITY_SERVICE,

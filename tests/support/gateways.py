@@ -62,6 +62,11 @@ class Running:
     identity: IdentityServiceAsyncStub
     join: JoinServiceAsyncStub
 
+    @property
+    def resource(self) -> str:
+        """Return the identity of the resource, which its page tokens carry."""
+        return self.emulator.endpoint.removeprefix("http://")
+
     def requests(self, operation: str | None = None) -> int:
         """Count what the emulator was asked, all in all or of one operation."""
         return sum(operation in (None, entry.operation) for entry in self.emulator.journal)

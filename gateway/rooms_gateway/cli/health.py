@@ -7,7 +7,7 @@ import sys
 import click
 
 from rooms_gateway.cli.client.connection import ClientTls, open_channel, tls_flags
-from rooms_gateway.cli.client.inputs import address_flag
+from rooms_gateway.cli.client.inputs import RESOURCE, address_flag
 from rooms_gateway.cli.interrupt import exit_on_interrupt
 
 
@@ -15,13 +15,19 @@ from rooms_gateway.cli.interrupt import exit_on_interrupt
 @address_flag
 @tls_flags
 @click.option(
+    "--resource",
+    type=RESOURCE,
+    metavar="NAME",
+    help="Print the health of this resource, of a gateway that has several.",
+)
+@click.option(
     "--timeout",
     default=5.0,
     show_default=True,
     help="Timeout of the probe, in seconds.",
 )
 @exit_on_interrupt()
-def health(*, address: str, timeout: float, tls: ClientTls | None) -> None:
+def health(*, address: str, resource: str | None, timeout: float, tls: ClientTls | None) -> None:
     """Print the health of a gateway.
 
     Exits with 0 if it is SERVING, with 1 otherwise.
@@ -30,10 +36,11 @@ def health(*, address: str, timeout: float, tls: ClientTls | None) -> None:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+    service = "" if resource is None else f"rooms-gateway.resource/{resource}"
     with open_channel(address, tls) as channel:
         try:
             response = health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined] # not in the stubs
-                health_pb2.HealthCheckRequest(), timeout=timeout
+                health_pb2.HealthCheckRequest(service=service), timeout=timeout
             )
         except grpc.RpcError as error:
             click.echo(f"no response from {address}: {error.code().name}", err=True)

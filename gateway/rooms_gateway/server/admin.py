@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -30,6 +30,20 @@ Exposition = Callable[[str], tuple[bytes, str]]
 """Returns the metrics in the format of an Accept header, and their content type."""
 
 
+class Reachability(Protocol):
+    """The result of upstream probes."""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the upstream counts as reachable."""
+        ...
+
+    @property
+    def last_error(self) -> str:
+        """Error of the last probe; empty if there is none."""
+        ...
+
+
 @dataclass(slots=True)
 class Lifecycle:
     """The state of the gateway, as the probes report it."""
@@ -38,10 +52,8 @@ class Lifecycle:
     """Whether startup has succeeded."""
     serving: bool = False
     """Whether calls are welcome: from startup until the drain begins."""
-    upstream_reachable: Callable[[], bool] = lambda: True
-    """Result of the upstream probe; True without a probe, which is the default."""
-    upstream_error: Callable[[], str] = str
-    """Error of the last upstream probe; empty if there is none."""
+    upstream: Reachability | None = None
+    """The upstream probe; None without one, which is the default."""
 
 
 class AdminListener:
@@ -108,10 +120,9 @@ class AdminListener:
         return _probe_response("started", healthy=self._lifecycle.started)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        lifecycle = self._lifecycle
-        if lifecycle.serving and not lifecycle.upstream_reachable():
-            error = lifecycle.upstream_error()
-            cause = f": {error}" if error else ""
+        lifecycle, upstream = self._lifecycle, self._lifecycle.upstream
+        if lifecycle.serving and upstream is not None and not upstream.reachable:
+            cause = f": {upstream.last_error}" if upstream.last_error else ""
             text = f"not ready: the upstream is unreachable{cause}\n"
             return web.Response(text=text, status=503)
         return _probe_response("ready", healthy=lifecycle.serving)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import grpc
 from acs.identity.v1 import identity_service_pb2
@@ -12,8 +13,12 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 
 from rooms_gateway.server import health
+from rooms_gateway.server.admission import Admission
+from rooms_gateway.server.audit import Audit, audit_of
 from rooms_gateway.server.handler import HandlerFactory
+from rooms_gateway.server.messages import UnreadResponses
 from rooms_gateway.server.reflection import add_reflection
+from rooms_gateway.server.resources import Method, Served
 from rooms_gateway.server.status import to_item_error
 from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
 from rooms_gateway.services.fair_conversion import FairConverter
@@ -24,6 +29,7 @@ from rooms_gateway.services.legacy.servicer import LegacyRoomsServicer
 from rooms_gateway.services.participants import ParticipantsServicer
 from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.services.rooms import RoomsServicer
+from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.identity_api import IdentityApi
 from rooms_gateway.upstream.rooms_api import RoomsApi
 
@@ -38,23 +44,32 @@ LEGACY_SERVICE = legacy_rooms_service_pb2.DESCRIPTOR.services_by_name["LegacyRoo
 logger = logging.getLogger(__name__)
 
 
-def add_services(
-    server: grpc.aio.Server,
-    handlers: HandlerFactory,
+Servicers = Mapping[ServiceDescriptor, object]
+"""The servicer of each service; or its class, if each named resource has one."""
+
+CLASSES: Servicers = {
+    ROOMS_SERVICE: RoomsServicer,
+    PARTICIPANTS_SERVICE: ParticipantsServicer,
+    JOIN_SERVICE: JoinServicer,
+    IDENTITY_SERVICE: IdentityServicer,
+    LEGACY_SERVICE: LegacyRoomsServicer,
+}
+
+
+def make_servicers(
     api: RoomsApi,
     identity_api: IdentityApi,
+    converter: FairConverter,
     *,
     legacy: bool,
     complete_windows: bool,
     defaults: RoomDefaults | None,
-    reflection: bool,
-) -> health.HealthServicer:
-    """Add all services to `server`; return health, which reports NOT_SERVING at first.
+) -> Servicers:
+    """Return the servicers of one resource.
 
-    `legacy` and `reflection` enable LegacyRoomsService and server reflection; `complete_windows` is
-    that of RoomsServicer. Without `defaults`, those of the Rooms service apply.
+    `legacy` enables LegacyRoomsService; `complete_windows` is that of RoomsServicer. Without
+    `defaults`, those of the Rooms service apply.
     """
-    converter = FairConverter()
     default_role = (defaults and defaults.role) or DEFAULT_ROLE
     admission = GuestAdmission(api, identity_api, to_item_error, default_role)
     servicers: dict[ServiceDescriptor, object] = {
@@ -63,18 +78,66 @@ def add_services(
         ),
         PARTICIPANTS_SERVICE: ParticipantsServicer(api, converter, defaults=defaults),
         JOIN_SERVICE: JoinServicer(api, admission, defaults),
+        IDENTITY_SERVICE: IdentityServicer(identity_api),
     }
+    if legacy:
+        servicers[LEGACY_SERVICE] = LegacyRoomsServicer(api, defaults)
+    return servicers
+
+
+def serve_resource(
+    servicers: Servicers,
+    endpoint: Endpoint,
+    versions: tuple[str, str],
+    admission: Admission,
+    audit: Audit | None,
+) -> Served:
+    """Return what serves a named resource; it has the slots of `admission` for itself.
+
+    `versions` are those of the Rooms and the Identity REST API.
+    """
+    unread = UnreadResponses(admission.calls, admission.write_stall_timeout)
+    methods = {
+        f"/{service.full_name}/{method.name}": Method.of(
+            method,
+            audit_of(method, audit).around(getattr(servicer, method.name)),
+            versions[service is IDENTITY_SERVICE],
+            admission,
+            unread,
+        )
+        for service, servicer in servicers.items()
+        for method in service.methods
+    }
+    return Served(endpoint, methods, admission, unread)
+
+
+def add_services(
+    server: grpc.aio.Server,
+    handlers: HandlerFactory,
+    servicers: Servicers,
+    *,
+    identity_api_version: str,
+    legacy: bool,
+    reflection: bool,
+) -> health.HealthServicer:
+    """Add all services to `server`; return health, which reports NOT_SERVING at first.
+
+    `legacy` and `reflection` enable LegacyRoomsService and server reflection.
+    """
     if legacy:
         logger.warning(
             "serving %s, which is deprecated: see docs/how-to/migrate-from-the-previews.md",
             LEGACY_SERVICE.full_name,
         )
-        servicers[LEGACY_SERVICE] = LegacyRoomsServicer(api, defaults)
-    for service, servicer in servicers.items():
-        handlers.add(server, service, servicer)
-    identity = IdentityServicer(identity_api)
-    handlers.add(server, IDENTITY_SERVICE, identity, api_version=identity_api.api_version)
-    names = [service.full_name for service in (*servicers, IDENTITY_SERVICE)]
+    served = {
+        service: servicer
+        for service, servicer in servicers.items()
+        if legacy or service is not LEGACY_SERVICE
+    }
+    for service, servicer in served.items():
+        version = identity_api_version if service is IDENTITY_SERVICE else None
+        handlers.add(server, service, servicer, api_version=version)
+    names = [service.full_name for service in served]
     health_servicer = health.HealthServicer(names, handlers.admission.watches)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if reflection:

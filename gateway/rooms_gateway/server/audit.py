@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from acs.rooms.v1.error_reason_pb2 import ErrorReason
@@ -25,14 +27,18 @@ from rooms_gateway.services.convert.changes import (
     identifiers_in,
     removed_identifiers_in,
 )
+from rooms_gateway.telemetry.audit.hash_key import HashKey
 from rooms_gateway.telemetry.audit.line import AuditLine, timestamp
 from rooms_gateway.telemetry.audit.writer import AuditWriter
+from rooms_gateway.telemetry.observers import AuditObserver, CredentialObserver
 from rooms_gateway.upstream.rooms_api import DryRunError
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 Behavior = Callable[[Any, Call], Any]
 """A servicer's method: a coroutine function, or an async generator function for a stream."""
+
+logger = logging.getLogger(__name__)
 
 _INVALID = ErrorReason.Name(ErrorReason.ERROR_REASON_REQUEST_INVALID)
 
@@ -43,7 +49,7 @@ class Audit:
 
     writer: AuditWriter
     resource: str
-    """Host of the Communication Services resource."""
+    """Host of the Communication Services resource; empty if there are several, with names."""
     hash_identifier: Callable[[str], str] | None = None
     """None: lines have no identifiers, not even as hashes."""
     required: bool = False
@@ -56,6 +62,37 @@ class Audit:
                 "the gateway cannot write its audit log, and permits no change without one: retry "
                 "with backoff, or report it to the gateway's operator"
             )
+
+
+@asynccontextmanager
+async def open_audit(
+    path: Path,
+    key_file: Path | None,
+    *,
+    required: bool,
+    resource: str,
+    observer: AuditObserver,
+    credential_observer: CredentialObserver,
+) -> AsyncIterator[Audit]:
+    """Open an audit log; without `key_file`, its lines have no identifiers.
+
+    Raises AuditLogError, and ValueError for an invalid key.
+    """
+    async with AsyncExitStack() as parts:
+        key = None
+        if key_file is None:
+            logger.warning(
+                "--audit-log: without --audit-key-file, lines do not show which participants a "
+                "call concerns, not even as hashes"
+            )
+        else:
+            key = await parts.enter_async_context(HashKey(key_file, observer=credential_observer))
+        yield Audit(
+            writer=await parts.enter_async_context(AuditWriter(path, observer=observer)),
+            resource=resource,
+            hash_identifier=None if key is None else key.hash,
+            required=required,
+        )
 
 
 class MethodAudit:
@@ -189,7 +226,7 @@ class LinePerCall(MethodAudit):
             whole.caller,
             whole.proof,
             host_of(whole.peer),
-            self._audit.resource,
+            whole.resource or self._audit.resource,
             changes.room_id,
             call.dry_run,
             code,

@@ -15,6 +15,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
+from msgspec import UNSET
 
 from rooms_gateway.call import Call, Context, new_id
 from rooms_gateway.errors import InvalidRequestError, Violation
@@ -24,6 +25,7 @@ from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.auth.token_transport import check_transport, returns_tokens
 from rooms_gateway.server.items import ItemReader, malformed
 from rooms_gateway.server.messages import UnreadResponses, send_messages, send_status
+from rooms_gateway.server.resources import METADATA, Method, Resource, ResourceTable
 from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
 from rooms_gateway.server.validation import compile_rules, validate
 from rooms_gateway.services.convert.dry_run import describe
@@ -84,6 +86,7 @@ class HandlerFactory:
         self.audit = audit
         self.tracer = tracer
         self.unread = UnreadResponses(admission.calls, admission.write_stall_timeout)
+        self.resources = ResourceTable()
         self.shutdown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when bidirectional streams must end after the items that they have read."""
         self.running = 0
@@ -100,13 +103,26 @@ class HandlerFactory:
     ) -> None:
         """Serve the methods of `service` on `server` by those of `servicer`.
 
-        `api_version` is that of the REST API behind them; None: the version of the Rooms REST API.
+        A class stands for its instances, of which each of `resources` has one. `api_version` is
+        that of the REST API behind them; None: the version of the Rooms REST API.
         """
+        version = api_version or self.api_version
         # Create all counters at start: a series that first appears at 1 hides its first increment
         # from `rate()`.
         handlers = {
             method.name: MethodHandler(
-                self, method, getattr(servicer, method.name), api_version or self.api_version
+                self,
+                method,
+                None
+                if isinstance(servicer, type)
+                else Method.of(
+                    method,
+                    audit_of(method, self.audit).around(getattr(servicer, method.name)),
+                    version,
+                    self.admission,
+                    self.unread,
+                ),
+                version,
             ).handler()
             for method in service.methods
         }
@@ -117,8 +133,20 @@ class HandlerFactory:
         """Count calls of unknown methods. To be added last: grpc tries handlers in order."""
         server.add_generic_rpc_handlers((_UnknownMethods(self.observer),))
 
-    def end(self) -> None:
-        """Record the end of a call."""
+    @property
+    def admissions(self) -> list[Admission]:
+        """The slots of all resources."""
+        return [self.admission, *(each.admission for each in self.resources.open)]
+
+    @property
+    def unread_responses(self) -> int:
+        """Number of unary responses that clients have not read."""
+        return self.unread.count + sum(each.unread.count for each in self.resources.open)
+
+    def end(self, resource: Resource | None) -> None:
+        """Record the end of a call, on its resource too if that has a name."""
+        if resource is not None:
+            resource.end()
         self.running -= 1
         if not self.running:
             self._idle.set()
@@ -147,8 +175,13 @@ class MethodHandler:
     """Processes the calls of one method, from the first byte to the log line."""
 
     def __init__(
-        self, shared: HandlerFactory, method: MethodDescriptor, behavior: Handler, api_version: str
+        self,
+        shared: HandlerFactory,
+        method: MethodDescriptor,
+        served: Method | None,
+        api_version: str,
     ) -> None:
+        """Process calls by `served`; None: each call has a named resource that serves it."""
         service = method.containing_service.full_name
         idempotency = method.GetOptions().idempotency_level
         admission = shared.admission
@@ -163,7 +196,7 @@ class MethodHandler:
         self._request_type = GetMessageClass(method.input_type)
         compile_rules(self._request_type)
         self._audit = audit_of(method, shared.audit)
-        self._behavior = self._audit.around(behavior)
+        self._served = served
         # Looked up once per type: it is slow on a message.
         self._has_dry_run = "dry_run" in method.input_type.fields_by_name
         self._returns_tokens = returns_tokens(method.output_type)
@@ -171,7 +204,6 @@ class MethodHandler:
         self._idempotent = idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN
         # A list takes as long as its client reads; each of its REST requests has a timeout.
         self._default_timeout = math.inf if self._streams else shared.default_timeout
-        self._limiter = admission.streams if self._streams else admission.calls
         self._stall_timeout = admission.write_stall_timeout
         self._shared = shared
         self._observer = shared.observer.of_method(service, method.name, kind)
@@ -186,8 +218,9 @@ class MethodHandler:
     async def _handle(self, data: bytes, context: Context) -> Message | None:
         """Process a call. Only this catches, aborts and logs."""
         shared, request, response, peer = self._shared, None, None, context.peer()
+        served, resource = self._served, None
         started, left = time.monotonic(), context.time_remaining()
-        request_id, trace, priority = _read_metadata(context.invocation_metadata() or ())
+        request_id, trace, priority, named = _read_metadata(context.invocation_metadata() or ())
         call = Call(
             request_id,
             started + (self._default_timeout if left is None else left),
@@ -199,35 +232,35 @@ class MethodHandler:
         shared.running += 1
         code, reason = "OK", ""
         try:
-            if shared.authorizer is not None:
-                await shared.authorizer.authorize(call, context, self._name)
+            if served is None or named or shared.authorizer is not None:
+                resource, served = await self._admit(call, context, named)
             if self._returns_tokens:
                 check_transport(context, peer)
             caller = call.queue_key = call.caller or host_of(peer)
             call.bulk = (priority is not None and _is_bulk(priority)) or self._reads_items
-            if not self._limiter.try_acquire(caller):
-                await self._limiter.acquire(caller, call.remaining())
+            if not served.limiter.try_acquire(caller):
+                await served.limiter.acquire(caller, call.remaining())
             try:
                 request = self._receive(data, context, call)
                 if self._streams:
-                    pages = self._behavior(request, call)
+                    pages = served.behavior(request, call)
                     sent = self._observer.message_sent
                     await send_messages(pages, context, self._stall_timeout, sent)
                     return None
                 try:
-                    response = await self._behavior(request, call)
+                    response = await served.behavior(request, call)
                 except DryRunError as stopped:
                     response = self._dry_run(request, stopped, call)
             finally:
                 if response is None:
-                    self._limiter.release(caller)
+                    served.limiter.release(caller)
                 else:
-                    shared.unread.hold_slot(caller, context)
+                    served.unread.hold_slot(caller, context)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_task_cancelled():
                 code = self._cancelled(call, request)
                 raise
-            status = self._status_of(error, call, request)
+            status = self._status_of(error, call, request, served)
             code, reason = status.code.name, status.reason
             await self._audit.ended(call, _message(request), None, code, reason)
             # What ends the call refers to this frame in a cycle, and would keep the request.
@@ -236,8 +269,24 @@ class MethodHandler:
         else:
             return response
         finally:
-            shared.end()
+            shared.end(resource)
             self._end(call, code, reason, time.monotonic() - started, peer)
+
+    async def _admit(
+        self, call: Call, context: Context, named: tuple[str | bytes, ...]
+    ) -> tuple[Resource | None, Method]:
+        """Authorize a call that has `named` in its metadata, and choose its resource.
+
+        Returns no resource if there is only one, without a name.
+        """
+        shared, caller = self._shared, None
+        if shared.authorizer is not None:
+            caller = await shared.authorizer.authorize(call, context, self._name)
+        bound = caller is not None and caller.resources is not None
+        if self._served is not None and not named and not bound:
+            return None, self._served
+        resource, served = shared.resources.begin(call, named, caller)
+        return resource, served.methods[self._name]
 
     def _receive_request(self, data: bytes, _: Context, call: Call) -> Message:
         try:
@@ -258,9 +307,11 @@ class MethodHandler:
         self._audit.cancelled(call, _message(received), code)
         return code
 
-    def _status_of(self, error: BaseException, call: Call, received: object) -> RpcStatus:
-        request = _message(received) or self._request_type()
-        status = to_status(error, call, request, self._api_version)
+    def _status_of(
+        self, error: BaseException, call: Call, received: object, served: Method | None
+    ) -> RpcStatus:
+        version = self._api_version if served is None else served.api_version
+        status = to_status(error, call, _message(received) or self._request_type(), version)
         if status.reason == DEFECT_REASON:
             logger.error(
                 "method=%s request_id=%s failed", self._name, call.request_id, exc_info=error
@@ -288,6 +339,7 @@ class MethodHandler:
                     logs.peer_kind(peer),
                     call.caller,
                     call.trace.trace_id,
+                    call.resource or UNSET,
                 )
             )
 
@@ -305,14 +357,20 @@ def _kind_of(method: MethodDescriptor) -> MethodKind:
 
 def _read_metadata(
     metadata: Collection[tuple[str, str | bytes]],
-) -> tuple[str, TraceContext | None, str | bytes | None]:
-    """Return request id, trace and priority; the id is new if it is unsafe for logs and headers."""
+) -> tuple[str, TraceContext | None, str | bytes | None, tuple[str | bytes, ...]]:
+    """Return request id, trace, priority and the names of resources.
+
+    The id is new if it is unsafe for logs and headers.
+    """
     request_id, traced, priority = "", False, None
+    resources: tuple[str | bytes, ...] = ()
     for key, value in metadata:
         if key == TRACEPARENT:
             traced = True
         elif key == _PRIORITY:
             priority = value
+        elif key == METADATA:
+            resources += (value,)
         elif (
             key == _REQUEST_ID
             and not request_id
@@ -320,7 +378,7 @@ def _read_metadata(
             and _VALID_REQUEST_ID.fullmatch(value)
         ):
             request_id = value
-    return request_id or new_id(), read_context(metadata) if traced else None, priority
+    return request_id or new_id(), read_context(metadata) if traced else None, priority, resources
 
 
 def _is_bulk(priority: str | bytes) -> bool:

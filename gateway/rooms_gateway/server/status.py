@@ -47,6 +47,7 @@ _Explanation = tuple[str, Sequence[Violation], int]
 BY_ERROR: dict[type[GatewayError], _Outcome] = {
     errors.InvalidRequestError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_REQUEST_INVALID),
     errors.InvalidPageTokenError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_PAGE_TOKEN_INVALID),
+    errors.ResourceUnknownError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_RESOURCE_UNKNOWN),
     errors.UnauthenticatedError: (_C.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
     errors.PermissionDeniedError: (_C.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_PERMISSION_DENIED),
     errors.OverloadedError: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
@@ -272,6 +273,8 @@ def _error_info(
     error: BaseException, reason: ErrorReason.ValueType, call: Call, api_version: str
 ) -> ErrorInfo:
     metadata = {"apiVersion": api_version, "attempts": str(call.attempts)}
+    if call.resource:
+        metadata["resource"] = call.resource
     if isinstance(error, UpstreamRejectedError | errors.UnattributedResponseError):
         metadata["httpStatus"] = str(error.status)
     if isinstance(error, UpstreamRejectedError) and error.code:

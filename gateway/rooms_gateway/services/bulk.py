@@ -116,6 +116,7 @@ class BulkJobs:
             stream.idempotent,
             caller=stream.caller,
             queue_key=stream.queue_key,
+            resource=stream.resource,
             bulk=True,
             patient=True,
             dry_run=request.HasField("dry_run"),

@@ -79,10 +79,11 @@ class ParticipantsServicer:
         is_dry_run, call.dry_run = call.dry_run, False
         present = roles_by_raw_id(await read_roster(self._api, room_id, call))
         changes = compare(present, wanted)
-        _check_sync(request, fingerprint(room_id, present), changes)
+        scope = (self._api.resource, room_id)
+        _check_sync(request, fingerprint(present, *scope), changes)
         response = pb.SyncParticipantsResponse(
             unchanged_count=changes.unchanged_count,
-            fingerprint=fingerprint(room_id, present if is_dry_run else wanted),
+            fingerprint=fingerprint(present if is_dry_run else wanted, *scope),
         )
         hidden = is_dry_run and not request.dry_run.show_identifiers
         shown = changes.redacted() if hidden else changes
@@ -102,7 +103,7 @@ class ParticipantsServicer:
         self, request: pb.ListParticipantsRequest, call: Call
     ) -> AsyncIterator[pb.ListParticipantsResponse]:
         """REST: Participants_List, one message per page."""
-        scope = (_LIST, request.room_id)
+        scope = (self._api.resource, _LIST, request.room_id)
         start = page_tokens.decode(request.page_token, *scope)
         pages = self._api.list_participants(request.room_id, start, request.max_pages, call)
         async with aclosing(pages):

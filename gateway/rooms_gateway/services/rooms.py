@@ -87,7 +87,8 @@ class RoomsServicer:
         )
         fill_room(response.room, room)
         response.participants.extend(map(participant_from_rest, roster))
-        response.roster_fingerprint = fingerprint(request.room_id, roles_by_raw_id(roster))
+        scope = (self._api.resource, request.room_id)
+        response.roster_fingerprint = fingerprint(roles_by_raw_id(roster), *scope)
         check_size(response.ByteSize())
         return response
 
@@ -117,11 +118,12 @@ class RoomsServicer:
                 async for response in responses:
                     yield response
             return
-        start = page_tokens.decode(request.page_token, _LIST)
+        scope = (self._api.resource, _LIST)
+        start = page_tokens.decode(request.page_token, *scope)
         pages = self._api.list_rooms(start, request.max_pages, call)
         async with aclosing(pages):
             async for page in pages:
-                token = page_tokens.encode(page.next_query, _LIST)
+                token = page_tokens.encode(page.next_query, *scope)
                 response = pb.ListRoomsResponse(next_page_token=token)
                 await self._converter.convert(page.items, partial(add_rooms, response.rooms))
                 yield response

@@ -25,6 +25,7 @@ class Group(StrEnum):
 
     FILE = "Settings file"
     UPSTREAM = "Upstream"
+    RESOURCES = "Resources"
     CREDENTIALS = "Credentials"
     LISTENERS = "Listeners"
     TLS = "TLS"
@@ -68,6 +69,8 @@ class Setting:
     """False for a secret without a flag: command lines are visible to other users."""
     in_file: bool = True
     """Whether the settings file may contain it."""
+    per_resource: bool = False
+    """Whether a table [resources.NAME] may contain it."""
 
     @property
     def key(self) -> str:

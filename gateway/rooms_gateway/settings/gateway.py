@@ -15,6 +15,7 @@ from rooms_gateway.addresses import (
 from rooms_gateway.server.tls.files import TlsFiles
 from rooms_gateway.settings.declaration import Group, setting
 from rooms_gateway.settings.errors import SettingsError
+from rooms_gateway.settings.resources import Resources, ResourceTerms
 from rooms_gateway.settings.rules import find_errors
 from rooms_gateway.settings.upstream import Upstream
 from rooms_gateway.telemetry.log_options import LogFormat, LogLevel
@@ -38,18 +39,29 @@ class Settings:
     """
 
     upstream: Upstream | None
-    """None: run the embedded emulator."""
+    """The one resource; None: there are `resources`, or the embedded emulator."""
+    resources: Resources | None = None
+    """The named resources; None: there is one, without a name."""
+    default_resource: str | None = setting(
+        None,
+        Group.RESOURCES,
+        "Name of the resource for calls that name none: see docs/how-to/several-resources.md. "
+        "Needs tables [resources.NAME] in the settings file, and is read again with them.",
+        metavar="NAME",
+    )
     api_version: str = setting(
         DEFAULT_API_VERSION,
         Group.UPSTREAM,
         "Version of the Rooms REST API to use.",
         one_of=tuple(API_VERSIONS),
+        per_resource=True,
     )
     identity_api_version: str = setting(
         DEFAULT_IDENTITY_API_VERSION,
         Group.UPSTREAM,
         "Version of the Identity REST API to use. Only 2025-03-02-preview has custom ids of users.",
         one_of=IDENTITY_API_VERSIONS,
+        per_resource=True,
     )
     upstream_warm_connections: int = setting(
         2,  # A call that reads a room and its roster uses two.
@@ -57,12 +69,13 @@ class Settings:
         "Connections to the Rooms service that are opened at startup and replaced before they "
         "expire, so that a call after a quiet time does not wait for a TLS handshake. 0: none.",
         minimum=0,
+        per_resource=True,
     )
     check_upstream: bool = setting(
         False,
         Group.UPSTREAM,
         "Check connection and credential at startup, as rooms-gateway check does, and exit with 7 "
-        "if the check fails.",
+        "if the check fails, of several resources that of any.",
     )
 
     listen: tuple[str, ...] = setting(
@@ -225,6 +238,7 @@ class Settings:
         metavar="FAMILY=N",
         parse=FamilyRate.parse,
         show=str,
+        per_resource=True,
     )
     max_pacing_wait: float = setting(
         60.0,
@@ -260,7 +274,8 @@ class Settings:
         None,
         Group.OBSERVABILITY,
         "Time between probes of the upstream, in seconds. While they fail, /readyz reports not "
-        "ready, so an upstream outage makes all replicas unavailable. Default: no probes.",
+        "ready, so an upstream outage makes all replicas unavailable. Default: no probes; named "
+        "resources are probed every 30 s, for their health only.",
         minimum=1,
     )
     traces: bool = setting(
@@ -336,11 +351,31 @@ class Settings:
             raise SettingsError(errors)
 
     @property
+    def embeds_emulator(self) -> bool:
+        """Whether the upstream is the embedded emulator."""
+        return self.upstream is None and self.resources is None
+
+    @property
+    def terms(self) -> ResourceTerms:
+        """How the gateway uses the only resource."""
+        return ResourceTerms(
+            api_version=self.api_version,
+            identity_api_version=self.identity_api_version,
+            upstream_warm_connections=self.upstream_warm_connections,
+            upstream_rate=self.upstream_rate,
+        )
+
+    @property
     def tls(self) -> TlsFiles | None:
         """The TLS files; None: plaintext."""
         if self.tls_cert is None or self.tls_key is None:
             return None
         return TlsFiles(self.tls_cert, self.tls_key, self.tls_client_ca)
+
+    @property
+    def resource_count(self) -> int:
+        """Number of resources at startup; each has the limits below."""
+        return 1 if self.resources is None else len(self.resources.by_name)
 
     @property
     def max_calls(self) -> int:

@@ -19,6 +19,7 @@ def find_errors(settings: Settings) -> list[str]:
     """Return one sentence for each broken rule."""
     return [
         *_emulator_errors(settings),
+        *_resource_errors(settings),
         *_listener_errors(settings),
         *(_sharing_errors(settings) if settings.reuse_port else ()),
         *_tls_errors(settings),
@@ -31,8 +32,13 @@ def find_errors(settings: Settings) -> list[str]:
 
 
 def _emulator_errors(settings: Settings) -> Iterator[str]:
-    if settings.emulator_faults is not None and settings.upstream is not None:
+    if settings.emulator_faults is not None and not settings.embeds_emulator:
         yield "--emulator-faults needs --emulator"
+
+
+def _resource_errors(settings: Settings) -> Iterator[str]:
+    if settings.default_resource is not None and settings.resources is None:
+        yield "--default-resource needs tables [resources.NAME] in the settings file"
 
 
 def _listener_errors(settings: Settings) -> Iterator[str]:
@@ -58,7 +64,7 @@ def _sharing_errors(settings: Settings) -> Iterator[str]:
         yield (
             "--reuse-port: processes cannot share a Unix socket: add a --listen host:port to share"
         )
-    if settings.upstream is None:
+    if settings.embeds_emulator:
         yield (
             "--reuse-port: each process would embed another emulator, with other rooms: run "
             "rooms-gateway emulator, and pass its --connection-string to all of them"
@@ -80,7 +86,7 @@ def _admin_errors(settings: Settings) -> Iterator[str]:
     if address is None:
         if settings.quitquitquit:
             yield "--quitquitquit needs --admin-listen"
-        if settings.upstream_probe_interval is not None:
+        if settings.upstream_probe_interval is not None and settings.resources is None:
             yield "--upstream-probe-interval needs --admin-listen"
     elif address.startswith(UNIX):
         yield f"--admin-listen {address}: probes and scrapers cannot connect to a Unix socket"

@@ -59,18 +59,21 @@ class UpstreamSettings:
         "them: endpoint=https://…;accesskey=…",
         also="COMMUNICATION_CONNECTION_STRING",
         secret=True,
+        per_resource=True,
     )
     endpoint: str | None = setting(
         None,
         Group.UPSTREAM,
         f"URL of the Communication Services resource. Needs a credential: {_CREDENTIALS}.",
         metavar="URL",
+        per_resource=True,
     )
     upstream_ca: Path | None = setting(
         None,
         Group.UPSTREAM,
         "PEM file with the CA certificates that the Rooms service's certificate must chain to, "
         "instead of those of the system.",
+        per_resource=True,
     )
     upstream_proxy: Proxy | None = setting(
         None,
@@ -79,16 +82,19 @@ class UpstreamSettings:
         metavar="http://HOST:PORT",
         parse=Proxy.parse,
         show="http://{}".format,
+        per_resource=True,
     )
     upstream_proxy_credentials_file: Path | None = setting(
         None,
         Group.UPSTREAM,
         "File with user:password for the proxy. Read at startup.",
+        per_resource=True,
     )
     access_key_file: Path | None = setting(
         None,
         Group.CREDENTIALS,
         "File with one or two access keys, one per line. Reloaded when it changes.",
+        per_resource=True,
     )
     access_key: str | None = setting(
         None,
@@ -103,26 +109,34 @@ class UpstreamSettings:
         None,
         Group.CREDENTIALS,
         "Source of Microsoft Entra ID tokens. Needs pip install 'rooms-gateway[entra]'.",
+        per_resource=True,
     )
     entra_client_id: str | None = setting(
         None,
         Group.CREDENTIALS,
         "Client id of a user-assigned identity or an application.",
         metavar="ID",
+        per_resource=True,
     )
     entra_tenant_id: str | None = setting(
-        None, Group.CREDENTIALS, "Tenant of the client id.", metavar="ID"
+        None,
+        Group.CREDENTIALS,
+        "Tenant of the client id.",
+        metavar="ID",
+        per_resource=True,
     )
     entra_client_secret_file: Path | None = setting(
         None,
         Group.CREDENTIALS,
         "File with the secret for --entra client-secret. Read again for each token.",
+        per_resource=True,
     )
     entra_authority_host: str | None = setting(
         None,
         Group.CREDENTIALS,
         "Token issuer of a cloud other than the public one, an https:// URL.",
         metavar="URL",
+        per_resource=True,
     )
     emulator: bool = setting(
         False, Group.EMULATOR, "Use the embedded emulator as the upstream, in place of Azure."

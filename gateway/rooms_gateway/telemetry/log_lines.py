@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 import msgspec
 
 CALLS = "rooms_gateway.calls"
 """Name of the logger with one line per call."""
+
+resource: ContextVar[str] = ContextVar("resource", default="")
+"""Name of the resource that the current task works for; empty in a gateway without named ones."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _encode_call = msgspec.json.Encoder().encode
@@ -41,6 +45,8 @@ class FinishedCall(msgspec.Struct, frozen=True, gc=False):
     """Caller name from the policy; empty if not authenticated."""
     trace_id: str = ""
     """Trace id of the call; empty without a trace."""
+    resource: str | msgspec.UnsetType = msgspec.UNSET
+    """Name of the resource; unset, and no field of the line, in a gateway without named ones."""
 
     def __str__(self) -> str:
         """Return the line for the console."""
@@ -50,6 +56,7 @@ class FinishedCall(msgspec.Struct, frozen=True, gc=False):
             f"upstream_id={self.upstream_id or '-'} peer={self.peer} "
             f"caller={self.caller or '-'} "
             f"trace_id={self.trace_id or '-'}"
+            f"{f' resource={self.resource}' if self.resource else ''}"
         )
 
 
@@ -71,6 +78,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if name := resource.get():
+            fields["resource"] = name
         if record.exc_info:
             fields["trace"] = self.formatException(record.exc_info)
         return _encode(fields)
@@ -97,6 +106,8 @@ class ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record, with control characters escaped for the terminal."""
         line = super().format(record)
+        if (name := resource.get()) and not isinstance(record.msg, FinishedCall):
+            line += f" resource={name}"
         return line if line.isprintable() else _escaped(line, keep="\n" if record.exc_info else "")
 
     def line_of_call(self, call: FinishedCall, now: float) -> str:

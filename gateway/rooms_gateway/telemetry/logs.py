@@ -12,7 +12,13 @@ from typing import TextIO
 
 from google.protobuf.message import Message
 
-from rooms_gateway.telemetry.log_lines import CALLS, ConsoleFormatter, FinishedCall, JsonFormatter
+from rooms_gateway.telemetry.log_lines import (
+    CALLS,
+    ConsoleFormatter,
+    FinishedCall,
+    JsonFormatter,
+    resource,
+)
 from rooms_gateway.telemetry.log_options import LogFormat
 from rooms_gateway.telemetry.redaction import redacted
 
@@ -26,6 +32,7 @@ __all__ = [
     "log_call",
     "log_request",
     "peer_kind",
+    "resource",
 ]
 
 calls = logging.getLogger(CALLS)

@@ -7,32 +7,15 @@ and `rooms_gateway_*`. docs/how-to/observe.md lists them all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from rooms_gateway.telemetry.call_metrics import OTHER, CallMetrics
-from rooms_gateway.telemetry.histogram import Histogram
-from rooms_gateway.telemetry.observers import (
-    AttemptFailure,
-    CredentialEvent,
-    MethodKind,
-    MethodObserver,
-)
-from rooms_gateway.telemetry.pacer_metrics import ObservedPacer, PacerMetrics
-
-_STATUSES = frozenset(HTTPStatus)
-_ERRORS_FROM = 400
-_THROTTLED = 429
-_VERBS = frozenset({"GET", "POST", "PATCH", "DELETE"})
+from rooms_gateway.telemetry.call_metrics import CallMetrics
+from rooms_gateway.telemetry.observers import CredentialEvent, MethodKind, MethodObserver
+from rooms_gateway.telemetry.resource_metrics import ResourceCollector
 
 
 class Metrics:
@@ -46,30 +29,15 @@ class Metrics:
         self._registry.register(self._gauges)
         self._calls = CallMetrics()
         self._registry.register(self._calls)
-        self._attempts = _Attempts()
-        self._registry.register(self._attempts)
-        self._throttled = self._counter(
-            "rooms_gateway_upstream_throttled", "Attempts rejected with status 429."
-        )
-        self._withheld = self._counter(
-            "rooms_gateway_upstream_retries_withheld", "Retries that the budget did not allow."
-        )
-        self._audit_failures = self._counter(
-            "rooms_gateway_audit_failures", "Lines of the audit log that could not be written."
-        )
-        self._events = Counter(
-            "rooms_gateway_credential_events",
-            "Events of access keys, tokens and the caller policy.",
-            ("event",),
+        self.resources = ResourceCollector()
+        """The metrics of each resource, which are its observer."""
+        self._registry.register(self.resources)
+        # Also where the events of the caller policy and the audit log are counted.
+        self._only = self.resources.of("")
+        self._audit_failures = Counter(
+            "rooms_gateway_audit_failures",
+            "Lines of the audit log that could not be written.",
             registry=self._registry,
-        )
-        for event in CredentialEvent:
-            self._events.labels(event)
-        self._expires_at: float | None = None
-        self.add_gauge(
-            "rooms_gateway_token_expiry_timestamp_seconds",
-            "Expiry of the Entra ID token in use.",
-            lambda: self._expires_at,
         )
         Gauge(
             "rooms_gateway_build_info",
@@ -82,10 +50,6 @@ class Metrics:
         """Expose the value that `read` returns at each scrape; None exposes nothing."""
         self._gauges.add(name, meaning, read)
 
-    def add_pacers(self, pacers: Iterable[tuple[str, ObservedPacer]]) -> None:
-        """Expose pacers, each with the name of its operation family."""
-        self._registry.register(PacerMetrics(pacers))
-
     def show_state(
         self,
         *,
@@ -95,10 +59,7 @@ class Metrics:
         streams: Callable[[], float],
         watches: Callable[[], float],
         reflection: Callable[[], float],
-        retry_budget: Callable[[], float],
-        clock_skew: Callable[[], float | None],
         certificate_expiry: Callable[[], float | None],
-        upstream_reachable: Callable[[], float | None],
     ) -> None:
         """Expose gauges of the gateway's state."""
         self.add_gauge("rooms_gateway_calls_in_flight", "Calls in progress.", in_flight)
@@ -110,24 +71,9 @@ class Metrics:
         self.add_gauge("rooms_gateway_health_watches", "Health watches.", watches)
         self.add_gauge("rooms_gateway_reflection_streams", "Reflection streams.", reflection)
         self.add_gauge(
-            "rooms_gateway_retry_budget",
-            "Retries left; below 1, no request is retried.",
-            retry_budget,
-        )
-        self.add_gauge(
-            "rooms_gateway_clock_skew_seconds",
-            "How far the clock of the Rooms service is ahead, to half a second.",
-            clock_skew,
-        )
-        self.add_gauge(
             "rooms_gateway_certificate_expiry_timestamp_seconds",
             "Expiry of the TLS certificate in use.",
             certificate_expiry,
-        )
-        self.add_gauge(
-            "rooms_gateway_upstream_reachable",
-            "Whether upstream probes succeed (1) or fail (0).",
-            upstream_reachable,
         )
 
     def expose(self, accept: str) -> tuple[bytes, str]:
@@ -143,75 +89,17 @@ class Metrics:
         """Count a call of an unimplemented method."""
         self._calls.unknown_method()
 
-    def request_started(self) -> None:
-        """Count a REST request."""
-        self._attempts.requests += 1
-
-    def attempt_ended(self, method: str, outcome: int | AttemptFailure, seconds: float) -> None:
-        """Count an attempt and its duration."""
-        self._attempts.durations_of(method, outcome).observe(seconds)
-        if outcome == _THROTTLED:
-            self._throttled.inc()
-
-    def retry_withheld(self) -> None:
-        """Count a retry that the retry budget did not allow."""
-        self._withheld.inc()
-
     def credential_event(self, event: CredentialEvent) -> None:
-        """Count an event."""
-        self._events.labels(event).inc()
+        """Count an event of the caller policy."""
+        self._only.credential_event(event)
 
     def audit_line_lost(self) -> None:
         """Count a line of the audit log that could not be written."""
         self._audit_failures.inc()
 
     def token_expires(self, at: float) -> None:
-        """Record the expiry of the token in use."""
-        self._expires_at = at
-
-    def _counter(self, name: str, meaning: str) -> Counter:
-        return Counter(name, meaning, registry=self._registry)
-
-
-class _Attempts(Collector):
-    """Counts of REST requests and their attempts, as plain numbers."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self._by_labels: dict[tuple[str, str, str], Histogram] = {}
-        self._by_outcome: dict[tuple[str, int | AttemptFailure], Histogram] = {}
-
-    def durations_of(self, method: str, outcome: int | AttemptFailure) -> Histogram:
-        """Return the histogram of attempts with this outcome."""
-        return self._by_outcome.get((method, outcome)) or self._resolve(method, outcome)
-
-    def _resolve(self, method: str, outcome: int | AttemptFailure) -> Histogram:
-        verb = method if method in _VERBS else OTHER
-        if isinstance(outcome, AttemptFailure):
-            status, error = "", outcome.value
-        else:
-            # A status can be any three digits.
-            status = str(outcome) if outcome in _STATUSES else OTHER
-            error = status if outcome >= _ERRORS_FROM else ""
-        durations = self._by_labels.setdefault((verb, status, error), Histogram())
-        if status != OTHER:
-            self._by_outcome[method, outcome] = durations
-        return durations
-
-    def collect(self) -> Iterator[Metric]:
-        yield CounterMetricFamily(
-            "rooms_gateway_upstream_requests",
-            "REST requests; each has one or more attempts.",
-            self.requests,
-        )
-        attempts = HistogramMetricFamily(
-            "http_client_request_duration_seconds",
-            "Duration of attempts of REST requests.",
-            labels=("http_request_method", "http_response_status_code", "error_type"),
-        )
-        for labels, durations in self._by_labels.items():
-            attempts.add_metric(labels, list(durations.buckets()), durations.seconds)
-        yield attempts
+        """Record the expiry of a token of the only resource."""
+        self._only.token_expires(at)
 
 
 class _ReadGauges(Collector):

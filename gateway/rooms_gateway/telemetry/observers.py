@@ -172,8 +172,8 @@ class AuditObserver(Protocol):
         ...
 
 
-class Observer(CallObserver, UpstreamObserver, CredentialObserver, AuditObserver, Protocol):
-    """Observes a whole gateway."""
+class ResourceObserver(UpstreamObserver, CredentialObserver, Protocol):
+    """Observes one Communication Services resource: its requests and its credential."""
 
 
 class NoopObserver:
@@ -191,5 +191,5 @@ class NoopObserver:
     credential_event = token_expires = audit_line_lost = ignore
 
 
-NOOP_OBSERVER: Observer = NoopObserver()
+NOOP_OBSERVER = NoopObserver()
 """Default observer; used when metrics are off."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from typing import Protocol
 
 from prometheus_client.metrics_core import (
@@ -11,11 +11,8 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.registry import Collector
 
 from rooms_gateway.telemetry.histogram import Histogram
-
-_LABELS = ("family",)
 
 
 class ObservedPacer(Protocol):
@@ -47,39 +44,45 @@ class ObservedPacer(Protocol):
         ...
 
 
-class PacerMetrics(Collector):
-    """Exposes pacers, each with the name of its operation family."""
+class PacerFamilies:
+    """One family of series for each number of a pacer."""
 
-    def __init__(self, pacers: Iterable[tuple[str, ObservedPacer]]) -> None:
-        self._pacers = tuple(pacers)
-
-    def collect(self) -> Iterator[Metric]:
-        """Return a metric of each kind, with a series for each family."""
-        rate = GaugeMetricFamily(
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        """`labels` precede that of the operation family."""
+        labels = (*labels, "family")
+        self._rate = GaugeMetricFamily(
             "rooms_gateway_pacer_rate",
             "Requests per second that are sent at most; infinite while nothing is throttled.",
-            labels=_LABELS,
+            labels=labels,
         )
-        waiting = GaugeMetricFamily(
-            "rooms_gateway_pacer_waiting", "Requests that wait for the pacer.", labels=_LABELS
+        self._waiting = GaugeMetricFamily(
+            "rooms_gateway_pacer_waiting", "Requests that wait for the pacer.", labels=labels
         )
-        paused = CounterMetricFamily(
+        self._paused = CounterMetricFamily(
             "rooms_gateway_pacer_paused_seconds",
             "Seconds in which all requests were held back.",
-            labels=_LABELS,
+            labels=labels,
         )
-        waits = HistogramMetricFamily(
-            "rooms_gateway_pacer_wait_seconds", "Waits of requests for the pacer.", labels=_LABELS
+        self._waits = HistogramMetricFamily(
+            "rooms_gateway_pacer_wait_seconds", "Waits of requests for the pacer.", labels=labels
         )
-        rejected = CounterMetricFamily(
+        self._rejected = CounterMetricFamily(
             "rooms_gateway_pacer_rejected_calls",
             "Calls rejected because their request could not be sent in time.",
-            labels=_LABELS,
+            labels=labels,
         )
-        for name, pacer in self._pacers:
-            rate.add_metric((name,), pacer.rate)
-            waiting.add_metric((name,), pacer.waiting)
-            paused.add_metric((name,), pacer.paused_seconds)
-            waits.add_metric((name,), list(pacer.waits.buckets()), pacer.waits.seconds)
-            rejected.add_metric((name,), pacer.rejected_calls)
-        yield from (rate, waiting, paused, waits, rejected)
+
+    @property
+    def families(self) -> tuple[Metric, ...]:
+        """All families."""
+        return (self._rate, self._waiting, self._paused, self._waits, self._rejected)
+
+    def add(self, values: tuple[str, ...], pacers: Mapping[str, ObservedPacer]) -> None:
+        """Add pacers, by the name of their operation family; `values` precede it."""
+        for name, pacer in pacers.items():
+            labels = (*values, name)
+            self._rate.add_metric(labels, pacer.rate)
+            self._waiting.add_metric(labels, pacer.waiting)
+            self._paused.add_metric(labels, pacer.paused_seconds)
+            self._waits.add_metric(labels, list(pacer.waits.buckets()), pacer.waits.seconds)
+            self._rejected.add_metric(labels, pacer.rejected_calls)

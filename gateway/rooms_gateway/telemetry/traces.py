@@ -46,6 +46,10 @@ class CallTrace(Protocol):
         """
         ...
 
+    def resource_chosen(self, name: str, host: str, port: int) -> None:
+        """Record the named resource of the call; host and port are those of its endpoint."""
+        ...
+
     def ended(self, code: str, reason: str, upstream_id: str) -> None:
         """End the trace, with the values of the call's log line."""
         ...
@@ -69,6 +73,9 @@ class PropagatedTrace:
     def attempt_started(self, method: str, target: str, resends: int) -> AttemptTrace:
         """Return this trace; its headers propagate the context."""
         return self
+
+    def resource_chosen(self, *_: object) -> None:
+        """Do nothing."""
 
     def ended(self, *_: object) -> None:
         """Do nothing."""

@@ -57,8 +57,8 @@ logger = logging.getLogger(__name__)
 class Tracing:
     """Creates spans of calls and attempts, and exports them in the background."""
 
-    def __init__(self, version: str, host: str, port: int) -> None:
-        """`version` is that of the gateway; `host` and `port` are those of the upstream.
+    def __init__(self, version: str, upstream: tuple[str, int] | None) -> None:
+        """`version` is that of the gateway; `upstream` is host and port of the only resource.
 
         Raises TracingError.
         """
@@ -76,7 +76,7 @@ class Tracing:
             # The SDK logs up to three lines for each batch that it cannot export.
             logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
         self._tracer = self._provider.get_tracer("rooms-gateway", version)
-        self._server: Mapping[str, str | int] = {"server.address": host, "server.port": port}
+        self._server = {} if upstream is None else _server(*upstream)
 
     async def __aenter__(self) -> Self:
         return self
@@ -150,6 +150,10 @@ class _Call:
             )
         )
 
+    def resource_chosen(self, name: str, host: str, port: int) -> None:
+        self._span.set_attribute("rooms_gateway.resource", name)
+        self._server = _server(host, port)
+
     def ended(self, code: str, reason: str, upstream_id: str) -> None:
         span = self._span
         span.set_attribute("rpc.response.status_code", code)
@@ -179,6 +183,10 @@ class _Attempt:
             span.set_attribute("error.type", error)
             span.set_status(StatusCode.ERROR)
         span.end()
+
+
+def _server(host: str, port: int) -> Mapping[str, str | int]:
+    return {"server.address": host, "server.port": port}
 
 
 def url_template(target: str) -> str:

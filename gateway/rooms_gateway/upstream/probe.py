@@ -69,14 +69,19 @@ class UpstreamProbe:
         api_version: str,
         interval: float,
         *,
+        on_change: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`interval` is in seconds; `clock` is the one of `Call.deadline`."""
+        """`interval` is in seconds; `clock` is the one of `Call.deadline`.
+
+        `on_change` is called when `reachable` has changed.
+        """
         self._sender = sender
         self._api_version = api_version
         self._interval = interval
+        self._on_change = on_change
         self._sleep = sleep
         self._uniform = uniform
         self._clock = clock
@@ -114,15 +119,18 @@ class UpstreamProbe:
     def _record(self, error: str | None) -> None:
         self.last_error = error or ""
         if error is None:
+            self._failures = 0
             if not self.reachable:
+                self.reachable = True
                 logger.info("upstream probe succeeded: the Rooms service is reachable")
-            self.reachable, self._failures = True, 0
+                self._on_change()
             return
         self._failures += 1
         if self._failures == FAILURE_THRESHOLD:
             self.reachable = False
             logger.warning(
-                "not ready: %d consecutive upstream probes failed; last error: %s",
+                "the upstream is unreachable: %d consecutive probes failed; last error: %s",
                 FAILURE_THRESHOLD,
                 error,
             )
+            self._on_change()

@@ -75,6 +75,8 @@ class RoomsApi:
         self._operation = Operation(sender, version.name)
         self._endpoint = endpoint
         self._version = version
+        self.resource = endpoint.authority
+        """Identity of the resource: its host, whatever this or another replica names it."""
 
     @property
     def api_version(self) -> str:

@@ -16,7 +16,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 
 from rooms_gateway.addresses import find_group, parse_socket_mode
 from rooms_gateway.app import Gateway
-from rooms_gateway.cli.serve.files import read_files
+from rooms_gateway.cli.serve.files import check_files
 from rooms_gateway.server.listeners import BindError
 from rooms_gateway.settings import Settings, SettingsError
 
@@ -89,7 +89,7 @@ async def test_socket_group_is_set_by_name(tmp_path: Path) -> None:
 
 def test_unknown_socket_group_is_a_settings_error() -> None:
     with pytest.raises(SettingsError, match=r"^--socket-group: group 'no-such-group' does not exi"):
-        read_files(socket_group="no-such-group")
+        check_files(socket_group="no-such-group")
 
 
 def folder(path: Path, mode: int) -> Path:

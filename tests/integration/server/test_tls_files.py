@@ -24,7 +24,7 @@ from support.authority import (
 from trustme import KeyType
 
 from rooms_gateway.app import Gateway
-from rooms_gateway.cli.serve.files import read_files
+from rooms_gateway.cli.serve.files import check_files
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsError, TlsFiles, check_tls, read_tls
 from rooms_gateway.settings import SettingsError
@@ -164,7 +164,7 @@ def test_unusable_files_are_a_settings_error(files: Files, damage: Callable[[Fil
     secret = Issued(files.cert.read_bytes(), files.key.read_bytes()).secret
     damage(files)
     with pytest.raises(SettingsError) as raised:
-        read_files(**files.settings(mutual=True))
+        check_files(**files.settings(mutual=True))
     [error] = raised.value.errors
     assert error.startswith(UNUSABLE[damage].format(cert=files.cert, key=files.key, ca=files.ca))
     assert secret not in error
@@ -174,7 +174,7 @@ def test_pair_and_client_ca_are_checked_at_once(files: Files) -> None:
     _mismatched(files)
     _no_ca(files)
     with pytest.raises(SettingsError) as raised:
-        read_files(**files.settings(mutual=True))
+        check_files(**files.settings(mutual=True))
     assert len(raised.value.errors) == 2
 
 

@@ -28,6 +28,7 @@ from support.gateways import (
     until,
 )
 from support.gateways import send as call_of
+from support.several_resources import US, several
 
 from rooms_emulator import Emulator, Fault
 
@@ -223,6 +224,19 @@ async def test_cancelled_list_ends_its_attempts(emulator: Emulator, received: Re
 
 
 EXPECTED = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+async def test_named_resources_are_in_spans(received: Receiver) -> None:
+    """The name on the call, host and port of the endpoint on its attempts."""
+    async with several(traces=True) as running:
+        await running.rooms.CreateRoom(CreateRoomRequest(), metadata=US)
+        await failure_of(running.rooms.GetRoom(NOWHERE))
+        port = running.us.endpoint.rpartition(":")[2]
+    named, unnamed = received.calls
+    assert named.attributes["rooms_gateway.resource"] == "us"
+    assert "rooms_gateway.resource" not in unnamed.attributes
+    [attempt] = received.attempts
+    assert attempt.attributes["server.port"] == int(port)
 
 
 async def test_every_rpc_is_traced_under_its_name(emulator: Emulator, received: Receiver) -> None:

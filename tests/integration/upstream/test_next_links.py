@@ -121,7 +121,7 @@ async def test_a_relative_link_to_the_list_is_followed(
     """By RFC 3986 it has the origin of the list, so no other host receives a request."""
     running.emulator.store.seed(60)
     second = (await pages(running))[0].next_page_token
-    query = page_tokens.decode(second, "ListRooms")
+    query = page_tokens.decode(second, running.resource, "ListRooms")
     running.emulator.faults.add(Fault(operation="ListRooms", next_link=f"/rooms?{query}"))
     assert [len(page.rooms) for page in await pages(running)] == [30, 30]
 
@@ -152,7 +152,7 @@ async def test_a_cycle_to_the_resumed_page_is_an_error(
     running.emulator.store.seed(10)
     link = f"{running.emulator.endpoint}/rooms?{QUERY}&round=0"
     running.emulator.faults.add(Fault(operation="ListRooms", next_link=link, count=None))
-    token = page_tokens.encode(f"{QUERY}&round=0", "ListRooms")
+    token = page_tokens.encode(f"{QUERY}&round=0", running.resource, "ListRooms")
     failed = await failure_of(pages(running, token))
     assert (failed.code, failed.reason) == UNREADABLE
     assert running.requests() == 1

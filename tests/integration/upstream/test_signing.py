@@ -125,14 +125,15 @@ def test_the_sent_target_is_the_signed_target() -> None:
         @settings(max_examples=150, deadline=None)
         @example("994", "x" * 8000)
         def of_a_list(room_id: str, query: str) -> None:
-            token = page_tokens.encode(query, "ListParticipants", room_id)
+            token = page_tokens.encode(query, running.resource, "ListParticipants", room_id)
             request = ListParticipantsRequest(room_id=room_id, page_token=token)
             check(send(running, request), f"/rooms/{room_id}/participants?{query}")
 
         of_a_room()
         of_a_list()
         for query in NASTY:
-            request = ListRoomsRequest(page_token=page_tokens.encode(query, "ListRooms"))
+            token = page_tokens.encode(query, running.resource, "ListRooms")
+            request = ListRoomsRequest(page_token=token)
             check(send(running, request), f"/rooms?{query}")
 
 

@@ -16,7 +16,7 @@ from support.upstreams import Script, Scripted, answer, hang_up, raw, scripted, 
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
-from rooms_gateway.app import MAX_RESPONSE_BYTES
+from rooms_gateway.resources.connection import MAX_RESPONSE_BYTES
 
 
 async def drip(_: Scripted, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -112,10 +112,10 @@ def test_the_environment_alone_sets_an_access_key() -> None:
     assert "No such option '--access-key'" in done.stderr
 
 
-def test_only_upstream_is_not_a_setting() -> None:
-    """`upstream` is made from the fields of UpstreamSettings."""
+def test_only_upstreams_are_no_settings() -> None:
+    """They are made from the fields of UpstreamSettings, and from tables of the file."""
     undeclared = {each.name for each in fields(Settings)} - {each.name for each in DECLARED}
-    assert undeclared == {"upstream"}
+    assert undeclared == {"upstream", "resources"}
 
 
 def test_the_help_has_a_section_per_group() -> None:

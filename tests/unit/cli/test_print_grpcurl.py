@@ -53,6 +53,11 @@ def test_each_room_has_a_line() -> None:
     )
 
 
+def test_the_resource_is_a_header() -> None:
+    result = run("rooms", "get", "7", "--resource", "eu", "--print-grpcurl")
+    assert result.stdout.startswith("grpcurl -plaintext -H 'rooms-resource: eu' -max-time 30 ")
+
+
 def test_tokens_are_printed_as_shell_variables() -> None:
     """Also the bearer token, and without the warning that it is sent in plaintext."""
     done = invoke(

@@ -70,14 +70,15 @@ def test_fingerprints_are_equal_for_equal_rosters(
 ) -> None:
     """In any order of the participants."""
     reversed_roster = dict(reversed(first.items()))
-    assert fingerprint("7", first) == fingerprint("7", reversed_roster)
-    assert (fingerprint("7", first) == fingerprint("7", second)) == (first == second)
-    assert fingerprint("7", first) != fingerprint("8", first)
+    assert fingerprint(first, "a", "7") == fingerprint(reversed_roster, "a", "7")
+    assert (fingerprint(first, "a", "7") == fingerprint(second, "a", "7")) == (first == second)
+    assert fingerprint(first, "a", "7") != fingerprint(first, "a", "8")
+    assert fingerprint(first, "a", "7") != fingerprint(first, "b", "7")
 
 
 def test_fingerprints_keep_texts_apart() -> None:
-    assert fingerprint("7", {"a": "bc"}) != fingerprint("7", {"ab": "c"})
-    assert fingerprint("7", {"a": "b"}) != fingerprint("7a", {"": "b"})
+    assert fingerprint({"a": "bc"}, "a", "7") != fingerprint({"ab": "c"}, "a", "7")
+    assert fingerprint({"a": "b"}, "a", "7") != fingerprint({"": "b"}, "a", "7a")
 
 
 def test_participants_without_a_role_are_attendees() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 
 import pytest
 from acs.rooms.v1.participants_pb2 import Participant, UpsertParticipantsRequest
@@ -93,6 +95,30 @@ def test_json_line_of_a_call_has_published_fields() -> None:
         "caller": "billing",
         "trace_id": "4bf9",
     }
+
+
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_lines_name_the_resource_of_their_task(log_format: LogFormat) -> None:
+    """Lines of calls name that of the call, whichever task writes them; without a name, none."""
+    stream = io.StringIO()
+
+    def write(name: str) -> None:
+        logs.resource.set(name)
+        logging.getLogger("rooms_gateway").warning("throttled")
+        log_call(replace(CALL, resource="us"))
+        log_call(CALL)
+        logs.flush()
+
+    with started("info", log_format, stream):
+        copy_context().run(write, "eu")
+        copy_context().run(write, "")
+    lines = stream.getvalue().splitlines()
+    if log_format is LogFormat.JSON:
+        names = [json.loads(line).get("resource") for line in lines]
+    else:
+        found = (re.search(r" resource=(\w+)$", line) for line in lines)
+        names = [None if match is None else match[1] for match in found]
+    assert names == ["eu", "us", None, None, "us", None]
 
 
 def test_console_line_of_a_call_has_all_fields() -> None:

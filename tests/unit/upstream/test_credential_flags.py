@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rooms_gateway.cli.serve.files import read_files
+from rooms_gateway.resources.upstream_files import read_upstream_files
 from rooms_gateway.settings import SettingsError, Upstream, UpstreamSettings, make_upstream
 from rooms_gateway.upstream.credentials import EntraKind, EntraSettings, KeySettings
 
@@ -23,7 +23,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def read(**given: Any) -> Upstream:
-    upstream = make_upstream(UpstreamSettings(**given), read_files(**given))
+    settings = UpstreamSettings(**given)
+    upstream = make_upstream(settings, read_upstream_files(settings))
     assert upstream is not None
     return upstream
 

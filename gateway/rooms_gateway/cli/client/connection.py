@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from rooms_gateway.addresses import UNIX
-from rooms_gateway.cli.client.inputs import address_flag
-from rooms_gateway.cli.client.token import is_readable_by_others, token_flag, with_bearer_token
+from rooms_gateway.cli.client.inputs import RESOURCE, address_flag
+from rooms_gateway.cli.client.token import is_readable_by_others, token_flag, with_metadata
 from rooms_gateway.cli.interrupt import exit_on_interrupt
 from rooms_gateway.server.tls.pem import check_authorities, load_pair, read_pem
 
@@ -77,8 +77,18 @@ class GatewayConnection:
     """None: plaintext."""
     token: str | None = field(default=None, repr=False)
     """Bearer token that is sent with each call."""
+    resource: str | None = None
+    """Name of the resource that is sent with each call."""
     print_grpcurl: bool = False
     """Print the grpcurl command of each call in place of making it."""
+
+    def _metadata(self) -> list[tuple[str, str]]:
+        metadata = []
+        if self.token is not None:
+            metadata.append(("authorization", f"Bearer {self.token}"))
+        if self.resource is not None:
+            metadata.append(("rooms-resource", self.resource))
+        return metadata
 
     @contextmanager
     def open(self) -> Iterator[tuple[Client, Printer]]:
@@ -93,14 +103,17 @@ class GatewayConnection:
 
         if self.print_grpcurl:
             printing = grpcurl.PrintingChannel(
-                self.address, self.tls, sends_token=self.token is not None
+                self.address,
+                self.tls,
+                sends_token=self.token is not None,
+                resource=self.resource,
             )
             client = stub.Client(cast("grpc.Channel", printing), self.timeout)
             yield client, output.Printer(as_json=False, silent=True)
             return
         try:
             with self.open_channel(self.address, self.tls) as opened:
-                channel = with_bearer_token(opened, self.token) if self.token else opened
+                channel = with_metadata(opened, self._metadata())
                 yield stub.Client(channel, self.timeout), output.Printer(as_json=self.as_json)
         except grpc.RpcError as error:
             failure = failures.read_failure(error)
@@ -165,6 +178,14 @@ def _connection_flags(command: Callable[..., None], timeout: float | None) -> Ca
     @tls_flags
     @token_flag
     @click.option(
+        "--resource",
+        type=RESOURCE,
+        metavar="NAME",
+        envvar="ROOMS_GATEWAY_RESOURCE",
+        show_envvar=True,
+        help="Resource to use, of a gateway that has several.",
+    )
+    @click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=timeout,
@@ -193,6 +214,7 @@ def _connection_flags(command: Callable[..., None], timeout: float | None) -> Ca
         print_grpcurl: bool,
         tls: ClientTls | None,
         token: str | None,
+        resource: str | None,
         **options: object,
     ) -> None:
         sends_token = token is not None and not print_grpcurl
@@ -204,7 +226,8 @@ def _connection_flags(command: Callable[..., None], timeout: float | None) -> Ca
             )
         opener = click.get_current_context().obj or open_channel
         gateway = GatewayConnection(
-            address, timeout, as_json, opener, tls, token, print_grpcurl=print_grpcurl
+            *(address, timeout, as_json, opener, tls, token, resource),
+            print_grpcurl=print_grpcurl,
         )
         command(gateway, **options)
 

@@ -34,6 +34,7 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
         "ERROR_REASON_CALLER_PERMISSION_DENIED": (
             "Ask the operator of the gateway for the permission."
         ),
+        "ERROR_REASON_RESOURCE_UNKNOWN": "Pass --resource with a name that the gateway has.",
         "ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED": (
             "The operator of the gateway must check its credential and its clock."
         ),
@@ -92,9 +93,6 @@ NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
             "Check whether the list is complete; if so, pass a higher --max-removals."
         ),
         "ERROR_REASON_ROOM_LIFETIME_TOO_LONG": "Choose an earlier end of the window.",
-        "ERROR_REASON_RESOURCE_UNKNOWN": (
-            "Correct the name of the resource, or ask the operator of the gateway to add it."
-        ),
         "ERROR_REASON_AUDIT_LOG_UNAVAILABLE": (
             "Repeat the command later; if it persists, report it to the operator of the gateway."
         ),

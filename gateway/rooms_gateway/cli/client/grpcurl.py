@@ -27,15 +27,24 @@ _MAX_WORD = 100_000
 class PrintingChannel:
     """A channel that prints the grpcurl command of each call, and returns empty responses.
 
-    It has the methods of grpc.Channel that the stubs of the contract use. `sends_token` adds
-    the header with the bearer token, as the shell variable TOKEN.
+    It has the methods of grpc.Channel that the stubs of the contract use. `sends_token` adds the
+    header with the bearer token, as the shell variable TOKEN, `resource` that with its name.
     """
 
-    def __init__(self, address: str, tls: ClientTls | None, *, sends_token: bool) -> None:
+    def __init__(
+        self,
+        address: str,
+        tls: ClientTls | None,
+        *,
+        sends_token: bool,
+        resource: str | None = None,
+    ) -> None:
         self._address = address
         self._flags = [*_tls_flags(tls)]
         if sends_token:
             self._flags += ["-H", '"authorization: Bearer $TOKEN"']
+        if resource is not None:
+            self._flags += ["-H", shlex.quote(f"rooms-resource: {resource}")]
 
     def unary_unary(
         self, method: str, *, response_deserializer: Callable[[bytes], Message], **_: object

@@ -171,6 +171,13 @@ def parse_address(text: str) -> str:
     return text
 
 
+def parse_resource(text: str) -> str:
+    """Check the name of a resource. Raises ValueError, with a text for the user."""
+    if re.fullmatch(r"[a-z0-9-]{1,63}", text) is None:
+        raise ValueError("not a name; use letters a-z, digits and dashes")
+    return text
+
+
 def _total(spans: str) -> int:
     return sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(\w)", spans))
 
@@ -195,6 +202,7 @@ INSTANT = _Parsed("time", lambda text: parse_instant(text, time.time()))
 DURATION = _Parsed("duration", parse_duration)
 PARTICIPANT = _Parsed("raw_id[=role]", parse_participant)
 GUEST = _Parsed("guest", parse_guest)
+RESOURCE = _Parsed("name", parse_resource)
 
 address_flag = click.option(
     "--address",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,26 +80,27 @@ def is_readable_by_others(address: str) -> bool:
         return True
 
 
-def with_bearer_token(channel: grpc.Channel, token: str) -> grpc.Channel:
-    """Return a channel that sends `token` with every call."""
+def with_metadata(channel: grpc.Channel, metadata: Sequence[tuple[str, str]]) -> grpc.Channel:
+    """Return a channel that sends `metadata` with every call."""
+    if not metadata:
+        return channel
     import grpc
 
-    class _BearerToken(
+    class _Metadata(
         grpc.UnaryUnaryClientInterceptor,
         grpc.UnaryStreamClientInterceptor,
         grpc.StreamStreamClientInterceptor,
     ):
         def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-            return continuation(_authorized(details), request)
+            return continuation(_extended(details), request)
 
         def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-            return continuation(_authorized(details), request)
+            return continuation(_extended(details), request)
 
         def intercept_stream_stream(self, continuation: Any, details: Any, requests: Any) -> Any:
-            return continuation(_authorized(details), requests)
+            return continuation(_extended(details), requests)
 
-    def _authorized(details: Any) -> Any:
-        metadata = [*(details.metadata or ()), ("authorization", f"Bearer {token}")]
-        return details._replace(metadata=metadata)
+    def _extended(details: Any) -> Any:
+        return details._replace(metadata=[*(details.metadata or ()), *metadata])
 
-    return grpc.intercept_channel(channel, _BearerToken())
+    return grpc.intercept_channel(channel, _Metadata())

@@ -12,8 +12,10 @@ import click
 from click.core import ParameterSource
 
 from rooms_gateway.cli.serve.options import SettingsCommand, setting_options
+from rooms_gateway.cli.serve.resource_file import ResourceFile, read_resources
 from rooms_gateway.cli.serve.sources import SettingsContext
 from rooms_gateway.settings import (
+    Resources,
     Settings,
     SettingsError,
     Upstream,
@@ -21,6 +23,7 @@ from rooms_gateway.settings import (
     UpstreamSettings,
     make_upstream,
 )
+from rooms_gateway.settings.resource_tables import errors_of
 from rooms_gateway.upstream.endpoint import Endpoint
 
 GRPC_EXPERIMENTS = "-event_engine_client,-event_engine_listener"
@@ -42,7 +45,7 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
     calls in flight outlasted --drain-grace and were ended, 6 if it was stopped before it served, 7
     if --check-upstream failed.
     """
-    settings = load(context)
+    settings = load(context, test=config_test)
     if config_test:
         click.echo("settings are fine")
         return
@@ -54,27 +57,47 @@ def serve(context: click.Context, /, *, config_test: bool, **_settings: Any) -> 
     from rooms_gateway.telemetry import logs
 
     logs.configure(settings.log_level, settings.log_format)
-    sys.exit(run(settings))
+    file = ResourceFile.of(context)
+    sys.exit(run(settings, None if file is None else file.read))
 
 
-def load(context: click.Context) -> Settings:
-    """Return the settings of `context` after all checks; with errors, print them and exit."""
+def load(context: click.Context, *, test: bool = False) -> Settings:
+    """Return the settings of `context` after all checks; with errors, print them and exit.
+
+    The files of named resources are checked for a `test` only: the gateway starts without a
+    resource that has a bad one.
+    """
     # Imported here: `--help` needs neither TLS nor policies.
-    from rooms_gateway.cli.serve.files import check_system_authorities, check_tracing, read_files
+    from rooms_gateway.cli.serve.files import check_files, check_system_authorities, check_tracing
+    from rooms_gateway.resources.upstream_files import read_upstream_files
 
     found, values = SettingsContext.of(context), context.params
-    files = UpstreamFiles()
+    given = UpstreamSettings(**_of(UpstreamSettings, values))
     upstream: Upstream | None = _INVALID_UPSTREAM
-    settings = None
+    resources = settings = None
+    if found.contents.resources is not None:
+        upstream, resources = None, Resources({})
+        with found.collect_errors(context):
+            resources = read_resources(found.contents, values)
+        if test:
+            for each in resources.by_name.values():
+                with found.collect_errors(context), errors_of(each.name):
+                    read_upstream_files(each.upstream)
+    else:
+        files = UpstreamFiles()
+        if not given.emulator:
+            with found.collect_errors(context):
+                files = read_upstream_files(given)
+        with found.collect_errors(context):
+            if given.emulator:
+                _reject_second_upstream(context)
+            upstream = make_upstream(
+                given, files, [name for name in os.environ if os.environ[name]]
+            )
     with found.collect_errors(context):
-        files = read_files(**values)
+        check_files(**values)
     with found.collect_errors(context):
-        if values["emulator"]:
-            _reject_second_upstream(context)
-        given = UpstreamSettings(**_of(UpstreamSettings, values))
-        upstream = make_upstream(given, files, [name for name in os.environ if os.environ[name]])
-    with found.collect_errors(context):
-        settings = Settings(upstream=upstream, **_of(Settings, values))
+        settings = Settings(upstream=upstream, resources=resources, **_of(Settings, values))
     with found.collect_errors(context):
         check_system_authorities(os.environ)
     if values["traces"]:

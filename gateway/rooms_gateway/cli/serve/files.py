@@ -10,30 +10,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rooms_gateway.addresses import find_group
+from rooms_gateway.resources.upstream_files import read_authorities
 from rooms_gateway.server.auth.policy_check import policy_errors
 from rooms_gateway.server.tls.files import TlsError, TlsFiles, check_tls, read_tls
-from rooms_gateway.server.tls.pem import check_authorities, read_pem
-from rooms_gateway.settings import SettingsError, UpstreamFiles
+from rooms_gateway.settings import SettingsError
 from rooms_gateway.telemetry.audit.hash_key import read_hash_key
 from rooms_gateway.telemetry.audit.writer import check_audit_log
-from rooms_gateway.upstream.credentials.key_file import (
-    read_client_secret,
-    read_key_file,
-    read_secret,
-)
-from rooms_gateway.upstream.route import basic_authorization
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
-def read_files(
+def check_files(
     *,
-    emulator: bool = False,
     emulator_faults: Path | None = None,
-    upstream_ca: Path | None = None,
-    upstream_proxy_credentials_file: Path | None = None,
-    access_key_file: Path | None = None,
-    entra_client_secret_file: Path | None = None,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     tls_client_ca: Path | None = None,
@@ -43,22 +32,13 @@ def read_files(
     socket_group: str | None = None,
     listen: tuple[str, ...] = (),
     **_others: object,
-) -> UpstreamFiles:
-    """Read and check each file that the settings name, and return those of the upstream.
+) -> None:
+    """Check each file that the settings name, except those of the upstream.
 
-    The arguments are values of settings by name; other settings are ignored. With `emulator`, the
-    files of an upstream are not read. Raises SettingsError with all errors.
+    The arguments are values of settings by name; other settings are ignored. Raises SettingsError
+    with all errors.
     """
     errors: list[str] = []
-    upstream = UpstreamFiles()
-    if not emulator:
-        upstream = _read_upstream(
-            errors,
-            access_key_file,
-            entra_client_secret_file,
-            upstream_ca,
-            upstream_proxy_credentials_file,
-        )
     if tls_cert is not None and tls_key is not None:
         files = TlsFiles(tls_cert, tls_key, tls_client_ca)
         try:
@@ -80,7 +60,6 @@ def read_files(
             _check_faults(emulator_faults)
     if errors:
         raise SettingsError(errors)
-    return upstream
 
 
 def check_tracing(environment: Mapping[str, str]) -> None:
@@ -107,48 +86,9 @@ def check_system_authorities(environment: Mapping[str, str]) -> None:
     """Raise SettingsError if OpenSSL's SSL_CERT_FILE, which it ignores then, is unusable."""
     if name := environment.get("SSL_CERT_FILE"):
         try:
-            _read_authorities(Path(name))
+            read_authorities(Path(name))
         except ValueError as error:
             raise SettingsError([f"SSL_CERT_FILE: {error}"]) from None
-
-
-def _read_upstream(
-    errors: list[str],
-    access_key_file: Path | None,
-    entra_client_secret_file: Path | None,
-    ca_file: Path | None,
-    proxy_credentials_file: Path | None,
-) -> UpstreamFiles:
-    keys: tuple[bytes, ...] = ()
-    ca, authorization = None, ""
-    if access_key_file is not None:
-        with _collect(errors, "--access-key-file"):
-            keys = read_key_file(access_key_file)
-    if entra_client_secret_file is not None:
-        with _collect(errors, "--entra-client-secret-file"):
-            read_client_secret(entra_client_secret_file)
-    if ca_file is not None:
-        with _collect(errors, "--upstream-ca"):
-            ca = _read_authorities(ca_file)
-    if proxy_credentials_file is not None:
-        with _collect(errors, "--upstream-proxy-credentials-file"):
-            authorization = _read_proxy_credentials(proxy_credentials_file)
-    return UpstreamFiles(keys, ca, authorization)
-
-
-def _read_authorities(path: Path) -> str:
-    content = read_pem(path)
-    check_authorities(content, path, time.time())
-    # Comments between the certificates may have any encoding.
-    return content.decode("ascii", "ignore")
-
-
-def _read_proxy_credentials(path: Path) -> str:
-    text = read_secret(path)
-    try:
-        return basic_authorization(text)
-    except ValueError as error:
-        raise ValueError(f"{path} {error}") from None
 
 
 @contextmanager

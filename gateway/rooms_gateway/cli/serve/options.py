@@ -191,7 +191,7 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
         return None
     by_key = {each.key: each for each in SETTINGS}
     try:
-        contents = read_file(path, SETTINGS)
+        contents = settings.contents = read_file(path, SETTINGS)
     except SettingsError as error:
         settings.errors += [f"--config: {each}" for each in error.errors]
         settings.file_unreadable = True

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -21,9 +21,12 @@ from rooms_gateway.cli.serve import event_loop
 from rooms_gateway.cli.serve.sources import EXIT_USAGE, ended
 from rooms_gateway.cli.serve.systemd import ServiceManager
 from rooms_gateway.cli.signals import ShutdownRequest
+from rooms_gateway.resources.upstream_files import read_upstream
 from rooms_gateway.server.auth.policy_file import PolicyError
 from rooms_gateway.server.listeners import BindError
-from rooms_gateway.settings import Settings, Upstream
+from rooms_gateway.settings import Resources, Settings, SettingsError, Upstream
+from rooms_gateway.settings.resource_tables import errors_of
+from rooms_gateway.settings.upstream import make_upstream
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.audit.writer import AuditLogError
 from rooms_gateway.telemetry.traces import TracingError
@@ -51,15 +54,19 @@ _METHOD = "acs.rooms.v1.RoomsService/CreateRoom"
 logger = logging.getLogger(__name__)
 
 
-def run(settings: Settings) -> int:
-    """Run a gateway, print why it failed if it did, and return the exit code."""
-    if variable := unused_proxy(settings.upstream, os.environ):
+def run(settings: Settings, read_resources: Callable[[], Resources] | None = None) -> int:
+    """Run a gateway, print why it failed if it did, and return the exit code.
+
+    `read_resources` is that of Gateway.
+    """
+    variables = (unused_proxy(each, os.environ) for each in _upstreams(settings))
+    if variable := next(filter(None, variables), None):
         logger.warning(
             "%s is set, but connections to the Rooms service do not use it: pass --upstream-proxy",
             variable,
         )
     shutdown = ShutdownRequest()
-    code, error = _run(settings, shutdown)
+    code, error = _run(settings, read_resources, shutdown)
     # Flush first, so that the final message is the last line.
     logs.flush()
     if error is not None:
@@ -68,9 +75,14 @@ def run(settings: Settings) -> int:
     return 0 if settings.exit_zero_on_sigterm and by_sigterm else code
 
 
-def _run(settings: Settings, shutdown: ShutdownRequest) -> tuple[int, object]:
+def _run(
+    settings: Settings,
+    read_resources: Callable[[], Resources] | None,
+    shutdown: ShutdownRequest,
+) -> tuple[int, object]:
     try:
-        clean = event_loop.run(_serve(settings, shutdown, ServiceManager.of(os.environ)))
+        manager = ServiceManager.of(os.environ)
+        clean = event_loop.run(_serve(settings, read_resources, shutdown, manager))
     except tuple(_STARTUP_ERRORS) as error:
         return _STARTUP_ERRORS[type(error)], error
     except asyncio.CancelledError:
@@ -80,6 +92,13 @@ def _run(settings: Settings, shutdown: ShutdownRequest) -> tuple[int, object]:
     if not clean:
         return exit_codes.CALLS_ABORTED, "calls outlasted --drain-grace and were ended"
     return 0, None
+
+
+def _upstreams(settings: Settings) -> list[Upstream | None]:
+    """Return the upstream of each resource, without the content of its files."""
+    if settings.resources is None:
+        return [settings.upstream]
+    return [make_upstream(each.upstream) for each in settings.resources.by_name.values()]
 
 
 def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> str | None:
@@ -98,7 +117,12 @@ def unused_proxy(upstream: Upstream | None, environment: Mapping[str, str]) -> s
     return variable
 
 
-async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: ServiceManager) -> bool:
+async def _serve(
+    settings: Settings,
+    read_resources: Callable[[], Resources] | None,
+    shutdown: ShutdownRequest,
+    manager: ServiceManager,
+) -> bool:
     """Run a gateway until `shutdown` is requested; return whether all calls in flight finished.
 
     Raises UpstreamCheckError, BindError, CredentialError, PolicyError, TracingError or
@@ -106,11 +130,13 @@ async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: Service
     the drain.
     """
     with shutdown.on_signals():
-        if settings.check_upstream and settings.upstream is not None:
-            await _check_upstream(settings.upstream, settings.api_version)
+        if settings.check_upstream:
+            await _check_upstreams(settings)
         async with (
             manager.watchdog(),
-            Gateway(settings, request_shutdown=shutdown.request) as gateway,
+            Gateway(
+                settings, request_shutdown=shutdown.request, read_resources=read_resources
+            ) as gateway,
         ):
             shutdown.startup_complete = True
             # Objects made during startup stay, so the collector need not scan them again.
@@ -121,6 +147,21 @@ async def _serve(settings: Settings, shutdown: ShutdownRequest, manager: Service
             await shutdown.wait()
             manager.notify("STOPPING=1")
     return gateway.stopped_cleanly
+
+
+async def _check_upstreams(settings: Settings) -> None:
+    """Check each resource. Raises UpstreamCheckError if one fails: the flag demands all of them."""
+    if settings.upstream is not None:
+        await _check_upstream(settings.upstream, settings.api_version)
+    for each in settings.resources.by_name.values() if settings.resources is not None else ():
+        logs.resource.set(each.name)
+        try:
+            with errors_of(each.name):
+                upstream = read_upstream(each.upstream)
+            await _check_upstream(upstream, each.terms.api_version)
+        except (SettingsError, UpstreamCheckError) as error:
+            raise UpstreamCheckError(f"resource {each.name}: {error}") from None
+    logs.resource.set("")
 
 
 async def _check_upstream(upstream: Upstream, api_version: str) -> None:

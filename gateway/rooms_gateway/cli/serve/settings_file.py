@@ -1,4 +1,6 @@
-"""The settings file, TOML with one key per setting, and names that look like settings.
+"""The settings file, TOML with one key per setting and a table per named resource.
+
+Also: environment variables with names that look like settings.
 
 No error repeats a value, because a value may be a key.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ MAX_BYTES = 65536
 
 _MAX_SHOWN = 200
 
-_VARIABLES_OF_OTHER_COMMANDS = (f"{PREFIX}ADDRESS", f"{PREFIX}TOKEN")
+_RESOURCES = "resources"
+
+_VARIABLES_OF_OTHER_COMMANDS = tuple(f"{PREFIX}{name}" for name in ("ADDRESS", "TOKEN", "RESOURCE"))
 
 # Set by Kubernetes in every container for a Service named rooms-gateway or rooms-gateway-admin.
 _KUBERNETES = re.compile(
@@ -37,8 +41,10 @@ class Contents:
 
     values: dict[str, Any] = field(default_factory=dict)
     """Valid values by key. Ranges and choices are not checked yet."""
+    resources: dict[str, dict[str, Any]] | None = None
+    """Valid values of the tables [resources.NAME], by name and key; None without them."""
     errors: dict[str, str] = field(default_factory=dict)
-    """One sentence for each invalid key or value, by key."""
+    """One sentence for each invalid key or value, by key; `resources.NAME.key` in a table."""
 
 
 def read_file(path: Path, settings: Iterable[Setting]) -> Contents:
@@ -71,12 +77,48 @@ def parse(content: bytes, settings: Iterable[Setting], *, private: bool) -> Cont
         ) from None
     known = {setting.key: setting for setting in settings}
     contents = Contents()
-    for key, value in document.items():
+    tables = document.pop(_RESOURCES, None)
+    _read_table(contents, contents.values, "", document, known, private=private)
+    if tables is None:
+        return contents
+    return replace(contents, resources=_read_resources(contents, tables, known, private=private))
+
+
+def _read_resources(
+    contents: Contents, tables: object, known: dict[str, Setting], *, private: bool
+) -> dict[str, dict[str, Any]]:
+    """Return the valid values in the tables of resources, and add the errors to `contents`."""
+    resources: dict[str, dict[str, Any]] = {}
+    if not isinstance(tables, dict):
+        contents.errors[_RESOURCES] = f"{_RESOURCES}: must be tables [resources.NAME]"
+        return resources
+    per_resource = {key: each for key, each in known.items() if each.per_resource}
+    for name, table in tables.items():
+        prefix = f"{_RESOURCES}.{name}"
+        values = resources[name] = {}
+        if isinstance(table, dict):
+            where = f"{prefix}."
+            _read_table(contents, values, where, table, per_resource, private=private)
+        else:
+            contents.errors[prefix] = f"{_printable(prefix)}: must be a table [{_RESOURCES}.NAME]"
+    return resources
+
+
+def _read_table(
+    contents: Contents,
+    values: dict[str, Any],
+    where: str,
+    table: Mapping[str, Any],
+    known: dict[str, Setting],
+    *,
+    private: bool,
+) -> None:
+    """Add the valid values of `table` to `values`, and its errors, with keys after `where`."""
+    for key, value in table.items():
         try:
-            contents.values[key] = _checked(known, key, value, private=private)
+            values[key] = _checked(known, key, value, private=private)
         except ValueError as error:
-            contents.errors[key] = f"{_printable(key)}: {error}"
-    return contents
+            contents.errors[f"{where}{key}"] = f"{_printable(where + key)}: {error}"
 
 
 def unknown_variables(environment: Mapping[str, str], settings: Iterable[Setting]) -> list[str]:

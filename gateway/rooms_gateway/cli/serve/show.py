@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import click
 
 from rooms_gateway.cli.serve.command import load
-from rooms_gateway.cli.serve.options import CONFIG_TEST, SettingsCommand, setting_options
+from rooms_gateway.cli.serve.options import CONFIG_TEST, SETTINGS, SettingsCommand, setting_options
 from rooms_gateway.cli.serve.sources import MASK, SettingsContext, Source, masked
 from rooms_gateway.settings import Group, Setting
+
+_BY_KEY = {each.key: each for each in SETTINGS}
 
 Value = bool | int | float | str | list[str] | None
 
@@ -48,7 +50,7 @@ def show(context: click.Context, /, *, as_json: bool, **_settings: Any) -> None:
     settings = SettingsContext.of(context)
     # An invalid value has no effective value, and an unreadable file hides the others.
     if not settings.errors:
-        rows = list(_rows(context, settings))
+        rows = sorted(_rows(context, settings), key=lambda row: [*Group].index(row.group))
         click.echo(_as_json(rows) if as_json else _as_text(rows))
     load(context)
 
@@ -56,12 +58,18 @@ def show(context: click.Context, /, *, as_json: bool, **_settings: Any) -> None:
 def _rows(context: click.Context, settings: SettingsContext) -> Iterator[Row]:
     for each in settings.settings:
         if each is not CONFIG_TEST:
-            value = _shown(each, context.params[each.name])
+            value = _shown(each, each.text(context.params[each.name]))
             yield Row(each.group, each.key, value, settings.source(context, each))
+    # Only what a table sets: the other settings of a resource are those above.
+    source = Source("file", str(settings.file))
+    for name, table in (settings.contents.resources or {}).items():
+        for key, value in table.items():
+            shown = _shown(_BY_KEY[key], value)
+            yield Row(Group.RESOURCES, f"resources.{name}.{key}", shown, source)
 
 
 def _shown(setting: Setting, value: Any) -> Value:
-    value = setting.text(value)
+    """Return a value as a flag or the file spells it, masked if it is a secret."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if setting.secret:

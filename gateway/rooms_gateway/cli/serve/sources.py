@@ -17,6 +17,7 @@ from typing import NamedTuple, NoReturn
 import click
 from click.core import ParameterSource
 
+from rooms_gateway.cli.serve.settings_file import Contents
 from rooms_gateway.settings import Setting, SettingsError
 
 EXIT_USAGE = 2
@@ -48,6 +49,8 @@ class SettingsContext:
     settings: tuple[Setting, ...]
     environment: Mapping[str, str]
     file: Path | None = None
+    contents: Contents = field(default_factory=Contents)
+    """Of the file."""
     file_unreadable: bool = False
     """Whether the settings that the file contains are unknown."""
     errors: list[str] = field(default_factory=list)

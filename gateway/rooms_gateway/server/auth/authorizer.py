@@ -39,10 +39,10 @@ class Authorizer:
         self.state = state
         """Replaced as a whole when the policy is reloaded."""
 
-    async def authorize(self, call: Call, context: Context, method: str) -> None:
-        """Set `call.caller` and `call.proof`. `method` is `/package.Service/Method`.
+    async def authorize(self, call: Call, context: Context, method: str) -> Caller:
+        """Set `call.caller` and `call.proof`; return the caller.
 
-        Raises UnauthenticatedError or PermissionDeniedError.
+        `method` is `/package.Service/Method`. Raises UnauthenticatedError or PermissionDeniedError.
         """
         state = self.state
         caller = await _authenticate(call, state, context)
@@ -52,6 +52,7 @@ class Authorizer:
                 f"the policy of this gateway does not allow this call for the caller "
                 f"{caller.name}: ask the gateway's operator"
             )
+        return caller
 
 
 async def _authenticate(call: Call, state: State, context: Context) -> Caller:

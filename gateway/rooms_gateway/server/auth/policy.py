@@ -26,6 +26,10 @@ class Caller:
     allowed: frozenset[str]
     """RPCs, as on the wire: `/package.Service/Method`."""
     proofs: frozenset[Proof] = frozenset()
+    resources: frozenset[str] | None = None
+    """Names of the resources that it may use; None: all."""
+    default_resource: str | None = None
+    """The resource of its calls that name none; None: the default of the gateway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

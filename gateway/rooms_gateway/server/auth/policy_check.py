@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
@@ -32,13 +32,24 @@ def policy_errors(path: Path | None, listen: Iterable[str], *, asks_clients: boo
 
 
 def policy_warnings(
-    policy: Policy, listen: tuple[str, ...], *, encrypted: bool, asks_clients: bool
+    policy: Policy,
+    listen: tuple[str, ...],
+    *,
+    encrypted: bool,
+    asks_clients: bool,
+    resources: Collection[str] | None = None,
 ) -> list[str]:
-    """Return a warning for each caller that cannot be authenticated, and for insecure tokens."""
+    """Return a warning for each caller that cannot make calls here, and for insecure tokens.
+
+    `resources` are the names of the gateway's resources; None: it has one, without a name.
+    """
     warnings = [
         f"the caller {name} cannot be authenticated here: {_NEEDS}"
         for name in _unreachable(policy, listen, asks_clients=asks_clients)
     ]
+    for name, caller in policy.callers.items():
+        if caller.resources is not None and caller.resources.isdisjoint(resources or ()):
+            warnings.append(f"the caller {name} can make no calls: none of its resources exists")
     if policy.accepts_tokens and not encrypted:
         warnings += [
             f"bearer tokens to {address} are sent in plaintext, and can be stolen on the network: "

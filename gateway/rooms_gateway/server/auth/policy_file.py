@@ -30,6 +30,8 @@ from rooms_gateway.suggestions import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
+_RESOURCE = re.compile(r"[a-z0-9-]{1,63}")
+
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 
 _IDENTITIES = {
@@ -133,7 +135,9 @@ class _Reader:
             proofs.add(Proof.TOKEN)
         if not proofs and table.uri is table.dns is table.subject is None:
             self._add(where, "no identity: set uri, dns, subject or socket, or add a token for it")
-        self._callers[name] = Caller(name, self._allowed(where, table), frozenset(proofs))
+        allowed, resources = self._allowed(where, table), self._resources(where, table)
+        default = table.default_resource
+        self._callers[name] = Caller(name, allowed, frozenset(proofs), resources, default)
 
     def _proofs(self, where: str, name: str, table: CallerTable) -> set[Proof]:
         """Register the identities of a caller, and return what can prove them."""
@@ -174,6 +178,22 @@ class _Reader:
         if table.role is None and table.methods is None:
             self._add(where, "no permissions: set role, methods or both")
         return frozenset(f"/{method}" for method in allowed)
+
+    def _resources(self, where: str, table: CallerTable) -> frozenset[str] | None:
+        """Return the names of resources that the caller may use; None: all."""
+        names = texts(table.resources)
+        for name in names if table.default_resource is None else (*names, table.default_resource):
+            if _RESOURCE.fullmatch(name) is None:
+                self._add(
+                    where, f"{shown(name)!r} is not a resource: use letters a-z, digits, dashes"
+                )
+        if table.resources is None:
+            return None
+        if not names:
+            self._add(f"{where}.resources", "there is none: leave it out to allow all resources")
+        if table.default_resource is not None and table.default_resource not in names:
+            self._add(f"{where}.default-resource", "must be one of its resources")
+        return frozenset(names)
 
     def _tokens(self, top: PolicyTable) -> dict[bytes, str] | None:
         """Return the caller of each static token; None if their file has errors."""

@@ -30,7 +30,7 @@ class PolicyTable(msgspec.Struct, rename="kebab"):
     tokens_file: str | None = None
 
 
-class CallerTable(msgspec.Struct):
+class CallerTable(msgspec.Struct, rename="kebab"):
     """A table [callers.NAME]; None: not set."""
 
     role: str | None = None
@@ -39,6 +39,8 @@ class CallerTable(msgspec.Struct):
     dns: _Texts | None = None
     subject: _Texts | None = None
     socket: bool = False
+    resources: _Texts | None = None
+    default_resource: str | None = None
 
 
 class JwtTable(msgspec.Struct, rename="kebab"):

@@ -1,4 +1,4 @@
-"""Page tokens: the query of a `nextLink`, bound to the list that it belongs to.
+"""Page tokens: the query of a `nextLink`, bound to the resource and the list that it belongs to.
 
 A token within a page also has a mark of the item after which the list resumes.
 
@@ -22,7 +22,10 @@ _MARK = re.compile(r"-?\d{1,12}\.\d{1,9}\.[0-9a-f]{16}", re.ASCII)
 
 
 def encode(query: str | None, *scope: str) -> str:
-    """Return the token for `query` in the list named by `scope`; empty for None, the last page."""
+    """Return the token for `query` in the list named by `scope`; empty for None, the last page.
+
+    A scope begins with the identity of the resource, `RoomsApi.resource`.
+    """
     return "" if query is None else _seal(query, scope)
 
 
@@ -82,7 +85,8 @@ def _open(token: str, scope: tuple[str, ...]) -> str:
 
 def _invalid() -> InvalidPageTokenError:
     return InvalidPageTokenError(
-        "the page token is damaged or belongs to another list: start the list without one"
+        "the page token is damaged or belongs to another list or resource: start the list without "
+        "one"
     )
 
 

@@ -78,14 +78,16 @@ def compare(present: Roles, wanted: Roles) -> RosterChanges:
     return RosterChanges(added, changed, removed, len(wanted) - len(added) - len(changed))
 
 
-def fingerprint(room_id: str, roster: Roles) -> str:
-    """Return the fingerprint of a room's roster; the order of the participants does not matter.
+def fingerprint(roster: Roles, *scope: str) -> str:
+    """Return the fingerprint of a roster; the order of the participants does not matter.
+
+    `scope` is the identity of the resource, `RoomsApi.resource`, and the id of the room.
 
     It is a hash without a key: neither a secret nor a proof.
     """
     # Each text with its length, so that no two rosters are the same bytes.
     digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
-    for text in (room_id, *(part for item in sorted(roster.items()) for part in item)):
+    for text in (*scope, *(part for item in sorted(roster.items()) for part in item)):
         data = text.encode()
         digest.update(b"%d:%b" % (len(data), data))
     return base64.urlsafe_b64encode(digest.digest()).decode()

@@ -70,7 +70,9 @@ class RoomLister:
         conditions = RoomConditions(request.filter)
         if request.filter.HasField("pstn_dial_out_enabled"):
             self._api.check_dial_out()
-        scope = ["ListRooms", conditions.scope, *["rosters"] * request.include_participants]
+        scope: tuple[str, ...] = (self._api.resource, "ListRooms", conditions.scope)
+        if request.include_participants:
+            scope += ("rosters",)
         position = Position(request.page_token, *scope)
         count = empty_pages = 0
         # Read ahead only where the next page is needed in any case.

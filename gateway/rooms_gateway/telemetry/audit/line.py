@@ -29,7 +29,7 @@ class AuditLine(msgspec.Struct, frozen=True, gc=False):
     peer: str
     """Host of the client, as grpc names it: `ipv4:10.0.0.7`; `unix` for a Unix socket."""
     resource: str
-    """Host of the Communication Services resource."""
+    """Name of the Communication Services resource; its host if it has no name."""
     room_id: str
     """Of the request, or of the room that was created; empty if there is none."""
     dry_run: bool

@@ -19,7 +19,7 @@ from rooms_gateway.telemetry.observers import (
     NOOP_OBSERVER,
     AttemptFailure,
     CredentialEvent,
-    Observer,
+    ResourceObserver,
 )
 from rooms_gateway.upstream.credentials import Credential, Signer
 from rooms_gateway.upstream.endpoint import Endpoint
@@ -74,7 +74,7 @@ class Sender:
         policy: RetryPolicy | None = None,
         budget: RetryBudget | None = None,
         pacers: Mapping[OperationFamily, Pacer] | None = None,
-        observer: Observer = NOOP_OBSERVER,
+        observer: ResourceObserver = NOOP_OBSERVER,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

@@ -12,7 +12,7 @@ from support.commands import run, started
 from support.policies import NEWLINE_FREE, PolicyFiles, Signer, jwt_table
 
 from rooms_gateway.__main__ import main
-from rooms_gateway.cli.serve.files import read_files
+from rooms_gateway.cli.serve.files import check_files
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 from rooms_gateway.settings import SettingsError
@@ -84,6 +84,22 @@ ERRORS: dict[str, tuple[str, list[str]]] = {
             "callers.d.socket: must be true or false",
             "callers.d.soket: unknown key: did you mean socket?",
             "callers.e: must be a table",
+        ],
+    ),
+    "resources that cannot be": (
+        (
+            '[callers.a]\nrole = "reader"\ndns = "a"\nresources = []\n'
+            '[callers.b]\nrole = "reader"\ndns = "b"\nresources = "EU"\n'
+            '[callers.c]\nrole = "reader"\ndns = "c"\nresources = "eu"\ndefault-resource = "us"\n'
+            '[callers.d]\nrole = "reader"\ndns = "d"\nresources = 1\n'
+            '[callers.e]\nrole = "reader"\ndns = "e"\ndefault-resource = "*"\n'
+        ),
+        [
+            "callers.a.resources: there is none: leave it out to allow all resources",
+            "callers.b: 'EU' is not a resource: use letters a-z, digits, dashes",
+            "callers.c.default-resource: must be one of its resources",
+            "callers.d.resources: must be a string or an array of strings",
+            "callers.e: '*' is not a resource: use letters a-z, digits, dashes",
         ],
     ),
     "no table of callers": ("callers = 5\ntokens-file = 5", ["callers: must be a table"]),
@@ -176,8 +192,8 @@ SOCKET = '[callers.b]\nrole = "reader"\nsocket = true\n'
 def test_policy_without_reachable_caller(files: PolicyFiles) -> None:
     files.write(CERTIFICATES + SOCKET)
     with pytest.raises(SettingsError, match=r"no caller of .* can be authenticated here"):
-        read_files(caller_policy=files.policy, listen=("127.0.0.1:0",))
-    read_files(caller_policy=files.policy, listen=(f"unix:{files.folder}/socket",))
+        check_files(caller_policy=files.policy, listen=("127.0.0.1:0",))
+    check_files(caller_policy=files.policy, listen=(f"unix:{files.folder}/socket",))
 
 
 @pytest.mark.parametrize(
@@ -193,6 +209,16 @@ def test_warnings_of_a_policy(files: PolicyFiles, options: dict[str, Any], count
     subject = '[callers.c]\nrole = "reader"\nsubject = "c"\n'
     files.write(jwt_table() + CERTIFICATES + SOCKET + subject).write_keys(Signer())
     assert len(policy_warnings(read_policy(files.policy), **options)) == count
+
+
+@pytest.mark.parametrize(("names", "count"), [(["eu", "asia"], 0), (["asia"], 1), (None, 1)])
+def test_callers_without_a_resource_are_warned_about(
+    files: PolicyFiles, names: list[str] | None, count: int
+) -> None:
+    files.write(SOCKET + 'resources = ["eu", "us"]\n')
+    options: dict[str, Any] = {"encrypted": False, "asks_clients": False}
+    warnings = policy_warnings(read_policy(files.policy), ("unix:/s",), resources=names, **options)
+    assert len(warnings) == count
 
 
 def test_config_commands_report_policy_errors(files: PolicyFiles) -> None:

@@ -31,6 +31,7 @@ const (
 //	upstreamErrorCode  error code in that response, for example "NotFound"
 //	apiVersion         REST api-version in use, for example "2025-03-13"
 //	attempts           number of REST requests made for the call, for example "3"
+//	resource           name of the Communication Services resource, if the gateway has several
 //	omittedViolations  number of field violations left out of BadRequest, for example "12"
 //
 // Each value documents its cause, its gRPC code and details, example metadata, and what to do. New
@@ -46,7 +47,8 @@ const (
 	// Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 	// Do: correct the fields that BadRequest names.
 	ErrorReason_ERROR_REASON_REQUEST_INVALID ErrorReason = 1
-	// ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list.
+	// ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list
+	// or resource.
 	// Code: INVALID_ARGUMENT, with BadRequest.
 	// Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 	// Do: start the list again without a token.
@@ -71,7 +73,7 @@ const (
 	// Do: ask the operator of the gateway for a role that allows the method.
 	ErrorReason_ERROR_REASON_CALLER_PERMISSION_DENIED ErrorReason = 5
 	// ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the Rooms service rejected the gateway's credential
-	// (REST 401), or the gateway's token has expired. The caller's own credential is not the cause.
+	// (REST 401), or the gateway has no valid token. The caller's own credential is not the cause.
 	// Code: UNAVAILABLE.
 	// Example: {"httpStatus": "401", "upstreamErrorCode": "Denied", "attempts": "1", "apiVersion":
 	// "2025-03-13"}
@@ -188,8 +190,8 @@ const (
 	ErrorReason_ERROR_REASON_STREAM_STALLED ErrorReason = 23
 	// ERROR_REASON_UPSTREAM_MISCONFIGURED: the gateway cannot connect to the Rooms service until a
 	// configuration changes: the name of the endpoint does not exist, the certificate is not trusted,
-	// one end speaks TLS and the other does not, or a proxy rejects the connection. The message names
-	// the cause. The last attempt sent nothing.
+	// one end speaks TLS and the other does not, a proxy rejects the connection, or a file of a named
+	// resource is unusable. The message names the cause. The last attempt sent nothing.
 	// Code: INTERNAL.
 	// Example: {"attempts": "1", "apiVersion": "2025-03-13"}
 	// Do: ask the operator of the gateway to correct the endpoint, the trusted CA or the proxy.
@@ -244,10 +246,11 @@ const (
 	// Do: choose an earlier `valid_until`, or a later `valid_from`.
 	ErrorReason_ERROR_REASON_ROOM_LIFETIME_TOO_LONG ErrorReason = 32
 	// ERROR_REASON_RESOURCE_UNKNOWN: the metadata `rooms-resource` names a Communication Services
-	// resource that the gateway does not have. Nothing was sent.
+	// resource that the gateway does not have, or is not one name; or it is missing, and the gateway
+	// has several resources and no default for the caller. Nothing was sent.
 	// Code: INVALID_ARGUMENT.
 	// Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-	// Do: correct the name, or ask the operator of the gateway to add the resource.
+	// Do: send one name that the operator of the gateway has given to a resource.
 	ErrorReason_ERROR_REASON_RESOURCE_UNKNOWN ErrorReason = 33
 	// ERROR_REASON_AUDIT_LOG_UNAVAILABLE: the gateway could not write its audit log, and permits no
 	// change without one. Nothing was sent to the service.

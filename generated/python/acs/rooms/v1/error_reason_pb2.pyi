@@ -32,7 +32,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     Do: correct the fields that BadRequest names.
     """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 2
-    """ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list.
+    """ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list
+    or resource.
     Code: INVALID_ARGUMENT, with BadRequest.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
     Do: start the list again without a token.
@@ -61,7 +62,7 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: _ErrorReason.ValueType  # 6
     """ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the Rooms service rejected the gateway's credential
-    (REST 401), or the gateway's token has expired. The caller's own credential is not the cause.
+    (REST 401), or the gateway has no valid token. The caller's own credential is not the cause.
     Code: UNAVAILABLE.
     Example: {"httpStatus": "401", "upstreamErrorCode": "Denied", "attempts": "1", "apiVersion":
     "2025-03-13"}
@@ -196,8 +197,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     ERROR_REASON_UPSTREAM_MISCONFIGURED: _ErrorReason.ValueType  # 24
     """ERROR_REASON_UPSTREAM_MISCONFIGURED: the gateway cannot connect to the Rooms service until a
     configuration changes: the name of the endpoint does not exist, the certificate is not trusted,
-    one end speaks TLS and the other does not, or a proxy rejects the connection. The message names
-    the cause. The last attempt sent nothing.
+    one end speaks TLS and the other does not, a proxy rejects the connection, or a file of a named
+    resource is unusable. The message names the cause. The last attempt sent nothing.
     Code: INTERNAL.
     Example: {"attempts": "1", "apiVersion": "2025-03-13"}
     Do: ask the operator of the gateway to correct the endpoint, the trusted CA or the proxy.
@@ -261,10 +262,11 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """
     ERROR_REASON_RESOURCE_UNKNOWN: _ErrorReason.ValueType  # 33
     """ERROR_REASON_RESOURCE_UNKNOWN: the metadata `rooms-resource` names a Communication Services
-    resource that the gateway does not have. Nothing was sent.
+    resource that the gateway does not have, or is not one name; or it is missing, and the gateway
+    has several resources and no default for the caller. Nothing was sent.
     Code: INVALID_ARGUMENT.
     Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-    Do: correct the name, or ask the operator of the gateway to add the resource.
+    Do: send one name that the operator of the gateway has given to a resource.
     """
     ERROR_REASON_AUDIT_LOG_UNAVAILABLE: _ErrorReason.ValueType  # 34
     """ERROR_REASON_AUDIT_LOG_UNAVAILABLE: the gateway could not write its audit log, and permits no
@@ -291,6 +293,7 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
       upstreamErrorCode  error code in that response, for example "NotFound"
       apiVersion         REST api-version in use, for example "2025-03-13"
       attempts           number of REST requests made for the call, for example "3"
+      resource           name of the Communication Services resource, if the gateway has several
       omittedViolations  number of field violations left out of BadRequest, for example "12"
 
     Each value documents its cause, its gRPC code and details, example metadata, and what to do. New
@@ -307,7 +310,8 @@ Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: correct the fields that BadRequest names.
 """
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 2
-"""ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list.
+"""ERROR_REASON_PAGE_TOKEN_INVALID: the page token is damaged, or belongs to another list
+or resource.
 Code: INVALID_ARGUMENT, with BadRequest.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
 Do: start the list again without a token.
@@ -336,7 +340,7 @@ Do: ask the operator of the gateway for a role that allows the method.
 """
 ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: ErrorReason.ValueType  # 6
 """ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED: the Rooms service rejected the gateway's credential
-(REST 401), or the gateway's token has expired. The caller's own credential is not the cause.
+(REST 401), or the gateway has no valid token. The caller's own credential is not the cause.
 Code: UNAVAILABLE.
 Example: {"httpStatus": "401", "upstreamErrorCode": "Denied", "attempts": "1", "apiVersion":
 "2025-03-13"}
@@ -471,8 +475,8 @@ Do: resume with the last page token, or send the other items again, and read fas
 ERROR_REASON_UPSTREAM_MISCONFIGURED: ErrorReason.ValueType  # 24
 """ERROR_REASON_UPSTREAM_MISCONFIGURED: the gateway cannot connect to the Rooms service until a
 configuration changes: the name of the endpoint does not exist, the certificate is not trusted,
-one end speaks TLS and the other does not, or a proxy rejects the connection. The message names
-the cause. The last attempt sent nothing.
+one end speaks TLS and the other does not, a proxy rejects the connection, or a file of a named
+resource is unusable. The message names the cause. The last attempt sent nothing.
 Code: INTERNAL.
 Example: {"attempts": "1", "apiVersion": "2025-03-13"}
 Do: ask the operator of the gateway to correct the endpoint, the trusted CA or the proxy.
@@ -536,10 +540,11 @@ Do: choose an earlier `valid_until`, or a later `valid_from`.
 """
 ERROR_REASON_RESOURCE_UNKNOWN: ErrorReason.ValueType  # 33
 """ERROR_REASON_RESOURCE_UNKNOWN: the metadata `rooms-resource` names a Communication Services
-resource that the gateway does not have. Nothing was sent.
+resource that the gateway does not have, or is not one name; or it is missing, and the gateway
+has several resources and no default for the caller. Nothing was sent.
 Code: INVALID_ARGUMENT.
 Example: {"attempts": "0", "apiVersion": "2025-03-13"}
-Do: correct the name, or ask the operator of the gateway to add the resource.
+Do: send one name that the operator of the gateway has given to a resource.
 """
 ERROR_REASON_AUDIT_LOG_UNAVAILABLE: ErrorReason.ValueType  # 34
 """ERROR_REASON_AUDIT_LOG_UNAVAILABLE: the gateway could not write its audit log, and permits no
