@@ -330,7 +330,7 @@ def shown_by_the_system(process: Process) -> list[tuple[str, bytes]]:
     return [(name, (folder / name).read_bytes()) for name in ("cmdline", "comm", "status")]
 
 
-@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66", "S70", "S81", "S93")
+@pytest.mark.proves("S16", "S34", "S57", "S58", "S64", "S66", "S70", "S81", "S89")
 @pytest.mark.parametrize(
     ("credential", "log_format"),
     [
