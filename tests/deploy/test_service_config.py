@@ -46,7 +46,10 @@ def is_safe(method: Any) -> bool:
 
 
 def test_only_idempotent_rpcs_are_retried() -> None:
-    safe = sorted(method.full_name for method in METHODS if is_safe(method))
+    # gRPC retries no stream after its first response, and would buffer the items until then.
+    safe = sorted(
+        method.full_name for method in METHODS if is_safe(method) and not method.client_streaming
+    )
     assert sorted(names(retried=True)) == safe
 
 
@@ -60,13 +63,14 @@ def test_streams_have_the_longer_timeout() -> None:
     for method in METHODS:
         proto = MethodDescriptorProto()
         method.CopyToProto(proto)
-        if proto.server_streaming:
+        if proto.server_streaming and not proto.client_streaming:
             streams.add(method.full_name)
     by_timeout: dict[str, set[str]] = {}
     for group in json.loads(TEXT)["methodConfig"]:
-        found = by_timeout.setdefault(group["timeout"], set())
+        found = by_timeout.setdefault(group.get("timeout", "none"), set())
         found |= {f"{name['service']}.{name['method']}" for name in group["name"]}
-    assert set(by_timeout) == {"30s", "300s"}
+    assert set(by_timeout) == {"30s", "300s", "none"}
+    assert all(".Bulk" in name for name in by_timeout["none"])
     assert by_timeout["300s"] == streams
 
 

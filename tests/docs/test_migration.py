@@ -77,6 +77,8 @@ def test_shell_commands_are_complete_and_valid() -> None:
         "participants sync",
         "rooms export",
         "rooms import",
+        "rooms bulk-create",
+        "rooms bulk-delete",
         "participants update",
         "join admit",
         "join create-room",

@@ -21,7 +21,7 @@ from acs.rooms.debug.v1.dry_run_pb2 import DryRun
 from acs.rooms.v1.access_tokens_pb2 import TokenOptions
 from acs.rooms.v1.join_pb2 import Guest
 from acs.rooms.v1.participants_pb2 import Participant
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
@@ -218,16 +218,24 @@ VALUES = {
 
 def request_for(method: MethodDescriptor, room: str, *, dry: bool = False) -> Message:
     """Make a request with a room, users, a phone number and tokens in all fields for them."""
-    request_type = GetMessageClass(method.input_type)
+    if method.client_streaming:
+        item = method.input_type.fields_by_name["request"].message_type
+        wrapped = filled(item, method.name, room, dry=dry)
+        return GetMessageClass(method.input_type)(key="k", request=wrapped)
+    return filled(method.input_type, method.name, room, dry=dry)
+
+
+def filled(kind: Descriptor, name: str, room: str, *, dry: bool) -> Message:
+    request_type = GetMessageClass(kind)
     names = request_type.DESCRIPTOR.fields_by_name
-    request = request_type(**{name: value for name, value in VALUES.items() if name in names})
+    request = request_type(**{each: value for each, value in VALUES.items() if each in names})
     if dry:
         request.dry_run.CopyFrom(DryRun())  # type: ignore[attr-defined] # of messages in general
     fields = request.DESCRIPTOR.fields_by_name
     if "room_id" in fields:
         request.room_id = room  # type: ignore[attr-defined] # of messages in general
     if "participants" in fields:
-        raw_ids = (PERSON, PHONE) if method.name == "UpsertParticipants" else (PERSON,)
+        raw_ids = (PERSON, PHONE) if name == "UpsertParticipants" else (PERSON,)
         request.participants.extend(Participant(raw_id=each) for each in raw_ids)  # type: ignore[attr-defined] # as above
     if "remove_raw_ids" in fields:
         request.remove_raw_ids.append(PHONE)  # type: ignore[attr-defined] # as above
@@ -241,11 +249,14 @@ async def received_by_caller(
     metadata = (*bearer(token), ("x-planted", f"{PERSON} {token}"))
     channel: Any = target.channel
     kind = channel.unary_stream if method.server_streaming else channel.unary_unary
+    request: Any = request_for(method, room, dry=dry)
+    if method.client_streaming:
+        kind, request = channel.stream_stream, iter([request])
     call = kind(
         f"/{method.containing_service.full_name}/{method.name}",
         request_serializer=lambda request: request.SerializeToString(),
         response_deserializer=GetMessageClass(method.output_type).FromString,
-    )(request_for(method, room, dry=dry), metadata=metadata, timeout=5)
+    )(request, metadata=metadata, timeout=5)
     try:
         response = await (collect(call) if method.server_streaming else call)
     except grpc.aio.AioRpcError as error:
@@ -255,7 +266,7 @@ async def received_by_caller(
     shown = [str(await call.trailing_metadata()), str(await call.initial_metadata())]
     if dry:
         return [*shown, str(response)]
-    results = getattr(response, "results", ())
+    results = response if method.client_streaming else getattr(response, "results", ())
     for each in (response, *results):
         if token := getattr(getattr(each, "access_token", None), "token", ""):
             target.issued[f"access token {len(target.issued)}"] = token.partition(".")[2]
@@ -296,7 +307,7 @@ async def call_everything(target: Watched) -> list[tuple[str, str | bytes]]:
         ]
         target.emulator.faults.clear()
     for method in RPCS:
-        if "dry_run" in method.input_type.fields_by_name:
+        if method.client_streaming or "dry_run" in method.input_type.fields_by_name:
             texts = await received_by_caller(target, method, UNKNOWN_ROOM, admin, dry=True)
             received += [(f"dry run of {method.full_name}", text) for text in texts]
     return received

@@ -62,7 +62,7 @@ class ItemReader(Items[Any]):
         try:
             validate(request)
         except InvalidRequestError as error:
-            return Item(request, error)
+            return Item(request, _within(error))
         logs.log_request(self._call.request_id, request)
         return Item(request, None)
 
@@ -87,6 +87,16 @@ class ItemReader(Items[Any]):
                     f"the client has sent nothing for {self._stall_timeout:g} s; send the items "
                     "without a result again"
                 )
+
+
+def _within(error: InvalidRequestError) -> InvalidRequestError:
+    """Name fields as in the request of an item, like the errors of its RPC."""
+    return InvalidRequestError(
+        *(
+            Violation(each.field.removeprefix("request."), each.description)
+            for each in error.violations
+        )
+    )
 
 
 def malformed(request_type: type[Message]) -> InvalidRequestError:

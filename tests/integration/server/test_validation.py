@@ -23,6 +23,8 @@ from acs.rooms.v1.access_tokens_pb2 import (
     TOKEN_SCOPE_VOIP_JOIN,
     TokenOptions,
 )
+from acs.rooms.v1.bulk_rooms_pb2 import BulkCreateRoomsRequest, BulkDeleteRoomsRequest
+from acs.rooms.v1.error_reason_pb2 import ERROR_REASON_REQUEST_INVALID
 from acs.rooms.v1.identifiers_pb2 import (
     CommunicationIdentifier,
     CommunicationUser,
@@ -44,7 +46,7 @@ from acs.rooms.v1.participants_pb2 import (
     UpdateParticipantsRequest,
     UpsertParticipantsRequest,
 )
-from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, UpdateRoomRequest
+from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, DeleteRoomRequest, UpdateRoomRequest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.duration_pb2 import Duration
@@ -295,6 +297,43 @@ BROKEN_RULES: list[tuple[Message, str]] = [
 ]
 
 
+BROKEN_ITEMS: list[tuple[Any, str]] = [
+    *(
+        (BulkCreateRoomsRequest(key="k", request=request), f"request.{field}")
+        for request, field in BROKEN_RULES
+        if isinstance(request, CreateRoomRequest)
+    ),
+    (BulkCreateRoomsRequest(key="k"), "request"),
+    (BulkCreateRoomsRequest(request=CreateRoomRequest()), "key"),
+    (BulkCreateRoomsRequest(key="k" * 257, request=CreateRoomRequest()), "key"),
+    (BulkCreateRoomsRequest(job_id="x", key="k", request=CreateRoomRequest()), "job_id"),
+    *(
+        (BulkDeleteRoomsRequest(request=DeleteRoomRequest(room_id=room_id)), "request.room_id")
+        for room_id in BAD_ROOM_IDS
+    ),
+    (BulkDeleteRoomsRequest(key="k"), "request"),
+    (BulkDeleteRoomsRequest(key="k" * 257, request=DeleteRoomRequest(room_id="7")), "key"),
+]
+"""Items of bulk streams, which have the rules of their unary RPCs."""
+
+ROWS = [*BROKEN_RULES, *BROKEN_ITEMS]
+
+
+@pytest.mark.proves("S31")
+async def test_broken_rule_of_an_item_names_its_field(running: Running) -> None:
+    """No request is sent upstream, and the stream goes on."""
+    for item, field in BROKEN_ITEMS:
+        creates = isinstance(item, BulkCreateRoomsRequest)
+        call = running.rooms.BulkCreateRooms if creates else running.rooms.BulkDeleteRooms
+        results: list[Any] = await collect(call(iter([item, item])))
+        for result in results:
+            assert result.error.reason == ERROR_REASON_REQUEST_INVALID, item
+            named = field.removeprefix("request.")
+            assert result.error.message.startswith(f"{named}: "), item
+        assert len(results) == 2
+    assert running.requests() == 0
+
+
 @pytest.mark.proves("S31")
 async def test_broken_rule_names_its_field(
     running: Running,
@@ -315,13 +354,11 @@ async def test_broken_rule_names_its_field(
 @pytest.mark.proves("S31")
 def test_every_rule_in_the_protos_has_a_row() -> None:
     """Each rule is broken by a row, once for every path to its field in a request."""
-    broken = {
-        (type(request).__name__, re.sub(r"\[\d+\]", "", field)) for request, field in BROKEN_RULES
-    }
+    broken = {(type(request).__name__, re.sub(r"\[\d+\]", "", field)) for request, field in ROWS}
     # The index in the violation distinguishes a rule on an item from one on its list.
     broken |= {
         (type(request).__name__, re.sub(r"\[\d+\]$", "[]", field))
-        for request, field in BROKEN_RULES
+        for request, field in ROWS
         if field.endswith("]")
     }
     contract = files("acs").joinpath("descriptors.binpb").read_bytes()

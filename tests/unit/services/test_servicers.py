@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
@@ -11,6 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from rooms_gateway.call import Call
 from rooms_gateway.server.assembly import LEGACY_SERVICE, PARTICIPANTS_SERVICE, ROOMS_SERVICE
+from rooms_gateway.services.bulk import Items
 from rooms_gateway.services.legacy.servicer import LegacyRoomsServicer
 from rooms_gateway.services.participants import ParticipantsServicer
 from rooms_gateway.services.rooms import RoomsServicer
@@ -32,8 +33,9 @@ def test_handlers_have_the_types_of_their_rpcs(
     assert handlers == set(service.methods_by_name)
     for method in service.methods:
         response = GetMessageClass(method.output_type)
-        assert get_type_hints(getattr(servicer, method.name)) == {
-            "request": GetMessageClass(method.input_type),
+        request: Any = GetMessageClass(method.input_type)
+        received = {"requests": Items[request]} if method.client_streaming else {"request": request}
+        assert get_type_hints(getattr(servicer, method.name)) == received | {
             "call": Call,
             "return": AsyncIterator[response] if method.server_streaming else response,  # type: ignore[valid-type] # not static
         }

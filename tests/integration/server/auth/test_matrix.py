@@ -110,7 +110,7 @@ def needed(method: MethodDescriptor) -> Role:
     """Return the role by rule: reads, deletes, users and tokens, and all others."""
     if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
         return Role.READER
-    if method.name.startswith("Delete"):
+    if "Delete" in method.name:
         return Role.ADMIN
     if method.containing_service.file.package == "acs.identity.v1":
         return Role.ISSUER
@@ -128,11 +128,14 @@ def _path(method: MethodDescriptor) -> str:
 
 async def _call(over: grpc.aio.Channel, method: MethodDescriptor, metadata: Metadata) -> None:
     make: Any = over.unary_stream if method.server_streaming else over.unary_unary
+    if method.client_streaming:
+        make = over.stream_stream
+    request: Any = GetMessageClass(method.input_type)()
     call = make(
         f"/{_path(method)}",
         request_serializer=lambda request: request.SerializeToString(),
         response_deserializer=GetMessageClass(method.output_type).FromString,
-    )(GetMessageClass(method.input_type)(), metadata=tuple(metadata))
+    )(iter([request]) if method.client_streaming else request, metadata=tuple(metadata))
     await (collect(call) if method.server_streaming else call)
 
 

@@ -20,7 +20,7 @@ _JOB = "jobId"
 
 
 class OutputError(ValueError):
-    """The file cannot take the results; the text names it and says what to do."""
+    """The file cannot take the results; the text names it and the remedy."""
 
 
 class Results(Generic[ResultT]):
