@@ -220,6 +220,7 @@ def request_for(method: MethodDescriptor, room: str, *, dry: bool = False) -> Me
     """Make a request with a room, users, a phone number and tokens in all fields for them."""
     if method.client_streaming:
         item = method.input_type.fields_by_name["request"].message_type
+        assert item is not None
         wrapped = filled(item, method.name, room, dry=dry)
         return GetMessageClass(method.input_type)(key="k", request=wrapped)
     return filled(method.input_type, method.name, room, dry=dry)

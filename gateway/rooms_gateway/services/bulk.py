@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from acs.rooms.v1 import bulk_rooms_pb2 as pb
 from acs.rooms.v1 import rooms_pb2
+from google.protobuf.message import Message
 
 from rooms_gateway.aio import cancel_and_wait
 from rooms_gateway.call import Call
@@ -26,12 +27,14 @@ At 80 ms per request, 8 items use a quota of 100 requests per second, and the ot
 turn. They must outnumber those that a rejection holds back for a second: with 32 items, the pacer
 learned a third of such a quota in one of four runs, with 64 it used at least 0.95 of it."""
 
+ITEM_BYTES = 8192
+"""Size above which an item counts as several: all items of a stream have a MiB at most."""
+
 MAX_REQUESTS = 2 * ITEMS_PER_STREAM
 """Items of all streams with a REST request, each of which needs a connection to the upstream."""
 
-RequestT = TypeVar("RequestT")
+RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", pb.BulkCreateRoomsResponse, pb.BulkDeleteRoomsResponse)
-A = TypeVar("A")
 B = TypeVar("B")
 
 logger = logging.getLogger(__name__)
@@ -180,24 +183,29 @@ def _wrong_job(rule: str) -> InvalidRequestError:
 
 
 async def _as_they_finish(
-    items: Items[A], process: Callable[[Item[A]], Coroutine[Any, Any, B]]
+    items: Items[RequestT], process: Callable[[Item[RequestT]], Coroutine[Any, Any, B]]
 ) -> AsyncGenerator[B, None]:
     """Yield what `process` returns for each of `items`, in the order in which they finish.
 
     Reads no further while ITEMS_PER_STREAM items are unfinished or have a result that was not
-    consumed. The error that ends `items` is raised after the last result.
+    consumed; a large item counts as several. The error that ends `items` is raised after the last
+    result.
     """
-    slots = asyncio.Semaphore(ITEMS_PER_STREAM)
+    free, freed = ITEMS_PER_STREAM, asyncio.Event()
     finished: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
-    unfinished: set[asyncio.Task[B]] = set()
+    unfinished: dict[asyncio.Task[B], int] = {}
 
     async def read() -> None:
-        await slots.acquire()
+        nonlocal free
         async for item in items:
+            weight = 1 + item.request.ByteSize() // ITEM_BYTES
+            free -= weight
             task = asyncio.create_task(process(item))
-            unfinished.add(task)
+            unfinished[task] = weight
             task.add_done_callback(finished.put_nowait)
-            await slots.acquire()
+            while free <= 0:
+                freed.clear()
+                await freed.wait()
 
     reading = asyncio.create_task(read())
     reading.add_done_callback(finished.put_nowait)
@@ -205,10 +213,11 @@ async def _as_they_finish(
         while unfinished or not reading.done():
             task = await finished.get()
             if task is not reading:
-                unfinished.remove(task)
+                weight = unfinished.pop(task)
                 yield task.result()
                 items.answered()
-                slots.release()
+                free += weight
+                freed.set()
         reading.result()
     finally:
         await cancel_and_wait(reading, *unfinished)

@@ -67,7 +67,9 @@ class Metrics:
         self.add_gauge(
             "rooms_gateway_unread_responses", "Unary responses that clients have not read.", unread
         )
-        self.add_gauge("rooms_gateway_list_streams", "Lists that have a slot.", streams)
+        self.add_gauge(
+            "rooms_gateway_list_streams", "Lists and bulk jobs that have a slot.", streams
+        )
         self.add_gauge("rooms_gateway_health_watches", "Health watches.", watches)
         self.add_gauge("rooms_gateway_reflection_streams", "Reflection streams.", reflection)
         self.add_gauge(

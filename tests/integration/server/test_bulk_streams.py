@@ -52,6 +52,7 @@ async def limited(emulator: Emulator) -> AsyncIterator[Running]:
         yield running
 
 
+@pytest.mark.proves("S14")
 async def test_a_client_that_reads_nothing_is_stalled(
     limited: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -74,6 +75,7 @@ async def test_a_client_that_reads_nothing_is_stalled(
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
+@pytest.mark.proves("S14")
 async def test_a_client_that_sends_nothing_is_stalled(limited: Running) -> None:
     async with open_slot(limited):
         call: Any = limited.rooms.BulkCreateRooms()

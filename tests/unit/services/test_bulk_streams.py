@@ -12,7 +12,7 @@ from acs.rooms.v1.rooms_pb2 import DeleteRoomRequest, DeleteRoomResponse
 
 from rooms_gateway.call import Call
 from rooms_gateway.errors import InvalidRequestError, Violation
-from rooms_gateway.services.bulk import ITEMS_PER_STREAM, MAX_REQUESTS, BulkJobs, Item
+from rooms_gateway.services.bulk import ITEM_BYTES, ITEMS_PER_STREAM, MAX_REQUESTS, BulkJobs, Item
 
 CALL = Call("id", float("inf"), idempotent=True)
 JOBS = BulkJobs(lambda error, _: ItemError(message=str(error)))
@@ -21,8 +21,9 @@ JOBS = BulkJobs(lambda error, _: ItemError(message=str(error)))
 class Source:
     """A client that always has a further item, and counts those that are read."""
 
-    def __init__(self, count: int, error: Exception | None = None) -> None:
+    def __init__(self, count: int, error: Exception | None = None, size: int = 1) -> None:
         self.count = count
+        self.room_id = "7" * size
         self.error = error
         self.read = self.sent = self.most = 0
 
@@ -31,7 +32,7 @@ class Source:
             self.read += 1
             self.most = max(self.most, self.read - self.sent)
             request = BulkDeleteRoomsRequest(
-                key=str(self.read), request=DeleteRoomRequest(room_id="7")
+                key=str(self.read), request=DeleteRoomRequest(room_id=self.room_id)
             )
             yield Item(request, None)
         if self.error:
@@ -65,6 +66,16 @@ async def test_without_a_reader_no_further_item_is_read() -> None:
     assert source.read == ITEMS_PER_STREAM
     await results.aclose()
     assert source.read == ITEMS_PER_STREAM
+
+
+@pytest.mark.proves("S14")
+async def test_large_items_count_as_several() -> None:
+    """At the limit of a request, only the next one is read before the results are."""
+    for size, most in ((ITEM_BYTES // 2, ITEMS_PER_STREAM), (5 * ITEM_BYTES, 11), (384 * 1024, 2)):
+        source = Source(100, size=size)
+        async for _ in JOBS.delete(source, CALL, delete):
+            pass
+        assert source.most == most
 
 
 async def test_results_come_as_they_finish() -> None:
