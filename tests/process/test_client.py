@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from acs.rooms.v1 import rooms_pb2
+from acs.rooms.v1 import bulk_rooms_pb2, rooms_pb2
 from support.commands import COMMAND, PATIENCE
 
 PROGRAM = """
@@ -46,11 +48,20 @@ def many_pages(_request: bytes, _context: object) -> Iterator[bytes]:
         yield rooms_pb2.ListRoomsResponse(rooms=rooms, next_page_token="t").SerializeToString()
 
 
+def give_up(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    """Respond to one item, and end the call while the client has its side open."""
+    next(requests)
+    room = rooms_pb2.CreateRoomResponse(room=rooms_pb2.Room(id="7"))
+    yield bulk_rooms_pb2.BulkCreateRoomsResponse(key="a", response=room).SerializeToString()
+    context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+
 @contextmanager
 def serving(address: str) -> Iterator[None]:
     server = grpc.server(ThreadPoolExecutor(2))
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "ListRooms": grpc.unary_stream_rpc_method_handler(many_pages),
+        "BulkCreateRooms": grpc.stream_stream_rpc_method_handler(give_up),
         "DeleteRoom": grpc.unary_unary_rpc_method_handler(lambda *_: b""),
     }
     service = grpc.method_handlers_generic_handler("acs.rooms.v1.RoomsService", handlers)
@@ -207,3 +218,48 @@ def test_no_confirmation_is_requested_with_flag(tmp_path: Path, flag: str) -> No
         printed, asked = process.communicate(timeout=PATIENCE)
         assert (process.returncode, asked) == (0, b"")
         assert printed
+
+
+def test_bulk_command_ends_while_its_input_is_open(tmp_path: Path) -> None:
+    """It does not wait for further input when the call has failed."""
+    address = f"unix:{tmp_path}/socket"
+    command = (COMMAND, "rooms", "bulk-create", "-", "--address", address)
+    with (
+        serving(address),
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(b'{"key":"a","request":{}}\n')
+        process.stdin.flush()
+        assert process.wait(PATIENCE) == 78
+        assert b'"id": "7"' in process.stdout.read()
+        errors = process.stderr.read()
+        assert b"Error: UNAVAILABLE" in errors
+        assert b"Fatal" not in errors
+
+
+def test_interrupted_bulk_command_keeps_its_results(
+    silent_listener: socket.socket, tmp_path: Path
+) -> None:
+    """Ctrl-C ends it with 130; every line of the output is whole."""
+    output = tmp_path / "out"
+    with subprocess.Popen(
+        (*CLIENT, "bulk-create", "-", "--output", output, "--address", address_of(silent_listener)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        process.stdin.write(b'{"key":"a","request":{}}\n')
+        process.stdin.flush()
+        for _ in range(int(PATIENCE / 0.01)):
+            if output.exists() and output.read_text().endswith("\n"):
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    assert "jobId" in json.loads(output.read_text())

@@ -114,12 +114,18 @@ class Service:
         ]
 
     async def call(
-        self, deadline: float, *, gateway: int = 0, caller: str = "", bulk: bool = False
+        self,
+        deadline: float,
+        *,
+        gateway: int = 0,
+        caller: str = "",
+        bulk: bool = False,
+        patient: bool = False,
     ) -> bool:
         """Make a call as `Sender.send` does, and return whether it succeeded."""
         loop, pacer = asyncio.get_running_loop(), self.pacers[gateway]
         started = loop.time()
-        call = Call("", started + deadline, idempotent=True, queue_key=caller, bulk=bulk)
+        call = Call("", started + deadline, True, queue_key=caller, bulk=bulk, patient=patient)
         try:
             async with asyncio.timeout_at(call.deadline):
                 if await self._send(call, pacer):

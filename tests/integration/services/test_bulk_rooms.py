@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections import Counter
@@ -15,8 +16,9 @@ from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, DeleteRoomRequest
 from google.protobuf.timestamp_pb2 import Timestamp
 from support.bulk import by_key, creates, deletes
-from support.gateways import UNKNOWN_ROOM, Running, collect
+from support.gateways import UNKNOWN_ROOM, Running, collect, gateway_for
 from support.samples import user
+from support.upstreams import scripted, silence
 
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.services.convert import rooms as conversion
@@ -258,3 +260,27 @@ async def test_the_stream_counts_the_attempts_of_its_items(
     await collect(running.rooms.BulkCreateRooms(iter(creates(range(10)))))
     assert "BulkCreateRooms code=OK" in caplog.text
     assert "attempts=12" in caplog.text
+
+
+async def test_concurrent_streams_of_a_job_create_its_rooms_once(running: Running) -> None:
+    streams = await asyncio.gather(
+        *(by_key(running.rooms.BulkCreateRooms(iter(creates(range(50), JOB)))) for _ in range(4))
+    )
+    assert len(running.emulator.store) == 50
+    for results in streams:
+        assert {key: result.response.room.id for key, result in results.items()} == {
+            key: result.response.room.id for key, result in streams[0].items()
+        }
+
+
+async def test_without_an_upstream_every_item_has_an_error(emulator: Emulator) -> None:
+    async with scripted(silence) as service:
+        absent = service.upstream
+    async with gateway_for(emulator, absent, max_attempts=1) as running:
+        call = running.rooms.BulkCreateRooms(iter(creates(range(100))))
+        results = await by_key(call)
+        assert await call.code() is grpc.StatusCode.OK
+    assert {result.error.reason for result in results.values()} == {
+        error_reason_pb2.ERROR_REASON_UPSTREAM_UNAVAILABLE
+    }
+    assert len(results) == 100

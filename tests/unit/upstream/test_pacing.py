@@ -286,3 +286,30 @@ def test_an_episode_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     begin, end = [record.getMessage() for record in caplog.records]
     assert begin.startswith("throttled: the Rooms service rejects room writes")
     assert end.startswith("no longer throttled: the Rooms service rejected")
+
+
+@pytest.mark.parametrize("quota", [Window(1, 600), Window(1, 600, silent=True)])
+def test_a_patient_call_waits_until_its_deadline(quota: Window) -> None:
+    """However long a rejection asks to wait, and after any number of rejections."""
+
+    async def outcomes() -> list[bool]:
+        service = Service(quota)
+        await service.call(1)
+        return [
+            await service.call(10_000),
+            await service.call(300, patient=True),
+            await service.call(10_000, patient=True),
+        ]
+
+    assert virtual_time.run(outcomes()) == [False, False, True]
+
+
+def test_a_patient_call_survives_a_day_of_rejections() -> None:
+    """Its waits do not grow beyond all bounds."""
+
+    async def sent() -> int:
+        service = Service(Window(0, 86_400, silent=True))
+        assert not await service.call(86_400, patient=True)
+        return service.sent
+
+    assert 86_400 / 60 < virtual_time.run(sent()) < 86_400 / 20

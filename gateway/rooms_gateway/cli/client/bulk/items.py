@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -92,7 +93,10 @@ class ItemFile(Generic[ItemT, ResultT]):
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
         if self.file == STDIN:
-            yield sys.stdin.buffer
+            # Not through the buffer of sys.stdin: Python would abort at exit if the thread in which
+            # grpc iterates still waits for input.
+            buffer = sys.stdin.buffer
+            yield io.BufferedReader(getattr(buffer, "raw", buffer))
             return
         try:
             with Path(self.file).open("rb") as stream:

@@ -27,7 +27,7 @@ from rooms_gateway.upstream.transport.pacing.learned_rate import (
     LearnedRate,
     Period,
 )
-from rooms_gateway.upstream.transport.pacing.pause import Pause
+from rooms_gateway.upstream.transport.pacing.pause import MAX_PAUSE, Pause
 from rooms_gateway.upstream.transport.pacing.token_bucket import TokenBucket
 
 LONG_WAIT = 1.5
@@ -261,6 +261,9 @@ class Pacer:
         else:
             self._learn(now, sent_at, accepted=False)
         wait += self._uniform(0, 0.1 * min(wait, 1.0))
+        if call.patient:
+            # Its requests are held back by the pause, after which one is tried.
+            wait = min(wait, MAX_PAUSE)
         exhausted = earlier + 1 >= MAX_REJECTIONS and not call.patient
         return None if exhausted or now + wait > self._latest(call, now) else wait
 
