@@ -173,9 +173,11 @@ class _Job:
 
 def _uuid(text: str) -> uuid.UUID | None:
     try:
-        return uuid.UUID(text)
+        found = uuid.UUID(text)
     except ValueError:
         return None
+    # Without the other forms that Python accepts.
+    return found if str(found) == text.lower() else None
 
 
 def _wrong_job(rule: str) -> InvalidRequestError:
@@ -195,6 +197,12 @@ async def _as_they_finish(
     finished: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
     unfinished: dict[asyncio.Task[B], int] = {}
 
+    def end(task: asyncio.Task[Any]) -> None:
+        if not task.cancelled():
+            # Retrieved here, because a consumer that stops early never does.
+            task.exception()
+        finished.put_nowait(task)
+
     async def read() -> None:
         nonlocal free
         async for item in items:
@@ -202,13 +210,13 @@ async def _as_they_finish(
             free -= weight
             task = asyncio.create_task(process(item))
             unfinished[task] = weight
-            task.add_done_callback(finished.put_nowait)
+            task.add_done_callback(end)
             while free <= 0:
                 freed.clear()
                 await freed.wait()
 
     reading = asyncio.create_task(read())
-    reading.add_done_callback(finished.put_nowait)
+    reading.add_done_callback(end)
     try:
         while unfinished or not reading.done():
             task = await finished.get()

@@ -98,6 +98,8 @@ async def test_without_a_job_id_rooms_are_created_again(running: Running) -> Non
         (["", JOB, ""], [1]),
         ([JOB, JOB.upper()], [1]),
         (["no UUID", "", JOB, "no UUID"], [0, 1, 2, 3]),
+        ([JOB.replace("-", ""), ""], [0, 1]),
+        ([JOB.upper(), ""], []),
     ],
 )
 async def test_a_wrong_job_id_is_the_error_of_its_item(

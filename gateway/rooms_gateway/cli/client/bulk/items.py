@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 from acs.rooms.v1.bulk_rooms_pb2 import (
     BulkCreateRoomsRequest,
@@ -95,8 +95,8 @@ class ItemFile(Generic[ItemT, ResultT]):
         if self.file == STDIN:
             # Not through the buffer of sys.stdin: Python would abort at exit if the thread in which
             # grpc iterates still waits for input.
-            buffer = sys.stdin.buffer
-            yield io.BufferedReader(getattr(buffer, "raw", buffer))
+            raw: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+            yield io.BufferedReader(raw)
             return
         try:
             with Path(self.file).open("rb") as stream:

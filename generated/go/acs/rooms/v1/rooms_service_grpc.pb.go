@@ -78,7 +78,10 @@ type RoomsServiceClient interface {
 	// waiting, and read results concurrently. Its requests yield to those of other calls when the
 	// Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
 	// side, the stream ends after the last result. If it ends with an error, every result that was
-	// received holds; send the other items again with the same `job_id`.
+	// received holds; send the other items again with the same `job_id`. It is ABORTED with reason
+	// ERROR_REASON_STREAM_STALLED if the client leaves a result unread, or sends nothing while it has
+	// all results, for the gateway's write-stall timeout, and UNAVAILABLE with reason
+	// ERROR_REASON_GATEWAY_SHUTTING_DOWN when the gateway shuts down.
 	// REST: POST /rooms for each item.
 	BulkCreateRooms(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[BulkCreateRoomsRequest, BulkCreateRoomsResponse], error)
 	// BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,
@@ -232,7 +235,10 @@ type RoomsServiceServer interface {
 	// waiting, and read results concurrently. Its requests yield to those of other calls when the
 	// Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
 	// side, the stream ends after the last result. If it ends with an error, every result that was
-	// received holds; send the other items again with the same `job_id`.
+	// received holds; send the other items again with the same `job_id`. It is ABORTED with reason
+	// ERROR_REASON_STREAM_STALLED if the client leaves a result unread, or sends nothing while it has
+	// all results, for the gateway's write-stall timeout, and UNAVAILABLE with reason
+	// ERROR_REASON_GATEWAY_SHUTTING_DOWN when the gateway shuts down.
 	// REST: POST /rooms for each item.
 	BulkCreateRooms(grpc.BidiStreamingServer[BulkCreateRoomsRequest, BulkCreateRoomsResponse]) error
 	// BulkDeleteRooms deletes many rooms immediately; this cannot be undone. Each item has its result,

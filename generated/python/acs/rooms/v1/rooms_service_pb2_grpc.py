@@ -132,7 +132,10 @@ class RoomsServiceServicer(object):
         waiting, and read results concurrently. Its requests yield to those of other calls when the
         Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
         side, the stream ends after the last result. If it ends with an error, every result that was
-        received holds; send the other items again with the same `job_id`.
+        received holds; send the other items again with the same `job_id`. It is ABORTED with reason
+        ERROR_REASON_STREAM_STALLED if the client leaves a result unread, or sends nothing while it has
+        all results, for the gateway's write-stall timeout, and UNAVAILABLE with reason
+        ERROR_REASON_GATEWAY_SHUTTING_DOWN when the gateway shuts down.
         REST: POST /rooms for each item.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

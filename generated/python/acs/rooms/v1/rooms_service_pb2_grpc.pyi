@@ -85,7 +85,10 @@ class RoomsServiceStub:
     waiting, and read results concurrently. Its requests yield to those of other calls when the
     Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
     side, the stream ends after the last result. If it ends with an error, every result that was
-    received holds; send the other items again with the same `job_id`.
+    received holds; send the other items again with the same `job_id`. It is ABORTED with reason
+    ERROR_REASON_STREAM_STALLED if the client leaves a result unread, or sends nothing while it has
+    all results, for the gateway's write-stall timeout, and UNAVAILABLE with reason
+    ERROR_REASON_GATEWAY_SHUTTING_DOWN when the gateway shuts down.
     REST: POST /rooms for each item.
     """
     BulkDeleteRooms: grpc.StreamStreamMultiCallable[bulk_rooms_pb2.BulkDeleteRoomsRequest, bulk_rooms_pb2.BulkDeleteRoomsResponse]
@@ -152,7 +155,10 @@ class RoomsServiceAsyncStub(RoomsServiceStub):
     waiting, and read results concurrently. Its requests yield to those of other calls when the
     Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
     side, the stream ends after the last result. If it ends with an error, every result that was
-    received holds; send the other items again with the same `job_id`.
+    received holds; send the other items again with the same `job_id`. It is ABORTED with reason
+    ERROR_REASON_STREAM_STALLED if the client leaves a result unread, or sends nothing while it has
+    all results, for the gateway's write-stall timeout, and UNAVAILABLE with reason
+    ERROR_REASON_GATEWAY_SHUTTING_DOWN when the gateway shuts down.
     REST: POST /rooms for each item.
     """
     BulkDeleteRooms: aio.StreamStreamMultiCallable[bulk_rooms_pb2.BulkDeleteRoomsRequest, bulk_rooms_pb2.BulkDeleteRoomsResponse]  # type: ignore[assignment]
@@ -252,7 +258,10 @@ class RoomsServiceServicer(metaclass=abc_1.ABCMeta):
         waiting, and read results concurrently. Its requests yield to those of other calls when the
         Rooms service throttles, and wait as long as the deadline allows. When the client has closed its
         side, the stream ends after the last result. If it ends with an error, every result that was
-        received holds; send the other items again with the same `job_id`.
+        received holds; send the other items again with the same `job_id`. It is ABORTED with reason
+        ERROR_REASON_STREAM_STALLED if the client leaves a result unread, or sends nothing while it has
+        all results, for the gateway's write-stall timeout, and UNAVAILABLE with reason
+        ERROR_REASON_GATEWAY_SHUTTING_DOWN when the gateway shuts down.
         REST: POST /rooms for each item.
         """
 
