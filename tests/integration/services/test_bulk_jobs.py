@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -30,19 +30,27 @@ TICKS = 10_000_000
 
 
 async def test_a_job_uses_the_quota() -> None:
-    """From the first rejection on, at least 0.95 of what the quota allows by its own clock."""
+    """At least 0.95 of what it allows by its own clock, once its rate is learned.
+
+    That takes a second from the first rejection on, in which part of the quota is left unused.
+    """
     rooms, rate = 1000, 100
     async with (
-        Emulator(quotas=[f"CreateRoom={rate}/1s"], journal_length=10 * rooms) as emulator,
+        Emulator(quotas=[f"CreateRoom={rate}/1s"], journal_length=None) as emulator,
         gateway_for(emulator) as running,
     ):
         results = await by_key(running.rooms.BulkCreateRooms(iter(creates(range(rooms)))))
         entries = list(emulator.journal)
     assert all(result.HasField("response") for result in results.values())
-    exhausted = next(entry.at for entry in entries if entry.status == 429)
-    accepted = [entry.at for entry in entries if entry.status == 201 and entry.at > exhausted]
-    allowed = rate * (max(accepted) - exhausted) / TICKS
-    assert len(accepted) >= 0.95 * allowed
+    accepted = [entry.at for entry in entries if entry.status == 201]
+
+    def share(start: int) -> float:
+        seconds = (max(accepted) - start) / TICKS
+        return sum(at > start for at in accepted) / (rate * seconds)
+
+    first_rejected = next(entry.at for entry in entries if entry.status == 429)
+    assert share(first_rejected) >= 0.85
+    assert share(first_rejected + TICKS) >= 0.95
     # Few are rejected on the way.
     assert len(entries) <= 1.25 * rooms
 
@@ -144,12 +152,10 @@ async def test_a_job_survives_a_killed_gateway(emulator: Emulator) -> None:
         call = stub.BulkCreateRooms(iter(creates(range(500), JOB)))
         rooms |= acknowledged([await call.read() for _ in range(100)])
         gateway.signal(signal.SIGKILL)
-        try:
+        with suppress(grpc.aio.AioRpcError):
             while (result := await call.read()) is not grpc.aio.EOF:
                 rooms |= acknowledged([result])
-        except grpc.aio.AioRpcError as error:
-            code = error.code()
-    assert code is grpc.StatusCode.UNAVAILABLE
+        assert await call.code() is not grpc.StatusCode.OK
     assert 100 <= len(rooms) < 500
     async with (
         started(*listen, env=upstream) as gateway,

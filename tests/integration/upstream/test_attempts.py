@@ -92,6 +92,8 @@ def test_every_rpc_declares_its_idempotency() -> None:
         "UpdateRoom": "IDEMPOTENT",
         "DeleteRoom": "IDEMPOTENT",
         "ListRooms": "NO_SIDE_EFFECTS",
+        "BulkCreateRooms": "IDEMPOTENT",
+        "BulkDeleteRooms": "IDEMPOTENT",
         "UpsertParticipants": "IDEMPOTENT",
         "RemoveParticipants": "IDEMPOTENT",
         "UpdateParticipants": "IDEMPOTENT",
