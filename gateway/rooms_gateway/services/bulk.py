@@ -23,9 +23,9 @@ from rooms_gateway.upstream.rooms_api import DryRunError
 ITEMS_PER_STREAM = 64
 """Items of a stream that were read, and have no result that was sent.
 
-At 80 ms per request, 8 items use a quota of 100 requests per second. The others must outnumber those
-that a rejection holds back for a second, or too few requests are left to learn the rate from: 1,000
-creates took 9.5 to 14.7 s with 32 items, 9.1 to 9.5 s with 64, and 9.2 to 10.1 s with 128."""
+At 80 ms per request, 8 items use a quota of 100 requests per second. The others must outnumber
+those that a rejection holds back for a second, or too few requests are left to learn the rate from:
+1,000 creates took 9.5 to 14.7 s with 32 items, 9.1 to 9.5 s with 64, 9.2 to 10.1 s with 128."""
 
 ITEM_BYTES = 8192
 """Size above which an item counts as several: all items of a stream have a MiB at most."""
