@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shlex
 import socket
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,13 @@ PORTS = ("8125", "8126", "50051")
 
 
 def free_ports(count: int) -> list[str]:
-    with ExitStack() as parts:
-        probes = [parts.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [str(probe.getsockname()[1]) for probe in probes]
+    """Return ports below those of outgoing connections, which could take them meanwhile."""
+    ports: list[str] = []
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.append(str(port))
+    return ports[:count]
 
 
 @pytest.mark.needs("grpcurl")
@@ -66,6 +69,7 @@ async def test_commands_print_what_the_page_shows(
                     words = words.replace(key[0], (tmp_path / key[1]).read_text().strip())
                 running = await parts.enter_async_context(started(*shlex.split(words)[1:], env=env))
                 await until(lambda: "\n" in running.out or running.ended, PATIENCE)  # noqa: B023 - awaited here
+                assert not running.ended, running.err
             else:
                 done = await run("-c", typed, program="bash", env=env)
                 printed = with_ports(done.out + done.err, shown=True)

@@ -275,6 +275,7 @@ ROOM_REQUESTS: tuple[Callable[[str], Message], ...] = (
     lambda room_id: participants_pb2.UpdateParticipantsRequest(
         room_id=room_id, remove_raw_ids=["x"]
     ),
+    lambda room_id: participants_pb2.SyncParticipantsRequest(room_id=room_id),
     lambda room_id: participants_pb2.ListParticipantsRequest(room_id=room_id),
     lambda room_id: join_pb2.AdmitParticipantsRequest(
         room_id=room_id, guests=[join_pb2.Guest(raw_id=user(0))]

@@ -89,6 +89,8 @@ def test_every_rpc_that_adds_participants_has_a_row() -> None:
         method.full_name
         for service in (*SERVICES, LEGACY_SERVICE)
         for method in service.methods
+        # The items of bulk streams are those of CreateRoom.
+        if not method.client_streaming
         if method.name in served and has_participants(method.input_type)
     }
 

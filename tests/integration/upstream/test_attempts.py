@@ -97,6 +97,7 @@ def test_every_rpc_declares_its_idempotency() -> None:
         "UpsertParticipants": "IDEMPOTENT",
         "RemoveParticipants": "IDEMPOTENT",
         "UpdateParticipants": "IDEMPOTENT",
+        "SyncParticipants": "IDEMPOTENT",
         "AdmitParticipants": "IDEMPOTENCY_UNKNOWN",
         "CreateRoomWithGuests": "IDEMPOTENCY_UNKNOWN",
         "ExplainJoin": "NO_SIDE_EFFECTS",
