@@ -77,7 +77,10 @@ class ParticipantsServicer:
         wanted = roles_of(roster)
         # A dry run reads the roster too: its changes are what it is for.
         is_dry_run, call.dry_run = call.dry_run, False
-        present = roles_by_raw_id(await read_roster(self._api, room_id, call))
+        try:
+            present = roles_by_raw_id(await read_roster(self._api, room_id, call))
+        finally:
+            call.dry_run = is_dry_run
         changes = compare(present, wanted)
         scope = (self._api.resource, room_id)
         _check_sync(request, fingerprint(present, *scope), changes)
@@ -91,7 +94,6 @@ class ParticipantsServicer:
         add_participants(response.changed, shown.changed)
         add_participants(response.removed, shown.removed)
         if differences := changes.to_rest():
-            call.dry_run = is_dry_run
             try:
                 await self._api.update_participants(room_id, differences, call)
             except DryRunError as stopped:

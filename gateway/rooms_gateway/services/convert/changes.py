@@ -12,6 +12,7 @@ from acs.rooms.v1.join_pb2 import Guest
 from acs.rooms.v1.participants_pb2 import Participant
 from google.protobuf.message import Message
 
+from rooms_gateway.services.convert.dry_run import PLACEHOLDER
 from rooms_gateway.services.convert.identifiers import to_raw_id
 
 _ROOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -76,7 +77,9 @@ def removed_identifiers_in(request: Message, response: Message | None) -> set[st
     `request` must keep the rules of the contract.
     """
     raw_ids, identifiers, removed = _removed(request, response)
-    return {*raw_ids, *map(to_raw_id, identifiers), *map(_raw_id, removed)}
+    # The response of a dry run may have placeholders.
+    shown = {_raw_id(each) for each in removed if not each.raw_id.startswith(PLACEHOLDER)}
+    return {*raw_ids, *map(to_raw_id, identifiers), *shown}
 
 
 def _participants(request: Message | None) -> Any:
