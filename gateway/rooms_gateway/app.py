@@ -14,11 +14,11 @@ from rooms_gateway.resources.connection import connect_only
 from rooms_gateway.resources.manager import ResourceManager
 from rooms_gateway.resources.serving import make_admission, servicers_of
 from rooms_gateway.server.assembly import CLASSES, Servicers, add_services
-from rooms_gateway.server.audit import Audit, open_audit
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.reload import ReloadingPolicy
+from rooms_gateway.server.calls.audit import Audit, open_audit
+from rooms_gateway.server.calls.handler import HandlerFactory
 from rooms_gateway.server.drain import drain
-from rooms_gateway.server.handler import HandlerFactory
 from rooms_gateway.server.health import HealthServicer
 from rooms_gateway.server.listeners import bind_all, load_certificates
 from rooms_gateway.server.options import connections_per_listener, server_options
@@ -34,7 +34,7 @@ from rooms_gateway.upstream.endpoint import parse_connection_string
 if TYPE_CHECKING:
     from rooms_emulator import Emulator
     from rooms_gateway.server.admin import Lifecycle
-    from rooms_gateway.telemetry.metrics import Metrics
+    from rooms_gateway.telemetry.metrics.registry import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class Gateway:
             return
         # Imported here: without probes and metrics, nothing needs aiohttp and prometheus_client.
         from rooms_gateway.server.admin import AdminListener, Lifecycle
-        from rooms_gateway.telemetry.metrics import Metrics
+        from rooms_gateway.telemetry.metrics.registry import Metrics
 
         self._metrics = Metrics(version("rooms-gateway"), settings.api_version)
         self._lifecycle = Lifecycle()

@@ -18,7 +18,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class Call(Struct):
-    """One gRPC call. Passed as an argument from `server.handler` down to the transport."""
+    """One gRPC call. Passed as an argument from `server.calls.handler` down to the transport."""
 
     request_id: str
     """The caller's `x-request-id`, or a generated id."""

@@ -29,7 +29,7 @@
     ├── InvalidUpstreamResponseError the upstream's response does not conform to the REST API
     └── UnattributedResponseError    an error response that the service has not sent
 
-`server.status` turns each into a gRPC status; nothing else chooses status codes.
+`server.calls.status` turns each into a gRPC status; nothing else chooses status codes.
 """
 
 from __future__ import annotations

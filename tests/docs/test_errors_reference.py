@@ -16,7 +16,7 @@ from support.paths import ROOT
 
 from rooms_gateway.call import Call
 from rooms_gateway.errors import UpstreamRejectedError
-from rooms_gateway.server import status
+from rooms_gateway.server.calls import status
 
 DESCRIPTORS = FileDescriptorSet.FromString(
     (ROOT / "generated/python/acs" / "descriptors.binpb").read_bytes()

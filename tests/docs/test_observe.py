@@ -16,7 +16,7 @@ from support.several_resources import EU, several
 
 from rooms_emulator import Emulator
 from rooms_gateway.telemetry.log_lines import FinishedCall, JsonFormatter
-from rooms_gateway.telemetry.metrics import Metrics
+from rooms_gateway.telemetry.metrics.registry import Metrics
 from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent
 from rooms_gateway.upstream.transport.pacing.pacer import make_pacers
 

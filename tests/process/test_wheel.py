@@ -43,7 +43,7 @@ if other:
 
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from rooms_gateway.errors import InvalidRequestError
-from rooms_gateway.server.validation import validate
+from rooms_gateway.server.calls.validation import validate
 
 def rejected():
     try:

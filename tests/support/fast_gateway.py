@@ -25,8 +25,8 @@ from rooms_gateway.server.assembly import (
     PARTICIPANTS_SERVICE,
     ROOMS_SERVICE,
 )
-from rooms_gateway.server.handler import HandlerFactory
-from rooms_gateway.server.status import to_item_error
+from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.calls.status import to_item_error
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.guests import GuestAdmission
 from rooms_gateway.services.identity import IdentityServicer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from rooms_gateway.__main__ import main
-from rooms_gateway.server import validation
+from rooms_gateway.server.calls import validation
 
 
 def _nothing(request: Message) -> None:
@@ -13,6 +13,6 @@ def _nothing(request: Message) -> None:
 
 
 if __name__ == "__main__":
-    # Must precede the import of `rooms_gateway.server.handler`, which binds the function.
+    # Must precede the import of `rooms_gateway.server.calls.handler`, which binds the function.
     validation.validate = _nothing
     main()

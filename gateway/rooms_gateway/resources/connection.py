@@ -22,7 +22,7 @@ from rooms_gateway.upstream.transport.sender import RetryPolicy, Sender
 from rooms_gateway.upstream.versions import API_VERSIONS
 
 if TYPE_CHECKING:
-    from rooms_gateway.telemetry.resource_metrics import ResourceCollector, ResourceMetrics
+    from rooms_gateway.telemetry.metrics.resources import ResourceCollector, ResourceMetrics
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 """The largest responses of the Rooms service, 350 participants or 30 rooms, have about 50 kB."""

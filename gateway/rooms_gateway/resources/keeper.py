@@ -11,7 +11,7 @@ from rooms_gateway import aio
 from rooms_gateway.errors import CredentialExpiredError, GatewayError, UpstreamMisconfiguredError
 from rooms_gateway.files import ErrorReporter
 from rooms_gateway.resources.connection import Connection
-from rooms_gateway.server.resources import Resource
+from rooms_gateway.server.calls.resources import Resource
 from rooms_gateway.settings import ResourceSettings, SettingsError
 from rooms_gateway.telemetry import logs
 from rooms_gateway.upstream.credentials import CredentialError

@@ -19,8 +19,8 @@ from rooms_gateway.resources.connection import Connection, connect, show
 from rooms_gateway.resources.keeper import Keeper
 from rooms_gateway.resources.serving import serve_named
 from rooms_gateway.resources.upstream_files import read_upstream
-from rooms_gateway.server.audit import Audit
-from rooms_gateway.server.resources import Resource, ResourceTable
+from rooms_gateway.server.calls.audit import Audit
+from rooms_gateway.server.calls.resources import Resource, ResourceTable
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.settings import Resources, ResourceSettings, Settings
 from rooms_gateway.settings.resource_tables import errors_of
@@ -29,7 +29,7 @@ from rooms_gateway.telemetry.observers import NOOP_OBSERVER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rooms_gateway.telemetry.resource_metrics import ResourceCollector
+    from rooms_gateway.telemetry.metrics.resources import ResourceCollector
 
 PROBE_INTERVAL = 30.0
 """Seconds between probes of a named resource, without --upstream-probe-interval."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rooms_gateway.resources.connection import Connection
 from rooms_gateway.server.admission import Admission, ConcurrencyLimiter, Limits
 from rooms_gateway.server.assembly import Servicers, make_servicers, serve_resource
-from rooms_gateway.server.audit import Audit
-from rooms_gateway.server.resources import Served
+from rooms_gateway.server.calls.audit import Audit
+from rooms_gateway.server.calls.resources import Served
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.settings import Settings

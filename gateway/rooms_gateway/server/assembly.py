@@ -14,12 +14,12 @@ from grpc_health.v1 import health_pb2_grpc
 
 from rooms_gateway.server import health
 from rooms_gateway.server.admission import Admission
-from rooms_gateway.server.audit import Audit, audit_of
-from rooms_gateway.server.handler import HandlerFactory
-from rooms_gateway.server.messages import UnreadResponses
+from rooms_gateway.server.calls.audit import Audit, audit_of
+from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.calls.messages import UnreadResponses
+from rooms_gateway.server.calls.resources import Method, Served
+from rooms_gateway.server.calls.status import to_item_error
 from rooms_gateway.server.reflection import add_reflection
-from rooms_gateway.server.resources import Method, Served
-from rooms_gateway.server.status import to_item_error
 from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.guests import GuestAdmission

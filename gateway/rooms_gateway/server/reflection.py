@@ -31,7 +31,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
 from rooms_gateway.call import Context
 from rooms_gateway.errors import OverloadedError, StreamStalledError
 from rooms_gateway.server.admission import Admission, host_of
-from rooms_gateway.server.messages import send_messages
+from rooms_gateway.server.calls.messages import send_messages
 
 _V1ALPHA = "grpc.reflection.v1alpha"
 _V1 = "grpc.reflection.v1"

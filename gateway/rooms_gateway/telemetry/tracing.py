@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import Tracer as SdkTracer
 
-from rooms_gateway.telemetry.call_metrics import SERVER_ERRORS
+from rooms_gateway.telemetry.metrics.calls import SERVER_ERRORS
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.telemetry.span_export import LossReportingExporter
 from rooms_gateway.telemetry.trace_context import TraceContext

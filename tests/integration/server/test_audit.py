@@ -39,7 +39,7 @@ from support.upstreams import scripted, silence
 from rooms_emulator import Emulator
 from rooms_gateway.call import Call
 from rooms_gateway.errors import RosterFullError
-from rooms_gateway.server.audit import Audit, audit_of
+from rooms_gateway.server.calls.audit import Audit, audit_of
 from rooms_gateway.settings import Upstream
 from rooms_gateway.telemetry.audit.hash_key import HashKey
 from rooms_gateway.telemetry.audit.writer import AuditWriter

@@ -25,8 +25,8 @@ from support.gateways import Failed, collect, failure_of, read_failure, upstream
 from rooms_emulator import Emulator
 from rooms_gateway.call import Call
 from rooms_gateway.server.assembly import ROOMS_SERVICE
-from rooms_gateway.server.handler import HandlerFactory
-from rooms_gateway.server.status import to_item_error
+from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.calls.status import to_item_error
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.rooms import RoomsServicer
 from rooms_gateway.upstream.credentials import AccessKey, AccessKeys

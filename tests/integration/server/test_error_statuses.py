@@ -33,7 +33,7 @@ from rooms_gateway.errors import (
     UpstreamRejectedError,
     Violation,
 )
-from rooms_gateway.server.status import (
+from rooms_gateway.server.calls.status import (
     BY_ERROR,
     BY_UPSTREAM_CODE,
     DOMAIN,

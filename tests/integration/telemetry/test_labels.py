@@ -18,7 +18,7 @@ from support.upstreams import Script, answer, hang_up, raw, scripted, silence
 
 from rooms_gateway.app import Gateway
 from rooms_gateway.settings import Settings, Upstream
-from rooms_gateway.telemetry.call_metrics import go_name
+from rooms_gateway.telemetry.metrics.calls import go_name
 
 SERVICE = "acs.rooms.v1.RoomsService"
 

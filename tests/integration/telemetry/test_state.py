@@ -17,7 +17,7 @@ from support.gateways import Running, failure_of, gateway_for, upstream_of
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway
 from rooms_gateway.settings import Settings, Upstream
-from rooms_gateway.telemetry.metrics import Metrics
+from rooms_gateway.telemetry.metrics.registry import Metrics
 from rooms_gateway.telemetry.observers import CredentialEvent
 from rooms_gateway.upstream.credentials import AccessKeys, BearerTokens, CredentialError
 from rooms_gateway.upstream.credentials.bearer import Token

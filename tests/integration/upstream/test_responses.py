@@ -22,7 +22,7 @@ from support.samples import user
 
 from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
-from rooms_gateway.server.status import MAX_BYTES
+from rooms_gateway.server.calls.status import MAX_BYTES
 
 JSON_TEXT = st.text(max_size=20) | st.sampled_from(
     ["2025-03-06T00:20:03.4401806+00:00", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+00:01"]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from support.contract import METHODS
 
 from rooms_gateway.call import Call
-from rooms_gateway.server.audit import Audit, LinePerCall
+from rooms_gateway.server.calls.audit import Audit, LinePerCall
 from rooms_gateway.telemetry.audit.hash_key import HASH_LENGTH, HashKey
 from rooms_gateway.telemetry.audit.line import AuditLine
 from rooms_gateway.telemetry.audit.writer import AuditWriter

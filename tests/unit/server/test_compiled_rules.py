@@ -5,9 +5,9 @@ import pytest
 from google.protobuf.message import Message
 from support.fast_gateway import roomy
 
-from rooms_gateway.server import validation
 from rooms_gateway.server.assembly import JOIN_SERVICE
-from rooms_gateway.server.handler import HandlerFactory
+from rooms_gateway.server.calls import validation
+from rooms_gateway.server.calls.handler import HandlerFactory
 from rooms_gateway.services.join import JoinServicer
 
 

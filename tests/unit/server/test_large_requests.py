@@ -14,8 +14,8 @@ from support.contract import METHODS, filled, repeated_fields
 from validation_rules import RuleReader
 
 from rooms_gateway.errors import InvalidRequestError
+from rooms_gateway.server.calls.validation import MAX_ITEMS, validate
 from rooms_gateway.server.options import MAX_REQUEST_BYTES
-from rooms_gateway.server.validation import MAX_ITEMS, validate
 from rooms_gateway.services.convert.guests import read_guests
 from rooms_gateway.services.convert.participants import roster_of
 from rooms_gateway.services.convert.timestamps import MAX_SECONDS

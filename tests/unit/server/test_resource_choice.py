@@ -14,7 +14,7 @@ from rooms_gateway.errors import (
     UpstreamUnavailableError,
 )
 from rooms_gateway.server.auth.policy import Caller
-from rooms_gateway.server.resources import Resource, ResourceTable
+from rooms_gateway.server.calls.resources import Resource, ResourceTable
 
 NAMES = st.sampled_from(["eu", "us", "asia"])
 SENT = st.lists(NAMES | st.text(max_size=3) | st.binary(max_size=3), max_size=2).map(tuple)

@@ -24,7 +24,7 @@ from support.sdk_identifiers import (
 )
 
 from rooms_gateway.errors import InvalidRequestError
-from rooms_gateway.server.validation import validate
+from rooms_gateway.server.calls.validation import validate
 from rooms_gateway.services.convert.identifiers import (
     MAX_LENGTH,
     from_raw_id,

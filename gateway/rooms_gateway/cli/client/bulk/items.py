@@ -23,7 +23,7 @@ from google.protobuf.json_format import Parse, ParseError
 from rooms_gateway.cli.client import messages
 from rooms_gateway.cli.client.inputs import parse_instant, parse_participant
 from rooms_gateway.errors import InvalidRequestError
-from rooms_gateway.server.validation import validate
+from rooms_gateway.server.calls.validation import validate
 
 STDIN = "-"
 

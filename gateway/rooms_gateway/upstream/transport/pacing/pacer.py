@@ -17,7 +17,7 @@ from typing import Any
 
 from rooms_gateway.call import Call
 from rooms_gateway.errors import ThrottledError
-from rooms_gateway.telemetry.histogram import Histogram
+from rooms_gateway.telemetry.metrics.histogram import Histogram
 from rooms_gateway.upstream.transport.messages import OperationFamily
 from rooms_gateway.upstream.transport.pacing.fair_queue import FairQueue, Waiter
 from rooms_gateway.upstream.transport.pacing.family_rate import PUBLISHED_RATES

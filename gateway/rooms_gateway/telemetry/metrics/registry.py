@@ -13,9 +13,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from rooms_gateway.telemetry.call_metrics import CallMetrics
+from rooms_gateway.telemetry.metrics.calls import CallMetrics
+from rooms_gateway.telemetry.metrics.resources import ResourceCollector
 from rooms_gateway.telemetry.observers import CredentialEvent, MethodKind, MethodObserver
-from rooms_gateway.telemetry.resource_metrics import ResourceCollector
 
 
 class Metrics:

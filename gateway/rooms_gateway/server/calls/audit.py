@@ -21,12 +21,12 @@ from google.protobuf.message import Message
 from rooms_gateway.call import Call
 from rooms_gateway.errors import AuditLogUnavailableError, DeadlineExceededError
 from rooms_gateway.server.admission import host_of
-from rooms_gateway.server.status import code_and_reason
-from rooms_gateway.services.convert.changes import (
+from rooms_gateway.server.calls.changes import (
     changes_of,
     identifiers_in,
     removed_identifiers_in,
 )
+from rooms_gateway.server.calls.status import code_and_reason
 from rooms_gateway.telemetry.audit.hash_key import HashKey
 from rooms_gateway.telemetry.audit.line import AuditLine, timestamp
 from rooms_gateway.telemetry.audit.writer import AuditWriter

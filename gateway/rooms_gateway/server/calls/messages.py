@@ -14,7 +14,7 @@ from rooms_gateway.aio import ReusableTimer
 from rooms_gateway.call import Context
 from rooms_gateway.errors import StreamStalledError
 from rooms_gateway.server.admission import ConcurrencyLimiter
-from rooms_gateway.server.status import RpcStatus
+from rooms_gateway.server.calls.status import RpcStatus
 
 _STATUS_DETAILS = "grpc-status-details-bin"
 _PUSHBACK = "grpc-retry-pushback-ms"

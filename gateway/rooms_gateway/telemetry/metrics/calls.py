@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from rooms_gateway.telemetry.histogram import Histogram
+from rooms_gateway.telemetry.metrics.histogram import Histogram
 from rooms_gateway.telemetry.observers import MethodKind
 
 OTHER = "_OTHER"

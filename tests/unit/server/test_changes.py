@@ -34,7 +34,7 @@ from support.samples import (
     teams_user,
 )
 
-from rooms_gateway.services.convert.changes import (
+from rooms_gateway.server.calls.changes import (
     Changes,
     changes_of,
     identifiers_in,

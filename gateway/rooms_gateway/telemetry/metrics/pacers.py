@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
-from rooms_gateway.telemetry.histogram import Histogram
+from rooms_gateway.telemetry.metrics.histogram import Histogram
 
 
 class ObservedPacer(Protocol):

@@ -20,14 +20,14 @@ from msgspec import UNSET
 from rooms_gateway.call import Call, Context, new_id
 from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.server.admission import Admission, host_of
-from rooms_gateway.server.audit import Audit, audit_of
 from rooms_gateway.server.auth.authorizer import Authorizer
 from rooms_gateway.server.auth.token_transport import check_transport, returns_tokens
-from rooms_gateway.server.items import ItemReader, malformed
-from rooms_gateway.server.messages import UnreadResponses, send_messages, send_status
-from rooms_gateway.server.resources import METADATA, Method, Resource, ResourceTable
-from rooms_gateway.server.status import DEFECT_REASON, RpcStatus, to_status
-from rooms_gateway.server.validation import compile_rules, validate
+from rooms_gateway.server.calls.audit import Audit, audit_of
+from rooms_gateway.server.calls.items import ItemReader, malformed
+from rooms_gateway.server.calls.messages import UnreadResponses, send_messages, send_status
+from rooms_gateway.server.calls.resources import METADATA, Method, Resource, ResourceTable
+from rooms_gateway.server.calls.status import DEFECT_REASON, RpcStatus, to_status
+from rooms_gateway.server.calls.validation import compile_rules, validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs
 from rooms_gateway.telemetry.observers import NOOP_OBSERVER, CallObserver, MethodKind

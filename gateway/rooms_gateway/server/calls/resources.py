@@ -14,7 +14,7 @@ from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError, PermissionDeniedError, ResourceUnknownError
 from rooms_gateway.server.admission import Admission, ConcurrencyLimiter
 from rooms_gateway.server.auth.policy import Caller
-from rooms_gateway.server.messages import UnreadResponses
+from rooms_gateway.server.calls.messages import UnreadResponses
 from rooms_gateway.telemetry import logs
 from rooms_gateway.upstream.endpoint import Endpoint
 

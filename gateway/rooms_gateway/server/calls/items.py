@@ -15,7 +15,7 @@ from rooms_gateway.errors import (
     StreamStalledError,
     Violation,
 )
-from rooms_gateway.server.validation import validate
+from rooms_gateway.server.calls.validation import validate
 from rooms_gateway.services.bulk import Item, Items
 from rooms_gateway.telemetry import logs
 

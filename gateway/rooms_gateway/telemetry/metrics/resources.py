@@ -15,10 +15,10 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from rooms_gateway.telemetry.call_metrics import OTHER
-from rooms_gateway.telemetry.histogram import Histogram
+from rooms_gateway.telemetry.metrics.calls import OTHER
+from rooms_gateway.telemetry.metrics.histogram import Histogram
+from rooms_gateway.telemetry.metrics.pacers import ObservedPacer, PacerFamilies
 from rooms_gateway.telemetry.observers import AttemptFailure, CredentialEvent
-from rooms_gateway.telemetry.pacer_metrics import ObservedPacer, PacerFamilies
 
 _STATUSES = frozenset(HTTPStatus)
 _ERRORS_FROM = 400

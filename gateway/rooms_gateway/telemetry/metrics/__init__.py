@@ -1,0 +1,1 @@
+"""Prometheus metrics; loaded only with an admin listener, except the histogram."""
