@@ -17,7 +17,7 @@ from rooms_gateway.server.assembly import CLASSES, Servicers, add_services
 from rooms_gateway.server.auth.policy_check import policy_warnings
 from rooms_gateway.server.auth.reload import ReloadingPolicy
 from rooms_gateway.server.calls.audit import Audit, open_audit
-from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.calls.shared import Calls
 from rooms_gateway.server.drain import drain
 from rooms_gateway.server.health import HealthServicer
 from rooms_gateway.server.listeners import bind_all, load_certificates
@@ -103,37 +103,35 @@ class Gateway:
             upstream = await self._start_emulator(parts)
 
         # Toward callers.
-        handlers = await self._make_handlers(parts, upstream)
+        calls = await self._prepare_calls(parts, upstream)
         server = self._make_server()
         # Toward the Rooms service.
         if upstream is not None:
             servicers = await self._open_resource(parts, upstream)
         elif settings.resources is not None:
-            servicers = await self._open_resources(parts, settings.resources, handlers)
+            servicers = await self._open_resources(parts, settings.resources, calls)
         # In between.
         self._health = add_services(
             server,
-            handlers,
+            calls,
             servicers,
-            identity_api_version=settings.identity_api_version,
+            versions=(settings.api_version, settings.identity_api_version),
             legacy=settings.enable_legacy,
             reflection=settings.reflection,
         )
 
-        self._export_state(handlers)
+        self._export_state(calls)
         await self._listen(parts, server)
         await server.start()
-        parts.push_async_callback(self._drain, server, self._health, handlers)
+        parts.push_async_callback(self._drain, server, self._health, calls)
         if self._lifecycle is not None:
             self._lifecycle.started = True
         self._show_health()
 
-    async def _drain(
-        self, server: grpc.aio.Server, health: HealthServicer, handlers: HandlerFactory
-    ) -> None:
+    async def _drain(self, server: grpc.aio.Server, health: HealthServicer, calls: Calls) -> None:
         self._health = None
         delay, grace = self._settings.drain_delay, self._settings.drain_grace
-        self.stopped_cleanly = await drain(server, health, handlers, delay=delay, grace=grace)
+        self.stopped_cleanly = await drain(server, health, calls, delay=delay, grace=grace)
 
     def _show_health(self) -> None:
         """Report the health of the gateway, from its start to its drain.
@@ -170,14 +168,11 @@ class Gateway:
         self.admin_address = (await parts.enter_async_context(admin)).address
         logger.info("probes and metrics are on http://%s", self.admin_address)
 
-    async def _make_handlers(
-        self, parts: AsyncExitStack, upstream: Upstream | None
-    ) -> HandlerFactory:
+    async def _prepare_calls(self, parts: AsyncExitStack, upstream: Upstream | None) -> Calls:
         settings = self._settings
         tracer = await self._start_tracing(parts, upstream)
         await self._load_policy(parts)
-        return HandlerFactory(
-            api_version=settings.api_version,
+        return Calls(
             default_timeout=settings.default_timeout,
             admission=make_admission(settings),
             observer=self._metrics or NOOP_OBSERVER,
@@ -279,7 +274,7 @@ class Gateway:
         return servicers_of(connection, self._settings, FairConverter())
 
     async def _open_resources(
-        self, parts: AsyncExitStack, resources: Resources, handlers: HandlerFactory
+        self, parts: AsyncExitStack, resources: Resources, calls: Calls
     ) -> Servicers:
         """Open the named resources, and return the classes of their servicers."""
         settings, metrics = self._settings, self._metrics
@@ -287,8 +282,8 @@ class Gateway:
             ResourceManager(
                 settings,
                 resources,
-                handlers.resources,
-                audit=handlers.audit,
+                calls.resources,
+                audit=calls.audit,
                 metrics=None if metrics is None else metrics.resources,
                 read=self._read_resources,
                 on_change=self._show_health,
@@ -298,16 +293,16 @@ class Gateway:
             self._lifecycle.upstream = self.resources
         return CLASSES
 
-    def _export_state(self, handlers: HandlerFactory) -> None:
+    def _export_state(self, calls: Calls) -> None:
         """Export gauges of the running parts, if there are metrics."""
         if self._metrics is None:
             return
         self._metrics.show_state(
-            in_flight=lambda: handlers.running,
-            queued=lambda: sum(each.queued for each in handlers.admissions),
-            unread=lambda: handlers.unread_responses,
-            streams=lambda: sum(each.streams.running for each in handlers.admissions),
-            watches=lambda: handlers.admission.watches.running,
-            reflection=lambda: handlers.admission.reflection.running,
+            in_flight=lambda: calls.running,
+            queued=lambda: sum(each.queued for each in calls.admissions),
+            unread=lambda: calls.unread_responses,
+            streams=lambda: sum(each.streams.running for each in calls.admissions),
+            watches=lambda: calls.admission.watches.running,
+            reflection=lambda: calls.admission.reflection.running,
             certificate_expiry=lambda: self.certificates.expires if self.certificates else None,
         )

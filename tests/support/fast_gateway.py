@@ -24,8 +24,10 @@ from rooms_gateway.server.assembly import (
     JOIN_SERVICE,
     PARTICIPANTS_SERVICE,
     ROOMS_SERVICE,
+    Servicers,
+    add_service,
 )
-from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.calls.shared import Calls
 from rooms_gateway.server.calls.status import to_item_error
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.guests import GuestAdmission
@@ -120,19 +122,19 @@ async def quick_gateway(
             sleep=sleep,
         )
         api = RoomsApi(transport, upstream.endpoint, API_VERSIONS[DEFAULT_API_VERSION])
-        handlers = HandlerFactory(
-            api_version=DEFAULT_API_VERSION,
-            default_timeout=default_timeout,
-            admission=roomy(),
-        )
-        server = grpc.aio.server()
-        converter = converter or FairConverter()
-        handlers.add(server, ROOMS_SERVICE, RoomsServicer(api, converter, to_item_error))
-        handlers.add(server, PARTICIPANTS_SERVICE, ParticipantsServicer(api, converter))
         identity = IdentityApi(transport, identity_api_version)
         admission = GuestAdmission(api, identity, to_item_error)
-        handlers.add(server, JOIN_SERVICE, JoinServicer(api, admission))
-        handlers.add(server, IDENTITY_SERVICE, IdentityServicer(identity))
+        converter = converter or FairConverter()
+        servicers: Servicers = {
+            ROOMS_SERVICE: RoomsServicer(api, converter, to_item_error),
+            PARTICIPANTS_SERVICE: ParticipantsServicer(api, converter),
+            JOIN_SERVICE: JoinServicer(api, admission),
+            IDENTITY_SERVICE: IdentityServicer(identity),
+        }
+        calls = Calls(default_timeout=default_timeout, admission=roomy())
+        server = grpc.aio.server()
+        for service, servicer in servicers.items():
+            add_service(server, calls, service, servicer, DEFAULT_API_VERSION)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         try:

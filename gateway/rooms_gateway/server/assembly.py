@@ -15,9 +15,10 @@ from grpc_health.v1 import health_pb2_grpc
 from rooms_gateway.server import health
 from rooms_gateway.server.admission import Admission
 from rooms_gateway.server.calls.audit import Audit, audit_of
-from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.calls.handler import MethodHandler
 from rooms_gateway.server.calls.messages import UnreadResponses
 from rooms_gateway.server.calls.resources import Method, Served
+from rooms_gateway.server.calls.shared import Calls
 from rooms_gateway.server.calls.status import to_item_error
 from rooms_gateway.server.reflection import add_reflection
 from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
@@ -29,6 +30,7 @@ from rooms_gateway.services.legacy.servicer import LegacyRoomsServicer
 from rooms_gateway.services.participants import ParticipantsServicer
 from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.services.rooms import RoomsServicer
+from rooms_gateway.telemetry.observers import CallObserver
 from rooms_gateway.upstream.endpoint import Endpoint
 from rooms_gateway.upstream.identity_api import IdentityApi
 from rooms_gateway.upstream.rooms_api import RoomsApi
@@ -113,16 +115,17 @@ def serve_resource(
 
 def add_services(
     server: grpc.aio.Server,
-    handlers: HandlerFactory,
+    calls: Calls,
     servicers: Servicers,
     *,
-    identity_api_version: str,
+    versions: tuple[str, str],
     legacy: bool,
     reflection: bool,
 ) -> health.HealthServicer:
     """Add all services to `server`; return health, which reports NOT_SERVING at first.
 
-    `legacy` and `reflection` enable LegacyRoomsService and server reflection.
+    `versions` are those of the Rooms and the Identity REST API. `legacy` and `reflection` enable
+    LegacyRoomsService and server reflection.
     """
     if legacy:
         logger.warning(
@@ -135,12 +138,57 @@ def add_services(
         if legacy or service is not LEGACY_SERVICE
     }
     for service, servicer in served.items():
-        version = identity_api_version if service is IDENTITY_SERVICE else None
-        handlers.add(server, service, servicer, api_version=version)
+        add_service(server, calls, service, servicer, versions[service is IDENTITY_SERVICE])
     names = [service.full_name for service in served]
-    health_servicer = health.HealthServicer(names, handlers.admission.watches)
+    health_servicer = health.HealthServicer(names, calls.admission.watches)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if reflection:
-        add_reflection(server, [*names, health.NAME], handlers.admission)
-    handlers.add_unknown(server)
+        add_reflection(server, [*names, health.NAME], calls.admission)
+    # Last, because grpc tries handlers in order.
+    server.add_generic_rpc_handlers((_UnknownMethods(calls.observer),))
     return health_servicer
+
+
+def add_service(
+    server: grpc.aio.Server,
+    calls: Calls,
+    service: ServiceDescriptor,
+    servicer: object,
+    api_version: str,
+) -> None:
+    """Serve the methods of `service` on `server` by those of `servicer`.
+
+    A class stands for its instances, of which each of `calls.resources` has one. `api_version` is
+    that of the REST API behind them.
+    """
+    # Create all counters at start: a series that first appears at 1 hides its first increment
+    # from `rate()`.
+    handlers = {
+        method.name: MethodHandler(
+            calls,
+            method,
+            None
+            if isinstance(servicer, type)
+            else Method.of(
+                method,
+                audit_of(method, calls.audit).around(getattr(servicer, method.name)),
+                api_version,
+                calls.admission,
+                calls.unread,
+            ),
+            api_version,
+        ).handler()
+        for method in service.methods
+    }
+    generic = grpc.method_handlers_generic_handler(service.full_name, handlers)
+    server.add_generic_rpc_handlers((generic,))
+
+
+class _UnknownMethods(grpc.GenericRpcHandler):
+    """Counts calls of unknown methods."""
+
+    def __init__(self, observer: CallObserver) -> None:
+        self._observer = observer
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:
+        self._observer.unknown_method()

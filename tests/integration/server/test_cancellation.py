@@ -27,8 +27,8 @@ from support.upstreams import Scripted, answer, scripted, silence
 from rooms_emulator import Emulator
 from rooms_gateway.call import Call
 from rooms_gateway.errors import UpstreamUnavailableError
-from rooms_gateway.server.assembly import ROOMS_SERVICE
-from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.assembly import ROOMS_SERVICE, add_service
+from rooms_gateway.server.calls.shared import Calls
 from rooms_gateway.server.calls.status import to_item_error
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.rooms import RoomsServicer
@@ -186,9 +186,10 @@ class Stray(RoomsServicer):
 
 
 async def test_stray_cancellation_returns_a_status() -> None:
-    calls = HandlerFactory(api_version="2025-03-13", default_timeout=30, admission=roomy())
+    calls = Calls(default_timeout=30, admission=roomy())
     server = grpc.aio.server()
-    calls.add(server, ROOMS_SERVICE, Stray(cast("RoomsApi", None), FairConverter(), to_item_error))
+    servicer = Stray(cast("RoomsApi", None), FairConverter(), to_item_error)
+    add_service(server, calls, ROOMS_SERVICE, servicer, "2025-03-13")
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

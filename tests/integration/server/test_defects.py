@@ -24,8 +24,8 @@ from support.gateways import Failed, collect, failure_of, read_failure, upstream
 
 from rooms_emulator import Emulator
 from rooms_gateway.call import Call
-from rooms_gateway.server.assembly import ROOMS_SERVICE
-from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.assembly import ROOMS_SERVICE, add_service
+from rooms_gateway.server.calls.shared import Calls
 from rooms_gateway.server.calls.status import to_item_error
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.rooms import RoomsServicer
@@ -45,9 +45,9 @@ CANARY = "canary-7f3a-secret"
 @asynccontextmanager
 async def serving(servicer: RoomsServicer) -> AsyncIterator[RoomsStub]:
     """Serve RoomsService by `servicer`, as the gateway serves it."""
-    calls = HandlerFactory(api_version="2025-03-13", default_timeout=5.0, admission=roomy())
+    calls = Calls(default_timeout=5.0, admission=roomy())
     server = grpc.aio.server()
-    calls.add(server, ROOMS_SERVICE, servicer)
+    add_service(server, calls, ROOMS_SERVICE, servicer, "2025-03-13")
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -5,9 +5,9 @@ import pytest
 from google.protobuf.message import Message
 from support.fast_gateway import roomy
 
-from rooms_gateway.server.assembly import JOIN_SERVICE
+from rooms_gateway.server.assembly import JOIN_SERVICE, add_service
 from rooms_gateway.server.calls import validation
-from rooms_gateway.server.calls.handler import HandlerFactory
+from rooms_gateway.server.calls.shared import Calls
 from rooms_gateway.services.join import JoinServicer
 
 
@@ -26,6 +26,6 @@ async def test_rules_are_compiled_at_startup(monkeypatch: pytest.MonkeyPatch) ->
     """So that no first call waits for them."""
     recorder = Recorder()
     monkeypatch.setattr(validation, "_validator", recorder)
-    handlers = HandlerFactory(api_version="2025-03-13", default_timeout=30, admission=roomy())
-    handlers.add(grpc.aio.server(), JOIN_SERVICE, JoinServicer)
+    calls = Calls(default_timeout=30, admission=roomy())
+    add_service(grpc.aio.server(), calls, JOIN_SERVICE, JoinServicer, "2025-03-13")
     assert recorder.seen == {method.input_type.name for method in JOIN_SERVICE.methods}
