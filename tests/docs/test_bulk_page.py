@@ -12,6 +12,8 @@ from support.paths import ROOT
 from support.texts import blocks
 from support.tools import GRPCURL
 
+from rooms_gateway.cli.client.bulk.items import CREATES
+
 PAGE = ROOT / "docs/how-to/schedule-a-terms-rooms.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -25,6 +27,10 @@ async def test_commands_print_what_the_page_shows() -> None:
         commands = "".join(blocks(TEXT, "sh")).replace("127.0.0.1:50051", address)
         done = await run("-ec", commands, program="bash", env={"PATH": os.pathsep.join(folders)})
     assert done.out == "".join(blocks(TEXT, "text")), done.err
+
+
+def test_the_page_names_the_format() -> None:
+    assert f'"format": "{CREATES.results}"' in TEXT
 
 
 def test_relative_links_have_a_target() -> None:

@@ -236,7 +236,7 @@ def test_bulk_command_ends_while_its_input_is_open(tmp_path: Path) -> None:
         process.stdin.write(b'{"key":"a","request":{}}\n')
         process.stdin.flush()
         assert process.wait(PATIENCE) == 78
-        assert b'"id": "7"' in process.stdout.read()
+        assert b'"id":"7"' in process.stdout.read()
         errors = process.stderr.read()
         assert b"Error: UNAVAILABLE" in errors
         assert b"Fatal" not in errors

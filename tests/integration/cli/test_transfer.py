@@ -284,7 +284,7 @@ async def test_a_job_id_replaces_the_file(transfer: Transfer) -> None:
         transfer.file, "--output", transfer.map, "--job-id", str(UUID(int=8))
     )
     assert done.code == 2
-    assert "is the map of another job" in done.err
+    assert f"the job id of --job-id is {UUID(int=8)}, and that of {transfer.map} is " in done.err
 
 
 async def test_a_dry_run_creates_and_writes_nothing(transfer: Transfer) -> None:

@@ -31,9 +31,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from support.client_commands import ALICE, BOB
 from support.fake_gateway import FailedCall, bulk, run
 
-from rooms_gateway.cli.client.bulk.progress import Progress
+from rooms_gateway.cli.client.progress import Progress
 
 JOB = "5f0c7e36-0b5e-4a1e-9c39-5a3a3f1c9a55"
+HEADER = {"format": "rooms-gateway-bulk-create/1", "jobId": JOB}
 OTHER_JOB = "0c1f8f5e-4f0e-4d4b-8a34-1b9f2e6f7d10"
 ERROR = ItemError(
     code=3, reason=error_reason_pb2.ERROR_REASON_REQUEST_INVALID, message="valid_from: no"
@@ -65,6 +66,11 @@ def create(
 def write(path: Path, *lines: str) -> Path:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return path
+
+
+def line(content: dict[str, Any]) -> str:
+    """Return a line of results."""
+    return json.dumps(content, separators=(",", ":")) + "\n"
 
 
 @pytest.fixture
@@ -216,7 +222,7 @@ def test_a_second_run_skips_what_has_succeeded(rooms: Path, tmp_path: Path) -> N
     output = tmp_path / "out"
     _, first = create(rooms, "--output", output, respond=failing("b"))
     header = json.loads(output.read_text().splitlines()[0])
-    assert header == {"jobId": first[0].job_id}
+    assert header == HEADER | {"jobId": first[0].job_id}
     result, second = create(rooms, "--output", output)
     assert [(request.key, request.job_id) for request in second] == [("b", header["jobId"])]
     assert result.stderr == "1 succeeded, 0 failed, 2 succeeded in an earlier run.\n"
@@ -227,35 +233,44 @@ def test_a_second_run_skips_what_has_succeeded(rooms: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("cut", [1, 5, 20])
 def test_a_torn_last_line_is_sent_again(rooms: Path, tmp_path: Path, cut: int) -> None:
-    """A line that lacks its end only is kept."""
     output = tmp_path / "out"
     create(rooms, "--output", output)
     output.write_bytes(output.read_bytes()[:-cut])
     _, requests = create(rooms, "--output", output)
-    assert [request.key for request in requests] == ([] if cut == 1 else ["c"])
+    assert [request.key for request in requests] == ["c"]
     assert keys_of(output) == [None, "a", "b", "c"]
 
 
 def test_a_torn_job_id_is_replaced(rooms: Path, tmp_path: Path) -> None:
     """Nothing was sent with it."""
     output = tmp_path / "out"
-    output.write_text('{"jobId": "5f0c7e')
+    output.write_bytes(line(HEADER)[:-20].encode())
     _, requests = create(rooms, "--output", output)
     assert len(requests) == 3
-    assert json.loads(output.read_text().splitlines()[0]) == {"jobId": requests[0].job_id}
+    header = json.loads(output.read_text().splitlines()[0])
+    assert header == HEADER | {"jobId": requests[0].job_id}
+    assert requests[0].job_id != JOB
 
 
 @pytest.mark.parametrize(
-    "content",
-    [VALID + "\n", '{"jobId": 7}\n', f'{{"jobId": "{JOB}"}}\n{VALID}\n', "text\n", "[]\n"],
+    ("content", "error"),
+    [
+        (VALID + "\n", "has other content: pass a file that does not exist"),
+        (line({"format": "rooms-gateway-bulk-delete/1"}), "has other content"),
+        (line(HEADER | {"jobId": 7}), "has no valid job id"),
+        (line({"format": HEADER["format"]}), "has no valid job id"),
+        (line(HEADER) + "text\n", "line 2 is not a JSON object"),
+    ],
 )
-def test_a_file_of_other_content_is_kept(rooms: Path, tmp_path: Path, content: str) -> None:
+def test_a_file_of_other_content_is_kept(
+    rooms: Path, tmp_path: Path, content: str, error: str
+) -> None:
     """Also the file of the items, given by mistake."""
     output = tmp_path / "out"
     output.write_text(content)
     result = run("rooms", "bulk-create", str(rooms), "--output", str(output))
     assert result.exit_code == 2
-    assert "is no result of this command: name another file" in result.stderr
+    assert error in result.stderr
     assert output.read_text() == content
 
 
@@ -264,13 +279,14 @@ def test_one_command_at_a_time_writes_a_file(rooms: Path, tmp_path: Path) -> Non
         fcntl.flock(other, fcntl.LOCK_EX)
         result = run("rooms", "bulk-create", str(rooms), "--output", str(tmp_path / "out"))
     assert result.exit_code == 2
-    assert "out is in use by another command" in result.stderr
+    assert "out is in use by another process" in result.stderr
 
 
 def test_an_unwritable_output_is_named(rooms: Path, tmp_path: Path) -> None:
     result = run("rooms", "bulk-create", str(rooms), "--output", str(tmp_path / "no" / "out"))
     assert result.exit_code == 2
-    assert "cannot write" in result.stderr
+    assert "--output: " in result.stderr
+    assert "No such file" in result.stderr
 
 
 def test_a_dry_run_is_no_success(rooms: Path, tmp_path: Path) -> None:
@@ -291,14 +307,14 @@ def test_a_dry_run_is_no_success(rooms: Path, tmp_path: Path) -> None:
 
 def test_job_ids_must_agree(tmp_path: Path) -> None:
     """Those of the file, the flag and the output."""
-    line = f'{{"job_id":"{JOB}","key":"a","request":{{}}}}'
-    file, output = write(tmp_path / "rooms", line), tmp_path / "out"
+    item = f'{{"job_id":"{JOB}","key":"a","request":{{}}}}'
+    file, output = write(tmp_path / "rooms", item), tmp_path / "out"
     _, [request] = create(file)
     assert request.job_id == JOB
     result = run("rooms", "bulk-create", str(file), "--job-id", OTHER_JOB)
     assert result.exit_code == 2
     assert f"the job id of the file is {JOB}, and that of --job-id is {OTHER_JOB}" in result.stderr
-    write(output, f'{{"jobId": "{OTHER_JOB}"}}')
+    output.write_text(line(HEADER | {"jobId": OTHER_JOB}))
     result = run("rooms", "bulk-create", str(file), "--output", str(output))
     assert f"and that of {output} is {OTHER_JOB}" in result.stderr
 
@@ -325,7 +341,10 @@ def test_a_delete_is_resumed_by_room_id(tmp_path: Path) -> None:
     result, requests = delete(file, "--output", output, "--allow-missing")
     assert result.exit_code == 0
     assert [each.request.allow_missing for each in requests] == [True, True]
-    assert keys_of(output) == ["7", "eight"] * 2
+    assert json.loads(output.read_text().splitlines()[0]) == {
+        "format": "rooms-gateway-bulk-delete/1"
+    }
+    assert keys_of(output) == [None, *["7", "eight"] * 2]
     assert delete(file, "--output", output)[1] == []
 
 
@@ -360,16 +379,18 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_a_bar_on_a_terminal() -> None:
-    """It is updated at most ten times a second, and removed at the end."""
+    """It is updated at most ten times a second, makes room for lines, and is removed at the end."""
     now, stream = iter([0.0, 0.05, 0.15, 0.16, 0.3]), Terminal()
     progress = Progress(4, stream=stream, clock=lambda: next(now))
-    for failed in (False, False, False, True):
-        progress.count(failed=failed)
+    for numbers in ((1, 0), (2, 0), (3, 0), (3, 1)):
+        progress.show(*numbers)
+    progress.report("a line")
     progress.close()
     assert stream.getvalue().split("\r") == [
         "",
         f"[{'#' * 15}{'.' * 15}] 2 of 4\x1b[K",
         f"[{'#' * 30}] 4 of 4, 1 failed\x1b[K",
+        "\x1b[Ka line\n",
         "\x1b[K",
     ]
 
@@ -377,8 +398,9 @@ def test_progress_is_a_bar_on_a_terminal() -> None:
 def test_progress_is_a_line_in_a_log() -> None:
     """Every ten seconds, without control characters."""
     now, stream = iter([0.0, 9.0, 11.0, 20.0, 21.5]), io.StringIO()
-    progress = Progress(None, stream=stream, clock=lambda: next(now))
-    for failed in (False, True, False, False):
-        progress.count(failed=failed)
+    progress = Progress(stream=stream, clock=lambda: next(now))
+    for numbers in ((1, 0), (1, 1), (2, 1), (3, 1)):
+        progress.show(*numbers)
+    progress.report("a line")
     progress.close()
-    assert stream.getvalue() == "2, 1 failed\n4, 1 failed\n"
+    assert stream.getvalue() == "2, 1 failed\n4, 1 failed\na line\n"

@@ -1,4 +1,4 @@
-"""Text for terminals: tables, aligned fields and values, without control characters."""
+"""Text for terminals: tables, aligned values and counts, without control characters."""
 
 from __future__ import annotations
 
@@ -49,6 +49,16 @@ def aligned(fields: Sequence[tuple[str, str]]) -> Iterator[str]:
 def printable(text: str) -> str:
     """Escape control characters, so that text of a response cannot control the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def rooms_text(count: int) -> str:
+    """Return a number of rooms in words."""
+    return f"{count} room{'' if count == 1 else 's'}"
+
+
+def counts_text(first: str, *outcomes: tuple[int, str]) -> str:
+    """Return a sentence of `first` and the other outcomes that have a number."""
+    return ", ".join((first, *(f"{number} {name}" for number, name in outcomes if number))) + "."
 
 
 def enum_name(values: EnumDescriptor, number: int) -> str:

@@ -1,1 +1,1 @@
-"""Bulk jobs: files of items, files of results, and the progress between them."""
+"""Bulk jobs: files of items, and their results."""

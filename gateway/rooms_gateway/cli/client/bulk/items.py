@@ -38,6 +38,8 @@ class ItemKind(Generic[ItemT, ResultT]):
     """The items of one RPC."""
 
     rpc: str
+    results: str
+    """Format of files of results."""
     item_type: type[ItemT]
     result_type: type[ResultT]
     columns: tuple[str, ...]
@@ -207,6 +209,7 @@ def _naming(column: str) -> Iterator[None]:
 
 CREATES = ItemKind(
     "BulkCreateRooms",
+    "rooms-gateway-bulk-create/1",
     BulkCreateRoomsRequest,
     BulkCreateRoomsResponse,
     ("key", "valid_from", "valid_until", "pstn_dial_out_enabled", "participants"),
@@ -215,6 +218,7 @@ CREATES = ItemKind(
 )
 DELETES = ItemKind(
     "BulkDeleteRooms",
+    "rooms-gateway-bulk-delete/1",
     BulkDeleteRoomsRequest,
     BulkDeleteRoomsResponse,
     ("key", "room_id", "allow_missing"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, pairwise
+from contextlib import closing
+from itertools import chain
 from typing import Generic, TypeVar
 
 from acs.rooms.v1.bulk_rooms_pb2 import (
@@ -13,18 +13,16 @@ from acs.rooms.v1.bulk_rooms_pb2 import (
     BulkDeleteRoomsRequest,
     BulkDeleteRoomsResponse,
 )
+from google.protobuf.json_format import MessageToDict
 
 from rooms_gateway.cli.client.bulk.items import InputError, ItemFile, key_of
-from rooms_gateway.cli.client.bulk.progress import Progress
-from rooms_gateway.cli.client.bulk.results import Results
+from rooms_gateway.cli.client.line_files import LineFile
 from rooms_gateway.cli.client.output import Printer
+from rooms_gateway.cli.client.progress import Progress
+from rooms_gateway.cli.client.text import counts_text
 
 ItemT = TypeVar("ItemT", BulkCreateRoomsRequest, BulkDeleteRoomsRequest)
 ResultT = TypeVar("ResultT", BulkCreateRoomsResponse, BulkDeleteRoomsResponse)
-
-
-class JobIdError(ValueError):
-    """Two sources name different job ids."""
 
 
 class Job(Generic[ItemT, ResultT]):
@@ -36,30 +34,36 @@ class Job(Generic[ItemT, ResultT]):
         self._change: Callable[[ItemT], None] = change
         self._first: ItemT | None = next(self._items, None)
         self._creates = items.kind.item_type is BulkCreateRoomsRequest
+        self._id = ""
+        """Job id; deletes have none."""
+        self._done: set[str] = set()
+        """Keys that have a successful result of an earlier run."""
         self._skipped = 0
+        self._succeeded = 0
         self._error: InputError | None = None
         self.failed = 0
         """Results with an error."""
 
-    def choose_id(self, *candidates: tuple[str, str]) -> str:
-        """Return the job id of the file or of `candidates`, pairs of a source and its id.
+    def resume(self, results: LineFile, job_id: str) -> None:
+        """Read the results of earlier runs; `job_id` is that of the command, or empty.
 
-        It is a new one if there is none, and empty for deletes. Raises JobIdError if two differ.
+        Raises click.UsageError if the results are those of another job.
         """
-        first = self._first
-        in_file = first.job_id if isinstance(first, BulkCreateRoomsRequest) else ""
-        given = [(name, text) for name, text in (("the file", in_file), *candidates) if text]
-        for (name, text), (other, wrong) in pairwise(given):
-            if text != wrong:
-                raise JobIdError(f"the job id of {name} is {text}, and that of {other} is {wrong}")
-        if given:
-            return given[0][1]
-        return str(uuid.uuid4()) if self._creates else ""
+        for line in results.read():
+            match line:
+                # A dry run is no success.
+                case {"key": str(key), "response": {**response}} if "restRequest" not in response:
+                    self._done.add(key)
+        if self._creates:
+            first = self._first
+            in_file = first.job_id if isinstance(first, BulkCreateRoomsRequest) else ""
+            self._id = results.job_id(("the file", in_file), ("--job-id", job_id))
+        results.begin({"jobId": self._id} if self._creates else {})
 
     def run(
         self,
         call: Callable[[Iterator[ItemT]], Iterable[ResultT]],
-        to: Results[ResultT],
+        to: LineFile,
         printer: Printer,
         total: int | None,
     ) -> None:
@@ -68,27 +72,29 @@ class Job(Generic[ItemT, ResultT]):
         Raises InputError, after the results of the items before, if a line is malformed, and
         grpc.RpcError if the call fails.
         """
-        progress = Progress(total, visible=printer.shows_hints)
         complete = False
         try:
-            for result in call(self._left(to.done, to.job_id)):
-                to.write(result)
-                progress.count(failed=result.HasField("error"))
+            with closing(Progress(total, visible=printer.shows_hints)) as progress:
+                for result in call(self._left()):
+                    to.append(MessageToDict(result))
+                    self.failed += result.HasField("error")
+                    self._succeeded += not result.HasField("error")
+                    progress.show(self._succeeded, self.failed)
             complete = self._error is None
         finally:
-            progress.close()
-            self.failed = progress.failed
-            printer.hint(self._summary(progress.succeeded))
+            counts = f"{self._succeeded} succeeded, {self.failed} failed"
+            printer.hint(counts_text(counts, (self._skipped, "succeeded in an earlier run")))
             if self.failed or not complete:
-                printer.hint(_next_step(to))
+                printer.hint(self._next_step(is_file=to.is_file))
         if self._error is not None:
             raise self._error
 
-    def _left(self, done: set[str], job_id: str) -> Iterator[ItemT]:
+    def _left(self) -> Iterator[ItemT]:
         """Yield the items without a result, the first with the job id; end at a malformed line."""
+        job_id = self._id
         try:
             for item in chain(() if self._first is None else (self._first,), self._items):
-                if key_of(item) in done:
+                if key_of(item) in self._done:
                     self._skipped += 1
                     continue
                 if isinstance(item, BulkCreateRoomsRequest):
@@ -99,16 +105,9 @@ class Job(Generic[ItemT, ResultT]):
             # In the iterator of a call, grpc would log it, and end the call with another error.
             self._error = error
 
-    def _summary(self, succeeded: int) -> str:
-        counts = [f"{succeeded} succeeded", f"{self.failed} failed"]
-        if self._skipped:
-            counts.append(f"{self._skipped} succeeded in an earlier run")
-        return f"{', '.join(counts)}."
-
-
-def _next_step(results: Results[ResultT]) -> str:
-    if results.is_file:
-        return "Run the same command again: it sends those that did not succeed."
-    if results.job_id:
-        return f"To send the job again, without creating rooms twice: --job-id {results.job_id}"
-    return "To send the job again: --allow-missing"
+    def _next_step(self, *, is_file: bool) -> str:
+        if is_file:
+            return "Run the same command again: it sends those that did not succeed."
+        if self._creates:
+            return f"To send the job again, without creating rooms twice: --job-id {self._id}"
+        return "To send the job again: --allow-missing"

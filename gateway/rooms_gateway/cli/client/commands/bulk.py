@@ -34,8 +34,9 @@ def file_flags(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--output",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Append results to this file. If it has results of an earlier run, that job is"
-        " resumed: items that succeeded are skipped. Default: standard output.",
+        help="Append results to this file, which only you can read. If it has results of an"
+        " earlier run, that job is resumed: items that succeeded are skipped. Default: standard"
+        " output.",
     )
     @click.option(
         "--format",
@@ -155,17 +156,17 @@ def _run(
 ) -> None:
     """Send the items that have no result yet, and write their results."""
     from rooms_gateway.cli.client.bulk.items import InputError
-    from rooms_gateway.cli.client.bulk.job import Job, JobIdError
-    from rooms_gateway.cli.client.bulk.results import OutputError, open_results
+    from rooms_gateway.cli.client.bulk.job import Job
+    from rooms_gateway.cli.client.line_files import LineFile
 
     kind, path = items.kind, None if gateway.print_grpcurl else output
     try:
         job = Job(items, change)
-        with open_results(path, kind.result_type) as results:
-            results.begin(job.choose_id(("--job-id", job_id), (str(path), results.job_id)))
+        with LineFile.open(path, kind.results) as results:
+            job.resume(results, job_id)
             with gateway.open() as (client, printer):
                 job.run(client.bulk(kind.rpc), results, printer, total)
-    except (InputError, JobIdError, OutputError) as error:
+    except InputError as error:
         raise click.UsageError(str(error)) from None
     if job.failed:
         raise click.exceptions.Exit(exit_codes.NOT_ALL_SUCCEEDED)

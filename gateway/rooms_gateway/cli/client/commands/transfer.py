@@ -42,29 +42,27 @@ def export_command(
     from acs.rooms.v1 import rooms_pb2
 
     from rooms_gateway.cli.client import messages
+    from rooms_gateway.cli.client.line_files import LineFile
+    from rooms_gateway.cli.client.progress import Progress
+    from rooms_gateway.cli.client.text import rooms_text
     from rooms_gateway.cli.client.transfer import export
-    from rooms_gateway.cli.client.transfer.calls import rooms_text
 
     conditions = messages.room_filter(room_filter) or rooms_pb2.RoomFilter()
-    if output is None or gateway.print_grpcurl:
-        standard = export.StandardOutput()
-        with gateway.open() as (client, _):
-            export.export_rooms(client, conditions, standard)
-        failed = standard.progress.failed
-    else:
-        try:
-            file = export.ExportFile(output, conditions)
-        except ValueError as error:
-            raise click.UsageError(f"--output: {error}") from None
-        with closing(file), gateway.open() as (client, _):
-            if file.progress.complete:
-                click.echo(f"{output} is complete: nothing is exported again.", err=True)
-            elif file.progress.exported:
-                click.echo(f"Continuing after {rooms_text(file.progress.exported)}.", err=True)
-            export.export_rooms(client, file.room_filter, file)
-        click.echo(f"Exported {rooms_text(file.progress.exported)} to {output}.")
-        failed = file.progress.failed
-    if failed:
+    path = None if gateway.print_grpcurl else output
+    with LineFile.open(path, export.FORMAT) as file:
+        job = export.Export(file, conditions)
+        if job.complete:
+            click.echo(f"{path} is complete: nothing is exported again.", err=True)
+        elif job.exported:
+            click.echo(f"Continuing after {rooms_text(job.exported)}.", err=True)
+        with (
+            gateway.open() as (client, printer),
+            closing(Progress(visible=printer.shows_hints)) as progress,
+        ):
+            job.run(client, progress)
+    if path is not None:
+        click.echo(f"Exported {rooms_text(job.exported)} to {path}.")
+    if job.failed:
         raise click.exceptions.Exit(exit_codes.NOT_ALL_SUCCEEDED)
 
 
@@ -120,17 +118,20 @@ def import_command(
 
     Exits with 10 if a room was not imported, unless it was skipped because its window has ended.
     """
-    from rooms_gateway.cli.client.transfer import imports, line_files, plans
+    from rooms_gateway.cli.client.line_files import LineFile, read_stream
+    from rooms_gateway.cli.client.progress import Progress
+    from rooms_gateway.cli.client.transfer import imports, plans
 
-    lines = line_files.read_stream(source)
+    lines = read_stream(source)
     no_changes = dry_run or gateway.print_grpcurl
-    try:
-        room_map = imports.RoomMap(output, job_id, read_only=no_changes)
-    except ValueError as error:
-        raise click.UsageError(f"--output: {error}") from None
-    options = plans.ImportOptions(room_map.job_id, resource_id, reopen)
-    with closing(room_map), gateway.open() as (client, _):
-        importer = imports.Importer(client, options, room_map, dry_run=dry_run)
+    with (
+        LineFile.open(output, imports.FORMAT, read_only=no_changes) as room_map,
+        gateway.open() as (client, printer),
+    ):
+        progress = Progress(visible=printer.shows_hints)
+        job = UUID(room_map.job_id(("--job-id", str(job_id or ""))))
+        options = plans.ImportOptions(job, resource_id, reopen)
+        importer = imports.Importer(client, options, room_map, progress, dry_run=dry_run)
         if gateway.print_grpcurl:
             for plan in importer.plans(lines):
                 client.import_room(plan.request)
@@ -138,6 +139,7 @@ def import_command(
         try:
             importer.run(lines)
         finally:
+            progress.close()
             click.echo(importer.summary, err=output is None)
     if importer.summary.failed:
         raise click.exceptions.Exit(exit_codes.NOT_ALL_SUCCEEDED)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import click
 import grpc
 
 from rooms_gateway.cli.client.failures import read_failure
@@ -36,14 +34,3 @@ def with_retries(call: Callable[[], T], sleep: Callable[[float], object] = time.
                 raise
             sleep(min(failure.retry_after or 2.0 ** (number - 1), _LONGEST_WAIT))
     return call()
-
-
-def rooms_text(count: int) -> str:
-    """Return a number of rooms in words."""
-    return f"{count} room{'' if count == 1 else 's'}"
-
-
-def show_progress(count: int, *, is_last: bool = False) -> None:
-    """Show a number of rooms on standard error if it is a terminal."""
-    if sys.stderr.isatty():
-        click.echo(f"\r{rooms_text(count)}", nl=is_last, err=True)

@@ -9,8 +9,8 @@ from acs.rooms.v1.participants_pb2 import Participant
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, Room
 from google.protobuf.json_format import ParseDict, ParseError
 
+from rooms_gateway.cli.client.line_files import Line
 from rooms_gateway.cli.client.text import utc
-from rooms_gateway.cli.client.transfer.line_files import Line
 
 _MALFORMED = (ParseError, TypeError, AttributeError)
 

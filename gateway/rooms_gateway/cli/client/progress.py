@@ -13,11 +13,11 @@ _ON_TERMINAL, _IN_LOG = 0.1, 10.0
 
 
 class Progress:
-    """Counts results; shows a bar on a terminal, and otherwise a line from time to time."""
+    """Shows a bar on a terminal, and otherwise a line from time to time."""
 
     def __init__(
         self,
-        total: int | None,
+        total: int | None = None,
         *,
         visible: bool = True,
         stream: TextIO | None = None,
@@ -31,28 +31,17 @@ class Progress:
         self._is_terminal = self._stream.isatty()
         self._interval = _ON_TERMINAL if self._is_terminal else _IN_LOG
         self._shown_at = clock()
-        self.succeeded = 0
-        self.failed = 0
 
-    def count(self, *, failed: bool) -> None:
-        """Count a result."""
-        self.failed += failed
-        self.succeeded += not failed
+    def show(self, succeeded: int, failed: int) -> None:
+        """Show these numbers, unless others were shown just before."""
         now = self._clock()
-        if self._visible and now >= self._shown_at + self._interval:
-            self._shown_at = now
-            self._show()
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._visible and self._is_terminal:
-            self._write("\r\x1b[K")
-
-    def _show(self) -> None:
-        done = self.succeeded + self.failed
+        if not self._visible or now < self._shown_at + self._interval:
+            return
+        self._shown_at = now
+        done = succeeded + failed
         text = f"{done} of {self._total}" if self._total is not None else f"{done}"
-        if self.failed:
-            text += f", {self.failed} failed"
+        if failed:
+            text += f", {failed} failed"
         if not self._is_terminal:
             self._write(f"{text}\n")
             return
@@ -60,6 +49,16 @@ class Progress:
             filled = _WIDTH * done // self._total
             text = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {text}"
         self._write(f"\r{text}\x1b[K")
+
+    def report(self, line: str) -> None:
+        """Write a line in place of the bar."""
+        self.close()
+        self._write(f"{line}\n")
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._visible and self._is_terminal:
+            self._write("\r\x1b[K")
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
