@@ -20,7 +20,7 @@ Line = Mapping[str, Any]
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def _any(_: Line) -> bool:
+def _always(_: Line) -> bool:
     return True
 
 
@@ -46,7 +46,7 @@ class LineFile:
             start = f'{{"format":"{format_name}"'.encode()
             if not start.startswith(file.read(len(start))):
                 raise _error(path, " has other content: pass a file that does not exist")
-            self.header = next(self._lines(file, _any), {})
+            self.header = next(self._lines(file, _always), {})
 
     @classmethod
     @contextmanager
@@ -79,7 +79,7 @@ class LineFile:
         """Whether lines are written to a file."""
         return self._output is not None
 
-    def read(self, ends: Callable[[Line], bool] = _any) -> Iterator[Line]:
+    def read(self, ends: Callable[[Line], bool] = _always) -> Iterator[Line]:
         """Yield the lines after the header; `begin` removes those after the last with `ends`.
 
         Raises click.UsageError if a line is malformed.

@@ -13,9 +13,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from acs.rooms.v1.bulk_rooms_pb2 import (
     BulkCreateRoomsRequest,
-    BulkCreateRoomsResponse,
     BulkDeleteRoomsRequest,
-    BulkDeleteRoomsResponse,
 )
 from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, DeleteRoomRequest
 from google.protobuf.json_format import Parse, ParseError
@@ -28,20 +26,18 @@ from rooms_gateway.server.calls.validation import validate
 STDIN = "-"
 
 ItemT = TypeVar("ItemT", BulkCreateRoomsRequest, BulkDeleteRoomsRequest)
-ResultT = TypeVar("ResultT", BulkCreateRoomsResponse, BulkDeleteRoomsResponse)
 
 _BOOLEANS = {"": None, "true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
-class ItemKind(Generic[ItemT, ResultT]):
+class ItemKind(Generic[ItemT]):
     """The items of one RPC."""
 
     rpc: str
     results: str
     """Format of files of results."""
     item_type: type[ItemT]
-    result_type: type[ResultT]
     columns: tuple[str, ...]
     """Columns of a CSV file."""
     required: str
@@ -55,12 +51,12 @@ class InputError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class ItemFile(Generic[ItemT, ResultT]):
+class ItemFile(Generic[ItemT]):
     """The items of a file, or of standard input for "-"; each is parsed when it is read."""
 
     file: str
     as_csv: bool
-    kind: ItemKind[ItemT, ResultT]
+    kind: ItemKind[ItemT]
     now: float
     """Start of relative times, in seconds since 1970."""
 
@@ -211,7 +207,6 @@ CREATES = ItemKind(
     "BulkCreateRooms",
     "rooms-gateway-bulk-create/1",
     BulkCreateRoomsRequest,
-    BulkCreateRoomsResponse,
     ("key", "valid_from", "valid_until", "pstn_dial_out_enabled", "participants"),
     "key",
     _create,
@@ -220,7 +215,6 @@ DELETES = ItemKind(
     "BulkDeleteRooms",
     "rooms-gateway-bulk-delete/1",
     BulkDeleteRoomsRequest,
-    BulkDeleteRoomsResponse,
     ("key", "room_id", "allow_missing"),
     "room_id",
     _delete,

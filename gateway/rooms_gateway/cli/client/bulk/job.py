@@ -22,13 +22,13 @@ from rooms_gateway.cli.client.progress import Progress
 from rooms_gateway.cli.client.text import counts_text
 
 ItemT = TypeVar("ItemT", BulkCreateRoomsRequest, BulkDeleteRoomsRequest)
-ResultT = TypeVar("ResultT", BulkCreateRoomsResponse, BulkDeleteRoomsResponse)
+Result = BulkCreateRoomsResponse | BulkDeleteRoomsResponse
 
 
-class Job(Generic[ItemT, ResultT]):
+class Job(Generic[ItemT]):
     """The items of a file that have no successful result yet."""
 
-    def __init__(self, items: ItemFile[ItemT, ResultT], change: Callable[[ItemT], None]) -> None:
+    def __init__(self, items: ItemFile[ItemT], change: Callable[[ItemT], None]) -> None:
         """`change` applies the flags of the command to an item. Raises InputError."""
         self._items: Iterator[ItemT] = iter(items)
         self._change: Callable[[ItemT], None] = change
@@ -62,7 +62,7 @@ class Job(Generic[ItemT, ResultT]):
 
     def run(
         self,
-        call: Callable[[Iterator[ItemT]], Iterable[ResultT]],
+        call: Callable[[Iterator[ItemT]], Iterable[Result]],
         to: LineFile,
         printer: Printer,
         total: int | None,

@@ -131,7 +131,7 @@ def bulk_delete(
     _run(gateway, items, change, output, total, "")
 
 
-def _check(items: ItemFile[Any, Any]) -> int | None:
+def _check(items: ItemFile[Any]) -> int | None:
     """Read a file to its end, and return the number of its items; None for standard input.
 
     Raises click.UsageError if a line is malformed.
@@ -148,7 +148,7 @@ def _check(items: ItemFile[Any, Any]) -> int | None:
 
 def _run(
     gateway: GatewayConnection,
-    items: ItemFile[Any, Any],
+    items: ItemFile[Any],
     change: Callable[[Any], None],
     output: Path | None,
     total: int | None,
