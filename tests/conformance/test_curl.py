@@ -213,7 +213,8 @@ async def test_grpcurl_lists_every_service_and_method(gateway: Gateway, which: i
         "grpc.reflection.v1alpha.ServerReflection",
     ]
     done = await run("-plaintext", address, "list", ROOMS, program=str(GRPCURL))
-    names = ["CreateRoom", "DeleteRoom", "GetRoom", "ListRooms", "UpdateRoom"]
+    bulk = ["BulkCreateRooms", "BulkDeleteRooms"]
+    names = [*bulk, "CreateRoom", "DeleteRoom", "GetRoom", "ListRooms", "UpdateRoom"]
     assert done.out.split() == [f"{ROOMS}.{name}" for name in names]
 
 

@@ -29,6 +29,7 @@ async def test_lists_print_what_the_page_shows() -> None:
     assert stable(done.out) == stable("".join(blocks(text, "text"))), done.err
 
 
+@pytest.mark.timeout(120)
 async def test_rooms_move_as_the_page_shows(tmp_path: Path) -> None:
     text = page("move-rooms.md")
     commands = "".join(blocks(text, "sh"))

@@ -6,14 +6,13 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from support.commands import COMMAND, PATIENCE, run, started
+from support.commands import COMMAND, PATIENCE, free_addresses, run, started
 from support.gateways import until
 from support.paths import ROOT
 from support.texts import examples, stable
@@ -23,14 +22,6 @@ TEXT = PAGE.read_text(encoding="utf-8")
 INSTALL, RESTART = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 PATH = os.pathsep.join([str(Path(COMMAND).parent), os.environ["PATH"]])
 EMULATOR, GATEWAY, *ADMINS = ADDRESSES = [f"127.0.0.1:{port}" for port in (8125, 50051, 9464, 9465)]
-
-
-def free_addresses(count: int) -> list[str]:
-    with ExitStack() as parts:
-        probes = [parts.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes]
 
 
 def with_addresses(text: str, addresses: Mapping[str, str]) -> str:

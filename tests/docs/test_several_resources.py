@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import shlex
-import socket
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from support.commands import COMMAND, PATIENCE, run, started
+from support.commands import COMMAND, PATIENCE, free_addresses, run, started
 from support.gateways import until
 from support.paths import ROOT
 from support.texts import blocks, examples, stable
@@ -23,21 +21,12 @@ PATH = os.pathsep.join([str(Path(COMMAND).parent), str(GRPCURL.parent), os.envir
 PORTS = ("8125", "8126", "50051")
 
 
-def free_ports(count: int) -> list[str]:
-    """Return ports below those of outgoing connections, which could take them meanwhile."""
-    ports: list[str] = []
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            ports.append(str(port))
-    return ports[:count]
-
-
 @pytest.mark.needs("grpcurl")
 async def test_commands_print_what_the_page_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    free = [each.rpartition(":")[2] for each in free_addresses(len(PORTS))]
+    real = dict(zip(PORTS, free, strict=True))
 
     def with_ports(text: str, *, shown: bool = False) -> str:
         for name, port in real.items():

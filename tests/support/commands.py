@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 import signal
 import socket
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -153,12 +154,16 @@ def invoke(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Fini
 
 
 def free_addresses(count: int) -> list[str]:
-    """Return addresses on loopback with ports that are free now."""
-    with ExitStack() as sockets:
-        bound = [sockets.enter_context(socket.socket()) for _ in range(count)]
-        for each in bound:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in bound]
+    """Return addresses on loopback with ports that are free now.
+
+    They are below the ports of outgoing connections, which could take them meanwhile.
+    """
+    addresses: list[str] = []
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            addresses.append(f"127.0.0.1:{port}")
+    return addresses[:count]
 
 
 @contextmanager
