@@ -13,6 +13,7 @@ import click
 
 from benchmarks.faults import cell, report
 from benchmarks.faults.admissions.scenarios import ADMISSION_SCENARIOS
+from benchmarks.faults.jobs.scenarios import JOB_SCENARIOS
 from benchmarks.faults.row import Row
 from benchmarks.faults.scenarios import BY_NAME, SCENARIOS
 
@@ -27,6 +28,7 @@ SYSTEMS = ("gateway", "sdk", "naive")
     help="Run only this scenario; repeatable.",
 )
 @click.option("--admissions", is_flag=True, help="Run only the scenarios of admissions.")
+@click.option("--jobs", is_flag=True, help="Run only the scenarios of bulk jobs and syncs.")
 @click.option(
     "--system", "systems", multiple=True, type=click.Choice(SYSTEMS),
     help="Run only this system; repeatable.",
@@ -41,6 +43,7 @@ def main(
     *,
     only: tuple[str, ...],
     admissions: bool,
+    jobs: bool,
     systems: tuple[str, ...],
     seed: int,
     scale: float,
@@ -52,7 +55,8 @@ def main(
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     begun = time.monotonic()
     rows: list[Row] = []
-    chosen = [BY_NAME[name] for name in only] or (ADMISSION_SCENARIOS if admissions else SCENARIOS)
+    groups = (*(ADMISSION_SCENARIOS if admissions else ()), *(JOB_SCENARIOS if jobs else ()))
+    chosen = [BY_NAME[name] for name in only] or groups or SCENARIOS
     for scenario in chosen:
         for system in systems or SYSTEMS:
             if system not in scenario.only:

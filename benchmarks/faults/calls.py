@@ -33,10 +33,17 @@ class Kind(StrEnum):
     REJECTED = "rejected"
     ADMIT = "admit"
     CREATE_WITH_GUESTS = "create-with-guests"
+    BULK_CREATE = "bulk-create"
+    BULK_DELETE = "bulk-delete"
+    SYNC = "sync"
+    LIST_ROSTERS = "list-rosters"
 
 
 EVERYTHING = (Kind.CREATE, Kind.GET, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE, Kind.LIST)
 ADMISSIONS = (Kind.ADMIT, Kind.CREATE_WITH_GUESTS)
+BULK = (Kind.BULK_CREATE, Kind.BULK_DELETE)
+"""Items of bulk jobs."""
+JOBS = (*BULK, Kind.SYNC, Kind.LIST_ROSTERS)
 CHANGES = (Kind.ADD, Kind.REMOVE, Kind.REJECTED)
 WRITES = (Kind.CREATE, Kind.UPDATE, Kind.DELETE, Kind.ADD, Kind.REMOVE)
 """Calls whose effect must not be lost once they are acknowledged."""
@@ -68,16 +75,16 @@ class Call:
     cancel: float = 0.0
     """Time after which the caller cancels, in seconds; 0: never."""
     guests: tuple[Guest, ...] = ()
-    """Guests of an admission."""
+    """Guests of an admission; participants of a sync, with the roles that they must have."""
     request_id: str = ""
     """Idempotency key of the room of an admission."""
     trace: str = ""
-    """Trace id of an admission, which all of its upstream requests carry."""
+    """Trace id of an admission or job, which all of its upstream requests carry."""
 
     @property
     def key(self) -> str:
         """Name of the call, made of values that the upstream receives."""
-        if self.kind is Kind.CREATE:
+        if self.kind in {Kind.CREATE, Kind.BULK_CREATE}:
             return f"create {self.raw_id}"
         if self.kind in CHANGES:
             return f"{'-' if self.kind is Kind.REMOVE else '+'} {self.raw_id} {self.room}"

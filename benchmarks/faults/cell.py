@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
 from benchmarks.faults.admissions.judging import judge_admissions
-from benchmarks.faults.calls import EVERYTHING, Call, Kind, plan
+from benchmarks.faults.calls import ADMISSIONS, EVERYTHING, JOBS, Call, Kind, plan
 from benchmarks.faults.disturbances import DISTURBANCES, PAIRS, Pair, pair
 from benchmarks.faults.grpc_caller import GrpcCaller
+from benchmarks.faults.jobs.judging import judge_jobs
+from benchmarks.faults.jobs.roster_lists import prepare
 from benchmarks.faults.judging import judge_all, search
 from benchmarks.faults.lateness import Lateness
 from benchmarks.faults.row import Row, quantile
@@ -74,7 +76,7 @@ async def run(
             await system(Call(Kind.GET, "1", deadline=scenario.deadline))
         emulator.store.clear()
         emulator.journal.clear()
-        emulator.store.seed(scenario.rooms)
+        prepare(emulator.store, scenario.rooms)
         if scenario.quota:
             # The pacer learns from the second before the first rejection, too.
             await asyncio.sleep(QUIET)
@@ -87,8 +89,8 @@ async def run(
             emulator.faults.clear()
             emulator.quotas.replace([])
             await cell.complete()
-        judgement = judge_admissions if cell.books else judge_all
-        row = judgement(cell, Row(scenario.name, name, outage=scenario.outage, goal=scenario.goal))
+        row = Row(scenario.name, name, outage=scenario.outage, goal=scenario.goal)
+        row = _judgement(scenario)(cell, row)
         row.strict = scenario.special == "rolling"
         usual = [trial.outcome.seconds for trial in warm.trials]
         taken = [trial.outcome.seconds for trial in cell.trials]
@@ -101,6 +103,12 @@ async def run(
         await search(row, cell, elsewhere)
     row.seconds = time.monotonic() - begun
     return row
+
+
+def _judgement(scenario: Scenario) -> Callable[[Cell, Row], Row]:
+    if not set(JOBS).isdisjoint(scenario.kinds):
+        return judge_jobs
+    return judge_all if set(ADMISSIONS).isdisjoint(scenario.kinds) else judge_admissions
 
 
 async def _warm_up(cell: Cell, seed: int, count: int) -> None:
@@ -148,7 +156,7 @@ def _until(
 
 
 def _plain(scenario: Scenario) -> Scenario:
-    others = {Kind.LIST_ROOMS, Kind.REJECTED}
+    others = {Kind.LIST_ROOMS, Kind.LIST_ROSTERS, Kind.REJECTED}
     kinds = tuple(kind for kind in scenario.kinds if kind not in others) or EVERYTHING
     return Scenario(
         name="none", what="nothing", callers=scenario.callers, width=scenario.width, kinds=kinds

@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 import grpc
@@ -20,9 +21,10 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from benchmarks.faults.admissions.grpc_admission import admit
-from benchmarks.faults.calls import ADMISSIONS, PHONE, Call, Kind
+from benchmarks.faults.calls import ADMISSIONS, JOBS, PHONE, Call, Kind
+from benchmarks.faults.jobs.grpc_job import GrpcJobs
 from benchmarks.faults.lateness import Lateness
-from benchmarks.faults.verdicts import OK, Admitted, Outcome
+from benchmarks.faults.verdicts import OK, Outcome
 
 
 class GrpcCaller:
@@ -32,26 +34,28 @@ class GrpcCaller:
         self._rooms = rooms_service_pb2_grpc.RoomsServiceStub(channel)
         self._participants = participants_service_pb2_grpc.ParticipantsServiceStub(channel)
         self._join = join_service_pb2_grpc.JoinServiceStub(channel)
+        self._jobs = GrpcJobs(self._rooms, self._participants)
         self.lateness = lateness or Lateness()
 
     async def __call__(self, call: Call) -> Outcome:
         """Make one call, and return its outcome."""
         begun = time.monotonic()
-        results: tuple[Admitted, ...] = ()
         try:
-            if call.kind in ADMISSIONS:
+            if call.kind in JOBS:
+                outcome = await self._jobs.make(call)
+            elif call.kind in ADMISSIONS:
                 value, results = await admit(self._join, call)
+                outcome = Outcome(OK, value=value, results=results)
             else:
-                value = await self._send_with_cancel(call)
+                outcome = Outcome(OK, value=await self._send_with_cancel(call))
         except TimeoutError:
-            code, text, reason, value = "CANCELLED", "", "", ""
+            outcome = Outcome("CANCELLED")
         except grpc.aio.AioRpcError as error:
-            code, text, reason, value = error.code().name, *error_text(error), ""
-        else:
-            code, text, reason = OK, "", ""
+            text, reason = error_text(error)
+            outcome = Outcome(error.code().name, reason, text)
         seconds = time.monotonic() - begun
         late = self.lateness.overdue(begun, call.deadline)
-        return Outcome(code, reason, text, seconds, late, value, results)
+        return replace(outcome, seconds=seconds, overdue=late)
 
     async def _send_with_cancel(self, call: Call) -> str:
         async with asyncio.timeout(call.cancel or None):

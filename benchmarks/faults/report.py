@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.admissions.scenarios import ADMISSION_SCENARIOS
+from benchmarks.faults.jobs.scenarios import JOB_SCENARIOS
 from benchmarks.faults.row import Row
 from benchmarks.faults.scenarios import BY_NAME
 from benchmarks.faults.verdicts import Verdict
@@ -37,6 +38,11 @@ ADMISSION_HEADINGS = (
     *("fault", "system", "trials (affected)", "guests", "first attempt", "after retry"),
     *("typed error", "wrong", "untyped", "tokens without participant", "duplicated"),
     *("unreported", "lost", "secrets", "requests per call", "tasks / fds / MB left"),
+)
+JOB_HEADINGS = (
+    *("fault", "system", "trials (affected)", "first attempt", "after retry", "typed error"),
+    *("wrong", "untyped", "late", "duplicated", "lost", "in part", "secrets", "requests per call"),
+    *("requests per success", "share of the quota used", "tasks / fds / MB left"),
 )
 
 
@@ -89,6 +95,7 @@ def cells(row: Row, headings: Sequence[str] = _HEADINGS) -> tuple[str, ...]:
         "guests": str(row.guests),
         "tokens without participant": str(row.false_tokens),
         "unreported": str(row.unreported),
+        "in part": str(row.halves),
     }
     return tuple(named[heading] for heading in headings)
 
@@ -142,10 +149,9 @@ def save(name: str, found: Sequence[Any], run: dict[str, Any], file: Path) -> No
 
 def tables(rows: Sequence[Row]) -> dict[str, str]:
     """Format the rows as tables by the name of their markers; no table has no rows."""
-    admissions = [row for row in rows if _admits(row)]
-    others = [row for row in rows if not _admits(row)]
-    found = {"faults": (others, _HEADINGS), "admissions": (admissions, ADMISSION_HEADINGS)}
-    return {name: table(these, headings) for name, (these, headings) in found.items() if these}
+    headings = {"faults": _HEADINGS, "admissions": ADMISSION_HEADINGS, "jobs": JOB_HEADINGS}
+    groups = {name: [row for row in rows if _group(row) == name] for name in headings}
+    return {name: table(these, headings[name]) for name, these in groups.items() if these}
 
 
 def write(result: Result) -> None:
@@ -161,8 +167,11 @@ def write(result: Result) -> None:
     if "faults" in written:
         from benchmarks.faults.picture import draw
 
-        draw(tuple(row for row in result.rows if not _admits(row)), PICTURE)
+        draw(tuple(row for row in result.rows if _group(row) == "faults"), PICTURE)
 
 
-def _admits(row: Row) -> bool:
-    return BY_NAME[row.scenario] in ADMISSION_SCENARIOS
+def _group(row: Row) -> str:
+    scenario = BY_NAME[row.scenario]
+    if scenario in ADMISSION_SCENARIOS:
+        return "admissions"
+    return "jobs" if scenario in JOB_SCENARIOS else "faults"

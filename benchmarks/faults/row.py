@@ -54,6 +54,8 @@ class Row:
     """Access tokens that were requested for users that were not on the roster."""
     unreported: int = 0
     """Calls that created users which are in no result."""
+    halves: int = 0
+    """Failed syncs that left neither the roster of before nor the list."""
     secrets: int = 0
     """Secrets in outputs, and signed requests to another origin."""
     requests_per_call: float = 0.0
@@ -103,6 +105,7 @@ class Row:
             "lost": self.lost,
             "access tokens without a participant": self.false_tokens,
             "calls with unreported users": self.unreported,
+            "syncs that took effect in part": self.halves,
             "secrets": self.secrets,
             "tasks left": self.tasks,
             "descriptors left": self.fds,

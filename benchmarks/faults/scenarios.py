@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.faults.admissions.scenarios import ADMISSION_SCENARIOS
 from benchmarks.faults.calls import EVERYTHING, Kind
+from benchmarks.faults.jobs.scenarios import JOB_SCENARIOS
 from benchmarks.faults.scenario import Scenario
 from benchmarks.faults.throttling import THROTTLING
 from benchmarks.faults.verdicts import DEADLINE, NOTHING, Right
@@ -250,6 +251,7 @@ SCENARIOS = (
         only=("gateway", "naive"),
     ),
     *ADMISSION_SCENARIOS,
+    *JOB_SCENARIOS,
 )
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

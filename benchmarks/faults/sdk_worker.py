@@ -22,7 +22,8 @@ from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import AzureError
 
 from benchmarks.faults.admissions.sdk_admission import admit
-from benchmarks.faults.calls import ADMISSIONS, PHONE, Kind
+from benchmarks.faults.calls import ADMISSIONS, JOBS, PHONE, Kind
+from benchmarks.faults.jobs.sdk_job import make
 from benchmarks.faults.lateness import Lateness
 from benchmarks.faults.verdicts import DEADLINE, OK, UNTYPED
 from benchmarks.naive import code_of
@@ -67,6 +68,8 @@ async def handle(client: Any, identity: Any, lateness: Lateness, line: dict[str,
             kind = Kind(line["kind"])
             if kind in ADMISSIONS:
                 value, results = await admit(client, identity, line)
+            elif kind in JOBS:
+                value = await make(client, line)
             else:
                 value = await send(client, kind, line["room"], line["raw_id"], line["pause"])
         code = OK

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from benchmarks.faults.admissions.guest_book import GuestBook
-from benchmarks.faults.calls import ADMISSIONS, CHANGES, Call, Kind, raw_id_of
+from benchmarks.faults.calls import ADMISSIONS, CHANGES, JOBS, Call, Kind, raw_id_of
 from benchmarks.faults.disturbances import Pair
+from benchmarks.faults.jobs.job_book import JobBook
 from benchmarks.faults.scenario import Scenario
 from benchmarks.faults.systems import System
 from benchmarks.faults.verdicts import OK, Outcome
@@ -45,8 +46,8 @@ class Cell:
     emulator: Emulator
     random: Random
     trials: list[Trial] = field(default_factory=list)
-    books: list[GuestBook] = field(default_factory=list)
-    """Guests of each caller that admits."""
+    books: list[GuestBook | JobBook] = field(default_factory=list)
+    """Guests or jobs of each caller that has some."""
 
     async def call_all(self, steps: Iterator[tuple[int, Kind]], callers: int) -> None:
         """Make the calls of a plan with `callers` concurrent callers."""
@@ -65,13 +66,10 @@ class Cell:
         changes = not set(CHANGES).isdisjoint(self.scenario.kinds)
         chain = self.emulator.store.seed(1)[0] if changes else ""
         added: list[str] = []
-        book = GuestBook(self.random, self.scenario.deadline)
-        if not set(ADMISSIONS).isdisjoint(self.scenario.kinds):
-            book.admitted[self.emulator.store.seed(1)[0]] = {}
-            self.books.append(book)
+        book = self._book()
         for number, drawn in steps:
-            if drawn in ADMISSIONS:
-                await self._admit(caller, number, book.draw(drawn, number), book)
+            if book is not None and drawn in (*ADMISSIONS, *JOBS):
+                await self._follow(caller, number, book.draw(drawn, number), book)
                 continue
             kind = Kind.ADD if drawn is Kind.REMOVE and not added else drawn
             call, roster = self._call(number, kind, chain, added)
@@ -80,18 +78,33 @@ class Cell:
             if kind is Kind.ADD and outcome.code == OK:
                 added.append(call.raw_id)
 
-    async def _admit(self, caller: int, number: int, call: Call, book: GuestBook) -> None:
+    def _book(self) -> GuestBook | JobBook | None:
+        scenario, store = self.scenario, self.emulator.store
+        if not set(JOBS).isdisjoint(scenario.kinds):
+            self.books.append(JobBook(self.random, scenario.deadline, lambda: store.seed(1)[0]))
+        elif not set(ADMISSIONS).isdisjoint(scenario.kinds):
+            book = GuestBook(self.random, scenario.deadline)
+            book.admitted[store.seed(1)[0]] = {}
+            self.books.append(book)
+        else:
+            return None
+        return self.books[-1]
+
+    async def _follow(
+        self, caller: int, number: int, call: Call, book: GuestBook | JobBook
+    ) -> None:
         outcome = await self.system(call)
         self.trials.append(Trial(caller, number, call, outcome, ""))
         book.record(call, outcome)
 
     async def complete(self) -> None:
-        """Repeat what failed of the admissions, as a caller does after an outage."""
-        number = REPEATS
-        for caller, book in enumerate(self.books):
-            for call in book.repeats(number):
-                number += 1
-                await self._admit(caller, number, call, book)
+        """Repeat what failed of admissions and jobs, as a caller does after an outage."""
+        await asyncio.gather(*(self._repeat(caller) for caller in range(len(self.books))))
+
+    async def _repeat(self, caller: int) -> None:
+        book, first = self.books[caller], REPEATS + 10_000 * caller
+        for number, call in enumerate(book.repeats(first), first):
+            await self._follow(caller, number, call, book)
 
     def _call(self, number: int, kind: Kind, chain: str, added: list[str]) -> tuple[Call, str]:
         raw_id, room, roster, store = "", "", "", self.emulator.store

@@ -33,7 +33,7 @@ def judge_admissions(cell: Cell, row: Row) -> Row:
         trace = trial.call.trace
         violated = findings[trace]
         right = scenario.right if scenario.spreads or struck[trace] else NOTHING
-        verdict = _judge(trial, right, struck[trace], details=cell.system.details)
+        verdict = judge_results(trial, right, struck[trace], details=cell.system.details)
         verdict = Verdict.WRONG if violated else verdict
         count(row, trial, verdict, requests[trace], struck=struck[trace] > 0)
         for violation in violated:
@@ -46,8 +46,11 @@ def judge_admissions(cell: Cell, row: Row) -> Row:
     return row
 
 
-def _judge(trial: Trial, right: Right, struck: int, *, details: bool) -> Verdict:
-    """Return the verdict on the results; that of the worst guest if some have errors."""
+def judge_results(trial: Trial, right: Right, struck: int, *, details: bool) -> Verdict:
+    """Return the verdict on the results; that of the worst one if some have errors.
+
+    Each of the `struck` requests had to be repeated.
+    """
     outcome = trial.outcome
     outcomes = [outcome]
     if outcome.code == OK:

@@ -1,0 +1,1 @@
+"""Bulk jobs, syncs of rosters, and lists with rosters: their rows, calls and judgement."""
