@@ -82,6 +82,7 @@ def test_requests_per_success_need_a_success() -> None:
         ({"overdue": 1}, "1 over deadline"),
         ({"duplicates": 2}, "2 duplicated"),
         ({"lost": 1}, "1 lost"),
+        ({"halves": 1}, "1 syncs that took effect in part"),
         ({"secrets": 1}, "1 secrets"),
         ({"tasks": 1}, "1 tasks left"),
         ({"rss": 150_000_000}, "150 MB left"),
@@ -107,13 +108,14 @@ def test_a_report_replaces_text_between_markers() -> None:
 
 def test_the_page_has_markers_for_every_report() -> None:
     page = Path(report.PAGE).read_text(encoding="utf-8")
-    for name in ("faults", "admissions", "soak", "load"):
+    for name in ("faults", "admissions", "jobs", "soak", "load"):
         report.replace_between(page, name, "")
 
 
 def test_tables_without_rows_are_not_written() -> None:
     assert list(report.tables([Row("none", "gateway")])) == ["faults"]
     assert list(report.tables([Row("lost-user", "gateway")])) == ["admissions"]
+    assert list(report.tables([Row("sync", "gateway")])) == ["jobs"]
     assert list(report.tables([Row("none", "sdk"), Row("lost-user", "sdk")])) == [
         *("faults", "admissions")
     ]
@@ -122,7 +124,8 @@ def test_tables_without_rows_are_not_written() -> None:
 def test_the_page_has_all_headings_and_faults() -> None:
     page = Path(report.PAGE).read_text(encoding="utf-8")
     admissions = report.table((), report.ADMISSION_HEADINGS)
-    for empty in (report.table(()), admissions, soak.table([]), load.table([])):
+    jobs = report.table((), report.JOB_HEADINGS)
+    for empty in (report.table(()), admissions, jobs, soak.table([]), load.table([])):
         assert empty in page
     for scenario in BY_NAME.values():
         assert f"| **{scenario.name}**: {scenario.what} |" in page

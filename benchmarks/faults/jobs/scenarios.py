@@ -78,9 +78,10 @@ JOB_SCENARIOS = (
     ),
     _bulk(
         "bulk-sigkill",
-        "SIGKILL to each of two replicas during the job",
-        None,
+        "SIGKILL to each of two replicas during the job, requests take 50 ms",
+        Fault(latency=0.05),
         Right.of("UNAVAILABLE"),
+        share=1.0,
         spreads=True,
         special="kill",
         only=("gateway",),
