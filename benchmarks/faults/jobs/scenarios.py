@@ -18,6 +18,8 @@ _FAILED = Right.of(
     "UNAVAILABLE",
     reasons="ERROR_REASON_UPSTREAM_FAILED ERROR_REASON_UPSTREAM_UNAVAILABLE",
 )
+# INTERNAL: grpc.aio fails with it if a stream breaks while the caller sends an item.
+_GONE = Right.of("UNAVAILABLE", "INTERNAL")
 
 
 def _row(
@@ -80,7 +82,7 @@ JOB_SCENARIOS = (
         "bulk-sigkill",
         "SIGKILL to each of two replicas during the job, requests take 50 ms",
         Fault(latency=0.05),
-        Right.of("UNAVAILABLE"),
+        _GONE,
         share=1.0,
         spreads=True,
         special="kill",
