@@ -24,6 +24,7 @@ from rooms_emulator import Emulator, Fault, JournalEntry
 from rooms_emulator.faults.rules import InjectedFault
 from rooms_emulator.quotas.model import Quota
 from rooms_emulator.rooms.records import Effect
+from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 SEED = 7
 SMALL = 0.1
@@ -31,8 +32,6 @@ TRACE = f"{1:032x}"
 ROOM = "99400000000000001"
 ALICE, BOB = "8:acs:resource_alice", "8:acs:resource_bob"
 DROPPED = InjectedFault(1, Fault(drop="after"), 0.0, None)
-SECOND = 10_000_000
-"""In ticks."""
 
 
 def changed(roles: Mapping[str, str | None], trace: str = TRACE, **more: Any) -> JournalEntry:
@@ -140,10 +139,10 @@ async def test_acknowledged_calls_without_effect(name: str) -> None:
     assert row.verdicts[Verdict.WRONG] > 0
 
 
-def test_the_share_of_a_quota_counts_once_it_is_known() -> None:
+def test_the_share_of_a_quota_counts_late() -> None:
     """From one second after the first rejection on."""
     quota = Quota.parse("CreateRoom=10/1s")
-    times = [*range(10), *(SECOND * tenth // 10 for tenth in range(16, 37, 2))]
+    times = [*range(10), *(TICKS_PER_SECOND * tenth // 10 for tenth in range(16, 37, 2))]
     entries = [JournalEntry(at, "POST", "/rooms", {}, b"", "CreateRoom") for at in times]
     assert quota_used(quota, entries) is None
     rejected = JournalEntry(11, "POST", "/rooms", {}, b"", "CreateRoom", quota=quota.text)
@@ -166,7 +165,7 @@ async def test_the_gateway_meets_its_targets(name: str) -> None:
     assert row.missed() == []
 
 
-async def test_a_repeated_create_without_its_id_is_counted() -> None:
+async def test_creates_without_their_id_are_counted() -> None:
     """Microsoft's client has no way to set it, so a job that is sent again creates more rooms."""
     row = await run(BY_NAME["bulk-lost"], "sdk", seed=SEED, scale=SMALL, settle=0)
     assert row.duplicates > 0

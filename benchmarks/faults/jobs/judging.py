@@ -22,9 +22,7 @@ from benchmarks.faults.verdicts import NOTHING, OK, Outcome, Verdict
 from rooms_emulator import JournalEntry
 from rooms_emulator.quotas.model import Quota
 from rooms_emulator.rooms.store import Store
-
-_TICKS = Quota.parse("CreateRoom=1/1s").period
-"""Ticks of a second."""
+from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 
 def judge_jobs(cell: Cell, row: Row) -> Row:
@@ -61,7 +59,9 @@ def quota_used(quota: Quota, journal: Sequence[JournalEntry]) -> float | None:
     None if that was never.
     """
     accepted = [entry.at for entry in journal if entry.quota is None]
-    start = next((entry.at + _TICKS for entry in journal if entry.quota is not None), None)
+    start = next(
+        (entry.at + TICKS_PER_SECOND for entry in journal if entry.quota is not None), None
+    )
     if start is None or not accepted or accepted[-1] <= start:
         return None
     allowed = quota.count * (accepted[-1] - start) / quota.period

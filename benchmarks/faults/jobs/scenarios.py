@@ -91,16 +91,15 @@ JOB_SCENARIOS = (
     _sync("sync", "no fault", None, NOTHING),
     _sync(
         "sync-lost-read",
-        "response lost of a page of the roster",
+        "response with a page of the roster lost",
         Fault(operation="ListParticipants", drop="after"),
         _UNAVAILABLE,
     ),
     _sync(
         "sync-failed-pages",
-        "500 to every second page of the roster",
+        "500 to a page of the roster",
         Fault(operation="ListParticipants", status=500),
         _FAILED,
-        share=0.5,
     ),
     _sync(
         "sync-lost-write",
