@@ -16,6 +16,7 @@ from benchmarks.faults.cell import run
 from benchmarks.faults.jobs.history import Violation, check
 from benchmarks.faults.jobs.job_book import AGAIN, FIRST, JobBook
 from benchmarks.faults.jobs.judging import judge_jobs, quota_used
+from benchmarks.faults.jobs.roster_lists import prepare
 from benchmarks.faults.row import Row
 from benchmarks.faults.scenarios import BY_NAME
 from benchmarks.faults.trials import Cell
@@ -137,6 +138,17 @@ async def test_acknowledged_calls_without_effect(name: str) -> None:
     row = judge_jobs(cell, Row(name, "system"))
     assert row.lost > 0
     assert row.verdicts[Verdict.WRONG] > 0
+
+
+async def test_a_list_without_the_rooms_is_wrong() -> None:
+    scenario = BY_NAME["list-with-rosters"]
+    system: Any = FalseSystem()
+    emulator = Emulator(random=Random(SEED))
+    prepare(emulator.store, 2)
+    cell = Cell(scenario, system, emulator, Random(SEED))
+    await cell.call_all(plan(SEED, scenario.kinds, 3), 1)
+    row = judge_jobs(cell, Row(scenario.name, "system"))
+    assert row.verdicts[Verdict.WRONG] == 3
 
 
 def test_the_share_of_a_quota_counts_late() -> None:
