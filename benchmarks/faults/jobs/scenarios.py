@@ -76,6 +76,8 @@ JOB_SCENARIOS = (
         quota="CreateRoom=100/1s",
         spreads=True,
         kinds=(Kind.BULK_CREATE,),
+        # Long enough for the learned rate to count.
+        trials=3000,
         goal=Goal(succeeded=1.0, requests=1.25),
     ),
     _bulk(
