@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -53,10 +52,9 @@ async def test_commands_print_what_the_page_shows(
             if typed.endswith(" &"):
                 # A line on standard output: it is ready.
                 words = re.sub(r" 2?> \S+", "", typed.removesuffix(" &"))
-                key = re.search(r'"\$\(cat (\S+)\)"', words)
-                if key is not None:
-                    words = words.replace(key[0], (tmp_path / key[1]).read_text().strip())
-                running = await parts.enter_async_context(started(*shlex.split(words)[1:], env=env))
+                # A shell, because a fork has not this working directory.
+                shell = started("-c", f"exec {words}", env=env, program="sh")
+                running = await parts.enter_async_context(shell)
                 await until(lambda: "\n" in running.out or running.ended, PATIENCE)  # noqa: B023 - awaited here
                 assert not running.ended, running.err
             else:

@@ -113,6 +113,8 @@ def _forms(secret: str) -> Iterator[str]:
 
 # Values that differ from run to run, and their names.
 VOLATILE = [
+    # First, because a part of a token may look like another kind. Pages abbreviate access tokens.
+    (re.compile(r"\beyJ[\w-]+(?:\.[\w-]+\.[\w-]+|…)"), "TOKEN"),
     (re.compile(r"\b994\d{12,14}\b"), "ROOM"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
     (re.compile(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"), "DATE"),
@@ -120,8 +122,6 @@ VOLATILE = [
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"[A-Za-z0-9+/]{22}\.0\b"), "MS-CV"),
     (re.compile(r"(?<=Fingerprint: )[\w-]{20}"), "FINGERPRINT"),
-    # Pages abbreviate access tokens.
-    (re.compile(r"\beyJ[\w-]+(?:\.[\w-]+\.[\w-]+|…)"), "TOKEN"),
     (re.compile(r"endpoint=http://127\.0\.0\.1:\d+/"), "endpoint=http://127.0.0.1:PORT/"),
     # protojson of Go varies its white space: golang/protobuf#1121.
     (re.compile(r"(?<=[:,]) +"), " "),
