@@ -121,7 +121,7 @@ async fn rooms_after(rooms: &Rooms, mut page_token: String) -> Result<Vec<Room>,
     let (mut found, mut attempts) = (vec![], 0);
     while !page_token.is_empty() {
         attempts += 1;
-        let request = ListRoomsRequest { page_token: page_token.clone(), max_pages: 0 };
+        let request = ListRoomsRequest { page_token: page_token.clone(), ..Default::default() };
         let list = |mut rooms: Rooms, request| async move { rooms.list_rooms(request).await };
         let mut pages = call(rooms, Duration::from_secs(300), request, list).await?;
         while let Some(page) = match pages.message().await {
