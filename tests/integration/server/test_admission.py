@@ -145,16 +145,21 @@ async def test_call_cancelled_in_the_queue_is_not_sent(emulator: Emulator, busy:
         first = asyncio.ensure_future(send(running, CreateRoomRequest()))
         await until(lambda: busy.requests() == 1)
         waiting = running.rooms.GetRoom(ROOM)
-        async with asyncio.timeout(30):
-            while (await scrape(running.gateway.admin_address)).value(
-                "rooms_gateway_calls_queued"
-            ) != 1:
-                pass
+        await _until_queued(running, 1)
         waiting.cancel()
+        await _until_queued(running, 0)
         busy.release.set()
         await first
         assert await running.rooms.GetRoom(ROOM).code() is grpc.StatusCode.OK
         assert busy.requests() == 2
+
+
+async def _until_queued(running: Running, count: int) -> None:
+    async with asyncio.timeout(30):
+        while (await scrape(running.gateway.admin_address)).value(
+            "rooms_gateway_calls_queued"
+        ) != count:
+            pass
 
 
 async def test_failed_call_releases_its_slot(emulator: Emulator) -> None:
