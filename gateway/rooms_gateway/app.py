@@ -203,7 +203,6 @@ class Gateway:
                 required=settings.audit_required,
                 resource="" if upstream is None else upstream.endpoint.host,
                 observer=self._metrics or NOOP_OBSERVER,
-                credential_observer=self._metrics or NOOP_OBSERVER,
             )
         )
 

@@ -16,7 +16,7 @@ from support.paths import ROOT
 
 from rooms_gateway.call import Call
 from rooms_gateway.errors import UpstreamRejectedError
-from rooms_gateway.server.calls import status
+from rooms_gateway.server.calls import outcomes, status
 
 DESCRIPTORS = FileDescriptorSet.FromString(
     (ROOT / "generated/python/acs" / "descriptors.binpb").read_bytes()
@@ -35,12 +35,12 @@ REQUESTS: list[Message] = [
 def codes_in_use() -> dict[str, set[str]]:
     """Collect the codes of each reason: all errors, a defect, and all statuses of the upstream."""
     codes = defaultdict(set)
-    for code, reason in status.BY_ERROR.values():
+    for code, reason in outcomes.BY_ERROR.values():
         codes[ErrorReason.Name(reason)].add(code.name)
     failures: list[Exception] = [
         UpstreamRejectedError(http_status) for http_status in range(300, 600)
     ]
-    failures += [UpstreamRejectedError(400, code=code) for code in status.BY_UPSTREAM_CODE]
+    failures += [UpstreamRejectedError(400, code=code) for code in outcomes.BY_UPSTREAM_CODE]
     for error in (*failures, RuntimeError()):
         for request in REQUESTS:
             call = Call(request_id="1", deadline=0, idempotent=True)

@@ -21,7 +21,7 @@ from rooms_gateway.server.calls.resources import Method, Served
 from rooms_gateway.server.calls.shared import Calls
 from rooms_gateway.server.calls.status import to_item_error
 from rooms_gateway.server.reflection import add_reflection
-from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
+from rooms_gateway.services.convert.participants import DEFAULT_ROLE
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.guests import GuestAdmission
 from rooms_gateway.services.identity import IdentityServicer

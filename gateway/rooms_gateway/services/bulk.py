@@ -16,8 +16,7 @@ from rooms_gateway.aio import cancel_and_wait
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError, InvalidRequestError, Violation
 from rooms_gateway.services.convert.dry_run import describe
-from rooms_gateway.services.convert.error_targets import FieldLocator
-from rooms_gateway.services.guests import ItemErrors
+from rooms_gateway.services.convert.error_targets import FieldLocator, ItemErrors
 from rooms_gateway.upstream.rooms_api import DryRunError
 
 ITEMS_PER_STREAM = 64

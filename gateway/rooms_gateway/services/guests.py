@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from acs.rooms.v1 import join_pb2 as pb
 from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.access_tokens_pb2 import TokenOptions
-from acs.rooms.v1.item_error_pb2 import ItemError
 
 from rooms_gateway.aio import map_concurrently
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError, RosterFullError
-from rooms_gateway.services.convert.error_targets import FieldLocator
+from rooms_gateway.services.convert.error_targets import FieldLocator, ItemErrors
 from rooms_gateway.services.convert.guests import Guest
-from rooms_gateway.services.convert.participants import participant_from_rest
-from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
+from rooms_gateway.services.convert.participants import DEFAULT_ROLE, participant_from_rest
 from rooms_gateway.services.convert.users import fill_token, token_to_rest
 from rooms_gateway.upstream.identity_api import IdentityApi, Token, TokenRequest
 from rooms_gateway.upstream.models import Participant, ParticipantProperties, Roster
@@ -35,9 +33,6 @@ CONCURRENT_REQUESTS = 16
 
 MIN_MINUTES, MAX_MINUTES = 60, 1440
 """Lifetime of an access token, in minutes."""
-
-ItemErrors = Callable[[Exception, FieldLocator], ItemError]
-"""Converts an error, replacing the identifiers in its text."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@ from acs.rooms.v1.access_tokens_pb2 import TokenOptions
 from rooms_gateway.aio import gather_or_cancel
 from rooms_gateway.call import Call
 from rooms_gateway.services.convert.guests import Guest, planned_roster, read_guests
-from rooms_gateway.services.convert.rooms import create_to_rest, fill_room, first_roster
+from rooms_gateway.services.convert.participants import roles_of
+from rooms_gateway.services.convert.rooms import create_to_rest, fill_room
 from rooms_gateway.services.convert.roster_changes import roles_by_raw_id
 from rooms_gateway.services.guests import GuestAdmission
 from rooms_gateway.services.join_explanation import explain_join
@@ -60,7 +61,7 @@ class JoinServicer:
         guests, body = read_guests(request.guests), create_to_rest(request)
         if self._defaults is not None:
             body = self._defaults.complete_create(body, call)
-        roster = roles_by_raw_id(first_roster(body))
+        roster = roles_of(body.participants)
         self._admission.check(guests, roster)
         call.idempotent = True
         request_id = request.request_id or str(uuid.uuid4())

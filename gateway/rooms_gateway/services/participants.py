@@ -12,13 +12,12 @@ from rooms_gateway.call import Call
 from rooms_gateway.errors import RosterChangedError, TooManyRemovalsError
 from rooms_gateway.services.convert import page_tokens
 from rooms_gateway.services.convert.dry_run import describe
-from rooms_gateway.services.convert.participants import add_participants, roster_of
+from rooms_gateway.services.convert.participants import add_participants, roles_of, roster_of
 from rooms_gateway.services.convert.roster_changes import (
     RosterChanges,
     compare,
     fingerprint,
     roles_by_raw_id,
-    roles_of,
 )
 from rooms_gateway.services.fair_conversion import FairConverter
 from rooms_gateway.services.room_defaults import RoomDefaults

@@ -14,6 +14,7 @@ from rooms_gateway.aio import gather_or_cancel
 from rooms_gateway.call import Call
 from rooms_gateway.services.bulk import BulkJobs, Items
 from rooms_gateway.services.convert import page_tokens
+from rooms_gateway.services.convert.error_targets import ItemErrors
 from rooms_gateway.services.convert.participants import participant_from_rest
 from rooms_gateway.services.convert.rooms import (
     add_rooms,
@@ -28,7 +29,6 @@ from rooms_gateway.services.convert.rooms import (
 from rooms_gateway.services.convert.roster_changes import fingerprint, roles_by_raw_id
 from rooms_gateway.services.create_replays import ReplayDetector
 from rooms_gateway.services.fair_conversion import FairConverter
-from rooms_gateway.services.guests import ItemErrors
 from rooms_gateway.services.room_defaults import RoomDefaults
 from rooms_gateway.services.room_lists.lister import RoomLister
 from rooms_gateway.services.roster import check_size, read_roster

@@ -164,8 +164,8 @@ class CredentialObserver(Protocol):
         ...
 
 
-class AuditObserver(Protocol):
-    """Observes the audit log."""
+class AuditObserver(CredentialObserver, Protocol):
+    """Observes the audit log and its key."""
 
     def audit_line_lost(self) -> None:
         """Count a line that could not be written. Called from any thread."""

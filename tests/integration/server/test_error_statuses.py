@@ -33,14 +33,8 @@ from rooms_gateway.errors import (
     UpstreamRejectedError,
     Violation,
 )
-from rooms_gateway.server.calls.status import (
-    BY_ERROR,
-    BY_UPSTREAM_CODE,
-    DOMAIN,
-    MAX_BYTES,
-    MAX_VIOLATIONS,
-    to_status,
-)
+from rooms_gateway.server.calls.outcomes import BY_ERROR, BY_UPSTREAM_CODE
+from rooms_gateway.server.calls.status import DOMAIN, MAX_BYTES, MAX_VIOLATIONS, to_status
 
 
 def errors() -> list[type[GatewayError]]:

@@ -35,7 +35,6 @@ from rooms_gateway.upstream.versions import API_VERSIONS
 
 HOUR = 3600
 TICKS_PER_SECOND = 10_000_000
-NO_ERROR_CODE = {"x-ms-error-code": ""}
 
 
 def explained(response: pb.ExplainJoinResponse) -> dict[str, tuple[int, int]]:

@@ -3,11 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rooms_gateway.services.convert.participants import roles_of
 from rooms_gateway.services.convert.roster_changes import (
     compare,
     fingerprint,
     roles_by_raw_id,
-    roles_of,
 )
 from rooms_gateway.upstream.models import ParticipantProperties
 

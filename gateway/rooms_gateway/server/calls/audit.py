@@ -26,11 +26,11 @@ from rooms_gateway.server.calls.changes import (
     identifiers_in,
     removed_identifiers_in,
 )
-from rooms_gateway.server.calls.status import code_and_reason
+from rooms_gateway.server.calls.outcomes import code_and_reason
 from rooms_gateway.telemetry.audit.hash_key import HashKey
 from rooms_gateway.telemetry.audit.line import AuditLine, timestamp
 from rooms_gateway.telemetry.audit.writer import AuditWriter
-from rooms_gateway.telemetry.observers import AuditObserver, CredentialObserver
+from rooms_gateway.telemetry.observers import AuditObserver
 from rooms_gateway.upstream.rooms_api import DryRunError
 
 Request = TypeVar("Request", bound=Message)
@@ -72,7 +72,6 @@ async def open_audit(
     required: bool,
     resource: str,
     observer: AuditObserver,
-    credential_observer: CredentialObserver,
 ) -> AsyncIterator[Audit]:
     """Open an audit log; without `key_file`, its lines have no identifiers.
 
@@ -86,7 +85,7 @@ async def open_audit(
                 "call concerns, not even as hashes"
             )
         else:
-            key = await parts.enter_async_context(HashKey(key_file, observer=credential_observer))
+            key = await parts.enter_async_context(HashKey(key_file, observer=observer))
         yield Audit(
             writer=await parts.enter_async_context(AuditWriter(path, observer=observer)),
             resource=resource,

@@ -23,9 +23,10 @@ from rooms_gateway.server.calls.audit import audit_of
 from rooms_gateway.server.calls.items import ItemReader, malformed
 from rooms_gateway.server.calls.messages import send_messages, send_status
 from rooms_gateway.server.calls.metadata import is_bulk, read_metadata
+from rooms_gateway.server.calls.outcomes import DEFECT_REASON
 from rooms_gateway.server.calls.resources import Method, Resource
 from rooms_gateway.server.calls.shared import Calls
-from rooms_gateway.server.calls.status import DEFECT_REASON, RpcStatus, to_status
+from rooms_gateway.server.calls.status import RpcStatus, to_status
 from rooms_gateway.server.calls.validation import compile_rules, validate
 from rooms_gateway.services.convert.dry_run import describe
 from rooms_gateway.telemetry import logs

@@ -1,4 +1,4 @@
-"""The table from errors to `google.rpc.Status`, and the size limits of a status.
+"""The `google.rpc.Status` of a failed call, and its size limits.
 
 A status is sent in HTTP/2 trailers, which clients reject beyond 8 KiB: the caller would get
 RESOURCE_EXHAUSTED instead. So each part has a limit, and the whole never exceeds MAX_BYTES.
@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
-from acs.rooms.legacy.v1 import legacy_rooms_pb2
-from acs.rooms.v1 import rooms_pb2
 from acs.rooms.v1.error_reason_pb2 import ErrorReason
 from acs.rooms.v1.item_error_pb2 import ItemError
 from google.protobuf.duration_pb2 import Duration
@@ -24,6 +22,7 @@ from grpc import StatusCode
 from rooms_gateway import errors
 from rooms_gateway.call import Call
 from rooms_gateway.errors import GatewayError, UpstreamRejectedError, Violation
+from rooms_gateway.server.calls.outcomes import outcome_of
 from rooms_gateway.services.convert.error_targets import FieldLocator
 from rooms_gateway.upstream import error_response
 
@@ -39,93 +38,9 @@ _DEFAULT_RETRY_DELAY = 1.0
 _MAX_RETRY_DELAY = 315_576_000_000.0
 """In seconds: the maximum of a Duration."""
 
-_C, _R = StatusCode, ErrorReason
-_Outcome = tuple[StatusCode, ErrorReason.ValueType]
+_R = ErrorReason
 _Explanation = tuple[str, Sequence[Violation], int]
 """Message, at least the first MAX_VIOLATIONS violations, and their number in all."""
-
-BY_ERROR: dict[type[GatewayError], _Outcome] = {
-    errors.InvalidRequestError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_REQUEST_INVALID),
-    errors.InvalidPageTokenError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_PAGE_TOKEN_INVALID),
-    errors.ResourceUnknownError: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_RESOURCE_UNKNOWN),
-    errors.UnauthenticatedError: (_C.UNAUTHENTICATED, _R.ERROR_REASON_CALLER_UNAUTHENTICATED),
-    errors.PermissionDeniedError: (_C.PERMISSION_DENIED, _R.ERROR_REASON_CALLER_PERMISSION_DENIED),
-    errors.OverloadedError: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_GATEWAY_OVERLOADED),
-    errors.ThrottledError: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_THROTTLED),
-    # ABORTED means to retry at a higher level, here from the last page token. Neither did the call
-    # take too long (DEADLINE_EXCEEDED), nor is there too much of something (RESOURCE_EXHAUSTED).
-    errors.StreamStalledError: (_C.ABORTED, _R.ERROR_REASON_STREAM_STALLED),
-    errors.ShuttingDownError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_SHUTTING_DOWN),
-    errors.UnsupportedApiVersionError: (_C.UNIMPLEMENTED, _R.ERROR_REASON_API_VERSION_UNSUPPORTED),
-    errors.RosterTooLargeError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_TOO_LARGE),
-    errors.AlreadyParticipantError: (_C.ALREADY_EXISTS, _R.ERROR_REASON_ALREADY_PARTICIPANT),
-    errors.NotParticipantError: (_C.NOT_FOUND, _R.ERROR_REASON_NOT_A_PARTICIPANT),
-    errors.UnsupportedJoinPolicyError: (
-        _C.FAILED_PRECONDITION,
-        _R.ERROR_REASON_JOIN_POLICY_UNSUPPORTED,
-    ),
-    errors.InsecureTransportError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_TRANSPORT_INSECURE),
-    errors.RosterFullError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_FULL),
-    errors.RosterChangedError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_ROSTER_CHANGED),
-    errors.TooManyRemovalsError: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_TOO_MANY_REMOVALS),
-    errors.RoomLifetimeTooLongError: (
-        _C.FAILED_PRECONDITION,
-        _R.ERROR_REASON_ROOM_LIFETIME_TOO_LONG,
-    ),
-    errors.AuditLogUnavailableError: (_C.UNAVAILABLE, _R.ERROR_REASON_AUDIT_LOG_UNAVAILABLE),
-    errors.DeadlineExceededError: (_C.DEADLINE_EXCEEDED, _R.ERROR_REASON_DEADLINE_EXCEEDED),
-    # As for HTTP 401, which a request with the expired credential would get.
-    errors.CredentialExpiredError: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
-    errors.UpstreamUnavailableError: (_C.UNAVAILABLE, _R.ERROR_REASON_UPSTREAM_UNAVAILABLE),
-    # INTERNAL, as for a wrong route: UNAVAILABLE would invite retries, which cannot help, and
-    # FAILED_PRECONDITION would blame the state of the caller's room.
-    errors.UpstreamMisconfiguredError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_MISCONFIGURED),
-    errors.InvalidUpstreamResponseError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_RESPONSE_INVALID),
-    # INTERNAL, not UNAVAILABLE: a wrong route or a firewall remains until it is changed.
-    errors.UnattributedResponseError: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_RESPONSE_INVALID),
-}
-"""The outcome of each error but UpstreamRejectedError, which depends on the HTTP status."""
-
-_UNAVAILABLE = BY_ERROR[errors.UpstreamUnavailableError]
-_INVALID_RESPONSE = BY_ERROR[errors.InvalidUpstreamResponseError]
-_DEFECT = (_C.INTERNAL, _R.ERROR_REASON_GATEWAY_INTERNAL)
-
-BY_HTTP_STATUS: dict[int, _Outcome] = {
-    # UNAVAILABLE, not UNAUTHENTICATED: the rejected credential is not the caller's, and another
-    # replica, or this one after a rotation, may be accepted.
-    401: (_C.UNAVAILABLE, _R.ERROR_REASON_GATEWAY_CREDENTIAL_REJECTED),
-    403: (_C.PERMISSION_DENIED, _R.ERROR_REASON_UPSTREAM_PERMISSION_DENIED),
-    404: (_C.NOT_FOUND, _R.ERROR_REASON_ROOM_NOT_FOUND),
-    408: _UNAVAILABLE,
-    409: (_C.ABORTED, _R.ERROR_REASON_CONFLICT),
-    412: (_C.FAILED_PRECONDITION, _R.ERROR_REASON_PRECONDITION_FAILED),
-    429: (_C.RESOURCE_EXHAUSTED, _R.ERROR_REASON_THROTTLED),
-    502: _UNAVAILABLE,
-    503: _UNAVAILABLE,
-    504: _UNAVAILABLE,
-}
-"""The outcome of UpstreamRejectedError, with two exceptions in `_outcome`."""
-
-_USER_NOT_FOUND = (_C.NOT_FOUND, _R.ERROR_REASON_USER_NOT_FOUND)
-
-BY_UPSTREAM_CODE: dict[str, _Outcome] = {
-    error_response.USER_NOT_FOUND: _USER_NOT_FOUND,
-    error_response.USER_OF_ANOTHER_RESOURCE: (
-        _C.NOT_FOUND,
-        _R.ERROR_REASON_USER_OF_ANOTHER_RESOURCE,
-    ),
-    error_response.INVALID_TEAMS_TOKEN: (
-        _C.INVALID_ARGUMENT,
-        _R.ERROR_REASON_TEAMS_TOKEN_INVALID,
-    ),
-}
-"""The outcome of error codes that mean the same with any HTTP status."""
-
-_BY_HTTP_CLASS: dict[int, _Outcome] = {
-    4: (_C.INVALID_ARGUMENT, _R.ERROR_REASON_UPSTREAM_REJECTED_REQUEST),
-    5: (_C.INTERNAL, _R.ERROR_REASON_UPSTREAM_FAILED),
-}
-"""The outcome of other HTTP statuses, by their first digit; others are invalid responses."""
 
 _RETRYABLE = frozenset(
     {
@@ -154,8 +69,6 @@ _MISSING: dict[ErrorReason.ValueType, tuple[str, str]] = {
 }
 """Reasons that come with ResourceInfo: the type of the resource, and a description."""
 
-_CREATES = (rooms_pb2.CreateRoomRequest, legacy_rooms_pb2.CreateRoomRequest)
-
 
 class RpcStatus(NamedTuple):
     """The status of a failed call."""
@@ -174,7 +87,7 @@ def to_status(error: BaseException, call: Call, request: Message, api_version: s
 
     An error that is no GatewayError is a defect, of which the caller gets only a fixed text.
     """
-    code, reason = _outcome(error, request)
+    code, reason = outcome_of(error, request)
     message, violations, count = _explain(error, FieldLocator(request))
     fitting = _field_violations(violations)
     info = _error_info(error, reason, call, api_version)
@@ -204,7 +117,7 @@ def to_item_error(error: Exception, locator: FieldLocator) -> ItemError:
 
     An error that is no GatewayError is a defect, of which the caller gets only a fixed text.
     """
-    code, reason = _outcome(error, locator.request)
+    code, reason = outcome_of(error, locator.request)
     message, violations, _ = _explain(error, locator)
     field = violations[0].field if violations else ""
     if field not in message:
@@ -213,30 +126,6 @@ def to_item_error(error: Exception, locator: FieldLocator) -> ItemError:
     if reason in _RETRYABLE:
         item.retry_delay.CopyFrom(_retry_delay(error))
     return item
-
-
-def code_and_reason(error: BaseException, request: Message) -> tuple[str, str]:
-    """Return the names of the code and of the reason for `error`."""
-    code, reason = _outcome(error, request)
-    return code.name, ErrorReason.Name(reason)
-
-
-DEFECT_REASON = ErrorReason.Name(_R.ERROR_REASON_GATEWAY_INTERNAL)
-
-
-def _outcome(error: BaseException, request: Message) -> _Outcome:
-    if not isinstance(error, GatewayError):
-        return _DEFECT
-    if not isinstance(error, UpstreamRejectedError):
-        return BY_ERROR.get(type(error), _DEFECT)
-    if error.code in BY_UPSTREAM_CODE:
-        return BY_UPSTREAM_CODE[error.code]
-    status = error.status
-    if status == HTTPStatus.CONFLICT and isinstance(request, _CREATES):
-        return _C.ALREADY_EXISTS, _R.ERROR_REASON_CONFLICT
-    if status == HTTPStatus.NOT_FOUND and not hasattr(request, "room_id"):
-        return _USER_NOT_FOUND if hasattr(request, "user") else _INVALID_RESPONSE
-    return BY_HTTP_STATUS.get(status) or _BY_HTTP_CLASS.get(status // 100, _INVALID_RESPONSE)
 
 
 def _explain(error: BaseException, locator: FieldLocator) -> _Explanation:

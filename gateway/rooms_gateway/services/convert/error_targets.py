@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from urllib.parse import unquote
 
 from acs.identity.v1.users_pb2 import User
+from acs.rooms.v1.item_error_pb2 import ItemError
 from google.protobuf.message import Message
 
 from rooms_gateway.services.convert.identifiers import MAX_LENGTH, to_raw_id
@@ -135,3 +136,7 @@ def _participants(request: Message) -> Iterator[tuple[str, str, str]]:
         yield raw_id, f"remove_raw_ids[{index}]", ""
     for index, identifier in enumerate(getattr(request, "remove_identifiers", ())):
         yield to_raw_id(identifier), f"remove_identifiers[{index}]", ""
+
+
+ItemErrors = Callable[[Exception, FieldLocator], ItemError]
+"""Converts an error, replacing the identifiers in its text."""

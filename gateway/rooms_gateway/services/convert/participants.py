@@ -12,6 +12,9 @@ from rooms_gateway.errors import InvalidRequestError, Violation
 from rooms_gateway.services.convert import identifiers
 from rooms_gateway.upstream.models import Participant, ParticipantProperties, Roster
 
+DEFAULT_ROLE = "Attendee"
+"""The role that the Rooms service gives to participants without one."""
+
 _ROLE_TO_REST = {
     pb.PARTICIPANT_ROLE_PRESENTER: "Presenter",
     pb.PARTICIPANT_ROLE_ATTENDEE: "Attendee",
@@ -88,6 +91,15 @@ def roster_of(
     if violations:
         raise InvalidRequestError(*violations)
     return roster
+
+
+def roles_of(roster: Roster) -> dict[str, str]:
+    """Return the roles of a roster to send, without removals; a missing role is the default one."""
+    return {
+        raw_id: properties.role or DEFAULT_ROLE
+        for raw_id, properties in roster.items()
+        if properties is not None
+    }
 
 
 def _add_removals(

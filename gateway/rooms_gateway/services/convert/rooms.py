@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import starmap
 from typing import Literal
 
 from acs.rooms.v1 import rooms_pb2 as pb
@@ -11,11 +12,8 @@ from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from msgspec import structs
 
 from rooms_gateway.services.convert import timestamps
-from rooms_gateway.services.convert.participants import roster_of
+from rooms_gateway.services.convert.participants import roles_of, roster_of
 from rooms_gateway.upstream.models import CreateRoom, Participant, Room, UpdateRoom
-
-DEFAULT_ROLE = "Attendee"
-"""The role that the Rooms service gives to participants without one."""
 
 
 def add_rooms(messages: RepeatedCompositeFieldContainer[pb.Room], rooms: Iterable[Room]) -> None:
@@ -71,10 +69,7 @@ def update_to_rest(request: pb.UpdateRoomRequest) -> UpdateRoom:
 
 def first_roster(body: CreateRoom) -> list[Participant]:
     """Return the roster of the room that `body` creates, with the default role filled in."""
-    return [
-        Participant(raw_id, (properties and properties.role) or DEFAULT_ROLE)
-        for raw_id, properties in body.participants.items()
-    ]
+    return [*starmap(Participant, roles_of(body.participants).items())]
 
 
 def changed_end(request: pb.UpdateRoomRequest) -> Literal["valid_from", "valid_until"]:

@@ -8,8 +8,9 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from rooms_gateway.services.convert.dry_run import placeholder
-from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
 from rooms_gateway.upstream.models import Participant, ParticipantProperties, Roster
 
 _DIGEST_SIZE = 15
@@ -54,15 +55,6 @@ def roles_by_raw_id(participants: Iterable[Participant]) -> dict[str, str]:
     return {each.raw_id: each.role for each in participants}
 
 
-def roles_of(roster: Roster) -> dict[str, str]:
-    """Return the roles of a roster to send, with the default role filled in."""
-    return {
-        raw_id: properties.role or DEFAULT_ROLE
-        for raw_id, properties in roster.items()
-        if properties is not None
-    }
-
-
 def compare(present: Roles, wanted: Roles) -> RosterChanges:
     """Return the changes from the roster `present` to the roster `wanted`."""
     added, changed = [], []
@@ -82,12 +74,9 @@ def fingerprint(roster: Roles, *scope: str) -> str:
     """Return the fingerprint of a roster; the order of the participants does not matter.
 
     `scope` is the identity of the resource, `RoomsApi.resource`, and the id of the room.
-
     It is a hash without a key: neither a secret nor a proof.
     """
-    # Each text with its length, so that no two rosters are the same bytes.
-    digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
-    for text in (*scope, *(part for item in sorted(roster.items()) for part in item)):
-        data = text.encode()
-        digest.update(b"%d:%b" % (len(data), data))
-    return base64.urlsafe_b64encode(digest.digest()).decode()
+    # As JSON, so that no two rosters are the same bytes.
+    data = msgspec.json.encode((scope, sorted(roster.items())))
+    digest = hashlib.blake2b(data, digest_size=_DIGEST_SIZE).digest()
+    return base64.urlsafe_b64encode(digest).decode()

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rooms_gateway.errors import AlreadyParticipantError, NotParticipantError, Violation
-from rooms_gateway.services.convert.rooms import DEFAULT_ROLE
-from rooms_gateway.upstream.models import Participant, ParticipantProperties, Roster
+from rooms_gateway.services.convert.participants import roles_of
+from rooms_gateway.services.convert.roster_changes import compare, roles_by_raw_id
+from rooms_gateway.upstream.models import Participant, Roster
 
 
 def check_absent(roster: Roster, current: Iterable[Participant]) -> None:
@@ -42,19 +43,11 @@ def replace_roster(
     The result is in the order of the Rooms service: remaining participants first, in their previous
     order. A missing role becomes the default role.
     """
-    old = {participant.raw_id: participant.role for participant in current}
-    new = {
-        raw_id: (properties and properties.role) or DEFAULT_ROLE
-        for raw_id, properties in roster.items()
-    }
-    removals: Roster = {raw_id: None for raw_id in old if raw_id not in new}
-    changes: Roster = {
-        raw_id: ParticipantProperties(role)
-        for raw_id, role in new.items()
-        if old.get(raw_id) != role
-    }
+    old, new = roles_by_raw_id(current), roles_of(roster)
     ordered = {raw_id: new[raw_id] for raw_id in old if raw_id in new} | new
-    return [Participant(raw_id, role) for raw_id, role in ordered.items()], removals | changes
+    return [Participant(raw_id, role) for raw_id, role in ordered.items()], compare(
+        old, new
+    ).to_rest()
 
 
 def _violations(indexes: list[int], description: str) -> list[Violation]:

@@ -18,11 +18,10 @@ from rooms_gateway.errors import (
     RosterTooLargeError,
     UpstreamRejectedError,
 )
-from rooms_gateway.services.convert.error_targets import FieldLocator
+from rooms_gateway.services.convert.error_targets import FieldLocator, ItemErrors
 from rooms_gateway.services.convert.participants import add_participants
 from rooms_gateway.services.convert.rooms import add_matching_rooms
 from rooms_gateway.services.fair_conversion import FairConverter
-from rooms_gateway.services.guests import ItemErrors
 from rooms_gateway.services.room_lists.conditions import RoomConditions
 from rooms_gateway.services.room_lists.positions import Position
 from rooms_gateway.services.roster import MAX_ROSTER_BYTES, check_size, read_roster

@@ -99,13 +99,10 @@ def _first_filter(header: Line, room_filter: RoomFilter) -> RoomFilter:
 
 def room_line(room: Room, participants: Iterable[Participant]) -> Line:
     """Return a room with its roster as a line of an export."""
-    members = []
-    for participant in participants:
-        bare = Participant()
-        bare.CopyFrom(participant)
+    members = [MessageToDict(participant) for participant in participants]
+    for member in members:
         # The raw id contains it.
-        bare.ClearField("identifier")
-        members.append(MessageToDict(bare))
+        member.pop("identifier", None)
     return {"room": MessageToDict(room), "participants": members}
 
 
