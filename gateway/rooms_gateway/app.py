@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import grpc
 
+from rooms_gateway.grpc_server.server import Server
 from rooms_gateway.resources.connection import connect_only
 from rooms_gateway.resources.manager import ResourceManager
 from rooms_gateway.resources.serving import make_admission, servicers_of
@@ -20,8 +21,10 @@ from rooms_gateway.server.calls.audit import Audit, open_audit
 from rooms_gateway.server.calls.shared import Calls
 from rooms_gateway.server.drain import drain
 from rooms_gateway.server.health import HealthServicer
+from rooms_gateway.server.kind import ServerKind
 from rooms_gateway.server.listeners import bind_all, load_certificates
-from rooms_gateway.server.options import connections_per_listener, server_options
+from rooms_gateway.server.options import connections_per_listener, server_limits, server_options
+from rooms_gateway.server.ports import GrpcPorts, LoopPorts, Ports
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.services.bulk import MAX_REQUESTS as BULK_REQUESTS
 from rooms_gateway.services.fair_conversion import FairConverter
@@ -104,7 +107,7 @@ class Gateway:
 
         # Toward callers.
         calls = await self._prepare_calls(parts, upstream)
-        server = self._make_server()
+        server, ports = self._make_server()
         # Toward the Rooms service.
         if upstream is not None:
             servicers = await self._open_resource(parts, upstream)
@@ -121,7 +124,7 @@ class Gateway:
         )
 
         self._export_state(calls)
-        await self._listen(parts, server)
+        await self._listen(parts, ports)
         await server.start()
         parts.push_async_callback(self._drain, server, self._health, calls)
         if self._lifecycle is not None:
@@ -221,32 +224,40 @@ class Gateway:
             logger.warning("--caller-policy: %s", warning)
         self.policy = await parts.enter_async_context(policy)
 
-    def _make_server(self) -> grpc.aio.Server:
+    def _make_server(self) -> tuple[grpc.aio.Server, Ports]:
         settings = self._settings
         connections = connections_per_listener(
             settings.max_client_connections,
             len(settings.listen),
             settings.resource_count * (settings.max_connections + BULK_REQUESTS),
         )
-        return grpc.aio.server(
-            options=server_options(
+        age, reuse_port = settings.max_connection_age, settings.reuse_port
+        if settings.server is ServerKind.GRPC:
+            options = server_options(
                 max_calls=settings.resource_count * settings.max_calls,
                 max_connections=connections,
-                max_connection_age=settings.max_connection_age,
-                reuse_port=settings.reuse_port,
-            ),
+                max_connection_age=age,
+                reuse_port=reuse_port,
+            )
+            server = grpc.aio.server(options=options)
+            return server, GrpcPorts(server)
+        limits = server_limits(
+            max_connections=connections,
+            max_connection_age=age,
+            stall_timeout=settings.write_stall_timeout,
         )
+        in_loop = Server(limits)
+        return in_loop, LoopPorts(in_loop, reuse_port=reuse_port)
 
-    async def _listen(self, parts: AsyncExitStack, server: grpc.aio.Server) -> None:
+    async def _listen(self, parts: AsyncExitStack, ports: Ports) -> None:
         settings = self._settings
         if settings.tls is not None:
             self.certificates = await parts.enter_async_context(load_certificates(settings.tls))
         for listener in await bind_all(
-            server,
+            ports,
             settings.listen,
             certificates=self.certificates,
             sockets=settings.sockets,
-            reuse_port=settings.reuse_port,
         ):
             parts.callback(listener.close)
             self.addresses.append(listener.address)

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from rooms_gateway.addresses import is_loopback, split_host_port
-from rooms_gateway.server.listeners import BindError
+from rooms_gateway.server.ports import BindError
 
 SHUTDOWN_TIMEOUT = 1.0
 """Seconds for a response that is being sent; all of them are short."""

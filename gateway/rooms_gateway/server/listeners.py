@@ -1,8 +1,7 @@
 """Binds listeners: exclusively, and only to addresses that are safe to bind.
 
-grpc shares a TCP port by default, and replaces a Unix socket that another server uses; both would
-silently split the traffic between two gateways. `options` switches port sharing off, unless it is
-configured.
+A Unix socket that another server uses could be replaced, and a TCP port shared; both would silently
+split the traffic between two gateways.
 """
 
 from __future__ import annotations
@@ -15,29 +14,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
 
-import grpc
-
 from rooms_gateway.addresses import UNIX, SocketRules, socket_path
+from rooms_gateway.server.ports import BindError, Ports
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsError, TlsFiles
 
 _OWNER_ONLY = 0o177
 """The umask under which a socket is created, before its group and mode are set."""
-
-_IN_USE = (
-    "the address is in use or does not belong to this host: stop the other process, choose another "
-    "address with --listen, or pass --reuse-port to all gateways that are to share it"
-)
-
-_NOT_SHARED = (
-    "the address is in use by a process without --reuse-port or of another user, or does not "
-    "belong to this host: all processes that share a port need the flag and the same user"
-)
-"""Both conditions are the kernel's: socket(7), SO_REUSEPORT."""
-
-
-class BindError(Exception):
-    """An address that cannot be bound. The text has the cause and the remedy."""
 
 
 def load_certificates(files: TlsFiles) -> Certificates:
@@ -49,30 +32,21 @@ def load_certificates(files: TlsFiles) -> Certificates:
 
 
 async def bind_all(
-    server: grpc.aio.Server,
+    ports: Ports,
     addresses: Iterable[str],
     *,
     certificates: Certificates | None = None,
     sockets: SocketRules | None = None,
-    reuse_port: bool = False,
 ) -> list[Listener]:
     """Bind all `addresses` as `Listener` does, or none. Raises BindError."""
     listeners: list[Listener] = []
     try:
         for address in addresses:
             listeners.append(  # noqa: PERF401 - those before an error are closed below
-                Listener(
-                    server,
-                    address,
-                    certificates=certificates,
-                    sockets=sockets,
-                    reuse_port=reuse_port,
-                )
+                Listener(ports, address, certificates=certificates, sockets=sockets)
             )
     except BindError:
-        # grpc releases bound addresses only in stop(), which does nothing before start().
-        await server.start()
-        await server.stop(None)
+        await ports.release()
         for listener in listeners:
             listener.close()
         raise
@@ -80,44 +54,43 @@ async def bind_all(
 
 
 class Listener:
-    """One address of `server`: bound when created, released by `close`."""
+    """One address of a server: bound when created, released by `close`."""
 
     def __init__(
         self,
-        server: grpc.aio.Server,
+        ports: Ports,
         address: str,
         *,
         certificates: Certificates | None = None,
         sockets: SocketRules | None = None,
-        reuse_port: bool = False,
     ) -> None:
         """Bind `address`, `host:port` (port 0: any free one) or `unix:/path`.
 
-        TCP uses TLS if there are `certificates`; Unix sockets never do. `reuse_port` is the option
-        that `server` was created with. Raises BindError.
+        TCP uses TLS if there are `certificates`; Unix sockets never do. Raises BindError.
         """
         self._lock: TextIO | None = None
         if address.startswith(UNIX):
-            self.address = self._bind_socket(server, address, sockets or SocketRules())
+            self.address = self._bind_socket(ports, address, sockets or SocketRules())
         else:
-            self.address = _bind_port(server, address, certificates, reuse_port=reuse_port)
+            port = ports.add_tcp(address, certificates)
+            self.address = f"{address.rpartition(':')[0]}:{port}"
 
     def close(self) -> None:
         """Release the address for another gateway."""
         if self._lock is not None:
             self._lock.close()
 
-    def _bind_socket(self, server: grpc.aio.Server, address: str, rules: SocketRules) -> str:
+    def _bind_socket(self, ports: Ports, address: str, rules: SocketRules) -> str:
         path = socket_path(address)
         if not rules.allow_shared_directory:
             _reject_shared_directory(path)
         self._lock = _lock(path)
         try:
             _reject_used_path(path)
-            # grpc applies the umask: other users must not connect before the mode is set.
+            # The umask applies: other users must not connect before the mode is set.
             before = os.umask(_OWNER_ONLY)
             try:
-                server.add_insecure_port(f"{UNIX}{path}")
+                ports.add_unix(path)
             finally:
                 os.umask(before)
             if rules.group is not None:
@@ -130,25 +103,6 @@ class Listener:
             self._lock.close()
             raise
         return f"{UNIX}{path}"
-
-
-def _bind_port(
-    server: grpc.aio.Server,
-    address: str,
-    certificates: Certificates | None,
-    *,
-    reuse_port: bool,
-) -> str:
-    try:
-        if certificates is None:
-            port = server.add_insecure_port(address)
-        else:
-            port = server.add_secure_port(address, certificates.credentials())
-    except RuntimeError as error:
-        raise BindError(
-            f"cannot listen on {address}: {_NOT_SHARED if reuse_port else _IN_USE}"
-        ) from error
-    return f"{address.rpartition(':')[0]}:{port}"
 
 
 def _reject_shared_directory(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Options of the gRPC server.
+"""Limits of the two gRPC servers, which are the same.
 
 grpc silently ignores unknown names, so a test looks for each of them in its library. Sources:
 grpc's include/grpc/impl/channel_arg_names.h and doc/keepalive.md.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
+
+from rooms_gateway.grpc_server.limits import Limits
 
 MAX_REQUEST_BYTES = 384 * 1024
 """After decompression. The largest valid request in ASCII, an UpdateParticipants of 350 upserts and
@@ -54,7 +56,7 @@ def server_options(
     min_ping_interval: float = MIN_PING_INTERVAL,
     reuse_port: bool = False,
 ) -> list[tuple[str, int]]:
-    """Return the options of a server that admits `max_calls` calls of all kinds.
+    """Return the options of grpcio's server if it admits `max_calls` calls of all kinds.
 
     `max_connections` is the limit of each listener: grpc closes further connections at once.
     `max_connection_age` is in seconds, which grpc varies by 10 %; 0: unlimited. `min_ping_interval`
@@ -87,6 +89,31 @@ def server_options(
             ("grpc.max_connection_age_grace_ms", _milliseconds(_AGE_GRACE)),
         ]
     return options
+
+
+def server_limits(
+    *,
+    max_connections: int,
+    max_connection_age: float = 0,
+    min_ping_interval: float = MIN_PING_INTERVAL,
+    stall_timeout: float,
+) -> Limits:
+    """Return the limits of the server in the event loop; parameters are as for `server_options`.
+
+    `stall_timeout` is for clients that leave a response unread, in seconds.
+    """
+    return Limits(
+        max_connections=max_connections,
+        max_streams=_MAX_STREAMS,
+        max_message=MAX_REQUEST_BYTES,
+        handshake_timeout=_HANDSHAKE_TIMEOUT,
+        stall_timeout=stall_timeout,
+        min_ping_interval=min_ping_interval,
+        keepalive=_KEEPALIVE,
+        keepalive_timeout=_KEEPALIVE_TIMEOUT,
+        max_connection_age=max_connection_age,
+        age_grace=_AGE_GRACE,
+    )
 
 
 def connections_per_listener(wanted: int, listeners: int, upstream: int) -> int:

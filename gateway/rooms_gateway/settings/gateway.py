@@ -12,6 +12,7 @@ from rooms_gateway.addresses import (
     format_socket_mode,
     parse_socket_mode,
 )
+from rooms_gateway.server.kind import ServerKind
 from rooms_gateway.server.tls.files import TlsFiles
 from rooms_gateway.settings.declaration import Group, setting
 from rooms_gateway.settings.errors import SettingsError
@@ -84,6 +85,12 @@ class Settings:
         "Address to serve gRPC on: host:port (port 0: any free port) or unix:/path. Repeat it for "
         "several addresses.",
         metavar="ADDRESS",
+    )
+    server: ServerKind = setting(
+        ServerKind.LOOP,
+        Group.LISTENERS,
+        "gRPC server: the one in the event loop, or that of grpcio; see "
+        "docs/decisions/0004-server.md.",
     )
     allow_plaintext: bool = setting(
         False,

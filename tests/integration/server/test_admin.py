@@ -20,7 +20,7 @@ from support.upstreams import answer, held, scripted, silence
 from rooms_emulator import Emulator, Fault
 from rooms_gateway.app import Gateway
 from rooms_gateway.server.admin import AdminListener, Lifecycle
-from rooms_gateway.server.listeners import BindError
+from rooms_gateway.server.ports import BindError
 from rooms_gateway.settings import Settings, SettingsError
 from rooms_gateway.upstream.credentials import AccessKey, Signer
 

@@ -13,7 +13,7 @@ from support.gateways import SERVING, Running, create_through, settings, status_
 
 from rooms_emulator import Emulator
 from rooms_gateway.app import Gateway
-from rooms_gateway.server.listeners import BindError
+from rooms_gateway.server.ports import BindError
 from rooms_gateway.settings import SettingsError
 
 

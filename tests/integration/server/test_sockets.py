@@ -17,7 +17,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest
 from rooms_gateway.addresses import find_group, parse_socket_mode
 from rooms_gateway.app import Gateway
 from rooms_gateway.cli.serve.files import check_files
-from rooms_gateway.server.listeners import BindError
+from rooms_gateway.server.ports import BindError
 from rooms_gateway.settings import Settings, SettingsError
 
 

@@ -23,7 +23,7 @@ from rooms_gateway.cli.serve.systemd import ServiceManager
 from rooms_gateway.cli.signals import ShutdownRequest
 from rooms_gateway.resources.upstream_files import read_upstream
 from rooms_gateway.server.auth.policy_file import PolicyError
-from rooms_gateway.server.listeners import BindError
+from rooms_gateway.server.ports import BindError
 from rooms_gateway.settings import Resources, Settings, SettingsError, Upstream
 from rooms_gateway.settings.resource_tables import errors_of
 from rooms_gateway.settings.upstream import make_upstream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ class _Checked(NamedTuple):
     """Contents that TLS works with."""
 
     content: TlsContent
+    context: ssl.SSLContext
     expires: float
 
 
@@ -62,8 +64,12 @@ class Certificates:
         """Whether clients must present a certificate (mTLS)."""
         return self._files.client_ca is not None
 
+    def context(self) -> ssl.SSLContext:
+        """Return the context of the next handshake in the event loop."""
+        return self._file.value.context
+
     def credentials(self) -> grpc.ServerCredentials:
-        """Return the credentials of a listener; each handshake uses the current certificate."""
+        """Return the credentials of a listener of grpcio; each handshake uses the current certificate."""
         passed = self._file.value.content
 
         # grpc calls this before each handshake, in a thread. None keeps the configuration: parsing
@@ -93,7 +99,7 @@ class Certificates:
         return current if content == current.content else self._check(content)
 
     def _check(self, content: TlsContent) -> _Checked:
-        return _Checked(content, check_tls(self._files, content, now=self._now()))
+        return _Checked(content, *check_tls(self._files, content, now=self._now()))
 
     async def _log(self, checked: _Checked) -> None:
         logger.info(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from rooms_gateway.server.tls.pem import check_authorities, check_validity, load_pair, read_pem
 
@@ -63,15 +64,24 @@ def read_tls(files: TlsFiles) -> TlsContent:
     return TlsContent(read["--tls-cert"], read["--tls-key"], read.get("--tls-client-ca"))
 
 
-def check_tls(files: TlsFiles, content: TlsContent, *, now: float) -> float:
-    """Check `content`, read from `files`, and return when its certificate expires.
+class CheckedTls(NamedTuple):
+    """TLS files that work."""
 
-    Both times are in seconds since the epoch. Raises TlsError with all errors.
+    context: ssl.SSLContext
+    """Serves the certificate, and requires client certificates if there is a client CA."""
+    expires: float
+    """Expiry of the certificate, in seconds since the epoch."""
+
+
+def check_tls(files: TlsFiles, content: TlsContent, *, now: float) -> CheckedTls:
+    """Check `content`, read from `files`, by a handshake with the context that it returns.
+
+    `now` is in seconds since the epoch. Raises TlsError with all errors.
     """
     errors = []
     expires = 0.0
+    context = _make_context()
     try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             load_pair(context, files.certificate, files.key)
         finally:
@@ -82,11 +92,27 @@ def check_tls(files: TlsFiles, content: TlsContent, *, now: float) -> float:
     if files.client_ca is not None and content.client_ca is not None:
         try:
             check_authorities(content.client_ca, files.client_ca, now)
+            context.load_verify_locations(cadata=content.client_ca.decode("ascii", "replace"))
+            context.verify_mode = ssl.CERT_REQUIRED
         except ValueError as error:
             errors.append(f"--tls-client-ca: {error}")
     if errors:
         raise TlsError(errors)
-    return expires
+    return CheckedTls(context, expires)
+
+
+def _make_context() -> ssl.SSLContext:
+    """Return a context for HTTP/2 (RFC 9113, 9.2): no renegotiation, no CBC, no RSA key exchange.
+
+    Without tickets, each handshake verifies the client's certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.set_alpn_protocols(["h2"])
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    return context
 
 
 def _reject_changed(files: TlsFiles, content: TlsContent) -> None:

@@ -1,0 +1,459 @@
+"""One gRPC call: its request, its handler, its response."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+import grpc
+
+from rooms_gateway.grpc_server import headers
+from rooms_gateway.grpc_server.connection import Connection
+from rooms_gateway.grpc_server.frames import DEFAULT_WINDOW, ErrorCode
+from rooms_gateway.grpc_server.headers import Metadata, Request
+from rooms_gateway.grpc_server.limits import Limits, ReceiveBudget
+from rooms_gateway.grpc_server.messages import MessageError, MessageReader, frame_message
+from rooms_gateway.grpc_server.methods import Method
+from rooms_gateway.grpc_server.streams import Stream
+
+_GRANT_AT_ONCE = 16_384
+
+logger = logging.getLogger(__name__)
+
+
+class Call(grpc.aio.ServicerContext[Any, Any]):
+    """A call, as its stream sees it and as its handler does.
+
+    To handlers it is what `grpc.aio` passes them; without compression of responses.
+    """
+
+    __slots__ = (
+        "_began",
+        "_budget",
+        "_callbacks",
+        "_code",
+        "_connection",
+        "_deadline",
+        "_details",
+        "_ended",
+        "_expiry",
+        "_initial",
+        "_length",
+        "_limits",
+        "_loop",
+        "_messages",
+        "_metadata",
+        "_method",
+        "_reader",
+        "_reading",
+        "_started",
+        "_status_sent",
+        "_stream",
+        "_task",
+        "_trailing",
+        "_unconsumed",
+        "_writing",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: Stream,
+        method: Method,
+        request: Request,
+        limits: Limits,
+        budget: ReceiveBudget,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._method = method
+        self._metadata = request.metadata
+        self._length = request.length
+        self._limits = limits
+        self._budget = budget
+        self._loop = loop
+        self._reader = MessageReader(request.encoding, limits.max_message)
+        self._messages: deque[bytes] | None = deque() if method.streams_requests else None
+        self._unconsumed = 0
+        self._began = stream.since
+        self._reading: asyncio.Future[None] | None = None
+        self._writing: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._callbacks: list[Callable[[Any], None]] | None = None
+        self._code: grpc.StatusCode | None = None
+        self._details = ""
+        self._trailing: Metadata = ()
+        self._initial: bytes | None = headers.INITIAL
+        """The header block that begins the response, until it is sent."""
+        self._status_sent = False
+        self._ended = False
+        self._expiry: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
+        if request.timeout is not None:
+            self._deadline = loop.time() + request.timeout
+            self._expiry = loop.call_at(self._deadline, self._expire)
+        stream.receiver = self
+        if self._messages is not None:
+            self._run(None)
+
+    # --- of the stream ----------------------------------------------------------------------------
+
+    def receive(self, data: bytes, *, end: bool) -> None:
+        """Take bytes of the request; run the handler of a unary request when it is complete."""
+        if self._length is not None:
+            self._length -= len(data)
+            if self._length < 0 or (end and self._length):
+                self._connection.reset(self._stream, ErrorCode.PROTOCOL_ERROR)
+                return
+        try:
+            found = self._reader.add(data)
+            if end and len(self._reader):
+                raise MessageError(grpc.StatusCode.INTERNAL, "the last message is incomplete")
+            if self._messages is None:
+                self._receive_only(found, end=end)
+            else:
+                self._receive_some(self._messages, found)
+        except MessageError as error:
+            self._fail(error.code, str(error))
+
+    def _receive_only(self, found: list[bytes], *, end: bool) -> None:
+        if len(found) > (self._task is None):
+            raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "more than one request message")
+        if self._task is not None:
+            return
+        if found:
+            # It may run before the client's END_STREAM: clients that send it later are right too.
+            self._unconsumed = 0
+            self._budget.hold(self, 0)
+            self._run(found[0])
+        elif end:
+            raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "there is no request message")
+        else:
+            self._hold()
+
+    def _receive_some(self, messages: deque[bytes], found: list[bytes]) -> None:
+        messages.extend(found)
+        self._unconsumed += sum(map(len, found))
+        if found:
+            self._began = self._stream.since
+        self._hold()
+        if self._reading is not None and (messages or not self._stream.receiving):
+            _wake(self._reading)
+
+    def _hold(self) -> None:
+        """Count the bytes that are held, and let the client complete the message in progress."""
+        self._budget.hold(self, len(self._reader) + self._unconsumed)
+        if not self._ended:
+            missing = min(self._reader.missing, self._limits.max_message)
+            self._connection.grant(self._stream, missing - self._stream.receive_window)
+
+    def sent(self) -> None:
+        """Let the handler write more; or end the call, if its status was sent."""
+        if self._status_sent and not self._stream.open:
+            self._end()
+        elif self._writing is not None:
+            _wake(self._writing)
+
+    def cancel(self) -> None:
+        """Cancel the handler: nobody receives its response."""
+        if not self._ended:
+            self._end()
+            if self._task is not None:
+                self._task.cancel()
+
+    def expire(self, now: float) -> None:
+        """End the call if its request is not complete in time."""
+        waits = len(self._reader) or (self._messages is None and self._task is None)
+        if waits and now - self._began > self._limits.message_timeout:
+            self._fail(
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                f"the request did not arrive within {self._limits.message_timeout:g} s",
+            )
+
+    def evict(self) -> None:
+        """End the call: others need the memory that its request takes."""
+        self._fail(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, "the server has no memory for unfinished requests"
+        )
+
+    def abandon(self, reason: str) -> None:
+        """End the call because the server stops."""
+        self._fail(grpc.StatusCode.UNAVAILABLE, reason)
+
+    def _expire(self) -> None:
+        self._fail(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+    def _fail(self, code: grpc.StatusCode, text: str) -> None:
+        """Send a status on behalf of the server, and cancel the handler."""
+        if not self._ended:
+            self._connection.drop_unsent(self._stream)
+            self._send_status(code, text)
+            self._end()
+            if self._task is not None:
+                self._task.cancel()
+
+    # --- the handler ------------------------------------------------------------------------------
+
+    def _run(self, request: bytes | None) -> None:
+        self._connection.handlers += 1
+        self._task = self._loop.create_task(self._serve(request))
+
+    async def _serve(self, data: bytes | None) -> None:
+        method = self._method
+        try:
+            if data is None:
+                request: Any = self._requests()
+            elif method.deserialize is None:
+                request = data
+            else:
+                try:
+                    request = method.deserialize(data)
+                except Exception:
+                    logger.exception("cannot deserialize a request")
+                    self._send_status(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+                    return
+            if method.yields:
+                async for message in method.behavior(request, self):
+                    await self.write(message)
+                self._send_status(self._code or grpc.StatusCode.OK, self._details)
+            elif method.streams_responses:
+                await method.behavior(request, self)
+                self._send_status(self._code or grpc.StatusCode.OK, self._details)
+            else:
+                self._respond(await method.behavior(request, self))
+        except grpc.aio.AbortError:
+            # Its status is sent.
+            pass
+        except asyncio.CancelledError:
+            self._send_status(grpc.StatusCode.CANCELLED, "the handler was cancelled")
+            raise
+        except Exception as error:
+            if not self._ended:
+                logger.exception("a handler failed")
+            text = f"Unexpected {type(error)}: {error}"
+            self._send_status(grpc.StatusCode.UNKNOWN, text)
+        finally:
+            self._connection.handlers -= 1
+
+    def _respond(self, response: Any) -> None:
+        """Send the response of a unary call, with its status."""
+        if self._ended or self._status_sent:
+            return
+        if self._code not in (None, grpc.StatusCode.OK):
+            self._send_status(self._code, self._details)
+            return
+        serialize = self._method.serialize
+        body = response if serialize is None else serialize(response)
+        trailers = headers.OK
+        if self._details or self._trailing:
+            trailers = headers.encode_status(grpc.StatusCode.OK, self._details)
+            trailers += headers.encode_metadata(self._trailing)
+        self._status_sent = True
+        head, self._initial = self._initial, None
+        if head is None:
+            self._connection.send_data(self._stream, frame_message(body))
+            sent = self._connection.end(self._stream, trailers)
+        else:
+            sent = self._connection.respond(self._stream, head, frame_message(body), trailers)
+        if sent:
+            self._end()
+
+    def _send_status(self, code: grpc.StatusCode | None, details: str) -> None:
+        """End the response, if it has not ended."""
+        if self._ended or self._status_sent:
+            return
+        self._status_sent = True
+        self._code, self._details = code or grpc.StatusCode.OK, details
+        block = headers.encode_status(self._code, details)
+        block += headers.encode_metadata(self._trailing)
+        if self._initial is not None:
+            block, self._initial = self._initial + block, None
+        if self._connection.end(self._stream, block):
+            self._end()
+
+    def _end(self) -> None:
+        """Release what the call holds, and report its end."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self._unconsumed or len(self._reader):
+            self._budget.hold(self, 0)
+        for waiter in (self._reading, self._writing):
+            if waiter is not None:
+                _wake(waiter)
+        if self._callbacks is not None:
+            for callback in self._callbacks:
+                callback(self)
+
+    # --- what handlers use ------------------------------------------------------------------------
+
+    async def _requests(self) -> AsyncIterator[Any]:
+        while True:
+            message = await self.read()
+            if message is grpc.aio.EOF:
+                return
+            yield message
+
+    async def read(self) -> Any:
+        """Return the next request message; `grpc.aio.EOF` after the last.
+
+        Raises grpc.aio.InternalError if the call has ended.
+        """
+        messages = self._messages
+        if messages is None:
+            raise grpc.aio.UsageError("a unary request cannot be read")
+        while not messages:
+            if self._ended:
+                raise grpc.aio.InternalError("the call has ended")
+            if not self._stream.receiving:
+                return grpc.aio.EOF
+            self._reading = self._loop.create_future()
+            try:
+                await self._reading
+            finally:
+                self._reading = None
+        message = messages.popleft()
+        self._unconsumed -= len(message)
+        if not self._ended:
+            self._budget.hold(self, len(self._reader) + self._unconsumed)
+            self._grant_consumed()
+        return message if self._method.deserialize is None else self._method.deserialize(message)
+
+    def _grant_consumed(self) -> None:
+        """Keep the window at its initial size, less what waits for the handler."""
+        wanted = DEFAULT_WINDOW - self._unconsumed - len(self._reader)
+        missing = wanted - self._stream.receive_window
+        if missing >= _GRANT_AT_ONCE:
+            self._connection.grant(self._stream, missing)
+
+    async def write(self, message: Any) -> None:
+        """Send a response message; return when the client's flow control has allowed all of it.
+
+        Raises grpc.aio.InternalError if the call has ended.
+        """
+        if self._ended or self._status_sent:
+            raise grpc.aio.InternalError("the call has ended")
+        serialize = self._method.serialize
+        body = message if serialize is None else serialize(message)
+        self._send_initial()
+        if not self._connection.send_data(self._stream, frame_message(body)):
+            self._writing = self._loop.create_future()
+            try:
+                await self._writing
+            finally:
+                self._writing = None
+            if self._ended:
+                raise grpc.aio.InternalError("the call has ended")
+
+    async def send_initial_metadata(self, initial_metadata: Any) -> None:
+        """Send the header fields that begin the response."""
+        if self._initial is None:
+            raise grpc.aio.UsageError("initial metadata was sent already")
+        self._initial += headers.encode_metadata(initial_metadata or ())
+        self._send_initial()
+
+    def _send_initial(self) -> None:
+        if self._initial is not None and not self._ended:
+            self._connection.send_headers(self._stream, self._initial)
+            self._initial = None
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Any = ()
+    ) -> NoReturn:
+        """End the call with a status; what the client has not read is dropped."""
+        if trailing_metadata:
+            self._trailing = tuple(trailing_metadata)
+        if not (self._ended or self._status_sent):
+            self._connection.drop_unsent(self._stream)
+            self._send_status(code, details)
+        raise grpc.aio.AbortError
+
+    async def abort_with_status(self, status: grpc.Status) -> NoReturn:
+        """End the call with `status`."""
+        await self.abort(status.code, status.details, status.trailing_metadata)
+
+    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
+        """Set the metadata that is sent with the status."""
+        self._trailing = tuple(trailing_metadata)
+
+    def trailing_metadata(self) -> Any:
+        """Return the metadata that is sent with the status."""
+        return self._trailing
+
+    def invocation_metadata(self) -> Metadata:
+        """Return the client's metadata; values are bytes if the name ends with -bin."""
+        return self._metadata
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        """Set the code of a status that the handler does not send by `abort`."""
+        self._code = code
+
+    def code(self) -> Any:
+        """Return the code that was set, or that of the status."""
+        return self._code
+
+    def set_details(self, details: str) -> None:
+        """Set the text of a status that the handler does not send by `abort`."""
+        self._details = details
+
+    def details(self) -> str:
+        """Return the text that was set, or that of the status."""
+        return self._details
+
+    def peer(self) -> str:
+        """Return the client's address, as grpc names it."""
+        return self._connection.peer.name
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """Return the properties of the transport, and those of the client's certificate."""
+        return self._connection.peer.properties
+
+    def peer_identity_key(self) -> str | None:
+        """Return the property that names the client; None without a certificate."""
+        for key in ("x509_subject_alternative_name", "x509_common_name"):
+            if key in self._connection.peer.properties:
+                return key
+        return None
+
+    def peer_identities(self) -> Iterable[bytes] | None:
+        """Return the names of the client; None without a certificate."""
+        key = self.peer_identity_key()
+        return None if key is None else self._connection.peer.properties[key]
+
+    def time_remaining(self) -> Any:
+        """Return the seconds until the deadline; None if there is none."""
+        return None if self._deadline is None else max(self._deadline - self._loop.time(), 0.0)
+
+    def add_done_callback(self, callback: Any) -> None:
+        """Call `callback` with the call when it has ended: its response is sent, or nobody reads it."""
+        if self._ended:
+            self._loop.call_soon(callback, self)
+        elif self._callbacks is None:
+            self._callbacks = [callback]
+        else:
+            self._callbacks.append(callback)
+
+    def cancelled(self) -> bool:
+        """Return whether the client or the deadline has ended the call."""
+        return self._ended and not self._status_sent
+
+    def done(self) -> bool:
+        """Return whether the call has ended."""
+        return self._ended
+
+    def set_compression(self, compression: grpc.Compression) -> None:
+        """Do nothing: responses are not compressed."""
+
+    def disable_next_message_compression(self) -> None:
+        """Do nothing: responses are not compressed."""
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,102 @@
+"""HTTP/2 frames: numbers and serialization (RFC 9113, sections 4, 6 and 7)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""The first bytes of each client (section 3.4)."""
+
+DATA = 0
+HEADERS = 1
+PRIORITY = 2
+RST_STREAM = 3
+SETTINGS = 4
+PUSH_PROMISE = 5
+PING = 6
+GOAWAY = 7
+WINDOW_UPDATE = 8
+CONTINUATION = 9
+
+ACK = 0x1
+END_STREAM = 0x1
+END_HEADERS = 0x4
+PADDED = 0x8
+HAS_PRIORITY = 0x20
+
+HEADER_TABLE_SIZE = 1
+ENABLE_PUSH = 2
+MAX_CONCURRENT_STREAMS = 3
+INITIAL_WINDOW_SIZE = 4
+MAX_FRAME_SIZE = 5
+MAX_HEADER_LIST_SIZE = 6
+
+HEAD_LENGTH = 9
+MAX_PAYLOAD = 16_384
+"""The limit of each frame in both directions: the initial one of SETTINGS_MAX_FRAME_SIZE."""
+LARGEST_MAX_FRAME_SIZE = 2**24 - 1
+DEFAULT_WINDOW = 65_535
+MAX_WINDOW = 2**31 - 1
+MAX_STREAM_ID = 2**31 - 1
+
+HEAD = Struct(">BHBBI")
+"""Two parts of the payload's length, type, flags, stream."""
+SETTING = Struct(">HI")
+WORD = Struct(">I")
+_TWO_WORDS = Struct(">II")
+
+
+class ErrorCode(IntEnum):
+    """Error codes (section 7)."""
+
+    NO_ERROR = 0
+    PROTOCOL_ERROR = 1
+    INTERNAL_ERROR = 2
+    FLOW_CONTROL_ERROR = 3
+    SETTINGS_TIMEOUT = 4
+    STREAM_CLOSED = 5
+    FRAME_SIZE_ERROR = 6
+    REFUSED_STREAM = 7
+    CANCEL = 8
+    COMPRESSION_ERROR = 9
+    CONNECT_ERROR = 10
+    ENHANCE_YOUR_CALM = 11
+    INADEQUATE_SECURITY = 12
+    HTTP_1_1_REQUIRED = 13
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """Serialize a frame with up to `MAX_PAYLOAD` bytes of payload."""
+    return HEAD.pack(0, len(payload), kind, flags, stream) + payload
+
+
+def settings(values: dict[int, int]) -> bytes:
+    """Serialize a SETTINGS frame."""
+    return frame(SETTINGS, 0, 0, b"".join(SETTING.pack(*pair) for pair in values.items()))
+
+
+def rst_stream(stream: int, code: ErrorCode) -> bytes:
+    """Serialize a RST_STREAM frame."""
+    return frame(RST_STREAM, 0, stream, WORD.pack(code))
+
+
+def goaway(last_stream: int, code: ErrorCode, reason: str = "") -> bytes:
+    """Serialize a GOAWAY frame with a `reason` for people."""
+    return frame(GOAWAY, 0, 0, _TWO_WORDS.pack(last_stream, code) + reason.encode())
+
+
+def window_update(stream: int, increment: int) -> bytes:
+    """Serialize a WINDOW_UPDATE frame; stream 0 is the connection."""
+    return frame(WINDOW_UPDATE, 0, stream, WORD.pack(increment))
+
+
+def header_frames(stream: int, block: bytes, *, end: bool) -> bytes:
+    """Serialize a header block, in as many frames as it needs; `end` ends the stream."""
+    flags = END_STREAM if end else 0
+    if len(block) <= MAX_PAYLOAD:
+        return HEAD.pack(0, len(block), HEADERS, flags | END_HEADERS, stream) + block
+    parts = [block[at : at + MAX_PAYLOAD] for at in range(0, len(block), MAX_PAYLOAD)]
+    frames = [frame(HEADERS, flags, stream, parts[0])]
+    frames += [frame(CONTINUATION, 0, stream, part) for part in parts[1:-1]]
+    return b"".join((*frames, frame(CONTINUATION, END_HEADERS, stream, parts[-1])))

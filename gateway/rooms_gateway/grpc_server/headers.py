@@ -1,0 +1,231 @@
+"""Header fields of gRPC over HTTP/2: requests, metadata, statuses.
+
+The rules are those of RFC 9113, section 8, and of grpc's doc/PROTOCOL-HTTP2.md.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from binascii import Error, a2b_base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import grpc
+
+from rooms_gateway.grpc_server.hpack import Field, literal
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+CONTENT_TYPE = b"application/grpc"
+_BINARY = "-bin"
+
+(
+    _METHOD,
+    _SCHEME,
+    _PATH,
+    _AUTHORITY,
+    _TE,
+    _TYPE,
+    _TIMEOUT,
+    _ENCODING,
+    _LENGTH,
+    _FORBIDDEN,
+    _IGNORED,
+) = range(11)
+
+_KINDS = {
+    b":method": _METHOD,
+    b":scheme": _SCHEME,
+    b":path": _PATH,
+    b":authority": _AUTHORITY,
+    b"te": _TE,
+    b"content-type": _TYPE,
+    b"grpc-timeout": _TIMEOUT,
+    b"grpc-encoding": _ENCODING,
+    b"content-length": _LENGTH,
+    **dict.fromkeys(
+        (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"),
+        _FORBIDDEN,
+    ),
+    **dict.fromkeys((b"grpc-accept-encoding", b"accept-encoding", b"host"), _IGNORED),
+}
+"""Fields that are no metadata."""
+
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_TIMEOUT_VALUE = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_UNSAFE = re.compile(rb"[^ -$&-~]")
+"""What grpc-message percent-encodes."""
+
+
+class MalformedError(Exception):
+    """A request that is no HTTP/2 (RFC 9113, 8.1.1)."""
+
+
+class NotGrpcError(Exception):
+    """A request of another protocol, with the HTTP status of the response."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class InvalidCallError(Exception):
+    """A gRPC request that cannot be served; the text is that of the status."""
+
+
+@dataclass(slots=True)
+class Request:
+    """The header fields of a call."""
+
+    path: bytes
+    timeout: float | None
+    """In seconds."""
+    encoding: bytes
+    """Of the messages; empty for identity."""
+    length: int | None
+    """The content-length."""
+    metadata: Metadata
+
+
+def read_request(fields: Iterable[Field]) -> Request:
+    """Read the header fields of a call.
+
+    Raises MalformedError, NotGrpcError or InvalidCallError.
+    """
+    pseudo: list[bytes | None] = [None, None, None, None]
+    metadata: list[tuple[str, str | bytes]] = []
+    content_type = encoding = b""
+    timeout = length = None
+    regular = False
+    for name, value in fields:
+        kind = _KINDS.get(name)
+        if kind is None:
+            regular = True
+            metadata.append(_metadatum(name, value))
+        elif kind <= _AUTHORITY:
+            if regular or pseudo[kind] is not None:
+                raise MalformedError
+            pseudo[kind] = value
+        else:
+            regular = True
+            if kind == _TYPE:
+                content_type = value
+            elif kind == _TE:
+                if value != b"trailers":
+                    raise MalformedError
+            elif kind == _TIMEOUT:
+                timeout = value
+            elif kind == _ENCODING:
+                encoding = b"" if value == b"identity" else value
+            elif kind == _LENGTH:
+                if not value.isdigit() or length not in (None, value):
+                    raise MalformedError
+                length = value
+            elif kind == _FORBIDDEN:
+                raise MalformedError
+    method, scheme, path, _ = pseudo
+    if not method or not scheme or not path:
+        raise MalformedError
+    if content_type != CONTENT_TYPE and not content_type.startswith(
+        (b"application/grpc+", b"application/grpc;")
+    ):
+        raise NotGrpcError(415)
+    if method != b"POST":
+        raise NotGrpcError(405)
+    return Request(
+        path,
+        None if timeout is None else _timeout(timeout),
+        encoding,
+        None if length is None else int(length),
+        tuple(metadata),
+    )
+
+
+def check_trailers(fields: Iterable[Field]) -> None:
+    """Raise MalformedError unless `fields` may end a request."""
+    for name, value in fields:
+        if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+            raise MalformedError
+
+
+def _metadatum(name: bytes, value: bytes) -> tuple[str, str | bytes]:
+    if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+        raise MalformedError
+    key = name.decode("ascii")
+    if key.endswith(_BINARY):
+        return key, _decode_binary(key, value)
+    try:
+        return key, value.decode()
+    except UnicodeDecodeError:
+        return key, value.decode("latin-1")
+
+
+def _decode_binary(key: str, value: bytes) -> bytes:
+    # Of several values, a proxy may have made one field; the decoded form has no separator.
+    decoded = []
+    for part in value.split(b","):
+        stripped = part.strip()
+        try:
+            if _BASE64.fullmatch(stripped) is None:
+                raise Error
+            decoded.append(
+                a2b_base64(stripped.rstrip(b"=") + b"=" * (-len(stripped.rstrip(b"=")) % 4))
+            )
+        except Error:
+            raise InvalidCallError(f"malformed metadata {key}: it is not base64") from None
+    return b",".join(decoded)
+
+
+def _timeout(value: bytes) -> float:
+    found = _TIMEOUT_VALUE.fullmatch(value)
+    if found is None:
+        raise InvalidCallError("malformed grpc-timeout: send 1 to 8 digits and a unit")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def encode_metadata(metadata: Iterable[tuple[str, str | bytes]]) -> bytes:
+    """Encode metadata as a part of a header block. Raises ValueError."""
+    parts = []
+    for key, value in metadata:
+        name = key.encode("ascii")
+        if key.endswith(_BINARY):
+            raw = b64encode(value.encode() if isinstance(value, str) else value).rstrip(b"=")
+        else:
+            raw = value.encode() if isinstance(value, str) else value
+        if _NAME.fullmatch(name) is None or _VALUE.fullmatch(raw) is None:
+            raise ValueError(f"metadata {key!r} cannot be sent")
+        parts.append(literal(name, raw))
+    return b"".join(parts)
+
+
+# :status 200 is entry 8 of the static table.
+INITIAL = b"\x88" + literal(b"content-type", CONTENT_TYPE)
+"""The start of each response."""
+
+_STATUSES = {code: literal(b"grpc-status", b"%d" % code.value[0]) for code in grpc.StatusCode}
+OK = _STATUSES[grpc.StatusCode.OK]
+
+ACCEPT_ENCODING = literal(b"grpc-accept-encoding", b"identity,deflate,gzip")
+
+
+def encode_status(code: grpc.StatusCode, details: str) -> bytes:
+    """Encode a status as a part of a header block."""
+    if not details:
+        return _STATUSES[code]
+    text = _UNSAFE.sub(lambda byte: b"%%%02X" % byte[0][0], details.encode("utf-8", "replace"))
+    return _STATUSES[code] + literal(b"grpc-message", text)
+
+
+def http_response(status: int, length: int) -> bytes:
+    """Encode the header block of a response to a request that is not gRPC."""
+    return b"".join(
+        (
+            literal(b":status", b"%d" % status),
+            literal(b"content-type", b"text/plain; charset=utf-8"),
+            literal(b"content-length", b"%d" % length),
+        )
+    )
