@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rooms_emulator import Emulator, JournalEntry
 from rooms_gateway.app import Gateway
+from rooms_gateway.server.kind import ServerKind
 from rooms_gateway.services.convert.identifiers import from_raw_id
 from rooms_gateway.settings import Settings, Upstream
 from rooms_gateway.upstream.credentials import Credential
@@ -45,6 +47,15 @@ if TYPE_CHECKING:
 
 Detail = TypeVar("Detail", bound=Message)
 Item = TypeVar("Item")
+
+SERVER = ServerKind(os.environ.get("ROOMS_GATEWAY_SERVER", ServerKind.LOOP))
+"""The gRPC server of the gateways under test."""
+
+only_loop = pytest.mark.skipif(SERVER is not ServerKind.LOOP, reason="of the server in the loop")
+only_grpc = pytest.mark.skipif(SERVER is not ServerKind.GRPC, reason="of grpcio's server")
+
+HANDLERS = frozenset({"_handle_exceptions", "_serve"})
+"""The coroutines in which the two servers run handlers."""
 
 UNKNOWN_ROOM = "99400000000000000"
 """Named like a room, but an emulator never makes it."""
@@ -88,7 +99,8 @@ def upstream_of(emulator: Emulator) -> Upstream:
 def settings(upstream: Upstream | None = None, **others: Any) -> Settings:
     """Make the settings of a gateway on a free port."""
     return Settings(
-        upstream=upstream, **{"listen": ("127.0.0.1:0",), "api_version": "2025-03-13", **others}
+        upstream=upstream,
+        **{"listen": ("127.0.0.1:0",), "api_version": "2025-03-13", "server": SERVER, **others},
     )
 
 

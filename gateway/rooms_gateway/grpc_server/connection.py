@@ -53,6 +53,9 @@ _MAX_STRIKES = 2
 _REMEMBERED = 1024
 """Streams whose late frames are ignored, because the server has ended them first."""
 _WRITE_AT_ONCE = 65_536
+_LATE_DATA = 0.1
+"""Seconds for a client to end a request that is answered already: with a reset at once, clients of
+grpcio that are about to send a message report that instead of the status."""
 
 _KEEPALIVE_PING = b"rgkeepal"
 _DRAIN_PING = b"rgdrain!"
@@ -296,7 +299,7 @@ class Connection(asyncio.BufferedProtocol):
             self._receive_window = _RECEIVE_WINDOW
         stream = self.streams.get(number)
         if stream is None or not stream.receiving:
-            self._reject_data(number, stream)
+            self._reject_data(number, stream, end=bool(flags & END_STREAM))
             return
         stream.receive_window -= size
         if stream.receive_window < 0:
@@ -314,7 +317,7 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._count_unproductive()
 
-    def _reject_data(self, number: int, stream: Stream | None) -> None:
+    def _reject_data(self, number: int, stream: Stream | None, *, end: bool) -> None:
         if number == 0 or number > self._last or not number & 1:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "data for a stream that was never opened")
         self._count_unproductive()
@@ -322,6 +325,8 @@ class Connection(asyncio.BufferedProtocol):
             self.reset(stream, ErrorCode.STREAM_CLOSED)
         elif number not in self._ended:
             raise Http2Error(ErrorCode.STREAM_CLOSED, "data for a closed stream")
+        elif end:
+            del self._ended[number]
 
     def _on_headers(self, flags: int, number: int, payload: bytes) -> None:
         if not number & 1:
@@ -368,6 +373,8 @@ class Connection(asyncio.BufferedProtocol):
             self._count_unproductive()
             if number not in self._ended:
                 raise Http2Error(ErrorCode.STREAM_CLOSED, "headers for a closed stream")
+            if end:
+                del self._ended[number]
         else:
             self._last = number
             self._open(number, fields, end=end)
@@ -678,11 +685,15 @@ class Connection(asyncio.BufferedProtocol):
     def _finish(self, stream: Stream) -> None:
         """Forget a stream after its last frame."""
         if stream.receiving:
-            # The client stops sending what nobody reads (RFC 9113, 8.1).
-            self.write(frames.rst_stream(stream.number, ErrorCode.NO_ERROR))
             self._remember(stream.number)
+            self._loop.call_later(_LATE_DATA, self._stop_request, stream.number)
         self._forget(stream)
         self._close_if_drained()
+
+    def _stop_request(self, number: int) -> None:
+        """Have the client stop sending what nobody reads (RFC 9113, 8.1)."""
+        if number in self._ended and not self.closing:
+            self.write(frames.rst_stream(number, ErrorCode.NO_ERROR))
 
     def _forget(self, stream: Stream) -> None:
         stream.open = stream.receiving = False

@@ -53,7 +53,7 @@ _KINDS = {
 """Fields that are no metadata."""
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
-_VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_VALUE = re.compile(rb"[^\0\r\n]*")
 _TIMEOUT_VALUE = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")

@@ -14,6 +14,7 @@ from acs.rooms.v1.rooms_pb2 import CreateRoomRequest, GetRoomRequest, ListRoomsR
 from google.rpc.error_details_pb2 import RetryInfo
 from support.collectors import scrape
 from support.gateways import (
+    HANDLERS,
     SERVING,
     UNKNOWN_ROOM,
     Running,
@@ -263,9 +264,7 @@ async def test_hanging_upstream_does_not_affect_health(
 
 def handlers(tasks: set[asyncio.Task[object]]) -> int:
     """Count the tasks of handlers that grpc runs."""
-    return sum(
-        getattr(task.get_coro(), "__qualname__", "") == "_handle_exceptions" for task in tasks
-    )
+    return sum(getattr(task.get_coro(), "__name__", "") in HANDLERS for task in tasks)
 
 
 @pytest.mark.proves("S11")

@@ -21,7 +21,7 @@ from acs.rooms.v1.rooms_pb2 import (
     UpdateRoomRequest,
 )
 from support.fast_gateway import Quick, quick_gateway, roomy
-from support.gateways import failure_of, until, upstream_of
+from support.gateways import HANDLERS, failure_of, until, upstream_of
 from support.upstreams import Scripted, answer, scripted, silence
 
 from rooms_emulator import Emulator
@@ -71,7 +71,7 @@ def running() -> Counter[str]:
 
 def handlers() -> int:
     """Return the number of handlers that grpc runs."""
-    return running()["_handle_exceptions"]
+    return sum(running()[name] for name in HANDLERS)
 
 
 @pytest.mark.parametrize("operation", UNARY)

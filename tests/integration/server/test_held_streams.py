@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from support.collectors import scrape
-from support.gateways import Running, gateway_for, health_of, until
+from support.gateways import Running, gateway_for, health_of, only_grpc, only_loop, until
 from support.http2 import (
     WINDOW_OF_0,
     WINDOW_UPDATE,
@@ -92,6 +92,21 @@ async def test_idle_reflection_stream_ends(impatient: Running) -> None:
     await until_value(impatient, "rooms_gateway_reflection_streams", 0)
 
 
+@only_loop
+@pytest.mark.proves("S77")
+async def test_unread_reflection_ends(impatient: Running) -> None:
+    """Its response is dropped, and its slot is free, while the client stays connected."""
+    async with AsyncExitStack() as clients:
+        for _ in range(30):
+            await clients.enter_async_context(unread(impatient, REFLECT, DESCRIBE))
+        await until_value(impatient, "rooms_gateway_reflection_streams", 0)
+        stream = reflect(impatient)
+        await stream.write(DESCRIBE)
+        assert await stream.read()
+        stream.cancel()
+
+
+@only_grpc
 @pytest.mark.proves("S77")
 async def test_unread_reflection_keeps_its_slot(impatient: Running) -> None:
     """Its response stays in grpc: a client gets no further ones by waiting for the timeout."""

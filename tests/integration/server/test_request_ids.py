@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import pytest
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from google.rpc.error_details_pb2 import RequestInfo
-from support.gateways import UNKNOWN_ROOM, Running, failure_of, send, until
-from support.http2 import unary_call
+from support.gateways import UNKNOWN_ROOM, Running, failure_of, only_grpc, only_loop, send, until
+from support.http2 import RST_STREAM, frames, unary_call
 
 from rooms_emulator.faults.model import Fault
 
@@ -46,6 +47,26 @@ async def test_first_valid_request_id_is_used(running: Running) -> None:
     assert (await request_info(running, "a b", "first", "second")).request_id == "first"
 
 
+@only_loop
+async def test_request_with_a_line_break_is_reset(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The test writes the bytes of the request, since clients of gRPC reject such an id."""
+    caplog.set_level(logging.INFO)
+    host, _, port = running.gateway.addresses[0].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    request = GetRoomRequest(room_id=UNKNOWN_ROOM)
+    path = "/acs.rooms.v1.RoomsService/GetRoom"
+    writer.write(unary_call(path, request, {"x-request-id": f"a\r\nforged {CANARY}"}))
+    async with asyncio.timeout(30), contextlib.aclosing(frames(reader)) as received:
+        reset = await anext(each async for each in received if each[0] == RST_STREAM)
+    assert reset[2:] == (1, (1).to_bytes(4))
+    writer.close()
+    assert CANARY not in caplog.text
+    assert running.requests("GetRoom") == 0
+
+
+@only_grpc
 async def test_request_id_with_line_break_is_not_logged(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:

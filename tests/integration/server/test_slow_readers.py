@@ -11,6 +11,7 @@ import pytest
 from acs.rooms.v1.participants_pb2 import ListParticipantsRequest
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest, ListRoomsRequest
 from support.gateways import (
+    HANDLERS,
     UNKNOWN_ROOM,
     Running,
     collect,
@@ -43,7 +44,7 @@ async def limited(emulator: Emulator) -> AsyncIterator[Running]:
 
 def tasks_of_lists(before: set[asyncio.Task[object]]) -> set[str]:
     names = {getattr(task.get_coro(), "__name__", "") for task in asyncio.all_tasks() - before}
-    return names & {"_handle_exceptions", "fetch"}
+    return names & (HANDLERS | {"fetch"})
 
 
 async def rejected(running: Running) -> bool:

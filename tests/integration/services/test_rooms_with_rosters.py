@@ -11,6 +11,7 @@ from acs.rooms.v1.error_reason_pb2 import ErrorReason
 from acs.rooms.v1.rooms_pb2 import ListRoomsRequest, ListRoomsResponse, RoomFilter
 from grpc import StatusCode
 from support.gateways import (
+    HANDLERS,
     Running,
     by_raw_id,
     collect,
@@ -318,7 +319,7 @@ async def test_cancelling_while_rosters_are_read(running: Running) -> None:
 
 def _working(tasks: set[asyncio.Task[object]]) -> set[str]:
     names = {getattr(task.get_coro(), "__name__", "") for task in tasks}
-    return names & {"_handle_exceptions", "run", "fetch"}
+    return names & (HANDLERS | {"run", "fetch"})
 
 
 async def test_an_upstream_that_dies_midway_ends_the_list() -> None:

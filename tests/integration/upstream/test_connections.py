@@ -16,16 +16,17 @@ import pytest
 from acs.rooms.v1 import rooms_service_pb2_grpc
 from acs.rooms.v1.rooms_pb2 import GetRoomRequest
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # not in the stubs
-from support.gateways import SERVING, gateway_for, status_of
+from support.gateways import SERVER, SERVING, gateway_for, status_of
 from support.http2 import PREFACE, RST_STREAM, SETTINGS, frame, frames, header_frames, headers_of
 
 import rooms_gateway
 from rooms_emulator import Emulator, Fault
 from rooms_gateway import app
-from rooms_gateway.server.options import server_options
+from rooms_gateway.server.kind import ServerKind
+from rooms_gateway.server.options import server_limits, server_options
 
 PING, GOAWAY, ACK = 6, 7, 1
-ENHANCE_YOUR_CALM = 11
+REFUSED_STREAM, ENHANCE_YOUR_CALM = 7, 11
 MAX_CONCURRENT_STREAMS = 3
 WATCH = "/grpc.health.v1.Health/Watch"
 
@@ -60,6 +61,7 @@ async def test_grpc_accepts_huge_settings(emulator: Emulator) -> None:
 @pytest.mark.proves("S80")
 async def test_connection_has_at_most_100_streams(emulator: Emulator) -> None:
     """The server announces the limit, and refuses a further stream that is opened nevertheless."""
+    code = REFUSED_STREAM if SERVER is ServerKind.LOOP else ENHANCE_YOUR_CALM
     async with gateway_for(emulator) as running:
         host, _, port = running.gateway.addresses[0].rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -75,7 +77,7 @@ async def test_connection_has_at_most_100_streams(emulator: Emulator) -> None:
                     refused = stream, payload
                     break
         assert announced[MAX_CONCURRENT_STREAMS] == 100
-        assert refused == (201, struct.pack(">I", ENHANCE_YOUR_CALM))
+        assert refused == (201, struct.pack(">I", code))
         writer.close()
 
 
@@ -144,7 +146,8 @@ async def test_pings_within_the_interval_are_accepted(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also on a connection without calls."""
-    monkeypatch.setattr(app, "server_options", partial(server_options, min_ping_interval=0.02))
+    for limits in (server_options, server_limits):
+        monkeypatch.setattr(app, limits.__name__, partial(limits, min_ping_interval=0.02))
     async with (
         gateway_for(emulator) as running,
         pinging(running.gateway.addresses[0]) as client,
