@@ -8,7 +8,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test clients test-clients bench faults soak check guard lint types imports protos breaking check-generated manifests generate generate-python format lock clean
+.PHONY: help setup run demo unit test clients test-clients test-suites bench faults soak check guard lint types imports protos breaking check-generated manifests generate generate-python format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -65,6 +65,27 @@ test: setup ## Run all tests, in parallel; ARGS="tests/unit -k dates" for some, 
 	@echo "Building compose-go for the tests (once) …"
 	@cd tests/deploy/tools/compose && go build -o ../../../../$@ github.com/compose-spec/compose-go/v2/cmd
 
+# The suites that judge gRPC servers; their protos come from the modules that pin them.
+.tools/h2spec: tests/suites/tools/h2spec/go.mod tests/suites/tools/h2spec/go.sum
+	@echo "Building h2spec for the tests (once) …"
+	@cd tests/suites/tools/h2spec && go build -o ../../../../$@ github.com/summerwind/h2spec/cmd/h2spec
+
+.tools/suites/interop/client: $(wildcard tests/suites/tools/interop/go.* tests/suites/tools/interop/protos/*.go) $(VENV)/.dev
+	@mkdir -p $(@D)
+	@echo "Building the interop client of grpc-go for the tests (once, up to a minute) …"
+	@cd tests/suites/tools/interop && go run ./protos >../../../../$(@D)/protos.binpb
+	@cd $(@D) && $(CURDIR)/$(BIN)/python -m grpc_tools.protoc --descriptor_set_in=protos.binpb \
+		--python_out=.. --grpc_python_out=.. interop/empty.proto interop/messages.proto interop/test.proto
+	@cd tests/suites/tools/interop && go build -o ../../../../$@ google.golang.org/grpc/interop/client
+
+.tools/suites/connectrpc/runner: tests/suites/tools/connect/go.mod tests/suites/tools/connect/go.sum $(VENV)/.dev
+	@mkdir -p $(@D)
+	@echo "Building Connect's conformance suite for the tests (once, up to a minute) …"
+	@cd tests/suites/tools/connect && go build -o ../../../../$@ connectrpc.com/conformance/cmd/connectconformance
+	@$(BIN)/python -m grpc_tools.protoc --python_out=.tools/suites --grpc_python_out=.tools/suites \
+		-I"$$(cd tests/suites/tools/connect && go list -m -f '{{.Dir}}' connectrpc.com/conformance)/proto" \
+		connectrpc/conformance/v1/config.proto connectrpc/conformance/v1/server_compat.proto connectrpc/conformance/v1/service.proto
+
 .tools/node-clients: tests/clients/node/package-lock.json
 	@echo "Installing the Node clients for the tests (once) …"
 	@cd tests/clients/node && npm ci --silent --no-audit --no-fund
@@ -84,6 +105,9 @@ clients: $(addprefix client-,$(CLIENTS)) ## Build the client packages into dist/
 
 test-clients: setup ## Build the client packages and run the examples and the pages of each language.
 	@$(PYTEST) -n logical --dist loadfile tests/clients $(ARGS)
+
+test-suites: setup ## Judge the gRPC servers by h2spec, the gRPC interop client and Connect's conformance suite.
+	@$(PYTEST) $(PARALLEL) tests/suites $(ARGS)
 
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
 	@PYTHONPATH=.:gateway:generated/python $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)

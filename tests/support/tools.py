@@ -18,6 +18,7 @@ NODE_CLIENTS = ROOT / "tests/clients/node"
 _LANGUAGES = {
     "go-load": "go",
     "grpcurl": "go",
+    "h2spec": "go",
     "kustomize": "go",
     "compose-go": "go",
     "bench/load": "go",
@@ -26,6 +27,8 @@ _LANGUAGES = {
     "oldest-protoc/installed": "python3.11",
     "preview-sdk/installed": "make",
     "rust-load": "cargo",
+    "suites/connectrpc/runner": "go",
+    "suites/interop/client": "go",
     "client-cpp": "grpc_cpp_plugin",
     "client-go": "go",
     "client-java": "mvn",
