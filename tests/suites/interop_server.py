@@ -13,7 +13,6 @@ from typing import Any
 
 import grpc
 from interop import empty_pb2, messages_pb2, test_pb2_grpc
-
 from suites import servers
 
 INITIAL = "x-grpc-test-echo-initial"

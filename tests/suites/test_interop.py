@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.authority import Files
-from support.commands import run
 from suites.programs import INTEROP, interop_service
 from suites.servers import SERVERS
+from support.authority import Files
+from support.commands import run
 
 CASES = (
     "empty_unary",
