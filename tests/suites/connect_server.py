@@ -10,12 +10,16 @@ import asyncio
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
 from connectrpc.conformance.v1 import server_compat_pb2, service_pb2, service_pb2_grpc
 from google.rpc.status_pb2 import Status
 from suites import servers
+
+from rooms_gateway.server.tls.files import TlsFiles
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -150,22 +154,28 @@ def register(server: Any) -> None:
 
 def main(kind: str) -> None:
     """Run a kind of server as the request on standard input asks for."""
-    streams = sys.stdin.buffer, sys.stdout.buffer
-    size = int.from_bytes(streams[0].read(4))
-    request = server_compat_pb2.ServerCompatRequest.FromString(streams[0].read(size))
-    tls = None
-    if request.use_tls:
-        creds = request.server_creds
-        tls = servers.Tls(creds.cert, creds.key, request.client_tls_cert)
+    size = int.from_bytes(sys.stdin.buffer.read(4))
+    request = server_compat_pb2.ServerCompatRequest.FromString(sys.stdin.buffer.read(size))
 
     def ready(port: int) -> None:
         response = server_compat_pb2.ServerCompatResponse(
             host="127.0.0.1", port=port, pem_cert=request.server_creds.cert
         ).SerializeToString()
-        streams[1].write(len(response).to_bytes(4) + response)
-        streams[1].flush()
+        sys.stdout.buffer.write(len(response).to_bytes(4) + response)
+        sys.stdout.flush()
 
-    asyncio.run(servers.run(kind, register, ready, tls, request.message_receive_limit))
+    with TemporaryDirectory() as folder:
+        tls = write_tls(request, Path(folder)) if request.use_tls else None
+        asyncio.run(servers.run(kind, register, ready, tls, request.message_receive_limit))
+
+
+def write_tls(request: Any, folder: Path) -> TlsFiles:
+    """Write the PEM files of a request."""
+    (folder / "tls.crt").write_bytes(request.server_creds.cert)
+    (folder / "tls.key").write_bytes(request.server_creds.key)
+    (folder / "ca.crt").write_bytes(request.client_tls_cert)
+    client_ca = folder / "ca.crt" if request.client_tls_cert else None
+    return TlsFiles(folder / "tls.crt", folder / "tls.key", client_ca)
 
 
 if __name__ == "__main__":

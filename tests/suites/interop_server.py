@@ -15,6 +15,8 @@ import grpc
 from interop import empty_pb2, messages_pb2, test_pb2_grpc
 from suites import servers
 
+from rooms_gateway.server.tls.files import TlsFiles
+
 INITIAL = "x-grpc-test-echo-initial"
 TRAILING = "x-grpc-test-echo-trailing-bin"
 """Metadata of requests that the response repeats."""
@@ -94,12 +96,7 @@ def register(server: Any) -> None:
 
 def main(kind: str, folder: str = "") -> None:
     """Run a kind of server, with the TLS files in `folder` if there is one."""
-    files = Path(folder)
-    tls = (
-        servers.Tls((files / "tls.crt").read_bytes(), (files / "tls.key").read_bytes())
-        if folder
-        else None
-    )
+    tls = TlsFiles(Path(folder, "tls.crt"), Path(folder, "tls.key")) if folder else None
 
     def ready(port: int) -> None:
         sys.stdout.write(f"port {port}\n")
