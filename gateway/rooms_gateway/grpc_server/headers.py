@@ -68,9 +68,11 @@ class MalformedError(Exception):
 class NotGrpcError(Exception):
     """A request of another protocol, with the HTTP status of the response."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, length: int | None) -> None:
         super().__init__(status)
         self.status = status
+        self.length = length
+        """The content-length."""
 
 
 class InvalidCallError(Exception):
@@ -130,17 +132,18 @@ def read_request(fields: Iterable[Field]) -> Request:
     method, scheme, path, _ = pseudo
     if not method or not scheme or not path:
         raise MalformedError
+    size = None if length is None else int(length)
     if content_type != CONTENT_TYPE and not content_type.startswith(
         (b"application/grpc+", b"application/grpc;")
     ):
-        raise NotGrpcError(415)
+        raise NotGrpcError(415, size)
     if method != b"POST":
-        raise NotGrpcError(405)
+        raise NotGrpcError(405, size)
     return Request(
         path,
         None if timeout is None else _timeout(timeout),
         encoding,
-        None if length is None else int(length),
+        size,
         tuple(metadata),
     )
 

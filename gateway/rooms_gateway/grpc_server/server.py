@@ -18,6 +18,7 @@ from rooms_gateway.grpc_server import headers
 from rooms_gateway.grpc_server.call import Call
 from rooms_gateway.grpc_server.connection import Connection
 from rooms_gateway.grpc_server.hpack import Field
+from rooms_gateway.grpc_server.http_requests import HttpRequest
 from rooms_gateway.grpc_server.limits import Limits, ReceiveBudget, RunningClock
 from rooms_gateway.grpc_server.listener import Listener, bind_tcp, bind_unix
 from rooms_gateway.grpc_server.messages import is_supported
@@ -115,7 +116,9 @@ class Server(grpc.aio.Server):
         try:
             request = headers.read_request(fields)
         except headers.NotGrpcError as error:
-            _respond_in_http(connection, stream, error.status)
+            stream.receiver = receiver = HttpRequest(connection, stream, error, self.limits)
+            if end:
+                receiver.receive(b"", end=True)
             return
         except headers.InvalidCallError as error:
             _reject(connection, stream, grpc.StatusCode.INTERNAL, str(error))
@@ -218,9 +221,3 @@ def _reject(
 ) -> None:
     """End a stream by a status, without a call."""
     connection.end(stream, headers.INITIAL + fields + headers.encode_status(code, text))
-
-
-def _respond_in_http(connection: Connection, stream: Stream, status: int) -> None:
-    """Respond to a request that is not gRPC."""
-    text = b"This port serves gRPC: POST with content-type application/grpc.\n"
-    connection.respond_in_http(stream, headers.http_response(status, len(text)), text)
