@@ -18,6 +18,8 @@ from rooms_gateway.grpc_server.hpack import Field, literal
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 CONTENT_TYPE = b"application/grpc"
+_TYPES = (CONTENT_TYPE, b"application/grpc+proto")
+_TYPES_WITH_PARAMETERS = tuple(each + b";" for each in _TYPES)
 _BINARY = "-bin"
 
 (
@@ -133,9 +135,9 @@ def read_request(fields: Iterable[Field]) -> Request:
     if not method or not scheme or not path:
         raise MalformedError
     size = None if length is None else int(length)
-    if content_type != CONTENT_TYPE and not content_type.startswith(
-        (b"application/grpc+", b"application/grpc;")
-    ):
+    if content_type not in _TYPES and not content_type.startswith(_TYPES_WITH_PARAMETERS):
+        if content_type.startswith(b"application/grpc+"):
+            raise InvalidCallError("only application/grpc+proto is supported")
         raise NotGrpcError(415, size)
     if method != b"POST":
         raise NotGrpcError(405, size)
