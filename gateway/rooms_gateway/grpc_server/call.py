@@ -47,6 +47,7 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         "_messages",
         "_metadata",
         "_method",
+        "_only",
         "_reader",
         "_reading",
         "_started",
@@ -78,6 +79,8 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         self._loop = loop
         self._reader = MessageReader(request.encoding, limits.max_message)
         self._messages: deque[bytes] | None = deque() if method.streams_requests else None
+        self._only: bytes | None = None
+        """The message of a unary request that has not ended."""
         self._unconsumed = 0
         self._began = stream.since
         self._reading: asyncio.Future[None] | None = None
@@ -121,19 +124,20 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
             self._fail(error.code, str(error))
 
     def _receive_only(self, found: list[bytes], *, end: bool) -> None:
-        if len(found) > (self._task is None):
+        if len(found) > (self._only is None):
             raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "more than one request message")
-        if self._task is not None:
-            return
         if found:
-            # It may run before the client's END_STREAM: clients that send it later are right too.
-            self._unconsumed = 0
-            self._budget.hold(self, 0)
-            self._run(found[0])
-        elif end:
+            self._only = found[0]
+            self._unconsumed = len(self._only)
+        if not end:
+            self._hold()
+        elif self._only is None:
             raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "there is no request message")
         else:
-            self._hold()
+            self._unconsumed = 0
+            self._budget.hold(self, 0)
+            only, self._only = self._only, None
+            self._run(only)
 
     def _receive_some(self, messages: deque[bytes], found: list[bytes]) -> None:
         messages.extend(found)
