@@ -57,6 +57,7 @@ _KINDS = {
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(rb"[^\0\r\n]*")
 _TIMEOUT_VALUE = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_DIGITS = re.compile(rb"[0-9]{1,18}")
 _SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _UNSAFE = re.compile(rb"[^ -$&-~]")
@@ -126,7 +127,7 @@ def read_request(fields: Iterable[Field]) -> Request:
             elif kind == _ENCODING:
                 encoding = b"" if value == b"identity" else value
             elif kind == _LENGTH:
-                if not value.isdigit() or length not in (None, value):
+                if not _DIGITS.fullmatch(value) or length not in (None, value):
                     raise MalformedError
                 length = value
             elif kind == _FORBIDDEN:
