@@ -5,56 +5,51 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
 
 from rooms_gateway.grpc_server import headers
-from rooms_gateway.grpc_server.connection import Connection
-from rooms_gateway.grpc_server.frames import DEFAULT_WINDOW, ErrorCode
-from rooms_gateway.grpc_server.headers import Metadata, Request
+from rooms_gateway.grpc_server.context import CallContext
+from rooms_gateway.grpc_server.headers import Request
+from rooms_gateway.grpc_server.http2.connection import Connection
+from rooms_gateway.grpc_server.http2.frames import DEFAULT_WINDOW, ErrorCode
+from rooms_gateway.grpc_server.http2.stream import Stream
 from rooms_gateway.grpc_server.limits import Limits, ReceiveBudget
 from rooms_gateway.grpc_server.messages import MessageError, MessageReader, frame_message
 from rooms_gateway.grpc_server.methods import Method
-from rooms_gateway.grpc_server.streams import Stream
 
 _GRANT_AT_ONCE = 16_384
+"""Bytes by which the window of a stream is widened at least."""
+
+_OK = grpc.StatusCode.OK
+_INTERNAL = grpc.StatusCode.INTERNAL
 
 logger = logging.getLogger(__name__)
 
 
-class Call(grpc.aio.ServicerContext[Any, Any]):
-    """A call, as its stream sees it and as its handler does.
-
-    To handlers it is what `grpc.aio` passes them; without compression of responses.
-    """
+class Call(CallContext):
+    """A call: the receiver of its stream, and the context of its handler."""
 
     __slots__ = (
         "_began",
         "_budget",
-        "_callbacks",
-        "_code",
         "_connection",
-        "_deadline",
-        "_details",
-        "_ended",
         "_expiry",
         "_initial",
         "_length",
         "_limits",
-        "_loop",
         "_messages",
-        "_metadata",
         "_method",
         "_only",
+        "_output",
         "_reader",
         "_reading",
         "_started",
-        "_status_sent",
         "_stream",
         "_task",
-        "_trailing",
         "_unconsumed",
         "_writing",
     )
@@ -69,35 +64,32 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         budget: ReceiveBudget,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
+        """Receive the request; a handler that reads several messages starts at once."""
+        super().__init__(loop, connection.peer, request.metadata, request.timeout)
         self._connection = connection
+        self._output = connection.output
         self._stream = stream
         self._method = method
-        self._metadata = request.metadata
-        self._length = request.length
         self._limits = limits
         self._budget = budget
-        self._loop = loop
+        self._length = request.length
+        """The bytes that are missing of the content-length."""
         self._reader = MessageReader(request.encoding, limits.max_message)
         self._messages: deque[bytes] | None = deque() if method.streams_requests else None
+        """Messages that the handler has not read."""
         self._only: bytes | None = None
         """The message of a unary request that has not ended."""
         self._unconsumed = 0
+        """Bytes of both."""
         self._began = stream.since
+        self._task: asyncio.Task[None] | None = None
+        self._started = False
         self._reading: asyncio.Future[None] | None = None
         self._writing: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._callbacks: list[Callable[[Any], None]] | None = None
-        self._code: grpc.StatusCode | None = None
-        self._details = ""
-        self._trailing: Metadata = ()
         self._initial: bytes | None = headers.INITIAL
         """The header block that begins the response, until it is sent."""
-        self._status_sent = False
-        self._ended = False
         self._expiry: asyncio.TimerHandle | None = None
-        self._deadline: float | None = None
-        if request.timeout is not None:
-            self._deadline = loop.time() + request.timeout
+        if self._deadline is not None:
             self._expiry = loop.call_at(self._deadline, self._expire)
         stream.receiver = self
         if self._messages is not None:
@@ -110,7 +102,7 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         if self._length is not None:
             self._length -= len(data)
             if self._length < 0 or (end and self._length):
-                self._connection.reset(self._stream, ErrorCode.PROTOCOL_ERROR)
+                self._connection.streams.reset(self._stream.number, ErrorCode.PROTOCOL_ERROR)
                 return
         try:
             found = self._reader.add(data)
@@ -153,7 +145,7 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         self._budget.hold(self, len(self._reader) + self._unconsumed)
         if not self._ended:
             missing = min(self._reader.missing, self._limits.max_message)
-            self._connection.grant(self._stream, missing - self._stream.receive_window)
+            self._connection.streams.grant(self._stream, missing - self._stream.receive_window)
 
     def sent(self) -> None:
         """Let the handler write more; or end the call, if its status was sent."""
@@ -166,8 +158,7 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         """Cancel the handler: nobody receives its response."""
         if not self._ended:
             self._end()
-            if self._task is not None:
-                self._task.cancel()
+            self._cancel_handler()
 
     def expire(self, now: float) -> None:
         """End the call if its request is not complete in time."""
@@ -194,11 +185,10 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
     def _fail(self, code: grpc.StatusCode, text: str) -> None:
         """Send a status on behalf of the server, and cancel the handler."""
         if not self._ended:
-            self._connection.drop_unsent(self._stream)
+            self._output.drop_unsent(self._stream)
             self._send_status(code, text)
             self._end()
-            if self._task is not None:
-                self._task.cancel()
+            self._cancel_handler()
 
     # --- the handler ------------------------------------------------------------------------------
 
@@ -206,35 +196,27 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         self._connection.handlers += 1
         self._task = self._loop.create_task(self._serve(request))
 
+    def _cancel_handler(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            if not self._started:
+                # Its coroutine will never run.
+                self._started = True
+                self._connection.handlers -= 1
+
     async def _serve(self, data: bytes | None) -> None:
-        method = self._method
+        """Run the handler, and send its status in any case."""
+        self._started = True
         try:
-            if data is None:
-                request: Any = self._requests()
-            elif method.deserialize is None:
-                request = data
-            else:
-                try:
-                    request = method.deserialize(data)
-                except Exception:
-                    logger.exception("cannot deserialize a request")
-                    self._send_status(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
-                    return
-            if method.yields:
-                async for message in method.behavior(request, self):
-                    await self.write(message)
-                self._send_status(self._code or grpc.StatusCode.OK, self._details)
-            elif method.streams_responses:
-                await method.behavior(request, self)
-                self._send_status(self._code or grpc.StatusCode.OK, self._details)
-            else:
-                self._respond(await method.behavior(request, self))
+            await self._call_behavior(self._requests() if data is None else self._parse(data))
         except grpc.aio.AbortError:
             # Its status is sent.
             pass
         except asyncio.CancelledError:
             self._send_status(grpc.StatusCode.CANCELLED, "the handler was cancelled")
             raise
+        except MessageError as error:
+            self._send_status(error.code, str(error))
         except Exception as error:
             if not self._ended:
                 logger.exception("a handler failed")
@@ -242,6 +224,28 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
             self._send_status(grpc.StatusCode.UNKNOWN, text)
         finally:
             self._connection.handlers -= 1
+
+    async def _call_behavior(self, request: Any) -> None:
+        method = self._method
+        if not method.streams_responses:
+            self._respond(await method.behavior(request, self))
+            return
+        if method.yields:
+            async with aclosing(method.behavior(request, self)) as messages:
+                async for message in messages:
+                    await self.write(message)
+        else:
+            await method.behavior(request, self)
+        self._send_status(self._code or grpc.StatusCode.OK, self._details)
+
+    def _parse(self, data: bytes) -> Any:
+        deserialize = self._method.deserialize
+        if deserialize is None:
+            return data
+        try:
+            return deserialize(data)
+        except Exception:  # noqa: BLE001 - the errors of a deserializer are its library's
+            raise MessageError(_INTERNAL, "a request message cannot be parsed") from None
 
     def _respond(self, response: Any) -> None:
         """Send the response of a unary call, with its status."""
@@ -259,10 +263,10 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         self._status_sent = True
         head, self._initial = self._initial, None
         if head is None:
-            self._connection.send_data(self._stream, frame_message(body))
-            sent = self._connection.end(self._stream, trailers)
+            self._output.send_data(self._stream, frame_message(body))
+            sent = self._output.end(self._stream, trailers)
         else:
-            sent = self._connection.respond(self._stream, head, frame_message(body), trailers)
+            sent = self._output.respond(self._stream, head, frame_message(body), trailers)
         if sent:
             self._end()
 
@@ -276,7 +280,10 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         block += headers.encode_metadata(self._trailing)
         if self._initial is not None:
             block, self._initial = self._initial + block, None
-        if self._connection.end(self._stream, block):
+        if self._code is not _OK and self._stream.receiving:
+            self._connection.streams.fail(self._stream, block)
+            self._end()
+        elif self._output.end(self._stream, block):
             self._end()
 
     def _end(self) -> None:
@@ -327,14 +334,14 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         if not self._ended:
             self._budget.hold(self, len(self._reader) + self._unconsumed)
             self._grant_consumed()
-        return message if self._method.deserialize is None else self._method.deserialize(message)
+        return self._parse(message)
 
     def _grant_consumed(self) -> None:
         """Keep the window at its initial size, less what waits for the handler."""
         wanted = DEFAULT_WINDOW - self._unconsumed - len(self._reader)
         missing = wanted - self._stream.receive_window
         if missing >= _GRANT_AT_ONCE:
-            self._connection.grant(self._stream, missing)
+            self._connection.streams.grant(self._stream, missing)
 
     async def write(self, message: Any) -> None:
         """Send a response message; return when the client's flow control has allowed all of it.
@@ -346,7 +353,7 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         serialize = self._method.serialize
         body = message if serialize is None else serialize(message)
         self._send_initial()
-        if not self._connection.send_data(self._stream, frame_message(body)):
+        if not self._output.send_data(self._stream, frame_message(body)):
             self._writing = self._loop.create_future()
             try:
                 await self._writing
@@ -364,7 +371,7 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
 
     def _send_initial(self) -> None:
         if self._initial is not None and not self._ended:
-            self._connection.send_headers(self._stream, self._initial)
+            self._output.send_headers(self._stream, self._initial)
             self._initial = None
 
     async def abort(
@@ -374,88 +381,13 @@ class Call(grpc.aio.ServicerContext[Any, Any]):
         if trailing_metadata:
             self._trailing = tuple(trailing_metadata)
         if not (self._ended or self._status_sent):
-            self._connection.drop_unsent(self._stream)
+            self._output.drop_unsent(self._stream)
             self._send_status(code, details)
         raise grpc.aio.AbortError
 
     async def abort_with_status(self, status: grpc.Status) -> NoReturn:
         """End the call with `status`."""
         await self.abort(status.code, status.details, status.trailing_metadata)
-
-    def set_trailing_metadata(self, trailing_metadata: Any) -> None:
-        """Set the metadata that is sent with the status."""
-        self._trailing = tuple(trailing_metadata)
-
-    def trailing_metadata(self) -> Any:
-        """Return the metadata that is sent with the status."""
-        return self._trailing
-
-    def invocation_metadata(self) -> Metadata:
-        """Return the client's metadata; values are bytes if the name ends with -bin."""
-        return self._metadata
-
-    def set_code(self, code: grpc.StatusCode) -> None:
-        """Set the code of a status that the handler does not send by `abort`."""
-        self._code = code
-
-    def code(self) -> Any:
-        """Return the code that was set, or that of the status."""
-        return self._code
-
-    def set_details(self, details: str) -> None:
-        """Set the text of a status that the handler does not send by `abort`."""
-        self._details = details
-
-    def details(self) -> str:
-        """Return the text that was set, or that of the status."""
-        return self._details
-
-    def peer(self) -> str:
-        """Return the client's address, as grpc names it."""
-        return self._connection.peer.name
-
-    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        """Return the properties of the transport, and those of the client's certificate."""
-        return self._connection.peer.properties
-
-    def peer_identity_key(self) -> str | None:
-        """Return the property that names the client; None without a certificate."""
-        for key in ("x509_subject_alternative_name", "x509_common_name"):
-            if key in self._connection.peer.properties:
-                return key
-        return None
-
-    def peer_identities(self) -> Iterable[bytes] | None:
-        """Return the names of the client; None without a certificate."""
-        key = self.peer_identity_key()
-        return None if key is None else self._connection.peer.properties[key]
-
-    def time_remaining(self) -> Any:
-        """Return the seconds until the deadline; None if there is none."""
-        return None if self._deadline is None else max(self._deadline - self._loop.time(), 0.0)
-
-    def add_done_callback(self, callback: Any) -> None:
-        """Call `callback` with the call when it has ended: its response is sent, or nobody reads it."""
-        if self._ended:
-            self._loop.call_soon(callback, self)
-        elif self._callbacks is None:
-            self._callbacks = [callback]
-        else:
-            self._callbacks.append(callback)
-
-    def cancelled(self) -> bool:
-        """Return whether the client or the deadline has ended the call."""
-        return self._ended and not self._status_sent
-
-    def done(self) -> bool:
-        """Return whether the call has ended."""
-        return self._ended
-
-    def set_compression(self, compression: grpc.Compression) -> None:
-        """Do nothing: responses are not compressed."""
-
-    def disable_next_message_compression(self) -> None:
-        """Do nothing: responses are not compressed."""
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from rooms_gateway.grpc_server.hpack import Field, literal
+from rooms_gateway.grpc_server.http2.fields import NAME, VALUE, MalformedError
+from rooms_gateway.grpc_server.http2.hpack import Field, literal
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -54,18 +55,12 @@ _KINDS = {
 }
 """Fields that are no metadata."""
 
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
-_VALUE = re.compile(rb"[^\0\r\n]*")
 _TIMEOUT_VALUE = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _UNSAFE = re.compile(rb"[^ -$&-~]")
 """What grpc-message percent-encodes."""
-
-
-class MalformedError(Exception):
-    """A request that is no HTTP/2 (RFC 9113, 8.1.1)."""
 
 
 class NotGrpcError(Exception):
@@ -96,7 +91,7 @@ class Request:
     metadata: Metadata
 
 
-def read_request(fields: Iterable[Field]) -> Request:
+def read_request(fields: Iterable[Field]) -> Request:  # noqa: C901, PLR0912 - one pass, for each call
     """Read the header fields of a call.
 
     Raises MalformedError, NotGrpcError or InvalidCallError.
@@ -151,15 +146,8 @@ def read_request(fields: Iterable[Field]) -> Request:
     )
 
 
-def check_trailers(fields: Iterable[Field]) -> None:
-    """Raise MalformedError unless `fields` may end a request."""
-    for name, value in fields:
-        if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
-            raise MalformedError
-
-
 def _metadatum(name: bytes, value: bytes) -> tuple[str, str | bytes]:
-    if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+    if NAME.fullmatch(name) is None or VALUE.fullmatch(value) is None:
         raise MalformedError
     key = name.decode("ascii")
     if key.endswith(_BINARY):
@@ -202,7 +190,7 @@ def encode_metadata(metadata: Iterable[tuple[str, str | bytes]]) -> bytes:
             raw = b64encode(value.encode() if isinstance(value, str) else value).rstrip(b"=")
         else:
             raw = value.encode() if isinstance(value, str) else value
-        if _NAME.fullmatch(name) is None or _VALUE.fullmatch(raw) is None:
+        if NAME.fullmatch(name) is None or VALUE.fullmatch(raw) is None:
             raise ValueError(f"metadata {key!r} cannot be sent")
         parts.append(literal(name, raw))
     return b"".join(parts)

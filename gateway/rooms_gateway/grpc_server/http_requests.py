@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rooms_gateway.grpc_server import headers
-from rooms_gateway.grpc_server.connection import Connection
-from rooms_gateway.grpc_server.frames import ErrorCode
+from rooms_gateway.grpc_server.http2.connection import Connection
+from rooms_gateway.grpc_server.http2.frames import ErrorCode
+from rooms_gateway.grpc_server.http2.stream import Stream
 from rooms_gateway.grpc_server.limits import Limits
-from rooms_gateway.grpc_server.streams import Stream
 
 _TEXT = b"This port serves gRPC: POST with content-type application/grpc.\n"
 
@@ -35,7 +35,7 @@ class HttpRequest:
         if self._length is not None:
             self._length -= len(data)
             if self._length < 0 or (end and self._length):
-                self._connection.reset(self._stream, ErrorCode.PROTOCOL_ERROR)
+                self._connection.streams.reset(self._stream.number, ErrorCode.PROTOCOL_ERROR)
                 return
         if end or self._stream.receive_window <= 0:
             self._respond()
@@ -58,4 +58,4 @@ class HttpRequest:
         if not self._responded:
             self._responded = True
             block = headers.http_response(self._status, len(_TEXT))
-            self._connection.respond_in_http(self._stream, block, _TEXT)
+            self._connection.output.respond_in_http(self._stream, block, _TEXT)

@@ -56,7 +56,7 @@ class ReceiveBudget:
         """In bytes."""
 
     def hold(self, call: Holder, size: int) -> None:
-        """Set the bytes that `call` holds; evict the calls that began earliest if it is too much."""
+        """Set the bytes that `call` holds; evict those that began earliest if it is too much."""
         before = self._held.get(call, 0)
         self.total += size - before
         if size:
@@ -70,7 +70,7 @@ class ReceiveBudget:
 
 
 class RunningClock:
-    """Seconds in which the process ran: a suspension or a blocked loop is no silence of a client."""
+    """Seconds in which the process ran: no client is silent while it is suspended or blocked."""
 
     LONGEST_STEP = 2.0
     """A step of the real time that counts in full."""

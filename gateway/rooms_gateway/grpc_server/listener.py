@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from rooms_gateway.grpc_server.connection import Connection
+from rooms_gateway.grpc_server.http2.connection import Connection
 from rooms_gateway.grpc_server.limits import Limits
 
 _BACKLOG = 1024

@@ -47,16 +47,16 @@ class MessageReader:
         """The number of bytes that the message in progress lacks; 0 if that is unknown."""
         if len(self._bytes) < PREFIX_LENGTH:
             return 0
-        return PREFIX_LENGTH + PREFIX.unpack_from(self._bytes)[1] - len(self._bytes)
+        _, length = PREFIX.unpack_from(self._bytes)
+        return PREFIX_LENGTH + int(length) - len(self._bytes)
 
     def add(self, data: bytes) -> list[bytes]:
         """Add bytes; return the messages that are complete. Raises MessageError."""
-        if not self._bytes:
-            # Usually a frame is a message.
-            if len(data) >= PREFIX_LENGTH:
-                compressed, length = PREFIX.unpack_from(data)
-                if length == len(data) - PREFIX_LENGTH and not compressed and length <= self._limit:
-                    return [data[PREFIX_LENGTH:]]
+        # Usually a frame is a message.
+        if not self._bytes and len(data) >= PREFIX_LENGTH:
+            compressed, length = PREFIX.unpack_from(data)
+            if length == len(data) - PREFIX_LENGTH and not compressed and length <= self._limit:
+                return [data[PREFIX_LENGTH:]]
         pending, found, position = self._bytes, [], 0
         pending += data
         while len(pending) - position >= PREFIX_LENGTH:

@@ -27,7 +27,7 @@ class Methods:
 
     def __init__(self) -> None:
         self._registered: dict[str, Any] = {}
-        self._generic: list[grpc.GenericRpcHandler[Any, Any]] = []
+        self._generic: list[grpc.GenericRpcHandler] = []
         self._found: dict[bytes, Method] = {}
 
     def add_generic(self, handlers: Iterable[Any]) -> None:

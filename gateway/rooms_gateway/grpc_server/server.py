@@ -16,20 +16,22 @@ import grpc
 
 from rooms_gateway.grpc_server import headers
 from rooms_gateway.grpc_server.call import Call
-from rooms_gateway.grpc_server.connection import Connection
-from rooms_gateway.grpc_server.hpack import Field
+from rooms_gateway.grpc_server.http2.connection import Connection
+from rooms_gateway.grpc_server.http2.hpack import Field
+from rooms_gateway.grpc_server.http2.stream import Stream
 from rooms_gateway.grpc_server.http_requests import HttpRequest
 from rooms_gateway.grpc_server.limits import Limits, ReceiveBudget, RunningClock
 from rooms_gateway.grpc_server.listener import Listener, bind_tcp, bind_unix
 from rooms_gateway.grpc_server.messages import is_supported
 from rooms_gateway.grpc_server.methods import Methods
-from rooms_gateway.grpc_server.streams import Stream
 
 _TICK = 1.0
 """Seconds between two checks of the limits of time."""
 
 _READ_SIZE = 32_768
 """Bytes that are read from a connection at once, and at most kept of it between two turns."""
+
+_SHUTDOWN = "the server shuts down"
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class Server(grpc.aio.Server):
         self._stopping = False
         self._grace_ends = float("inf")
         self._abort: asyncio.TimerHandle | None = None
-        self._empty: asyncio.Future[None] | None = None
+        self._empty: asyncio.Future[None] = self._loop.create_future()
         self._terminated = self._loop.create_future()
 
     # --- before it starts -------------------------------------------------------------------------
@@ -106,7 +108,7 @@ class Server(grpc.aio.Server):
     def lost(self, connection: Connection) -> None:
         """Forget a connection."""
         self.connections.discard(connection)
-        if self._empty is not None and not self.connections and not self._empty.done():
+        if self._stopping and not self.connections and not self._empty.done():
             self._empty.set_result(None)
 
     def start_call(
@@ -147,7 +149,7 @@ class Server(grpc.aio.Server):
             call.receive(b"", end=True)
 
     def wait_for_turn(self, connection: Connection) -> None:
-        """Call `take_turn` after the connections that wait already, one in each round of the loop."""
+        """Call `take_turn` after the connections that wait, one in each round of the loop."""
         self._waiting.append(connection)
         if len(self._waiting) == 1:
             self._loop.call_soon(self._next_turn)
@@ -179,31 +181,32 @@ class Server(grpc.aio.Server):
             for listener in self._listeners:
                 listener.close()
             for connection in list(self.connections):
-                connection.drain("the server shuts down")
-        ends = self._loop.time() + (grace or 0)
+                connection.drain(_SHUTDOWN)
+        self._abort_after(grace or 0)
+        if self.connections:
+            await asyncio.shield(self._empty)
+        for timer in (self._abort, self._ticks):
+            if timer is not None:
+                timer.cancel()
+        if not self._terminated.done():
+            self._terminated.set_result(None)
+
+    def _abort_after(self, grace: float) -> None:
+        ends = self._loop.time() + grace
         if ends < self._grace_ends:
             self._grace_ends = ends
             if self._abort is not None:
                 self._abort.cancel()
-            self._abort = self._loop.call_at(ends, self._abort_all)
-        if not grace:
-            self._abort_all()
-        if self.connections:
-            if self._empty is None:
-                self._empty = self._loop.create_future()
-            await asyncio.shield(self._empty)
-        if self._abort is not None:
-            self._abort.cancel()
-        if self._ticks is not None:
-            self._ticks.cancel()
-        if not self._terminated.done():
-            self._terminated.set_result(None)
+            if grace:
+                self._abort = self._loop.call_at(ends, self._abort_all)
+            else:
+                self._abort_all()
 
     def _abort_all(self) -> None:
         for connection in list(self.connections):
-            connection.cut_off("the server shuts down")
+            connection.cut_off(_SHUTDOWN)
 
-    async def wait_for_termination(self, timeout: float | None = None) -> bool:
+    async def wait_for_termination(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - grpc's signature
         """Return when the server has stopped: False; or after `timeout` seconds: True."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -220,4 +223,4 @@ def _reject(
     fields: bytes = b"",
 ) -> None:
     """End a stream by a status, without a call."""
-    connection.end(stream, headers.INITIAL + fields + headers.encode_status(code, text))
+    connection.streams.fail(stream, headers.INITIAL + fields + headers.encode_status(code, text))

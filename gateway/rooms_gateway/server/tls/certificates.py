@@ -69,7 +69,7 @@ class Certificates:
         return self._file.value.context
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Return the credentials of a listener of grpcio; each handshake uses the current certificate."""
+        """Return the credentials of grpcio's listener; handshakes use the current certificate."""
         passed = self._file.value.content
 
         # grpc calls this before each handshake, in a thread. None keeps the configuration: parsing

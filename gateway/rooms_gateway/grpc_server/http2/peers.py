@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 _IPV6_LENGTH = 4
+
+_SPIFFE_ID = re.compile(rb"(?=.{1,2048}\Z)spiffe://[^/]{1,255}/.+", re.DOTALL)
+"""With the limits of SPIFFE-ID, section 2.3."""
 
 Properties = Mapping[str, tuple[bytes, ...]]
 
@@ -57,48 +61,27 @@ def _name(address: object) -> str:
     mapped = ipaddress.IPv6Address(host.partition("%")[0]).ipv4_mapped
     if mapped is not None:
         return f"ipv4:{mapped}:{port}"
-    return (
-        f"ipv6:%5B{host}%5D:{port}".replace("%", "%25")
-        if "%" in host
-        else f"ipv6:%5B{host}%5D:{port}"
-    )
+    return f"ipv6:%5B{host.replace('%', '%25')}%5D:{port}"
 
 
 def _properties(certificate: Mapping[str, Any]) -> Properties:
-    found: dict[str, tuple[bytes, ...]] = {"transport_security_type": (b"ssl",)}
     names = certificate.get("subjectAltName", ())
-    by_kind = {
-        kind: tuple(value.encode() for each, value in names if each == kind)
+    uris, dns, email, ip = (
+        tuple(value.encode() for each, value in names if each == kind)
         for kind in ("URI", "DNS", "email", "IP Address")
-    }
-    uris = by_kind["URI"]
-    for name, values in (
-        ("x509_common_name", _common_names(certificate)),
-        (
-            "x509_subject_alternative_name",
-            tuple(value for values in by_kind.values() for value in values),
-        ),
-        ("peer_uri", uris),
-        ("peer_dns", by_kind["DNS"]),
-        ("peer_email", by_kind["email"]),
-        ("peer_ip", by_kind["IP Address"]),
-        # An SVID has exactly one URI (X.509-SVID, section 2).
-        ("peer_spiffe_id", uris if len(uris) == 1 and _is_spiffe_id(uris[0]) else ()),
-    ):
-        if values:
-            found[name] = values
-    return found
-
-
-def _is_spiffe_id(uri: bytes) -> bool:
-    domain, _, path = uri.removeprefix(b"spiffe://").partition(b"/")
-    return (
-        uri.startswith(b"spiffe://")
-        and bool(domain)
-        and bool(path)
-        and len(uri) <= 2048
-        and len(domain) <= 255
     )
+    found = {
+        "transport_security_type": (b"ssl",),
+        "x509_common_name": _common_names(certificate),
+        "x509_subject_alternative_name": (*uris, *dns, *email, *ip),
+        "peer_uri": uris,
+        "peer_dns": dns,
+        "peer_email": email,
+        "peer_ip": ip,
+        # An SVID has exactly one URI (X.509-SVID, section 2).
+        "peer_spiffe_id": uris if len(uris) == 1 and _SPIFFE_ID.fullmatch(uris[0]) else (),
+    }
+    return {name: values for name, values in found.items() if values}
 
 
 def _common_names(certificate: Mapping[str, Any]) -> tuple[bytes, ...]:

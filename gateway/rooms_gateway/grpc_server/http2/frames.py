@@ -33,6 +33,11 @@ MAX_FRAME_SIZE = 5
 MAX_HEADER_LIST_SIZE = 6
 
 HEAD_LENGTH = 9
+PRIORITY_LENGTH = 5
+WORD_LENGTH = 4
+SETTING_LENGTH = 6
+PING_LENGTH = 8
+MIN_GOAWAY_LENGTH = 8
 MAX_PAYLOAD = 16_384
 """The limit of each frame in both directions: the initial one of SETTINGS_MAX_FRAME_SIZE."""
 LARGEST_MAX_FRAME_SIZE = 2**24 - 1
@@ -64,6 +69,14 @@ class ErrorCode(IntEnum):
     ENHANCE_YOUR_CALM = 11
     INADEQUATE_SECURITY = 12
     HTTP_1_1_REQUIRED = 13
+
+
+class Http2Error(Exception):
+    """An error that ends the connection; the text is that of GOAWAY."""
+
+    def __init__(self, code: ErrorCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -100,3 +113,38 @@ def header_frames(stream: int, block: bytes, *, end: bool) -> bytes:
     frames = [frame(HEADERS, flags, stream, parts[0])]
     frames += [frame(CONTINUATION, 0, stream, part) for part in parts[1:-1]]
     return b"".join((*frames, frame(CONTINUATION, END_HEADERS, stream, parts[-1])))
+
+
+def unpadded(payload: bytes) -> bytes:
+    """Return a payload without its padding (6.1). Raises Http2Error."""
+    if not payload:
+        raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, "the padding has no length")
+    padding = payload[0]
+    if padding >= len(payload):
+        raise Http2Error(ErrorCode.PROTOCOL_ERROR, "the padding is longer than its frame")
+    return payload[1 : len(payload) - padding]
+
+
+def read_settings(payload: bytes) -> list[tuple[int, int]]:
+    """Return the settings in a payload (6.5). Raises Http2Error."""
+    if len(payload) % SETTING_LENGTH:
+        raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, "settings have 6 bytes each")
+    found = list(SETTING.iter_unpack(payload))
+    for setting, value in found:
+        if setting == ENABLE_PUSH and value > 1:
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH must be 0 or 1")
+        if setting == MAX_FRAME_SIZE and not MAX_PAYLOAD <= value <= LARGEST_MAX_FRAME_SIZE:
+            raise Http2Error(ErrorCode.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of range")
+    return found
+
+
+def expect(length: int, payload: bytes, name: str) -> None:
+    """Raise Http2Error unless the payload of a frame has a length in bytes."""
+    if len(payload) != length:
+        raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, f"{name} must have {length} bytes")
+
+
+def expect_connection(number: int, name: str) -> None:
+    """Raise Http2Error if a frame is of a stream."""
+    if number:
+        raise Http2Error(ErrorCode.PROTOCOL_ERROR, f"{name} of a stream")

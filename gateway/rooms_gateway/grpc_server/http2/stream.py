@@ -1,4 +1,4 @@
-"""One HTTP/2 stream of a connection (RFC 9113, section 5)."""
+"""One stream, and what receives its request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Receiver(Protocol):
         """Take bytes of the request; `end`: they are the last."""
 
     def sent(self) -> None:
-        """All bytes that were to be sent are sent."""
+        """Take note that all bytes that were to be sent are sent."""
 
     def cancel(self) -> None:
-        """The client or the connection has ended the stream."""
+        """Cancel the call: the client or the connection has ended the stream."""
 
     def abandon(self, reason: str) -> None:
         """End the call because the server stops."""
@@ -28,6 +28,7 @@ class Stream:
     """State of a stream; its connection changes it."""
 
     __slots__ = (
+        "late_trailers",
         "number",
         "open",
         "receive_window",
@@ -53,6 +54,8 @@ class Stream:
         self.unsent: memoryview | None = None
         """Bytes that wait for flow control."""
         self.trailers: bytes | None = None
-        """The header block that follows them and ends the stream."""
+        """The header block that follows them and ends the stream; empty: the bytes end it."""
+        self.late_trailers: bytes | None = None
+        """Those of an error that waits for the end of the request."""
         self.since = now
         """When bytes were sent last, or began to wait, in seconds of the running clock."""

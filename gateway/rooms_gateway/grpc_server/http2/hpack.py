@@ -27,6 +27,12 @@ _FIRST_DYNAMIC = len(_STATIC) + 1
 _FIRST_BYTE_OF_DYNAMIC = 0x80 | _FIRST_DYNAMIC
 _NEWEST_BY_FIRST_BYTE = _FIRST_BYTE_OF_DYNAMIC - 1
 
+# The first bytes of fields (RFC 7541, 6) and strings (5.2), and the flag of integers (5.1).
+_INDEXED, _WITH_INDEXING, _SIZE_UPDATE = 0x80, 0x40, 0x20
+_LONG_INDEX = 0xFF
+_HUFFMAN = _MORE = 0x80
+_LENGTH_PREFIX = 0x7F
+
 _MAX_SHIFT = 21
 """Integers of more than four bytes after the prefix are far above any limit."""
 
@@ -65,26 +71,27 @@ class Decoder:
             raise CompressionError("malformed header block") from None
 
     def _decode(self, block: bytes) -> list[Field]:
-        entries, fields, left = self._entries, [], self.max_list
+        entries, left = self._entries, self.max_list
+        fields: list[Field] = []
         position, end = 0, len(block)
         while position < end:
             first = block[position]
             position += 1
-            if first >= 0x80:
+            if first >= _INDEXED:
                 # The usual cases of `_field`, without its call.
-                if _FIRST_BYTE_OF_DYNAMIC <= first < 0xFF:
+                if _FIRST_BYTE_OF_DYNAMIC <= first < _LONG_INDEX:
                     field = entries[_NEWEST_BY_FIRST_BYTE - first]
                 else:
                     index, position = _prefixed(block, position, first, 0x7F)
                     field = self._field(index)
-            elif first & 0x20 and first < 0x40:
+            elif _SIZE_UPDATE <= first < _WITH_INDEXING:
                 if fields:
                     raise CompressionError("a table size update after a field")
                 size, position = _prefixed(block, position, first, 0x1F)
                 self._resize(size)
                 continue
             else:
-                indexed = first >= 0x40
+                indexed = first >= _WITH_INDEXING
                 index, position = _prefixed(block, position, first, 0x3F if indexed else 0x0F)
                 if index:
                     name = self._field(index)[0]
@@ -148,7 +155,7 @@ def _integer(block: bytes, position: int, value: int) -> tuple[int, int]:
         byte = block[position]
         position += 1
         value += (byte & 0x7F) << shift
-        if byte < 0x80:
+        if byte < _MORE:
             return value, position
         shift += 7
         if shift > _MAX_SHIFT:
@@ -163,7 +170,7 @@ def _string(block: bytes, position: int, limit: int) -> tuple[bytes, int]:
     if end > len(block):
         raise CompressionError("a string beyond its block")
     found = block[position:end]
-    if first >= 0x80:
+    if first >= _HUFFMAN:
         found = _decode_huffman(found) if length <= _CACHED_LENGTH else decode_huffman(found)
     if len(found) > limit:
         raise HeaderListTooLargeError
@@ -181,11 +188,11 @@ def literal(name: bytes, value: bytes) -> bytes:
 
 def _length(number: int) -> bytes:
     """Encode the length of a string that is not Huffman-coded (5.1)."""
-    if number < 0x7F:
+    if number < _LENGTH_PREFIX:
         return bytes((number,))
-    rest, encoded = number - 0x7F, bytearray((0x7F,))
-    while rest >= 0x80:
-        encoded.append(rest & 0x7F | 0x80)
+    rest, encoded = number - _LENGTH_PREFIX, bytearray((_LENGTH_PREFIX,))
+    while rest >= _MORE:
+        encoded.append(rest & 0x7F | _MORE)
         rest >>= 7
     encoded.append(rest)
     return bytes(encoded)
