@@ -1,5 +1,4 @@
-"""Connect's conformance suite passes on the server in the event loop; that of grpcio is counted for
-comparison."""
+"""Connect's suite passes on the server in the event loop; grpcio's is counted for comparison."""
 
 from __future__ import annotations
 
