@@ -16,6 +16,7 @@ from support.gateways import until
 from support.paths import ROOT
 
 from rooms_emulator import Emulator
+from rooms_gateway.server.kind import ServerKind
 
 RESTARTS = int(os.environ.get("RESTARTS", "2"))
 """Restarts under load, of each gateway in turn."""
@@ -81,6 +82,7 @@ async def serves(gateway: Process) -> None:
     await until(lambda: gateway.err.count("CreateRoom") >= CALLS, 120)
 
 
+@pytest.mark.parametrize("server", list(ServerKind))
 @pytest.mark.parametrize("count", [1, 2], ids=["one gateway", "two gateways"])
 @pytest.mark.parametrize(
     "client",
@@ -88,9 +90,12 @@ async def serves(gateway: Process) -> None:
     ids=CLIENTS,
 )
 async def test_orderly_restarts_fail_no_call(
-    emulator: Emulator, client: Client, count: int
+    emulator: Emulator, client: Client, count: int, server: ServerKind
 ) -> None:
-    env = {"COMMUNICATION_CONNECTION_STRING": emulator.connection_string}
+    env = {
+        "COMMUNICATION_CONNECTION_STRING": emulator.connection_string,
+        "ROOMS_GATEWAY_SERVER": server,
+    }
     async with AsyncExitStack() as parts:
         gateways, addresses = [], []
         for _ in range(count):
