@@ -15,3 +15,10 @@ $(CPP_ARCHIVE): $(CPP_FILES) protos/strip.py $(shell find protos/acs -name '*.pr
 	@cp $(addprefix $(VENV)/lib/python3*/site-packages/google/rpc/,error_details.proto status.proto) \
 		$(CPP_FOLDER)/protos/google/rpc
 	@tar -C $(dir $(CPP_FOLDER)) -czf $@ $(notdir $(CPP_FOLDER))
+
+# The load program of the tests that restart gateways.
+.tools/cpp-load/load: $(CPP_ARCHIVE) $(wildcard tests/clients/cpp-load/*)
+	@echo "Building the C++ load program for the tests (once, some two minutes) …"
+	@cmake -S tests/clients/cpp-load -B $(@D) -DARCHIVE=$(CURDIR)/$(CPP_ARCHIVE) >/dev/null
+	@cmake --build $(@D) >/dev/null
+	@touch $@

@@ -24,7 +24,8 @@ RESTARTS = int(os.environ.get("RESTARTS", "2"))
 CALLS = int(os.environ.get("CALLS", "300"))
 """Calls that a gateway serves before it is restarted, at least."""
 
-GO, NODE = ROOT / ".tools/go-load", ROOT / ".tools/client-node/load.mjs"
+CPP, GO = ROOT / ".tools/cpp-load/load", ROOT / ".tools/go-load"
+NODE = ROOT / ".tools/client-node/load.mjs"
 JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / ".tools/rust-load"
 
 
@@ -32,17 +33,18 @@ JAVA, RUST = ROOT / "dist/clients/java-load/load.jar", ROOT / ".tools/rust-load"
 class Client:
     """A program that calls gateways without a pause until its standard input is closed."""
 
-    needs: str
+    needs: tuple[str, ...]
     command: tuple[str, ...]
 
 
 CLIENTS = {
-    "grpc-go": Client("go-load", (str(GO), "grpc-health")),
-    "grpc-go without health": Client("go-load", (str(GO), "grpc-plain")),
-    "connect-go": Client("go-load", (str(GO), "connect")),
-    "grpc-js": Client("client-node", ("node", str(NODE))),
-    "grpc-java": Client("client-java-load", ("java", "-jar", str(JAVA))),
-    "tonic": Client("rust-load", (str(RUST),)),
+    "grpc-go": Client(("go-load",), (str(GO), "grpc-health")),
+    "grpc-go without health": Client(("go-load",), (str(GO), "grpc-plain")),
+    "connect-go": Client(("go-load",), (str(GO), "connect")),
+    "grpc++": Client(("client-cpp", "cpp-load/load"), (str(CPP),)),
+    "grpc-js": Client(("client-node",), ("node", str(NODE))),
+    "grpc-java": Client(("client-java-load",), ("java", "-jar", str(JAVA))),
+    "tonic": Client(("rust-load",), (str(RUST),)),
 }
 
 pytestmark = pytest.mark.timeout(600)
@@ -86,7 +88,7 @@ async def serves(gateway: Process) -> None:
 @pytest.mark.parametrize("count", [1, 2], ids=["one gateway", "two gateways"])
 @pytest.mark.parametrize(
     "client",
-    [pytest.param(client, marks=pytest.mark.needs(client.needs)) for client in CLIENTS.values()],
+    [pytest.param(client, marks=pytest.mark.needs(*client.needs)) for client in CLIENTS.values()],
     ids=CLIENTS,
 )
 async def test_orderly_restarts_fail_no_call(

@@ -16,6 +16,7 @@ GRPCURL = TOOLS / "grpcurl"
 NODE_CLIENTS = ROOT / "tests/clients/node"
 
 _LANGUAGES = {
+    "cpp-load/load": "cmake",
     "go-load": "go",
     "grpcurl": "go",
     "h2spec": "go",
