@@ -2,6 +2,9 @@
 
 llhttp (by httptools, without its leniencies) parses the grammar of RFC 9112; this module interprets
 the messages and decides whether the connection is reusable. No other module imports httptools.
+
+Header fields are read from the bytes of a head that llhttp has accepted: a callback of httptools for
+each of them would cost as much as the rest of the response.
 """
 
 from __future__ import annotations
@@ -17,17 +20,15 @@ from rooms_gateway.errors import InvalidUpstreamResponseError
 from rooms_gateway.telemetry.observers import AttemptFailure
 from rooms_gateway.upstream.transport.messages import Headers, RestResponse
 
-MAX_FIELDS = 128
-"""Maximum number of header fields, and of trailer fields, of a response."""
-
-MAX_FIELD_BYTES = 16384
-"""Maximum size of one field, and of input for which the parser emits no event."""
+MAX_HEAD_BYTES = 16384
+"""Maximum size of a head, and of input that is no part of a body (trailers, chunk extensions)."""
 
 _INFORMATIONAL = range(100, 200)
 _WITHOUT_BODY = frozenset({204, 304})
 
-_NO_HEADERS = Headers({})
-
+_NO_HEADERS = Headers(b"")
+_CHUNKED = b"\r\ntransfer-encoding: chunked\r\n"
+"""The usual form of the only encoding, in lower case."""
 
 _TLS_ALERT = b"\x15\x03"
 """Begin of the response of a TLS server to plain HTTP: an alert record (RFC 8446, section 5.1)."""
@@ -52,13 +53,13 @@ class Connection(asyncio.Protocol):
         self._timer = ReusableTimer(loop, self._time_out)
         self._response: RestResponse | None = None
         self._error: Exception | None = None
-        self._fields: dict[bytes, bytes] = {}
+        self._heads: bytes | None = b""
+        """What has been received of the heads of a response; None once its body has begun."""
         self._status = 0
         self._headers = _NO_HEADERS
-        self._count = self._size = self._silent = 0
-        self._progress = (0, 0)
+        self._size = self._progress = self._silent = 0
         self._body: list[bytes] = []
-        self._persistent = self._until_close = False
+        self._persistent = False
         self.expires_at = self.idle_since = loop.time()
         """In `loop.time()` seconds; maintained by the pool."""
         self.lost: asyncio.Future[None] = loop.create_future()
@@ -102,6 +103,8 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         broken = None
+        if self._heads is not None:
+            self._heads = self._heads + data if self._heads else data
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -116,7 +119,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Complete a response that ends with the connection, and close the connection."""
-        if self._until_close and self._waiter is not None:
+        if self._waiter is not None and self._ends_with_connection():
             self.on_message_complete()
             self._deliver(cast("RestResponse", self._response), reusable=False)
         self.close()
@@ -137,35 +140,41 @@ class Connection(asyncio.Protocol):
         """Discard the previous message, which can only be an informational one."""
         if self._response is not None:
             self._abort_parsing(BrokenResponseError("two responses"))
-        self._fields, self._headers, self._body = {}, _NO_HEADERS, []
-        self._count = self._size = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the first field of a name. Trailer fields are counted and not kept."""
-        self._count += 1
-        if self._count > MAX_FIELDS or len(name) + len(value) > MAX_FIELD_BYTES:
-            self._abort_parsing(BrokenResponseError("the head of the response is too large"))
-        name = name.lower()
-        if self._fields.setdefault(name, value) is not value and name == b"transfer-encoding":
-            self._abort_parsing(BrokenResponseError("two transfer codings"))
+        self._headers, self._body = _NO_HEADERS, []
+        self._size = 0
 
     def on_headers_complete(self) -> None:
         """Determine how the body ends (RFC 9112, section 6.3)."""
         self._status = status = self._parser.get_status_code()
-        fields = self._fields
-        # A new dict, so that trailer fields are not added to the headers.
-        self._headers, self._fields, self._count = Headers(fields), {}, 0
+        self._headers = headers = Headers(self._take_head(status))
         if status < _INFORMATIONAL.start:
             self._abort_parsing(BrokenResponseError("invalid status"))
-        coding = fields.get(b"transfer-encoding")
-        if coding is not None and coding.strip().lower() != b"chunked":
-            self._abort_parsing(BrokenResponseError("unknown transfer coding"))
-        if fields.get(b"content-encoding", b"identity").lower() != b"identity":
-            self._discard_body("the Rooms service sent a compressed response, which is unsupported")
+        encodings = headers.lower.count(b"-encoding:")
+        if encodings and (encodings > 1 or _CHUNKED not in headers.lower):
+            self._check_encodings(headers)
         self._persistent = self._parser.should_keep_alive()
-        self._until_close = (
-            coding is None and b"content-length" not in fields and status not in _WITHOUT_BODY
-        ) and status not in _INFORMATIONAL
+
+    def _take_head(self, status: int) -> bytes:
+        """Return the head that llhttp has accepted, without the empty line."""
+        heads = cast("bytes", self._heads)
+        # llhttp ignores empty lines before a head.
+        if not heads.startswith(b"HTTP/"):
+            self._abort_parsing(BrokenResponseError("the response begins with an empty line"))
+        # llhttp accepts neither folded fields nor other line ends, so this is where it stopped.
+        end = heads.find(b"\r\n\r\n") + 2
+        if end > MAX_HEAD_BYTES:
+            self._abort_parsing(BrokenResponseError("the head of the response is too large"))
+        # Heads of informational responses follow each other without bodies.
+        self._heads = heads[end + 2 :] if status in _INFORMATIONAL else None
+        return heads[:end]
+
+    def _check_encodings(self, headers: Headers) -> None:
+        if headers.count("transfer-encoding") > 1:
+            self._abort_parsing(BrokenResponseError("two transfer codings"))
+        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            self._abort_parsing(BrokenResponseError("unknown transfer coding"))
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            self._discard_body("the Rooms service sent a compressed response, which is unsupported")
 
     def on_body(self, body: bytes) -> None:
         """Collect a part of the body, up to the maximum size."""
@@ -183,6 +192,11 @@ class Connection(asyncio.Protocol):
         # Otherwise an idle connection would hold the body.
         self._body = []
 
+    def _ends_with_connection(self) -> bool:
+        """Return whether the body in progress has no other end (RFC 9112, section 6.3)."""
+        framed = any(map(self._headers.count, ("transfer-encoding", "content-length")))
+        return self._heads is None and not framed and self._status not in _WITHOUT_BODY
+
     # --- ends of a round trip ---
 
     def _deliver(self, response: RestResponse, *, reusable: bool) -> None:
@@ -190,7 +204,7 @@ class Connection(asyncio.Protocol):
         if not (reusable and self._persistent) or self._transport.get_write_buffer_size():
             self.close()
         waiter, self._waiter, self._response = self._waiter, None, None
-        self._until_close = False
+        self._heads = b""
         if waiter is not None and not waiter.done():
             waiter.set_result(response)
 
@@ -228,9 +242,8 @@ class Connection(asyncio.Protocol):
         self._abort_parsing(BrokenResponseError("the body was discarded"))
 
     def _limit_silence(self, received: int) -> None:
-        """Limit bytes for which the parser emits no event (partial headers, chunk extensions)."""
-        progress = (self._count, self._size)
-        self._silent = self._silent + received if progress == self._progress else 0
-        self._progress = progress
-        if self._silent > MAX_FIELD_BYTES:
+        """Limit bytes that are no part of a body (partial heads, trailers, chunk extensions)."""
+        self._silent = self._silent + received if self._size == self._progress else 0
+        self._progress = self._size
+        if self._silent > MAX_HEAD_BYTES:
             self._fail(BrokenResponseError("the head of the response is too large"))

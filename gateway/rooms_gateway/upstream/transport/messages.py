@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 from msgspec import Struct, structs
 
@@ -11,28 +12,47 @@ from msgspec import Struct, structs
 class Headers(Mapping[str, str]):
     """Header fields of a response, by case-insensitive name; of duplicates, the first.
 
-    Values are decoded on access, because most are never read.
+    They are found on access, because most are never read.
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_head", "lower")
 
-    def __init__(self, fields: Mapping[bytes, bytes]) -> None:
-        """`fields` has names in lower case."""
-        self._fields = fields
+    def __init__(self, head: bytes) -> None:
+        """`head` is a valid one, from the status line to the line end of the last field."""
+        self._head = head
+        self.lower = head.lower()
+        """`head` in lower case."""
 
     def __getitem__(self, name: str) -> str:
-        return self._fields[name.lower().encode("latin-1", "replace")].decode("latin-1")
+        if not self.count(name):
+            raise KeyError(name)
+        return self.get(name)
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override] # text for text
         """Return a field, or `default`. Faster than the inherited one, which catches KeyError."""
-        value = self._fields.get(name.lower().encode("latin-1", "replace"))
-        return default if value is None else value.decode("latin-1")
+        key = _key(name)
+        start = self.lower.find(key) + len(key)
+        if start < len(key):
+            return default
+        value = self._head[start : self._head.find(b"\r", start)]
+        return value.strip(b" \t").decode("latin-1")
+
+    def count(self, name: str) -> int:
+        """Return the number of fields of a name."""
+        return self.lower.count(_key(name))
 
     def __iter__(self) -> Iterator[str]:
-        return (name.decode("latin-1") for name in self._fields)
+        lines = self.lower.decode("latin-1").split("\r\n")[1:-1]
+        return iter(dict.fromkeys(line.partition(":")[0] for line in lines))
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(list(iter(self)))
+
+
+@lru_cache(maxsize=64)
+def _key(name: str) -> bytes:
+    # A valid head has a line end before each name, and a colon right after it.
+    return f"\r\n{name.lower()}:".encode("latin-1", "replace")
 
 
 class OperationFamily(StrEnum):
