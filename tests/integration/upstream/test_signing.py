@@ -48,6 +48,14 @@ def test_signatures_match_the_vectors(method: str, target: str, body: bytes, exp
     assert set(headers) == {"x-ms-date", "x-ms-content-sha256", "Authorization"}
 
 
+def test_signatures_of_one_key_are_independent() -> None:
+    key, first = AccessKey(parse_access_key(KEY)), sign("GET", "/1", "h")
+    assert key.sign("GET", "/1", "h", b"", MARCH) == first
+    assert key.sign("GET", "/2", "h", b"", MARCH) == sign("GET", "/2", "h") != first
+    assert key.sign("GET", "/1", "h", b"", MARCH) == first
+    assert key == AccessKey(parse_access_key(KEY)) != AccessKey(b"key")
+
+
 def test_the_string_to_sign_matches_java() -> None:
     """Java's client signed this string for a request that the live service accepted."""
     recorded = (

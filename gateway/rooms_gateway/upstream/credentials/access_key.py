@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache, partial
 from typing import ClassVar
@@ -34,6 +34,11 @@ class AccessKey:
     """Decoded."""
     dated: ClassVar[bool] = True
     """True: the signature covers the date, and the upstream compares that with its clock."""
+    _keyed: hmac.HMAC = field(init=False, compare=False)
+    """Copied for each signature, so that the key is hashed once."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keyed", hmac.new(self.key, digestmod="sha256"))
 
     def __repr__(self) -> str:
         return "AccessKey(***)"
@@ -43,7 +48,9 @@ class AccessKey:
         date = _date(int(now))
         content_hash = _base64(hashlib.sha256(body).digest()).decode() if body else _EMPTY_BODY_HASH
         message = f"{method}\n{target}\n{date};{host};{content_hash}"
-        signature = _base64(hmac.digest(self.key, message.encode(), "sha256")).decode()
+        keyed = self._keyed.copy()
+        keyed.update(message.encode())
+        signature = _base64(keyed.digest()).decode()
         return {
             "x-ms-date": date,
             "x-ms-content-sha256": content_hash,

@@ -3,8 +3,8 @@
 llhttp (by httptools, without its leniencies) parses the grammar of RFC 9112; this module interprets
 the messages and decides whether the connection is reusable. No other module imports httptools.
 
-Header fields are read from the bytes of a head that llhttp has accepted: a callback of httptools for
-each of them would cost as much as the rest of the response.
+Header fields are read from the bytes of a head that llhttp has accepted: a callback of httptools
+for each of them would cost as much as the rest of the response.
 """
 
 from __future__ import annotations
