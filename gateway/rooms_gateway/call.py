@@ -61,8 +61,25 @@ class Call(Struct):
         return self.deadline - time.monotonic()
 
 
+_DRAWN = 256
+"""Number of ids that are drawn together, because each draw is a system call."""
+
+_VARIABLE = int.from_bytes(bytes.fromhex("ffffffffffff0fff3fffffffffffffff") * _DRAWN)
+_VERSION_4 = int.from_bytes(bytes.fromhex("00000000000040008000000000000000") * _DRAWN)
+"""Bits of version and variant (RFC 9562, section 5.4) in all of them."""
+
+_drawn: list[str] = []
+"""Digits of ids to come. A fork draws others."""
+os.register_at_fork(after_in_child=_drawn.clear)
+
+
 def new_id() -> str:
-    """Generate a random UUID (RFC 9562, version 4) in a third of the time of `uuid.uuid4`."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    """Generate a random UUID (RFC 9562, version 4) in a quarter of the time of `uuid.uuid4`."""
+    try:
+        digits = _drawn.pop()
+    except IndexError:
+        bits = int.from_bytes(os.urandom(16 * _DRAWN)) & _VARIABLE | _VERSION_4
+        text = bits.to_bytes(16 * _DRAWN).hex()
+        digits, *others = (text[at : at + 32] for at in range(0, len(text), 32))
+        _drawn.extend(others)
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
