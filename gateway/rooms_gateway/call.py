@@ -14,6 +14,8 @@ from rooms_gateway.telemetry.traces import NO_TRACE, CallTrace
 if TYPE_CHECKING:
     import grpc
 
+    from rooms_gateway.upstream.models import Roster
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
@@ -43,6 +45,8 @@ class Call(Struct):
     """Whether a throttled request waits until the deadline, not for `--max-pacing-wait` at most."""
     dry_run: bool = False
     """Whether `upstream.operation` raises DryRunError instead of sending a request."""
+    roster: Roster | None = None
+    """The roster that the request sends, if its validation has converted the participants."""
     applied_settings: tuple[str, ...] = ()
     """The settings that completed the REST request, as `name=value`, for a dry run."""
     attempts: int = 0

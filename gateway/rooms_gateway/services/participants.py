@@ -42,7 +42,7 @@ class ParticipantsServicer:
         self, request: pb.UpsertParticipantsRequest, call: Call
     ) -> pb.UpsertParticipantsResponse:
         """REST: Participants_Update."""
-        roster = roster_of(request.participants)
+        roster = roster_of(request.participants, read=call.roster)
         if self._defaults is not None:
             roster = self._defaults.complete_roster(roster, call)
         await self._api.update_participants(request.room_id, roster, call)
@@ -60,7 +60,12 @@ class ParticipantsServicer:
         self, request: pb.UpdateParticipantsRequest, call: Call
     ) -> pb.UpdateParticipantsResponse:
         """REST: Participants_Update, upserts and removals in one PATCH."""
-        roster = roster_of(request.participants, request.remove_raw_ids, request.remove_identifiers)
+        roster = roster_of(
+            request.participants,
+            request.remove_raw_ids,
+            request.remove_identifiers,
+            read=call.roster,
+        )
         if self._defaults is not None:
             roster = self._defaults.complete_roster(roster, call)
         await self._api.update_participants(request.room_id, roster, call)
@@ -70,7 +75,7 @@ class ParticipantsServicer:
         self, request: pb.SyncParticipantsRequest, call: Call
     ) -> pb.SyncParticipantsResponse:
         """REST: Participants_List, then Participants_Update with the differences, if any."""
-        room_id, roster = request.room_id, roster_of(request.participants)
+        room_id, roster = request.room_id, roster_of(request.participants, read=call.roster)
         if self._defaults is not None:
             roster = self._defaults.complete_roster(roster, call)
         wanted = roles_of(roster)

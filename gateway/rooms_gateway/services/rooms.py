@@ -63,7 +63,7 @@ class RoomsServicer:
 
     async def CreateRoom(self, request: pb.CreateRoomRequest, call: Call) -> pb.CreateRoomResponse:
         """REST: Rooms_Create."""
-        body = create_to_rest(request)
+        body = create_to_rest(request, call.roster)
         if self._defaults is not None:
             body = self._defaults.complete_create(body, call)
         request_id = request.request_id or str(uuid.uuid4())

@@ -175,7 +175,7 @@ class MethodHandler:
         except DecodeError:
             raise malformed(self._request_type) from None
         call.dry_run = self._has_dry_run and request.HasField("dry_run")
-        validate(request)
+        call.roster = validate(request)
         logs.log_request(call.request_id, request)
         return request
 

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from rooms_gateway.services.convert import timestamps
 from rooms_gateway.services.convert.participants import roles_of, roster_of
-from rooms_gateway.upstream.models import CreateRoom, Participant, Room, UpdateRoom
+from rooms_gateway.upstream.models import CreateRoom, Participant, Room, Roster, UpdateRoom
 
 
 def add_rooms(messages: RepeatedCompositeFieldContainer[pb.Room], rooms: Iterable[Room]) -> None:
@@ -48,13 +48,18 @@ def fill_room(message: pb.Room, room: Room) -> None:
         message.pstn_dial_out_enabled = room.pstn_dial_out_enabled
 
 
-def create_to_rest(request: pb.CreateRoomRequest | CreateRoomWithGuestsRequest) -> CreateRoom:
-    """Convert a create. Raises InvalidRequestError for rules that the proto cannot express."""
+def create_to_rest(
+    request: pb.CreateRoomRequest | CreateRoomWithGuestsRequest, roster: Roster | None = None
+) -> CreateRoom:
+    """Convert a create. Raises InvalidRequestError for rules that the proto cannot express.
+
+    `roster` is that of the participants if `usual_roster` has returned one.
+    """
     return CreateRoom(
         valid_from=timestamps.field_to_rest(request, "valid_from"),
         valid_until=timestamps.field_to_rest(request, "valid_until"),
         pstn_dial_out_enabled=_dial_out(request),
-        participants=roster_of(request.participants),
+        participants=roster_of(request.participants, read=roster),
     )
 
 
