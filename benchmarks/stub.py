@@ -7,6 +7,8 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+from benchmarks.service_headers import response
+
 ROOM_ID = "99400000000000001"
 _LATE = 0.2
 """Delay of late responses, in seconds."""
@@ -15,11 +17,6 @@ _ROOM = (
     b'"2026-01-01T00:00:00.0000000+00:00","validUntil":"2026-06-01T00:00:00.0000000+00:00",'
     b'"pstnDialOutEnabled":false}' % ROOM_ID.encode()
 )
-
-
-def _response(body: bytes) -> bytes:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    return head % len(body) + body
 
 
 class _Stub(asyncio.Protocol):
@@ -39,12 +36,12 @@ class _Stub(asyncio.Protocol):
         *heads, self._buffer = self._buffer.split(b"\r\n\r\n")
         for head in heads:
             if not head.startswith(b"GET /rooms?"):
-                self._write(_response(_ROOM))
+                self._write(response(_ROOM))
                 continue
             page = head.partition(b"page=")[2].partition(b" ")[0] or b"0"
             link = self._link + str(int(page) + 1).encode()
             body = b'{"value":[%s],"nextLink":"%s"}' % (_ROOM, link)
-            self._write(_response(body))
+            self._write(response(body))
 
     def _write(self, response: bytes) -> None:
         write = self._transport.write  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.guard.kinds import BYTES, REQUESTS
+from benchmarks.service_headers import response
 
 ROOM_ID = "99400000000000001"
 ROOMS = 30
@@ -23,16 +24,10 @@ _ROOM = (
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-def _response(body: bytes) -> bytes:
-    fields = b"Content-Type: application/json\r\nMS-CV: a.0\r\nContent-Length: %d"
-    head = b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % fields
-    return head % len(body) + body
-
-
 _RESPONSES = {
-    b"GET /rooms?": _response(b'{"value":[%s]}' % b",".join([_ROOM] * ROOMS)),
-    b"GET /rooms/": _response(_ROOM),
-    b"PATCH /rooms/": _response(b"{}"),
+    b"GET /rooms?": response(b'{"value":[%s]}' % b",".join([_ROOM] * ROOMS)),
+    b"GET /rooms/": response(_ROOM),
+    b"PATCH /rooms/": response(b"{}"),
 }
 
 
@@ -53,8 +48,8 @@ class _Connection(asyncio.Protocol):
             return
         self._buffer = b""
         self._counts[REQUESTS.name] += 1
-        [response] = (response for start, response in _RESPONSES.items() if head.startswith(start))
-        self._transport.write(response)  # type: ignore[attr-defined]
+        [found] = (each for start, each in _RESPONSES.items() if head.startswith(start))
+        self._transport.write(found)  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -98,10 +98,24 @@ func (s *stub) control(answer http.ResponseWriter, request *http.Request) {
 	send(answer, http.StatusOK, fmt.Appendf(nil, `{"requests":%d}`, s.requests.Load()))
 }
 
+// fields are those that the service and its front door send beside Date, of their usual length.
+var fields = map[string]string{
+	"Content-Type":              "application/json; charset=utf-8",
+	"Transfer-Encoding":         "chunked",
+	"Connection":                "keep-alive",
+	"MS-CV":                     "654uaLgPvEu5EHJruQ6VlQ.0",
+	"Request-Context":           "appId=",
+	"api-supported-versions":    "2023-06-14, 2023-10-30-preview, 2024-04-15, 2025-03-13",
+	"Strict-Transport-Security": "max-age=31536000;includeSubDomains",
+	"x-azure-ref":               "20250306T002003Z-pmrnm132gh2mf31p3f68paerz400000004z000000000a1b2",
+	"X-Cache":                   "CONFIG_NOCACHE",
+}
+
 func send(answer http.ResponseWriter, status int, body []byte) {
 	header := answer.Header()
-	header["Content-Type"] = []string{"application/json; charset=utf-8"}
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	for name, value := range fields {
+		header[name] = []string{value}
+	}
 	answer.WriteHeader(status)
 	_, _ = answer.Write(body)
 }
