@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,12 +17,17 @@ from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
 from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.rules import MAX_SEED
 from rooms_emulator.http.addresses import is_loopback, split_host_port
+from rooms_emulator.output.start_lines import Ready
+from rooms_emulator.output.streams import Output, encode
 from rooms_emulator.server import Emulator
+from rooms_emulator.state.file import StateFileError
 
 EXIT_FORCED = 1
 """A second signal ended the process before the shutdown was complete."""
 EXIT_USAGE = 2
 EXIT_CANNOT_LISTEN = 3
+EXIT_STATE_FILE = 4
+"""The state file cannot be read or written."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,6 +89,18 @@ EXIT_CANNOT_LISTEN = 3
     show_default=True,
     help="Number of latest requests that the journal keeps.",
 )
+@click.option(
+    "--location",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="File that keeps rooms, users and their resource between runs. Each change is on the disk "
+    "before its response is sent.",
+)
+@click.option(
+    "--in-memory", is_flag=True, help="Keep no state between runs, as without --location."
+)
+@click.option("--quiet", is_flag=True, help="Print neither the banner nor a line for each request.")
+@click.option("--json", is_flag=True, help="Print each line as a JSON object.")
 @click.pass_context
 def emulator(
     context: click.Context,
@@ -96,16 +114,24 @@ def emulator(
     quotas: tuple[str, ...],
     control_listen: str | None,
     journal_length: int,
+    location: Path | None,
+    in_memory: bool,
+    quiet: bool,
+    json: bool,
 ) -> None:
     """Run an emulator of the Rooms and Identity REST APIs until SIGTERM or Ctrl-C.
 
     Prints its connection string, endpoint=…;accesskey=…, on a separate line, and control=… if the
     control API has its own address. With faults it also prints fault-seed=…: the same seed and the
-    same requests lead to the same failures. All state is in memory. Exit codes: 0 after a graceful
-    shutdown, 2 for an invalid option, 3 if an address cannot be bound.
+    same requests lead to the same failures. A banner and a line for each request are on standard
+    error. Exit codes: 0 after a graceful shutdown, 2 for an invalid option, 3 if an address cannot
+    be bound, 4 if the file of --location cannot be used.
     """
     program = context.command_path
+    output = Output(json=json, quiet=quiet)
     try:
+        if in_memory and location is not None:
+            raise ValueError("--in-memory keeps no file: pass either that or --location")
         for address in filter(None, (listen, control_listen)):
             _check_address(address, allow_plaintext=allow_plaintext)
         configured = Emulator(
@@ -117,11 +143,17 @@ def emulator(
             fault_seed=fault_seed,
             quotas=quotas,
             control_listen=control_listen,
+            file=location,
+            access_log=output.log,
         )
     except ValueError as error:
         _fail(program, f"{error}.", EXIT_USAGE)
     try:
-        asyncio.run(_run(configured, program))
+        with output.opened():
+            describe = partial(Ready.of, location=location, legacy=legacy)
+            asyncio.run(_run(configured, program, output, describe, json=json))
+    except StateFileError as error:
+        _fail(program, f"{error}.", EXIT_STATE_FILE)
     except OSError as error:
         flags = f"--listen{' or --control-listen' if control_listen else ''}"
         reason = error.strerror or error
@@ -130,17 +162,22 @@ def emulator(
         sys.exit(EXIT_FORCED)
 
 
-async def _run(emulator: Emulator, program: str) -> None:
+async def _run(
+    emulator: Emulator,
+    program: str,
+    output: Output,
+    describe: Callable[[Emulator], Ready],
+    *,
+    json: bool,
+) -> None:
     """Run the emulator until a signal."""
     with _shutdown_on_signals() as shutdown:
         async with emulator:
-            click.echo(f"{program} is ready on {emulator.endpoint}")
-            click.echo(emulator.connection_string)
-            if emulator.control_endpoint != emulator.endpoint:
-                click.echo(f"control={emulator.control_endpoint}")
-            if emulator.faults.list():
-                click.echo(f"fault-seed={emulator.faults.seed}")
+            ready = describe(emulator)
+            for line in [encode(ready)] if json else ready.lines(program):
+                click.echo(line)
             sys.stdout.flush()
+            output.show(ready.banner())
             await shutdown.wait()
 
 

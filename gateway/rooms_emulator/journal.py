@@ -72,11 +72,11 @@ class JournalEntry(msgspec.Struct):
 
     def shown_target(self) -> str:
         """Return the target without tokens, as valid text."""
-        return _without_tokens(self.target.encode(errors="surrogateescape"))
+        return without_tokens(self.target.encode(errors="surrogateescape"))
 
     def shown_body(self) -> str:
         """Return the body without tokens, as valid text."""
-        return _without_tokens(self.body)
+        return without_tokens(self.body)
 
 
 class Journal:
@@ -107,5 +107,6 @@ class Journal:
         return len(self._entries)
 
 
-def _without_tokens(content: bytes) -> str:
+def without_tokens(content: bytes) -> str:
+    """Return `content` as valid text, with `REDACTED` in place of each JWT."""
     return _TOKEN.sub("REDACTED", content.decode(errors="replace"))

@@ -16,6 +16,7 @@ from rooms_emulator import control
 from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
 from rooms_emulator.auth.authenticator import Authenticator, BearerRule
 from rooms_emulator.clock import Clock
+from rooms_emulator.completion import Completion
 from rooms_emulator.control import ControlApi
 from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.rules import Faults
@@ -26,6 +27,7 @@ from rooms_emulator.identity.operations import IdentityOperations
 from rooms_emulator.identity.service import IdentityService
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
+from rooms_emulator.output.access_log import Access
 from rooms_emulator.quotas.limits import Quotas
 from rooms_emulator.rooms import routes as rooms_routes
 from rooms_emulator.rooms.legacy.operations import LegacyOperations
@@ -33,7 +35,7 @@ from rooms_emulator.rooms.repeatability import RememberedCreates
 from rooms_emulator.rooms.service import RoomsService
 from rooms_emulator.rooms.store import Store
 from rooms_emulator.service import RequestPipeline
-from rooms_emulator.state_file import StateFile
+from rooms_emulator.state.file import StateFile
 
 
 class Emulator:
@@ -60,9 +62,9 @@ class Emulator:
     - `quotas`: quotas at the start, such as `CreateRoom=100/1s`, which `reset` restores, unused.
     - `control_listen`: additional address for the control API alone, `host:port`; it stays
       reachable while the emulator refuses connections. By default there is none.
-    - `file`: file that keeps rooms and users between runs, and so the resource of the users. It
-      is read at startup if it exists, and replaced atomically at shutdown. Ids of repeatable
-      requests are not kept.
+    - `file`: file that keeps rooms, users, their resource and the ids of repeatable requests
+      between runs. Each change is on the disk before its response is sent.
+    - `access_log`: called with each request when its response is ready.
 
     Raises ValueError if an address, the key or a quota is malformed, `faults` or `quotas` names
     an unknown operation, or two quotas have the same name.
@@ -86,6 +88,7 @@ class Emulator:
         quotas: Iterable[str] = (),
         control_listen: str | None = None,
         file: str | Path | None = None,
+        access_log: Callable[[Access], None] | None = None,
     ) -> None:
         self._listener = Listener(listen)
         self._control_listener = None if control_listen is None else Listener(control_listen)
@@ -101,7 +104,10 @@ class Emulator:
             (access_key,), self._clock, bearer, date_margin=date_margin, legacy=legacy
         )
         self._identities = Identities(random)
-        self._file = None if file is None else StateFile(file, self._store, self._identities)
+        creates = RememberedCreates()
+        self._file = (
+            None if file is None else StateFile(file, self._store, self._identities, creates)
+        )
         plan = faults or FaultPlan()
         seed = plan.seed if fault_seed is None else fault_seed
         operations = (*rooms_routes.OPERATIONS, *identity_routes.OPERATIONS)
@@ -114,7 +120,6 @@ class Emulator:
         self._quotas = Quotas(operations, families, self._clock)
         self._quotas.replace(quotas)
         self._journal = Journal(journal_length)
-        creates = RememberedCreates()
         self._control = ControlApi(
             store=self._store,
             identities=self._identities,
@@ -135,6 +140,7 @@ class Emulator:
             journal=self._journal,
             clock=self._clock,
             refuse=self.refuse,
+            save=self._save,
         )
         response_headers = ResponseHeaders(self._clock, random)
         self._rooms = RoomsService(
@@ -146,6 +152,7 @@ class Emulator:
         self._identity = IdentityService(
             pipeline, IdentityOperations(self._identities, self._clock), response_headers
         )
+        self._completion = Completion(self._save, access_log)
         self._running = AsyncExitStack()
 
     @property
@@ -212,30 +219,28 @@ class Emulator:
     async def start(self) -> None:
         """Load the file, if there is one, and listen.
 
-        Raises OSError if an address cannot be bound or the file not be read, RuntimeError if the
-        emulator is running, and ValueError if the file is malformed.
+        Raises OSError if an address cannot be bound, RuntimeError if the emulator is running, and
+        StateFileError, a ValueError, if the file is malformed, in use or not writable.
         """
         if self._listener.is_open:
             raise RuntimeError("the emulator is already running")
-        if self._file is not None:
-            self._file.load()
         async with AsyncExitStack() as started:
+            if self._file is not None:
+                self._file.open()
+                started.push_async_callback(self._file.close)
             await self._listener.start(self._handle)
             started.push_async_callback(self._listener.stop)
             if self._control_listener is not None:
-                await self._control_listener.start(self._control.handle)
+                await self._control_listener.start(self._handle_control)
                 started.push_async_callback(self._control_listener.stop)
             self._running = started.pop_all()
 
     async def stop(self) -> None:
         """Stop listening, close all connections, and save the state. Does nothing if not running.
 
-        Raises OSError if the file cannot be written.
+        Raises StateFileError if the file cannot be written.
         """
-        running = self._listener.is_open
         await self._running.aclose()
-        if running and self._file is not None:
-            self._file.save()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -251,7 +256,14 @@ class Emulator:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.startswith(control.PREFIX):
-            return await self._control.handle(request)
+            return await self._handle_control(request)
         if IdentityService.serves(request.raw_path):
-            return await self._identity.handle(request)
-        return await self._rooms.handle(request)
+            return await self._completion.respond(request, self._identity.handle)
+        return await self._completion.respond(request, self._rooms.handle)
+
+    async def _handle_control(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._completion.respond(request, self._control.handle)
+
+    async def _save(self) -> None:
+        if self._file is not None:
+            await self._file.save()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -25,6 +25,9 @@ from rooms_emulator.problems import ServiceError
 from rooms_emulator.quotas.limits import Quotas
 from rooms_emulator.rooms.store import Store
 
+JOURNAL_ENTRY = web.RequestKey("JOURNAL_ENTRY", JournalEntry)
+"""Key of the journal's entry in the request that it describes."""
+
 logger = logging.getLogger(__name__)
 
 _NO_FAULT = InjectedFault(0, Fault(), 0.0, None)
@@ -33,7 +36,8 @@ _NO_FAULT = InjectedFault(0, Fault(), 0.0, None)
 class RequestPipeline:
     """Processes the requests of the Rooms and the Identity API.
 
-    `refuse` refuses connections for a number of seconds.
+    `refuse` refuses connections for a number of seconds. `save` waits until all changes are in the
+    state file.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class RequestPipeline:
         journal: Journal,
         clock: Clock,
         refuse: Callable[[float], None],
+        save: Callable[[], Awaitable[None]],
     ) -> None:
         self._authenticator = authenticator
         self._store = store
@@ -54,6 +59,7 @@ class RequestPipeline:
         self._journal = journal
         self._clock = clock
         self._refuse = refuse
+        self._save = save
 
     async def process(
         self,
@@ -76,6 +82,7 @@ class RequestPipeline:
         raw = RawRequest(request.method, request.raw_path, request.headers, body)
         entry = JournalEntry(self._clock.now(), *raw, operation)
         self._journal.add(entry)
+        request[JOURNAL_ENTRY] = entry
         entry.fault = self._faults.select(operation)
         injected = entry.fault or _NO_FAULT
         fault = injected.fault
@@ -92,6 +99,7 @@ class RequestPipeline:
         )
         if self._store.last_effect is not before:
             entry.effect = self._store.last_effect
+        await self._save()
         if fault.drop == "after":
             return connection_faults.abort(request, reset=fault.reset)
         encoded = encode(response_faults.change_page(outcome, fault, raw))

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from rooms_emulator.state.changes import Changes
+
 
 class NoSuchIdentityError(LookupError):
     """An identity that does not exist or was deleted."""
@@ -23,10 +25,12 @@ class User(msgspec.Struct, frozen=True):
 
 
 class IdentitiesState(msgspec.Struct, frozen=True):
-    """The content of a store, as it is saved."""
+    """The content of a store, or what changed in it, as it is saved."""
 
     resource: str
     users: list[User]
+    deleted: list[str] = []
+    """Raw ids of deleted users."""
 
 
 class Identities:
@@ -36,12 +40,15 @@ class Identities:
         self._random = random
         self.resource = str(UUID(bytes=random.randbytes(16), version=4))
         """GUID of the emulated Communication Services resource; `clear` keeps it."""
+        self.changes: Changes[str, User] = Changes()
+        """Changed users, by raw id."""
         self.clear()
 
     def clear(self) -> None:
         """Remove all identities."""
         self._users: dict[str, User] = {}
         self._by_custom_id: dict[str, str] = {}
+        self.changes.clear()
 
     def __len__(self) -> int:
         return len(self._users)
@@ -70,8 +77,7 @@ class Identities:
 
     def record_token(self, raw_id: str, issued_at: int) -> None:
         """Record that a token was issued. Raises NoSuchIdentityError if there is no such user."""
-        user = self.get(raw_id)
-        self._users[raw_id] = msgspec.structs.replace(user, last_token_issued_at=issued_at)
+        self._add(msgspec.structs.replace(self.get(raw_id), last_token_issued_at=issued_at))
 
     def delete(self, raw_id: str) -> None:
         """Delete a user; its custom id is free again.
@@ -82,15 +88,24 @@ class Identities:
         del self._users[raw_id]
         if user.custom_id is not None:
             del self._by_custom_id[user.custom_id]
+        self.changes.remove(raw_id)
 
     def state(self) -> IdentitiesState:
-        """Return the content, for `restore`."""
+        """Return the content, for `apply`."""
         return IdentitiesState(self.resource, list(self._users.values()))
 
-    def restore(self, state: IdentitiesState) -> None:
-        """Replace the content and the resource."""
-        self.clear()
+    def changed_state(self) -> IdentitiesState:
+        """Return what changed since the previous call, for `apply`."""
+        taken = self.changes.take()
+        return IdentitiesState(self.resource, list(taken.saved.values()), taken.removed)
+
+    def apply(self, state: IdentitiesState) -> None:
+        """Add what another store contains, or what changed in it, and take over its resource."""
         self.resource = state.resource
+        # Deleted users first: a custom id that they had may be another user's now.
+        for raw_id in state.deleted:
+            if raw_id in self._users:
+                self.delete(raw_id)
         for user in state.users:
             self._add(user)
 
@@ -98,6 +113,7 @@ class Identities:
         self._users[user.id] = user
         if user.custom_id is not None:
             self._by_custom_id[user.custom_id] = user.id
+        self.changes.save(user.id, user)
 
     def _new_id(self) -> str:
         # Three zero bytes, because the user part of real ids begins with a small number.

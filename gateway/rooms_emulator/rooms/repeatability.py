@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from rooms_emulator import problems
 from rooms_emulator.rooms.records import Room
+from rooms_emulator.state.changes import Changes
 
 _UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -20,6 +21,8 @@ class RememberedCreates:
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self._rooms: OrderedDict[str, Room] = OrderedDict()
+        self.changes: Changes[str, Room] = Changes()
+        """New creates, by request id."""
 
     def recall(self, request_id: str) -> Room | None:
         """Return the room of an earlier create with this id, if any.
@@ -35,7 +38,22 @@ class RememberedCreates:
         self._rooms[request_id.lower()] = room
         if len(self._rooms) > self._limit:
             self._rooms.popitem(last=False)
+        self.changes.save(request_id.lower(), room)
 
     def clear(self) -> None:
         """Forget all creates."""
         self._rooms.clear()
+        self.changes.clear()
+
+    def state(self) -> dict[str, Room]:
+        """Return all creates, oldest first, for `apply`."""
+        return dict(self._rooms)
+
+    def changed_state(self) -> dict[str, Room]:
+        """Return the creates since the previous call, for `apply`."""
+        return self.changes.take().saved
+
+    def apply(self, rooms: dict[str, Room]) -> None:
+        """Add creates that another emulator remembers."""
+        for request_id, room in rooms.items():
+            self.remember(request_id, room)

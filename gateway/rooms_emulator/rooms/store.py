@@ -6,7 +6,7 @@ the requests of one event loop.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
@@ -27,6 +27,7 @@ from rooms_emulator.rooms.records import (
 )
 from rooms_emulator.rooms.room_ids import new_room_id as random_room_id
 from rooms_emulator.rooms.windows import Window, of_new_room
+from rooms_emulator.state.changes import Changes
 from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 RECORDS_PER_PAGE = 30
@@ -50,10 +51,11 @@ class _Record(msgspec.Struct):
 
 
 class RoomsState(msgspec.Struct):
-    """The content of a store, as it is saved."""
+    """The content of a store, or what changed in it, as it is saved."""
 
     records: list[_Record]
     deleted: list[int]
+    """Sequences of deleted rooms, in the order of deletion."""
     next_sequence: int
     last_created_at: int
 
@@ -80,6 +82,8 @@ class Store:
         self._new_room_id = new_room_id or (lambda: random_room_id(random))
         self._participants_page_size = participants_page_size or MAX_PARTICIPANTS
         self._deleted_kept = deleted_kept
+        self.changes: Changes[int, _Record] = Changes()
+        """Changed rooms, by sequence."""
         self.clear()
 
     def clear(self) -> None:
@@ -93,6 +97,7 @@ class Store:
         self._last_created_at = 0
         self.last_effect: Effect | None = None
         """The latest change since the last `clear`, if any."""
+        self.changes.clear()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -130,7 +135,7 @@ class Store:
         self._next_sequence += 1
         self._by_id[room_id] = self._by_sequence[record.sequence] = record
         self._sequences.append(record.sequence)
-        self._record_effect(room_id)
+        self._record_change(record)
         return room
 
     def get(self, room_id: str) -> Room:
@@ -152,7 +157,7 @@ class Store:
         pstn = old.pstn_dial_out_enabled if pstn_dial_out_enabled is None else pstn_dial_out_enabled
         policy = join_policy or old.join_policy
         record.room = Room(old.id, old.created_at, start, end, pstn, policy)
-        self._record_effect(room_id)
+        self._record_change(record)
         return record.room
 
     def delete(self, room_id: str) -> None:
@@ -162,9 +167,8 @@ class Store:
         """
         sequence = self._find(room_id).sequence
         del self._by_id[room_id], self._by_sequence[sequence]
-        self._deleted.append(sequence)
-        if len(self._deleted) > self._deleted_kept:
-            del self._sequences[bisect_left(self._sequences, self._deleted.popleft())]
+        self._keep_deleted(sequence)
+        self.changes.remove(sequence)
         self._record_effect(room_id)
 
     def rooms_page(self, before: int | None = None) -> Page[Room]:
@@ -188,7 +192,7 @@ class Store:
         """
         record = self._find(room_id)
         record.roster = record.roster.changed(changes)
-        self._record_effect(room_id)
+        self._record_change(record)
 
     def roster(self, room_id: str) -> list[Participant]:
         """Return all participants of a room, in the order of joining.
@@ -221,23 +225,41 @@ class Store:
         return ids
 
     def state(self) -> RoomsState:
-        """Return the content, for `restore`."""
-        return RoomsState(
-            list(self._by_sequence.values()),
-            list(self._deleted),
-            self._next_sequence,
-            self._last_created_at,
-        )
+        """Return the content, for `apply`."""
+        return self._state(list(self._by_sequence.values()), list(self._deleted))
 
-    def restore(self, state: RoomsState) -> None:
-        """Replace the content."""
-        self.clear()
-        self._by_id = {record.room.id: record for record in state.records}
-        self._by_sequence = {record.sequence: record for record in state.records}
-        self._deleted.extend(state.deleted)
-        self._sequences = sorted([*self._by_sequence, *state.deleted])
+    def changed_state(self) -> RoomsState:
+        """Return what changed since the previous call, for `apply`."""
+        taken = self.changes.take()
+        return self._state(list(taken.saved.values()), taken.removed)
+
+    def apply(self, state: RoomsState) -> None:
+        """Add what another store contains, or what changed in it, without recording a change."""
+        for record in state.records:
+            if record.sequence not in self._by_sequence:
+                insort(self._sequences, record.sequence)
+            self._by_id[record.room.id] = self._by_sequence[record.sequence] = record
+        for sequence in state.deleted:
+            gone = self._by_sequence.pop(sequence, None)
+            if gone is None:
+                insort(self._sequences, sequence)
+            else:
+                del self._by_id[gone.room.id]
+            self._keep_deleted(sequence)
         self._next_sequence = state.next_sequence
         self._last_created_at = state.last_created_at
+
+    def _state(self, records: list[_Record], deleted: list[int]) -> RoomsState:
+        return RoomsState(records, deleted, self._next_sequence, self._last_created_at)
+
+    def _keep_deleted(self, sequence: int) -> None:
+        self._deleted.append(sequence)
+        if len(self._deleted) > self._deleted_kept:
+            del self._sequences[bisect_left(self._sequences, self._deleted.popleft())]
+
+    def _record_change(self, record: _Record) -> None:
+        self.changes.save(record.sequence, record)
+        self._record_effect(record.room.id)
 
     def _record_effect(self, room_id: str) -> None:
         last = self.last_effect

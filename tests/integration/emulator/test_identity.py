@@ -180,7 +180,7 @@ def test_store_after_creates_and_deletes(seed: int, steps: list[str | None]) -> 
     assert all(map(is_communication_user, alive))
     assert all(map(identities.owns, [*alive, *dead]))
     copy = Identities(Random(seed + 1))
-    copy.restore(identities.state())
+    copy.apply(identities.state())
     for store in (identities, copy):
         assert [store.get(raw_id) for raw_id in alive] == list(alive.values())
         for raw_id in dead:

@@ -37,7 +37,7 @@ async def filtered(
 
 def seed(emulator: Emulator, rooms: list[Room | None]) -> None:
     """Put `rooms` into the store, the oldest first; None is a deleted room."""
-    emulator.store.restore(
+    emulator.store.apply(
         RoomsState(
             [_Record(number, room, Roster()) for number, room in enumerate(rooms) if room],
             [number for number, room in enumerate(rooms) if room is None],
