@@ -116,7 +116,7 @@ async def test_only_the_given_key_is_accepted() -> None:
 async def test_a_signal_shuts_down_with_exit_code_0(
     entry_point: EntryPoint, number: signal.Signals
 ) -> None:
-    async with entry_point.started(*ANY_PORT) as process:
+    async with entry_point.started(*ANY_PORT, "--quiet") as process:
         await process.line("(endpoint=.*)")
         process.signal(number)
         assert await process.exit_code() == 0
@@ -125,7 +125,7 @@ async def test_a_signal_shuts_down_with_exit_code_0(
 
 async def test_a_second_signal_forces_the_exit() -> None:
     """The shutdown waits for a request in flight; a second signal ends it with exit code 1."""
-    async with MODULE.started(*ANY_PORT) as process:
+    async with MODULE.started(*ANY_PORT, "--quiet") as process:
         address = await process.line("endpoint=http://(.*)/;accesskey=.*")
         host, port = address.split(":")
         control = b'{"latency": 3600}'

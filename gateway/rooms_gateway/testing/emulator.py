@@ -60,6 +60,7 @@ class RoomsEmulator:
                 f"--control-listen={_ANY_PORT}",
                 f"--fault-seed={seed}",
                 "--journal-length=10000",
+                "--quiet",
                 *options,
             ],
             ready="control=(.*)",

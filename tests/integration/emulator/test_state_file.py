@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -214,10 +214,10 @@ async def test_an_incomplete_last_line_is_ignored(cut: int, lines: int) -> None:
     whole = [line_of(number) for number in range(lines + 1)]
     torn = line_of(lines + 1)
     content = "".join(whole) + torn[: cut % len(torn)]
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "state.json")
-        file.write_text(content)
-        async with Emulator(file=file) as emulator:
+    with NamedTemporaryFile("w") as file:
+        file.write(content)
+        file.flush()
+        async with Emulator(file=file.name) as emulator:
             assert len(emulator.store) == lines + 1
 
 
