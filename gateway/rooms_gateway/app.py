@@ -24,7 +24,7 @@ from rooms_gateway.server.health import HealthServicer
 from rooms_gateway.server.kind import ServerKind
 from rooms_gateway.server.listeners import bind_all, load_certificates
 from rooms_gateway.server.options import connections_per_listener, server_limits, server_options
-from rooms_gateway.server.ports import GrpcPorts, LoopPorts, Ports
+from rooms_gateway.server.ports import BindError, GrpcPorts, LoopPorts, Ports
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.services.bulk import MAX_REQUESTS as BULK_REQUESTS
 from rooms_gateway.services.fair_conversion import FairConverter
@@ -270,7 +270,12 @@ class Gateway:
 
         file = self._settings.emulator_faults
         faults = None if file is None else FaultPlan.from_file(file)
-        self.emulator = await parts.enter_async_context(Emulator(faults=faults))
+        listen = self._settings.emulator_listen or "127.0.0.1:0"
+        try:
+            self.emulator = await parts.enter_async_context(Emulator(listen=listen, faults=faults))
+        except OSError as error:
+            reason = error.strerror or error
+            raise BindError(f"{reason}: choose another address with --emulator-listen") from error
         return Upstream.with_key(*parse_connection_string(self.emulator.connection_string))
 
     async def _open_resource(self, parts: AsyncExitStack, upstream: Upstream) -> Servicers:

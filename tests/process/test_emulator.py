@@ -197,3 +197,17 @@ async def test_an_invalid_option_of_a_process(entry_point: EntryPoint) -> None:
     [line] = done.err.splitlines()
     assert line.startswith(f"{entry_point.name}: the access key is not base64")
     assert "canary" not in line
+
+
+async def test_the_embedded_emulator_has_a_fixed_port() -> None:
+    """So a script can use its control API; a port in use is exit code 3."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        address = f"127.0.0.1:{reserved.getsockname()[1]}"
+        serve = ("serve", "--emulator", "--listen", "127.0.0.1:0", "--emulator-listen", address)
+        done = await run(*serve)
+    assert done.code == 3
+    assert done.err.startswith(f"rooms-gateway: cannot listen on {address}: Address already")
+    assert "choose another address with --emulator-listen" in done.err
+    async with started(*serve) as process:
+        await process.line(rf"in front of an emulator: (endpoint=http://{address}/;accesskey=.*)")
+        assert (await get(address, "/_emulator/journal"))[0] == 200

@@ -347,6 +347,13 @@ class Settings:
         "which rooms-gateway shutdown sends.",
     )
 
+    emulator_listen: str | None = setting(
+        None,
+        Group.EMULATOR,
+        "Loopback address of the embedded emulator, and so of its control API. Default: a free "
+        "port of 127.0.0.1.",
+        metavar="HOST:PORT",
+    )
     emulator_faults: Path | None = setting(
         None,
         Group.EMULATOR,

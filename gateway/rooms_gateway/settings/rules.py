@@ -6,7 +6,13 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rooms_gateway.addresses import UNIX, check_address, duplicates
+from rooms_gateway.addresses import (
+    UNIX,
+    check_address,
+    duplicates,
+    is_loopback,
+    split_host_port,
+)
 from rooms_gateway.settings.declaration import declared
 from rooms_gateway.upstream.models import MAX_LIFETIME
 from rooms_gateway.upstream.versions import API_VERSIONS
@@ -34,6 +40,25 @@ def find_errors(settings: Settings) -> list[str]:
 def _emulator_errors(settings: Settings) -> Iterator[str]:
     if settings.emulator_faults is not None and not settings.embeds_emulator:
         yield "--emulator-faults needs --emulator"
+    address = settings.emulator_listen
+    if address is None:
+        return
+    if not settings.embeds_emulator:
+        yield "--emulator-listen needs --emulator"
+    elif address.startswith(UNIX):
+        yield f"--emulator-listen {address}: the emulator cannot listen on a Unix socket"
+    else:
+        try:
+            host, _ = split_host_port(address)
+        except ValueError as error:
+            yield f"--emulator-listen: {error}"
+            return
+        if not is_loopback(host):
+            yield (
+                f"--emulator-listen: {address} is reachable from other hosts: listen on 127.0.0.1"
+            )
+        elif address in duplicates((*set(settings.listen), address)):
+            yield f"--emulator-listen: {address} is an address of --listen"
 
 
 def _resource_errors(settings: Settings) -> Iterator[str]:

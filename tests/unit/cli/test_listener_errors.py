@@ -33,6 +33,30 @@ def test_remote_admin_address_needs_a_flag() -> None:
     assert "pass --admin-allow-remote" in done.err
 
 
+INVALID_EMULATOR_ADDRESSES = {
+    "0.0.0.0:8125": "--emulator-listen: 0.0.0.0:8125 is reachable from other hosts: listen on",
+    "8125": "--emulator-listen: '8125' is not host:port",
+    "::1:8125": "an IPv6 address requires brackets",
+    "unix:/tmp/socket": "the emulator cannot listen on a Unix socket",
+    "127.0.0.1:50051": "--emulator-listen: 127.0.0.1:50051 is an address of --listen",
+}
+
+
+@pytest.mark.parametrize("address", INVALID_EMULATOR_ADDRESSES)
+def test_invalid_address_of_the_emulator(address: str) -> None:
+    done = invoke("serve", "--emulator", "--emulator-listen", address)
+    assert (done.code, done.out) == (2, "")
+    assert INVALID_EMULATOR_ADDRESSES[address] in done.err
+    assert done.err.count("--emulator-listen") == 1
+
+
+def test_address_of_the_emulator_needs_one() -> None:
+    env = {"COMMUNICATION_CONNECTION_STRING": "endpoint=http://127.0.0.1:1;accesskey=a2V5"}
+    done = invoke("serve", "--emulator-listen", "127.0.0.1:8125", env=env)
+    assert done.code == 2
+    assert "--emulator-listen needs --emulator" in done.err
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     return Files(tmp_path).write(OURS.issue(), OURS)
