@@ -24,7 +24,6 @@ TOKEN = "canary.canary.canary.canary"
 ENDPOINT = "https://canary.communication.azure.com"
 
 VALUES: dict[str, tuple[Callable[[str], object], str]] = {
-    "connection string": (parse_connection_string, f"endpoint={ENDPOINT}/;accesskey={KEY}"),
     "endpoint": (Endpoint.parse, ENDPOINT),
     "access key": (parse_access_key, KEY),
     "access keys": (parse_access_keys, KEY),

@@ -30,6 +30,8 @@ _NO_UPSTREAM = (
 _OTHER_VARIABLES = (
     "AZURE_COMMUNICATION_CONNECTION_STRING",
     "COMMUNICATION_SERVICES_CONNECTION_STRING",
+    "COMMUNICATION_SAMPLES_CONNECTION_STRING",
+    "COMMUNICATION_CONNECTION_STRING_ROOMS",
 )
 """Names in Microsoft's documentation, not read: they are set for other programs on the host."""
 

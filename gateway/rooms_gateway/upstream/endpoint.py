@@ -9,6 +9,7 @@ import base64
 import binascii
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,6 +21,14 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 # RFC 1123, plus the underscore, which names in container networks have.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+
+_PARTS = ("endpoint", "accesskey")
+_QUOTES = ('""', "''", "\u201c\u201d", "\u2018\u2019")
+_URL = re.compile("https?://", re.IGNORECASE)
+# In a POSIX shell, cmd.exe, PowerShell and .env files.
+_ASSIGNMENT = re.compile(
+    r"""(?:export\s+|set\s+|\$env:)?\w+\s*=\s*["']?(?:endpoint|accesskey)\s*=""", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +132,47 @@ def parse_connection_string(text: str) -> tuple[Endpoint, bytes]:
     """Parse `endpoint=https://…;accesskey=…` into the endpoint and the decoded key.
 
     As in Microsoft's Python client, names are case-insensitive, in any order, and unknown ones
-    are ignored. Raises ValueError, with one sentence that contains no part of `text`.
+    are ignored. A byte order mark and a pair of quotation marks around the whole are removed.
+    Raises ValueError, with one sentence that contains no part of `text`.
     """
+    text = _unwrapped(text)
+    if _ASSIGNMENT.match(text):
+        raise ValueError(
+            "the connection string begins with the name of a variable: keep only the text from "
+            "endpoint= on"
+        )
     _check_ends(text, "the connection string")
-    parts = {}
-    for part in filter(None, text.strip().split(";")):
+    parts: dict[str, str] = {}
+    for part in filter(None, text.split(";")):
         name, _, value = part.partition("=")
-        parts[name.strip().lower()] = value.strip()
-    missing = [name for name in ("endpoint", "accesskey") if not parts.get(name)]
+        name = name.strip().lower()
+        if name in _PARTS and name in parts:
+            raise ValueError(
+                f"the connection string has {name} twice: keep one of the two strings in it"
+            )
+        parts[name] = value.strip()
+    _check_parts(parts, text)
+    return Endpoint.parse(parts["endpoint"]), parse_access_key(parts["accesskey"])
+
+
+def _unwrapped(text: str) -> str:
+    """Return a connection string without what tools leave around it."""
+    text = text.strip().removeprefix("\ufeff").strip()
+    # A line of source code may have a semicolon after the quotation marks.
+    quoted = text.rstrip("; \t")
+    if len(quoted) > 1 and quoted[0] + quoted[-1] in _QUOTES:
+        return quoted[1:-1].strip()
+    return text
+
+
+def _check_parts(parts: Mapping[str, str], text: str) -> None:
+    """Raise ValueError if a part is missing, or the two have each other's values."""
+    missing = [name for name in _PARTS if not parts.get(name)]
+    if missing and _URL.match(text):
+        raise ValueError(
+            "the connection string begins with a URL: put endpoint= before it and ;accesskey= with "
+            "the key after it, or pass it as --endpoint, with --access-key-file"
+        )
     if missing == ["accesskey"] and ";" not in text:
         raise ValueError(
             "the connection string has no accesskey and no semicolon: put it in quotation marks "
@@ -141,4 +183,8 @@ def parse_connection_string(text: str) -> tuple[Endpoint, bytes]:
             f"the connection string has no {' and no '.join(missing)}: it must read "
             "endpoint=https://<resource>.communication.azure.com/;accesskey=<base64>"
         )
-    return Endpoint.parse(parts["endpoint"]), parse_access_key(parts["accesskey"])
+    if _URL.match(parts["accesskey"]) and not _URL.match(parts["endpoint"]):
+        raise ValueError(
+            "the connection string has a URL as accesskey: exchange the values of endpoint and "
+            "accesskey"
+        )

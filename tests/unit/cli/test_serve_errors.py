@@ -16,11 +16,10 @@ BAD_CONNECTION_STRINGS = {
     "malformed": ("canary canary", "has no endpoint and no accesskey"),
     "a key alone": (KEY, "has no endpoint and no accesskey"),
     "no key": (f"endpoint={HOST}/", "has no accesskey"),
-    "quotation marks": (f'"endpoint={HOST}/;accesskey={KEY}"', "begins with a quotation mark"),
-    "a byte order mark": (
-        f"\ufeffendpoint={HOST}/;accesskey={KEY}",
-        "begins with a byte order mark",
-    ),
+    "a quotation mark": (f'"endpoint={HOST}/;accesskey={KEY}', "begins with a quotation mark"),
+    "two strings": (f"endpoint={HOST};accesskey={KEY}\nendpoint={HOST};accesskey={KEY}", "twice"),
+    "exchanged values": (f"endpoint={KEY};accesskey={HOST}", "exchange the values"),
+    "an assignment": (f'export X="endpoint={HOST};accesskey={KEY}"', "the name of a variable"),
     "quotation marks around the key": (
         f'endpoint={HOST}/;accesskey="{KEY}"',
         "the connection string ends with a quotation mark",
@@ -90,7 +89,13 @@ def test_missing_upstream_error_lists_the_flags() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["AZURE_COMMUNICATION_CONNECTION_STRING", "COMMUNICATION_SERVICES_CONNECTION_STRING"]
+    "name",
+    [
+        "AZURE_COMMUNICATION_CONNECTION_STRING",
+        "COMMUNICATION_SERVICES_CONNECTION_STRING",
+        "COMMUNICATION_SAMPLES_CONNECTION_STRING",
+        "COMMUNICATION_CONNECTION_STRING_ROOMS",
+    ],
 )
 def test_variable_of_other_programs_is_named(name: str) -> None:
     """It is not read: it is in the error if no upstream is configured, and ignored otherwise."""

@@ -121,7 +121,6 @@ def test_endpoints_mean_the_same_to_yarl(text: str) -> None:
         f"Endpoint=https://contoso.example/;AccessKey={KEY};",
         f"  ENDPOINT = https://contoso.example/ ; accesskey = {KEY} \n",
         f"novelty=1;endpoint=https://contoso.example/;;accesskey={KEY};flag",
-        f"endpoint=https://first.example;accesskey={KEY};endpoint=https://contoso.example",
     ],
 )
 def test_connection_strings_parse_like_the_sdk(text: str) -> None:
@@ -129,6 +128,58 @@ def test_connection_strings_parse_like_the_sdk(text: str) -> None:
     endpoint, key = parse_connection_string(text)
     assert endpoint == Endpoint("https", "contoso.example", 443)
     assert key == base64.b64decode(KEY)
+
+
+PASTED = f"endpoint=https://contoso.example/;accesskey={KEY}"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '"{}"',
+        "'{}'",
+        "“{}”",
+        "\u2018{}\u2019",
+        '  "{}"\r\n',
+        '" {} "',
+        '"{};"',
+        '"{}";',
+        "\ufeff{}\r\n",
+        '\ufeff"{}"',
+        "{};;\n",
+    ],
+)
+def test_marks_around_a_connection_string_are_removed(form: str) -> None:
+    assert parse_connection_string(form.format(PASTED)) == parse_connection_string(PASTED)
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ('"{}', "begins with a quotation mark: remove"),
+        ("{}'", "ends with a quotation mark: remove"),
+        ("\"{}'", "begins with a quotation mark: remove"),
+        ("`{}`", "begins with a quotation mark: remove"),
+        ("\"'{}'\"", "begins with a quotation mark: remove"),
+        ('""', "no endpoint and no accesskey"),
+        ('"', "begins with a quotation mark: remove"),
+        ("X={}", "begins with the name of a variable: keep only the text from endpoint= on"),
+        ('export COMMUNICATION_CONNECTION_STRING="{}"', "begins with the name of a variable"),
+        ("set X = '{}'", "begins with the name of a variable"),
+        ('$env:X="{}"', "begins with the name of a variable"),
+        ("{0};{0}", "has endpoint twice: keep one of the two strings in it"),
+        ("{0}\n{0}", "has accesskey twice: keep one of the two strings in it"),
+        (f"{{}};AccessKey={KEY}", "has accesskey twice: keep one"),
+        (f"endpoint={KEY};accesskey=https://contoso.example", "exchange the values of endpoint"),
+        ("https://contoso.example", "begins with a URL: put endpoint= before it"),
+        (f"https://contoso.example;accesskey={KEY}", "begins with a URL: put endpoint= before it"),
+    ],
+)
+def test_what_cannot_be_removed_has_a_remedy(form: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as raised:
+        parse_connection_string(form.format(PASTED))
+    assert KEY[:8] not in str(raised.value)
+    assert "contoso" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
