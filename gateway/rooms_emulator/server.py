@@ -63,7 +63,8 @@ class Emulator:
     - `control_listen`: additional address for the control API alone, `host:port`; it stays
       reachable while the emulator refuses connections. By default there is none.
     - `file`: file that keeps rooms, users, their resource and the ids of repeatable requests
-      between runs. Each change is on the disk before its response is sent.
+      between runs. Each change is on the disk before its response is sent; changes by Python code
+      are with the next response, and at shutdown.
     - `access_log`: called with each request when its response is ready.
 
     Raises ValueError if an address, the key or a quota is malformed, `faults` or `quotas` names

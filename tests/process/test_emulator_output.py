@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 
+import pytest
 from support.commands import COMMAND, Process, started
 from support.gateways import until
 from support.signed_requests import Client, client_session
@@ -126,3 +128,32 @@ async def test_unread_output_delays_no_request() -> None:
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+@pytest.mark.parametrize(("env", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
+async def test_a_terminal_gets_colors(*, env: dict[str, str], colored: bool) -> None:
+    """Unless NO_COLOR is set; anything else gets none."""
+    ours, terminal = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(COMMAND, *FLAGS),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, **env},
+    )
+    os.close(terminal)
+    assert process.stdout
+    try:
+        await process.stdout.readline()
+        string = (await process.stdout.readline()).decode()
+        endpoint = string.removeprefix("endpoint=").partition("/;")[0]
+        shown = b""
+        async with client_session() as session:
+            await Client(session, endpoint).create()
+            while b"CreateRoom" not in shown:
+                shown += await asyncio.to_thread(os.read, ours, 4096)
+    finally:
+        process.kill()
+        await process.communicate()
+        os.close(ours)
+    assert (b"\x1b[32m201\x1b[0m POST" in shown) == colored
+    assert (b"\x1b" in shown) == colored

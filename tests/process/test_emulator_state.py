@@ -71,9 +71,9 @@ class Worker:
 
 
 @asynccontextmanager
-async def emulator_with(file: Path, *options: str) -> AsyncIterator[tuple[Process, str]]:
+async def emulator_with(file: Path) -> AsyncIterator[tuple[Process, str]]:
     """Start an emulator on a file; return it with its endpoint."""
-    flags = ("--listen", "127.0.0.1:0", "--quiet", "--location", file, *options)
+    flags = ("--listen", "127.0.0.1:0", "--quiet", "--location", str(file))
     async with started("emulator", *flags) as process:
         yield process, await process.line("endpoint=(.*)/;accesskey=.*")
 

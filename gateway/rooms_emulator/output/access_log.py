@@ -49,17 +49,15 @@ class Access(msgspec.Struct, frozen=True, tag_field="event", tag="request"):
     ) -> Access:
         """Return the line of a request that took `seconds`; the control API has no `entry`."""
         received = datetime.now(UTC) - timedelta(seconds=seconds)
-        shared = (
-            received.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            _escaped(method),
-            shown_target(target),
-            status,
-            round(seconds * 1000, 1),
-        )
+        time = received.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        shown = (time, _escaped(method), shown_target(target), status, round(seconds * 1000, 1))
         if entry is None:
-            return cls(*shared)
-        fault = entry.fault and (_escaped(entry.fault.fault.label) or f"#{entry.fault.id}")
-        return cls(*shared, entry.operation, fault, entry.quota)
+            return cls(*shown)
+        injected = entry.fault
+        fault = None
+        if injected is not None:
+            fault = _escaped(injected.fault.label) or f"#{injected.id}"
+        return cls(*shown, entry.operation, fault, entry.quota)
 
     def text(self, *, color: bool) -> str:
         """Return the line for a reader."""

@@ -27,7 +27,7 @@ class Output:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Write what is logged in this context, warnings of Python's logging too."""
+        """Write lines in this context, warnings of Python's logging included."""
         self._writer = LineWriter(sys.stderr.fileno(), self._describe_dropped)
         handler = _Handler(self)
         logging.getLogger().addHandler(handler)

@@ -145,7 +145,7 @@ async def test_a_long_file_is_replaced_by_one_line(tmp_path: Path) -> None:
     async with Emulator(file=file) as emulator, client_session() as session:
         client = Client(session, emulator.endpoint)
         (room,) = emulator.store.seed(1)
-        roster = {user(number): {} for number in range(350)}
+        roster: dict[str, object] = {user(number): {} for number in range(350)}
         sizes = []
         for _ in range(40):
             await client.patch_roster(room, roster)

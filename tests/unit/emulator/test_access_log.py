@@ -34,6 +34,7 @@ TARGETS = {
 }
 
 
+@pytest.mark.proves("S70")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_is_shown_without_secrets(target: str) -> None:
     assert shown_target(target) == TARGETS[target]
