@@ -235,10 +235,7 @@ class Store:
 
     def apply(self, state: RoomsState) -> None:
         """Add what another store contains, or what changed in it, without recording a change."""
-        for record in state.records:
-            if record.sequence not in self._by_sequence:
-                insort(self._sequences, record.sequence)
-            self._by_id[record.room.id] = self._by_sequence[record.sequence] = record
+        # Deleted rooms first: an id that one had may be another room's now.
         for sequence in state.deleted:
             gone = self._by_sequence.pop(sequence, None)
             if gone is None:
@@ -246,6 +243,10 @@ class Store:
             else:
                 del self._by_id[gone.room.id]
             self._keep_deleted(sequence)
+        for record in state.records:
+            if record.sequence not in self._by_sequence:
+                insort(self._sequences, record.sequence)
+            self._by_id[record.room.id] = self._by_sequence[record.sequence] = record
         self._next_sequence = state.next_sequence
         self._last_created_at = state.last_created_at
 

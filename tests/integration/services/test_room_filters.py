@@ -36,7 +36,8 @@ async def filtered(
 
 
 def seed(emulator: Emulator, rooms: list[Room | None]) -> None:
-    """Put `rooms` into the store, the oldest first; None is a deleted room."""
+    """Put `rooms` alone into the store, the oldest first; None is a deleted room."""
+    emulator.store.clear()
     emulator.store.apply(
         RoomsState(
             [_Record(number, room, Roster()) for number, room in enumerate(rooms) if room],
