@@ -16,7 +16,7 @@ _OUT_OF_RANGE = "the clock must stay within the years 1970 to 9998"
 class Clock:
     """Time of the emulated services, which tests can shift and freeze.
 
-    Default windows, the check of `x-ms-date`, `createdAt` and the `Date` of every response depend
+    Default windows, the check of signed dates, `createdAt` and the `Date` of every response depend
     on it. `source` returns the real time in nanoseconds since 1970, as `time.time_ns` does.
     """
 

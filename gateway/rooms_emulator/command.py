@@ -83,6 +83,12 @@ EXIT_STATE_FILE = 4
     "connections.",
 )
 @click.option(
+    "--room-retention",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    help="Delete rooms this time after the end of their windows. By default they are kept.",
+)
+@click.option(
     "--journal-length",
     type=click.IntRange(min=0),
     default=1000,
@@ -113,6 +119,7 @@ def emulator(
     fault_seed: int | None,
     quotas: tuple[str, ...],
     control_listen: str | None,
+    room_retention: int | None,
     journal_length: int,
     location: Path | None,
     in_memory: bool,
@@ -138,6 +145,7 @@ def emulator(
             listen=listen,
             access_key=access_key,
             legacy=legacy,
+            room_retention=room_retention,
             journal_length=journal_length,
             faults=None if fault_file is None else FaultPlan.from_file(fault_file),
             fault_seed=fault_seed,

@@ -49,10 +49,12 @@ class Emulator:
     - `access_key`: key that requests must be signed with, base64.
     - `bearer`: predicate on bearer tokens; by default none is accepted.
     - `clock`: returns the real time in nanoseconds since 1970.
-    - `random`: source of ids and of write delays; a seeded one makes runs reproducible.
+    - `random`: source of ids; a seeded one makes runs reproducible.
     - `new_room_id`: generator of room ids; by default ids in the service's form.
-    - `date_margin`: largest accepted difference of `x-ms-date` to the clock, in seconds.
+    - `date_margin`: largest accepted difference of the signed date to the clock, in seconds.
     - `participants_page_size`: number of participants in a page; by default all.
+    - `room_retention`: time from the end of its window after which a room is deleted, in seconds
+      of the emulator's clock; by default rooms are kept.
     - `journal_length`: number of requests that the journal keeps; None keeps all.
     - `legacy`: support api-version 2022-02-01 too, and the signatures that its clients make over
       plain HTTP. Production supports neither.
@@ -82,6 +84,7 @@ class Emulator:
         new_room_id: Callable[[], str] | None = None,
         date_margin: float = 300.0,
         participants_page_size: int | None = None,
+        room_retention: float | None = None,
         journal_length: int | None = 1000,
         legacy: bool = False,
         faults: FaultPlan | None = None,
@@ -100,6 +103,7 @@ class Emulator:
             random,
             new_room_id=new_room_id,
             participants_page_size=participants_page_size,
+            retention=room_retention,
         )
         self._authenticator = Authenticator(
             (access_key,), self._clock, bearer, date_margin=date_margin, legacy=legacy

@@ -67,12 +67,15 @@ class RequestPipeline:
         operation: str,
         respond: Callable[[RawRequest], Response],
         encode: Callable[[Outcome], EncodedResponse],
+        *,
+        authenticate: bool = True,
     ) -> web.StreamResponse:
         """Record a request, inject a fault if one applies, and send the response.
 
         `operation` is the name for the journal, the faults and the quotas, empty if the request
         addresses no operation. `respond` returns the response to a request with valid credentials
-        or raises ServiceError, and `encode` encodes either.
+        or raises ServiceError, and `encode` encodes either. Without `authenticate`, credentials
+        are not checked.
         """
         body, rejection = b"", None
         try:
@@ -95,7 +98,7 @@ class RequestPipeline:
         outcome = (
             response_faults.forced_outcome(injected)
             or rejection
-            or self._outcome(entry, respond, raw)
+            or self._outcome(entry, respond, raw, authenticate=authenticate)
         )
         if self._store.last_effect is not before:
             entry.effect = self._store.last_effect
@@ -113,10 +116,16 @@ class RequestPipeline:
         return await connection_faults.send(request, encoded, fault)
 
     def _outcome(
-        self, entry: JournalEntry, respond: Callable[[RawRequest], Response], request: RawRequest
+        self,
+        entry: JournalEntry,
+        respond: Callable[[RawRequest], Response],
+        request: RawRequest,
+        *,
+        authenticate: bool,
     ) -> Outcome:
         try:
-            self._authenticate(request)
+            if authenticate:
+                self._authenticate(request)
             self._throttle(entry)
             return respond(request)
         except ServiceError as error:

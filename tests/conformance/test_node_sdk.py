@@ -1,9 +1,9 @@
-"""Microsoft's unmodified JavaScript client, @azure/communication-rooms, against the emulator."""
+"""Microsoft's unmodified JavaScript client, in Node and in Chromium, against the emulator."""
 
 from __future__ import annotations
 
 import pytest
-from support.microsoft_sdks import walk
+from support.microsoft_sdks import Walk, browse, walk
 from support.samples import user
 from support.signed_requests import BAD_RANGE, BAD_START, HALF_RANGE, MALFORMED, PAST_END
 
@@ -35,13 +35,14 @@ def participant(number: int, role: str) -> list[str]:
     return ["communicationUser", user(number), role]
 
 
-async def test_rooms_walk(emulator: Emulator) -> None:
+@pytest.mark.parametrize("run", [walk, pytest.param(browse, marks=pytest.mark.needs("chromium"))])
+async def test_rooms_walk(emulator: Emulator, run: Walk) -> None:
     """Create, get, update, participants, lists of several pages, delete, errors."""
     store = emulator.store
     seeded = store.seed(40)
     store.seed(62, deleted=True)
     seeded += store.seed(40)
-    steps = await walk("rooms-sdk.mjs", emulator)
+    steps = await run("rooms-sdk.mjs", emulator)
 
     room = steps["create"]
     assert list(room) == ["createdOn", "id", "validFrom", "validUntil", "pstnDialOutEnabled"]

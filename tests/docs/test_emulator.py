@@ -71,6 +71,20 @@ async def test_shell_snippets(emulator: Emulator) -> None:
     assert emulator.quotas.list() == ()
 
 
+def test_every_choice_can_be_settled() -> None:
+    """Each row with a choice has a row for the fact that would replace it, and no other row has."""
+    tables = re.findall(r"^\| subject \| (.*) \|\n\|[- |]*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    rows = [
+        (columns, [cell.strip() for cell in row.strip("|\n").split("|")])
+        for columns, lines in tables
+        for row in lines.splitlines()
+    ]
+    chosen = {row[0] for columns, row in rows if columns == "recorded fact | choice" and row[2]}
+    settled = [row[0] for columns, row in rows if columns == "settled by"]
+    assert chosen == {*settled}
+    assert len(settled) == len(chosen)
+
+
 def test_the_page_is_complete() -> None:
     """It has the key, all operations, parameters, presets, attributes of faults, and quotas."""
     assert f"endpoint=http://{ADDRESS}/;accesskey={DEVELOPMENT_KEY}\n" in PAGE

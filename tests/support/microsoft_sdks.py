@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from aiohttp import web
 from azure.communication.rooms import CommunicationUserIdentifier, RoomParticipant, RoomsClient
 from azure.communication.rooms.aio import RoomsClient as AsyncRoomsClient
 from azure.core.credentials import AzureKeyCredential
@@ -23,22 +25,88 @@ from support.signed_requests import VERSION
 
 CLIENTS = ROOT / "tests/clients/node"
 NODE = shutil.which("node")
+_CHROMIUM_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+)
+
+
+Walk = Callable[[str, Emulator], Awaitable[dict[str, Any]]]
 
 
 async def walk(script: str, emulator: Emulator) -> dict[str, Any]:
     """Run the walk; return the value that it printed for each step."""
+    return _by_step(await _run(str(NODE), script, emulator.connection_string))
+
+
+async def _run(*command: str) -> bytes:
     process = await asyncio.create_subprocess_exec(
-        str(NODE),
-        script,
-        emulator.connection_string,
-        cwd=CLIENTS,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        *command, cwd=CLIENTS, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
-    steps = [json.loads(line) for line in out.splitlines()]
+    return out
+
+
+def _by_step(lines: bytes) -> dict[str, Any]:
+    steps = [json.loads(line) for line in lines.splitlines()]
     return {step["step"]: step["value"] for step in steps}
+
+
+# Stands for Node: an argument for the walk, and a console that the test reads.
+_PAGE = """<!doctype html>
+<script type="module">
+  globalThis.argv = ["", "", CONNECTION_STRING];
+  const lines = [];
+  console.log = (line) => lines.push(line);
+  const failed = (error) => lines.push(JSON.stringify({ step: "failed", value: `${error}` }));
+  await import("/walk.js").catch(failed);
+  await fetch("/lines", { method: "POST", body: lines.join("\\n") });
+</script>
+"""
+
+
+async def browse(script: str, emulator: Emulator) -> dict[str, Any]:
+    """Run the walk in Chromium, on a page of another origin; return the same as `walk`."""
+    bundle = await _run(
+        "node_modules/.bin/esbuild",
+        script,
+        "--bundle",
+        "--format=esm",
+        "--define:process.argv=globalThis.argv",
+    )
+    lines: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/walk.js":
+            return web.Response(body=bundle, content_type="text/javascript")
+        if request.path == "/lines":
+            lines.set_result(await request.read())
+            return web.Response()
+        page = _PAGE.replace("CONNECTION_STRING", json.dumps(emulator.connection_string))
+        return web.Response(text=page, content_type="text/html")
+
+    server = await asyncio.get_running_loop().create_server(web.Server(serve), "127.0.0.1", 0)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            chromium = await asyncio.create_subprocess_exec(
+                "chromium",
+                *_CHROMIUM_FLAGS,
+                f"--user-data-dir={profile}",
+                f"http://127.0.0.1:{port}/",
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            try:
+                return _by_step(await asyncio.wait_for(lines, 120))
+            finally:
+                chromium.terminate()
+                await chromium.wait()
 
 
 # The client calls datetime.utcnow, which Python 3.12 deprecated.

@@ -51,19 +51,20 @@ class Signer:
     host: str
     key: str = DEVELOPMENT_KEY
     date: str | None = None
+    date_header: str = "x-ms-date"
 
     def headers(self, method: str, target: str, body: bytes = b"") -> dict[str, str]:
         date = self.date or formatdate(usegmt=True)
         text = string_to_sign(method, target, date, self.host, hash_of(body))
         return {
-            "x-ms-date": date,
+            self.date_header: date,
             "x-ms-content-sha256": hash_of(body),
-            "Authorization": authorization(signature(self.key, text)),
+            "Authorization": authorization(signature(self.key, text), self.date_header),
         }
 
 
-def authorization(signed: str) -> str:
-    names = "x-ms-date;host;x-ms-content-sha256"
+def authorization(signed: str, date_header: str = "x-ms-date") -> str:
+    names = f"{date_header};host;x-ms-content-sha256"
     return f"HMAC-SHA256 SignedHeaders={names}&Signature={signed}"
 
 

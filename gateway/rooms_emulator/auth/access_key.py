@@ -23,8 +23,10 @@ DEVELOPMENT_KEY = b64encode(
 ).decode()
 """Default access key, base64. It is public, so that configurations can contain it."""
 
+# Microsoft documents both names of the date; browsers cannot set `Date`.
 _AUTHORIZATION = re.compile(
-    r"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=([A-Za-z0-9+/]{43}=)",
+    r"HMAC-SHA256 SignedHeaders=(x-ms-date|date);host;x-ms-content-sha256"
+    r"&Signature=([A-Za-z0-9+/]{43}=)",
     re.ASCII,
 )
 
@@ -32,7 +34,7 @@ _AUTHORIZATION = re.compile(
 class AccessKey:
     """Verifies requests signed with an access key.
 
-    `key` is base64. `date_margin` is the largest accepted difference between `x-ms-date` and
+    `key` is base64. `date_margin` is the largest accepted difference between the signed date and
     `clock`, in seconds. `legacy` also accepts the signatures that clients of api-version
     2022-02-01 make over plain HTTP. Raises ValueError if the key is empty or not base64.
     """
@@ -56,9 +58,12 @@ class AccessKey:
         """
         headers = request.headers
         authorization = _AUTHORIZATION.fullmatch(headers.get("Authorization", ""))
-        date = headers.get("x-ms-date", "")
+        if authorization is None:
+            raise problems.denied()
+        date_header, signature = authorization.groups()
+        date = headers.get(date_header, "")
         content_hash = headers.get("x-ms-content-sha256", "")
-        if authorization is None or not date or not content_hash:
+        if not date or not content_hash:
             raise problems.denied()
         if not _equal(content_hash, _base64(hashlib.sha256(request.body).digest())):
             raise problems.denied(problems.WRONG_HASH)
@@ -66,7 +71,7 @@ class AccessKey:
         rest = f"{date};{headers.get('Host', '')};{content_hash}"
         for target in accepted_targets(request.target, legacy=self._legacy):
             message = f"{request.method}\n{target}\n{rest}".encode(errors="surrogateescape")
-            if _equal(authorization[1], _base64(hmac.digest(self._key, message, "sha256"))):
+            if _equal(signature, _base64(hmac.digest(self._key, message, "sha256"))):
                 return
         raise problems.denied()
 

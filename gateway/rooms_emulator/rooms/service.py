@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from rooms_emulator import problems
-from rooms_emulator.http import headers, json_body
+from rooms_emulator.http import cors, headers, json_body
 from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.messages import EncodedResponse, Outcome, RawRequest, Response
 from rooms_emulator.http.routing import Match
@@ -45,11 +45,13 @@ class RoomsService:
         path, _, query = request.raw_path.partition("?")
         legacy = self._legacy and versions.is_legacy(query)
         match = routes.find(request.method, path, legacy=legacy)
+        preflight = cors.is_preflight(request.method, request.headers)
         return await self._pipeline.process(
             request,
             match.operation,
-            partial(self._respond, match=match),
-            partial(self._encode, legacy=legacy),
+            cors.preflight_response if preflight else partial(self._respond, match=match),
+            partial(self._encode, legacy=legacy, cross_origin="Origin" in request.headers),
+            authenticate=not preflight,
         )
 
     def _respond(self, request: RawRequest, *, match: Match[LegacyOperations, Call]) -> Response:
@@ -69,8 +71,10 @@ class RoomsService:
         except RosterFullError:
             raise problems.bad_request(problems.ROSTER_FULL) from None
 
-    def _encode(self, outcome: Outcome, *, legacy: bool) -> EncodedResponse:
+    def _encode(self, outcome: Outcome, *, legacy: bool, cross_origin: bool) -> EncodedResponse:
         lines = self._response_headers.generate()
+        if cross_origin:
+            lines |= cors.ALLOW_ANY_ORIGIN
         content: msgspec.Struct | None
         if isinstance(outcome, ServiceError):
             content, from_validation = Envelope(outcome.body), outcome.from_validation

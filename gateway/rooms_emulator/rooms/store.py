@@ -6,6 +6,7 @@ the requests of one event loop.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -33,10 +34,6 @@ from rooms_emulator.timestamps import TICKS_PER_SECOND
 RECORDS_PER_PAGE = 30
 """Number of records in a page of rooms, deleted ones included."""
 
-# Range of the time that recorded creates took to be stored, in ticks.
-_MIN_WRITE = 43 * TICKS_PER_SECOND // 1000
-_MAX_WRITE = 353 * TICKS_PER_SECOND // 1000
-
 
 class NoSuchRoomError(LookupError):
     """A room that does not exist or was deleted."""
@@ -57,15 +54,16 @@ class RoomsState(msgspec.Struct):
     deleted: list[int]
     """Sequences of deleted rooms, in the order of deletion."""
     next_sequence: int
-    last_created_at: int
 
 
 class Store:
     """All rooms of one Communication Services resource.
 
     `clock` and `random` determine ids and creation times; `new_room_id` replaces the generator of
-    ids. `participants_page_size` is the number of participants in a page, all by default. Beyond
-    `deleted_kept` deleted rooms the oldest no longer occupy records in pages, which bounds memory.
+    ids. `participants_page_size` is the number of participants in a page, all by default.
+    `retention` is the time after the end of its window at which a room is deleted, in seconds;
+    None keeps all. Beyond `deleted_kept` deleted rooms the oldest no longer occupy records in
+    pages, which bounds memory.
     """
 
     def __init__(
@@ -75,12 +73,14 @@ class Store:
         *,
         new_room_id: Callable[[], str] | None = None,
         participants_page_size: int | None = None,
+        retention: float | None = None,
         deleted_kept: int = 10_000,
     ) -> None:
         self._clock = clock
         self._random = random
         self._new_room_id = new_room_id or (lambda: random_room_id(random))
         self._participants_page_size = participants_page_size or MAX_PARTICIPANTS
+        self._retention = None if retention is None else round(retention * TICKS_PER_SECOND)
         self._deleted_kept = deleted_kept
         self.changes: Changes[int, _Record] = Changes()
         """Changed rooms, by sequence."""
@@ -94,12 +94,13 @@ class Store:
         self._by_sequence: dict[int, _Record] = {}
         self._deleted: deque[int] = deque()
         self._next_sequence = 0
-        self._last_created_at = 0
+        self._first_end: float = math.inf
         self.last_effect: Effect | None = None
         """The latest change since the last `clear`, if any."""
         self.changes.clear()
 
     def __len__(self) -> int:
+        self._delete_expired()
         return len(self._by_id)
 
     def create(
@@ -119,13 +120,9 @@ class Store:
         room_id = self._new_room_id()
         while room_id in self._by_id:
             room_id = self._new_room_id()
-        # Always later than the previous room, even if the clock goes back, so that the order of
-        # `createdAt` is the order of creation.
-        written = self._clock.now() + self._random.randint(_MIN_WRITE, _MAX_WRITE)
-        created_at = self._last_created_at = max(written, self._last_created_at + 1)
         room = Room(
             room_id,
-            created_at,
+            self._clock.now(),
             window.start,
             window.end,
             pstn_dial_out_enabled,
@@ -135,6 +132,7 @@ class Store:
         self._next_sequence += 1
         self._by_id[room_id] = self._by_sequence[record.sequence] = record
         self._sequences.append(record.sequence)
+        self._first_end = min(self._first_end, window.end)
         self._record_change(record)
         return room
 
@@ -157,6 +155,7 @@ class Store:
         pstn = old.pstn_dial_out_enabled if pstn_dial_out_enabled is None else pstn_dial_out_enabled
         policy = join_policy or old.join_policy
         record.room = Room(old.id, old.created_at, start, end, pstn, policy)
+        self._first_end = min(self._first_end, end)
         self._record_change(record)
         return record.room
 
@@ -165,10 +164,7 @@ class Store:
 
         Raises NoSuchRoomError if the room does not exist.
         """
-        sequence = self._find(room_id).sequence
-        del self._by_id[room_id], self._by_sequence[sequence]
-        self._keep_deleted(sequence)
-        self.changes.remove(sequence)
+        self._remove(self._find(room_id))
         self._record_effect(room_id)
 
     def rooms_page(self, before: int | None = None) -> Page[Room]:
@@ -177,6 +173,7 @@ class Store:
         `before` is the `next` of the previous page, or None for the first page. Rooms created
         between two pages belong before the first one, so none is skipped or repeated.
         """
+        self._delete_expired()
         sequences = self._sequences
         end = len(sequences) if before is None else bisect_left(sequences, before)
         start = max(end - RECORDS_PER_PAGE, 0)
@@ -248,10 +245,10 @@ class Store:
                 insort(self._sequences, record.sequence)
             self._by_id[record.room.id] = self._by_sequence[record.sequence] = record
         self._next_sequence = state.next_sequence
-        self._last_created_at = state.last_created_at
+        self._first_end = -math.inf
 
     def _state(self, records: list[_Record], deleted: list[int]) -> RoomsState:
-        return RoomsState(records, deleted, self._next_sequence, self._last_created_at)
+        return RoomsState(records, deleted, self._next_sequence)
 
     def _keep_deleted(self, sequence: int) -> None:
         self._deleted.append(sequence)
@@ -266,7 +263,24 @@ class Store:
         last = self.last_effect
         self.last_effect = Effect(1 if last is None else last.number + 1, room_id)
 
+    def _delete_expired(self) -> None:
+        """Delete the rooms with windows that ended longer ago than the retention."""
+        if self._retention is None or self._first_end + self._retention >= self._clock.now():
+            return
+        latest_end = self._clock.now() - self._retention
+        for record in [*self._by_id.values()]:
+            if record.room.valid_until < latest_end:
+                self._remove(record)
+        ends = (record.room.valid_until for record in self._by_id.values())
+        self._first_end = min(ends, default=math.inf)
+
+    def _remove(self, record: _Record) -> None:
+        del self._by_id[record.room.id], self._by_sequence[record.sequence]
+        self._keep_deleted(record.sequence)
+        self.changes.remove(record.sequence)
+
     def _find(self, room_id: str) -> _Record:
+        self._delete_expired()
         try:
             return self._by_id[room_id]
         except KeyError:

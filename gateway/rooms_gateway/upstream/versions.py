@@ -51,11 +51,12 @@ API_VERSIONS = {
     version.name: version
     for version in (
         ApiVersion("2023-06-14", pstn_dial_out=False, unknown_roles=_COLLABORATOR),
+        ApiVersion("2023-10-30-preview", pstn_dial_out=True, unknown_roles=_COLLABORATOR),
         ApiVersion("2024-04-15", pstn_dial_out=True, unknown_roles=_COLLABORATOR),
         ApiVersion("2025-03-13", pstn_dial_out=True, unknown_roles=frozenset()),
     )
 }
-"""The stable versions of the Rooms REST API."""
+"""The versions of the Rooms REST API that production lists."""
 
 DEFAULT_IDENTITY_API_VERSION = "2023-10-01"
 

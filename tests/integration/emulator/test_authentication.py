@@ -66,6 +66,9 @@ def test_signature_vectors_are_accepted(method: str, target: str, body: bytes, s
     verifier().verify(RawRequest(method, target, headers(signed, hash_of(body)), body))
 
 
+DATE_HEADERS = ("x-ms-date", "date")
+"""Microsoft documents both; browsers can set the first only."""
+
 texts = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), max_size=40)
 methods = st.sampled_from(["GET", "POST", "PATCH", "DELETE"])
 targets = texts.map(lambda text: f"/{text}")
@@ -109,7 +112,7 @@ def test_accepted_targets(target: str, forms: list[str]) -> None:
 @st.composite
 def signed_requests(draw: st.DrawFn) -> RawRequest:
     method, target, body = draw(methods), draw(targets), draw(st.binary(max_size=40))
-    signer = Signer(draw(texts), KEY, draw(dates))
+    signer = Signer(draw(texts), KEY, draw(dates), draw(st.sampled_from(DATE_HEADERS)))
     return RawRequest(
         method, target, signer.headers(method, target, body) | {"Host": signer.host}, body
     )
@@ -127,7 +130,13 @@ def test_a_signature_covers_every_part(request: RawRequest, other: RawRequest) -
         request._replace(body=other.body),
         *(
             request._replace(headers={**request.headers, name: other.headers[name]})
-            for name in ("x-ms-date", "x-ms-content-sha256", "Host", "Authorization")
+            for name in ("x-ms-content-sha256", "Host", "Authorization")
+        ),
+        *(
+            request._replace(headers={**request.headers, name: date})
+            for name in DATE_HEADERS
+            for date in (other.headers.get(name),)
+            if date is not None and name in request.headers
         ),
     ]
     for changed in changes:
@@ -160,6 +169,21 @@ async def test_malformed_credentials_are_denied(client: Client, change: Mapping[
     response = await client.call("GET", "/rooms", headers=change)
     assert (response.status, response.headers["x-ms-error-code"]) == (401, "Denied")
     assert response.json == {"error": {"code": "Denied", "message": DENIED}}
+
+
+@pytest.mark.parametrize("signed", DATE_HEADERS)
+async def test_the_signed_date_counts(client: Client, signed: str) -> None:
+    """The other header is ignored, and does not replace a missing one."""
+    client.signer.date_header = signed
+    (other,) = {*DATE_HEADERS} - {signed}
+    for value in ("", "yesterday", DATE):
+        assert (await client.call("GET", "/rooms", headers={other: value})).status == 200
+    client.signer.date = DATE
+    response = await client.call("GET", "/rooms")
+    assert (response.status, response.error["message"]) == (401, WRONG_DATE)
+    lines = {"Authorization": authorization(EMPTY, other)}
+    response = await client.call("GET", "/rooms", headers=lines)
+    assert (response.status, response.error["message"]) == (401, DENIED)
 
 
 async def test_a_wrong_content_hash_is_denied(client: Client) -> None:

@@ -11,7 +11,7 @@ from support.signed_requests import VERSION, Client, from_now
 
 from rooms_emulator import Emulator, timestamps
 from rooms_emulator.rooms import versions
-from rooms_emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
+from rooms_emulator.timestamps import TICKS_PER_DAY
 
 HALF_YEAR = 180 * TICKS_PER_DAY
 
@@ -50,10 +50,19 @@ async def test_the_default_window_is_180_days(client: Client, body: object) -> N
     assert timestamps.parse(room["validUntil"]) - timestamps.parse(room["validFrom"]) == HALF_YEAR
 
 
-async def test_created_at_follows_the_default_start(client: Client) -> None:
-    room = await client.create()
-    delay = timestamps.parse(room["createdAt"]) - timestamps.parse(room["validFrom"])
-    assert 0.043 <= delay / TICKS_PER_SECOND <= 0.353
+@pytest.mark.parametrize("move", [None, 0.0, -3600.0])
+async def test_created_at_is_not_after_its_response(
+    emulator: Emulator, client: Client, move: float | None
+) -> None:
+    """Nor before the default start of the window, with the clock running, frozen or set back."""
+    await client.create()
+    if move is not None:
+        emulator.clock.freeze()
+        emulator.clock.advance(move)
+        client.signer.date = timestamps.render_http_date(emulator.clock.now())
+    for _ in range(3):
+        created, start, _ = times(await client.create())
+        assert start <= created <= emulator.clock.now()
 
 
 async def test_the_default_end_counts_from_now(emulator: Emulator, client: Client) -> None:

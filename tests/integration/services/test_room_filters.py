@@ -43,7 +43,6 @@ def seed(emulator: Emulator, rooms: list[Room | None]) -> None:
             [_Record(number, room, Roster()) for number, room in enumerate(rooms) if room],
             [number for number, room in enumerate(rooms) if room is None],
             len(rooms),
-            0,
         )
     )
 

@@ -36,7 +36,7 @@ type Room struct {
 	// valid_until is the end of the window, after which joining is not possible; resolution 100 ns.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// pstn_dial_out_enabled allows participants to call phone numbers. Unset if the REST api-version
-	// is older than 2024-04-15 and does not have it.
+	// is older than 2023-10-30-preview and does not have it.
 	PstnDialOutEnabled *bool `protobuf:"varint,5,opt,name=pstn_dial_out_enabled,json=pstnDialOutEnabled,proto3,oneof" json:"pstn_dial_out_enabled,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -119,7 +119,7 @@ type CreateRoomRequest struct {
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// pstn_dial_out_enabled allows participants to call phone numbers. Default: false. Setting it is
 	// UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
-	// than 2024-04-15.
+	// than 2023-10-30-preview.
 	PstnDialOutEnabled *bool `protobuf:"varint,3,opt,name=pstn_dial_out_enabled,json=pstnDialOutEnabled,proto3,oneof" json:"pstn_dial_out_enabled,omitempty"`
 	// participants is the initial roster: 0 to 350 participants, without duplicates.
 	Participants []*Participant `protobuf:"bytes,4,rep,name=participants,proto3" json:"participants,omitempty"`
@@ -426,7 +426,7 @@ type UpdateRoomRequest struct {
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// pstn_dial_out_enabled turns dial-out on or off; unset keeps the current setting. Setting it is
 	// UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
-	// than 2024-04-15.
+	// than 2023-10-30-preview.
 	PstnDialOutEnabled *bool `protobuf:"varint,4,opt,name=pstn_dial_out_enabled,json=pstnDialOutEnabled,proto3,oneof" json:"pstn_dial_out_enabled,omitempty"`
 	// dry_run requests a dry run: the response has `rest_request` only.
 	DryRun        *v1.DryRun `protobuf:"bytes,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
@@ -683,7 +683,8 @@ type RoomFilter struct {
 	// closed, before this time.
 	ValidUntilBefore *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_until_before,json=validUntilBefore,proto3" json:"valid_until_before,omitempty"`
 	// pstn_dial_out_enabled selects rooms with this setting. UNIMPLEMENTED with reason
-	// ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older than 2024-04-15.
+	// ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older than
+	// 2023-10-30-preview.
 	PstnDialOutEnabled *bool `protobuf:"varint,5,opt,name=pstn_dial_out_enabled,json=pstnDialOutEnabled,proto3,oneof" json:"pstn_dial_out_enabled,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache

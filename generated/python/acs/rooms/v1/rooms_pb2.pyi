@@ -39,7 +39,7 @@ class Room(message.Message):
     """
     pstn_dial_out_enabled: builtins.bool
     """pstn_dial_out_enabled allows participants to call phone numbers. Unset if the REST api-version
-    is older than 2024-04-15 and does not have it.
+    is older than 2023-10-30-preview and does not have it.
     """
     @builtins.property
     def created_at(self) -> timestamp_pb2.Timestamp:
@@ -86,7 +86,7 @@ class CreateRoomRequest(message.Message):
     pstn_dial_out_enabled: builtins.bool
     """pstn_dial_out_enabled allows participants to call phone numbers. Default: false. Setting it is
     UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
-    than 2024-04-15.
+    than 2023-10-30-preview.
     """
     request_id: builtins.str
     """request_id is the idempotency key, a UUID. Repeating a create with the same id returns the room
@@ -257,7 +257,7 @@ class UpdateRoomRequest(message.Message):
     pstn_dial_out_enabled: builtins.bool
     """pstn_dial_out_enabled turns dial-out on or off; unset keeps the current setting. Setting it is
     UNIMPLEMENTED with reason ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older
-    than 2024-04-15.
+    than 2023-10-30-preview.
     """
     @builtins.property
     def valid_from(self) -> timestamp_pb2.Timestamp:
@@ -387,7 +387,8 @@ class RoomFilter(message.Message):
     PSTN_DIAL_OUT_ENABLED_FIELD_NUMBER: builtins.int
     pstn_dial_out_enabled: builtins.bool
     """pstn_dial_out_enabled selects rooms with this setting. UNIMPLEMENTED with reason
-    ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older than 2024-04-15.
+    ERROR_REASON_API_VERSION_UNSUPPORTED if the REST api-version is older than
+    2023-10-30-preview.
     """
     @builtins.property
     def valid_at(self) -> timestamp_pb2.Timestamp:
