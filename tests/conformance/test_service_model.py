@@ -1,4 +1,4 @@
-"""Gateway and emulator against a model of the Rooms service, for any order of calls.
+"""Gateway and emulator against a model of both services, for any order of calls.
 
 Every step is a call through a real channel, some with an injected fault that retries must hide.
 The state of the emulator must equal the state of the model.
@@ -6,12 +6,10 @@ The state of the emulator must equal the state of the model.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import grpc
 import hypothesis.strategies as st
@@ -19,42 +17,16 @@ from acs.rooms.v1 import participants_pb2 as participants_pb
 from acs.rooms.v1 import rooms_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    consumes,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
-from support.fast_gateway import Quick, quick_gateway
-from support.gateways import UNKNOWN_ROOM, by_raw_id, collect, failure_of, upstream_of
+from hypothesis.stateful import Bundle, consumes, initialize, invariant, precondition, rule
+from support.gateways import UNKNOWN_ROOM, by_raw_id, collect, failure_of
 from support.samples import user
+from support.user_model import FAULT, UserMachine
 
-from rooms_emulator import Emulator
 from rooms_emulator.faults.model import Fault
 from rooms_emulator.timestamps import TICKS_PER_DAY, TICKS_PER_SECOND
 
 Role: TypeAlias = participants_pb.ParticipantRole.ValueType
 DAY = 86400
-
-Result = TypeVar("Result")
-
-FAULTS = (
-    Fault(drop="before"),
-    Fault(drop="after"),
-    Fault(status=503),
-    Fault(status=500),
-    Fault(truncate=3),
-    Fault(drop="after", count=2),
-)
-"""Faults that an idempotent call survives.
-
-No 429: the pacer would hold back the next steps in real time; throttling has tests in virtual time.
-"""
-
-FAULT = st.none() | st.sampled_from(FAULTS)
 
 ROLES = {
     participants_pb.PARTICIPANT_ROLE_UNSPECIFIED: participants_pb.PARTICIPANT_ROLE_ATTENDEE,
@@ -93,46 +65,20 @@ def participants(of: dict[str, Role]) -> list[participants_pb.Participant]:
     return [participants_pb.Participant(raw_id=raw_id, role=role) for raw_id, role in of.items()]
 
 
-class Service(RuleBasedStateMachine):
-    """Calls in any order, on a few rooms and participants."""
+class Service(UserMachine):
+    """Calls in any order, on a few rooms, participants and users."""
 
     rooms = Bundle("rooms")
     deleted = Bundle("deleted")
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.parts = AsyncExitStack()
         self.model: dict[str, ModelRoom] = {}
         """Rooms by id, oldest first."""
-        self.run(self.start())
-
-    async def start(self) -> None:
-        # Small pages, so that lists have several.
-        self.emulator = await self.parts.enter_async_context(Emulator(participants_page_size=2))
-        self.gateway: Quick = await self.parts.enter_async_context(
-            quick_gateway(upstream_of(self.emulator))
-        )
-
-    def teardown(self) -> None:
-        self.run(self.parts.aclose())
-        self.runner.close()
-
-    def run(self, awaitable: Awaitable[Result]) -> Result:
-        async def wait() -> Result:
-            return await awaitable
-
-        return self.runner.run(wait())
 
     @initialize()
     def seed_deleted_rooms(self) -> None:
         self.emulator.store.seed(40, deleted=True)
-
-    def inject(self, fault: Fault | None) -> None:
-        """Inject `fault` as the only fault; None: no fault."""
-        self.emulator.faults.clear()
-        if fault is not None:
-            self.emulator.faults.add(fault)
 
     @rule(
         target=rooms,
@@ -242,6 +188,16 @@ class Service(RuleBasedStateMachine):
         self.run(self.gateway.participants.UpsertParticipants(request))
         self.model[room].change(roles, set())
 
+    @rule(
+        room=rooms,
+        raw_id=UserMachine.users | UserMachine.deleted_users,
+        role=st.sampled_from(list(ROLES)),
+        fault=FAULT,
+    )
+    def invite(self, *, room: str, raw_id: str, role: Role, fault: Fault | None) -> None:
+        """Rosters accept deleted users too, and keep those that are deleted later."""
+        self.upsert(room=room, roles={raw_id: role}, fault=fault)
+
     @rule(room=rooms, gone=GONE, fault=FAULT)
     def remove(self, *, room: str, gone: set[str], fault: Fault | None) -> None:
         self.inject(fault)
@@ -332,7 +288,7 @@ def _ticks(instant: Timestamp) -> int:
 TestService = Service.TestCase
 TestService.settings = settings(
     max_examples=50,
-    stateful_step_count=25,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
