@@ -1,4 +1,4 @@
-"""Responses of the emulator to signed requests conform to the OpenAPI description."""
+"""Responses of the emulator to signed requests conform to the OpenAPI descriptions."""
 
 from __future__ import annotations
 
@@ -22,10 +22,16 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from support.signed_requests import Signer
+from support.teams_tokens import APP, TEAMS_USER, teams_token
 
 from rooms_emulator import Emulator
 
-SCHEMA = schemathesis.openapi.from_path(Path(__file__).with_name("rooms_openapi.yaml"))
+ROOMS, IDENTITY = (
+    schemathesis.openapi.from_path(Path(__file__).with_name(f"{name}_openapi.yaml"))
+    for name in ("rooms", "identity")
+)
+TEAMS_VALUES = {"TEAMS_TOKEN": teams_token(), "TEAMS_APP": APP, "TEAMS_USER": TEAMS_USER}
+"""Values for the names in the description."""
 
 CHECKS = [
     not_a_server_error,
@@ -72,7 +78,7 @@ def emulator() -> Iterator[Emulator]:
         loop.close()
 
 
-@SCHEMA.parametrize()
+@ROOMS.parametrize()
 @settings(max_examples=60, deadline=None)
 def test_responses_conform_to_the_rest_api(
     case: schemathesis.Case[Any], emulator: Emulator
@@ -81,4 +87,18 @@ def test_responses_conform_to_the_rest_api(
     if str(case.path_parameters.get("roomId")).startswith("994"):
         # No request is in flight, so this thread may change the store.
         case.path_parameters["roomId"] = emulator.store.seed(1, participants=2)[0]
+    case.call_and_validate(base_url=emulator.endpoint, auth=Signature(), checks=CHECKS)
+
+
+@IDENTITY.parametrize()
+@settings(max_examples=60, deadline=None)
+def test_responses_conform_to_the_identity_api(
+    case: schemathesis.Case[Any], emulator: Emulator
+) -> None:
+    """As for rooms; ids of another cloud are of another resource."""
+    if str(case.path_parameters.get("id")).startswith("8:acs:"):
+        case.path_parameters["id"] = emulator.identities.create().id
+    if isinstance(case.body, dict):
+        named = ((name, case.body[name]) for name in ("token", "appId", "userId") if name in case.body)
+        case.body |= {name: TEAMS_VALUES.get(str(value), value) for name, value in named}
     case.call_and_validate(base_url=emulator.endpoint, auth=Signature(), checks=CHECKS)
