@@ -99,6 +99,6 @@ def test_responses_conform_to_the_identity_api(
     if str(case.path_parameters.get("id")).startswith("8:acs:"):
         case.path_parameters["id"] = emulator.identities.create().id
     if isinstance(case.body, dict):
-        named = ((name, case.body[name]) for name in ("token", "appId", "userId") if name in case.body)
-        case.body |= {name: TEAMS_VALUES.get(str(value), value) for name, value in named}
+        for name in {"token", "appId", "userId"} & case.body.keys():
+            case.body[name] = TEAMS_VALUES.get(str(case.body[name]), case.body[name])
     case.call_and_validate(base_url=emulator.endpoint, auth=Signature(), checks=CHECKS)

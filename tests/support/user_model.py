@@ -159,7 +159,7 @@ class UserMachine(RuleBasedStateMachine):
         raw_id=deleted_users | st.just(user(1)), kind=st.sampled_from(["issue", "revoke", "delete"])
     )
     def call_on_a_deleted_user(self, *, raw_id: str, kind: str) -> None:
-        """A deleted user, or one of another resource."""
+        """Call with a deleted user, or one of another resource."""
         # After a lost response, a 404 for the retry of a delete would be a success.
         self.inject(None)
         named, identity = users_pb.User(raw_id=raw_id), self.gateway.identity

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rooms_emulator.clock import Clock
-from rooms_emulator.identity.store import Identities, IdentitiesState
+from rooms_emulator.identity.store import Identities, IdentitiesState, User
 from rooms_emulator.rooms.store import RoomsState, Store
+from rooms_emulator.rooms.windows import Window
 
 S = TypeVar("S")
 
@@ -46,7 +47,7 @@ def test_changes_of_rooms_make_up_the_content(steps: list[str], seed: int) -> No
                 store.seed(1, participants=2)
             case "change" if room:
                 store.change_roster(room, {f"8:acs:{random.random()}": "Attendee"})
-                store.update(room, (1, 2))
+                store.update(room, Window(1, 2))
             case "delete" if room:
                 store.delete(room)
             case "clear":
@@ -100,5 +101,5 @@ def by_sequence(state: RoomsState) -> RoomsState:
     return msgspec.structs.replace(state, records=sorted(state.records, key=lambda r: r.sequence))
 
 
-def users_of(state: IdentitiesState) -> tuple[str, list[object]]:
+def users_of(state: IdentitiesState) -> tuple[str, list[User]]:
     return state.resource, sorted(state.users, key=lambda user: user.id)

@@ -45,7 +45,9 @@ def test_rooms_are_deleted_after_the_retention(steps: list[tuple[str, int]]) -> 
         if step == "wait":
             clock.advance(hours * 1800)
         elif step == "load":
-            store.restore(store.state())
+            saved = store.state()
+            store.clear()
+            store.apply(saved)
         elif step == "create":
             ends[create(store, clock, hours)] = clock.now() + hours * HOUR
         elif rooms and step == "update":

@@ -70,8 +70,9 @@ class FieldLocator:
         participant in the request, such as `participants[2].role`.
         """
         name = target[:1].lower() + target[1:]
-        if name in _FIELDS:
-            return _FIELDS[name]
+        field = _FIELDS.get(name, "")
+        if field.partition(".")[0] in self.request.DESCRIPTOR.fields_by_name:
+            return field
         match = _PARTICIPANT.fullmatch(target)
         path, form = self._participants.get(match[1] or match[2], ("", "")) if match else ("", "")
         return f"{path}.role" if target.endswith(".role") and form else f"{path}{form}"
