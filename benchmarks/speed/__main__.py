@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.speed import contenders, crowding, footprint, latency, report, scaling, upstream
-from benchmarks.speed.contenders import AS_IT_SHIPS, FLOOR, ROOT, Arm
+from benchmarks.speed.contenders import AS_IT_SHIPS, FLOOR, GATEWAY, GRPC, ROOT, WITH_GRPC, Arm
 from benchmarks.speed.measure import Load
 from benchmarks.speed.processes import NotReadyError
 from benchmarks.speed.progress import say
@@ -53,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", metavar="TEXT",
         help="measure only names that contain TEXT: an RPC, TLS, start, lists, slow, reads,"
-        " latency, processes; repeatable",
+        " idle, latency, processes; repeatable",
     )  # fmt: skip
     parser.add_argument(
         "--arms", metavar="NAME,…", help="measure only these arms, and always floor"
@@ -102,7 +102,8 @@ def _arms(options: argparse.Namespace, folder: Path) -> list[Arm]:
         contenders.naive,
         contenders.sdk,
         *(contenders.envoy(program, folder) for program in options.tools.glob(ENVOY)),
-        contenders.gateway(contenders.GATEWAY, path, *AS_IT_SHIPS),
+        contenders.gateway(GATEWAY, path, *AS_IT_SHIPS),
+        contenders.gateway(GRPC, path, *AS_IT_SHIPS, *WITH_GRPC),
         contenders.bare(path),
     ]
     if options.arms:
@@ -123,8 +124,10 @@ def _more(
     def sharing(address: str) -> Arm:
         return contenders.gateway("gateway", path, scaling.FLAG, listen=address)
 
+    both = [arm for arm in arms if arm.name in {GATEWAY, GRPC}]
     parts: dict[str, Callable[[], Mapping[str, Any]]] = {
         "start": lambda: footprint.start(stub, load, plain, rounds),
+        "idle connections": lambda: footprint.idle_connections(stub, both),
         "lists": lambda: footprint.lists(stub, load, ships, LENGTHS),
         "slow upstream": lambda: crowding.slow_upstream(stub, load, ships, seconds),
         "slow lists": lambda: crowding.slow_lists(stub, load, roomy, seconds),

@@ -17,6 +17,8 @@ from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS
 ROOT = Path(__file__).parents[2]
 
 GATEWAY = "gateway"
+GRPC = "gateway, grpc"
+"""The gateway with the server of grpc."""
 FLOOR = "floor"
 NAIVE = "naive"
 ECHO = "echo"
@@ -84,6 +86,8 @@ def gateway(
 
 AS_IT_SHIPS = ("--admin-listen", "127.0.0.1:0")
 """Flags of a typical deployment: with an admin listener, metrics are on."""
+
+WITH_GRPC = ("--server", "grpc")
 
 
 def bare(path: Path = ROOT) -> Arm:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median
+
+import grpc
 
 from benchmarks.speed.contenders import Arm
 from benchmarks.speed.measure import Load
@@ -13,6 +17,10 @@ from benchmarks.speed.works import get_room, list_rooms
 
 MIB = 1024 * 1024
 PAGE = 100
+WARM_UP = 50
+IDLE = 1000
+SETTLE = 2.0
+"""Time after the last connection, in seconds."""
 
 
 def start(stub: Stub, load: Load, gateway: Arm, times: int) -> dict[str, float]:
@@ -30,6 +38,30 @@ def start(stub: Stub, load: Load, gateway: Arm, times: int) -> dict[str, float]:
         "rss_mib": median(resting),
         "rss_after_calls_mib": median(worked),
     }
+
+
+def idle_connections(stub: Stub, gateways: Sequence[Arm]) -> dict[str, float]:
+    """Return the memory of an idle connection to each gateway, in KiB."""
+    sizes = {}
+    for gateway in gateways:
+        say(f"idle connections, {gateway.name}")
+        with gateway.running(stub) as running:
+            # The first ones pay for what all share.
+            channels = [_connected(running.address, number) for number in range(WARM_UP)]
+            before = running.rss
+            channels += [_connected(running.address, WARM_UP + n) for n in range(IDLE)]
+            time.sleep(SETTLE)
+            sizes[gateway.name] = (running.rss - before) / IDLE / 1024
+            for channel in channels:
+                channel.close()
+    return sizes
+
+
+def _connected(address: str, number: int) -> grpc.Channel:
+    # Channels with equal options share a connection.
+    channel = grpc.insecure_channel(address, [("number", number)])
+    grpc.channel_ready_future(channel).result(timeout=60)
+    return channel
 
 
 def lists(stub: Stub, load: Load, gateway: Arm, lengths: tuple[int, ...]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from benchmarks.speed.contenders import ENVOY, FLOOR, GATEWAY, NAIVE, SDK
+from benchmarks.speed.contenders import ENVOY, FLOOR, GATEWAY, GRPC, NAIVE, SDK
 from benchmarks.speed.summary import Cell
 from benchmarks.speed.works import create_room, get_room, list_rooms, upsert
 
@@ -16,8 +16,9 @@ COLOURS = {
     NAIVE: "#b5651d",
     SDK: "#d9a066",
     FLOOR: "#8a8a8a",
+    GRPC: "#8fb8d8",
     GATEWAY: "#1f77b4",
-    ENVOY: "#c7d9e8",
+    ENVOY: "#9b8ec4",
 }
 SHOWN = (
     get_room(1), get_room(16), get_room(64), create_room(10), upsert(1), upsert(350),

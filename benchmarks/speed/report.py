@@ -27,6 +27,7 @@ LIBRARIES = ("grpcio", "protobuf", "aiohttp", "msgspec", "uvloop", "azure-commun
 
 _SECTIONS = {
     "start": "Startup and memory",
+    "idle connections": "Memory of an idle connection, KiB",
     "lists": "Peak memory by number of rooms in a list, MiB",
     "slow upstream": "1,000 callers, upstream latency 500 ms per response",
     "slow lists": "1,000 lists, upstream latency 2 s per page",

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.speed.contenders import BARE, ENVOY, FLOOR, GATEWAY, NAIVE
+from benchmarks.speed.contenders import ENVOY, FLOOR, GATEWAY, GRPC, NAIVE
+from benchmarks.speed.crowding import CROWD
 from benchmarks.speed.summary import Cell, times
-from benchmarks.speed.works import Work, get_room, list_rooms, upsert
+from benchmarks.speed.works import Work, create_room, get_room, list_rooms, upsert
 
 LISTS = (list_rooms(100, 100), list_rooms(1000, 30))
 
@@ -33,25 +34,20 @@ Cells = dict[tuple[str, str], Cell]
 
 
 def _speed(cells: Cells) -> Iterator[Target]:
-    for callers in (16, 64):
-        name = get_room(callers).name
-        yield from _times(cells, get_room(callers), FLOOR, 1.6)
-        yield from _times(cells, get_room(callers), NAIVE, 4.0)
-        ours, bare = cells.get((name, GATEWAY)), cells.get((name, BARE))
-        if ours and bare:
-            share = 1 - times(ours, bare)
-            yield Target(
-                f"{name}: observability and validation together",
-                "< 10 % of the call",
-                f"{share:.1%}",
-                share < 0.1,
-            )
-    yield from _latency(cells, get_room(64), "p99")
-    yield from _latency(cells, get_room(1), "p50")
+    yield from _times(cells, get_room(1), FLOOR, 3.0)
+    for callers in (16, 64, 256):
+        yield from _times(cells, get_room(callers), FLOOR, 4.5)
+        yield from _times(cells, get_room(callers), GRPC, 3.3)
+    yield from _latency(cells, get_room(64), "p99", FLOOR)
+    yield from _latency(cells, get_room(1), "p50", ENVOY)
+    yield from _times(cells, create_room(10), FLOOR, 3.3)
+    yield from _times(cells, upsert(50), FLOOR, 3.0)
+    yield from _times(cells, upsert(350), FLOOR, 1.8)
     yield from _participants(cells)
     for work in LISTS:
         yield from _times(cells, work, FLOOR, 6.0)
         yield from _times(cells, work, NAIVE, 8.0)
+        yield from _times(cells, work, GRPC, 1.0)
     for work in (get_room(16), get_room(64)):
         plain = cells.get((work.name, GATEWAY))
         tls = cells.get((work.over_tls().name, GATEWAY))
@@ -74,13 +70,13 @@ def _times(cells: Cells, work: Work, other: str, least: float) -> Iterator[Targe
         )
 
 
-def _latency(cells: Cells, work: Work, which: str) -> Iterator[Target]:
-    ours, floor = cells.get((work.name, GATEWAY)), cells.get((work.name, FLOOR))
-    if ours and floor:
-        mine, its = getattr(ours, which).median, getattr(floor, which).median
+def _latency(cells: Cells, work: Work, which: str, other: str) -> Iterator[Target]:
+    ours, theirs = cells.get((work.name, GATEWAY)), cells.get((work.name, other))
+    if ours and theirs:
+        mine, its = getattr(ours, which).median, getattr(theirs, which).median
         yield Target(
             f"{work.name}: {which}",
-            f"≤ the floor's {its * 1000:.2f} ms",
+            f"≤ {its * 1000:.2f} ms of {other}",
             f"{mine * 1000:.2f} ms",
             mine <= its,
         )
@@ -111,6 +107,9 @@ def _footprint(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
         seconds, rss = start["seconds"], start["rss_mib"]
         yield Target("startup until SERVING", "< 1 s", f"{seconds:.2f} s", seconds < 1)
         yield Target("RSS without extras", "< 70 MiB", f"{rss:.1f} MiB", rss < 70)
+    if (idle := more.get("idle connections")) and GATEWAY in idle:
+        size = idle[GATEWAY]
+        yield Target("idle connection: memory", "≤ 2.5 KiB", f"{size:.1f} KiB", size <= 2.5)
     if lists := more.get("lists"):
         lengths = sorted(lists, key=int)
         grown = lists[lengths[-1]] - lists[lengths[0]]
@@ -133,6 +132,11 @@ def _crowds(more: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
                 f"{grown:+.1f} MiB",
                 grown < 5,
             )
+            each = (crowd["rss_early_mib"] - crowd["rss_before_mib"]) * 1024 / CROWD
+            if kind == "calls":
+                yield Target(
+                    f"{crowded}: memory of each", "≤ 10 KiB", f"{each:.1f} KiB", each <= 10
+                )
             slowest = crowd["health_max_ms"]
             yield Target(
                 f"{crowded}: slowest health response", "< 1 s", f"{slowest:.0f} ms", slowest < 1000
