@@ -213,6 +213,14 @@ async def test_connections_leave_descriptors() -> None:
             for _ in range(FILES):
                 reader, writer = await target.connect()
                 writer.write(PREFACE + frame(SETTINGS, 0, 0))
-                closed += not await reader.read(1)
+                closed += await _is_closed(reader)
             assert closed == FILES - 135
             assert (await rooms.GetRoom(request)).room.id == target.room
+
+
+async def _is_closed(reader: asyncio.StreamReader) -> bool:
+    try:
+        return not await reader.read(1)
+    except ConnectionResetError:
+        # What the client has sent was not read.
+        return True

@@ -109,6 +109,6 @@ async def test_grpc_logs_only_if_configured(env: dict[str, str], *, logged: bool
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = await run("serve", *REFUSING, "--listen", address, env=env)
+        done = await run("serve", *REFUSING, "--server", "grpc", "--listen", address, env=env)
     assert done.code == 3
     assert ("Address already in use" in done.err) is logged

@@ -63,8 +63,10 @@ class Listener:
             self._paused = False
         _unlink(self._socket)
         self._socket.close()
-        for task in self._handshakes:
-            task.cancel()
+        if self._tls is not None:
+            # Others end in this round; cancelled, uvloop reports no end to those that have begun.
+            for task in self._handshakes:
+                task.cancel()
 
     def _accept(self) -> None:
         loop = self._loop
@@ -81,24 +83,30 @@ class Listener:
                 self._paused = True
                 loop.remove_reader(self._socket)
                 return
-            self._open = {each for each in self._open if not each.closing}
-            if len(self._open) + len(self._handshakes) >= self._limits.max_connections:
+            if self._is_full():
                 accepted.close()
                 continue
             task = loop.create_task(self._connect(loop, accepted))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
+    def _is_full(self) -> bool:
+        limit = self._limits.max_connections - len(self._handshakes)
+        if len(self._open) >= limit:
+            self._open = {each for each in self._open if not each.closing}
+        return len(self._open) >= limit
+
     async def _connect(self, loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
         accepted.setblocking(False)
         if accepted.family != socket.AF_UNIX:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = self._make_connection()
         try:
             if self._tls is None:
-                _, connection = await loop.connect_accepted_socket(self._make_connection, accepted)
+                await loop.connect_accepted_socket(lambda: connection, accepted)
             else:
-                _, connection = await loop.connect_accepted_socket(
-                    self._make_connection,
+                await loop.connect_accepted_socket(
+                    lambda: connection,
                     accepted,
                     ssl=self._tls(),
                     ssl_handshake_timeout=self._limits.handshake_timeout,

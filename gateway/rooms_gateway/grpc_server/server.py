@@ -161,12 +161,12 @@ class Server(grpc.aio.Server):
         connection.take_turn()
 
     def _tick(self) -> None:
+        self._ticks = self._loop.call_later(_TICK, self._tick)
         now = self.clock.tick()
         for connection in list(self.connections):
             connection.check(now)
         for listener in self._listeners:
             listener.check()
-        self._ticks = self._loop.call_later(_TICK, self._tick)
 
     # --- its end ----------------------------------------------------------------------------------
 

@@ -97,14 +97,15 @@ ERRORS = st.one_of(
     ),
     st.builds(RuntimeError, TEXT),
 )
-CALLS = st.builds(
-    Call,
-    request_id=TEXT,
-    deadline=st.just(0.0),
-    idempotent=st.booleans(),
-    attempts=st.integers(0, 10**9),
-    upstream_request_id=TEXT,
-)
+CALLS = st.fixed_dictionaries(
+    {
+        "request_id": TEXT,
+        "deadline": st.just(0.0),
+        "idempotent": st.booleans(),
+        "attempts": st.integers(0, 10**9),
+        "upstream_request_id": TEXT,
+    }
+).map(lambda fields: Call(**fields))  # type: ignore[arg-type] # of various types
 
 
 @pytest.mark.proves("S33")

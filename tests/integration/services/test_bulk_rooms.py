@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from collections import Counter
+from typing import Any
 
 import grpc
 import pytest
@@ -239,10 +240,10 @@ async def test_a_defect_is_the_error_of_its_item(
     """The message is a fixed text; the log has the details."""
     convert = conversion.create_to_rest
 
-    def fail_with_dial_out(request: CreateRoomRequest) -> object:
+    def fail_with_dial_out(request: CreateRoomRequest, *converted: Any) -> object:
         if request.pstn_dial_out_enabled:
             raise RuntimeError("internals")
-        return convert(request)
+        return convert(request, *converted)
 
     monkeypatch.setattr("rooms_gateway.services.rooms.create_to_rest", fail_with_dial_out)
     items = creates("ab")

@@ -96,8 +96,11 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
         self.output.attach(transport)
         self.peer = peer_of(transport)
-        if not self._host.opened(self) or not self.peer.speaks_http2:
+        if not self._host.opened(self):
             transport.abort()
+            return
+        if not self.peer.speaks_http2:
+            self.fail(ErrorCode.PROTOCOL_ERROR, "the client must offer h2 by ALPN")
             return
         limits = self._host.limits
         if limits.max_connection_age:
