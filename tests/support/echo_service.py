@@ -84,7 +84,7 @@ class Serving:
     port: int
 
     def channel(self, *options: tuple[str, Any]) -> Any:
-        """Open a `grpc.aio.Channel` with a connection of its own; its calls of bytes have no type."""
+        """Open a `grpc.aio.Channel` with a connection of its own; calls of bytes have no type."""
         own = ("grpc.use_local_subchannel_pool", 1)
         return grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", [own, *options])
 

@@ -57,9 +57,9 @@ async def test_calls_beyond_the_limit_wait() -> None:
         done = asyncio.gather(*calls)
         while serves.service.started < 3:
             await asyncio.sleep(0.01)
-        assert await channel.unary_unary(ECHO, request_serializer=None)(
-            b"", timeout=0.1
-        ).code() is (grpc.StatusCode.DEADLINE_EXCEEDED)
+        assert await channel.unary_unary(ECHO)(b"", timeout=0.1).code() is (
+            grpc.StatusCode.DEADLINE_EXCEEDED
+        )
         assert serves.service.started == 3
         serves.service.release.set()
         assert await done == [str(number).encode() for number in range(10)]
