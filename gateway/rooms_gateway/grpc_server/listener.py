@@ -111,8 +111,9 @@ class Listener:
                     ssl=self._tls(),
                     ssl_handshake_timeout=self._limits.handshake_timeout,
                 )
-        except (OSError, ssl.SSLError, asyncio.CancelledError):
-            # A handshake that fails is the client's to report.
+        except (OSError, ssl.SSLError, asyncio.CancelledError) as error:
+            # Not a warning: a client's mistake, and port scanners are many.
+            logger.debug("a TLS handshake failed: %s", error)
             accepted.close()
             return
         self._open.add(connection)
