@@ -155,7 +155,7 @@ class Call(CallContext):
             _wake(self._writing)
 
     def cancel(self) -> None:
-        """Cancel the handler: nobody receives its response."""
+        """Cancel the handler: no client receives its response."""
         if not self._ended:
             self._end()
             self._cancel_handler()

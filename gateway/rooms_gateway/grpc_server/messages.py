@@ -15,7 +15,7 @@ _WINDOW_BITS = {b"gzip": 31, b"deflate": 15}
 
 
 class MessageError(Exception):
-    """Bytes that are no acceptable message, with the status that says why."""
+    """Bytes that are no acceptable message, with the status of their call."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         super().__init__(text)

@@ -129,7 +129,7 @@ class Connection(asyncio.BufferedProtocol):
             self._process()
 
     def take_turn(self) -> None:
-        """Process what is left of the last turn."""
+        """Process the rest of the last turn."""
         self._waiting = False
         if not self.closing:
             self._transport.resume_reading()
@@ -196,7 +196,7 @@ class Connection(asyncio.BufferedProtocol):
     def _on_end(self, stream: Stream) -> None:
         """Forget a stream after its last frame."""
         if stream.receiving:
-            # The client stops sending what nobody reads (RFC 9113, 8.1).
+            # The client stops sending a request that is not read (RFC 9113, 8.1).
             stream.receiver = None
             self.streams.reset(stream.number, ErrorCode.NO_ERROR)
         else:

@@ -95,7 +95,7 @@ def rst_stream(stream: int, code: ErrorCode) -> bytes:
 
 
 def goaway(last_stream: int, code: ErrorCode, reason: str = "") -> bytes:
-    """Serialize a GOAWAY frame with a `reason` for people."""
+    """Serialize a GOAWAY frame with a `reason` in words."""
     return frame(GOAWAY, 0, 0, _TWO_WORDS.pack(last_stream, code) + reason.encode())
 
 

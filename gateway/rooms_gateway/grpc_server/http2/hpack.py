@@ -143,7 +143,7 @@ class Decoder:
 
 
 def _prefixed(block: bytes, position: int, first: int, mask: int) -> tuple[int, int]:
-    """Return an integer whose prefix is in `first`, and the position after it."""
+    """Return an integer with its prefix in `first`, and the position after it."""
     value = first & mask
     return (value, position) if value < mask else _integer(block, position, mask)
 

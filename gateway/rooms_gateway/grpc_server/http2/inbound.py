@@ -33,7 +33,7 @@ TURN = 64
 """Frames that a connection may have processed before others have their turn."""
 
 RECEIVE_WINDOW = 1024 * 1024
-"""Of a connection: a client with 100 calls is not held up, and streams bound what is kept."""
+"""Of a connection: it delays no client with 100 calls, and the windows of streams bound memory."""
 
 _MAX_UNPRODUCTIVE = 1000
 """Frames in a row that carry neither a call nor data."""

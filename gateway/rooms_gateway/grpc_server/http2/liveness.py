@@ -10,7 +10,7 @@ _MAX_STRIKES = 2
 
 
 class Liveness:
-    """What is known of the life of one client."""
+    """Signs of life of one client."""
 
     __slots__ = ("_last_ping", "_limits", "_pinged", "_strikes", "received")
 

@@ -28,7 +28,7 @@ _WRITE_AT_ONCE = 65_536
 
 
 class Output:
-    """Sends frames to a client, and the data of its streams by turns."""
+    """Sends frames to a client, and the data of its streams alternately."""
 
     __slots__ = (
         "_blocked",
@@ -62,7 +62,7 @@ class Output:
         self._paused = False
         self._control = 0
         self._window = self._stream_window = DEFAULT_WINDOW
-        # In the order of their turns; a stream whose own window is empty is not among them.
+        # In the order of their turns, without streams that have an empty window.
         self._blocked: dict[Stream, None] = {}
         self.quiet = True
         """Whether no headers or data were sent since the client's last ping."""
@@ -220,7 +220,7 @@ class Output:
                 self._blocked[stream] = None
 
     def pump(self) -> None:
-        """Send the data that flow control allows, by turns of streams."""
+        """Send the data that flow control allows, of all streams alternately."""
         blocked, written = self._blocked, 0
         while blocked and self._window > 0 and not self._paused:
             stream = next(iter(blocked))

@@ -10,7 +10,7 @@ from rooms_gateway.grpc_server.http2.output import Output
 from rooms_gateway.grpc_server.http2.stream import Stream
 
 _REMEMBERED = 1024
-"""Streams whose late frames are ignored, because the server has ended them first."""
+"""Streams with late frames that are ignored, because the server has ended them first."""
 
 _EARLY_END = 0.1
 """Seconds for a client to end a request that fails before its end: clients of grpcio that are about
@@ -18,7 +18,7 @@ to send a message would report that, and not the status."""
 
 
 class Streams:
-    """The open streams, and what is remembered of others."""
+    """The open streams, and the numbers of some that have ended."""
 
     __slots__ = ("_ended", "_loop", "_output", "by_number", "last")
 
