@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 UNIX = "unix:"
+SYSTEMD = "systemd:"
+"""Before the name of sockets that systemd passes."""
 
 SOCKET_MODE = 0o660
 """Default permissions of a Unix socket: its owner and group."""

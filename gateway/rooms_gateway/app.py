@@ -258,6 +258,7 @@ class Gateway:
             settings.listen,
             certificates=self.certificates,
             sockets=settings.sockets,
+            allow_plaintext=settings.allow_plaintext,
         ):
             parts.callback(listener.close)
             self.addresses.append(listener.address)

@@ -17,6 +17,7 @@ from support.commands import COMMAND, PATIENCE, REFUSING, invoke, started
 from rooms_emulator import DEVELOPMENT_KEY
 
 UNIT = DEPLOY / "systemd/rooms-gateway.service"
+SOCKET = UNIT.with_suffix(".socket")
 TEMPLATE = "rooms-gateway@.service"
 SHARED = DEPLOY / f"systemd/{TEMPLATE}.d/10-shared-port.conf"
 INSTANCE = "rooms-gateway@9465.service"
@@ -55,6 +56,15 @@ def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @needs_systemd
 def test_unit_passes_systemd_verify(unit: Path) -> None:
     done = analyze("verify", unit, "--man=no")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", [UNIT.name], indirect=True)
+def test_socket_unit_passes_systemd_verify(unit: Path) -> None:
+    passed = unit.with_name(SOCKET.name)
+    passed.write_bytes(SOCKET.read_bytes())
+    done = analyze("verify", passed, "--man=no")
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -33,13 +33,19 @@ class Listener:
         make_connection: Callable[[], Connection],
         limits: Limits,
         tls: Callable[[], ssl.SSLContext] | None,
+        *,
+        inherited: bool,
     ) -> None:
-        """`tls` returns the context of each handshake; None: no TLS."""
+        """`tls` returns the context of each handshake; None: no TLS.
+
+        `inherited`: the file of a Unix socket belongs to another process.
+        """
         self._socket = listening
         self._socket.setblocking(False)
         self._make_connection = make_connection
         self._limits = limits
         self._tls = tls
+        self._inherited = inherited
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handshakes: set[asyncio.Task[None]] = set()
         self._open: set[Connection] = set()
@@ -61,7 +67,8 @@ class Listener:
         if self._loop is not None:
             self._loop.remove_reader(self._socket)
             self._paused = False
-        _unlink(self._socket)
+        if not self._inherited:
+            _unlink(self._socket)
         self._socket.close()
         if self._tls is not None:
             # Others end in this round; cancelled, uvloop reports no end to those that have begun.

@@ -82,10 +82,19 @@ class Server(grpc.aio.Server):
         raise NotImplementedError("pass an ssl.SSLContext to add_listener")
 
     def add_listener(
-        self, listening: socket.socket, tls: Callable[[], ssl.SSLContext] | None = None
+        self,
+        listening: socket.socket,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        *,
+        inherited: bool = False,
     ) -> None:
-        """Serve a listening socket; `tls` returns the context of each handshake."""
-        self._listeners.append(Listener(listening, self._make_connection, self.limits, tls))
+        """Serve a listening socket; `tls` returns the context of each handshake.
+
+        The file of a Unix socket is removed at the end, except for an `inherited` one.
+        """
+        self._listeners.append(
+            Listener(listening, self._make_connection, self.limits, tls, inherited=inherited)
+        )
 
     async def start(self) -> None:
         """Accept connections."""

@@ -14,10 +14,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
 
-from rooms_gateway.addresses import UNIX, SocketRules, socket_path
+from rooms_gateway.addresses import SYSTEMD, UNIX, SocketRules, socket_path
+from rooms_gateway.server.inherited_sockets import InheritedListener, inherited_sockets
 from rooms_gateway.server.ports import BindError, Ports
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsError, TlsFiles
+
+ABSTRACT = "@"
+"""Begins the name of a Unix socket in the abstract namespace (unix(7))."""
 
 _OWNER_ONLY = 0o177
 """The umask under which a socket is created, before its group and mode are set."""
@@ -37,14 +41,23 @@ async def bind_all(
     *,
     certificates: Certificates | None = None,
     sockets: SocketRules | None = None,
-) -> list[Listener]:
-    """Bind all `addresses` as `Listener` does, or none. Raises BindError."""
-    listeners: list[Listener] = []
+    allow_plaintext: bool = False,
+) -> list[Listener | InheritedListener]:
+    """Bind all `addresses` as `Listener` does, or none; take those of systemd. Raises BindError."""
+    listeners: list[Listener | InheritedListener] = []
     try:
         for address in addresses:
-            listeners.append(  # noqa: PERF401 - those before an error are closed below
-                Listener(ports, address, certificates=certificates, sockets=sockets)
-            )
+            if address.startswith(SYSTEMD):
+                listeners += [
+                    InheritedListener(
+                        ports, each, certificates=certificates, allow_plaintext=allow_plaintext
+                    )
+                    for each in inherited_sockets(address)
+                ]
+            else:
+                listeners.append(
+                    Listener(ports, address, certificates=certificates, sockets=sockets)
+                )
     except BindError:
         await ports.release()
         for listener in listeners:
@@ -84,6 +97,13 @@ class Listener:
         path = socket_path(address)
         if not rules.allow_shared_directory:
             _reject_shared_directory(path)
+        if path.startswith(ABSTRACT):
+            # It has no file: no lock, no owner, no permissions.
+            try:
+                ports.add_unix(path)
+            except (RuntimeError, OSError) as error:
+                raise BindError(f"cannot listen on {address}: {_reason(error)}") from error
+            return f"{UNIX}{path}"
         self._lock = _lock(path)
         try:
             _reject_used_path(path)
@@ -106,7 +126,13 @@ class Listener:
 
 
 def _reject_shared_directory(path: str) -> None:
-    """Raise BindError if all users may replace files in the directory of `path`."""
+    """Raise BindError if all users may replace files in the directory of `path`, or connect."""
+    if path.startswith(ABSTRACT):
+        raise BindError(
+            f"cannot listen on {UNIX}{path}: an abstract socket has no permissions, so that all "
+            "users of this host can connect: choose a path, or pass "
+            "--allow-shared-socket-directory if all of them are trusted"
+        )
     directory = os.path.dirname(path) or "."  # noqa: PTH120 - as it was written
     try:
         mode = os.stat(directory).st_mode  # noqa: PTH116 - as above

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
+from collections.abc import Callable
 from typing import Protocol
 
 import grpc
@@ -44,6 +46,9 @@ class Ports(Protocol):
     def add_unix(self, path: str) -> None:
         """Bind a Unix socket, in place of an unused one. Raises OSError or RuntimeError."""
 
+    def add_inherited(self, listening: socket.socket, certificates: Certificates | None) -> None:
+        """Serve a socket that listens already. Raises BindError if the server cannot."""
+
     async def release(self) -> None:
         """Release the addresses of a server that was not started."""
 
@@ -65,7 +70,12 @@ class GrpcPorts:
 
     def add_unix(self, path: str) -> None:
         """Bind a Unix socket. Raises RuntimeError."""
-        self._server.add_insecure_port(f"{UNIX}{path}")
+        abstract = path.startswith("@")
+        self._server.add_insecure_port(f"unix-abstract:{path[1:]}" if abstract else UNIX + path)
+
+    def add_inherited(self, listening: socket.socket, certificates: Certificates | None) -> None:
+        """Raise BindError: grpc for Python binds its sockets itself."""
+        raise BindError("--server grpc cannot serve sockets of systemd: use --server loop")
 
     async def release(self) -> None:
         """Release the addresses, which grpc does in stop(), and only after start()."""
@@ -89,7 +99,7 @@ class LoopPorts:
         except OSError as error:
             raise BindError(f"cannot listen on {address}: {self._cause_of(error)}") from error
         for each in bound:
-            self._server.add_listener(each, None if certificates is None else certificates.context)
+            self._server.add_listener(each, _tls(certificates))
         return int(bound[0].getsockname()[1])
 
     def _cause_of(self, error: OSError) -> str:
@@ -104,6 +114,14 @@ class LoopPorts:
         """Bind a Unix socket. Raises OSError."""
         self._server.add_listener(bind_unix(path))
 
+    def add_inherited(self, listening: socket.socket, certificates: Certificates | None) -> None:
+        """Serve a socket that listens already."""
+        self._server.add_listener(listening, _tls(certificates), inherited=True)
+
     async def release(self) -> None:
         """Release the addresses."""
         await self._server.stop(None)
+
+
+def _tls(certificates: Certificates | None) -> Callable[[], ssl.SSLContext] | None:
+    return None if certificates is None else certificates.context

@@ -82,8 +82,8 @@ class Settings:
     listen: tuple[str, ...] = setting(
         (DEFAULT_LISTEN,),
         Group.LISTENERS,
-        "Address to serve gRPC on: host:port (port 0: any free port) or unix:/path. Repeat it for "
-        "several addresses.",
+        "Address to serve gRPC on: host:port (port 0: any free port), unix:/path, or systemd:NAME "
+        "for a socket that systemd passes. Repeat it for several addresses.",
         metavar="ADDRESS",
     )
     server: ServerKind = setting(

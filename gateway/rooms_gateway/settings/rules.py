@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rooms_gateway.addresses import (
+    SYSTEMD,
     UNIX,
     check_address,
     duplicates,
     is_loopback,
     split_host_port,
 )
+from rooms_gateway.server.kind import ServerKind
 from rooms_gateway.settings.declaration import declared
 from rooms_gateway.upstream.models import MAX_LIFETIME
 from rooms_gateway.upstream.versions import API_VERSIONS
@@ -68,6 +70,9 @@ def _resource_errors(settings: Settings) -> Iterator[str]:
 
 def _listener_errors(settings: Settings) -> Iterator[str]:
     for address in settings.listen:
+        if address.startswith(SYSTEMD):
+            yield from _inherited_errors(settings, address)
+            continue
         try:
             check_address(
                 address,
@@ -80,8 +85,15 @@ def _listener_errors(settings: Settings) -> Iterator[str]:
         yield f"--listen: {address} is given twice"
 
 
+def _inherited_errors(settings: Settings, address: str) -> Iterator[str]:
+    if address == SYSTEMD:
+        yield f"--listen: {address!r} has no name: write systemd:NAME, as in FileDescriptorName="
+    if settings.server is ServerKind.GRPC:
+        yield f"--listen {address}: --server grpc cannot serve sockets of systemd"
+
+
 def _sharing_errors(settings: Settings) -> Iterator[str]:
-    ports = [address for address in settings.listen if not address.startswith(UNIX)]
+    ports = [address for address in settings.listen if not address.startswith((UNIX, SYSTEMD))]
     for address in ports:
         if address.rpartition(":")[2].strip("0") == "":
             yield f"--reuse-port: each process would get another port for {address}: choose one"

@@ -8,6 +8,7 @@ import stat
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -146,3 +147,16 @@ def test_malformed_socket_mode_is_rejected(text: str) -> None:
 
 def test_group_id_without_a_name_is_valid() -> None:
     assert find_group("4294960000") == 4294960000
+
+
+async def test_abstract_socket_needs_the_flag_and_serves() -> None:
+    """Any user can connect to it."""
+    name = f"rooms-gateway-{uuid4()}"
+    with pytest.raises(BindError, match="an abstract socket has no permissions"):
+        await Gateway(settings(Path(f"@{name}"))).__aenter__()
+    shared = settings(Path(f"@{name}"), allow_shared_socket_directory=True)
+    async with Gateway(shared) as gateway:
+        assert gateway.addresses == [f"unix:@{name}"]
+        async with grpc.aio.insecure_channel(f"unix-abstract:{name}") as channel:
+            stub = rooms_service_pb2_grpc.RoomsServiceStub(channel)
+            assert (await stub.CreateRoom(CreateRoomRequest())).room.id

@@ -57,7 +57,9 @@ def open_channel(address: str, tls: ClientTls | None = None) -> grpc.Channel:
         (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
     ]
     if tls is None:
-        return grpc.insecure_channel(address, options)
+        # The name of an abstract socket begins with "@" for all but grpc.
+        target = address.replace("unix:@", "unix-abstract:", 1)
+        return grpc.insecure_channel(target, options)
     if tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
     credentials = grpc.ssl_channel_credentials(tls.ca, tls.key, tls.certificate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from rooms_gateway.addresses import UNIX, is_loopback, split_host_port
+from rooms_gateway.addresses import SYSTEMD, UNIX, is_loopback, split_host_port
 from rooms_gateway.server.auth.policy import Policy, Proof
 from rooms_gateway.server.auth.policy_file import PolicyError, read_policy
 
@@ -55,7 +55,8 @@ def policy_warnings(
             f"bearer tokens to {address} are sent in plaintext, and can be stolen on the network: "
             "encrypt with --tls-cert and --tls-key"
             for address in listen
-            if not address.startswith(UNIX) and not is_loopback(split_host_port(address)[0])
+            if not address.startswith((UNIX, SYSTEMD))
+            and not is_loopback(split_host_port(address)[0])
         ]
     return warnings
 
@@ -63,7 +64,7 @@ def policy_warnings(
 def _unreachable(policy: Policy, listen: Iterable[str], *, asks_clients: bool) -> list[str]:
     possible = {Proof.TOKEN}
     addresses = list(listen)
-    if any(address.startswith(UNIX) for address in addresses):
+    if any(address.startswith((UNIX, SYSTEMD)) for address in addresses):
         possible.add(Proof.SOCKET)
     if asks_clients and not all(address.startswith(UNIX) for address in addresses):
         possible.add(Proof.CERTIFICATE)
