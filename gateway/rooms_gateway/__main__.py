@@ -12,6 +12,7 @@ _COMMANDS = {
     "check": "rooms_gateway.cli.check:check",
     "config": "rooms_gateway.cli.serve.show:config",
     "emulator": "rooms_gateway.cli.emulator:emulator",
+    "run": "rooms_gateway.cli.run:run",
     "demo": "rooms_gateway.cli.demo:demo",
     "health": "rooms_gateway.cli.health:health",
     "wait": "rooms_gateway.cli.wait:wait",
@@ -53,11 +54,13 @@ _AS_WIDE_AS_THE_TERMINAL = 1000
     },
 )
 @click.version_option(package_name="rooms-gateway")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Run and call a gRPC gateway for the Azure Communication Services Rooms REST API."""
     # Set before grpc is imported: its core writes to standard error too, but not as JSON. To debug
-    # TLS, set GRPC_VERBOSITY=ERROR.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # TLS, set GRPC_VERBOSITY=ERROR. Not for `run`, whose command inherits the environment.
+    if context.invoked_subcommand != "run":
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 if __name__ == "__main__":

@@ -21,19 +21,23 @@ from rooms_gateway.upstream.route import DIRECT, Proxy, Route
 
 _CREDENTIALS = "--access-key-file, ROOMS_GATEWAY_ACCESS_KEY or --entra"
 
-_NO_UPSTREAM = (
-    "no upstream configured: pass --connection-string (or set COMMUNICATION_CONNECTION_STRING), "
-    "--endpoint with --access-key-file or --entra, or --emulator to try the gateway without an "
-    "Azure account"
-)
+CONNECTION_STRING = "COMMUNICATION_CONNECTION_STRING"
+"""The name of the variable in most of Microsoft's samples."""
 
-_OTHER_VARIABLES = (
+OTHER_CONNECTION_STRINGS = (
     "AZURE_COMMUNICATION_CONNECTION_STRING",
     "COMMUNICATION_SERVICES_CONNECTION_STRING",
     "COMMUNICATION_SAMPLES_CONNECTION_STRING",
     "COMMUNICATION_CONNECTION_STRING_ROOMS",
 )
-"""Names in Microsoft's documentation, not read: they are set for other programs on the host."""
+"""Other names in Microsoft's documentation. The gateway does not read them: they are set for other
+programs on the host."""
+
+_NO_UPSTREAM = (
+    f"no upstream configured: pass --connection-string (or set {CONNECTION_STRING}), "
+    "--endpoint with --access-key-file or --entra, or --emulator to try the gateway without an "
+    "Azure account"
+)
 
 _ENTRA_REQUIRES = {
     EntraKind.CLIENT_SECRET: ("entra_client_id", "entra_tenant_id", "entra_client_secret_file")
@@ -59,7 +63,7 @@ class UpstreamSettings:
         Group.UPSTREAM,
         "Endpoint and access key of the Communication Services resource, as its Keys page shows "
         "them: endpoint=https://…;accesskey=…",
-        also="COMMUNICATION_CONNECTION_STRING",
+        also=CONNECTION_STRING,
         secret=True,
         per_resource=True,
     )
@@ -227,11 +231,11 @@ def _direct_upstream(
 
 
 def _no_upstream(variables: Collection[str]) -> str:
-    for name in _OTHER_VARIABLES:
+    for name in OTHER_CONNECTION_STRINGS:
         if name in variables:
             return (
                 f"no upstream configured: {name} is set, but the gateway reads "
-                "COMMUNICATION_CONNECTION_STRING: set that to the same value"
+                f"{CONNECTION_STRING}: set that to the same value"
             )
     return _NO_UPSTREAM
 

@@ -9,10 +9,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
 
 # -P: modules in the working directory of the tests do not shadow the installed ones.
-_COMMAND = (sys.executable, "-P", "-m", "rooms_gateway")
-_SETTINGS = ("ROOMS_GATEWAY_", "COMMUNICATION_")
+_COMMAND = (sys.executable, "-P", "-m", "rooms_gateway.testing.child")
+_SETTINGS = ("ROOMS_GATEWAY_", "COMMUNICATION_", "AZURE_", "SSL_CERT_", "NOTIFY_SOCKET")
+"""Prefixes of variables that could change the upstream, its CAs, or the state of a systemd unit."""
+
 _START_TIMEOUT = 30.0
 _STOP_TIMEOUT = 5.0
 _SHOWN_LINES = 40
@@ -25,11 +29,13 @@ class ProcessError(Exception):
 class Process:
     """A running `rooms-gateway` with these arguments.
 
-    Ready when a line of its standard output matches the pattern `ready`. Raises ProcessError if it
-    ends or is not ready within 30 seconds.
+    Ready when a line of its standard output matches the pattern `ready`. Its log is appended to
+    `log_file`; None: to a temporary file. It ends with this process, even if that is killed. Raises
+    ProcessError if it ends or is not ready within 30 seconds, and OSError if `log_file` cannot be
+    opened.
     """
 
-    def __init__(self, arguments: Sequence[str], ready: str) -> None:
+    def __init__(self, arguments: Sequence[str], ready: str, log_file: Path | None = None) -> None:
         self._name = f"rooms-gateway {arguments[0]}"
         self._lines: list[str] = []
         self._ready = re.compile(ready)
@@ -37,17 +43,19 @@ class Process:
         self._stopped = False
         self._forced = False
         self._last_log = ""
-        # A file: a pipe that is not read while the process runs would fill up and block it.
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._log = _open_log(log_file)
+        self._log_start = os.fstat(self._log.fileno()).st_size
         self._process = subprocess.Popen(  # noqa: S603 - a fixed command line
             [*_COMMAND, *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
             encoding="utf-8",
             # Settings in the developer's environment are not meant for the test.
             env={name: text for name, text in os.environ.items() if not name.startswith(_SETTINGS)},
+            # Ctrl-C is for the tests, which may still call the gateway while they end.
+            start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -79,8 +87,8 @@ class Process:
         if self._log.closed:
             return self._last_log
         # pread leaves the file offset alone, which the writing process shares.
-        size = os.fstat(self._log.fileno()).st_size
-        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+        size = os.fstat(self._log.fileno()).st_size - self._log_start
+        return os.pread(self._log.fileno(), size, self._log_start).decode(errors="replace")
 
     def stop(self) -> None:
         """Stop the process with SIGTERM, after 5 seconds with SIGKILL. Idempotent."""
@@ -95,8 +103,8 @@ class Process:
             self._process.kill()
             self._process.wait()
         self._reader.join()
-        if self._process.stdout:
-            self._process.stdout.close()
+        for stream in filter(None, (self._process.stdin, self._process.stdout)):
+            stream.close()
         self._last_log = self.log()
         self._log.close()
 
@@ -131,3 +139,11 @@ class Process:
 
     def _message(self, event: str) -> str:
         return f"{self._name} {event}; the end of its log:\n{self.shown_log() or '(empty)'}"
+
+
+def _open_log(path: Path | None) -> TextIO:
+    """Open a log for the process to append to. Raises OSError if `path` cannot be opened."""
+    # A file: a pipe that is not read while the process runs would fill up and block it.
+    if path is None:
+        return tempfile.TemporaryFile("a+", encoding="utf-8", errors="replace")
+    return path.open("a+", encoding="utf-8", errors="replace")
