@@ -58,7 +58,7 @@ _AS_WIDE_AS_THE_TERMINAL = 1000
 def main(context: click.Context) -> None:
     """Run and call a gRPC gateway for the Azure Communication Services Rooms REST API."""
     # Set before grpc is imported: its core writes to standard error too, but not as JSON. To debug
-    # TLS, set GRPC_VERBOSITY=ERROR. Not for `run`, whose command inherits the environment.
+    # TLS, set GRPC_VERBOSITY=ERROR. Not for `run`: its command inherits the environment.
     if context.invoked_subcommand != "run":
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 

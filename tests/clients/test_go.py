@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.gateways import gateway_for
+from support.go_module import go_environment
 from support.paths import ROOT
 from support.texts import stable
 from support.walks import FORMS, walk
@@ -47,15 +47,7 @@ def command(program: str) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def environment() -> Mapping[str, str]:
-    """Return an environment in which the module comes from the folder, and all others as usual."""
-    proxy = subprocess.run(["go", "env", "GOPROXY"], capture_output=True, text=True, check=True)
-    return {
-        **os.environ,
-        "GOPROXY": f"{(ROOT / 'dist/clients/go').as_uri()},{proxy.stdout.strip()}",
-        "GONOSUMDB": "github.com/rooms-gateway/rooms-gateway",
-        "GOMODCACHE": str(ROOT / ".tools/go/mod"),
-        "GOFLAGS": "-modcacherw",
-    }
+    return go_environment()
 
 
 @pytest.fixture(scope="module")

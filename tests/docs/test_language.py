@@ -58,6 +58,7 @@ EXCEPTIONS = (
             "gateway/rooms_gateway/pytest_plugin.py",
             "gateway/rooms_gateway/testing/",
             "docs/emulator.md",
+            "docs/how-to/test-in-any-language.md",
             "docs/how-to/test-your-failures.md",
             "docs/reliability.md",
         )

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.commands import COMMAND, PATIENCE, Finished, run
+from support.commands import COMMAND, PATIENCE, Finished, accepts_connections, run
 from support.gateways import until
 
 from rooms_emulator import DEVELOPMENT_KEY
@@ -61,15 +61,6 @@ def room_id(line: str) -> str:
     """Return the id in a line of `rooms create --json` or `rooms list --json`."""
     [found] = re.findall(r'"id": ?"(\d+)"', line)
     return str(found)
-
-
-def accepts_connections(address: str) -> bool:
-    host, port = address.rsplit(":", 1)
-    try:
-        socket.create_connection((host, int(port)), PATIENCE).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(

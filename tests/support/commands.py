@@ -172,3 +172,13 @@ def refused_address() -> Iterator[str]:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{reserved.getsockname()[1]}"
+
+
+def accepts_connections(address: str) -> bool:
+    """Return whether there is a listener at `host:port`."""
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except ConnectionRefusedError:
+        return False
+    return True
