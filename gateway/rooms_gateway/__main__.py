@@ -12,7 +12,7 @@ _COMMANDS = {
     "check": "rooms_gateway.cli.check:check",
     "config": "rooms_gateway.cli.serve.show:config",
     "emulator": "rooms_gateway.cli.emulator:emulator",
-    "run": "rooms_gateway.cli.run:run",
+    "run": "rooms_gateway.cli.run.command:run",
     "demo": "rooms_gateway.cli.demo:demo",
     "health": "rooms_gateway.cli.health:health",
     "wait": "rooms_gateway.cli.wait:wait",

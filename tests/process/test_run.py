@@ -19,7 +19,7 @@ from support.commands import COMMAND, PATIENCE, Finished, accepts_connections, r
 from support.gateways import until
 
 from rooms_emulator import DEVELOPMENT_KEY
-from rooms_gateway.cli.child_command import ChildCommand, exit_code_of
+from rooms_gateway.cli.run.child import ChildCommand, exit_code_of
 
 CREATE = f"{COMMAND} rooms create --json"
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)), flush=True)"
@@ -116,8 +116,8 @@ async def test_standard_streams_are_those_of_the_command() -> None:
     assert await run("-c", piped, program="sh") == Finished(1, "one\ntwo", "broken")
 
 
-async def test_hostile_environment_reaches_no_other_upstream(tmp_path: Path) -> None:
-    """Settings, connection strings, CAs and the socket of systemd are not for the test."""
+async def test_environment_names_no_other_upstream(tmp_path: Path) -> None:
+    """Settings, connection strings and the socket of systemd are not for the test."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         endpoint = f"http://127.0.0.1:{port}"
@@ -144,7 +144,6 @@ async def test_hostile_environment_reaches_no_other_upstream(tmp_path: Path) -> 
         others = {
             "AZURE_CLIENT_ID": "00000000-0000-0000-0000-000000000000",
             "NOTIFY_SOCKET": f"{tmp_path}/nothing",
-            "SSL_CERT_FILE": "/no/such/file",
             "http_proxy": endpoint,
             "PATH": os.environ["PATH"],
         }
@@ -274,6 +273,12 @@ async def test_occupied_address_is_reported() -> None:
         done = await run("run", "--gateway-options", f"--listen {address}", "--", "true")
     assert done.code == 125
     assert f"cannot listen on {address}" in done.err
+
+
+async def test_unusable_system_authorities_are_reported() -> None:
+    done = await run("run", "--", "true", env={"SSL_CERT_FILE": "/no/such/file"})
+    assert done.code == 125
+    assert "SSL_CERT_FILE: " in done.err
 
 
 async def test_flags_reach_emulator_and_gateway(tmp_path: Path) -> None:

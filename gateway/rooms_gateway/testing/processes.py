@@ -14,8 +14,8 @@ from typing import TextIO
 
 # -P: modules in the working directory of the tests do not shadow the installed ones.
 _COMMAND = (sys.executable, "-P", "-m", "rooms_gateway.testing.child")
-_SETTINGS = ("ROOMS_GATEWAY_", "COMMUNICATION_", "AZURE_", "SSL_CERT_", "NOTIFY_SOCKET")
-"""Prefixes of variables that could change the upstream, its CAs, or the state of a systemd unit."""
+_SETTINGS = ("ROOMS_GATEWAY_", "COMMUNICATION_", "AZURE_", "NOTIFY_SOCKET")
+"""Prefixes of variables that could name another upstream, or change the state of a systemd unit."""
 
 _START_TIMEOUT = 30.0
 _STOP_TIMEOUT = 5.0

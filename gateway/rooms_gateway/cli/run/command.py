@@ -1,4 +1,4 @@
-"""`rooms-gateway run`: a command with a gateway and an emulator, for tests in any language."""
+"""The command `run`: flags, start and shutdown, and the environment of the command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from rooms_gateway.cli.child_command import ChildCommand, exit_code_of
+from rooms_gateway.cli.run.child import ChildCommand, exit_code_of
 from rooms_gateway.testing import GatewayProcess, ProcessError, RoomsEmulator
 
 EXIT_NOT_STARTED = 125

@@ -1,0 +1,1 @@
+"""`rooms-gateway run`: a command with a gateway and an emulator."""
