@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+from support.commands import PATIENCE, accepts_connections
+from support.gateways import until
 from support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "how-to" / "test-your-failures.md").read_text()
@@ -81,6 +84,22 @@ def test_failed_test_reports_the_processes(tmp_path: Path) -> None:
     pid = re.search(r"pid (\d+)", output)
     assert pid is not None
     assert not Path(f"/proc/{pid[1]}").exists()
+
+
+async def test_processes_end_with_a_killed_pytest(tmp_path: Path) -> None:
+    text = f"""
+import os, signal
+
+def test_dies(rooms_emulator, rooms_gateway):
+    endpoint = rooms_emulator.endpoint.removeprefix("http://")
+    with open("{tmp_path}/addresses", "w") as file:
+        print(endpoint, rooms_gateway.address, file=file)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    code, output = run_pytest(tmp_path, text)
+    assert code == -signal.SIGKILL, output
+    addresses = (tmp_path / "addresses").read_text("utf-8").split()
+    await until(lambda: not any(map(accepts_connections, addresses)), PATIENCE)
 
 
 def test_entry_point_names_the_plugin() -> None:

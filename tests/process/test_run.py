@@ -84,7 +84,7 @@ def test_exit_code_is_that_of_a_shell(arguments: tuple[str, ...], code: int) -> 
         (("",), 126),
         (("./no-such-file",), 127),
         (("/",), 126),
-        (("/etc/hostname",), 126),
+        ((__file__,), 126),
         (("true", "x" * (1 << 20)), 126),
     ],
     ids=["no command", "empty", "no file", "folder", "not executable", "too long"],
@@ -114,6 +114,11 @@ async def test_standard_streams_are_those_of_the_command() -> None:
     script = "cat; printf broken >&2; exit 1"
     piped = f'printf "one\\ntwo" | {COMMAND} run -- sh -c "{script}"'
     assert await run("-c", piped, program="sh") == Finished(1, "one\ntwo", "broken")
+
+
+async def test_closed_streams_stay_closed() -> None:
+    script = f"{COMMAND} run -- sh -c '{CREATE} >/dev/null && exit 4' <&- >&- 2>&-"
+    assert await run("-c", script, program="sh") == Finished(4, "", "")
 
 
 async def test_environment_names_no_other_upstream(tmp_path: Path) -> None:

@@ -27,12 +27,12 @@ const COMMAND = `echo "$ROOMS_GATEWAY_ADDRESS $COMMUNICATION_CONNECTION_STRING $
  * reason is on standard error.
  */
 export async function startGateway(flags: readonly string[] = []): Promise<TestGateway> {
-  const process = spawn("rooms-gateway", ["run", ...flags, "--", "sh", "-c", COMMAND], {
+  const child = spawn("rooms-gateway", ["run", ...flags, "--", "sh", "-c", COMMAND], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  const ended = once(process, "exit");
+  const ended = once(child, "exit");
   const [line] = await Promise.race([
-    once(createInterface(process.stdout), "line"),
+    once(createInterface(child.stdout), "line"),
     ended.then(([code]) => {
       throw new Error(`rooms-gateway run ended with exit code ${code}`);
     }),
@@ -43,7 +43,7 @@ export async function startGateway(flags: readonly string[] = []): Promise<TestG
     connectionString,
     controlEndpoint,
     async stop() {
-      process.stdin.end();
+      child.stdin.end();
       await ended;
     },
   };
