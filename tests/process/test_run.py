@@ -253,7 +253,11 @@ async def test_nothing_listens_after_the_command() -> None:
         (("--gateway-options", "--max-attempts 0"), 125, "rooms-gateway: --max-attempts: 0 is"),
         (("--gateway-options", "--emulator"), 125, "--emulator and --connection-string name two"),
         (("--emulator-options", "--quota x"), 125, "rooms-gateway emulator ended with exit code 2"),
-        (("--log-file", "/no/folder/log"), 125, "--log-file: /no/folder/log: No such file"),
+        (
+            ("--log-file", "/no/folder/log"),
+            125,
+            "--log-file: /no/folder/log: No such file",
+        ),
         (("--gateway-options", "'"), 2, '"\'": No closing quotation'),
         (("--no-such-flag",), 2, "No such option"),
     ],
@@ -269,7 +273,7 @@ async def test_error_at_startup_is_reported(
 async def test_command_is_required() -> None:
     done = await run("run", "--")
     assert done.code == 2
-    assert "Missing argument 'COMMAND...'" in done.err
+    assert "Missing argument '-- COMMAND [ARGS]...'" in done.err
 
 
 async def test_occupied_address_is_reported() -> None:

@@ -56,7 +56,9 @@ class _Flags(click.ParamType[Any, Any]):
     metavar="FILE",
     help="File to append the log of the gateway to. By default it is not kept.",
 )
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument(
+    "command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGS]..."
+)
 def run(
     *,
     emulator_options: Sequence[str],
@@ -64,7 +66,7 @@ def run(
     log_file: Path | None,
     command: Sequence[str],
 ) -> None:
-    """Run COMMAND with a gateway and an emulator, for tests of services in any language.
+    """Run COMMAND with a gateway and an emulator, for tests in any language.
 
     Both listen on free ports of loopback, and stop when COMMAND ends. Its environment names them:
     ROOMS_GATEWAY_ADDRESS, the target for gRPC; COMMUNICATION_CONNECTION_STRING, the emulator for
@@ -87,7 +89,9 @@ def run(
             _report(str(error))
             sys.exit(EXIT_NOT_STARTED)
         except OSError as error:
-            _report(f"--log-file: {log_file}: {error.strerror}.")
+            is_log = log_file is not None and str(error.filename) == str(log_file)
+            subject = f"--log-file: {log_file}" if is_log else "cannot start"
+            _report(f"{subject}: {error.strerror}.")
             sys.exit(EXIT_NOT_STARTED)
         try:
             code = child.run(command, environment(os.environ, gateway.address, emulator))
