@@ -24,7 +24,7 @@ from support.gateways import until
 
 COMMAND = str(Path(sys.executable).with_name("rooms-gateway"))
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Timeout of a condition that is expected to become true, in seconds."""
 
 REFUSING = ("--connection-string", "endpoint=http://127.0.0.1:1;accesskey=a2V5")
