@@ -3,8 +3,9 @@
 It reproduces the behaviour recorded in production in March 2025; docs/emulator.md separates
 recorded facts from choices of the emulator.
 
-`Emulator` runs it. `Fault`, `FaultPlan` and `preset` describe failures to inject, `JournalEntry`
-is a request that it received, and `DEVELOPMENT_KEY` is its default access key, base64.
+`Emulator` runs it, and `DevelopmentTls` is a certificate for it. `Fault`, `FaultPlan` and `preset`
+describe failures to inject, `JournalEntry` is a request that it received, and `DEVELOPMENT_KEY` is
+its default access key, base64.
 """
 
 from __future__ import annotations
@@ -15,5 +16,14 @@ from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.presets import preset
 from rooms_emulator.journal import JournalEntry
 from rooms_emulator.server import Emulator
+from rooms_emulator.tls.development import DevelopmentTls
 
-__all__ = ["DEVELOPMENT_KEY", "Emulator", "Fault", "FaultPlan", "JournalEntry", "preset"]
+__all__ = [
+    "DEVELOPMENT_KEY",
+    "DevelopmentTls",
+    "Emulator",
+    "Fault",
+    "FaultPlan",
+    "JournalEntry",
+    "preset",
+]

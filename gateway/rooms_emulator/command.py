@@ -21,6 +21,7 @@ from rooms_emulator.output.start_lines import Ready
 from rooms_emulator.output.streams import Output, encode
 from rooms_emulator.server import Emulator
 from rooms_emulator.state.file import StateFileError
+from rooms_emulator.tls.flags import Tls, tls_flags
 
 EXIT_FORCED = 1
 """A second signal ended the process before the shutdown was complete."""
@@ -41,9 +42,10 @@ EXIT_STATE_FILE = 4
 @click.option(
     "--allow-plaintext",
     is_flag=True,
-    help="Allow addresses that other machines can reach. There is no TLS, and the default access "
-    "key is public.",
+    help="Allow addresses that other machines can reach without TLS. The default access key is "
+    "public.",
 )
+@tls_flags
 @click.option(
     "--access-key",
     default=DEVELOPMENT_KEY,
@@ -113,6 +115,11 @@ def emulator(
     *,
     listen: str,
     allow_plaintext: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_dev: bool,
+    public_url: str | None,
+    trust_forwarded: bool,
     access_key: str,
     legacy: bool,
     fault_file: Path | None,
@@ -131,7 +138,8 @@ def emulator(
     Prints its connection string, endpoint=…;accesskey=…, on a separate line, and control=… if the
     control API has its own address. With faults it also prints fault-seed=…: the same seed and the
     same requests lead to the same failures. A banner and a line for each request are on standard
-    error. Exit codes: 0 after a graceful shutdown, 2 for an invalid option, 3 if an address cannot
+    error. With --tls-dev, ca=… is the certificate of the development CA, and the banner has
+    commands to trust it. Exit codes: 0 after a graceful shutdown, 2 for an invalid option, 3 if an address cannot
     be bound, 4 if the file of --location cannot be used.
     """
     program = context.command_path
@@ -139,8 +147,10 @@ def emulator(
     try:
         if in_memory and location is not None:
             raise ValueError("--in-memory keeps no file: pass either that or --location")
-        for address in filter(None, (listen, control_listen)):
-            _check_address(address, allow_plaintext=allow_plaintext)
+        addresses = [each for each in (listen, control_listen) if each is not None]
+        for address in addresses:
+            _check_address(address, allow_plaintext=allow_plaintext or tls_dev or bool(tls_cert))
+        tls = Tls.of(tls_cert, tls_key, dev=tls_dev, addresses=addresses, public_url=public_url)
         configured = Emulator(
             listen=listen,
             access_key=access_key,
@@ -153,12 +163,17 @@ def emulator(
             control_listen=control_listen,
             file=location,
             access_log=output.log,
+            tls=tls.context,
+            public_url=public_url,
+            trust_forwarded=trust_forwarded,
         )
     except ValueError as error:
         _fail(program, f"{error}.", EXIT_USAGE)
     try:
         with output.opened():
-            describe = partial(Ready.of, location=location, legacy=legacy)
+            describe = partial(
+                Ready.of, location=location, legacy=legacy, development=tls.development
+            )
             asyncio.run(_run(configured, program, output, describe, json=json))
     except StateFileError as error:
         _fail(program, f"{error}.", EXIT_STATE_FILE)
@@ -221,7 +236,7 @@ def _check_address(address: str, *, allow_plaintext: bool) -> None:
     if not (allow_plaintext or is_loopback(host)):
         raise ValueError(
             f"{address} can be reached from other machines, and there is no TLS: listen on "
-            "127.0.0.1, or add --allow-plaintext if the network is trusted"
+            "127.0.0.1, use --tls-dev, or add --allow-plaintext if the network is trusted"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
@@ -22,6 +23,7 @@ from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.rules import Faults
 from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.listener import Listener
+from rooms_emulator.http.origins import Origins
 from rooms_emulator.identity import routes as identity_routes
 from rooms_emulator.identity.operations import IdentityOperations
 from rooms_emulator.identity.service import IdentityService
@@ -68,9 +70,14 @@ class Emulator:
       between runs. Each change is on the disk before its response is sent; changes by Python code
       are with the next response, and at shutdown.
     - `access_log`: called with each request when its response is ready.
+    - `tls`: context of a server with a certificate, such as that of `DevelopmentTls`; all
+      addresses then serve HTTPS only.
+    - `public_url`: origin of `connection_string` and of the links in lists, such as
+      `https://rooms.test:8443`; by default links have the origin that the request was sent to.
+    - `trust_forwarded`: take that origin from `Forwarded` and `X-Forwarded-*`, which a proxy sets.
 
-    Raises ValueError if an address, the key or a quota is malformed, `faults` or `quotas` names
-    an unknown operation, or two quotas have the same name.
+    Raises ValueError if an address, a URL, the key or a quota is malformed, `faults` or `quotas`
+    names an unknown operation, or two quotas have the same name.
     """
 
     def __init__(
@@ -93,9 +100,13 @@ class Emulator:
         control_listen: str | None = None,
         file: str | Path | None = None,
         access_log: Callable[[Access], None] | None = None,
+        tls: ssl.SSLContext | None = None,
+        public_url: str | None = None,
+        trust_forwarded: bool = False,
     ) -> None:
-        self._listener = Listener(listen)
-        self._control_listener = None if control_listen is None else Listener(control_listen)
+        self._listener = Listener(listen, tls)
+        self._control_listener = None if control_listen is None else Listener(control_listen, tls)
+        self._origins = Origins(public_url, trust_forwarded=trust_forwarded)
         random = random or SystemRandom()
         self._clock = Clock(clock)
         self._store = Store(
@@ -144,10 +155,11 @@ class Emulator:
             quotas=self._quotas,
             journal=self._journal,
             clock=self._clock,
+            origins=self._origins,
             refuse=self.refuse,
             save=self._save,
         )
-        response_headers = ResponseHeaders(self._clock, random)
+        response_headers = ResponseHeaders(self._clock, random, tls=tls is not None)
         self._rooms = RoomsService(
             pipeline,
             LegacyOperations(self._store, creates, self._clock),
@@ -173,7 +185,8 @@ class Emulator:
     @property
     def connection_string(self) -> str:
         """The connection string for Communication Services clients; it contains the access key."""
-        return f"endpoint={self.endpoint}/;accesskey={self._authenticator.keys[0]}"
+        endpoint = self._origins.public or self.endpoint
+        return f"endpoint={endpoint}/;accesskey={self._authenticator.keys[0]}"
 
     @property
     def authenticator(self) -> Authenticator:

@@ -20,6 +20,7 @@ from rooms_emulator.faults.model import Fault
 from rooms_emulator.faults.rules import Faults, InjectedFault
 from rooms_emulator.http import wire
 from rooms_emulator.http.messages import EncodedResponse, Outcome, RawRequest, Response
+from rooms_emulator.http.origins import Origins
 from rooms_emulator.journal import Journal, JournalEntry
 from rooms_emulator.problems import ServiceError
 from rooms_emulator.quotas.limits import Quotas
@@ -49,6 +50,7 @@ class RequestPipeline:
         quotas: Quotas,
         journal: Journal,
         clock: Clock,
+        origins: Origins,
         refuse: Callable[[float], None],
         save: Callable[[], Awaitable[None]],
     ) -> None:
@@ -58,6 +60,7 @@ class RequestPipeline:
         self._quotas = quotas
         self._journal = journal
         self._clock = clock
+        self._origins = origins
         self._refuse = refuse
         self._save = save
 
@@ -77,13 +80,14 @@ class RequestPipeline:
         or raises ServiceError, and `encode` encodes either. Without `authenticate`, credentials
         are not checked.
         """
-        body, rejection = b"", None
+        body, origin, rejection = b"", "", None
         try:
             body = await wire.receive(request)
+            origin = self._origins.of(request.scheme, request.headers)
         except ServiceError as error:
             rejection = error
-        raw = RawRequest(request.method, request.raw_path, request.headers, body)
-        entry = JournalEntry(self._clock.now(), *raw, operation)
+        raw = RawRequest(request.method, request.raw_path, request.headers, body, origin)
+        entry = JournalEntry(self._clock.now(), *raw[:4], operation)
         self._journal.add(entry)
         request[JOURNAL_ENTRY] = entry
         entry.fault = self._faults.select(operation)
@@ -140,11 +144,11 @@ class RequestPipeline:
     def _authenticate(self, request: RawRequest) -> None:
         """Check the credentials of a request.
 
-        Raises ServiceError with status 401 if they are missing or wrong, and 400 if the target or
-        `Host` is not ASCII, which cannot be signed.
+        Raises ServiceError with status 401 if they are missing or wrong, and 400 if the target is
+        not ASCII, which cannot be signed.
         """
-        if not (request.target.isascii() and request.headers.get("Host", "").isascii()):
-            raise problems.bad_request("The request target and Host must be ASCII.")
+        if not request.target.isascii():
+            raise problems.bad_request("The request target must be ASCII.")
         self._authenticator.verify(request)
 
     def _throttle(self, entry: JournalEntry) -> None:

@@ -11,6 +11,7 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from itertools import product
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from rooms_emulator import problems, timestamps
@@ -68,9 +69,11 @@ class AccessKey:
         if not _equal(content_hash, _base64(hashlib.sha256(request.body).digest())):
             raise problems.denied(problems.WRONG_HASH)
         self._check_date(date)
-        rest = f"{date};{headers.get('Host', '')};{content_hash}"
-        for target in accepted_targets(request.target, legacy=self._legacy):
-            message = f"{request.method}\n{target}\n{rest}".encode(errors="surrogateescape")
+        for target, host in product(
+            accepted_targets(request.target, legacy=self._legacy), request.hosts
+        ):
+            text = f"{request.method}\n{target}\n{date};{host};{content_hash}"
+            message = text.encode(errors="surrogateescape")
             if _equal(signature, _base64(hmac.digest(self._key, message, "sha256"))):
                 return
         raise problems.denied()

@@ -48,10 +48,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "huge-body": {"pad": 10_000_000},
         "gzip-bomb": {"pad": 100_000_000, "gzip": True},
         # The link to the next page.
-        "looping-next-link": {"nextLink": "http://{host}{path}?{query}", "count": None},
+        "looping-next-link": {"nextLink": "{scheme}://{host}{path}?{query}", "count": None},
         "foreign-next-link": {"nextLink": f"http://{_FOREIGN_HOST}{{path}}?{{query}}"},
         "downgraded-next-link": {"nextLink": "http://{hostname}:80{path}?{query}"},
-        "userinfo-next-link": {"nextLink": f"http://{{host}}@{_FOREIGN_HOST}{{path}}?{{query}}"},
+        "userinfo-next-link": {
+            "nextLink": f"{{scheme}}://{{host}}@{_FOREIGN_HOST}{{path}}?{{query}}"
+        },
         # Clock and credentials. The first two change the emulator until it is reset.
         "clock-skew": {"clockOffset": 900.0},
         "key-rotated": {"keys": (SECOND_KEY,)},

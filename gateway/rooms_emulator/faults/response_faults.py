@@ -75,12 +75,13 @@ def _compressed(body: bytes, size: int) -> Iterator[bytes]:
 
 
 def _link(template: str, request: RawRequest) -> str:
-    host = request.headers.get("Host", "")
+    scheme, _, host = request.origin.partition("://")
     name, colon, port = host.rpartition(":")
     path, _, query = request.target.partition("?")
     link = template
     # Not str.format, which fails on any other braces in the link.
     for placeholder, text in (
+        ("{scheme}", scheme),
         ("{host}", host),
         ("{hostname}", name if colon and port.isdigit() else host),
         ("{path}", path),

@@ -6,6 +6,9 @@ from ipaddress import ip_address
 
 _MAX_PORT = 65535
 
+UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a name for them, no listener
+"""The addresses that stand for all of the machine, and a loopback address to call them by."""
+
 
 def split_host_port(address: str) -> tuple[str, int]:
     """Split `host:port`, or `[::1]:port`. Raises ValueError if the address is malformed."""

@@ -12,13 +12,20 @@ from rooms_emulator.timestamps import TICKS_PER_SECOND
 
 JSON = "application/json; charset=utf-8"
 
+_STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000;includeSubDomains"}
+
 
 class ResponseHeaders:
-    """Generates the common headers of responses: time, request ids and fixed values."""
+    """Generates the common headers of responses: time, request ids and fixed values.
 
-    def __init__(self, clock: Clock, random: Random) -> None:
+    With `tls` there is no `Strict-Transport-Security`: a browser would then require https on every
+    port of localhost.
+    """
+
+    def __init__(self, clock: Clock, random: Random, *, tls: bool = False) -> None:
         self._clock = clock
         self._random = random
+        self._transport = {} if tls else _STRICT_TRANSPORT
         self._second = -1
         self._date = self._compact_date = ""
 
@@ -35,7 +42,7 @@ class ResponseHeaders:
             "Date": self._date,
             "MS-CV": f"{b64encode(request_id)[:22].decode('ascii')}.0",
             "Request-Context": "appId=",
-            "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
+            **self._transport,
             "x-azure-ref": f"{self._compact_date}Z-{request_id.hex()}",
             "X-Cache": "CONFIG_NOCACHE",
             # Not sent by the service: it distinguishes the emulator from it.

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -14,12 +15,22 @@ from weakref import WeakSet
 
 from aiohttp import web
 
-from rooms_emulator.http.addresses import split_host_port
+from rooms_emulator.http.addresses import UNSPECIFIED, split_host_port
 
 # Well above a link with the longest recorded token (2,752 characters).
 _MAX_LINE = 1 << 15
 _SHUTDOWN_SECONDS = 1.0
+_HANDSHAKE_SECONDS = 10.0
 _BACKLOG = 1024
+
+_UNTRUSTED = ": the client does not trust the CA of the certificate"
+_HANDSHAKE_HINTS = {
+    "HTTP_REQUEST": ": the client uses http://; use https://",
+    "TLSV1_ALERT_UNKNOWN_CA": _UNTRUSTED,
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _UNTRUSTED,
+    "SSLV3_ALERT_BAD_CERTIFICATE": _UNTRUSTED,
+}
+"""Hints for the reasons of OpenSSL that mistakes of users lead to."""
 
 # accept() errors that mean we are out of descriptors or memory; retrying at once cannot help.
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -33,12 +44,13 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Listener:
     """Serves HTTP on `host:port`, given as `listen`; port 0 selects a free port.
 
-    It keeps its port from the first start on, even between shutdown and the next start. Raises
-    ValueError if `listen` is malformed.
+    With `tls` it serves HTTPS only. It keeps its port from the first start on, even between shutdown
+    and the next start. Raises ValueError if `listen` is malformed.
     """
 
-    def __init__(self, listen: str) -> None:
+    def __init__(self, listen: str, tls: ssl.SSLContext | None = None) -> None:
         self._host, self._port = split_host_port(listen)
+        self._tls = tls
         self._server: web.Server | None = None
         self._bound: socket.socket | None = None
         self._accepting: set[asyncio.Future[Any]] = set()
@@ -50,8 +62,10 @@ class Listener:
     @property
     def endpoint(self) -> str:
         """The address to call, such as `http://127.0.0.1:8125`, with the actual port."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        # No certificate is for an unspecified address.
+        host = UNSPECIFIED.get(self._host, self._host) if self._tls else self._host
+        host = f"[{host}]" if ":" in host else host
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
     @property
     def is_open(self) -> bool:
@@ -114,7 +128,11 @@ class Listener:
             self._reserved = None
         self._stop_listening()
         if self._accepting:
-            await asyncio.wait(self._accepting)
+            _, pending = await asyncio.wait(self._accepting, timeout=_SHUTDOWN_SECONDS)
+            # A client that has connected to a TLS port need not begin a handshake.
+            for accepting in pending:
+                accepting.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
         if server is not None:
             server.pre_shutdown()
             await server.shutdown(_SHUTDOWN_SECONDS)
@@ -156,9 +174,23 @@ class Listener:
                 loop.call_later(_ACCEPT_RETRY_SECONDS, self._accept_from, server, bound)
             return
         connection.setblocking(False)
-        accepting = asyncio.ensure_future(loop.connect_accepted_socket(server, connection))
+        accepting = asyncio.ensure_future(
+            loop.connect_accepted_socket(
+                server,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls else None,
+            )
+        )
         self._accepting.add(accepting)
-        accepting.add_done_callback(self._accepting.discard)
+        accepting.add_done_callback(self._accepted)
+
+    def _accepted(self, accepting: asyncio.Future[Any]) -> None:
+        self._accepting.discard(accepting)
+        error = None if accepting.cancelled() else accepting.exception()
+        if isinstance(error, ssl.SSLError):
+            hint = _HANDSHAKE_HINTS.get(error.reason or "", "")
+            logger.warning("TLS handshake failed: %s%s", error.reason or error, hint)
 
     def _stop_listening(self) -> None:
         if self._bound is not None:

@@ -19,6 +19,8 @@ class RawRequest(NamedTuple):
     target: str
     headers: Mapping[str, str]
     body: bytes
+    origin: str = ""
+    """Scheme, host and port that the client used, such as `https://localhost:8125`."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -28,7 +30,13 @@ class RawRequest(NamedTuple):
     @property
     def url(self) -> str:
         """The absolute address, without the query."""
-        return f"http://{self.headers.get('Host', '')}{self.target.partition('?')[0]}"
+        return f"{self.origin}{self.target.partition('?')[0]}"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that a signature may cover: `Host`, and that of `origin` behind a proxy."""
+        received, used = self.headers.get("Host", ""), self.origin.partition("://")[2]
+        return (received,) if used in ("", received) else (received, used)
 
     @property
     def media_type(self) -> str:

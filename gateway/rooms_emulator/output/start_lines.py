@@ -12,6 +12,8 @@ from rooms_emulator.control import PREFIX
 from rooms_emulator.identity import versions as identity_versions
 from rooms_emulator.rooms import versions as rooms_versions
 from rooms_emulator.server import Emulator
+from rooms_emulator.tls import trust
+from rooms_emulator.tls.development import DevelopmentTls
 
 
 class _ApiVersions(msgspec.Struct):
@@ -30,9 +32,20 @@ class Ready(msgspec.Struct, rename="camel", tag_field="event", tag="ready"):
     """The state file; None: the state is in memory."""
     api_versions: _ApiVersions
     fault_seed: int | UnsetType = UNSET
+    ca: str | UnsetType = UNSET
+    """PEM file with the certificate of the development CA."""
+    trust: dict[str, str] | UnsetType = UNSET
+    """Command that makes clients trust it, for each language."""
 
     @classmethod
-    def of(cls, emulator: Emulator, location: Path | None, *, legacy: bool) -> Ready:
+    def of(
+        cls,
+        emulator: Emulator,
+        location: Path | None,
+        *,
+        legacy: bool,
+        development: DevelopmentTls | None = None,
+    ) -> Ready:
         """Describe a started emulator."""
         legacy_names = [rooms_versions.LEGACY.name] if legacy else []
         return cls(
@@ -44,6 +57,10 @@ class Ready(msgspec.Struct, rename="camel", tag_field="event", tag="ready"):
                 [*legacy_names, *rooms_versions.VERSIONS], list(identity_versions.VERSIONS)
             ),
             emulator.faults.seed if emulator.faults.list() else UNSET,
+            UNSET if development is None else str(development.ca_file),
+            UNSET
+            if development is None
+            else trust.commands(development.ca_file, development.truststore),
         )
 
     def lines(self, program: str) -> Iterator[str]:
@@ -54,6 +71,8 @@ class Ready(msgspec.Struct, rename="camel", tag_field="event", tag="ready"):
             yield f"control={self.control}"
         if self.fault_seed is not UNSET:
             yield f"fault-seed={self.fault_seed}"
+        if self.ca is not UNSET:
+            yield f"ca={self.ca}"
 
     def banner(self) -> Iterator[str]:
         """Return the lines for a reader."""
@@ -69,3 +88,7 @@ class Ready(msgspec.Struct, rename="camel", tag_field="event", tag="ready"):
         yield "An emulator of Azure Communication Services, for development and tests only:"
         for name, text in rows.items():
             yield f"  {name:12}  {text}"
+        if self.trust is not UNSET:
+            yield f"Clients must trust the development CA, {self.ca}:"
+            for name, command in self.trust.items():
+                yield f"  {name:6}  {command}"
