@@ -198,7 +198,7 @@ LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-header 
 lock: setup ## Bring the lock files in line with pyproject.toml.
 	@printf 'hatchling>=1.27\neditables>=0.5\nuv>=0.13,<0.14\nbuf-bin==1.75.0\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --constraint requirements-dev.lock \
 		--generate-hashes --no-header --no-annotate --quiet -o requirements-build.lock
-	@$(BIN)/$(LOCK) --extra entra --extra jwt --extra otel -o requirements.lock
+	@$(BIN)/$(LOCK) --extra entra --extra jwt --extra otel --extra tls-dev -o requirements.lock
 	@$(BIN)/$(LOCK) --group dev -o requirements-dev.lock
 	@$(BIN)/$(LOCK) --group bench --constraint requirements-dev.lock -o benchmarks/requirements.lock
 	@$(BIN)/uv pip compile protos/requirements.in --universal --python-version 3.11 \

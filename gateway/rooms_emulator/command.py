@@ -139,8 +139,8 @@ def emulator(
     control API has its own address. With faults it also prints fault-seed=…: the same seed and the
     same requests lead to the same failures. A banner and a line for each request are on standard
     error. With --tls-dev, ca=… is the certificate of the development CA, and the banner has
-    commands to trust it. Exit codes: 0 after a graceful shutdown, 2 for an invalid option, 3 if an address cannot
-    be bound, 4 if the file of --location cannot be used.
+    commands to trust it. Exit codes: 0 after a graceful shutdown, 2 for an invalid option, 3 if an
+    address cannot be bound, 4 if the file of --location cannot be used.
     """
     program = context.command_path
     output = Output(json=json, quiet=quiet)

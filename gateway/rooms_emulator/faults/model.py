@@ -67,8 +67,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     drip: float | None = None
     """Rate at which the body is sent, in bytes per second."""
     next_link: str | None = None
-    """`nextLink` to set in a page of a list. In it, `{scheme}`, `{host}`, `{hostname}` (without the port),
-    `{path}` and `{query}` are replaced by those parts of the request's address."""
+    """`nextLink` to set in a page of a list. In it, `{scheme}`, `{host}`, `{hostname}` (without the
+    port), `{path}` and `{query}` are replaced by those parts of the request's address."""
     role: str | None = None
     """Role to set for all participants in a page of participants."""
     clock_offset: float | None = None

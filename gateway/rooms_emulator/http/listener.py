@@ -44,8 +44,8 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Listener:
     """Serves HTTP on `host:port`, given as `listen`; port 0 selects a free port.
 
-    With `tls` it serves HTTPS only. It keeps its port from the first start on, even between shutdown
-    and the next start. Raises ValueError if `listen` is malformed.
+    With `tls` it serves HTTPS only. It keeps its port from the first start on, even between
+    shutdown and the next start. Raises ValueError if `listen` is malformed.
     """
 
     def __init__(self, listen: str, tls: ssl.SSLContext | None = None) -> None:

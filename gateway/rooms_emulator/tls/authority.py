@@ -101,14 +101,14 @@ class Authority:
             key = serialization.load_pem_private_key(content, password=None)
             certificate = x509.load_pem_x509_certificate(content)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            key = certificate = None
-        if (
-            not isinstance(key, ec.EllipticCurvePrivateKey)
-            or certificate is None
-            or certificate.public_key() != key.public_key()
-        ):
-            raise ValueError(f"{self._secret} is not the key of a development CA: {remedy}")
-        return key, certificate
+            pass
+        else:
+            if (
+                isinstance(key, ec.EllipticCurvePrivateKey)
+                and certificate.public_key() == key.public_key()
+            ):
+                return key, certificate
+        raise ValueError(f"{self._secret} is not the key of a development CA: {remedy}")
 
     def _make(
         self, now: datetime, *, replace: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -26,9 +25,9 @@ def default_folder() -> Path:
     It is `rooms-gateway` in `$XDG_DATA_HOME`, by default `~/.local/share`. Raises ValueError if
     the user has no home directory.
     """
-    chosen = os.environ.get("XDG_DATA_HOME", "")
+    chosen = Path(os.environ.get("XDG_DATA_HOME", ""))
     try:
-        base = Path(chosen) if os.path.isabs(chosen) else Path.home() / ".local" / "share"
+        base = chosen if chosen.is_absolute() else Path.home() / ".local" / "share"
     except RuntimeError:
         raise ValueError(
             "there is no home directory for the development CA: set XDG_DATA_HOME to a folder that "
