@@ -103,6 +103,11 @@ include clients/*/build.mk
 CLIENTS ?= $(patsubst clients/%/build.mk,%,$(wildcard clients/*/build.mk))
 clients: $(addprefix client-,$(CLIENTS)) ## Build the client packages into dist/clients; CLIENTS="go rust" for some.
 
+.tools/java-sdk/installed: tests/clients/java-sdk/pom.xml
+	@echo "Installing Microsoft's Java clients for the tests (once) …"
+	@$(MVN) -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)
+	@touch $@
+
 test-clients: setup ## Build the client packages and run the examples and the pages of each language.
 	@$(PYTEST) -n logical --dist loadfile tests/clients $(ARGS)
 

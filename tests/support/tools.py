@@ -23,6 +23,7 @@ _LANGUAGES = {
     "kustomize": "go",
     "compose-go": "go",
     "bench/load": "go",
+    "java-sdk/installed": "mvn",
     "node-clients": "npm",
     "oldest-grpcio/installed": "python3.11",
     "oldest-protoc/installed": "python3.11",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import stat
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -15,6 +16,8 @@ _KEY = re.compile(r"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----", re.ASCII)
 
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME: an expired certificate is reported with its date."""
+
+_MAX_BYTES = 1 << 20
 
 _STEPS = 10
 """More round trips than a handshake within one process can take."""
@@ -58,6 +61,13 @@ def context_from_files(
 
 def _read(flag: str, path: Path) -> str:
     try:
+        found = path.stat()
+        if not stat.S_ISDIR(found.st_mode) and (
+            not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_BYTES
+        ):
+            raise ValueError(
+                f"{flag}: {path} is no regular file of at most 1 MiB; save the PEM text in one"
+            )
         return path.read_text("latin-1")
     except OSError as error:
         raise ValueError(

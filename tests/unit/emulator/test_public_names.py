@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import rooms_emulator
-from rooms_emulator import DEVELOPMENT_KEY, Emulator, Fault, FaultPlan, JournalEntry, preset
+from rooms_emulator import (
+    DEVELOPMENT_KEY,
+    DevelopmentTls,
+    Emulator,
+    Fault,
+    FaultPlan,
+    JournalEntry,
+    preset,
+)
 
 PUBLIC = {
     "DEVELOPMENT_KEY": DEVELOPMENT_KEY,
+    "DevelopmentTls": DevelopmentTls,
     "Emulator": Emulator,
     "Fault": Fault,
     "FaultPlan": FaultPlan,
