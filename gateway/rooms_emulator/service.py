@@ -83,7 +83,7 @@ class RequestPipeline:
         body, origin, rejection = b"", "", None
         try:
             body = await wire.receive(request)
-            origin = self._origins.of(request.scheme, request.headers)
+            origin = self._origins.of(request.scheme, wire.port_of(request), request.headers)
         except ServiceError as error:
             rejection = error
         raw = RawRequest(request.method, request.raw_path, request.headers, body, origin)

@@ -14,6 +14,7 @@ from rooms_emulator.faults.model import Fault
 from rooms_emulator.faults.rules import InjectedFault
 from rooms_emulator.http import headers
 from rooms_emulator.http.messages import EncodedResponse, Outcome, RawRequest, Response
+from rooms_emulator.http.origins import without_port
 from rooms_emulator.problems import ServiceError
 from rooms_emulator.rooms.models import Collection, RoomParticipant
 
@@ -76,14 +77,13 @@ def _compressed(body: bytes, size: int) -> Iterator[bytes]:
 
 def _link(template: str, request: RawRequest) -> str:
     scheme, _, host = request.origin.partition("://")
-    name, colon, port = host.rpartition(":")
     path, _, query = request.target.partition("?")
     link = template
     # Not str.format, which fails on any other braces in the link.
     for placeholder, text in (
         ("{scheme}", scheme),
         ("{host}", host),
-        ("{hostname}", name if colon and port.isdigit() else host),
+        ("{hostname}", without_port(host)),
         ("{path}", path),
         ("{query}", query),
     ):

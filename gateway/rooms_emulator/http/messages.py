@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
+from rooms_emulator.http.origins import without_port
 from rooms_emulator.problems import ServiceError
 
 
@@ -34,9 +35,12 @@ class RawRequest(NamedTuple):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts that a signature may cover: `Host`, and that of `origin` behind a proxy."""
+        """The hosts that a signature may cover.
+
+        `Host`, and behind a proxy that of `origin`, which clients may sign without its port.
+        """
         received, used = self.headers.get("Host", ""), self.origin.partition("://")[2]
-        return (received,) if used in ("", received) else (received, used)
+        return tuple(dict.fromkeys(filter(None, (received, used, without_port(used)))))
 
     @property
     def media_type(self) -> str:

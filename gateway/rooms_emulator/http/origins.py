@@ -10,6 +10,7 @@ from rooms_emulator import problems
 _MAX_PORT = 65535
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
+_FORWARDED = ("Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port")
 _HOST = r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])"
 _AUTHORITY = re.compile(rf"{_HOST}(?::([0-9]{{1,5}}))?", re.ASCII)
 _URL = re.compile(r"(https?)://([^/]*)/?", re.ASCII)
@@ -34,20 +35,27 @@ class Origins:
         """Origin of all links; None if it is that of each request."""
         self._trust_forwarded = trust_forwarded
 
-    def of(self, scheme: str, headers: Mapping[str, str]) -> str:
+    def of(self, scheme: str, port: int, headers: Mapping[str, str]) -> str:
         """Return the origin for links in the response to a request.
 
-        `scheme` is that of the connection. Raises ServiceError with status 400 if `Host` is missing
-        or malformed.
+        `scheme` and `port` are those of the connection. Raises ServiceError with status 400 if
+        `Host` is missing or malformed.
         """
         host = headers.get("Host", "")
         if not _is_authority(host):
             raise problems.bad_request("Host must be a host name or address, and a port.")
         if self.public is not None:
             return self.public
-        if self._trust_forwarded:
-            scheme, host = _forwarded(headers, scheme, host)
-        return f"{scheme}://{host}"
+        if self._trust_forwarded and any(name in headers for name in _FORWARDED):
+            return _forwarded(headers, scheme, host)
+        # Microsoft's client for Java omits the port from Host.
+        return _with_port(scheme, host, port)
+
+
+def without_port(host: str) -> str:
+    """Return a host of `Host` or an origin without its port."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
 
 
 def _parse_url(url: str) -> str:
@@ -64,8 +72,14 @@ def _is_authority(text: str) -> bool:
     return match is not None and (match[1] is None or 0 < int(match[1]) <= _MAX_PORT)
 
 
-def _forwarded(headers: Mapping[str, str], scheme: str, host: str) -> tuple[str, str]:
-    """Return scheme and host with port that proxies received, or else those given."""
+def _with_port(scheme: str, host: str, port: int) -> str:
+    """Return an origin with `port` if `host` has none, and it is not that of the scheme."""
+    has_port = without_port(host) != host
+    return f"{scheme}://{host}" + ("" if has_port or port == _DEFAULT_PORTS[scheme] else f":{port}")
+
+
+def _forwarded(headers: Mapping[str, str], scheme: str, host: str) -> str:
+    """Return the origin that proxies received, with the parts given where headers lack them."""
     element = _first_element(headers.get("Forwarded", ""))
     proto = (element.get("proto") or _first(headers, "X-Forwarded-Proto")).lower()
     if proto in _DEFAULT_PORTS:
@@ -75,10 +89,8 @@ def _forwarded(headers: Mapping[str, str], scheme: str, host: str) -> tuple[str,
         host = named
     # Many proxies forward the host without the port, and the port separately.
     port = _first(headers, "X-Forwarded-Port")
-    complete = f"{host}:{port}"
-    if _is_authority(complete) and int(port) != _DEFAULT_PORTS[scheme]:
-        host = complete
-    return scheme, host
+    default = _DEFAULT_PORTS[scheme]
+    return _with_port(scheme, host, int(port) if _is_authority(f"port:{port}") else default)
 
 
 def _first(headers: Mapping[str, str], name: str) -> str:

@@ -38,6 +38,13 @@ async def receive(request: web.BaseRequest) -> bytes:
     return body
 
 
+def port_of(request: web.BaseRequest) -> int:
+    """Return the local port of the connection; 0 if it is closed."""
+    transport = request.transport
+    address = None if transport is None else transport.get_extra_info("sockname")
+    return int(address[1]) if address else 0
+
+
 async def send(request: web.BaseRequest, encoded: EncodedResponse) -> web.StreamResponse:
     """Send a response."""
     response = web.Response(status=encoded.status, headers=encoded.headers, body=encoded.body)

@@ -15,17 +15,35 @@ HOST = "emulator:8125"
 DIRECT = f"http://{HOST}"
 
 
-def origin(headers: Mapping[str, str], *, trusted: bool = True, scheme: str = "http") -> str:
-    return Origins(trust_forwarded=trusted).of(scheme, {"Host": HOST, **headers})
+def origin(
+    headers: Mapping[str, str], *, trusted: bool = True, scheme: str = "http", port: int = 8125
+) -> str:
+    return Origins(trust_forwarded=trusted).of(scheme, port, {"Host": HOST, **headers})
 
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "localhost:8125", "127.0.0.1:8125", "[::1]:8125", "my_emulator:443", "a.test:80"],
+    ["localhost:9000", "127.0.0.1:8125", "[::1]:8125", "my_emulator:443", "a.test:80"],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_links_have_the_host_of_the_request(scheme: str, host: str) -> None:
     assert origin({"Host": host}, scheme=scheme) == f"{scheme}://{host}"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "port", "expected"),
+    [
+        ("https", "localhost", 8125, "https://localhost:8125"),
+        ("https", "[::1]", 8125, "https://[::1]:8125"),
+        ("https", "localhost", 443, "https://localhost"),
+        ("https", "localhost", 80, "https://localhost:80"),
+        ("http", "localhost", 80, "http://localhost"),
+        ("http", "localhost", 443, "http://localhost:443"),
+    ],
+)
+def test_a_host_without_port(scheme: str, host: str, port: int, expected: str) -> None:
+    """Microsoft's client for Java omits the port: it is that of the connection."""
+    assert origin({"Host": host}, scheme=scheme, port=port) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,6 +83,10 @@ def test_headers_of_proxies_are_ignored_by_default(name: str) -> None:
         ({"X-Forwarded-Host": "a.test", "X-Forwarded-Port": "0"}, "http://a.test"),
         ({"X-Forwarded-Host": "a.test", "X-Forwarded-Port": "x"}, "http://a.test"),
         ({"X-Forwarded-Port": "8443"}, DIRECT),
+        # The port of the connection is not that of the proxy.
+        ({"Host": "a.test", "X-Forwarded-Proto": "https"}, "https://a.test"),
+        ({"Host": "a.test", "X-Forwarded-Port": "8443"}, "http://a.test:8443"),
+        ({"Host": "a.test"}, "http://a.test:8125"),
         # The first proxy received the request from the client.
         ({"X-Forwarded-Host": "rooms.test:1, inner:2"}, "http://rooms.test:1"),
         ({"X-Forwarded-Proto": "https, http"}, f"https://{HOST}"),
@@ -103,7 +125,7 @@ def test_any_headers_lead_to_an_origin(headers: Mapping[str, str]) -> None:
 )
 def test_a_public_url_overrides_the_request(url: str) -> None:
     origins = Origins(url, trust_forwarded=True)
-    assert origins.of("http", {"Host": HOST, **FORWARDED}) == url.rstrip("/")
+    assert origins.of("http", 8125, {"Host": HOST, **FORWARDED}) == url.rstrip("/")
 
 
 @pytest.mark.parametrize(
