@@ -159,7 +159,9 @@ class Emulator:
             refuse=self.refuse,
             save=self._save,
         )
-        response_headers = ResponseHeaders(self._clock, random, tls=tls is not None)
+        response_headers = ResponseHeaders(
+            self._clock, random, https=tls is not None or self._origins.may_be_https
+        )
         self._rooms = RoomsService(
             pipeline,
             LegacyOperations(self._store, creates, self._clock),

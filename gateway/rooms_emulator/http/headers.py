@@ -18,14 +18,14 @@ _STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000;includeSubDo
 class ResponseHeaders:
     """Generates the common headers of responses: time, request ids and fixed values.
 
-    With `tls` there is no `Strict-Transport-Security`: a browser would then require https on every
-    port of localhost.
+    With `https` there is no `Strict-Transport-Security`, which browsers would then obey: they
+    would require https on every port of localhost.
     """
 
-    def __init__(self, clock: Clock, random: Random, *, tls: bool = False) -> None:
+    def __init__(self, clock: Clock, random: Random, *, https: bool = False) -> None:
         self._clock = clock
         self._random = random
-        self._transport = {} if tls else _STRICT_TRANSPORT
+        self._transport = {} if https else _STRICT_TRANSPORT
         self._second = -1
         self._date = self._compact_date = ""
 

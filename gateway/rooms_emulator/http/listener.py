@@ -57,7 +57,7 @@ class Listener:
         self._reserved: socket.socket | None = None
         self._reopening: asyncio.Task[None] | None = None
         self._busy: set[asyncio.Transport | None] = set()
-        self._used: WeakSet[asyncio.Transport] = WeakSet()
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
 
     @property
     def endpoint(self) -> str:
@@ -80,8 +80,6 @@ class Listener:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             transport = request.transport
             self._busy.add(transport)
-            if transport is not None:
-                self._used.add(transport)
             try:
                 return await handler(request)
             finally:
@@ -136,8 +134,9 @@ class Listener:
         if server is not None:
             server.pre_shutdown()
             await server.shutdown(_SHUTDOWN_SECONDS)
-            # A closed transport stays until the client reads its unsent data; an aborted one not.
-            for transport in self._used:
+            # A closed transport stays until the client reads its unsent data, and with TLS until it
+            # closes too; an aborted one does not.
+            for transport in self._transports:
                 transport.abort()
             await asyncio.sleep(0)
 
@@ -187,8 +186,16 @@ class Listener:
 
     def _accepted(self, accepting: asyncio.Future[Any]) -> None:
         self._accepting.discard(accepting)
-        error = None if accepting.cancelled() else accepting.exception()
-        if isinstance(error, ssl.SSLError):
+        if accepting.cancelled():
+            return
+        error = accepting.exception()
+        if error is None:
+            transport, _ = accepting.result()
+            self._transports.add(transport)
+            if self._reserved is not None:
+                # The handshake was under way when the refusal began.
+                transport.abort()
+        elif isinstance(error, ssl.SSLError):
             hint = _HANDSHAKE_HINTS.get(error.reason or "", "")
             logger.warning("TLS handshake failed: %s%s", error.reason or error, hint)
 

@@ -35,6 +35,11 @@ class Origins:
         """Origin of all links; None if it is that of each request."""
         self._trust_forwarded = trust_forwarded
 
+    @property
+    def may_be_https(self) -> bool:
+        """Whether clients may use https, although the emulator itself serves plain HTTP."""
+        return self._trust_forwarded or (self.public or "").startswith("https:")
+
     def of(self, scheme: str, port: int, headers: Mapping[str, str]) -> str:
         """Return the origin for links in the response to a request.
 
