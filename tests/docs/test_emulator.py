@@ -19,6 +19,7 @@ from rooms_emulator.identity import routes as identity_routes
 from rooms_emulator.quotas.limits import EVERY_REQUEST
 from rooms_emulator.quotas.model import OPTIONS
 from rooms_emulator.rooms import routes
+from rooms_emulator.tls import trust
 
 PAGE = (ROOT / "docs" / "emulator.md").read_text()
 CLIENTS = ROOT / "tests" / "clients" / "node"
@@ -46,7 +47,10 @@ async def run(emulator: Emulator, *command: str, folder: Path = ROOT) -> str:
 
 
 @pytest.mark.parametrize("snippet", snippets("python"))
-async def test_python_snippets(emulator: Emulator, snippet: str) -> None:
+async def test_python_snippets(
+    emulator: Emulator, snippet: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     await run(emulator, sys.executable, "-c", snippet)
 
 
@@ -69,6 +73,11 @@ async def test_shell_snippets(emulator: Emulator) -> None:
     assert emulator.faults.list() == ()
     assert quotas.count('"accepted":0') == 10
     assert emulator.quotas.list() == ()
+
+
+def test_commands_that_trust_the_ca() -> None:
+    for command in trust.commands(Path("emulator-ca.pem"), Path("emulator-ca.p12")).values():
+        assert f"| `{command}` |" in PAGE
 
 
 def test_every_choice_can_be_settled() -> None:
