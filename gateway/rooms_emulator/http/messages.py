@@ -40,7 +40,9 @@ class RawRequest(NamedTuple):
         `Host`, and behind a proxy that of `origin`, which clients may sign without its port.
         """
         received, used = self.headers.get("Host", ""), self.origin.partition("://")[2]
-        return tuple(dict.fromkeys(filter(None, (received, used, without_port(used)))))
+        if used in ("", received):
+            return (received,)
+        return received, used, without_port(used)
 
     @property
     def media_type(self) -> str:
