@@ -191,7 +191,9 @@ class Listener:
         error = accepting.exception()
         if error is None:
             transport, _ = accepting.result()
-            self._transports.add(transport)
+            # uvloop has no weak references to its transports with TLS; it closes those itself.
+            with suppress(TypeError):
+                self._transports.add(transport)
             if self._reserved is not None:
                 # The handshake was under way when the refusal began.
                 transport.abort()
