@@ -69,7 +69,7 @@ async def ready(tmp_path: Path) -> AsyncIterator[Ready]:
             yield Ready(start, seeded.json["roomIds"], client)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "language",
     [
