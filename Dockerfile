@@ -23,8 +23,9 @@ COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # Numeric, because Kubernetes cannot check runAsNonRoot for a user name.
 USER 65532:65532
-EXPOSE 50051
+EXPOSE 50051 8125
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=10s CMD ["rooms-gateway", "health"]
+# For serve and emulator with any address, as it finds where process 1 listens.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=10s CMD ["python", "-m", "rooms_gateway.cli.container_health"]
 ENTRYPOINT ["rooms-gateway"]
 CMD ["serve"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -17,11 +18,14 @@ from rooms_emulator.auth.access_key import DEVELOPMENT_KEY
 from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.rules import MAX_SEED
 from rooms_emulator.http.addresses import is_loopback, split_host_port
+from rooms_emulator.output.exposure import exposure
 from rooms_emulator.output.start_lines import Ready
 from rooms_emulator.output.streams import Output, encode
 from rooms_emulator.server import Emulator
 from rooms_emulator.state.file import StateFileError
 from rooms_emulator.tls.flags import Tls, tls_flags
+
+CONTROL_KEY_VARIABLE = "ROOMS_EMULATOR_CONTROL_KEY"
 
 EXIT_FORCED = 1
 """A second signal ended the process before the shutdown was complete."""
@@ -85,6 +89,18 @@ EXIT_STATE_FILE = 4
     "connections.",
 )
 @click.option(
+    "--control-key-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File with a key that requests to the control API must have, as Authorization: Bearer "
+    f"KEY; overrides the key in {CONTROL_KEY_VARIABLE}. By default there is none.",
+)
+@click.option(
+    "--control-allow-remote",
+    is_flag=True,
+    help="Accept control requests of other hosts, such as the host of a container. Needs a key.",
+)
+@click.option(
     "--room-retention",
     type=click.IntRange(min=0),
     metavar="SECONDS",
@@ -126,6 +142,8 @@ def emulator(
     fault_seed: int | None,
     quotas: tuple[str, ...],
     control_listen: str | None,
+    control_key_file: Path | None,
+    control_allow_remote: bool,
     room_retention: int | None,
     journal_length: int,
     location: Path | None,
@@ -161,6 +179,8 @@ def emulator(
             fault_seed=fault_seed,
             quotas=quotas,
             control_listen=control_listen,
+            control_key=_control_key(control_key_file),
+            control_allow_remote=control_allow_remote,
             file=location,
             access_log=output.log,
             tls=tls.context,
@@ -171,6 +191,8 @@ def emulator(
         _fail(program, f"{error}.", EXIT_USAGE)
     try:
         with output.opened():
+            if warning := exposure(filter(None, (listen, control_listen)), configured):
+                output.warn("warning", warning)
             describe = partial(
                 Ready.of, location=location, legacy=legacy, development=tls.development
             )
@@ -228,6 +250,21 @@ def _shutdown_on_signals() -> Iterator[asyncio.Event]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _control_key(file: Path | None) -> str | None:
+    """Return the control key in `file`, or else in the environment, or None.
+
+    Raises ValueError if the file cannot be read.
+    """
+    if file is None:
+        return os.environ.get(CONTROL_KEY_VARIABLE) or None
+    try:
+        with file.open("rb") as opened:
+            # Enough to see that it is too long.
+            return opened.read(1024).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise ValueError(f"--control-key-file {file}: {error.strerror}") from None
 
 
 def _check_address(address: str, *, allow_plaintext: bool) -> None:

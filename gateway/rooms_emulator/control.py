@@ -1,6 +1,6 @@
 """The control API: `/_emulator/` endpoints, with which tests control the emulator.
 
-It requires no credentials, and accepts requests from loopback addresses only.
+`control_access` decides which requests it accepts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from aiohttp import web
 from rooms_emulator import timestamps
 from rooms_emulator.auth.authenticator import Authenticator
 from rooms_emulator.clock import Clock
+from rooms_emulator.control_access import ControlAccess
 from rooms_emulator.control_messages import (
     Added,
     ClockChange,
@@ -34,7 +35,6 @@ from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.presets import from_members
 from rooms_emulator.faults.rules import Faults
 from rooms_emulator.http import headers, wire
-from rooms_emulator.http.addresses import is_loopback
 from rooms_emulator.http.messages import EncodedResponse
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
@@ -44,6 +44,8 @@ from rooms_emulator.rooms.repeatability import RememberedCreates
 from rooms_emulator.rooms.store import Store
 
 PREFIX = "/_emulator/"
+HEALTH = f"{PREFIX}health"
+"""Path of the probe, which every client may use, and which has no line in the access log."""
 
 
 class ControlApi:
@@ -66,6 +68,7 @@ class ControlApi:
         clock: Clock,
         plan: FaultPlan,
         refuse: Callable[[float], None],
+        access: ControlAccess,
     ) -> None:
         self._store = store
         self._identities = identities
@@ -78,6 +81,7 @@ class ControlApi:
         self._clock = clock
         self._plan = plan
         self._refuse = refuse
+        self._access = access
         self._endpoints: dict[str, dict[str, Callable[[bytes], msgspec.Struct | None]]] = {
             "reset": {"POST": self._reset},
             "rooms": {"POST": self._seed},
@@ -114,9 +118,7 @@ class ControlApi:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Handle a request to the control API."""
         try:
-            if not is_loopback(request.remote or ""):
-                message = "The control API accepts requests from loopback addresses only."
-                raise _error(HTTPStatus.FORBIDDEN, "Forbidden", message)
+            self._access.check(request)
             body = await wire.receive(request)
             response = self._respond(request.method, request.raw_path.partition("?")[0], body)
         except ServiceError as error:

@@ -6,10 +6,12 @@ import ssl
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from pathlib import Path
 from random import Random, SystemRandom
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -19,8 +21,10 @@ from rooms_emulator.auth.authenticator import Authenticator, BearerRule
 from rooms_emulator.clock import Clock
 from rooms_emulator.completion import Completion
 from rooms_emulator.control import ControlApi
+from rooms_emulator.control_access import ControlAccess
 from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.rules import Faults
+from rooms_emulator.http.addresses import split_host_port
 from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.listener import Listener
 from rooms_emulator.http.origins import Origins
@@ -66,6 +70,9 @@ class Emulator:
     - `quotas`: quotas at the start, such as `CreateRoom=100/1s`, which `reset` restores, unused.
     - `control_listen`: additional address for the control API alone, `host:port`; it stays
       reachable while the emulator refuses connections. By default there is none.
+    - `control_key`: key that requests to the control API must have, 16 to 256 visible ASCII
+      characters; by default none.
+    - `control_allow_remote`: accept control requests of other hosts too; needs `control_key`.
     - `file`: file that keeps rooms, users, their resource and the ids of repeatable requests
       between runs. Each change is on the disk before its response is sent; changes by Python code
       are with the next response, and at shutdown.
@@ -76,8 +83,9 @@ class Emulator:
       `https://rooms.test:8443`; by default links have the origin that the request was sent to.
     - `trust_forwarded`: take that origin from `Forwarded` and `X-Forwarded-*`, which a proxy sets.
 
-    Raises ValueError if an address, a URL, the key or a quota is malformed, `faults` or `quotas`
-    names an unknown operation, or two quotas have the same name.
+    Raises ValueError if an address, a URL, a key or a quota is malformed, `faults` or `quotas`
+    names an unknown operation, two quotas have the same name, or `control_allow_remote` is set
+    without `control_key`.
     """
 
     def __init__(
@@ -98,6 +106,8 @@ class Emulator:
         fault_seed: int | None = None,
         quotas: Iterable[str] = (),
         control_listen: str | None = None,
+        control_key: str | None = None,
+        control_allow_remote: bool = False,
         file: str | Path | None = None,
         access_log: Callable[[Access], None] | None = None,
         tls: ssl.SSLContext | None = None,
@@ -136,6 +146,12 @@ class Emulator:
         self._quotas = Quotas(operations, families, self._clock)
         self._quotas.replace(quotas)
         self._journal = Journal(journal_length)
+        hosts = {split_host_port(address)[0] for address in (listen, control_listen) if address}
+        if public_url is not None:
+            hosts.add(urlsplit(public_url).hostname or "")
+        self._control_access = ControlAccess(
+            control_key, control_allow_remote, frozenset(map(str.lower, hosts))
+        )
         self._control = ControlApi(
             store=self._store,
             identities=self._identities,
@@ -147,6 +163,7 @@ class Emulator:
             clock=self._clock,
             plan=FaultPlan(plan.faults, self._faults.seed),
             refuse=self.refuse,
+            access=self._control_access,
         )
         pipeline = RequestPipeline(
             authenticator=self._authenticator,
@@ -183,6 +200,11 @@ class Emulator:
     def control_endpoint(self) -> str:
         """The address of the control API: that of `control_listen`, or else `endpoint`."""
         return (self._control_listener or self._listener).endpoint
+
+    @property
+    def control_access(self) -> ControlAccess:
+        """Which requests may use the control API."""
+        return self._control_access
 
     @property
     def connection_string(self) -> str:
@@ -282,6 +304,8 @@ class Emulator:
         return await self._completion.respond(request, self._rooms.handle)
 
     async def _handle_control(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path == control.HEALTH and request.method == "GET":
+            return web.Response(status=HTTPStatus.NO_CONTENT)
         return await self._completion.respond(request, self._control.handle)
 
     async def _save(self) -> None:

@@ -16,7 +16,13 @@ import pytest
 if TYPE_CHECKING:
     from rooms_gateway.testing import RoomsEmulator, RoomsGateway
 
-__all__ = ["rooms_emulator", "rooms_emulator_options", "rooms_gateway", "rooms_gateway_options"]
+__all__ = [
+    "rooms_emulator",
+    "rooms_emulator_control_key",
+    "rooms_emulator_options",
+    "rooms_gateway",
+    "rooms_gateway_options",
+]
 
 _PROCESSES = ("rooms_emulator", "rooms_gateway")
 _SEED = "rooms_fault_seed"
@@ -70,6 +76,12 @@ def rooms_emulator_options() -> Sequence[str]:
 
 
 @pytest.fixture
+def rooms_emulator_control_key() -> str | None:
+    """Key that the emulator's control API requires, None for none; override this fixture."""
+    return None
+
+
+@pytest.fixture
 def rooms_gateway_options() -> Sequence[str]:
     """Extra command-line flags for the gateway; override this fixture."""
     return ()
@@ -77,13 +89,15 @@ def rooms_gateway_options() -> Sequence[str]:
 
 @pytest.fixture
 def rooms_emulator(
-    request: pytest.FixtureRequest, rooms_emulator_options: Sequence[str]
+    request: pytest.FixtureRequest,
+    rooms_emulator_options: Sequence[str],
+    rooms_emulator_control_key: str | None,
 ) -> Iterator[RoomsEmulator]:
     """Emulator of the Rooms REST API, in which tests inject faults; a `RoomsEmulator`."""
     # Not at the top: where the package is installed, every run of pytest imports this module.
     from rooms_gateway.testing import RoomsEmulator
 
-    emulator = RoomsEmulator(_seed(request), rooms_emulator_options)
+    emulator = RoomsEmulator(_seed(request), rooms_emulator_options, rooms_emulator_control_key)
     try:
         yield emulator
     finally:

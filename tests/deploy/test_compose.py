@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deploy.manifests import DEPLOY, IMAGE
-from support.commands import invoke, run, started
+from support.commands import free_addresses, invoke, started
 from support.paths import ROOT
 from support.tools import TOOLS
 
 from rooms_emulator import DEVELOPMENT_KEY
+from rooms_emulator.command import CONTROL_KEY_VARIABLE as KEY
+from rooms_gateway.testing.control import Control, ControlError
 
 FILE = DEPLOY / "compose/compose.yaml"
 
@@ -77,15 +79,21 @@ def test_gateway_has_the_address_of_the_emulator() -> None:
     assert (done.code, done.err) == (0, "")
 
 
-async def test_health_check_fails_without_an_emulator() -> None:
-    _, program, *arguments = services()["emulator"]["healthcheck"]["test"]
-    assert program == "python"
-    async with started("emulator", "--listen", "127.0.0.1:0") as emulator:
-        address = await emulator.line(r"rooms-gateway emulator is ready on http://127.0.0.1:(\d+)")
-        command = [argument.replace("8125", address) for argument in arguments]
-        assert await python(command) == 0
-    assert await python(command) == 1
+def test_health_check_is_that_of_the_image() -> None:
+    for service in services().values():
+        assert "test" not in service.get("healthcheck", {})
 
 
-async def python(arguments: list[str]) -> int:
-    return (await run(*arguments, program=sys.executable)).code
+async def test_host_controls_the_emulator_with_the_key() -> None:
+    """The key in the file is a default, which is long enough."""
+    emulator = services()["emulator"]
+    [address] = free_addresses(1)
+    port = address.rpartition(":")[2]
+    command = [argument.replace("8125", port) for argument in emulator["command"]]
+    async with started(*command, env=emulator["environment"]) as process:
+        await process.line("(endpoint=.*)")
+        control = Control(f"http://{address}", emulator["environment"][KEY])
+        await asyncio.to_thread(control.call, "POST", "reset")
+        with pytest.raises(ControlError, match="requires the control key"):
+            await asyncio.to_thread(Control(f"http://{address}").call, "POST", "reset")
+    assert f"{KEY}: ${{{KEY}:-{emulator['environment'][KEY]}}}\n" in FILE.read_text("utf-8")

@@ -22,6 +22,7 @@ from support.gateways import failure_of, until
 
 from rooms_emulator import DEVELOPMENT_KEY
 from rooms_gateway.settings import Upstream
+from rooms_gateway.testing.control import Control, ControlError
 from rooms_gateway.upstream.endpoint import parse_connection_string
 
 KEY = base64.b64encode(b"another key").decode()
@@ -95,6 +96,21 @@ async def test_quota_flags_set_the_quotas(entry_point: EntryPoint) -> None:
         address = await process.line("endpoint=http://(.*)/;accesskey=.*")
         quotas = json.loads((await get(address, "/_emulator/quotas"))[1])["quotas"]
     assert [each["quota"] for each in quotas] == list(flags[1::2])
+
+
+@pytest.mark.parametrize("source", ["file", "variable"])
+async def test_the_control_key_is_required(source: str, tmp_path: Path) -> None:
+    """Blanks around that of a file are ignored."""
+    key, file = "a-key-of-this-test", tmp_path / "key"
+    file.write_text(f" {key}\n")
+    flags = ("--control-key-file", str(file)) if source == "file" else ()
+    env = {} if flags else {"ROOMS_EMULATOR_CONTROL_KEY": key}
+    async with started("emulator", *ANY_PORT, *flags, env=env) as process:
+        endpoint = await process.line("endpoint=(.*)/;accesskey=.*")
+        await asyncio.to_thread(Control(endpoint, key).call, "POST", "reset")
+        for wrong in (None, "another-key-of-this-test"):
+            with pytest.raises(ControlError, match="send Authorization: Bearer KEY"):
+                await asyncio.to_thread(Control(endpoint, wrong).call, "POST", "reset")
 
 
 async def test_only_the_given_key_is_accepted() -> None:

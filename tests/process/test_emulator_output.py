@@ -157,3 +157,40 @@ async def test_a_terminal_gets_colors(*, env: dict[str, str], colored: bool) -> 
         os.close(ours)
     assert (b"\x1b[32m201\x1b[0m POST" in shown) == colored
     assert (b"\x1b" in shown) == colored
+
+
+REACHABLE = ("emulator", "--listen", "0.0.0.0:0", "--allow-plaintext")
+
+
+@pytest.mark.proves("S97")
+@pytest.mark.parametrize("flags", [(), ("--quiet",), ("--json",), ("--json", "--quiet")], ids=str)
+async def test_reachable_from_other_hosts_warns(flags: tuple[str, ...]) -> None:
+    """At the start, and in JSON if the output is JSON."""
+    async with started(*REACHABLE, *flags) as process:
+        await until(lambda: "\n" in process.err)
+        first = process.err.splitlines()[0]
+    if "--json" in flags:
+        record = json.loads(first)
+        assert (record["event"], record["level"]) == ("log", "warning")
+        first = record["message"]
+    assert re.fullmatch(
+        r"WARNING: other hosts can reach this emulator, on 0\.0\.0\.0:0\. It is for "
+        r"development and tests, .* every client that has its access key, which is public, can "
+        r"read and change all rooms and users, and every client that is on this host can .*",
+        first,
+    )
+
+
+@pytest.mark.proves("S97")
+async def test_warning_names_who_controls() -> None:
+    """A loopback endpoint is not in it, and neither is a key."""
+    keys = {"ROOMS_EMULATOR_CONTROL_KEY": "canary-of-this-test"}
+    flags = ("--allow-plaintext", "--control-allow-remote", "--access-key", "Y2FuYXJ5")
+    async with started(*FLAGS, *flags, "--control-listen", "0.0.0.0:0", env=keys) as process:
+        control = await process.line("control=(.*)")
+        await until(lambda: "SIGTERM\n" in process.err)
+    assert "WARNING: other hosts can reach this emulator, on 0.0.0.0:0. " in process.err
+    assert "that has its access key can read" in process.err
+    assert "that has the control key can control" in process.err
+    assert f"{control}/_emulator/, with the control key\n" in process.err
+    assert "canary" not in process.err + process.out

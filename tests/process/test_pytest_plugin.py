@@ -105,3 +105,28 @@ def test_dies(rooms_emulator, rooms_gateway):
 def test_entry_point_names_the_plugin() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"rooms_gateway": "rooms_gateway.pytest_plugin"}
+
+
+CONTROLLED = """
+import urllib.error, urllib.request
+import pytest
+
+@pytest.fixture
+def rooms_emulator_control_key():
+    return "a-key-of-this-test"
+
+def test_key(rooms_emulator, rooms_gateway):
+    rooms_emulator.seed_rooms(2)
+    rooms_emulator.reset()
+    url = f"{rooms_emulator.control_endpoint}/_emulator/clock"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(url)
+    with_key = {"Authorization": f"Bearer {rooms_emulator.control_key}"}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=with_key)) as response:
+        assert response.status == 200
+"""
+
+
+def test_fixtures_use_the_control_key(tmp_path: Path) -> None:
+    code, output = run_pytest(tmp_path, CONTROLLED)
+    assert code == 0, output

@@ -50,6 +50,20 @@ async def serving(files: Files, *upstream: str, mutual: bool = False) -> AsyncIt
 # --- the server -----------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("S7")
+async def test_plaintext_does_not_stop_the_listener(files: Files) -> None:
+    """Clients that speak no TLS, as scanners and misconfigured ones do, leave others alone."""
+    async with serving(files) as process:
+        address = await process.address()
+        host, _, port = address.rpartition(":")
+        for sent in (b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0", b""):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(sent)
+            writer.close()
+            await asyncio.to_thread(served_by, address)
+        assert "Traceback" not in process.err
+
+
 async def test_reload_of_certificates_fails_no_call(files: Files) -> None:
     """Every call makes a new handshake; an invalid key is reported, and not used."""
     first, second = OURS.issue(), OURS.issue()

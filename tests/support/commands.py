@@ -31,7 +31,7 @@ REFUSING = ("--connection-string", "endpoint=http://127.0.0.1:1;accesskey=a2V5")
 """Flags of a gateway whose upstream refuses connections. It starts in half the CPU time that a
 gateway with an embedded emulator needs."""
 
-_OWN_VARIABLES = ("ROOMS_GATEWAY_", "COMMUNICATION_")
+_OWN_VARIABLES = ("ROOMS_GATEWAY_", "ROOMS_EMULATOR_", "COMMUNICATION_")
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from support.signed_requests import VERSION
 
 CLIENTS = ROOT / "tests/clients/node"
 NODE = shutil.which("node")
-_CHROMIUM_FLAGS = (
+CHROMIUM_FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -96,7 +96,7 @@ async def browse(script: str, emulator: Emulator) -> dict[str, Any]:
             port = server.sockets[0].getsockname()[1]
             chromium = await asyncio.create_subprocess_exec(
                 "chromium",
-                *_CHROMIUM_FLAGS,
+                *CHROMIUM_FLAGS,
                 f"--user-data-dir={profile}",
                 f"http://127.0.0.1:{port}/",
                 stdout=asyncio.subprocess.DEVNULL,

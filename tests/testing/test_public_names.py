@@ -25,7 +25,13 @@ NAMES = [
     ),
     (
         pytest_plugin,
-        {"rooms_emulator", "rooms_emulator_options", "rooms_gateway", "rooms_gateway_options"},
+        {
+            "rooms_emulator",
+            "rooms_emulator_control_key",
+            "rooms_emulator_options",
+            "rooms_gateway",
+            "rooms_gateway_options",
+        },
     ),
 ]
 

@@ -28,6 +28,7 @@ class Ready(msgspec.Struct, rename="camel", tag_field="event", tag="ready"):
     connection_string: str
     control: str
     """Address of the control API, without a path."""
+    control_key_required: bool
     location: str | None
     """The state file; None: the state is in memory."""
     api_versions: _ApiVersions
@@ -52,6 +53,7 @@ class Ready(msgspec.Struct, rename="camel", tag_field="event", tag="ready"):
             emulator.endpoint,
             emulator.connection_string,
             emulator.control_endpoint,
+            emulator.control_access.key is not None,
             None if location is None else str(location),
             _ApiVersions(
                 [*legacy_names, *rooms_versions.VERSIONS], list(identity_versions.VERSIONS)
@@ -76,10 +78,11 @@ class Ready(msgspec.Struct, rename="camel", tag_field="event", tag="ready"):
 
     def banner(self) -> Iterator[str]:
         """Return the lines for a reader."""
+        key = ", with the control key" if self.control_key_required else ""
         state = "in memory; to keep it in a file, pass --location FILE"
         rows = {
             "endpoint": self.endpoint,
-            "control API": f"{self.control}{PREFIX}",
+            "control API": f"{self.control}{PREFIX}{key}",
             "state": self.location or state,
             "Rooms API": ", ".join(self.api_versions.rooms),
             "Identity API": ", ".join(self.api_versions.identity),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -15,10 +16,16 @@ class ControlError(Exception):
 
 
 class Control:
-    """Calls the control API at an endpoint. Blocks for about a millisecond per call."""
+    """Calls the control API at an endpoint, with the control key if it requires one.
 
-    def __init__(self, endpoint: str) -> None:
+    Blocks for about a millisecond per call.
+    """
+
+    def __init__(self, endpoint: str, key: str | None = None) -> None:
         self._endpoint = endpoint
+        self._headers: Mapping[str, str] = {"Content-Type": "application/json"}
+        if key is not None:
+            self._headers = {**self._headers, "Authorization": f"Bearer {key}"}
         # Proxies in the environment do not reach loopback.
         self._opener = build_opener(ProxyHandler({}))
 
@@ -28,7 +35,8 @@ class Control:
         Raises ControlError if the emulator rejects the request or cannot be reached.
         """
         body = None if content is None else json.dumps(content).encode()
-        request = Request(f"{self._endpoint}/_emulator/{name}", body, method=method)  # noqa: S310 - the emulator's own URL
+        url = f"{self._endpoint}/_emulator/{name}"
+        request = Request(url, body, self._headers, method=method)  # noqa: S310 - the emulator's own URL
         try:
             with self._opener.open(request, timeout=_TIMEOUT) as response:
                 text = response.read()

@@ -14,6 +14,7 @@ from rooms_gateway.testing.processes import Process
 from rooms_gateway.testing.requests import Request
 
 _ANY_PORT = "127.0.0.1:0"
+_CONTROL_KEY = "ROOMS_EMULATOR_CONTROL_KEY"
 _SHOWN_REQUESTS = 30
 _MAX_REFUSAL = 3600.0
 
@@ -47,12 +48,17 @@ class RoomsEmulator:
     """An emulator of the Rooms REST API, on free loopback ports.
 
     Every method blocks for about a millisecond, which asynchronous tests can afford. `seed` is that
-    of the random values of faults; `options` are extra flags of `rooms-gateway emulator`. Raises
-    ProcessError if the emulator does not start.
+    of the random values of faults; `options` are extra flags of `rooms-gateway emulator`;
+    `control_key` is the key that the control API then requires. Raises ProcessError if the emulator
+    does not start.
     """
 
-    def __init__(self, seed: int, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, seed: int, options: Sequence[str] = (), control_key: str | None = None
+    ) -> None:
         self.seed = seed
+        self.control_key = control_key
+        """Key that the control API requires, 16 to 256 visible ASCII characters; None: none."""
         self._process = Process(
             [
                 "emulator",
@@ -64,6 +70,7 @@ class RoomsEmulator:
                 *options,
             ],
             ready="control=(.*)",
+            environment=None if control_key is None else {_CONTROL_KEY: control_key},
         )
         string = self._process.find("(endpoint=.*)") or ""
         self.endpoint = string.removeprefix("endpoint=").partition("/;")[0]
@@ -72,7 +79,7 @@ class RoomsEmulator:
         """The access key that the emulator accepts, base64."""
         self.control_endpoint = self._process.find("control=(.*)") or ""
         """Endpoint of the control API; stays reachable while the emulator refuses connections."""
-        self._control = Control(self.control_endpoint)
+        self._control = Control(self.control_endpoint, control_key)
 
     @property
     def connection_string(self) -> str:

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 # -P: modules in the working directory of the tests do not shadow the installed ones.
 _COMMAND = (sys.executable, "-P", "-m", "rooms_gateway.testing.child")
-_SETTINGS = ("ROOMS_GATEWAY_", "COMMUNICATION_", "AZURE_", "NOTIFY_SOCKET")
+_SETTINGS = ("ROOMS_GATEWAY_", "ROOMS_EMULATOR_", "COMMUNICATION_", "AZURE_", "NOTIFY_SOCKET")
 """Prefixes of variables that could name another upstream, or change the state of a systemd unit."""
 
 _START_TIMEOUT = 30.0
@@ -27,7 +27,7 @@ class ProcessError(Exception):
 
 
 class Process:
-    """A running `rooms-gateway` with these arguments.
+    """A running `rooms-gateway` with these arguments, and more environment variables.
 
     Ready when a line of its standard output matches the pattern `ready`. Its log is appended to
     `log_file`; None: to a temporary file. It ends with this process, even if that is killed. Raises
@@ -35,7 +35,14 @@ class Process:
     opened.
     """
 
-    def __init__(self, arguments: Sequence[str], ready: str, log_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        ready: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        log_file: Path | None = None,
+    ) -> None:
         self._name = f"rooms-gateway {arguments[0]}"
         self._lines: list[str] = []
         self._ready = re.compile(ready)
@@ -53,7 +60,7 @@ class Process:
             text=True,
             encoding="utf-8",
             # Settings in the developer's environment are not meant for the test.
-            env={name: text for name, text in os.environ.items() if not name.startswith(_SETTINGS)},
+            env=_foreign_variables() | dict(environment or {}),
             # Ctrl-C is for the tests, which may still call the gateway while they end.
             start_new_session=True,
         )
@@ -139,6 +146,10 @@ class Process:
 
     def _message(self, event: str) -> str:
         return f"{self._name} {event}; the end of its log:\n{self.shown_log() or '(empty)'}"
+
+
+def _foreign_variables() -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if not name.startswith(_SETTINGS)}
 
 
 def _open_log(path: Path | None) -> TextIO:
