@@ -15,6 +15,7 @@ NAMES = [
         {
             "ControlError",
             "Effect",
+            "GatewayProcess",
             "OrderedFault",
             "ProcessError",
             "Request",
