@@ -8,7 +8,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test clients test-clients test-suites bench faults soak check guard lint types imports protos breaking check-generated manifests generate generate-python format lock clean
+.PHONY: help setup run demo unit test clients test-clients test-suites bench faults picture soak check guard lint types imports protos breaking check-generated manifests generate generate-python format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -119,6 +119,9 @@ bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/install
 
 faults: setup .tools/bench/installed ## Run the fault campaign (some 15 minutes), for docs/reliability.md.
 	@$(BIN)/python -m benchmarks.faults $(or $(FAULTS),--write)
+
+picture: setup ## Draw docs/images/emulator.png, the emulator's page in Chromium.
+	@EMULATOR_PICTURE=docs/images/emulator.png $(PYTEST) -q -n 0 tests/integration/emulator/test_page_in_browser.py -k picture
 
 soak: setup ## Make a million calls and hold many callers (some 15 minutes), for docs/reliability.md.
 	@$(BIN)/python -m benchmarks.soak --write

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 
-from rooms_emulator import timestamps
 from rooms_emulator.auth.authenticator import Authenticator
 from rooms_emulator.clock import Clock
 from rooms_emulator.control_access import ControlAccess
@@ -20,6 +20,7 @@ from rooms_emulator.control_messages import (
     Added,
     ClockChange,
     ClockState,
+    FaultId,
     FaultList,
     Keys,
     QuotaList,
@@ -38,14 +39,21 @@ from rooms_emulator.http import headers, wire
 from rooms_emulator.http.messages import EncodedResponse
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
+from rooms_emulator.page.overview import Overview, Selected, Sources
 from rooms_emulator.problems import Envelope, ErrorBody, ServiceError
 from rooms_emulator.quotas.limits import Quotas
 from rooms_emulator.rooms.repeatability import RememberedCreates
 from rooms_emulator.rooms.store import Store
 
 PREFIX = "/_emulator/"
+OVERVIEW = f"{PREFIX}overview"
+"""Path that the page for browsers polls."""
 HEALTH = f"{PREFIX}health"
 """Path of the probe, which every client may use, and which has no line in the access log."""
+
+_QUERIED = frozenset({"GET", "DELETE"})
+
+T = TypeVar("T")
 
 
 class ControlApi:
@@ -82,12 +90,14 @@ class ControlApi:
         self._plan = plan
         self._refuse = refuse
         self._access = access
+        self._overview = Sources(store, identities, journal, faults, quotas, clock).overview
         self._endpoints: dict[str, dict[str, Callable[[bytes], msgspec.Struct | None]]] = {
             "reset": {"POST": self._reset},
             "rooms": {"POST": self._seed},
             "keys": {"POST": self._change_keys},
             "tokens": {"POST": self._change_tokens},
             "clock": {"GET": self._read_clock, "POST": self._change_clock},
+            "overview": {"GET": self._read_overview},
             "journal": {"GET": self._read_journal, "DELETE": self._clear_journal},
             "faults": {
                 "GET": self._list_faults,
@@ -120,12 +130,13 @@ class ControlApi:
         try:
             self._access.check(request)
             body = await wire.receive(request)
-            response = self._respond(request.method, request.raw_path.partition("?")[0], body)
+            response = self._respond(request.method, request.raw_path, body)
         except ServiceError as error:
             response = _encode(error.status, Envelope(error.body), dict(error.headers))
         return await wire.send(request, response)
 
-    def _respond(self, method: str, path: str, body: bytes) -> EncodedResponse:
+    def _respond(self, method: str, target: str, body: bytes) -> EncodedResponse:
+        path, _, query = target.partition("?")
         methods = self._endpoints.get(path.removeprefix(PREFIX))
         if methods is None:
             known = ", ".join(PREFIX + name for name in self._endpoints)
@@ -135,7 +146,8 @@ class ControlApi:
             error = ErrorBody("MethodNotAllowed", f"Use one of the methods {allowed}.")
             raise ServiceError(HTTPStatus.METHOD_NOT_ALLOWED, error, {"Allow": allowed})
         try:
-            result = methods[method](body)
+            # Methods without a body have their arguments in the query.
+            result = methods[method](query.encode() if method in _QUERIED else body)
         # msgspec's ValidationError and DecodeError are ValueErrors, as are those of the parts.
         except (ValueError, RecursionError) as error:
             raise _error(HTTPStatus.BAD_REQUEST, "InvalidControlRequest", str(error)) from None
@@ -159,8 +171,7 @@ class ControlApi:
         self._authenticator.bearer = accepted.__contains__
 
     def _read_clock(self, _: bytes) -> ClockState:
-        clock = self._clock
-        return ClockState(timestamps.render(clock.now()), clock.frozen, clock.offset_seconds)
+        return ClockState.of(self._clock)
 
     def _change_clock(self, body: bytes) -> ClockState:
         change = msgspec.json.decode(body, type=ClockChange)
@@ -171,6 +182,9 @@ class ControlApi:
         if change.frozen is not None:
             (self._clock.freeze if change.frozen else self._clock.resume)()
         return self._read_clock(body)
+
+    def _read_overview(self, query: bytes) -> Overview:
+        return self._overview(_parse_query(query, Selected))
 
     def _read_journal(self, _: bytes) -> RequestLog:
         return RequestLog([logged(entry) for entry in self._journal])
@@ -190,8 +204,12 @@ class ControlApi:
         self._faults.replace(*plan)
         return self._list_faults(body)
 
-    def _clear_faults(self, _: bytes) -> None:
-        self._faults.clear()
+    def _clear_faults(self, query: bytes) -> None:
+        fault_id = _parse_query(query, FaultId).id
+        if fault_id is None:
+            self._faults.clear()
+        else:
+            self._faults.remove(fault_id)
 
     def _list_quotas(self, _: bytes) -> QuotaList:
         return QuotaList(self._quotas.list())
@@ -205,6 +223,10 @@ class ControlApi:
 
     def _refuse_connections(self, body: bytes) -> None:
         self._refuse(msgspec.json.decode(body, type=Refusal).seconds)
+
+
+def _parse_query(query: bytes, model: type[T]) -> T:
+    return msgspec.convert(dict(parse_qsl(query.decode())), model, strict=False)
 
 
 def _error(status: int, code: str, message: str) -> ServiceError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 import msgspec
 from msgspec import Meta
 
 from rooms_emulator import timestamps
+from rooms_emulator.clock import Clock
 from rooms_emulator.faults.rules import Rule
 from rooms_emulator.journal import JournalEntry
 from rooms_emulator.quotas.limits import QuotaState
@@ -43,6 +44,11 @@ class ClockState(msgspec.Struct, rename="camel"):
     frozen: bool
     offset_seconds: float
 
+    @classmethod
+    def of(cls, clock: Clock) -> Self:
+        """Return the message for a clock."""
+        return cls(timestamps.render(clock.now()), clock.frozen, clock.offset_seconds)
+
 
 class Keys(msgspec.Struct, forbid_unknown_fields=True):
     """Access keys (base64) that replace the accepted ones."""
@@ -54,6 +60,12 @@ class Tokens(msgspec.Struct, forbid_unknown_fields=True):
     """Bearer tokens that replace the accepted ones."""
 
     tokens: list[str]
+
+
+class FaultId(msgspec.Struct, forbid_unknown_fields=True):
+    """Id of the fault to remove; None: all."""
+
+    id: int | None = None
 
 
 class Added(msgspec.Struct):
@@ -103,6 +115,13 @@ class LoggedEffect(msgspec.Struct):
     room: str
 
 
+class LoggedResponse(msgspec.Struct):
+    """A response in the journal, without tokens; the body is cut off after 64 KiB."""
+
+    headers: dict[str, str]
+    body: str
+
+
 class LoggedRequest(msgspec.Struct):
     """One request in the journal, without credentials and tokens."""
 
@@ -118,6 +137,7 @@ class LoggedRequest(msgspec.Struct):
     fault: LoggedFault | None
     quota: str | None
     effect: LoggedEffect | None
+    response: LoggedResponse | None
 
 
 class RequestLog(msgspec.Struct):
@@ -128,7 +148,7 @@ class RequestLog(msgspec.Struct):
 
 def logged(entry: JournalEntry) -> LoggedRequest:
     """Return the message for a request in the journal."""
-    injected, effect = entry.fault, entry.effect
+    injected, effect, response = entry.fault, entry.effect, entry.response
     fault = None
     if injected is not None:
         label, latency, status = injected.fault.label, injected.latency, injected.status
@@ -146,4 +166,5 @@ def logged(entry: JournalEntry) -> LoggedRequest:
         fault,
         entry.quota,
         LoggedEffect(*effect) if effect else None,
+        LoggedResponse(dict(response.headers), response.shown_body()) if response else None,
     )

@@ -37,6 +37,24 @@ _SHOWN_HEADERS = (
 _TOKEN = re.compile(r"(?:(?<![\w-])|(?<=%\w\w)|(?<=\\\w))e[wy][\w-]{10,}(?:\.[\w-]*){2,}", re.ASCII)
 
 
+# A connection string in place of an endpoint puts the key into the path, and base64 has slashes.
+_ACCESS_KEY = re.compile(r"(accesskey(?:=|%3d))[\w+/=%-]+", re.ASCII | re.IGNORECASE)
+
+_MAX_RESPONSE_BODY = 1 << 16
+
+
+class JournalResponse(msgspec.Struct, frozen=True):
+    """The response to a request in the journal, as it was sent."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    """The first 64 KiB of the body."""
+
+    def shown_body(self) -> str:
+        """Return the body without tokens and keys, as valid text."""
+        return without_secrets(self.body)
+
+
 class JournalEntry(msgspec.Struct):
     """One request, as it was received."""
 
@@ -60,6 +78,8 @@ class JournalEntry(msgspec.Struct):
     """Quota that rejected the request, as it was given; None if none did."""
     effect: Effect | None = None
     """Change of a room or roster, if any; set even if the response was lost."""
+    response: JournalResponse | None = None
+    """Response; None if there was none, or not yet."""
     number: int = 0
     """Position in the sequence of requests since the start or the last reset, from 1."""
 
@@ -68,17 +88,21 @@ class JournalEntry(msgspec.Struct):
         """Whether a fault was injected."""
         return self.fault is not None
 
+    def record_response(self, headers: Mapping[str, str], body: bytes | None) -> None:
+        """Record the response that is about to be sent."""
+        self.response = JournalResponse(headers, (body or b"")[:_MAX_RESPONSE_BODY])
+
     def shown_headers(self) -> dict[str, str]:
         """Return the headers without credentials, with names in lower case."""
         return {name: self.headers[name] for name in _SHOWN_HEADERS if name in self.headers}
 
     def shown_target(self) -> str:
-        """Return the target without tokens, as valid text."""
-        return without_tokens(self.target.encode(errors="surrogateescape"))
+        """Return the target without tokens and keys, as valid text."""
+        return without_secrets(self.target.encode(errors="surrogateescape"))
 
     def shown_body(self) -> str:
-        """Return the body without tokens, as valid text."""
-        return without_tokens(self.body)
+        """Return the body without tokens and keys, as valid text."""
+        return without_secrets(self.body)
 
 
 class Journal:
@@ -109,6 +133,10 @@ class Journal:
         return len(self._entries)
 
 
-def without_tokens(content: bytes) -> str:
-    """Return `content` as valid text, with `REDACTED` in place of each JWT."""
-    return _TOKEN.sub("REDACTED", content.decode(errors="replace"))
+def without_secrets(content: bytes) -> str:
+    """Return `content` as valid text, with `REDACTED` in place of each JWT and access key.
+
+    An access key is known by `accesskey=` before it, as in a connection string.
+    """
+    text = _TOKEN.sub("REDACTED", content.decode(errors="replace"))
+    return _ACCESS_KEY.sub(r"\1REDACTED", text)

@@ -24,6 +24,7 @@ from rooms_emulator.control import ControlApi
 from rooms_emulator.control_access import ControlAccess
 from rooms_emulator.faults.plan import FaultPlan
 from rooms_emulator.faults.rules import Faults
+from rooms_emulator.http import wire
 from rooms_emulator.http.addresses import split_host_port
 from rooms_emulator.http.headers import ResponseHeaders
 from rooms_emulator.http.listener import Listener
@@ -34,6 +35,7 @@ from rooms_emulator.identity.service import IdentityService
 from rooms_emulator.identity.store import Identities
 from rooms_emulator.journal import Journal
 from rooms_emulator.output.access_log import Access
+from rooms_emulator.page import document
 from rooms_emulator.quotas.limits import Quotas
 from rooms_emulator.rooms import routes as rooms_routes
 from rooms_emulator.rooms.legacy.operations import LegacyOperations
@@ -188,6 +190,7 @@ class Emulator:
         self._identity = IdentityService(
             pipeline, IdentityOperations(self._identities, self._clock), response_headers
         )
+        self._page = document.response()
         self._completion = Completion(self._save, access_log)
         self._running = AsyncExitStack()
 
@@ -306,6 +309,12 @@ class Emulator:
     async def _handle_control(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path == control.HEALTH and request.method == "GET":
             return web.Response(status=HTTPStatus.NO_CONTENT)
+        path = request.raw_path.partition("?")[0]
+        if request.method == "GET" and path == control.PREFIX:
+            return await wire.send(request, self._page)
+        if path == control.OVERVIEW:
+            # Without a line in the access log: the page polls it.
+            return await self._control.handle(request)
         return await self._completion.respond(request, self._control.handle)
 
     async def _save(self) -> None:

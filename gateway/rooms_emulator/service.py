@@ -111,10 +111,10 @@ class RequestPipeline:
             return connection_faults.abort(request, reset=fault.reset)
         encoded = encode(response_faults.change_page(outcome, fault, raw))
         entry.status = encoded.status
-        if entry.fault is None:
-            return await wire.send(request, encoded)
-        # In a thread, because compressing 100 MB would block the event loop.
-        encoded = await asyncio.to_thread(response_faults.change_encoded, encoded, fault)
+        if entry.fault is not None:
+            # In a thread, because compressing 100 MB would block the event loop.
+            encoded = await asyncio.to_thread(response_faults.change_encoded, encoded, fault)
+        entry.record_response(encoded.headers, encoded.body)
         if fault.truncate is None and fault.drip is None:
             return await wire.send(request, encoded)
         return await connection_faults.send(request, encoded, fault)

@@ -51,7 +51,7 @@ async def test_each_request_is_one_line_without_secrets() -> None:
         rf"{time} 201 POST /rooms\?{version} CreateRoom {milliseconds}",
         rf"{time} 429 POST /rooms\?{version} CreateRoom {milliseconds} quota=CreateRoom=1/1h",
         rf"{time} 503 GET /rooms\?{page} ListRooms {milliseconds} fault=unavailable",
-        rf"{time} 404 GET /;accesskey=…\?{version} {milliseconds}",
+        rf"{time} 404 GET /;accesskey=REDACTED\?{version} {milliseconds}",
     ]
     assert re.fullmatch("".join(f"{line}\n" for line in expected), log), log
 
@@ -64,6 +64,7 @@ async def test_banner_shows_where_and_how() -> None:
         for text in (
             f"  endpoint      {endpoint}\n",
             f"  control API   {control}/_emulator/\n",
+            f"  page          {control}/_emulator/, for browsers\n",
             "  state         in memory; to keep it in a file, pass --location FILE\n",
             "  Rooms API     2022-02-01, 2023-06-14,",
             "  to stop       press Ctrl-C",

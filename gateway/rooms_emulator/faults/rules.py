@@ -49,7 +49,8 @@ class Faults:
     """
 
     def __init__(self, operations: tuple[str, ...], seed: int) -> None:
-        self._operations = operations
+        self.operations = operations
+        """Operations that a fault can apply to."""
         self._rules: list[tuple[Rule, Random]] = []
         self._last_id = 0
         self.seed = seed
@@ -73,7 +74,7 @@ class Faults:
 
         Raises ValueError as `add` does, and then changes nothing.
         """
-        fresh = Faults(self._operations, self.seed if seed is None else seed)
+        fresh = Faults(self.operations, self.seed if seed is None else seed)
         for index, fault in enumerate(faults):
             try:
                 fresh.add(fault)
@@ -84,6 +85,13 @@ class Faults:
     def list(self) -> tuple[Rule, ...]:
         """Return the rules in order, including those that are used up."""
         return tuple(rule for rule, _ in self._rules)
+
+    def remove(self, rule_id: int) -> None:
+        """Remove one rule; the others keep their counters. Raises ValueError if it is unknown."""
+        kept = [each for each in self._rules if each[0].id != rule_id]
+        if len(kept) == len(self._rules):
+            raise ValueError(f"there is no fault with the id {rule_id}")
+        self._rules = kept
 
     def clear(self) -> None:
         """Remove all rules."""
@@ -112,6 +120,6 @@ class Faults:
         return None
 
     def _check(self, fault: Fault) -> None:
-        if fault.operation not in (EVERY_OPERATION, *self._operations):
-            known = ", ".join((*self._operations, EVERY_OPERATION))
+        if fault.operation not in (EVERY_OPERATION, *self.operations):
+            known = ", ".join((*self.operations, EVERY_OPERATION))
             raise ValueError(f"operation: unknown {fault.operation!r}: use one of {known}")

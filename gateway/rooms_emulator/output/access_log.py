@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 import click
 import msgspec
 
-from rooms_emulator.journal import JournalEntry, without_tokens
+from rooms_emulator.journal import JournalEntry, without_secrets
 
 _MAX_LENGTH = 200
 _ELLIPSIS = "…"
-
-# A connection string in place of an endpoint puts the key into the path; base64 has no "?".
-_ACCESS_KEY = re.compile(r"(accesskey(?:=|%3d))[^?]*", re.IGNORECASE)
 
 
 class Access(msgspec.Struct, frozen=True, tag_field="event", tag="request"):
@@ -77,9 +73,8 @@ class Access(msgspec.Struct, frozen=True, tag_field="event", tag="request"):
 
 def shown_target(target: str) -> str:
     """Return a request target without secrets, as printable text of limited length."""
-    text = without_tokens(target.encode(errors="surrogateescape"))
+    text = without_secrets(target.encode(errors="surrogateescape"))
     path, mark, query = text.partition("?")
-    path = _ACCESS_KEY.sub(rf"\1{_ELLIPSIS}", path)
     return _escaped(_shortened(path) + mark + "&".join(map(_shown_parameter, query.split("&"))))
 
 

@@ -83,6 +83,7 @@ class Ready(msgspec.Struct, rename="camel", tag_field="event", tag="ready"):
         rows = {
             "endpoint": self.endpoint,
             "control API": f"{self.control}{PREFIX}{key}",
+            "page": f"{self.control}{PREFIX}, for browsers",
             "state": self.location or state,
             "Rooms API": ", ".join(self.api_versions.rooms),
             "Identity API": ", ".join(self.api_versions.identity),

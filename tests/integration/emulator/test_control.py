@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
+import aiohttp
 import pytest
 from support.signed_requests import Client
 
-from rooms_emulator import Emulator, timestamps
+from rooms_emulator import Emulator, Fault, timestamps
 from rooms_emulator.http.addresses import is_loopback
 
 
@@ -98,6 +100,24 @@ async def test_journal_entries_are_raw_in_process(emulator: Emulator, client: Cl
     assert entry.body == b'{"a": "\xc3\xa9"}'
     assert entry.headers["authorization"].startswith("HMAC-SHA256 ")
     assert (entry.status, entry.faulty) == (201, False)
+
+
+async def test_journal_has_the_responses(emulator: Emulator, client: Client) -> None:
+    """With the changes of faults, and None for a response that was lost."""
+    room = await client.create()
+    emulator.faults.add(Fault(headers={"X-Seen": "1"}, body="{" * 100_000))
+    emulator.faults.add(Fault(drop="after"))
+    await client.call("GET", "/rooms")
+    with pytest.raises(aiohttp.ClientError):
+        await client.call("POST", "/rooms", {})
+    await client.call("DELETE", f"/rooms/{room['id']}")
+    created, faulty, lost, deleted = (await client.control("GET", "journal")).json["requests"]
+    assert json.loads(created["response"]["body"]) == room
+    assert created["response"]["headers"]["Location"] == room["id"]
+    assert faulty["response"]["headers"]["X-Seen"] == "1"
+    assert faulty["response"]["body"] == "{" * (1 << 16)
+    assert (lost["status"], lost["response"]) == (None, None)
+    assert (deleted["status"], deleted["response"]["body"]) == (204, "")
 
 
 async def test_journal_length(client: Client) -> None:

@@ -1,0 +1,1 @@
+"""The page of the emulator for browsers, at `/_emulator/`."""
