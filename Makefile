@@ -8,7 +8,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BREAKING_AGAINST ?= .git\#branch=main
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test clients test-clients test-suites bench faults picture soak check guard lint types imports protos breaking check-generated manifests generate generate-python format lock clean
+.PHONY: help setup run demo unit test clients test-clients test-suites fuzz bench faults picture soak check guard lint types imports protos breaking check-generated manifests generate generate-python format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -113,6 +113,9 @@ test-clients: setup ## Build the client packages and run the examples and the pa
 
 test-suites: setup ## Judge the gRPC servers by h2spec, the gRPC interop client and Connect's conformance suite.
 	@$(PYTEST) $(PARALLEL) tests/suites $(ARGS)
+
+fuzz: setup ## Feed random connections to the gRPC server for a minute; FUZZ="--seconds 600" for longer.
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
 
 bench: setup .tools/bench/load .tools/bench/installed .tools/bench/envoy/installed ## Measure the gateway beside others; BENCH="--only GetRoom" for a quick look.
 	@PYTHONPATH=.:gateway:generated/python $(BIN)/python -m benchmarks.speed $(or $(BENCH),--write)

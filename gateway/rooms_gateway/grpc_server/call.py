@@ -17,12 +17,22 @@ from rooms_gateway.grpc_server.headers import Request
 from rooms_gateway.grpc_server.http2.connection import Connection
 from rooms_gateway.grpc_server.http2.frames import DEFAULT_WINDOW, ErrorCode
 from rooms_gateway.grpc_server.http2.stream import Stream
-from rooms_gateway.grpc_server.limits import Limits, ReceiveBudget
-from rooms_gateway.grpc_server.messages import MessageError, MessageReader, frame_message
+from rooms_gateway.grpc_server.limits import Budget, Limits
+from rooms_gateway.grpc_server.messages import (
+    Compressed,
+    MessageError,
+    MessageReader,
+    frame_message,
+)
 from rooms_gateway.grpc_server.methods import Method
 
 _GRANT_AT_ONCE = 16_384
 """Bytes by which the window of a stream is widened at least."""
+
+_WEIGHT = 2048
+"""Bytes of memory that a call takes without its metadata and messages."""
+_FIELD_WEIGHT = 150
+"""And each field of its metadata, without its characters."""
 
 _OK = grpc.StatusCode.OK
 _INTERNAL = grpc.StatusCode.INTERNAL
@@ -51,6 +61,8 @@ class Call(CallContext):
         "_stream",
         "_task",
         "_unconsumed",
+        "_unsent",
+        "_weight",
         "_writing",
     )
 
@@ -60,11 +72,15 @@ class Call(CallContext):
         stream: Stream,
         method: Method,
         request: Request,
+        size: int,
         limits: Limits,
-        budget: ReceiveBudget,
+        budget: Budget,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Receive the request; a handler that reads several messages starts at once."""
+        """Receive the request; a handler that reads several messages starts at once.
+
+        `size` is that of the header list.
+        """
         super().__init__(loop, connection.peer, request.metadata, request.timeout)
         self._connection = connection
         self._output = connection.output
@@ -81,6 +97,10 @@ class Call(CallContext):
         """The message of a unary request that has not ended."""
         self._unconsumed = 0
         """Bytes of both."""
+        self._unsent = 0
+        """Bytes of a response message that waits for flow control."""
+        self._weight = 0
+        """Bytes that the call takes in addition, unless a handler runs: admission bounds those."""
         self._began = stream.since
         self._task: asyncio.Task[None] | None = None
         self._started = False
@@ -92,7 +112,10 @@ class Call(CallContext):
         if self._deadline is not None:
             self._expiry = loop.call_at(self._deadline, self._expire)
         stream.receiver = self
-        if self._messages is not None:
+        if self._messages is None:
+            self._weight = _WEIGHT + size + _FIELD_WEIGHT * len(request.metadata)
+            budget.hold(self, self._weight)
+        else:
             self._run(None)
 
     # --- of the stream ----------------------------------------------------------------------------
@@ -122,11 +145,11 @@ class Call(CallContext):
             self._only = found[0]
             self._unconsumed = len(self._only)
         if not end:
-            self._hold()
+            self._await_message()
         elif self._only is None:
             raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "there is no request message")
         else:
-            self._unconsumed = 0
+            self._unconsumed = self._weight = 0
             self._budget.hold(self, 0)
             only, self._only = self._only, None
             self._run(only)
@@ -136,13 +159,20 @@ class Call(CallContext):
         self._unconsumed += sum(map(len, found))
         if found:
             self._began = self._stream.since
-        self._hold()
+        self._await_message()
         if self._reading is not None and (messages or not self._stream.receiving):
             _wake(self._reading)
 
     def _hold(self) -> None:
-        """Count the bytes that are held, and let the client complete the message in progress."""
-        self._budget.hold(self, len(self._reader) + self._unconsumed)
+        """Count the bytes that wait for the client."""
+        if self._ended:
+            return
+        held = self._weight + len(self._reader) + self._unconsumed + self._unsent
+        self._budget.hold(self, held)
+
+    def _await_message(self) -> None:
+        """Let the client complete the message in progress."""
+        self._hold()
         if not self._ended:
             missing = min(self._reader.missing, self._limits.max_message)
             self._connection.streams.grant(self._stream, missing - self._stream.receive_window)
@@ -170,9 +200,10 @@ class Call(CallContext):
             )
 
     def evict(self) -> None:
-        """End the call: others need the memory that its request takes."""
+        """End the call: others need the memory that it takes."""
         self._fail(
-            grpc.StatusCode.RESOURCE_EXHAUSTED, "the server has no memory for unfinished requests"
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "the server has no memory for unfinished requests and unread responses",
         )
 
     def abandon(self, reason: str) -> None:
@@ -184,7 +215,12 @@ class Call(CallContext):
 
     def _fail(self, code: grpc.StatusCode, text: str) -> None:
         """Send a status on behalf of the server, and cancel the handler."""
-        if not self._ended:
+        if self._ended:
+            return
+        if self._status_sent:
+            # It waits for the client to read what precedes it.
+            self._connection.streams.reset(self._stream.number, ErrorCode.CANCEL)
+        else:
             self._output.drop_unsent(self._stream)
             self._send_status(code, text)
             self._end()
@@ -239,6 +275,8 @@ class Call(CallContext):
         self._send_status(self._code or grpc.StatusCode.OK, self._details)
 
     def _parse(self, data: bytes) -> Any:
+        if type(data) is Compressed:
+            data = self._reader.decompress(data)
         deserialize = self._method.deserialize
         if deserialize is None:
             return data
@@ -269,6 +307,10 @@ class Call(CallContext):
             sent = self._output.respond(self._stream, head, frame_message(body), trailers)
         if sent:
             self._end()
+        else:
+            self._metadata = ()
+            self._weight = _WEIGHT + len(body)
+            self._hold()
 
     def _send_status(self, code: grpc.StatusCode | None, details: str) -> None:
         """End the response, if it has not ended."""
@@ -293,7 +335,7 @@ class Call(CallContext):
         self._ended = True
         if self._expiry is not None:
             self._expiry.cancel()
-        if self._unconsumed or len(self._reader):
+        if self in self._budget.holders:
             self._budget.hold(self, 0)
         for waiter in (self._reading, self._writing):
             if waiter is not None:
@@ -332,9 +374,13 @@ class Call(CallContext):
         message = messages.popleft()
         self._unconsumed -= len(message)
         if not self._ended:
-            self._budget.hold(self, len(self._reader) + self._unconsumed)
+            self._hold()
             self._grant_consumed()
-        return self._parse(message)
+        try:
+            return self._parse(message)
+        except MessageError as error:
+            self._fail(error.code, str(error))
+            raise grpc.aio.InternalError("the call has ended") from None
 
     def _grant_consumed(self) -> None:
         """Keep the window at its initial size, less what waits for the handler."""
@@ -355,10 +401,13 @@ class Call(CallContext):
         self._send_initial()
         if not self._output.send_data(self._stream, frame_message(body)):
             self._writing = self._loop.create_future()
+            self._unsent = len(body)
+            self._hold()
             try:
                 await self._writing
             finally:
-                self._writing = None
+                self._writing, self._unsent = None, 0
+                self._hold()
             if self._ended:
                 raise grpc.aio.InternalError("the call has ended")
 

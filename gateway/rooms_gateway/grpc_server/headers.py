@@ -58,6 +58,8 @@ _KINDS = {
 _TIMEOUT_VALUE = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_MAX_VALUES = 64
+"""Of a binary field, joined by commas: each is decoded alone."""
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _UNSAFE = re.compile(rb"[^ -$&-~]")
 """What grpc-message percent-encodes."""
@@ -161,7 +163,10 @@ def _metadatum(name: bytes, value: bytes) -> tuple[str, str | bytes]:
 def _decode_binary(key: str, value: bytes) -> bytes:
     # Of several values, a proxy may have made one field; the decoded form has no separator.
     decoded = []
-    for part in value.split(b","):
+    parts = value.split(b",")
+    if len(parts) > _MAX_VALUES:
+        raise InvalidCallError(f"metadata {key} has more than {_MAX_VALUES} values")
+    for part in parts:
         stripped = part.strip()
         try:
             if _BASE64.fullmatch(stripped) is None:

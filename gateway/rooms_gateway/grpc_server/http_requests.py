@@ -6,7 +6,10 @@ from rooms_gateway.grpc_server import headers
 from rooms_gateway.grpc_server.http2.connection import Connection
 from rooms_gateway.grpc_server.http2.frames import ErrorCode
 from rooms_gateway.grpc_server.http2.stream import Stream
-from rooms_gateway.grpc_server.limits import Limits
+from rooms_gateway.grpc_server.limits import Budget, Limits
+
+_WEIGHT = 1024
+"""Bytes of memory that a request takes."""
 
 _TEXT = b"This port serves gRPC: POST with content-type application/grpc.\n"
 
@@ -17,10 +20,24 @@ class HttpRequest:
     A body that needs more than the initial window is not read to its end.
     """
 
-    __slots__ = ("_connection", "_length", "_limits", "_responded", "_since", "_status", "_stream")
+    __slots__ = (
+        "_budget",
+        "_connection",
+        "_length",
+        "_limits",
+        "_responded",
+        "_since",
+        "_status",
+        "_stream",
+    )
 
     def __init__(
-        self, connection: Connection, stream: Stream, error: headers.NotGrpcError, limits: Limits
+        self,
+        connection: Connection,
+        stream: Stream,
+        error: headers.NotGrpcError,
+        limits: Limits,
+        budget: Budget,
     ) -> None:
         self._connection = connection
         self._stream = stream
@@ -29,6 +46,8 @@ class HttpRequest:
         self._limits = limits
         self._since = stream.since
         self._responded = False
+        self._budget = budget
+        budget.hold(self, _WEIGHT)
 
     def receive(self, data: bytes, *, end: bool) -> None:
         """Drop bytes of the body; respond at its end."""
@@ -41,10 +60,16 @@ class HttpRequest:
             self._respond()
 
     def sent(self) -> None:
-        """Do nothing: the stream ends with the response."""
+        """Release what it holds: the stream ends with the response."""
+        self._budget.hold(self, 0)
 
     def cancel(self) -> None:
-        """Do nothing: there is no handler."""
+        """Release what it holds."""
+        self._budget.hold(self, 0)
+
+    def evict(self) -> None:
+        """End the stream: others need the memory that it takes."""
+        self._connection.streams.reset(self._stream.number, ErrorCode.CANCEL)
 
     def abandon(self, reason: str) -> None:
         """Do nothing: the connection ends."""

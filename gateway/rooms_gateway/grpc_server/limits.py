@@ -1,4 +1,4 @@
-"""Limits of a server, and the bytes that unfinished requests may take."""
+"""Limits of a server, and the bytes that clients may make it hold."""
 
 from __future__ import annotations
 
@@ -35,37 +35,38 @@ class Limits:
     """Varied by 10 %; 0: unlimited."""
     age_grace: float = 300.0
     """For the calls of a connection that has reached its age."""
-    max_unfinished: int = 24 * 1024 * 1024
-    """Bytes of messages that are not complete or not read, of all connections."""
+    max_held: int = 24 * 1024 * 1024
+    """Memory for input that is not complete and output that is not read, of all connections."""
 
 
 class Holder(Protocol):
-    """A call that holds bytes."""
+    """A call or connection that holds bytes until its client sends or reads more."""
 
     def evict(self) -> None:
-        """End the call and free its bytes."""
+        """End, and free the bytes."""
 
 
-class ReceiveBudget:
-    """The bytes that calls hold before their handlers take them; the oldest call gives way."""
+class Budget:
+    """The bytes that wait for clients. The holder that has waited longest gives way."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._held: dict[Holder, int] = {}
+        self.holders: dict[Holder, int] = {}
+        """With their bytes, in the order in which they began to wait."""
         self.total = 0
         """In bytes."""
 
-    def hold(self, call: Holder, size: int) -> None:
-        """Set the bytes that `call` holds; evict those that began earliest if it is too much."""
-        before = self._held.get(call, 0)
+    def hold(self, holder: Holder, size: int) -> None:
+        """Set the bytes of `holder`; evict those that began earliest if it is too much."""
+        before = self.holders.get(holder, 0)
         self.total += size - before
         if size:
-            self._held[call] = size
+            self.holders[holder] = size
         elif before:
-            del self._held[call]
+            del self.holders[holder]
         while self.total > self._limit:
-            oldest = next(iter(self._held))
-            self.total -= self._held.pop(oldest)
+            oldest = next(iter(self.holders))
+            self.total -= self.holders.pop(oldest)
             oldest.evict()
 
 

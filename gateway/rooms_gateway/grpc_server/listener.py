@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 
 from rooms_gateway.grpc_server.http2.connection import Connection
+from rooms_gateway.grpc_server.http2.frames import ErrorCode
 from rooms_gateway.grpc_server.limits import Limits
 
 _BACKLOG = 1024
@@ -30,15 +31,16 @@ class Listener:
     def __init__(
         self,
         listening: socket.socket,
-        make_connection: Callable[[], Connection],
+        make_connection: Callable[[Callable[[Connection], None]], Connection],
         limits: Limits,
         tls: Callable[[], ssl.SSLContext] | None,
         *,
         inherited: bool,
     ) -> None:
-        """`tls` returns the context of each handshake; None: no TLS.
+        """`make_connection` makes one that calls its argument when it is closed.
 
-        `inherited`: the file of a Unix socket belongs to another process.
+        `tls` returns the context of each handshake; None: no TLS. `inherited`: the file of a Unix
+        socket belongs to another process.
         """
         self._socket = listening
         self._socket.setblocking(False)
@@ -48,7 +50,8 @@ class Listener:
         self._inherited = inherited
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handshakes: set[asyncio.Task[None]] = set()
-        self._open: set[Connection] = set()
+        self._open: dict[Connection, None] = {}
+        """In the order in which they were accepted, also those of handshakes."""
         self._paused = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -90,24 +93,33 @@ class Listener:
                 self._paused = True
                 loop.remove_reader(self._socket)
                 return
-            if self._is_full():
+            if len(self._open) >= self._limits.max_connections and not self._make_room():
                 accepted.close()
                 continue
-            task = loop.create_task(self._connect(loop, accepted))
+            connection = self._make_connection(self._forget)
+            self._open[connection] = None
+            task = loop.create_task(self._connect(loop, accepted, connection))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
-    def _is_full(self) -> bool:
-        limit = self._limits.max_connections - len(self._handshakes)
-        if len(self._open) >= limit:
-            self._open = {each for each in self._open if not each.closing}
-        return len(self._open) >= limit
+    def _make_room(self) -> bool:
+        """Close the oldest connection without a call; return False if all have one."""
+        idle = next((each for each in self._open if each.idle), None)
+        if idle is None:
+            return False
+        self._forget(idle)
+        idle.give_way(ErrorCode.NO_ERROR, "too_many_connections")
+        return True
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop, accepted: socket.socket) -> None:
+    def _forget(self, connection: Connection) -> None:
+        self._open.pop(connection, None)
+
+    async def _connect(
+        self, loop: asyncio.AbstractEventLoop, accepted: socket.socket, connection: Connection
+    ) -> None:
         accepted.setblocking(False)
         if accepted.family != socket.AF_UNIX:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = self._make_connection()
         try:
             if self._tls is None:
                 await loop.connect_accepted_socket(lambda: connection, accepted)
@@ -122,8 +134,7 @@ class Listener:
             # Not a warning: a client's mistake, and port scanners are many.
             logger.debug("a TLS handshake failed: %s", error)
             accepted.close()
-            return
-        self._open.add(connection)
+            self._forget(connection)
 
 
 def bind_tcp(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:

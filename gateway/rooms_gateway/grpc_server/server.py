@@ -8,7 +8,6 @@ import logging
 import socket
 import ssl
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -20,16 +19,20 @@ from rooms_gateway.grpc_server.http2.connection import Connection
 from rooms_gateway.grpc_server.http2.hpack import Field
 from rooms_gateway.grpc_server.http2.stream import Stream
 from rooms_gateway.grpc_server.http_requests import HttpRequest
-from rooms_gateway.grpc_server.limits import Limits, ReceiveBudget, RunningClock
+from rooms_gateway.grpc_server.limits import Budget, Limits, RunningClock
 from rooms_gateway.grpc_server.listener import Listener, bind_tcp, bind_unix
 from rooms_gateway.grpc_server.messages import is_supported
 from rooms_gateway.grpc_server.methods import Methods
+from rooms_gateway.grpc_server.turns import Turns
 
 _TICK = 1.0
 """Seconds between two checks of the limits of time."""
 
 _READ_SIZE = 32_768
 """Bytes that are read from a connection at once, and at most kept of it between two turns."""
+
+_MAX_FIELDS = 100
+"""Header fields of a call. Each takes 200 bytes, and the client may send it in one."""
 
 _SHUTDOWN = "the server shuts down"
 
@@ -43,13 +46,13 @@ class Server(grpc.aio.Server):
         self.limits = limits or Limits()
         self.clock = RunningClock(asyncio.get_running_loop().time)
         self.receive_buffer = memoryview(bytearray(_READ_SIZE))
-        self.budget = ReceiveBudget(self.limits.max_unfinished)
+        self.budget = Budget(self.limits.max_held)
         self.connections: set[Connection] = set()
         self._methods = Methods()
         self._listeners: list[Listener] = []
-        self._waiting: deque[Connection] = deque()
         self._ticks: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self.turns = Turns(self._loop)
         self._stopping = False
         self._grace_ends = float("inf")
         self._abort: asyncio.TimerHandle | None = None
@@ -102,8 +105,8 @@ class Server(grpc.aio.Server):
             listener.start(self._loop)
         self._tick()
 
-    def _make_connection(self) -> Connection:
-        return Connection(self, self._loop)
+    def _make_connection(self, on_lost: Callable[[Connection], None]) -> Connection:
+        return Connection(self, self._loop, on_lost)
 
     # --- of the connections -----------------------------------------------------------------------
 
@@ -124,19 +127,24 @@ class Server(grpc.aio.Server):
         self, connection: Connection, stream: Stream, fields: list[Field], size: int, *, end: bool
     ) -> None:
         """Start the call of a stream. Raises MalformedError."""
+        if size > self.limits.max_header_list or len(fields) > _MAX_FIELDS:
+            text = (
+                f"the metadata has {len(fields)} fields of {size} bytes in all, and the limits are "
+                f"{_MAX_FIELDS} and {self.limits.max_header_list}"
+            )
+            _reject(connection, stream, grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+            return
         try:
             request = headers.read_request(fields)
         except headers.NotGrpcError as error:
-            stream.receiver = receiver = HttpRequest(connection, stream, error, self.limits)
+            stream.receiver = receiver = HttpRequest(
+                connection, stream, error, self.limits, self.budget
+            )
             if end:
                 receiver.receive(b"", end=True)
             return
         except headers.InvalidCallError as error:
             _reject(connection, stream, grpc.StatusCode.INTERNAL, str(error))
-            return
-        if size > self.limits.max_header_list:
-            text = f"the metadata has {size} bytes, and the limit is {self.limits.max_header_list}"
-            _reject(connection, stream, grpc.StatusCode.RESOURCE_EXHAUSTED, text)
             return
         expires = connection.peer.expires
         if expires is not None and time.time() >= expires:
@@ -153,21 +161,9 @@ class Server(grpc.aio.Server):
             code = grpc.StatusCode.UNIMPLEMENTED
             _reject(connection, stream, code, text, headers.ACCEPT_ENCODING)
             return
-        call = Call(connection, stream, method, request, self.limits, self.budget, self._loop)
+        call = Call(connection, stream, method, request, size, self.limits, self.budget, self._loop)
         if end:
             call.receive(b"", end=True)
-
-    def wait_for_turn(self, connection: Connection) -> None:
-        """Call `take_turn` after the connections that wait, one in each round of the loop."""
-        self._waiting.append(connection)
-        if len(self._waiting) == 1:
-            self._loop.call_soon(self._next_turn)
-
-    def _next_turn(self) -> None:
-        connection = self._waiting.popleft()
-        if self._waiting:
-            self._loop.call_soon(self._next_turn)
-        connection.take_turn()
 
     def _tick(self) -> None:
         self._ticks = self._loop.call_later(_TICK, self._tick)

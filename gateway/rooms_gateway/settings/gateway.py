@@ -216,8 +216,8 @@ class Settings:
     max_client_connections: int = setting(
         1000,
         Group.LIMITS,
-        "Maximum connections of clients to each address; further ones are closed at once. Fewer if "
-        "the limit of open files (ulimit -n) is low.",
+        "Maximum connections of clients to each address; a further one replaces the oldest without "
+        "calls. Fewer if the limit of open files (ulimit -n) is low.",
         minimum=1,
     )
     max_connection_age: float = setting(

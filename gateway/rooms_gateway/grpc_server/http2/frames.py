@@ -95,7 +95,7 @@ def rst_stream(stream: int, code: ErrorCode) -> bytes:
 
 
 def goaway(last_stream: int, code: ErrorCode, reason: str = "") -> bytes:
-    """Serialize a GOAWAY frame with a `reason` in words."""
+    """Serialize a GOAWAY frame with a `reason` for operators."""
     return frame(GOAWAY, 0, 0, _TWO_WORDS.pack(last_stream, code) + reason.encode())
 
 
@@ -125,16 +125,19 @@ def unpadded(payload: bytes) -> bytes:
     return payload[1 : len(payload) - padding]
 
 
-def read_settings(payload: bytes) -> list[tuple[int, int]]:
-    """Return the settings in a payload (6.5). Raises Http2Error."""
+def read_settings(payload: bytes) -> dict[int, int]:
+    """Return the settings in a payload, of each the last value (6.5). Raises Http2Error."""
     if len(payload) % SETTING_LENGTH:
         raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, "settings have 6 bytes each")
-    found = list(SETTING.iter_unpack(payload))
-    for setting, value in found:
+    found = {}
+    for setting, value in SETTING.iter_unpack(payload):
         if setting == ENABLE_PUSH and value > 1:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "ENABLE_PUSH must be 0 or 1")
         if setting == MAX_FRAME_SIZE and not MAX_PAYLOAD <= value <= LARGEST_MAX_FRAME_SIZE:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "MAX_FRAME_SIZE is out of range")
+        if setting == INITIAL_WINDOW_SIZE and value > MAX_WINDOW:
+            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE is out of range")
+        found[setting] = value
     return found
 
 

@@ -21,11 +21,12 @@ _MAX_LIST = 65_536
 class HeaderBlocks:
     """Joins and decodes blocks, each of which depends on those before."""
 
-    __slots__ = ("_decoder", "_part", "_parts", "end", "number", "since")
+    __slots__ = ("_parts", "decoder", "end", "number", "part", "since")
 
     def __init__(self) -> None:
-        self._decoder = Decoder(_MAX_LIST)
-        self._part: bytearray | None = None
+        self.decoder = Decoder(_MAX_LIST)
+        self.part: bytearray | None = None
+        """The start of a block of which further frames must follow."""
         self._parts = 0
         self.number = 0
         """The stream of the block in progress."""
@@ -34,39 +35,29 @@ class HeaderBlocks:
         self.since = 0.0
         """When it began, in seconds of the running clock."""
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether further frames of a block must follow."""
-        return self._part is not None
-
-    @property
-    def list_size(self) -> int:
-        """The size of the last decoded list, in bytes as SETTINGS_MAX_HEADER_LIST_SIZE counts."""
-        return self._decoder.last_size
-
     def begin(self, number: int, part: bytes, now: float, *, end: bool) -> None:
         """Take the first part of a block that has several."""
-        self._part, self._parts = bytearray(part), 1
+        self.part, self._parts = bytearray(part), 1
         self.number, self.end, self.since = number, end, now
 
     def add(self, number: int, part: bytes) -> None:
         """Take a further part. Raises Http2Error."""
-        if self._part is None or number != self.number:
+        if self.part is None or number != self.number:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "a continuation of no header block")
-        self._part += part
+        self.part += part
         self._parts += 1
-        if len(self._part) > _MAX_BLOCK or self._parts > _MAX_PARTS:
+        if len(self.part) > _MAX_BLOCK or self._parts > _MAX_PARTS:
             raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "a header block is too large")
 
     def take(self) -> bytes:
         """Return the block, which is complete."""
-        part, self._part = self._part or bytearray(), None
+        part, self.part = self.part or bytearray(), None
         return bytes(part)
 
     def decode(self, block: bytes) -> list[Field]:
         """Return the fields of a block. Raises Http2Error."""
         try:
-            return self._decoder.decode(block)
+            return self.decoder.decode(block)
         except HeaderListTooLargeError:
             raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "a header list is too large") from None
         except CompressionError as error:

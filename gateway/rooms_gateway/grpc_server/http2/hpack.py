@@ -36,6 +36,9 @@ _LENGTH_PREFIX = 0x7F
 _MAX_SHIFT = 21
 """Integers of more than four bytes after the prefix are far above any limit."""
 
+_MAX_SIZE_UPDATES = 2
+"""The smallest and the last size since the block before (RFC 7541, 4.2)."""
+
 _CACHED_LENGTH = 1024
 
 
@@ -73,7 +76,7 @@ class Decoder:
     def _decode(self, block: bytes) -> list[Field]:
         entries, left = self._entries, self.max_list
         fields: list[Field] = []
-        position, end = 0, len(block)
+        position, end, updates = 0, len(block), 0
         while position < end:
             first = block[position]
             position += 1
@@ -85,8 +88,9 @@ class Decoder:
                     index, position = _prefixed(block, position, first, 0x7F)
                     field = self._field(index)
             elif _SIZE_UPDATE <= first < _WITH_INDEXING:
-                if fields:
-                    raise CompressionError("a table size update after a field")
+                updates += 1
+                if fields or updates > _MAX_SIZE_UPDATES:
+                    raise CompressionError("a table size update after a field, or too many")
                 size, position = _prefixed(block, position, first, 0x1F)
                 self._resize(size)
                 continue

@@ -29,14 +29,15 @@ from rooms_gateway.grpc_server.http2.stream import Stream
 from rooms_gateway.grpc_server.http2.streams import Streams
 from rooms_gateway.grpc_server.limits import RunningClock
 
-TURN = 64
-"""Frames that a connection may have processed before others have their turn."""
-
 RECEIVE_WINDOW = 1024 * 1024
-"""Of a connection: it delays no client with 100 calls, and the windows of streams bound memory."""
+"""Of a connection: a client with 100 calls is not held up, and streams bound the bytes kept."""
 
 _MAX_UNPRODUCTIVE = 1000
 """Frames in a row that carry neither a call nor data."""
+
+_MAX_RESETS = 500
+_EARLY = 1.0
+"""A client may reset half of its calls within a second, or so many: the limits of Envoy."""
 
 
 class Owner(Protocol):
@@ -56,15 +57,17 @@ class Inbound:
     """Carries out the frames of one client. Http2Error ends the connection."""
 
     __slots__ = (
-        "_blocks",
         "_clock",
         "_liveness",
         "_loop",
+        "_opened",
         "_output",
         "_owner",
         "_preface",
         "_receive_window",
+        "_resets",
         "_streams",
+        "blocks",
     )
 
     def __init__(
@@ -82,32 +85,29 @@ class Inbound:
         self._output = output
         self._streams = streams
         self._liveness = liveness
-        self._blocks = HeaderBlocks()
+        self.blocks = HeaderBlocks()
         self._preface = True
         self._receive_window = RECEIVE_WINDOW
+        self._opened = self._resets = 0
+        """Calls, and how many of them the client has reset early."""
 
     @property
     def greeted(self) -> bool:
         """Whether the client has sent the preface of HTTP/2."""
         return not self._preface
 
-    @property
-    def block_since(self) -> float | None:
-        """When a header block that is not complete began, in seconds of the running clock."""
-        return self._blocks.since if self._blocks.unfinished else None
+    def process(self, data: bytes, limit: int) -> tuple[int, bool]:
+        """Process up to `limit` frames in `data`.
 
-    def process(self, data: bytes) -> tuple[int, bool]:
-        """Process the frames in `data`, of one turn at most.
-
-        Returns the position after them, and whether frames are left for another turn. Raises
-        Http2Error.
+        Returns the position after them, and whether more may be complete. Raises Http2Error.
         """
         position, end = 0, len(data)
         if self._preface:
             position = self._skip_preface(data)
             if self._preface:
                 return 0, False
-        for _ in range(TURN):
+        blocks = self.blocks
+        for _ in range(limit):
             if end - position < HEAD_LENGTH:
                 return position, False
             high, length, kind, flags, number = HEAD.unpack_from(data, position)
@@ -116,7 +116,7 @@ class Inbound:
             stop = position + HEAD_LENGTH + length
             if stop > end:
                 return position, False
-            if self._blocks.unfinished and kind != frames.CONTINUATION:
+            if blocks.part is not None and kind != frames.CONTINUATION:
                 raise Http2Error(ErrorCode.PROTOCOL_ERROR, "a header block is interrupted")
             payload = data[position + HEAD_LENGTH : stop]
             position = stop
@@ -190,17 +190,17 @@ class Inbound:
         if flags & END_HEADERS:
             self._block(number, payload, end=end)
         else:
-            self._blocks.begin(number, payload, self._clock.now, end=end)
+            self.blocks.begin(number, payload, self._clock.now, end=end)
 
     def continuation(self, flags: int, number: int, payload: bytes) -> None:
         """Take a further part of a header block."""
-        self._blocks.add(number, payload)
+        self.blocks.add(number, payload)
         if flags & END_HEADERS:
-            self._block(number, self._blocks.take(), end=self._blocks.end)
+            self._block(number, self.blocks.take(), end=self.blocks.end)
 
     def _block(self, number: int, block: bytes, *, end: bool) -> None:
         # Decoded in any case: the next block depends on it.
-        fields = self._blocks.decode(block)
+        fields = self.blocks.decode(block)
         streams = self._streams
         stream = streams.by_number.get(number)
         if stream is not None:
@@ -213,13 +213,14 @@ class Inbound:
             streams.last = number
             if self._owner.admits(number):
                 self._output.unproductive = 0
+                self._opened += 1
                 self._start(streams.open(number, receiving=not end), fields, end=end)
             else:
                 self._count_unproductive()
 
     def _start(self, stream: Stream, fields: list[Field], *, end: bool) -> None:
         try:
-            self._owner.start_call(stream, fields, self._blocks.list_size, end=end)
+            self._owner.start_call(stream, fields, self.blocks.decoder.last_size, end=end)
         except MalformedError:
             self._streams.reset(stream.number, ErrorCode.PROTOCOL_ERROR)
 
@@ -242,9 +243,15 @@ class Inbound:
         if not number:
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "a priority of no stream")
         if len(payload) != frames.PRIORITY_LENGTH:
-            self._streams.reset(number, ErrorCode.FRAME_SIZE_ERROR)
+            self._end_stream(number, ErrorCode.FRAME_SIZE_ERROR, "a priority must have 5 bytes")
         elif _dependency(payload) == number:
-            self._streams.reset(number, ErrorCode.PROTOCOL_ERROR)
+            self._end_stream(number, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself")
+
+    def _end_stream(self, number: int, code: ErrorCode, reason: str) -> None:
+        """Reset a stream, or the connection for one that was never opened (5.1)."""
+        if number not in self._streams:
+            raise Http2Error(code, reason)
+        self._streams.reset(number, code)
 
     def rst_stream(self, flags: int, number: int, payload: bytes) -> None:
         """Cancel a call."""
@@ -254,6 +261,10 @@ class Inbound:
         frames.expect(frames.WORD_LENGTH, payload, "a reset")
         stream = self._streams.by_number.get(number)
         if stream is not None:
+            if self._clock.now - stream.opened < _EARLY:
+                self._resets += 1
+                if self._resets > _MAX_RESETS and 2 * self._resets > self._opened:
+                    raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "too many calls are reset")
             self._streams.cancel(stream)
 
     def settings(self, flags: int, number: int, payload: bytes) -> None:
@@ -263,10 +274,10 @@ class Inbound:
         if flags & ACK:
             frames.expect(0, payload, "an acknowledgement")
             return
-        for setting, value in frames.read_settings(payload):
-            if setting == frames.INITIAL_WINDOW_SIZE:
-                self._output.resize_streams(list(self._streams.by_number.values()), value)
-        self._output.respond_control(frames.frame(frames.SETTINGS, ACK, 0))
+        window = frames.read_settings(payload).get(frames.INITIAL_WINDOW_SIZE)
+        if window is not None:
+            self._output.resize_streams(list(self._streams.by_number.values()), window)
+        self._output.write(frames.frame(frames.SETTINGS, ACK, 0))
         self._output.pump()
 
     def push_promise(self, flags: int, number: int, payload: bytes) -> None:
@@ -281,7 +292,7 @@ class Inbound:
         if flags & ACK:
             self._owner.on_ping_response(payload)
             return
-        self._output.respond_control(frames.frame(frames.PING, ACK, 0, payload))
+        self._output.write(frames.frame(frames.PING, ACK, 0, payload))
         self._liveness.on_ping(self._loop.time(), quiet=self._output.quiet)
         self._output.quiet = True
 

@@ -10,7 +10,7 @@ _MAX_STRIKES = 2
 
 
 class Liveness:
-    """Signs of life of one client."""
+    """The pings of one client, and whether it lives."""
 
     __slots__ = ("_last_ping", "_limits", "_pinged", "_strikes", "received")
 

@@ -20,8 +20,8 @@ from rooms_gateway.grpc_server.http2.frames import (
 from rooms_gateway.grpc_server.http2.stream import Stream
 from rooms_gateway.grpc_server.limits import RunningClock
 
-_MAX_UNREAD_CONTROL = 1000
-"""Frames that are sent in response to others while the client reads nothing."""
+_HIGH_WATER = 16_384
+"""Bytes that the transport may keep until the client is regarded as one that does not read."""
 
 _WRITE_AT_ONCE = 65_536
 """Bytes of data until the transport is asked whether the client still reads."""
@@ -33,15 +33,16 @@ class Output:
     __slots__ = (
         "_blocked",
         "_clock",
-        "_control",
+        "_closed",
         "_flush_due",
         "_loop",
         "_on_end",
+        "_on_unread",
         "_out",
-        "_paused",
         "_stream_window",
         "_transport",
         "_window",
+        "paused",
         "quiet",
         "unproductive",
     )
@@ -51,18 +52,24 @@ class Output:
         loop: asyncio.AbstractEventLoop,
         clock: RunningClock,
         on_end: Callable[[Stream], None],
+        on_unread: Callable[[], None],
     ) -> None:
-        """Call `on_end` when the last frame of a stream is sent."""
+        """Call `on_end` when the last frame of a stream is sent.
+
+        `on_unread` is called when more is written than the client reads.
+        """
         self._loop = loop
         self._clock = clock
         self._on_end = on_end
+        self._on_unread = on_unread
         self._transport: Any = None
         self._out: list[bytes] = []
         self._flush_due = False
-        self._paused = False
-        self._control = 0
+        self._closed = False
+        self.paused = False
+        """Whether the client does not read what was sent."""
         self._window = self._stream_window = DEFAULT_WINDOW
-        # In the order of their turns, without streams that have an empty window.
+        # In the order in which they send; a stream with an empty window is not among them.
         self._blocked: dict[Stream, None] = {}
         self.quiet = True
         """Whether no headers or data were sent since the client's last ping."""
@@ -74,6 +81,7 @@ class Output:
     def attach(self, transport: Any) -> None:
         """Begin to write to an asyncio transport."""
         self._transport = transport
+        transport.set_write_buffer_limits(_HIGH_WATER)
 
     def write(self, data: bytes) -> None:
         """Send frames, together with others of this round of the event loop."""
@@ -93,30 +101,26 @@ class Output:
         if self._out:
             data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
+            if self._closed:
+                return
             self._transport.write(data)
+            if self.paused:
+                self._on_unread()
 
-    def discard(self) -> None:
-        """Forget what was sent: the connection is lost."""
-        self._out.clear()
+    def close(self) -> None:
+        """Write what was sent, and nothing after it."""
+        self.flush()
+        self._closed = True
         self._blocked.clear()
 
     def pause(self) -> None:
         """Stop sending data: the client does not read."""
-        self._paused = True
+        self.paused = True
 
     def resume(self) -> None:
         """Send data again."""
-        self._paused = False
-        self._control = 0
+        self.paused = False
         self.pump()
-
-    def respond_control(self, data: bytes) -> None:
-        """Send the response to a frame. Raises Http2Error if the client reads none of many."""
-        if self._paused:
-            self._control += 1
-            if self._control > _MAX_UNREAD_CONTROL:
-                raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "responses to frames are not read")
-        self.write(data)
 
     # --- responses --------------------------------------------------------------------------------
 
@@ -128,7 +132,7 @@ class Output:
         size, number = len(data), stream.number
         if (
             size > min(MAX_PAYLOAD, self._window, stream.window)
-            or self._paused
+            or self.paused
             or len(head) + len(trailers) > MAX_PAYLOAD
         ):
             self.send_headers(stream, head)
@@ -209,8 +213,6 @@ class Output:
 
     def resize_streams(self, streams: list[Stream], size: int) -> None:
         """Change the initial window of streams, also of those that exist. Raises Http2Error."""
-        if size > MAX_WINDOW:
-            raise Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE is out of range")
         change, self._stream_window = size - self._stream_window, size
         for stream in streams:
             stream.window += change
@@ -220,9 +222,9 @@ class Output:
                 self._blocked[stream] = None
 
     def pump(self) -> None:
-        """Send the data that flow control allows, of all streams alternately."""
+        """Send the data that flow control allows, of each stream alternately."""
         blocked, written = self._blocked, 0
-        while blocked and self._window > 0 and not self._paused:
+        while blocked and self._window > 0 and not self.paused:
             stream = next(iter(blocked))
             del blocked[stream]
             size = self._send_some(stream)
@@ -235,7 +237,7 @@ class Output:
 
     def _send_some(self, stream: Stream) -> int:
         """Send a frame of a stream; return the number of bytes that flow control allowed."""
-        unsent = stream.unsent
+        unsent, receiver = stream.unsent, stream.receiver
         if unsent is None:
             return 0
         size = min(len(unsent), self._window, stream.window, MAX_PAYLOAD)
@@ -257,6 +259,6 @@ class Output:
             self._on_end(stream)
         elif stream.trailers is not None:
             self.end(stream, stream.trailers)
-        if stream.receiver is not None:
-            stream.receiver.sent()
+        if receiver is not None:
+            receiver.sent()
         return size

@@ -31,6 +31,7 @@ class Stream:
         "late_trailers",
         "number",
         "open",
+        "opened",
         "receive_window",
         "receiver",
         "receiving",
@@ -48,6 +49,8 @@ class Stream:
         """Bytes that the client may send."""
         self.receiving = True
         """Whether the client may send more."""
+        self.opened = now
+        """In seconds of the running clock."""
         self.open = True
         """Whether the server may send more."""
         self.receiver: Receiver | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 
 from rooms_gateway.grpc_server.http2 import frames
 from rooms_gateway.grpc_server.http2.frames import ErrorCode
@@ -10,7 +11,7 @@ from rooms_gateway.grpc_server.http2.output import Output
 from rooms_gateway.grpc_server.http2.stream import Stream
 
 _REMEMBERED = 1024
-"""Streams with late frames that are ignored, because the server has ended them first."""
+"""Streams that the server has ended first, so that late frames of them are ignored."""
 
 _EARLY_END = 0.1
 """Seconds for a client to end a request that fails before its end: clients of grpcio that are about
@@ -28,7 +29,8 @@ class Streams:
         self.by_number: dict[int, Stream] = {}
         self.last = 0
         """The largest number that the client has used."""
-        self._ended: dict[int, None] = {}
+        # An array, because a client can have as many as are remembered on each connection.
+        self._ended = array("I")
 
     def __len__(self) -> int:
         return len(self.by_number)
@@ -80,9 +82,9 @@ class Streams:
     def reset(self, number: int, code: ErrorCode) -> None:
         """End a stream, open or not, by an error; cancel its call."""
         self._output.write(frames.rst_stream(number, code))
-        self._ended[number] = None
+        self._ended.append(number)
         if len(self._ended) > _REMEMBERED:
-            del self._ended[next(iter(self._ended))]
+            del self._ended[: _REMEMBERED // 2]
         stream = self.by_number.get(number)
         if stream is not None:
             self.cancel(stream)
