@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from rooms_gateway.grpc_server.http2.connection import Connection
+from rooms_gateway.grpc_server.http2.frames import ErrorCode
 from rooms_gateway.grpc_server.limits import Limits
 from rooms_gateway.grpc_server.server import Server
 from support.http2 import DATA, END_STREAM, GOAWAY, HEADERS, RST_STREAM
@@ -26,6 +27,8 @@ class Transport:
         self._ended = False
         self.protocol: Any = None
         self.written = bytearray()
+        self.reading = True
+        """Whether the event loop would read more of the client."""
 
     def set_write_buffer_limits(self, high: int) -> None:
         self._high_water = high
@@ -58,10 +61,12 @@ class Transport:
         return self._ended
 
     def pause_reading(self) -> None:
-        """Do nothing: the test feeds the connection."""
+        """Record it; the test feeds the connection nevertheless."""
+        self.reading = False
 
     def resume_reading(self) -> None:
-        """Do nothing."""
+        """Record it."""
+        self.reading = True
 
     def get_extra_info(self, name: str) -> Any:
         return ("127.0.0.1", 4242) if name == "peername" else None
@@ -89,13 +94,15 @@ class Driven:
             self.connection.buffer_updated(len(part))
 
     async def settle(self) -> None:
-        """Wait until the server has done what it can."""
+        """Wait until the server has done what it can; check that it reads on."""
         for _ in range(1000):
             await asyncio.sleep(0)
             if not self.server.turns.paused and not self.connection.handlers:
                 break
         for _ in range(3):
             await asyncio.sleep(0)
+        if not (self.server.turns.paused or self.connection.output.paused or self.transport.ended):
+            assert self.transport.reading, "the connection is not read, and waits for nothing"
 
     async def end(self) -> None:
         """Disconnect; check that nothing is left behind."""
@@ -129,6 +136,7 @@ class Driven:
             assert not failed, "a frame after an error of the connection"
             if kind == GOAWAY:
                 failed = int.from_bytes(payload[4:8]) != 0
+                assert int.from_bytes(payload[4:8]) != ErrorCode.INTERNAL_ERROR
             if kind in {HEADERS, DATA}:
                 assert stream not in ended, "a response after its end"
                 heads[stream] = heads.get(stream, 0) + (kind == HEADERS)

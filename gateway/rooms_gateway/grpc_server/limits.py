@@ -12,7 +12,7 @@ class Limits:
     """What clients may do. Times are in seconds, sizes in bytes."""
 
     max_connections: int = 2**31 - 1
-    """Of each listener; further ones are closed at once."""
+    """Of each listener; a further one replaces the oldest without calls, or is closed."""
     max_streams: int = 100
     """Calls of a connection, and handlers of calls that their client has reset."""
     max_message: int = 4 * 1024 * 1024

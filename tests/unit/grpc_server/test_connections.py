@@ -56,6 +56,11 @@ def ended(driven: Driven) -> list[int]:
     ]
 
 
+def resets(driven: Driven) -> list[int]:
+    """Return the streams that the server has reset."""
+    return [stream for kind, _, stream, _ in driven.frames if kind == RST_STREAM]
+
+
 @settings(max_examples=300)
 @given(st.integers(0, 2**32))
 def test_random_connection_does_no_harm(seed: int) -> None:
@@ -167,6 +172,19 @@ async def test_client_that_does_not_read_is_not_read() -> None:
     driven.transport.read()
     await driven.settle()
     assert len(ended(driven)) == 2000
+    await driven.end()
+
+
+@pytest.mark.parametrize("calls", range(30, 50))
+async def test_connection_is_read_after_its_turns(calls: int) -> None:
+    """Also if its last turn ends with its last frame."""
+    driven = Driven(server())
+    driven.feed(BEGIN)
+    driven.server.turns.pause()
+    for stream in range(1, 2 * calls, 2):
+        driven.feed(call(stream, body=bytes(100)))
+    await driven.settle()
+    assert len(ended(driven)) + len(resets(driven)) == calls
     await driven.end()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from time import monotonic
@@ -24,6 +25,8 @@ from rooms_gateway.grpc_server.http2.stream import Stream
 from rooms_gateway.grpc_server.http2.streams import Streams
 from rooms_gateway.grpc_server.limits import Budget, Limits, RunningClock
 from rooms_gateway.grpc_server.turns import SLICE, Turns
+
+logger = logging.getLogger(__name__)
 
 _DRAIN_PING = b"goaway 1"
 _KEEPALIVE_PING = b"are you?"
@@ -180,6 +183,9 @@ class Connection(asyncio.BufferedProtocol):
             self._rest = self._rest[position:]
         except Http2Error as error:
             self.fail(error.code, str(error))
+        except Exception:
+            logger.exception("a connection failed")
+            self.fail(ErrorCode.INTERNAL_ERROR, "the server failed")
         else:
             if more:
                 self._wait()

@@ -124,7 +124,7 @@ class Inbound:
                 _HANDLERS[kind](self, flags, number & MAX_STREAM_ID, payload)
             else:
                 self._count_unproductive()
-        return position, True
+        return position, position < end
 
     def _skip_preface(self, data: bytes) -> int:
         if not data.startswith(frames.PREFACE):
