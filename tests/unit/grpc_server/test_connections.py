@@ -141,6 +141,7 @@ async def test_early_resets_close_the_connection() -> None:
     for stream in range(1, 2001, 2):
         driven.feed(call(stream) + frame(RST_STREAM, 0, stream, struct.pack(">I", 8)))
         await asyncio.sleep(0)
+    await driven.settle()
     assert codes(driven) == [CALM]
     await driven.end()
 
@@ -237,8 +238,10 @@ async def test_half_a_frame_has_a_timeout() -> None:
     driven.feed(BEGIN)
     half = frame(PING, 0, 0, bytes(8))
     driven.feed(half[:-1])
+    await driven.settle()
     driven.connection.check(0.0)
     driven.feed(half[-1:] + half[:3])
+    await driven.settle()
     driven.connection.check(0.0)
     assert codes(driven) == []
     driven.connection.check(1.0)
@@ -265,8 +268,10 @@ async def test_many_resets_are_remembered_cheaply() -> None:
     assert len(driven.connection.streams._ended) <= 1024
     # A late frame of the last one is ignored, one of the first is an error.
     driven.feed(frame(DATA, 0, 7999, b"x"))
+    await driven.settle()
     assert codes(driven) == []
     driven.feed(frame(DATA, 0, 1, b"x"))
+    await driven.settle()
     assert codes(driven) == [5]
     await driven.end()
 

@@ -177,32 +177,37 @@ class Connection(asyncio.BufferedProtocol):
         turns, started = self._host.turns, monotonic()
         # One write for all that the frames lead to.
         held = self.output.hold()
-        position, more = 0, False
+        position, more = self._carry_out(limit)
+        self._rest = self._rest[position:]
+        if more:
+            self._wait()
+        elif not (self._reads or self.closing):
+            self._reads = True
+            self._transport.resume_reading()
+        if self._rest or self._holds or self._inbound.blocks.part is not None:
+            self._note_partial(progress=position > 0, partial=bool(self._rest) and not more)
+        if self._refuses:
+            self._close_if_drained()
+        if held:
+            self.output.flush()
+        turns.spent += monotonic() - started
+        if turns.spent > SLICE and not turns.paused:
+            turns.pause()
+        return position > 0
+
+    def _carry_out(self, limit: int) -> tuple[int, bool]:
+        """Process up to `limit` frames; an error ends the connection.
+
+        Returns the position after them, and whether more may be complete.
+        """
         try:
-            position, more = self._inbound.process(self._rest, limit)
-            self._rest = self._rest[position:]
+            return self._inbound.process(self._rest, limit)
         except Http2Error as error:
             self.fail(error.code, str(error))
         except Exception:
             logger.exception("a connection failed")
             self.fail(ErrorCode.INTERNAL_ERROR, "the server failed")
-        else:
-            if more:
-                self._wait()
-            elif not self._reads:
-                self._reads = True
-                self._transport.resume_reading()
-            if self._rest or self._holds or self._inbound.blocks.part is not None:
-                self._note_partial(progress=position > 0, partial=bool(self._rest) and not more)
-            if self._refuses:
-                self._close_if_drained()
-        finally:
-            if held:
-                self.output.flush()
-            turns.spent += monotonic() - started
-            if turns.spent > SLICE and not turns.paused:
-                turns.pause()
-        return position > 0
+        return len(self._rest), False
 
     def connection_lost(self, error: Exception | None) -> None:
         """Cancel all calls."""
