@@ -17,7 +17,7 @@ from rooms_gateway.cli.serve.command import GRPC_EXPERIMENTS
 ROOT = Path(__file__).parents[2]
 
 GATEWAY = "gateway"
-GRPC = "gateway, grpc"
+GRPC = "gateway-grpc"
 """The gateway with the server of grpc."""
 FLOOR = "floor"
 NAIVE = "naive"

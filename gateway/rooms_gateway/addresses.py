@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 UNIX = "unix:"
+ABSTRACT = "@"
+"""Begins the name of a Unix socket in the abstract namespace (unix(7))."""
 SYSTEMD = "systemd:"
 """Before the name of sockets that systemd passes."""
 

@@ -82,7 +82,7 @@ class Server(grpc.aio.Server):
 
     def add_secure_port(self, address: str, server_credentials: object) -> int:
         """Not supported: credentials of grpc belong to its TLS library; see `add_listener`."""
-        raise NotImplementedError("pass an ssl.SSLContext to add_listener")
+        raise grpc.aio.UsageError("pass an ssl.SSLContext to add_listener")
 
     def add_listener(
         self,

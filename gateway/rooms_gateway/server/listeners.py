@@ -14,14 +14,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TextIO
 
-from rooms_gateway.addresses import SYSTEMD, UNIX, SocketRules, socket_path
+from rooms_gateway.addresses import ABSTRACT, SYSTEMD, UNIX, SocketRules, socket_path
 from rooms_gateway.server.inherited_sockets import InheritedListener, inherited_sockets
 from rooms_gateway.server.ports import BindError, Ports
 from rooms_gateway.server.tls.certificates import Certificates
 from rooms_gateway.server.tls.files import TlsError, TlsFiles
-
-ABSTRACT = "@"
-"""Begins the name of a Unix socket in the abstract namespace (unix(7))."""
 
 _OWNER_ONLY = 0o177
 """The umask under which a socket is created, before its group and mode are set."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import grpc
 
-from rooms_gateway.addresses import UNIX, split_host_port
+from rooms_gateway.addresses import ABSTRACT, UNIX, split_host_port
 from rooms_gateway.grpc_server.listener import bind_tcp, bind_unix
 from rooms_gateway.grpc_server.server import Server
 from rooms_gateway.server.tls.certificates import Certificates
@@ -70,7 +70,7 @@ class GrpcPorts:
 
     def add_unix(self, path: str) -> None:
         """Bind a Unix socket. Raises RuntimeError."""
-        abstract = path.startswith("@")
+        abstract = path.startswith(ABSTRACT)
         self._server.add_insecure_port(f"unix-abstract:{path[1:]}" if abstract else UNIX + path)
 
     def add_inherited(self, listening: socket.socket, certificates: Certificates | None) -> None:
