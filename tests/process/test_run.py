@@ -137,8 +137,11 @@ async def test_closed_streams_stay_closed() -> None:
     assert await run("-c", script, program="sh") == Finished(4, "", "")
 
 
-async def test_environment_names_no_other_upstream(tmp_path: Path) -> None:
+async def test_environment_names_no_other_upstream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Settings, connection strings and the socket of systemd are not for the test."""
+    monkeypatch.delenv("GRPC_VERBOSITY", raising=False)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         endpoint = f"http://127.0.0.1:{port}"
